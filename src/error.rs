@@ -1,0 +1,400 @@
+//! One error for the whole crate: where it happened, what was expected, what came, what to do.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// The result of every fallible operation of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Everything that can go wrong.
+///
+/// Messages follow one rule: *where: what was expected, what came; what to do*. New variants may be added in
+/// any release, so a `match` needs a wildcard arm.
+///
+/// # Examples
+/// ```
+/// use axonal::ndarray::Array2;
+/// use axonal::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// let model = Sequential::new(4).add(Dense::new(3)).compile(Adam::default(), MeanSquaredError::default())?;
+/// let message = model.predict(&Array2::<f32>::ones((2, 5))).unwrap_err().to_string();
+/// assert_eq!(message, "x: expected samples of shape (4), got (5)");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A hyperparameter outside of its range.
+    #[error("{owner}: {name} is {value}, expected {expected}")]
+    InvalidParameter {
+        /// What the parameter belongs to: "dropout", "Adam", "fit", "KMeans".
+        owner: String,
+        /// The parameter's name, as its setter is called.
+        name: &'static str,
+        /// What was given.
+        value: String,
+        /// What is allowed.
+        expected: String,
+    },
+
+    /// An array of the wrong shape.
+    #[error("{context}: expected {expected}, got {got}")]
+    Shape {
+        /// What has the shape: "x", "layer 2 (dense)", "initial centers".
+        context: String,
+        /// The shape or the rank that is needed.
+        expected: String,
+        /// The shape that came.
+        got: String,
+    },
+
+    /// Two arrays that must have one length and do not.
+    #[error("{what}: expected {expected} (one for each row of x), got {got}")]
+    Length {
+        /// The array of the wrong length: "y", "sample_weight".
+        what: String,
+        /// The number of samples in `x`.
+        expected: usize,
+        /// The number of entries that came.
+        got: usize,
+    },
+
+    /// An array without samples or without features.
+    #[error("{what} is empty: its shape is {shape}, and at least 1 {needed} is needed")]
+    Empty {
+        /// The empty array.
+        what: String,
+        /// Its shape.
+        shape: String,
+        /// What is missing: "sample", "feature".
+        needed: &'static str,
+    },
+
+    /// NaN or an infinity in the data.
+    #[error("{what} contains {value} at {index:?}; remove or impute such values first")]
+    NonFinite {
+        /// The array: "x", "y", "sample_weight".
+        what: String,
+        /// "NaN", "inf" or "-inf".
+        value: String,
+        /// The index of the first such element.
+        index: Vec<usize>,
+    },
+
+    /// A class label that no output stands for.
+    #[error("y[{row}]: label {label} is not one of the {n_classes} classes; labels are whole numbers from 0 to {}", .n_classes.saturating_sub(1))]
+    Label {
+        /// The first row with such a label.
+        row: usize,
+        /// The label that came.
+        label: String,
+        /// How many classes the output has.
+        n_classes: usize,
+    },
+
+    /// Targets of a form that a loss or a metric cannot compare with the model's output.
+    #[error("{owner}: expected {expected}, got {got}; {hint}")]
+    Target {
+        /// The loss or metric.
+        owner: String,
+        /// The form of targets that it compares.
+        expected: String,
+        /// What came.
+        got: String,
+        /// What to do.
+        hint: String,
+    },
+
+    /// A weight that is negative, or weights that are all zero.
+    #[error("{what}: {problem}")]
+    Weight {
+        /// Which weights: "sample_weight", "class_weight".
+        what: String,
+        /// What is wrong with them.
+        problem: String,
+    },
+
+    /// An answer was asked of an estimator that has not learned anything yet.
+    #[error("this {estimator} is not fitted yet: call fit before {method}")]
+    NotFitted {
+        /// The estimator's type.
+        estimator: &'static str,
+        /// The method that needs it fitted.
+        method: &'static str,
+    },
+
+    /// Fewer samples than the method needs.
+    #[error("{owner}: n_samples={n_samples} should be >= {name}={needed}")]
+    TooFewSamples {
+        /// Who needs them.
+        owner: &'static str,
+        /// How many there are.
+        n_samples: usize,
+        /// The parameter that asks for more.
+        name: &'static str,
+        /// Its value.
+        needed: usize,
+    },
+
+    /// Training left the range of numbers.
+    #[error(
+        "the {quantity} became {loss} at epoch {epoch}, batch {batch} (learning rate {learning_rate}); the model \
+         keeps the weights {}; lower the learning rate, scale the data or clip the gradients (clipnorm)",
+        LastGood(*.last_good_epoch)
+    )]
+    Diverged {
+        /// What is not finite: "loss" or "loss's gradient".
+        quantity: &'static str,
+        /// The epoch, counted from 1 as progress lines do.
+        epoch: usize,
+        /// The batch within the epoch, counted from 1.
+        batch: usize,
+        /// The value that came.
+        loss: f64,
+        /// The learning rate of that step.
+        learning_rate: f64,
+        /// The last epoch after which all was finite, counted from 1; `None`: the weights before this `fit`.
+        last_good_epoch: Option<usize>,
+    },
+
+    /// Named weights that do not match the model.
+    #[error("weight {name:?}: expected {expected}, got {got}")]
+    WeightMismatch {
+        /// The weight's name, as in `"0.dense/kernel"`.
+        name: String,
+        /// What the model has.
+        expected: String,
+        /// What was given.
+        got: String,
+    },
+
+    /// A name that stands for nothing.
+    #[error("unknown {what} {name:?}; known: {}", .known.join(", "))]
+    UnknownName {
+        /// What kind of name: "activation", "monitor".
+        what: &'static str,
+        /// The name that came.
+        name: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+
+    /// An option that does not belong where it was given.
+    #[error("{context}: {option} does not belong here; {hint}")]
+    Misplaced {
+        /// Where it was given.
+        context: &'static str,
+        /// The option.
+        option: &'static str,
+        /// Where it belongs.
+        hint: &'static str,
+    },
+
+    /// A custom callback failed; the model holds the weights of the last whole batch.
+    #[error("callback {name}: {source}")]
+    Callback {
+        /// The callback's name.
+        name: String,
+        /// What it returned.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// A text file that cannot be read as data.
+    #[error("{source_name}, line {line}, column {column}: expected {expected}, got {got:?}")]
+    Parse {
+        /// The file or the embedded data set.
+        source_name: String,
+        /// Line, counted from 1.
+        line: usize,
+        /// Column, counted from 1.
+        column: usize,
+        /// What should stand there.
+        expected: String,
+        /// What stands there, at most 64 characters of it.
+        got: String,
+    },
+
+    /// The operating system refused a file operation.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// A hyperparameter outside of its range.
+    ///
+    /// # Examples
+    /// ```
+    /// use axonal::Error;
+    /// let error = Error::invalid_parameter("dropout", "rate", 1.5, "0 <= rate < 1");
+    /// assert_eq!(error.to_string(), "dropout: rate is 1.5, expected 0 <= rate < 1");
+    /// ```
+    pub fn invalid_parameter(
+        owner: impl Into<String>,
+        name: &'static str,
+        value: impl fmt::Display,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self::InvalidParameter {
+            owner: owner.into(),
+            name,
+            value: value.to_string(),
+            expected: expected.into(),
+        }
+    }
+
+    /// An array of the wrong shape.
+    pub fn shape(context: impl Into<String>, expected: impl fmt::Display, got: impl fmt::Display) -> Self {
+        Self::Shape { context: context.into(), expected: expected.to_string(), got: got.to_string() }
+    }
+
+    /// NaN or an infinity at `index` of the array `what`.
+    pub fn non_finite(what: impl Into<String>, value: f64, index: impl Into<Vec<usize>>) -> Self {
+        Self::NonFinite { what: what.into(), value: value.to_string(), index: index.into() }
+    }
+
+    /// A name that stands for nothing, with the names there are.
+    pub fn unknown_name<S: Into<String>>(
+        what: &'static str,
+        name: impl Into<String>,
+        known: impl IntoIterator<Item = S>,
+    ) -> Self {
+        Self::UnknownName { what, name: name.into(), known: known.into_iter().map(Into::into).collect() }
+    }
+}
+
+/// Words for the weights that a diverged model keeps.
+struct LastGood(Option<usize>);
+
+impl fmt::Display for LastGood {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(epoch) => write!(f, "of epoch {epoch}"),
+            None => f.write_str("from before this fit"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_message_says_where_what_and_what_to_do() {
+        let cases: Vec<(Error, &str)> = vec![
+            (
+                Error::invalid_parameter("Adam", "learning_rate", f64::NAN, "a finite number above 0"),
+                "Adam: learning_rate is NaN, expected a finite number above 0",
+            ),
+            (Error::shape("layer 2 (dense)", "(4)", "(5)"), "layer 2 (dense): expected (4), got (5)"),
+            (
+                Error::Length { what: "y".into(), expected: 10, got: 2 },
+                "y: expected 10 (one for each row of x), got 2",
+            ),
+            (
+                Error::Empty { what: "x".into(), shape: "(0, 4)".into(), needed: "sample" },
+                "x is empty: its shape is (0, 4), and at least 1 sample is needed",
+            ),
+            (
+                Error::non_finite("x", f64::NEG_INFINITY, [6, 2]),
+                "x contains -inf at [6, 2]; remove or impute such values first",
+            ),
+            (
+                Error::Label { row: 17, label: "10".into(), n_classes: 10 },
+                "y[17]: label 10 is not one of the 10 classes; labels are whole numbers from 0 to 9",
+            ),
+            (
+                Error::Target {
+                    owner: "accuracy".into(),
+                    expected: "one class a row".into(),
+                    got: "2 classes in row 3".into(),
+                    hint: "use BinaryAccuracy".into(),
+                },
+                "accuracy: expected one class a row, got 2 classes in row 3; use BinaryAccuracy",
+            ),
+            (
+                Error::Weight {
+                    what: "sample_weight".into(),
+                    problem: "weight -1 at [3] is negative".into(),
+                },
+                "sample_weight: weight -1 at [3] is negative",
+            ),
+            (
+                Error::NotFitted { estimator: "KMeans", method: "predict" },
+                "this KMeans is not fitted yet: call fit before predict",
+            ),
+            (
+                Error::TooFewSamples { owner: "KMeans", n_samples: 3, name: "n_clusters", needed: 5 },
+                "KMeans: n_samples=3 should be >= n_clusters=5",
+            ),
+            (
+                Error::Diverged {
+                    quantity: "loss",
+                    epoch: 3,
+                    batch: 17,
+                    loss: f64::NAN,
+                    learning_rate: 1.0,
+                    last_good_epoch: Some(2),
+                },
+                "the loss became NaN at epoch 3, batch 17 (learning rate 1); the model keeps the weights of epoch 2; \
+                 lower the learning rate, scale the data or clip the gradients (clipnorm)",
+            ),
+            (
+                Error::WeightMismatch {
+                    name: "0.dense/kernel".into(),
+                    expected: "shape (4, 8)".into(),
+                    got: "shape (4, 9)".into(),
+                },
+                "weight \"0.dense/kernel\": expected shape (4, 8), got shape (4, 9)",
+            ),
+            (
+                Error::unknown_name("activation", "rely", ["relu", "tanh"]),
+                "unknown activation \"rely\"; known: relu, tanh",
+            ),
+            (
+                Error::Misplaced {
+                    context: "with_fit_options",
+                    option: "callback",
+                    hint: "hand it to fit_with",
+                },
+                "with_fit_options: callback does not belong here; hand it to fit_with",
+            ),
+            (
+                Error::Callback { name: "Checkpoint".into(), source: "disk full".into() },
+                "callback Checkpoint: disk full",
+            ),
+            (
+                Error::Parse {
+                    source_name: "iris.csv".into(),
+                    line: 2,
+                    column: 3,
+                    expected: "a number".into(),
+                    got: "x".into(),
+                },
+                "iris.csv, line 2, column 3: expected a number, got \"x\"",
+            ),
+            (
+                Error::Io {
+                    path: "absent.axonal".into(),
+                    source: std::io::Error::new(std::io::ErrorKind::NotFound, "no such file"),
+                },
+                "absent.axonal: no such file",
+            ),
+        ];
+        for (error, message) in cases {
+            assert_eq!(error.to_string(), message);
+        }
+    }
+
+    #[test]
+    fn errors_cross_threads() {
+        fn crosses<T: Send + Sync + 'static>() {}
+        crosses::<Error>();
+    }
+}

@@ -1,0 +1,76 @@
+//! The number types that everything is generic over: `f32` and `f64`, and no other.
+
+use ndarray::NdFloat;
+use std::iter::Sum;
+
+mod sealed {
+    /// Closes [`Float`](super::Float) and ties it to what the matrix engine can multiply.
+    pub trait Sealed: gemmkit::GemmScalar + gemmkit::FusedScalar {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
+/// `f32` or `f64`.
+///
+/// The trait is sealed. Its arithmetic and its functions (`exp`, `sqrt`, `max`, …) come from
+/// [`ndarray::NdFloat`], the one bound of ndarray for real numbers, so that an array of `F` has all of
+/// ndarray's methods.
+///
+/// # Examples
+/// ```
+/// use axonal::Float;
+///
+/// fn sigmoid<F: Float>(z: F) -> F {
+///     F::one() / (F::one() + (-z).exp())
+/// }
+/// assert_eq!(sigmoid(0.0_f32), 0.5);
+/// assert_eq!(sigmoid(f64::of(0.0)), 0.5);
+/// ```
+pub trait Float:
+    NdFloat
+    + Sum
+    + for<'a> Sum<&'a Self>
+    + Default
+    + std::str::FromStr
+    + serde::Serialize
+    + serde::de::DeserializeOwned
+    + sealed::Sealed
+{
+    /// The type's name in files: "f32" or "f64".
+    const NAME: &'static str;
+
+    /// The nearest number of this type.
+    fn of(value: f64) -> Self;
+
+    /// The same number as `f64`, exactly.
+    fn as_f64(self) -> f64;
+}
+
+impl Float for f32 {
+    const NAME: &'static str = "f32";
+
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "rounding to the nearest f32 is the purpose")]
+    fn of(value: f64) -> Self {
+        value as f32
+    }
+
+    #[inline(always)]
+    fn as_f64(self) -> f64 {
+        f64::from(self)
+    }
+}
+
+impl Float for f64 {
+    const NAME: &'static str = "f64";
+
+    #[inline(always)]
+    fn of(value: f64) -> Self {
+        value
+    }
+
+    #[inline(always)]
+    fn as_f64(self) -> f64 {
+        self
+    }
+}

@@ -1,0 +1,15 @@
+//! Keras-style neural networks and scikit-learn-style k-means in pure Rust.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod error;
+pub mod estimator;
+pub mod float;
+pub mod linalg;
+pub mod prelude;
+pub mod rng;
+pub mod simd;
+mod validate;
+
+pub use error::{Error, Result};
+pub use float::Float;
+pub use ndarray;

@@ -1,0 +1,99 @@
+//! gemmkit's products.
+//!
+//! The raw entry points are called, because they take ndarray's views as they are (any strides, also negative);
+//! that is what the `unsafe` blocks are for.
+#![allow(unsafe_code, reason = "the engine's entry points for strided views take pointers")]
+
+use crate::float::Float;
+use gemmkit::Parallelism;
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+pub(super) fn gemm<F: Float>(
+    alpha: F,
+    a: ArrayView2<'_, F>,
+    b: ArrayView2<'_, F>,
+    beta: F,
+    mut c: ArrayViewMut2<'_, F>,
+) {
+    let (m, k, n) = sizes(&a, &b, &c);
+    let (a_strides, b_strides, c_strides) =
+        (strides(a.strides()), strides(b.strides()), strides(c.strides()));
+    // SAFETY: `sizes` has checked that the three shapes agree. A view is valid for reads of every element that
+    // its shape and strides reach; the mutable view is so for writes, and borrows apart from the two others.
+    unsafe {
+        gemmkit::gemm_unchecked(
+            m,
+            k,
+            n,
+            alpha,
+            a.as_ptr(),
+            a_strides.0,
+            a_strides.1,
+            b.as_ptr(),
+            b_strides.0,
+            b_strides.1,
+            beta,
+            c.as_mut_ptr(),
+            c_strides.0,
+            c_strides.1,
+            Parallelism::Serial,
+        );
+    }
+}
+
+pub(super) fn gemm_bias<F: Float>(
+    a: ArrayView2<'_, F>,
+    b: ArrayView2<'_, F>,
+    bias: &[F],
+    mut c: ArrayViewMut2<'_, F>,
+) {
+    let (m, k, n) = sizes(&a, &b, &c);
+    assert_eq!(bias.len(), n, "a bias has one number for each column of the product");
+    let (a_strides, b_strides, c_strides) =
+        (strides(a.strides()), strides(b.strides()), strides(c.strides()));
+    // SAFETY: as in `gemm`; the bias has `n` elements and, being a shared borrow, does not overlap `c`.
+    unsafe {
+        gemmkit::gemm_fused_unchecked(
+            m,
+            k,
+            n,
+            F::one(),
+            a.as_ptr(),
+            a_strides.0,
+            a_strides.1,
+            b.as_ptr(),
+            b_strides.0,
+            b_strides.1,
+            F::zero(),
+            c.as_mut_ptr(),
+            c_strides.0,
+            c_strides.1,
+            bias.as_ptr(),
+            gemmkit::BiasDim::PerCol,
+            true,
+            None,
+            Parallelism::Serial,
+        );
+    }
+}
+
+/// (m, k, n) of a product.
+fn sizes<F>(a: &ArrayView2<'_, F>, b: &ArrayView2<'_, F>, c: &ArrayViewMut2<'_, F>) -> (usize, usize, usize) {
+    let ((m, k), n) = (a.dim(), b.ncols());
+    assert!(
+        b.nrows() == k && c.dim() == (m, n),
+        "a product of {:?} and {:?} does not fit {:?}",
+        a.dim(),
+        b.dim(),
+        c.dim()
+    );
+    (m, k, n)
+}
+
+/// The strides of the rows and of the columns.
+fn strides(strides: &[isize]) -> (isize, isize) {
+    match *strides {
+        [rows, columns] => (rows, columns),
+        _ => (0, 0),
+    }
+}

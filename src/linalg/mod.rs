@@ -1,0 +1,166 @@
+//! Matrix products behind one seam, and the few kernels that are fused with them.
+//!
+//! Every product of the crate goes through [`gemm`] and its relatives, on strided views, so that a transposed
+//! operand costs no copy and another engine can take the place of this one in one file. The default engine is
+//! [gemmkit](https://docs.rs/gemmkit); the feature `matrixmultiply` puts ndarray's own in its place. The order
+//! of summation inside an element of the result depends on the shapes alone, never on the number of threads.
+
+mod engine_gemmkit;
+mod engine_matrixmultiply;
+
+use crate::float::Float;
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+/// The engines there are, for benches and tests that compare them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Engine {
+    /// gemmkit: run-time dispatch to AVX2 and AVX-512.
+    Gemmkit,
+    /// ndarray's engine; with the feature `matrixmultiply` its AVX-512 kernels are on.
+    Matrixmultiply,
+}
+
+impl Engine {
+    /// The engine that [`gemm`] uses in this build.
+    pub const DEFAULT: Self =
+        if cfg!(feature = "matrixmultiply") { Self::Matrixmultiply } else { Self::Gemmkit };
+}
+
+/// `c = alpha * a.b + beta * c`, with `c` not read where `beta` is 0.
+///
+/// # Shapes
+/// `a`: (m, k), `b`: (k, n), `c`: (m, n); any strides.
+///
+/// # Panics
+/// Where the shapes do not agree. Callers inside the crate have checked them when the model was compiled.
+///
+/// # Examples
+/// ```
+/// use axonal::linalg::gemm;
+/// use axonal::ndarray::{Array2, array};
+///
+/// let a = array![[1.0, 2.0], [3.0, 4.0]];
+/// let mut c = Array2::<f64>::zeros((2, 2));
+/// gemm(1.0, a.view(), a.t(), 0.0, c.view_mut());
+/// assert_eq!(c, array![[5.0, 11.0], [11.0, 25.0]]);
+/// ```
+pub fn gemm<F: Float>(
+    alpha: F,
+    a: ArrayView2<'_, F>,
+    b: ArrayView2<'_, F>,
+    beta: F,
+    c: ArrayViewMut2<'_, F>,
+) {
+    gemm_with(Engine::DEFAULT, alpha, a, b, beta, c);
+}
+
+/// [`gemm`] by a named engine.
+///
+/// # Panics
+/// As [`gemm`].
+pub fn gemm_with<F: Float>(
+    engine: Engine,
+    alpha: F,
+    a: ArrayView2<'_, F>,
+    b: ArrayView2<'_, F>,
+    beta: F,
+    c: ArrayViewMut2<'_, F>,
+) {
+    match engine {
+        Engine::Gemmkit => engine_gemmkit::gemm(alpha, a, b, beta, c),
+        Engine::Matrixmultiply => engine_matrixmultiply::gemm(alpha, a, b, beta, c),
+    }
+}
+
+/// `c = a.b + bias`, the bias (n) added to every row.
+///
+/// # Panics
+/// As [`gemm`], and where the bias has not one number a column.
+pub fn gemm_bias<F: Float>(a: ArrayView2<'_, F>, b: ArrayView2<'_, F>, bias: &[F], c: ArrayViewMut2<'_, F>) {
+    match Engine::DEFAULT {
+        Engine::Gemmkit => engine_gemmkit::gemm_bias(a, b, bias, c),
+        Engine::Matrixmultiply => engine_matrixmultiply::gemm_bias(a, b, bias, c),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::{Purpose, Rng};
+    use ndarray::{Array2, s};
+
+    const SHAPES: [(usize, usize, usize); 9] = [
+        (1, 1, 1),
+        (1, 7, 3),
+        (3, 1, 5),
+        (2, 3, 1),
+        (32, 20, 64),
+        (33, 65, 17),
+        (5, 128, 9),
+        (100, 37, 41),
+        (0, 3, 2),
+    ];
+
+    fn random(rows: usize, columns: usize, seed: u64) -> Array2<f64> {
+        let mut rng = Rng::new(seed, Purpose::Other, 0);
+        Array2::from_shape_fn((rows, columns), |_| rng.normal())
+    }
+
+    fn plain(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>) -> Array2<f64> {
+        Array2::from_shape_fn((a.nrows(), b.ncols()), |(i, j)| {
+            (0..a.ncols()).map(|k| a[[i, k]] * b[[k, j]]).sum()
+        })
+    }
+
+    fn close(got: &Array2<f64>, want: &Array2<f64>) -> bool {
+        got.iter().zip(want).all(|(g, w)| (g - w).abs() <= 1e-12 * w.abs().max(1.0) * 100.0)
+    }
+
+    #[test]
+    fn both_engines_agree_with_the_plain_loop_in_every_form() {
+        for engine in [Engine::Gemmkit, Engine::Matrixmultiply] {
+            for (m, k, n) in SHAPES {
+                let (a, b) = (random(m, k, 1), random(k, n, 2));
+                let (at, bt) = (a.t().as_standard_layout().to_owned(), b.t().as_standard_layout().to_owned());
+                let want = plain(a.view(), b.view());
+                for (a, b) in [(a.view(), b.view()), (at.t(), b.view()), (a.view(), bt.t()), (at.t(), bt.t())]
+                {
+                    let mut c = Array2::from_elem((m, n), f64::NAN);
+                    gemm_with(engine, 1.0, a, b, 0.0, c.view_mut());
+                    assert!(close(&c, &want), "{engine:?} {m}x{k}x{n}");
+                    let mut c = random(m, n, 3);
+                    let blended = &c * 0.5 + 2.0 * &want;
+                    gemm_with(engine, 2.0, a, b, 0.5, c.view_mut());
+                    assert!(close(&c, &blended), "{engine:?} {m}x{k}x{n} with alpha and beta");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn strided_and_reversed_views_multiply_as_their_copies() {
+        let (a, b) = (random(14, 22, 4), random(22, 10, 5));
+        let (a, b) = (a.slice(s![..;2, ..;-2]), b.slice(s![..;2, ..;3]));
+        for engine in [Engine::Gemmkit, Engine::Matrixmultiply] {
+            let mut wide = Array2::from_elem((14, 8), 9.0);
+            gemm_with(engine, 1.0, a, b, 0.0, wide.slice_mut(s![..;2, ..;2]));
+            assert!(close(&wide.slice(s![..;2, ..;2]).to_owned(), &plain(a, b)), "{engine:?}");
+            assert!(wide.slice(s![1..;2, ..]).iter().all(|&v| v == 9.0), "{engine:?} wrote between the rows");
+        }
+    }
+
+    #[test]
+    fn the_bias_is_added_to_every_row() {
+        for (m, k, n) in SHAPES {
+            let (a, b) = (random(m, k, 6), random(k, n, 7));
+            let bias: Vec<f64> = (0..n).map(|j| j as f64).collect();
+            let want = plain(a.view(), b.view()) + ndarray::aview1(&bias);
+            let mut c = Array2::from_elem((m, n), f64::NAN);
+            engine_gemmkit::gemm_bias(a.view(), b.view(), &bias, c.view_mut());
+            assert!(close(&c, &want), "gemmkit {m}x{k}x{n}");
+            engine_matrixmultiply::gemm_bias(a.view(), b.view(), &bias, c.view_mut());
+            assert!(close(&c, &want), "matrixmultiply {m}x{k}x{n}");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Everything a program needs, in one line: `use axonal::prelude::*;`.
+
+pub use crate::error::{Error, Result};
+pub use crate::estimator::{Estimator, Fit, Predict, Score, Transform};
+pub use crate::float::Float;

@@ -1,0 +1,101 @@
+//! The checks at the edges: every array that a caller hands in passes through here before anything is computed.
+
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::simd::vectorize;
+use ndarray::{ArrayBase, ArrayView2, Data, Dimension, Ix2};
+
+/// A shape as messages write it: `(4)`, `(28, 28)`.
+pub(crate) fn shape_text(shape: &[usize]) -> String {
+    let numbers: Vec<String> = shape.iter().map(ToString::to_string).collect();
+    format!("({})", numbers.join(", "))
+}
+
+/// Refuses NaN and infinities; the error names the first one's index.
+pub(crate) fn finite<F: Float, S: Data<Elem = F>, D: Dimension>(
+    what: &str,
+    array: &ArrayBase<S, D>,
+) -> Result<()> {
+    let all_finite = match array.as_slice_memory_order() {
+        Some(slice) => vectorize(|| {
+            // No early exit inside a chunk: that is what lets the compiler vectorize it.
+            slice.chunks(1024).all(|chunk| chunk.iter().fold(true, |finite, v| finite & v.is_finite()))
+        }),
+        None => array.iter().all(|v| v.is_finite()),
+    };
+    if all_finite {
+        return Ok(());
+    }
+    match array.view().into_dyn().indexed_iter().find(|(_, v)| !v.is_finite()) {
+        Some((index, v)) => Err(Error::non_finite(what, v.as_f64(), index.slice().to_vec())),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a matrix without rows or without columns.
+pub(crate) fn not_empty<F, S: Data<Elem = F>>(what: &str, array: &ArrayBase<S, Ix2>) -> Result<()> {
+    let needed = match array.dim() {
+        (0, _) => "sample",
+        (_, 0) => "feature",
+        _ => return Ok(()),
+    };
+    Err(Error::Empty { what: what.into(), shape: shape_text(array.shape()), needed })
+}
+
+/// Refuses an array that has not one entry for each of `expected` samples.
+pub(crate) fn length(what: &str, got: usize, expected: usize) -> Result<()> {
+    if got == expected { Ok(()) } else { Err(Error::Length { what: what.into(), expected, got }) }
+}
+
+/// Refuses a matrix of another number of features than was learned from.
+pub(crate) fn features<F>(what: &str, array: &ArrayView2<'_, F>, expected: usize) -> Result<()> {
+    if array.ncols() == expected {
+        return Ok(());
+    }
+    Err(Error::shape(what, format!("{expected} features a row"), format!("{} features", array.ncols())))
+}
+
+/// Refuses sample weights that are not one finite, non-negative number for each sample, or that are all zero.
+pub(crate) fn sample_weights<F: Float>(what: &str, weights: &[F], n_samples: usize) -> Result<()> {
+    length(what, weights.len(), n_samples)?;
+    finite(what, &ndarray::aview1(weights))?;
+    if let Some(index) = weights.iter().position(|w| *w < F::zero()) {
+        let problem = format!("weight {} at [{index}] is negative", weights[index]);
+        return Err(Error::Weight { what: what.into(), problem });
+    }
+    if weights.iter().all(|w| *w == F::zero()) {
+        return Err(Error::Weight { what: what.into(), problem: "all weights are zero".into() });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array2, array, s};
+
+    #[test]
+    fn the_first_non_finite_element_is_named_in_any_layout() {
+        let mut x = Array2::<f32>::zeros((3000, 4));
+        assert!(finite("x", &x).is_ok());
+        x[[2500, 1]] = f32::INFINITY;
+        x[[2700, 1]] = f32::NAN;
+        let says = |result: Result<()>| result.unwrap_err().to_string();
+        assert!(says(finite("x", &x)).starts_with("x contains inf at [2500, 1]"));
+        assert!(says(finite("x", &x.slice(s![..;-1, ..]))).starts_with("x contains NaN at [299, 1]"));
+        assert!(finite("x", &x.slice(s![.., ..;2])).is_ok());
+        assert!(says(finite("x", &x.t())).starts_with("x contains inf at [1, 2500]"));
+    }
+
+    #[test]
+    fn weights_are_refused_with_their_index() {
+        let says = |w: &[f64]| sample_weights("sample_weight", w, 2).unwrap_err().to_string();
+        assert!(says(&[1.0]).contains("expected 2"));
+        assert!(says(&[1.0, -0.5]).contains("weight -0.5 at [1] is negative"));
+        assert!(says(&[0.0, 0.0]).contains("all weights are zero"));
+        assert!(says(&[0.0, f64::NAN]).contains("NaN at [1]"));
+        assert!(sample_weights("sample_weight", &[0.0, 1.0], 2).is_ok());
+        assert!(not_empty("x", &Array2::<f32>::zeros((2, 0))).unwrap_err().to_string().contains("feature"));
+        assert!(features("x", &array![[1.0f32, 2.0]].view(), 3).is_err());
+    }
+}
