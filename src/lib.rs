@@ -5,6 +5,7 @@ pub mod error;
 pub mod estimator;
 pub mod float;
 pub mod linalg;
+pub mod nn;
 pub mod prelude;
 pub mod rng;
 pub mod simd;
