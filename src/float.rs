@@ -3,9 +3,11 @@
 use ndarray::NdFloat;
 use std::iter::Sum;
 
+pub(crate) mod elementary;
+
 mod sealed {
     /// Closes [`Float`](super::Float) and ties it to what the matrix engine can multiply.
-    pub trait Sealed: gemmkit::GemmScalar + gemmkit::FusedScalar {}
+    pub trait Sealed: gemmkit::GemmScalar + gemmkit::FusedScalar + super::elementary::Elementary {}
     impl Sealed for f32 {}
     impl Sealed for f64 {}
 }
