@@ -1,9 +1,11 @@
 //! Keras-style neural networks and scikit-learn-style k-means in pure Rust.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod activation;
 pub mod error;
 pub mod estimator;
 pub mod float;
+pub mod initializer;
 pub mod linalg;
 pub mod nn;
 pub mod prelude;

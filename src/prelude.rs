@@ -1,5 +1,6 @@
 //! Everything a program needs, in one line: `use axonal::prelude::*;`.
 
+pub use crate::activation::Activation;
 pub use crate::error::{Error, Result};
 pub use crate::estimator::{Estimator, Fit, Predict, Score, Transform};
 pub use crate::float::Float;
@@ -10,3 +11,4 @@ pub use crate::nn::{
     PredictOptions, Regularizer, Reshape, RmsProp, Run, Sequential, Sgd, Shape, SparseCategoricalAccuracy,
     SparseCategoricalCrossentropy, Verbose,
 };
+pub use crate::initializer::Initializer;
