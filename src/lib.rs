@@ -1,11 +1,14 @@
 //! Keras-style neural networks and scikit-learn-style k-means in pure Rust.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod datasets;
 pub mod error;
 pub mod estimator;
 pub mod float;
 pub mod linalg;
+pub mod model_selection;
 pub mod prelude;
+pub mod preprocessing;
 pub mod rng;
 pub mod simd;
 mod validate;
