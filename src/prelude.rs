@@ -12,3 +12,5 @@ pub use crate::nn::{
     SparseCategoricalCrossentropy, Verbose,
 };
 pub use crate::initializer::Initializer;
+pub use crate::model_selection::train_test_split;
+pub use crate::preprocessing::StandardScaler;
