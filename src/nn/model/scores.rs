@@ -47,7 +47,7 @@ impl<F: Float> Scores<F> {
     }
 
     /// Adds a batch's predictions to the metrics.
-    pub(crate) fn add_metrics(&mut self, prediction: &[F], batch: usize, targets: TargetView<'_, F>) {
+    pub(crate) fn add_metrics<'a>(&mut self, prediction: &'a [F], batch: usize, targets: TargetView<'a, F>) {
         let columns = prediction.len() / batch.max(1);
         let view = MetricBatch::new(matrix(prediction, batch, columns), targets).last(self.last);
         for (metric, totals) in self.metrics.iter().zip(&mut self.totals) {
@@ -105,7 +105,12 @@ impl<F: Float> Model<F> {
     }
 
     /// Adds all of `samples` to `scores`, in batches as large as the workspace.
-    pub(crate) fn score_samples(&self, samples: &Samples<'_, F>, workspace: &mut Workspace<F>, scores: &mut Scores<F>) {
+    pub(crate) fn score_samples(
+        &self,
+        samples: &Samples<'_, F>,
+        workspace: &mut Workspace<F>,
+        scores: &mut Scores<F>,
+    ) {
         let (n, step) = (samples.len(), workspace.capacity());
         let x = samples.x.view();
         let penalty = self.weight_penalty();
@@ -113,24 +118,38 @@ impl<F: Float> Model<F> {
             let end = (start + step).min(n);
             let targets = samples.targets.rows(start, end);
             let weights = samples.weights.as_ref().map(|weights| &weights[start..end]);
-            workspace.infer(&self.layout, &self.params, &self.state, Some(rows_of(&x, start, end)), end - start, self.fused());
+            workspace.infer(
+                &self.layout,
+                &self.params,
+                &self.state,
+                Some(rows_of(&x, start, end)),
+                end - start,
+                self.fused(),
+            );
             let loss = self.batch_loss(workspace, end - start, targets, weights, None);
-            scores.add_loss(loss + penalty + workspace.activity_penalty(&self.layout, end - start), end - start);
+            scores.add_loss(
+                loss + penalty + workspace.activity_penalty(&self.layout, end - start),
+                end - start,
+            );
             if scores.has_metrics() {
                 self.finish_output(workspace, end - start);
-                scores.add_metrics(workspace.output(end - start), end - start, targets);
+                scores.add_metrics(
+                    workspace.output(end - start),
+                    end - start,
+                    samples.targets.rows(start, end),
+                );
             }
         }
     }
 
     /// The loss of the batch in the workspace, and its gradient where asked for.
-    pub(crate) fn batch_loss(
+    pub(crate) fn batch_loss<'a>(
         &self,
-        workspace: &Workspace<F>,
+        workspace: &'a Workspace<F>,
         batch: usize,
-        targets: TargetView<'_, F>,
-        weights: Option<&[F]>,
-        gradient: Option<&mut [F]>,
+        targets: TargetView<'a, F>,
+        weights: Option<&'a [F]>,
+        gradient: Option<&'a mut [F]>,
     ) -> f64 {
         let columns = self.output_shape().size();
         let mut pass = LossPass::new(matrix(workspace.output(batch), batch, columns), targets)

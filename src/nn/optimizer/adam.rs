@@ -39,7 +39,7 @@ pub struct AdamRule {
 impl Adam {
     /// Adam at a learning rate: a number, a schedule, or a closure of the step.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
-        Tuned::new(AdamRule { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 }, learning_rate)
+        Tuned::of(AdamRule { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 }, learning_rate)
     }
 
     /// The decay of the mean: 0 <= β₁ < 1.
@@ -92,7 +92,10 @@ impl<F: Float> Optimizer<F> for AdamRule {
     }
 
     fn update(&self, Step { params, grads, moments, learning_rate, number }: Step<'_, F>) {
-        #[allow(clippy::cast_precision_loss, reason = "the powers have long underflowed where steps lose digits")]
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "the powers have long underflowed where steps lose digits"
+        )]
         let t = number as f64;
         let alpha = learning_rate * (1.0 - self.beta_2.powf(t)).sqrt() / (1.0 - self.beta_1.powf(t));
         let (alpha, epsilon) = (F::of(alpha), F::of(self.epsilon));

@@ -35,7 +35,13 @@ pub struct Step<'a, F> {
 
 impl<'a, F: Float> Step<'a, F> {
     /// The views of one update, for a test that calls a rule by itself.
-    pub fn new(params: &'a mut [F], grads: &'a [F], moments: &'a mut [F], learning_rate: f64, number: u64) -> Self {
+    pub fn new(
+        params: &'a mut [F],
+        grads: &'a [F],
+        moments: &'a mut [F],
+        learning_rate: f64,
+        number: u64,
+    ) -> Self {
         Self { params, grads, moments, learning_rate, number }
     }
 }
@@ -43,7 +49,7 @@ impl<'a, F: Float> Step<'a, F> {
 /// An update rule: how parameters move along their gradients.
 ///
 /// Schedules, clipping, weight decay and averaging stand outside of the rules, in [`Tuned`], so that every rule
-/// has them. A rule of one's own is used as `Tuned::new(MyRule { .. }, 0.01)`.
+/// has them. A rule of one's own is used as `Tuned::of(MyRule { .. }, 0.01)`.
 ///
 /// # Examples
 /// ```
@@ -66,7 +72,7 @@ impl<'a, F: Float> Step<'a, F> {
 ///
 /// # fn main() -> Result<()> {
 /// let model: Model<f32> =
-///     Sequential::new(3).add(Dense::new(1)).compile(Tuned::new(SignSgd, 0.01).clipnorm(1.0), MeanSquaredError::default())?;
+///     Sequential::new(3).add(Dense::new(1)).compile(Tuned::of(SignSgd, 0.01).clipnorm(1.0), MeanSquaredError::default())?;
 /// # let _ = model;
 /// # Ok(())
 /// # }

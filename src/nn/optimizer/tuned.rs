@@ -41,7 +41,7 @@ pub struct Modifiers {
 
 impl<R> Tuned<R> {
     /// A rule with a learning rate: a number, a schedule, or a closure of the step.
-    pub fn new(rule: R, learning_rate: impl Into<LearningRate>) -> Self {
+    pub fn of(rule: R, learning_rate: impl Into<LearningRate>) -> Self {
         Self { rule, learning_rate: learning_rate.into(), modifiers: Modifiers::default() }
     }
 
@@ -129,7 +129,12 @@ impl Modifiers {
         if let Some(decay) = self.weight_decay
             && !(decay >= 0.0 && decay.is_finite())
         {
-            return Err(Error::invalid_parameter(owner, "weight_decay", decay, "a finite number of at least 0"));
+            return Err(Error::invalid_parameter(
+                owner,
+                "weight_decay",
+                decay,
+                "a finite number of at least 0",
+            ));
         }
         Ok(())
     }
