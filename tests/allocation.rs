@@ -4,6 +4,7 @@ use axonal::ndarray::{Array1, Array2};
 use axonal::prelude::*;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
 
 thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
