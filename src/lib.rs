@@ -1,10 +1,12 @@
 //! Keras-style neural networks and scikit-learn-style k-means in pure Rust.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod cluster;
 pub mod error;
 pub mod estimator;
 pub mod float;
 pub mod linalg;
+mod parallel;
 pub mod prelude;
 pub mod rng;
 pub mod simd;
