@@ -105,7 +105,7 @@ impl<F: Float> KMeans<F> {
 impl<F: Float> Fitted<F> {
     fn label(&self, samples: &Samples<'_, F>) -> Vec<u32> {
         let mut labels = vec![0; samples.n_samples()];
-        lloyd::assign(samples, &self.mean, &self.panels, &mut labels);
+        lloyd::assign(samples, &self.mean, &self.nearest, &mut labels);
         labels
     }
 

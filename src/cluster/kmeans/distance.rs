@@ -24,6 +24,27 @@ pub(crate) fn squared_distance<F: Float>(x: &[F], center: &[F]) -> F {
     total + (((a + e) + (c + g)) + ((b + f) + (d + h)))
 }
 
+/// ‖(x − mean) − c‖², in the same order.
+#[inline(always)]
+pub(crate) fn squared_distance_about<F: Float>(x: &[F], mean: &[F], center: &[F]) -> F {
+    let ((xs, x), (means, mean), (centers, center)) =
+        (x.as_chunks::<LANES>(), mean.as_chunks::<LANES>(), center.as_chunks::<LANES>());
+    let mut sums = [F::zero(); LANES];
+    for ((x, mean), center) in xs.iter().zip(means).zip(centers) {
+        for lane in 0..LANES {
+            let difference = (x[lane] - mean[lane]) - center[lane];
+            sums[lane] += difference * difference;
+        }
+    }
+    let mut total = F::zero();
+    for ((x, mean), center) in x.iter().zip(mean).zip(center) {
+        let difference = (*x - *mean) - *center;
+        total += difference * difference;
+    }
+    let [a, b, c, d, e, f, g, h] = sums;
+    total + (((a + e) + (c + g)) + ((b + f) + (d + h)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,6 +55,7 @@ mod tests {
         let c: Vec<f32> = x.iter().map(|x| x + 1.0).collect();
         assert_eq!(squared_distance(&x, &c), 19.0);
         assert_eq!(squared_distance(&x, &x), 0.0);
+        assert_eq!(squared_distance_about(&c, &x, &[3.0; 19]), 76.0);
         assert_eq!(squared_distance::<f64>(&[], &[]), 0.0);
     }
 }

@@ -3,8 +3,8 @@
 //! The rows are cut into shards by the sizes of the problem alone, and what the shards add up is folded in their
 //! order: the bits of a result do not depend on the number of threads. Nothing is allocated inside an iteration.
 
-use super::distance::squared_distance;
-use super::panels::{Block, NO_LABEL, Panels};
+use super::distance::squared_distance_about;
+use super::nearest::{Centers, Group, NO_LABEL};
 use super::relocation::relocate_empty;
 use super::samples::{Moments, Samples};
 use super::sums::{Sums, add_clusters};
@@ -41,11 +41,14 @@ const ROOM_FOR_SUMS: usize = 4 << 20;
 /// Ranges of clusters, where the sums are added up cluster by cluster.
 const RANGES: usize = 16;
 
+/// Rows that are labelled and summed up before the next ones: they are read from memory once.
+const ROWS_IN_CACHE: usize = 32;
+
 /// A stretch of the rows with its own place to work in.
 #[derive(Debug)]
 struct Shard<F> {
     first_row: usize,
-    block: Block<F>,
+    group: Group<F>,
     /// Absent where the sums are added up cluster by cluster.
     sums: Sums,
     changed: usize,
@@ -57,10 +60,9 @@ struct Shard<F> {
 pub(crate) struct Lloyd<'a, F> {
     samples: Samples<'a, F>,
     n_clusters: usize,
-    /// The columns' means, repeated for each row of a block.
     mean: Vec<F>,
     spread: f64,
-    panels: Panels<F>,
+    nearest: Centers<F>,
     shards: Vec<Shard<F>>,
     shard_rows: usize,
     sums: Sums,
@@ -79,7 +81,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
             .step_by(shard_rows)
             .map(|first_row| Shard {
                 first_row,
-                block: Block::new(d, shard_rows),
+                group: Group::new(d),
                 sums: if own_sums { Sums::new(n_clusters, d) } else { Sums::default() },
                 changed: 0,
                 inertia: 0.0,
@@ -88,9 +90,9 @@ impl<'a, F: Float> Lloyd<'a, F> {
         Self {
             samples,
             n_clusters,
-            mean: moments.mean.repeat(shards.first().map_or(1, |shard| shard.block.capacity())),
+            mean: moments.mean.clone(),
             spread: moments.spread,
-            panels: Panels::new(n_clusters, d),
+            nearest: Centers::new(n_clusters, d),
             shards,
             shard_rows,
             sums: Sums::new(n_clusters, d),
@@ -106,7 +108,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
         let mut history = Vec::with_capacity(rules.max_iter.min(1 << 10));
         let (mut strict, mut converged) = (false, false);
         while !converged && history.len() < rules.max_iter {
-            self.panels.pack(&centers);
+            self.nearest.set(&centers);
             let changed = self.assign_and_sum(&mut labels);
             let relocated = relocate_empty(&self.samples, &self.mean, &centers, &labels, &mut self.sums);
             std::mem::swap(&mut previous, &mut centers);
@@ -120,7 +122,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
             converged = strict || moved(&previous, &centers) <= rules.tolerance;
         }
         if !strict {
-            self.panels.pack(&centers);
+            self.nearest.set(&centers);
             self.assign(&mut labels);
         }
         let inertia = self.inertia(&centers, &mut labels);
@@ -130,7 +132,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
     /// The labels of all rows about these centers, and their inertia.
     pub(crate) fn label(mut self, centers: &[F]) -> (Vec<u32>, f64) {
         let mut labels = vec![NO_LABEL; self.samples.n_samples()];
-        self.panels.pack(centers);
+        self.nearest.set(centers);
         self.assign(&mut labels);
         let inertia = self.inertia(centers, &mut labels);
         (labels, inertia)
@@ -148,7 +150,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
         if self.shards.iter().any(|shard| shard.sums.is_absent()) {
             let (samples, d) = (self.samples, self.samples.n_features);
             let clusters = self.n_clusters.div_ceil(RANGES);
-            let (mean, labels) = (&self.mean[..d], &*labels);
+            let (mean, labels) = (&self.mean, &*labels);
             zip_chunks(
                 samples.values.len() * 4,
                 &mut self.ranges,
@@ -169,9 +171,9 @@ impl<'a, F: Float> Lloyd<'a, F> {
 
     /// The labels alone (and the shards' own sums, where there are any).
     fn assign(&mut self, labels: &mut [u32]) -> usize {
-        let (samples, panels, mean) = (self.samples, &self.panels, &self.mean);
+        let (samples, nearest, mean) = (self.samples, &self.nearest, &self.mean);
         zip_chunks(self.operations(), &mut self.shards, labels, self.shard_rows, |shard, labels| {
-            shard.assign(&samples.part(shard.first_row, labels.len()), mean, panels, labels);
+            shard.assign(&samples.part(shard.first_row, labels.len()), mean, nearest, labels);
         });
         self.shards.iter().map(|shard| shard.changed).sum()
     }
@@ -180,80 +182,64 @@ impl<'a, F: Float> Lloyd<'a, F> {
     fn inertia(&mut self, centers: &[F], labels: &mut [u32]) -> f64 {
         let (samples, mean) = (self.samples, &self.mean);
         zip_chunks(samples.values.len(), &mut self.shards, labels, self.shard_rows, |shard, labels| {
-            shard.inertia = inertia_of(
-                &samples.part(shard.first_row, labels.len()),
-                mean,
-                centers,
-                labels,
-                &mut shard.block,
-            );
+            shard.inertia = inertia_of(&samples.part(shard.first_row, labels.len()), mean, centers, labels);
         });
         self.shards.iter().map(|shard| shard.inertia).sum()
     }
 }
 
 impl<F: Float> Shard<F> {
-    fn assign(&mut self, samples: &Samples<'_, F>, mean: &[F], panels: &Panels<F>, labels: &mut [u32]) {
+    fn assign(&mut self, samples: &Samples<'_, F>, mean: &[F], nearest: &Centers<F>, labels: &mut [u32]) {
         self.changed = 0;
         self.sums.clear();
-        let rows = self.block.capacity();
-        for (index, labels) in labels.chunks_mut(rows).enumerate() {
-            let part = samples.part(index * rows, labels.len());
-            self.block.load(part.values, mean);
-            self.changed += panels.nearest(&mut self.block, labels);
+        for (index, labels) in labels.chunks_mut(ROWS_IN_CACHE).enumerate() {
+            let part = samples.part(index * ROWS_IN_CACHE, labels.len());
+            self.changed += nearest.label(part.values, mean, &mut self.group, labels);
             if !self.sums.is_absent() {
-                let (sums, block) = (&mut self.sums, &self.block);
+                let sums = &mut self.sums;
                 vectorize(
                     #[inline(always)]
-                    || sums.add_rows(block.rows(), labels, part.weights),
+                    || sums.add_rows(&part, mean, labels),
                 );
             }
         }
     }
 }
 
-/// Σ wᵢ‖xᵢ − c‖² over a stretch of rows.
+/// Σ wᵢ‖xᵢ − c‖² over labelled rows, the mean taken from them as from the centers.
 pub(crate) fn inertia_of<F: Float>(
     samples: &Samples<'_, F>,
     mean: &[F],
     centers: &[F],
     labels: &[u32],
-    block: &mut Block<F>,
 ) -> f64 {
     let d = samples.n_features;
-    let rows = block.capacity();
-    let mut inertia = 0.0;
-    for (index, labels) in labels.chunks(rows).enumerate() {
-        let part = samples.part(index * rows, labels.len());
-        block.load(part.values, mean);
-        let block = &*block;
-        inertia += vectorize(
-            #[inline(always)]
-            || {
-                let distance = |(row, (x, &label)): (usize, (&[F], &u32))| {
-                    part.weight(row) * squared_distance(x, &centers[label as usize * d..][..d]).as_f64()
-                };
-                block.rows().chunks_exact(d).zip(labels).enumerate().map(distance).sum::<f64>()
-            },
-        );
-    }
-    inertia
+    vectorize(
+        #[inline(always)]
+        || {
+            let mut inertia = 0.0;
+            for (row, (x, &label)) in samples.values.chunks_exact(d).zip(labels).enumerate() {
+                let center = &centers[label as usize * d..][..d];
+                inertia += samples.weight(row) * squared_distance_about(x, mean, center).as_f64();
+            }
+            inertia
+        },
+    )
 }
 
-/// The labels of rows about packed centers.
-pub(crate) fn assign<F: Float>(samples: &Samples<'_, F>, mean: &[F], panels: &Panels<F>, labels: &mut [u32]) {
+/// The labels of rows about centers.
+pub(crate) fn assign<F: Float>(
+    samples: &Samples<'_, F>,
+    mean: &[F],
+    nearest: &Centers<F>,
+    labels: &mut [u32],
+) {
     let (n, d) = (samples.n_samples(), samples.n_features);
-    let shard_rows = n.div_ceil(n.div_ceil(256).min(64)).max(1);
-    let mut shards: Vec<_> =
-        (0..n).step_by(shard_rows).map(|first_row| (first_row, Block::new(d, shard_rows))).collect();
-    let mean = mean.repeat(shards.first().map_or(1, |(_, block)| block.capacity()));
-    let operations = samples.values.len().saturating_mul(panels.n_clusters());
-    zip_chunks(operations, &mut shards, labels, shard_rows, |(first_row, block), labels| {
-        let rows = block.capacity();
-        for (index, labels) in labels.chunks_mut(rows).enumerate() {
-            block.load(samples.part(*first_row + index * rows, labels.len()).values, &mean);
-            panels.nearest(block, labels);
-        }
+    let shard_rows = n.div_ceil(n.div_ceil(256).clamp(1, 64)).max(1);
+    let mut shards: Vec<_> = (0..n).step_by(shard_rows).map(|first_row| (first_row, Group::new(d))).collect();
+    let operations = samples.values.len().saturating_mul(nearest.n_clusters());
+    zip_chunks(operations, &mut shards, labels, shard_rows, |(first_row, group), labels| {
+        nearest.label(samples.part(*first_row, labels.len()).values, mean, group, labels);
     });
 }
 

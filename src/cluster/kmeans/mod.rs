@@ -1,13 +1,13 @@
 //! k-means: points grouped around the means of their groups.
 //!
 //! The folder by its questions: what can be set and asked ([`KMeans`]), where the centers start (`init`,
-//! `plus_plus`), how they move (`lloyd`, `sums`, `relocation`), and which center is the nearest (`panels`).
+//! `plus_plus`), how they move (`lloyd`, `sums`, `relocation`), and which center is the nearest (`nearest`).
 
 mod answers;
 mod distance;
 mod init;
 mod lloyd;
-mod panels;
+mod nearest;
 mod plus_plus;
 mod relocation;
 mod report;
@@ -24,7 +24,7 @@ use crate::rng::{Purpose, Rng};
 use crate::validate;
 use lloyd::{Lloyd, Rules, Run};
 use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Axis, Data, Ix1, Ix2};
-use panels::Panels;
+use nearest::Centers;
 use samples::{Moments, Samples, elements, in_rows};
 
 /// k-means clustering: `n_clusters` centers such that the points lie near to them.
@@ -97,8 +97,8 @@ pub(crate) struct Fitted<F> {
     pub(crate) cluster_centers: Array2<F>,
     /// The columns' means; predictions are made about them, as the fit was.
     pub(crate) mean: Vec<F>,
-    /// The centers less the mean, packed for the search.
-    pub(crate) panels: Panels<F>,
+    /// The centers less the mean, prepared for the search.
+    pub(crate) nearest: Centers<F>,
     pub(crate) labels: Array1<usize>,
     pub(crate) inertia: f64,
     pub(crate) n_iter: usize,
@@ -331,8 +331,8 @@ impl<F: Float> KMeans<F> {
     }
 
     fn conclude(&self, run: Run<F>, mean: Vec<F>, n_features: usize) -> (Fitted<F>, KMeansReport) {
-        let mut panels = Panels::new(self.n_clusters, n_features);
-        panels.pack(&run.centers);
+        let mut nearest = Centers::new(self.n_clusters, n_features);
+        nearest.set(&run.centers);
         let centers = run.centers.iter().zip(mean.iter().cycle()).map(|(c, mean)| *c + *mean);
         let cluster_centers = Array2::from_shape_fn((self.n_clusters, n_features), {
             let mut centers = centers;
@@ -352,7 +352,7 @@ impl<F: Float> KMeans<F> {
         let fitted = Fitted {
             cluster_centers,
             mean,
-            panels,
+            nearest,
             labels: run.labels.iter().map(|&label| label as usize).collect(),
             inertia: run.inertia,
             n_iter: run.n_iter,
@@ -363,10 +363,10 @@ impl<F: Float> KMeans<F> {
 
 /// Whether two labellings are one up to the names of the clusters.
 fn same_clustering(a: &[u32], b: &[u32], n_clusters: usize) -> bool {
-    let mut names = vec![panels::NO_LABEL; n_clusters];
+    let mut names = vec![nearest::NO_LABEL; n_clusters];
     a.iter().zip(b).all(|(&a, &b)| {
         let name = &mut names[a as usize];
-        if *name == panels::NO_LABEL {
+        if *name == nearest::NO_LABEL {
             *name = b;
         }
         *name == b

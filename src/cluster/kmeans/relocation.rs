@@ -1,7 +1,7 @@
 //! What becomes of clusters that lost all their points: each takes over one of the points that lie the farthest
 //! from their centers.
 
-use super::distance::squared_distance;
+use super::distance::squared_distance_about;
 use super::samples::Samples;
 use super::sums::{Sums, add_point};
 use crate::float::Float;
@@ -27,25 +27,20 @@ pub(super) fn relocate_empty<F: Float>(
     if farthest.first().is_none_or(|&(distance, _)| distance == F::zero()) {
         return false;
     }
-    let mut point = vec![F::zero(); samples.n_features];
     for (cluster, (_, row)) in empty.into_iter().zip(farthest) {
-        centered(samples.row(row), mean, &mut point);
+        let (point, weight) = (samples.row(row), samples.weight(row));
         let line = sums.line(cluster);
         line.fill(0.0);
-        add_point(line, &point, samples.weight(row));
+        add_point(line, point, mean, weight);
         let donor = sums.line(labels[row] as usize);
         let before = donor[point.len()];
-        add_point(donor, &point, -samples.weight(row));
+        add_point(donor, point, mean, -weight);
         if donor[point.len()] <= before * 1e-12 {
             // Nothing is left but the rounding of the weights.
             donor.fill(0.0);
         }
     }
     true
-}
-
-fn centered<F: Float>(row: &[F], mean: &[F], point: &mut [F]) {
-    point.iter_mut().zip(row).zip(mean).for_each(|((point, x), mean)| *point = *x - *mean);
 }
 
 /// The `count` rows of positive weight that lie the farthest from their centers, the farthest first.
@@ -57,11 +52,9 @@ fn farthest<F: Float>(
     count: usize,
 ) -> Vec<(F, usize)> {
     let d = samples.n_features;
-    let mut point = vec![F::zero(); d];
     let mut farthest: Vec<(F, usize)> = Vec::with_capacity(count + 1);
     for (row, &label) in labels.iter().enumerate() {
-        centered(samples.row(row), mean, &mut point);
-        let distance = squared_distance(&point, &centers[label as usize * d..][..d]);
+        let distance = squared_distance_about(samples.row(row), mean, &centers[label as usize * d..][..d]);
         let full = farthest.len() == count;
         if samples.weight(row) == 0.0 || full && farthest.last().is_some_and(|&(least, _)| distance <= least)
         {

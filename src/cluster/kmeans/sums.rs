@@ -10,12 +10,14 @@ pub(crate) struct Sums {
     pub(crate) lines: Vec<f64>,
 }
 
-/// Adds a point to its cluster's line.
+/// Adds a point, less the mean, to its cluster's line.
 #[inline(always)]
-pub(crate) fn add_point<F: Float>(line: &mut [f64], point: &[F], weight: f64) {
+pub(crate) fn add_point<F: Float>(line: &mut [f64], point: &[F], mean: &[F], weight: f64) {
     if let Some((total, sums)) = line.split_last_mut() {
         *total += weight;
-        sums.iter_mut().zip(point).for_each(|(sum, x)| *sum += weight * x.as_f64());
+        for ((sum, x), mean) in sums.iter_mut().zip(point).zip(mean) {
+            *sum += weight * (*x - *mean).as_f64();
+        }
     }
 }
 
@@ -42,13 +44,12 @@ impl Sums {
         self.lines.iter_mut().zip(&other.lines).for_each(|(own, other)| *own += other);
     }
 
-    /// Adds labelled rows that start at `first` of the samples, less their mean.
+    /// Adds labelled rows, less their mean.
     #[inline(always)]
-    pub(crate) fn add_rows<F: Float>(&mut self, rows: &[F], labels: &[u32], weights: Option<&[F]>) {
+    pub(crate) fn add_rows<F: Float>(&mut self, samples: &Samples<'_, F>, mean: &[F], labels: &[u32]) {
         let (d, width) = (self.n_features, self.n_features + 1);
-        for (index, (row, &label)) in rows.chunks_exact(d).zip(labels).enumerate() {
-            let weight = weights.map_or(1.0, |weights| weights[index].as_f64());
-            add_point(&mut self.lines[label as usize * width..][..width], row, weight);
+        for (row, (x, &label)) in samples.values.chunks_exact(d).zip(labels).enumerate() {
+            add_point(&mut self.lines[label as usize * width..][..width], x, mean, samples.weight(row));
         }
     }
 
@@ -93,6 +94,7 @@ impl Sums {
 }
 
 /// A stretch of clusters whose sums one thread adds up.
+#[inline(always)]
 pub(crate) fn add_clusters<F: Float>(
     first: usize,
     lines: &mut [f64],
@@ -104,12 +106,7 @@ pub(crate) fn add_clusters<F: Float>(
     let clusters = lines.len() / width;
     for (row, &label) in labels.iter().enumerate() {
         let Some(own) = (label as usize).checked_sub(first).filter(|own| *own < clusters) else { continue };
-        let weight = samples.weight(row);
-        let line = &mut lines[own * width..][..width];
-        line[width - 1] += weight;
-        for ((sum, x), mean) in line.iter_mut().zip(samples.row(row)).zip(mean) {
-            *sum += weight * (*x - *mean).as_f64();
-        }
+        add_point(&mut lines[own * width..][..width], samples.row(row), mean, samples.weight(row));
     }
 }
 
@@ -120,7 +117,8 @@ mod tests {
     #[test]
     fn a_cluster_without_weight_shares_the_mean_of_the_heaviest() {
         let mut sums = Sums::new(3, 1);
-        sums.add_rows(&[0.0, 0.0, 4.0, 4.0, 4.0], &[1, 1, 2, 2, 2], None);
+        let samples = Samples { values: &[0.0, 0.0, 4.0, 4.0, 4.0], n_features: 1, weights: None };
+        sums.add_rows(&samples, &[0.0], &[1, 1, 2, 2, 2]);
         let mut centers = [100.0, 0.0, 4.0];
         sums.average(&mut centers);
         assert_eq!(centers, [4.0, 0.0, 4.0]);
@@ -133,7 +131,7 @@ mod tests {
         let samples = Samples { values: &x, n_features: 2, weights: Some(&[1.0, 2.0, 0.5]) };
         let labels = [2, 0, 2];
         let mut by_rows = Sums::new(3, 2);
-        by_rows.add_rows(&x, &labels, samples.weights);
+        by_rows.add_rows(&samples, &[0.0; 2], &labels);
         let mut by_clusters = Sums::new(3, 2);
         add_clusters(0, &mut by_clusters.lines[..3], &samples, &[0.0; 2], &labels);
         add_clusters(1, &mut by_clusters.lines[3..], &samples, &[0.0; 2], &labels);
