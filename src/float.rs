@@ -4,6 +4,8 @@ use crate::simd::Registers;
 use ndarray::NdFloat;
 use std::iter::Sum;
 
+pub(crate) mod elementary;
+
 /// `f32` or `f64`.
 ///
 /// The trait is sealed. Its arithmetic and its functions (`exp`, `sqrt`, `max`, …) come from
@@ -29,6 +31,7 @@ pub trait Float:
     + serde::Serialize
     + serde::de::DeserializeOwned
     + Registers
+    + elementary::Elementary
 {
     /// The type's name in files: "f32" or "f64".
     const NAME: &'static str;

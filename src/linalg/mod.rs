@@ -10,6 +10,7 @@ mod engine_matrixmultiply;
 mod narrow;
 
 use crate::float::Float;
+use crate::simd::vectorize;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 /// The engines there are, for benches and tests that compare them.
@@ -98,6 +99,35 @@ pub fn affine<F: Float>(
         (engine, None) => gemm_with(engine, F::one(), a, b, F::zero(), c),
         (Engine::Gemmkit, Some(bias)) => engine_gemmkit::gemm_bias(a, b, bias, c),
         (Engine::Matrixmultiply, Some(bias)) => engine_matrixmultiply::gemm_bias(a, b, bias, c),
+    }
+}
+
+/// `sums += Σ rows of a`.
+///
+/// # Panics
+/// Where `sums` has not one number a column.
+///
+/// # Examples
+/// ```
+/// let mut sums = [10.0, 20.0];
+/// axonal::linalg::add_rows(axonal::ndarray::array![[1.0, 2.0], [3.0, 4.0]].view(), &mut sums);
+/// assert_eq!(sums, [14.0, 26.0]);
+/// ```
+pub fn add_rows<F: Float>(a: ArrayView2<'_, F>, sums: &mut [F]) {
+    if sums.is_empty() {
+        return;
+    }
+    assert_eq!(a.ncols(), sums.len(), "one sum for each column");
+    match a.as_slice() {
+        Some(values) => vectorize(|| {
+            for row in values.chunks_exact(sums.len()) {
+                sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += value);
+            }
+        }),
+        None => a
+            .rows()
+            .into_iter()
+            .for_each(|row| sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += value)),
     }
 }
 
