@@ -1,13 +1,16 @@
 //! Keras-style neural networks and scikit-learn-style k-means in pure Rust.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod activation;
 pub mod datasets;
 pub mod error;
 pub mod estimator;
 pub mod float;
+pub mod initializer;
 pub mod linalg;
 pub mod metrics;
 pub mod model_selection;
+pub mod nn;
 pub mod pipeline;
 pub mod prelude;
 pub mod preprocessing;

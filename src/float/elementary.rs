@@ -1,0 +1,363 @@
+//! The exponential and its relatives as plain arithmetic, so that a loop over them becomes vector instructions.
+//!
+//! The functions of the standard library are calls, one number each; these are sums and products that the
+//! compiler vectorizes inside of [`vectorize`](crate::simd::vectorize). They take no fused multiply-add, so
+//! that every processor gives the same bits. Each is within 3.5 units in the last place (tests below, over
+//! every exponent), keeps NaN, and needs no branch. Measured per number, eight `f32` at a time with AVX2, they
+//! take a quarter of the standard library's time or less.
+
+use ndarray::NdFloat;
+
+/// What the algorithms below need to know of a number type.
+pub trait Elementary: NdFloat {
+    /// 1.5 times the power of two from which on the numbers of this type are whole: adding it rounds.
+    const SHIFTER: Self;
+    /// The leading bits of ln 2, few enough that a small whole number times it is exact.
+    const LN_2_HIGH: Self;
+    /// ln 2 less its leading bits.
+    const LN_2_LOW: Self;
+    /// Beyond plus this number the exponential is infinite, beyond minus this number it is zero.
+    const EXP_RANGE: (Self, Self);
+    /// 1/n!, …, 1/3!, 1/2!.
+    const EXP_SERIES: &'static [Self];
+    /// 2/(2n+1), …, 2/5, 2/3.
+    const LOG_SERIES: &'static [Self];
+    /// From here on the hyperbolic tangent is 1.
+    const TANH_RANGE: Self;
+    /// Multiplying by it splits a number into two halves of its digits (Veltkamp 1968).
+    const SPLITTER: Self;
+    /// (a + 5) times Mills' ratio of the normal distribution, in powers of (a − 5)/(a + 5), highest first.
+    const MILLS_RATIO: &'static [Self];
+
+    /// 2ⁿ for a whole number n between the exponents of the type's normal numbers.
+    fn power_of_two(n: Self) -> Self;
+
+    /// The type's rendering of a constant.
+    fn constant(value: f64) -> Self;
+}
+
+impl Elementary for f32 {
+    const SHIFTER: Self = 12_582_912.0;
+    const LN_2_HIGH: Self = 0.693_145_75;
+    const LN_2_LOW: Self = 1.428_606_8e-6;
+    const EXP_RANGE: (Self, Self) = (-110.0, 90.0);
+    const EXP_SERIES: &'static [Self] = &[1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5];
+    const LOG_SERIES: &'static [Self] = &[2.0 / 11.0, 2.0 / 9.0, 2.0 / 7.0, 2.0 / 5.0, 2.0 / 3.0];
+    const TANH_RANGE: Self = 10.0;
+    const SPLITTER: Self = 4097.0;
+    #[allow(clippy::excessive_precision, reason = "the fit's digits, rounded once")]
+    const MILLS_RATIO: &'static [Self] = &[
+        0.000_109_390_882,
+        0.000_660_748_697_295,
+        -0.000_852_651_582_553,
+        -0.003_071_442_163_51,
+        0.020_792_279_109_6,
+        -0.069_102_325_408_8,
+        0.165_022_509_212,
+        -0.313_534_464_438,
+        0.495_305_463_67,
+        -0.665_382_472_323,
+        0.769_193_051_082,
+    ];
+
+    #[inline(always)]
+    fn power_of_two(n: Self) -> Self {
+        Self::from_bits((n + Self::SHIFTER).to_bits().wrapping_add(127) << 23)
+    }
+
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "rounding to the nearest f32 is the purpose")]
+    fn constant(value: f64) -> Self {
+        value as Self
+    }
+}
+
+impl Elementary for f64 {
+    const SHIFTER: Self = 6_755_399_441_055_744.0;
+    const LN_2_HIGH: Self = 6.931_471_803_691_238e-1;
+    const LN_2_LOW: Self = 1.908_214_929_270_587_7e-10;
+    const EXP_RANGE: (Self, Self) = (-750.0, 710.0);
+    const EXP_SERIES: &'static [Self] = &[
+        1.0 / 6_227_020_800.0,
+        1.0 / 479_001_600.0,
+        1.0 / 39_916_800.0,
+        1.0 / 3_628_800.0,
+        1.0 / 362_880.0,
+        1.0 / 40_320.0,
+        1.0 / 5040.0,
+        1.0 / 720.0,
+        1.0 / 120.0,
+        1.0 / 24.0,
+        1.0 / 6.0,
+        0.5,
+    ];
+    const LOG_SERIES: &'static [Self] = &[
+        2.0 / 21.0,
+        2.0 / 19.0,
+        2.0 / 17.0,
+        2.0 / 15.0,
+        2.0 / 13.0,
+        2.0 / 11.0,
+        2.0 / 9.0,
+        2.0 / 7.0,
+        2.0 / 5.0,
+        2.0 / 3.0,
+    ];
+    const TANH_RANGE: Self = 20.0;
+    const SPLITTER: Self = 134_217_729.0;
+    #[allow(clippy::excessive_precision, reason = "the fit's digits, rounded once")]
+    const MILLS_RATIO: &'static [Self] = &[
+        -1.807_321_207_814_604_34e-10,
+        1.689_105_766_515_378_083e-9,
+        7.667_236_107_202_653_315e-9,
+        -9.144_502_081_289_173_86e-9,
+        -6.584_886_840_079_739_718e-8,
+        4.209_183_333_886_914_582e-8,
+        4.329_837_037_415_609_406e-7,
+        -3.365_122_043_499_069_501e-7,
+        -2.769_145_782_282_277_865e-6,
+        3.980_871_285_666_972_487e-6,
+        0.000_016_681_160_364_586_645_43,
+        -0.000_049_762_810_377_903_035_34,
+        -0.000_059_375_713_816_471_311_81,
+        0.000_544_899_065_037_323_011_5,
+        -0.000_797_869_400_739_248_787_1,
+        -0.002_993_376_770_649_268_116,
+        0.020_795_066_800_091_459_63,
+        -0.069_118_638_706_294_679_53,
+        0.165_020_366_170_375_025_3,
+        -0.313_533_156_671_305_171_4,
+        0.495_305_615_969_976_588_7,
+        -0.665_382_502_890_056_693_7,
+        0.769_193_049_750_062_958,
+    ];
+
+    #[inline(always)]
+    fn power_of_two(n: Self) -> Self {
+        Self::from_bits((n + Self::SHIFTER).to_bits().wrapping_add(1023) << 52)
+    }
+
+    #[inline(always)]
+    fn constant(value: f64) -> Self {
+        value
+    }
+}
+
+/// One of two numbers, both computed: a branch or a skipped store would keep a loop from becoming vectors.
+#[inline(always)]
+pub(crate) fn select<E: Elementary>(condition: bool, yes: E, no: E) -> E {
+    std::hint::select_unpredictable(condition, yes, no)
+}
+
+/// The smaller number; NaN stays NaN.
+#[inline(always)]
+pub(crate) fn at_most<E: Elementary>(x: E, bound: E) -> E {
+    select(x > bound, bound, x)
+}
+
+/// The larger number; NaN stays NaN.
+#[inline(always)]
+pub(crate) fn at_least<E: Elementary>(x: E, bound: E) -> E {
+    select(x < bound, bound, x)
+}
+
+/// A polynomial, the highest power's coefficient first.
+#[inline(always)]
+fn polynomial<E: Elementary>(coefficients: &[E], x: E) -> E {
+    let sum = |sum: E, &coefficient: &E| sum * x + coefficient;
+    coefficients.split_first().map_or(E::zero(), |(&first, rest)| rest.iter().fold(first, sum))
+}
+
+/// `high + low` = n·ln 2 + r with whole n and |r| about ½ ln 2 at most: (eʳ − 1, a, b) with a + b = n.
+///
+/// Two whole numbers, because 2ⁿ alone would overflow or vanish before the exponential itself does.
+#[inline(always)]
+fn reduced_exponential<E: Elementary>(high: E, low: E) -> (E, E, E) {
+    let n = rounded(high * E::constant(std::f64::consts::LOG2_E));
+    let r = (high - n * E::LN_2_HIGH) - (n * E::LN_2_LOW - low);
+    let a = rounded(n * E::constant(0.5));
+    (r + r * r * polynomial(E::EXP_SERIES, r), a, n - a)
+}
+
+/// The nearest whole number, for numbers far below [`Elementary::SHIFTER`].
+#[inline(always)]
+fn rounded<E: Elementary>(x: E) -> E {
+    (x + E::SHIFTER) - E::SHIFTER
+}
+
+/// eˣ.
+#[inline(always)]
+pub(crate) fn exp<E: Elementary>(x: E) -> E {
+    exp_of_sum(x, E::zero())
+}
+
+/// The exponential of `high + low`, with a `low` that is small beside ln 2.
+#[inline(always)]
+fn exp_of_sum<E: Elementary>(high: E, low: E) -> E {
+    let bounded = at_least(at_most(high, E::EXP_RANGE.1), E::EXP_RANGE.0);
+    let (q, a, b) = reduced_exponential(bounded, low);
+    (q + E::one()) * E::power_of_two(a) * E::power_of_two(b)
+}
+
+/// eˣ − 1, without the loss of digits near 0.
+#[inline(always)]
+pub(crate) fn expm1<E: Elementary>(x: E) -> E {
+    // Below −50 the answer is −1 to the last bit in either type.
+    let bounded = at_least(at_most(x, E::EXP_RANGE.1), E::constant(-50.0));
+    let (q, a, b) = reduced_exponential(bounded, E::zero());
+    (q * E::power_of_two(a) + (E::power_of_two(a) - E::power_of_two(-b))) * E::power_of_two(b)
+}
+
+/// ln(1 + u) for u on [0, 1].
+#[inline(always)]
+pub(crate) fn log1p_of_unit<E: Elementary>(u: E) -> E {
+    let (zero, half, two) = (E::zero(), E::constant(0.5), E::constant(2.0));
+    // 1 + u = 2ᵏ(1 + f) with 1 + f within a factor √2 of 1.
+    let upper = u > E::constant(std::f64::consts::SQRT_2 - 1.0);
+    let f = select(upper, (u - E::one()) * half, u);
+    let k_high = select(upper, E::LN_2_HIGH, zero);
+    let k_low = select(upper, E::LN_2_LOW, zero);
+    // ln(1 + f) = 2 atanh(s) with s = f/(2 + f), and 2s = f − s·f.
+    let s = f / (two + f);
+    let square = s * s;
+    let tail = square * polynomial(E::LOG_SERIES, square);
+    k_high + (f - (s * (f - tail) - k_low))
+}
+
+/// ln(1 + eˣ).
+#[inline(always)]
+pub(crate) fn softplus<E: Elementary>(x: E) -> E {
+    at_least(x, E::zero()) + log1p_of_unit(exp(-x.abs()))
+}
+
+/// 1/(1 + e⁻ˣ).
+#[inline(always)]
+pub(crate) fn sigmoid<E: Elementary>(x: E) -> E {
+    E::one() / (E::one() + exp(-x))
+}
+
+/// The hyperbolic tangent.
+#[inline(always)]
+pub(crate) fn tanh<E: Elementary>(x: E) -> E {
+    let size = at_most(x.abs(), E::TANH_RANGE);
+    let e = expm1(size + size);
+    (e / (e + E::constant(2.0))).copysign(x)
+}
+
+/// The normal distribution at x: (the probability of less, the density).
+///
+/// P(X < −a) = e^(−a²/2)·R(a) with R, Mills' ratio over √2π, as a polynomial in (a − 5)/(a + 5) over (a + 5); the
+/// square is kept in two halves, because an error in the exponent is one in the digits of the answer. The
+/// coefficients are a Chebyshev fit in 60 digits; it is off by 1.3e-17 relatively for `f64`, 4.5e-9 for `f32`.
+#[inline(always)]
+pub(crate) fn normal_distribution<E: Elementary>(x: E) -> (E, E) {
+    let (one, half, five) = (E::one(), E::constant(0.5), E::constant(5.0));
+    // Beyond 40 both the density and the tail are 0 in either type.
+    let a = at_most(x.abs(), E::constant(40.0));
+    let shifted = a * E::SPLITTER;
+    let leading = shifted - (shifted - a);
+    let trailing = a - leading;
+    let e = exp_of_sum(-half * (leading * leading), -half * (trailing * (a + leading)));
+    let inverse = one / (a + five);
+    let tail = e * (polynomial(E::MILLS_RATIO, (a - five) * inverse) * inverse);
+    let below = select(x < E::zero(), tail, one - tail);
+    (below, e * E::constant(0.398_942_280_401_432_7))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Float;
+
+    /// Every exponent of the type, both signs, three mantissas.
+    fn every_exponent<F: Float>(lowest: i32, highest: i32) -> Vec<F> {
+        (lowest..=highest)
+            .flat_map(|e| [1.0, 1.37, 1.998].map(|m| F::of(m * 2.0_f64.powi(e))))
+            .flat_map(|x| [x, -x])
+            .chain([F::zero(), F::max_value(), F::min_value()])
+            .collect()
+    }
+
+    /// The distance in units of the last place of `want`, where that is a normal number.
+    fn ulps<F: Float>(got: F, want: f64) -> f64 {
+        let smallest = F::min_positive_value().as_f64();
+        let wanted = F::of(want).as_f64();
+        if want.abs() < smallest || wanted.is_infinite() {
+            return if (got.as_f64() - want).abs() <= smallest || got.as_f64() == wanted { 0.0 } else { 1e9 };
+        }
+        let unit = 2.0_f64.powi(want.abs().log2().floor() as i32) * F::epsilon().as_f64();
+        ((got.as_f64() - want) / unit).abs()
+    }
+
+    fn hold<F: Float>(name: &str, limit: f64, ours: fn(F) -> F, theirs: fn(f64) -> f64, points: &[F]) {
+        let (mut worst, mut at) = (0.0, F::zero());
+        for &x in points {
+            let off = ulps(ours(x), theirs(x.as_f64()));
+            if off > worst || off.is_nan() {
+                (worst, at) = (off, x);
+            }
+        }
+        assert!(worst <= limit, "{name} of {} is off by {worst} ulp at {at}: {}", F::NAME, ours(at));
+        assert!(ours(F::nan()).is_nan(), "{name} of {} loses NaN", F::NAME);
+    }
+
+    fn every_function<F: Float>(lowest: i32, highest: i32) {
+        let mut points: Vec<F> = every_exponent(lowest, highest);
+        points.extend((-40_000..=40_000).map(|i| F::of(f64::from(i) * 0.001_37)));
+        hold("exp", 1.5, exp, f64::exp, &points);
+        hold("expm1", 2.0, expm1, f64::exp_m1, &points);
+        hold("tanh", 2.5, tanh, f64::tanh, &points);
+        hold("sigmoid", 3.5, sigmoid, |x| 1.0 / (1.0 + (-x).exp()), &points);
+        hold("softplus", 2.5, softplus, |x| x.max(0.0) + (-x.abs()).exp().ln_1p(), &points);
+        let unit: Vec<F> = points.iter().copied().filter(|x| (F::zero()..=F::one()).contains(x)).collect();
+        hold("log1p", 1.5, log1p_of_unit, f64::ln_1p, &unit);
+    }
+
+    #[test]
+    fn they_agree_with_the_standard_library_over_every_exponent() {
+        every_function::<f32>(-149, 127);
+        every_function::<f64>(-1074, 1023);
+    }
+
+    /// (x, the probability of less than x, the density at x), from mpmath in 40 digits.
+    const NORMAL: [(f64, f64, f64); 23] = [
+        (-30.0, 4.906713927148187e-198, 1.4736461348785476e-196),
+        (-12.5, 3.732564298877713e-36, 4.695195357975146e-35),
+        (-8.0, 6.220960574271784e-16, 5.052271083536892e-15),
+        (-6.25, 2.0522634252189388e-10, 1.3140018181558838e-09),
+        (-5.0, 2.866515718791939e-07, 1.4867195147342977e-06),
+        (-4.5, 3.3976731247300603e-06, 1.5983741106905475e-05),
+        (-3.0, 0.0013498980316300946, 0.0044318484119380075),
+        (-2.5, 0.006209665325776135, 0.017528300493568537),
+        (-1.75, 0.04005915686381709, 0.08627731882651152),
+        (-1.0, 0.15865525393145705, 0.24197072451914334),
+        (-0.5, 0.3085375387259869, 0.35206532676429947),
+        (-0.125, 0.4502617751698871, 0.39583768694474947),
+        (-9.5367431640625e-07, 0.49999961953899347, 0.39894228040125124),
+        (0.0, 0.5, 0.3989422804014327),
+        (0.25, 0.5987063256829237, 0.3866681168028492),
+        (0.75, 0.7733726476231318, 0.30113743215480443),
+        (1.0, 0.8413447460685429, 0.24197072451914334),
+        (2.0, 0.9772498680518208, 0.05399096651318805),
+        (3.5, 0.9997673709209645, 0.00087268269504576),
+        (5.0, 0.9999997133484281, 1.4867195147342977e-06),
+        (6.0, 0.9999999990134123, 6.075882849823285e-09),
+        (9.0, 1.0, 1.0279773571668915e-18),
+        (20.0, 1.0, 5.520948362159764e-88),
+    ];
+
+    #[test]
+    fn the_normal_distribution_keeps_its_digits_into_the_tails() {
+        for (x, below, density) in NORMAL {
+            let (got_below, got_density) = normal_distribution(x);
+            assert!(ulps(got_below, below) <= 4.0 && ulps(got_density, density) <= 4.0, "f64 at {x}");
+            let (got_below, got_density) = normal_distribution(x as f32);
+            assert!(ulps(got_below, below) <= 4.0 && ulps(got_density, density) <= 4.0, "f32 at {x}");
+        }
+        for x in every_exponent::<f32>(-149, 127) {
+            let (below, density) = normal_distribution(x);
+            assert!((0.0..=1.0).contains(&below) && (0.0..0.4).contains(&density), "{x}");
+        }
+        assert!(normal_distribution(f64::NAN).0.is_nan());
+    }
+}
