@@ -38,23 +38,19 @@
 //! The same seed gives the same bits, at any number of threads. Arrays are [`ndarray`]'s, which is re-exported.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-<<<<<<< HEAD
 pub mod cluster;
-=======
 pub mod activation;
 pub mod datasets;
->>>>>>> main
 pub mod error;
 pub mod estimator;
 pub mod float;
 pub mod initializer;
 pub mod linalg;
-<<<<<<< HEAD
 mod parallel;
-=======
 pub mod model_selection;
 pub mod nn;
->>>>>>> main
+pub mod metrics;
+pub mod pipeline;
 pub mod prelude;
 pub mod preprocessing;
 pub mod rng;

@@ -6,7 +6,10 @@ pub use crate::error::{Error, Result};
 pub use crate::estimator::{Estimator, Fit, Predict, Score, Transform};
 pub use crate::float::Float;
 pub use crate::initializer::Initializer;
-pub use crate::model_selection::train_test_split;
+pub use crate::model_selection::{
+    Classifier, GridSearch, KFold, RandomSearch, Regressor, StratifiedKFold, cross_val_score, cross_validate,
+    train_test_split,
+};
 pub use crate::nn::{
     Accuracy, ActivationLayer, Adam, Backward, BinaryAccuracy, BinaryCrossentropy, Callback,
     CategoricalAccuracy, CategoricalCrossentropy, Config, Constraint, Dense, Dropout, EvaluateOptions,
@@ -14,4 +17,10 @@ pub use crate::nn::{
     Metric, Mode, Model, Optimizer, Plan, PredictOptions, Regularizer, Reshape, RmsProp, Run, Sequential,
     Sgd, Shape, SparseCategoricalAccuracy, SparseCategoricalCrossentropy, Verbose,
 };
-pub use crate::preprocessing::StandardScaler;
+pub use crate::pipeline::Pipeline;
+#[cfg(feature = "pca")]
+pub use crate::preprocessing::Pca;
+pub use crate::preprocessing::{
+    ColumnTransformer, FitTransform, LabelEncoder, MaxAbsScaler, MinMaxScaler, Normalizer, OneHotEncoder,
+    OrdinalEncoder, PolynomialFeatures, RobustScaler, SimpleImputer, StandardScaler, to_categorical,
+};

@@ -1,10 +1,11 @@
 //! A training step allocates nothing after the first, and `predict_into` nothing at all.
 #![allow(unsafe_code, reason = "counting allocations takes a global allocator")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
+
 use axonal::ndarray::{Array1, Array2};
 use axonal::prelude::*;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-#![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
 
 thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
