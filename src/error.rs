@@ -216,6 +216,15 @@ pub enum Error {
         got: String,
     },
 
+    /// More memory than there is.
+    #[error("{what}: {bytes} bytes of memory are not to be had; make it smaller or use smaller batches")]
+    OutOfMemory {
+        /// What the memory is for.
+        what: String,
+        /// How much is needed.
+        bytes: usize,
+    },
+
     /// The operating system refused a file operation.
     #[error("{}: {source}", .path.display())]
     Io {
@@ -257,6 +266,23 @@ impl Error {
     /// NaN or an infinity at `index` of the array `what`.
     pub fn non_finite(what: impl Into<String>, value: f64, index: impl Into<Vec<usize>>) -> Self {
         Self::NonFinite { what: what.into(), value: value.to_string(), index: index.into() }
+    }
+
+    /// The same error, with the layer in which it arose in front.
+    #[must_use]
+    pub(crate) fn in_layer(self, name: &str) -> Self {
+        match self {
+            Self::InvalidParameter { name: parameter, value, expected, .. } => {
+                Self::InvalidParameter { owner: format!("layer {name}"), name: parameter, value, expected }
+            }
+            Self::Shape { context, expected, got } => {
+                let kind = name.split_once('.').map_or(name, |(_, kind)| kind);
+                let context = context.strip_prefix(kind).unwrap_or(&context).trim_start_matches([':', ' ']).to_string();
+                let separator = if context.is_empty() { "" } else { ", " };
+                Self::Shape { context: format!("layer {name}{separator}{context}"), expected, got }
+            }
+            other => other,
+        }
     }
 
     /// A name that stands for nothing, with the names there are.
@@ -378,6 +404,10 @@ mod tests {
                     got: "x".into(),
                 },
                 "iris.csv, line 2, column 3: expected a number, got \"x\"",
+            ),
+            (
+                Error::OutOfMemory { what: "the parameters".into(), bytes: 8 },
+                "the parameters: 8 bytes of memory are not to be had; make it smaller or use smaller batches",
             ),
             (
                 Error::Io {

@@ -1,16 +1,10 @@
 //! The number types that everything is generic over: `f32` and `f64`, and no other.
 
+use crate::simd::Registers;
 use ndarray::NdFloat;
 use std::iter::Sum;
 
 pub(crate) mod elementary;
-
-mod sealed {
-    /// Closes [`Float`](super::Float) and ties it to what the matrix engine can multiply.
-    pub trait Sealed: gemmkit::GemmScalar + gemmkit::FusedScalar + super::elementary::Elementary {}
-    impl Sealed for f32 {}
-    impl Sealed for f64 {}
-}
 
 /// `f32` or `f64`.
 ///
@@ -36,7 +30,8 @@ pub trait Float:
     + std::str::FromStr
     + serde::Serialize
     + serde::de::DeserializeOwned
-    + sealed::Sealed
+    + Registers
+    + elementary::Elementary
 {
     /// The type's name in files: "f32" or "f64".
     const NAME: &'static str;

@@ -2,12 +2,16 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod activation;
+pub mod datasets;
 pub mod error;
 pub mod estimator;
 pub mod float;
 pub mod initializer;
 pub mod linalg;
+pub mod nn;
+pub mod model_selection;
 pub mod prelude;
+pub mod preprocessing;
 pub mod rng;
 pub mod simd;
 mod validate;

@@ -7,8 +7,10 @@
 
 mod engine_gemmkit;
 mod engine_matrixmultiply;
+mod narrow;
 
 use crate::float::Float;
+use crate::simd::vectorize;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 /// The engines there are, for benches and tests that compare them.
@@ -73,14 +75,56 @@ pub fn gemm_with<F: Float>(
     }
 }
 
-/// `c = a.b + bias`, the bias (n) added to every row.
+/// `c = a.b + bias`, the bias (n) added to every row; without a bias `c = a.b`.
+///
+/// A row of the result depends on the same row of `a` alone, to the bit, and not on how many rows there are;
+/// the one exception is a single row of a wide product (n above 64), which may differ in its last bits.
+/// Narrow products have a kernel of their own, because the engine changes its order of summation with the
+/// number of rows there, and is slower at few rows.
 ///
 /// # Panics
 /// As [`gemm`], and where the bias has not one number a column.
-pub fn gemm_bias<F: Float>(a: ArrayView2<'_, F>, b: ArrayView2<'_, F>, bias: &[F], c: ArrayViewMut2<'_, F>) {
-    match Engine::DEFAULT {
-        Engine::Gemmkit => engine_gemmkit::gemm_bias(a, b, bias, c),
-        Engine::Matrixmultiply => engine_matrixmultiply::gemm_bias(a, b, bias, c),
+pub fn affine<F: Float>(
+    a: ArrayView2<'_, F>,
+    b: ArrayView2<'_, F>,
+    bias: Option<&[F]>,
+    mut c: ArrayViewMut2<'_, F>,
+) {
+    if (b.ncols() <= narrow::WIDEST || a.nrows() == 1)
+        && let (Some(a), Some(b), Some(c)) = (narrow::Rows::of(&a), b.as_slice(), c.as_slice_mut())
+    {
+        return narrow::affine(a, b, bias, c);
+    }
+    match (Engine::DEFAULT, bias) {
+        (engine, None) => gemm_with(engine, F::one(), a, b, F::zero(), c),
+        (Engine::Gemmkit, Some(bias)) => engine_gemmkit::gemm_bias(a, b, bias, c),
+        (Engine::Matrixmultiply, Some(bias)) => engine_matrixmultiply::gemm_bias(a, b, bias, c),
+    }
+}
+
+/// `sums += Σ rows of a`.
+///
+/// # Panics
+/// Where `sums` has not one number a column.
+///
+/// # Examples
+/// ```
+/// let mut sums = [10.0, 20.0];
+/// axonal::linalg::add_rows(axonal::ndarray::array![[1.0, 2.0], [3.0, 4.0]].view(), &mut sums);
+/// assert_eq!(sums, [14.0, 26.0]);
+/// ```
+pub fn add_rows<F: Float>(a: ArrayView2<'_, F>, sums: &mut [F]) {
+    if sums.is_empty() {
+        return;
+    }
+    assert_eq!(a.ncols(), sums.len(), "one sum for each column");
+    match a.as_slice() {
+        Some(values) => vectorize(|| {
+            for row in values.chunks_exact(sums.len()) {
+                sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += value);
+            }
+        }),
+        None => a.rows().into_iter().for_each(|row| sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += value)),
     }
 }
 
@@ -157,10 +201,29 @@ mod tests {
             let bias: Vec<f64> = (0..n).map(|j| j as f64).collect();
             let want = plain(a.view(), b.view()) + ndarray::aview1(&bias);
             let mut c = Array2::from_elem((m, n), f64::NAN);
+            affine(a.view(), b.view(), Some(&bias), c.view_mut());
+            assert!(close(&c, &want), "affine {m}x{k}x{n}");
             engine_gemmkit::gemm_bias(a.view(), b.view(), &bias, c.view_mut());
             assert!(close(&c, &want), "gemmkit {m}x{k}x{n}");
             engine_matrixmultiply::gemm_bias(a.view(), b.view(), &bias, c.view_mut());
             assert!(close(&c, &want), "matrixmultiply {m}x{k}x{n}");
+            let mut c = Array2::from_elem((m, n), f64::NAN);
+            affine(a.view(), b.view(), None, c.view_mut());
+            assert!(close(&c, &plain(a.view(), b.view())), "affine without bias {m}x{k}x{n}");
+        }
+    }
+
+    #[test]
+    fn a_row_does_not_depend_on_the_rows_around_it() {
+        for n in [1, 2, 3, 5, 10, 16, 31, 64, 100, 128] {
+            let (a, b) = (random(70, 90, 8), random(90, n, 9));
+            let mut whole = Array2::zeros((70, n));
+            affine(a.view(), b.view(), None, whole.view_mut());
+            for rows in [1, 2, 3, 5, 6, 7, 33].into_iter().filter(|&rows| n <= 64 || rows > 1) {
+                let mut part = Array2::zeros((rows, n));
+                affine(a.slice(s![10..10 + rows, ..]), b.view(), None, part.view_mut());
+                assert_eq!(part, whole.slice(s![10..10 + rows, ..]), "{rows} rows, {n} columns");
+            }
         }
     }
 }

@@ -1,0 +1,65 @@
+//! Data to try things on: four small real data sets and four generators.
+//!
+//! The real ones ([`load_digits`], [`load_iris`], [`load_wine`], [`load_breast_cancer`]) are embedded in the
+//! library and sit behind the feature `datasets`, which is on by default. The generators ([`make_blobs`],
+//! [`make_moons`], [`make_circles`], [`make_regression`]) are always there; the same seed gives the same data on
+//! every platform. All of them answer with a [`Dataset`].
+
+mod blobs;
+mod circles;
+mod dataset;
+#[cfg(feature = "datasets")]
+mod embedded;
+mod moons;
+mod regression;
+
+pub use blobs::make_blobs;
+pub use circles::make_circles;
+pub use dataset::Dataset;
+#[cfg(feature = "datasets")]
+pub use embedded::{load_breast_cancer, load_digits, load_iris, load_wine};
+pub use moons::make_moons;
+pub use regression::make_regression;
+
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::rng::Rng;
+use ndarray::{Array1, Array2};
+
+/// Refuses a number of samples that is zero, or that no memory can hold.
+fn check_size<F>(owner: &str, n_samples: usize, n_features: usize) -> Result<()> {
+    let bytes = n_samples.checked_mul(n_features).and_then(|n| n.checked_mul(size_of::<F>()));
+    let fits = bytes.is_some_and(|n| Vec::<u8>::new().try_reserve_exact(n).is_ok());
+    if n_samples > 0 && fits {
+        return Ok(());
+    }
+    Err(Error::invalid_parameter(
+        owner,
+        "n_samples",
+        n_samples,
+        "at least 1, and no more than fit into memory",
+    ))
+}
+
+/// Refuses a negative or non-finite standard deviation.
+fn check_deviation(owner: &str, name: &'static str, value: f64) -> Result<()> {
+    if value >= 0.0 && value.is_finite() {
+        return Ok(());
+    }
+    Err(Error::invalid_parameter(owner, name, value, "a finite number of at least 0"))
+}
+
+/// Labelled points in the plane: noise added, put into random order.
+fn plane<F: Float>(
+    mut points: Vec<([f64; 2], usize)>,
+    target_names: [&str; 2],
+    noise: f64,
+    rng: &mut Rng,
+) -> Result<Dataset<F>> {
+    rng.shuffle(&mut points);
+    let data = Array2::from_shape_fn((points.len(), 2), |(row, column)| {
+        F::of(points[row].0[column] + if noise > 0.0 { noise * rng.normal() } else { 0.0 })
+    });
+    let target: Array1<usize> = points.iter().map(|(_, label)| *label).collect();
+    Ok(Dataset::new(data, target)?.with_target_names(target_names))
+}

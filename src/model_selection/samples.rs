@@ -1,0 +1,53 @@
+use ndarray::{Array, ArrayBase, Axis, Data, RemoveAxis};
+
+/// Anything that holds one sample after another: arrays of any rank along their first axis, slices.
+///
+/// # Examples
+/// ```
+/// use axonal::model_selection::Samples;
+/// use axonal::ndarray::array;
+///
+/// let x = array![[1, 2], [3, 4], [5, 6]];
+/// assert_eq!(x.n_samples(), 3);
+/// assert_eq!(x.take(&[2, 0]), array![[5, 6], [1, 2]]);
+/// assert_eq!(["a", "b", "c"].as_slice().take(&[1]), ["b"]);
+/// ```
+pub trait Samples {
+    /// The same kind of container, with samples of its own.
+    type Owned;
+
+    /// How many samples there are.
+    fn n_samples(&self) -> usize;
+
+    /// Copies of the samples at `rows`, in that order.
+    ///
+    /// # Panics
+    /// Where a row is not below `n_samples`.
+    fn take(&self, rows: &[usize]) -> Self::Owned;
+}
+
+impl<S: Data<Elem: Clone>, D: RemoveAxis> Samples for ArrayBase<S, D> {
+    type Owned = Array<S::Elem, D>;
+
+    fn n_samples(&self) -> usize {
+        // An array of dynamic rank may have no axis at all.
+        self.shape().first().copied().unwrap_or(0)
+    }
+
+    fn take(&self, rows: &[usize]) -> Self::Owned {
+        self.select(Axis(0), rows)
+    }
+}
+
+impl<T: Clone> Samples for [T] {
+    type Owned = Vec<T>;
+
+    fn n_samples(&self) -> usize {
+        self.len()
+    }
+
+    #[allow(clippy::indexing_slicing, reason = "documented")]
+    fn take(&self, rows: &[usize]) -> Vec<T> {
+        rows.iter().map(|&row| self[row].clone()).collect()
+    }
+}

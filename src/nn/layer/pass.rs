@@ -1,0 +1,150 @@
+//! What a layer is handed when it computes.
+
+use super::Plan;
+use crate::float::Float;
+use crate::rng::RowRng;
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+/// Whether a network learns or answers.
+///
+/// Random numbers and writable state exist only while training, so that dropout without a generator, or a
+/// moving average that changes during inference, cannot be written down.
+#[derive(Debug)]
+pub enum Mode<'a, F> {
+    /// `fit` and `train_on_batch`.
+    Train {
+        /// Random numbers, addressed by the sample's row.
+        rng: RowRng,
+        /// The layer's state (moving statistics), to be updated.
+        state: &'a mut [F],
+    },
+    /// `predict` and `evaluate`.
+    Infer {
+        /// The layer's state, as it is.
+        state: &'a [F],
+    },
+}
+
+impl<F> Mode<'_, F> {
+    /// The same mode for a shorter time, for a layer that calls another.
+    pub fn reborrow(&mut self) -> Mode<'_, F> {
+        match self {
+            Mode::Train { rng, state } => Mode::Train { rng: *rng, state },
+            Mode::Infer { state } => Mode::Infer { state },
+        }
+    }
+
+    /// The layer's state, to be read.
+    #[must_use]
+    pub fn state(&self) -> &[F] {
+        match self {
+            Mode::Train { state, .. } => state,
+            Mode::Infer { state } => state,
+        }
+    }
+
+    /// Whether the network learns.
+    #[must_use]
+    pub fn is_training(&self) -> bool {
+        matches!(self, Mode::Train { .. })
+    }
+}
+
+/// The views of a forward pass.
+///
+/// # Shapes
+/// `x`: (batch, n_in), `y`: (batch, n_out), row-major, with n the product of the sample shape; a layer that
+/// works on several axes finds them in `plan`.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Forward<'a, F> {
+    /// The input.
+    pub x: ArrayView2<'a, F>,
+    /// The output, to be overwritten whole.
+    pub y: ArrayViewMut2<'a, F>,
+    /// The parameters, in the order in which the plan declares them.
+    pub params: &'a [F],
+    /// What `forward` wants to hand to `backward`, of the length that the plan declares for this batch.
+    pub cache: &'a mut [F],
+    /// Training or inference, with the state.
+    pub mode: Mode<'a, F>,
+    /// The layer's plan, where the caller has one; a container always has.
+    pub plan: Option<&'a Plan>,
+}
+
+impl<'a, F: Float> Forward<'a, F> {
+    /// The views of a forward pass; [`planned`](Self::planned) adds the plan.
+    pub fn new(
+        x: ArrayView2<'a, F>,
+        y: ArrayViewMut2<'a, F>,
+        params: &'a [F],
+        cache: &'a mut [F],
+        mode: Mode<'a, F>,
+    ) -> Self {
+        Self { x, y, params, cache, mode, plan: None }
+    }
+
+    /// Adds the plan, which layers over several axes (convolutions, pooling, recurrence) read their geometry
+    /// from.
+    #[must_use]
+    pub fn planned(mut self, plan: &'a Plan) -> Self {
+        self.plan = Some(plan);
+        self
+    }
+}
+
+/// The views of a backward pass.
+///
+/// # Shapes
+/// `x`, `dx`: (batch, n_in), `y`, `dy`: (batch, n_out), row-major.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Backward<'a, F> {
+    /// The input of the forward pass.
+    pub x: ArrayView2<'a, F>,
+    /// The output of the forward pass. Where the plan declares an activation, this is the activated output.
+    pub y: ArrayView2<'a, F>,
+    /// The gradient toward the output; it may be used up as scratch space.
+    pub dy: ArrayViewMut2<'a, F>,
+    /// The gradient toward the input, to be overwritten whole.
+    pub dx: ArrayViewMut2<'a, F>,
+    /// False for the first layer of a network: then `dx` is scratch space and need not be computed.
+    pub dx_needed: bool,
+    /// The parameters.
+    pub params: &'a [F],
+    /// The gradients toward the parameters, to be *added* to.
+    pub grads: &'a mut [F],
+    /// What `forward` has left; it may be used up.
+    pub cache: &'a mut [F],
+    /// The layer's plan, where the caller has one; a container always has.
+    pub plan: Option<&'a Plan>,
+}
+
+impl<'a, F: Float> Backward<'a, F> {
+    /// The views of a backward pass, with `dx` needed; [`planned`](Self::planned) adds the plan.
+    pub fn new(
+        x: ArrayView2<'a, F>,
+        y: ArrayView2<'a, F>,
+        dy: ArrayViewMut2<'a, F>,
+        dx: ArrayViewMut2<'a, F>,
+        params: &'a [F],
+        grads: &'a mut [F],
+        cache: &'a mut [F],
+    ) -> Self {
+        Self { x, y, dy, dx, dx_needed: true, params, grads, cache, plan: None }
+    }
+
+    /// Adds the plan, as [`Forward::planned`].
+    #[must_use]
+    pub fn planned(mut self, plan: &'a Plan) -> Self {
+        self.plan = Some(plan);
+        self
+    }
+
+    /// Says whether `dx` will be read.
+    #[must_use]
+    pub fn dx_needed(mut self, needed: bool) -> Self {
+        self.dx_needed = needed;
+        self
+    }
+}

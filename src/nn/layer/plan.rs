@@ -1,0 +1,294 @@
+//! What a layer declares before anything is allocated.
+
+use super::Shape;
+use crate::activation::Activation;
+use crate::initializer::Initializer;
+use crate::nn::constraint::Constraint;
+use crate::nn::regularizer::Regularizer;
+use std::ops::Range;
+
+/// One trainable array of a layer.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ParamSpec {
+    /// The name within the layer: `"kernel"`; inside of a nested layer `"inner/kernel"`.
+    pub name: String,
+    /// The array's shape.
+    pub shape: Shape,
+    /// How it starts.
+    pub initializer: Initializer,
+    /// The penalty on it, if any.
+    pub regularizer: Option<Regularizer>,
+    /// What it is projected to after each update, if anything.
+    pub constraint: Option<Constraint>,
+}
+
+/// One array of a layer's state, which training moves without a gradient.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct StateSpec {
+    /// The name within the layer: `"moving_mean"`.
+    pub name: String,
+    /// The array's shape.
+    pub shape: Shape,
+    /// How it starts.
+    pub initializer: Initializer,
+}
+
+/// A layer inside of a layer, with its place in the buffers of the outer one.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Nested {
+    /// Its name within the outer layer.
+    pub name: String,
+    /// Its own plan.
+    pub plan: Plan,
+    /// Its parameters among the outer layer's.
+    pub params: Range<usize>,
+    /// Its state in the outer layer's.
+    pub state: Range<usize>,
+    cache_per_sample: usize,
+    cache_per_batch: usize,
+}
+
+impl Nested {
+    /// Its cache in the outer layer's, for a batch of that many samples.
+    #[must_use]
+    pub fn cache(&self, batch: usize) -> Range<usize> {
+        let start = self.cache_per_sample * batch + self.cache_per_batch;
+        start..start + self.plan.cache_len(batch)
+    }
+}
+
+/// What a layer needs for samples of a given shape: its output shape, parameters, state and caches.
+///
+/// # Examples
+/// ```
+/// use axonal::prelude::*;
+///
+/// let plan = Plan::output(3).param("kernel", [4, 3], Initializer::GlorotUniform).param("bias", 3, Initializer::Zeros);
+/// assert_eq!((plan.params_len(), plan.params()[0].name.as_str()), (15, "kernel"));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Plan {
+    input: Shape,
+    output: Shape,
+    params: Vec<ParamSpec>,
+    state: Vec<StateSpec>,
+    cache_per_sample: usize,
+    cache_per_batch: usize,
+    rows_independent: bool,
+    activation: Activation,
+    activity_regularizer: Option<Regularizer>,
+    nested: Vec<Nested>,
+    problem: Option<String>,
+}
+
+impl Plan {
+    /// A layer without parameters, whose samples come out with this shape.
+    pub fn output(shape: impl Into<Shape>) -> Self {
+        let output = shape.into();
+        Self {
+            input: output.clone(),
+            output,
+            params: Vec::new(),
+            state: Vec::new(),
+            cache_per_sample: 0,
+            cache_per_batch: 0,
+            rows_independent: true,
+            activation: Activation::Linear,
+            activity_regularizer: None,
+            nested: Vec::new(),
+            problem: None,
+        }
+    }
+
+    /// Records the input shape, for layers that need it when they compute; the container does so in any case.
+    #[must_use]
+    pub fn input(mut self, shape: impl Into<Shape>) -> Self {
+        self.input = shape.into();
+        self
+    }
+
+    /// Adds a trainable array. Arrays lie in `params` one after the other, in the order of these calls.
+    #[must_use]
+    pub fn param(mut self, name: impl Into<String>, shape: impl Into<Shape>, initializer: Initializer) -> Self {
+        let (name, shape) = (name.into(), shape.into());
+        self.params.push(ParamSpec { name, shape, initializer, regularizer: None, constraint: None });
+        self
+    }
+
+    /// Puts a penalty on the array added last.
+    #[must_use]
+    pub fn regularizer(mut self, regularizer: Option<Regularizer>) -> Self {
+        if let Some(param) = self.params.last_mut() {
+            param.regularizer = regularizer;
+        }
+        self
+    }
+
+    /// Puts a constraint on the array added last.
+    #[must_use]
+    pub fn constraint(mut self, constraint: Option<Constraint>) -> Self {
+        if let Some(param) = self.params.last_mut() {
+            param.constraint = constraint;
+        }
+        self
+    }
+
+    /// Adds an array of state, which `forward` may change while training. It has no gradient.
+    #[must_use]
+    pub fn state(mut self, name: impl Into<String>, shape: impl Into<Shape>, initializer: Initializer) -> Self {
+        self.state.push(StateSpec { name: name.into(), shape: shape.into(), initializer });
+        self
+    }
+
+    /// Adds space that `forward` hands to `backward`: so many numbers for each sample of the batch.
+    #[must_use]
+    pub fn cache(mut self, per_sample: usize) -> Self {
+        self.cache_per_sample += per_sample;
+        self
+    }
+
+    /// Adds space that `forward` hands to `backward`: so many numbers whatever the batch.
+    #[must_use]
+    pub fn batch_cache(mut self, len: usize) -> Self {
+        self.cache_per_batch += len;
+        self
+    }
+
+    /// Says that a sample's output depends on the other samples of the batch, as in batch normalization.
+    #[must_use]
+    pub fn rows_depend(mut self) -> Self {
+        self.rows_independent = false;
+        self
+    }
+
+    /// Declares a trailing activation. The container applies and differentiates it: the layer computes the
+    /// pre-activation, and is handed the gradient toward it.
+    #[must_use]
+    pub fn activation(mut self, activation: Activation) -> Self {
+        self.activation = activation;
+        self
+    }
+
+    /// Declares a penalty on the layer's output.
+    #[must_use]
+    pub fn activity_regularizer(mut self, regularizer: Option<Regularizer>) -> Self {
+        self.activity_regularizer = regularizer;
+        self
+    }
+
+    /// Adds a layer inside of this one. Its parameters, state and cache follow those declared so far;
+    /// [`Plan::nested_layers`] says where. A nested layer is called by the outer one, so it must not declare an
+    /// activation, which only a container applies: that is an error in `compile`.
+    #[must_use]
+    pub fn nested(mut self, name: impl Into<String>, plan: Self) -> Self {
+        let name = name.into();
+        if plan.activation != Activation::Linear && self.problem.is_none() {
+            self.problem = Some(format!(
+                "the layer {name:?} inside of it declares the activation {}, which only a container applies; leave it \
+                 out there and add an ActivationLayer behind",
+                plan.activation
+            ));
+        }
+        self.nested_activated(name, plan)
+    }
+
+    /// As [`nested`](Self::nested), for an outer layer that applies and differentiates the declared activation
+    /// of the nested one itself.
+    #[must_use]
+    pub fn nested_activated(mut self, name: impl Into<String>, plan: Self) -> Self {
+        let name = name.into();
+        let (params, state) = (self.params_len(), self.state_len());
+        self.params.extend(
+            plan.params
+                .iter()
+                .map(|param| ParamSpec { name: format!("{name}/{}", param.name), ..param.clone() }),
+        );
+        self.state.extend(
+            plan.state.iter().map(|part| StateSpec { name: format!("{name}/{}", part.name), ..part.clone() }),
+        );
+        self.rows_independent &= plan.rows_independent;
+        self.problem = self.problem.or_else(|| plan.problem.clone());
+        let (cache_per_sample, cache_per_batch) = (self.cache_per_sample, self.cache_per_batch);
+        self.cache_per_sample += plan.cache_per_sample;
+        self.cache_per_batch += plan.cache_per_batch;
+        let params = params..params + plan.params_len();
+        let state = state..state + plan.state_len();
+        self.nested.push(Nested { name, plan, params, state, cache_per_sample, cache_per_batch });
+        self
+    }
+
+    /// The shape of a sample that comes in.
+    #[must_use]
+    pub fn input_shape(&self) -> &Shape {
+        &self.input
+    }
+
+    /// The shape of a sample that comes out.
+    #[must_use]
+    pub fn output_shape(&self) -> &Shape {
+        &self.output
+    }
+
+    /// The trainable arrays, in order.
+    #[must_use]
+    pub fn params(&self) -> &[ParamSpec] {
+        &self.params
+    }
+
+    /// How many trainable numbers there are; `usize::MAX` where that does not fit.
+    #[must_use]
+    pub fn params_len(&self) -> usize {
+        self.params.iter().fold(0, |len: usize, param| len.saturating_add(param.shape.size()))
+    }
+
+    /// The arrays of state, in order.
+    #[must_use]
+    pub fn state_specs(&self) -> &[StateSpec] {
+        &self.state
+    }
+
+    /// How many numbers of state there are; `usize::MAX` where that does not fit.
+    #[must_use]
+    pub fn state_len(&self) -> usize {
+        self.state.iter().fold(0, |len: usize, part| len.saturating_add(part.shape.size()))
+    }
+
+    /// The length of the cache for a batch of that many samples; `usize::MAX` where that does not fit.
+    #[must_use]
+    pub fn cache_len(&self, batch: usize) -> usize {
+        self.cache_per_sample.saturating_mul(batch).saturating_add(self.cache_per_batch)
+    }
+
+    /// Whether each sample's output depends on that sample alone.
+    #[must_use]
+    pub fn rows_independent(&self) -> bool {
+        self.rows_independent
+    }
+
+    /// The declared activation.
+    #[must_use]
+    pub fn declared_activation(&self) -> Activation {
+        self.activation
+    }
+
+    /// The declared penalty on the output.
+    #[must_use]
+    pub fn declared_activity_regularizer(&self) -> Option<&Regularizer> {
+        self.activity_regularizer.as_ref()
+    }
+
+    /// The layers inside of this one, with their places.
+    #[must_use]
+    pub fn nested_layers(&self) -> &[Nested] {
+        &self.nested
+    }
+
+    /// What is wrong with the way the plan was put together, if anything; `compile` reports it.
+    #[must_use]
+    pub fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+}

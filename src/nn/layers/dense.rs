@@ -1,0 +1,229 @@
+//! The fully connected layer.
+
+use crate::activation::Activation;
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::initializer::Initializer;
+use crate::linalg;
+use crate::nn::constraint::Constraint;
+use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
+use crate::nn::regularizer::Regularizer;
+use ndarray::{ArrayView2, ArrayViewMut2};
+use serde::{Deserialize, Serialize};
+
+/// A fully connected layer: `y = activation(x · kernel + bias)`, on the last axis of its input.
+///
+/// # Shapes
+/// (…, n) comes out as (…, units).
+///
+/// # Parameters
+/// | name | shape | initializer | default |
+/// |---|---|---|---|
+/// | `kernel` | (n, units) | `kernel_initializer` | Glorot uniform |
+/// | `bias` | (units) | `bias_initializer` | zeros; absent with `use_bias(false)` |
+///
+/// # Errors
+/// In `compile`: no units; an input without axes.
+///
+/// # Examples
+/// ```
+/// use axonal::prelude::*;
+///
+/// let layer = Dense::new(128).activation(Activation::Relu).kernel_initializer(Initializer::HeNormal);
+/// # let _ = layer;
+/// ```
+///
+/// # References
+/// Glorot and Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks".
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dense {
+    units: usize,
+    #[serde(default)]
+    activation: Activation,
+    #[serde(default = "yes")]
+    use_bias: bool,
+    #[serde(default = "glorot_uniform")]
+    kernel_initializer: Initializer,
+    #[serde(default = "zeros")]
+    bias_initializer: Initializer,
+    #[serde(default)]
+    kernel_regularizer: Option<Regularizer>,
+    #[serde(default)]
+    bias_regularizer: Option<Regularizer>,
+    #[serde(default)]
+    activity_regularizer: Option<Regularizer>,
+    #[serde(default)]
+    kernel_constraint: Option<Constraint>,
+    #[serde(default)]
+    bias_constraint: Option<Constraint>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn glorot_uniform() -> Initializer {
+    Initializer::GlorotUniform
+}
+
+fn zeros() -> Initializer {
+    Initializer::Zeros
+}
+
+impl Dense {
+    /// A layer of so many neurons, without an activation.
+    #[must_use]
+    pub fn new(units: usize) -> Self {
+        Self {
+            units,
+            activation: Activation::Linear,
+            use_bias: true,
+            kernel_initializer: Initializer::GlorotUniform,
+            bias_initializer: Initializer::Zeros,
+            kernel_regularizer: None,
+            bias_regularizer: None,
+            activity_regularizer: None,
+            kernel_constraint: None,
+            bias_constraint: None,
+        }
+    }
+
+    /// What is applied to the sums; linear by default.
+    #[must_use]
+    pub fn activation(mut self, activation: Activation) -> Self {
+        self.activation = activation;
+        self
+    }
+
+    /// Whether a number for each unit is added to the sums.
+    #[must_use]
+    pub fn use_bias(mut self, use_bias: bool) -> Self {
+        self.use_bias = use_bias;
+        self
+    }
+
+    /// How the kernel starts.
+    #[must_use]
+    pub fn kernel_initializer(mut self, initializer: Initializer) -> Self {
+        self.kernel_initializer = initializer;
+        self
+    }
+
+    /// How the bias starts.
+    #[must_use]
+    pub fn bias_initializer(mut self, initializer: Initializer) -> Self {
+        self.bias_initializer = initializer;
+        self
+    }
+
+    /// A penalty on the kernel.
+    #[must_use]
+    pub fn kernel_regularizer(mut self, regularizer: Regularizer) -> Self {
+        self.kernel_regularizer = Some(regularizer);
+        self
+    }
+
+    /// A penalty on the bias.
+    #[must_use]
+    pub fn bias_regularizer(mut self, regularizer: Regularizer) -> Self {
+        self.bias_regularizer = Some(regularizer);
+        self
+    }
+
+    /// A penalty on the layer's output, divided by the batch size.
+    #[must_use]
+    pub fn activity_regularizer(mut self, regularizer: Regularizer) -> Self {
+        self.activity_regularizer = Some(regularizer);
+        self
+    }
+
+    /// What the kernel is projected to after each update.
+    #[must_use]
+    pub fn kernel_constraint(mut self, constraint: Constraint) -> Self {
+        self.kernel_constraint = Some(constraint);
+        self
+    }
+
+    /// What the bias is projected to after each update.
+    #[must_use]
+    pub fn bias_constraint(mut self, constraint: Constraint) -> Self {
+        self.bias_constraint = Some(constraint);
+        self
+    }
+
+    /// The kernel (n, units) as a matrix, and the bias.
+    fn parts<'a, F: Float>(&self, params: &'a [F]) -> (ArrayView2<'a, F>, Option<&'a [F]>) {
+        let (kernel, bias) = params.split_at(params.len() - if self.use_bias { self.units } else { 0 });
+        (rows(kernel, self.units), self.use_bias.then_some(bias))
+    }
+}
+
+impl<F: Float> Layer<F> for Dense {
+    fn kind(&self) -> &'static str {
+        "dense"
+    }
+
+    fn plan(&self, input: &Shape) -> Result<Plan> {
+        if self.units == 0 {
+            return Err(Error::invalid_parameter("dense", "units", 0, "at least 1"));
+        }
+        if input.rank() == 0 {
+            return Err(Error::shape("dense", "samples with at least 1 axis", input));
+        }
+        let plan = Plan::output(input.with_last(self.units))
+            .param("kernel", [input.last(), self.units], self.kernel_initializer.clone())
+            .regularizer(self.kernel_regularizer)
+            .constraint(self.kernel_constraint);
+        let plan = if self.use_bias {
+            plan.param("bias", self.units, self.bias_initializer.clone())
+                .regularizer(self.bias_regularizer)
+                .constraint(self.bias_constraint)
+        } else {
+            plan
+        };
+        Ok(plan.activation(self.activation).activity_regularizer(self.activity_regularizer))
+    }
+
+    fn forward(&self, Forward { x, mut y, params, .. }: Forward<'_, F>) {
+        let (kernel, bias) = self.parts(params);
+        if x.ncols() == kernel.nrows() {
+            // y: (batch, units) = x: (batch, n) · kernel: (n, units) + bias: (units)
+            return linalg::affine(x, kernel, bias, y);
+        }
+        // Several axes: every run along the last one is a row of its own.
+        if let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) {
+            linalg::affine(rows(x, kernel.nrows()), kernel, bias, rows_mut(y, self.units));
+        }
+    }
+
+    fn backward(&self, pass: Backward<'_, F>) {
+        let Backward { x, dy, mut dx, dx_needed, params, grads, .. } = pass;
+        let (kernel, _) = self.parts(params);
+        let (Some(x), Some(dy), Some(dx)) = (x.as_slice(), dy.as_slice(), dx.as_slice_mut()) else { return };
+        let (x, dy) = (rows(x, kernel.nrows()), rows(dy, self.units));
+        let (dkernel, dbias) = grads.split_at_mut(kernel.len());
+        // y = x · kernel + bias  =>  dkernel += xᵀ · dy, dbias += Σ dy over the batch, dx = dy · kernelᵀ
+        linalg::gemm(F::one(), x.t(), dy, F::one(), rows_mut(dkernel, self.units));
+        linalg::add_rows(dy, dbias);
+        if dx_needed {
+            linalg::gemm(F::one(), dy, kernel.t(), F::zero(), rows_mut(dx, kernel.nrows()));
+        }
+    }
+
+    fn config(&self) -> Option<Config> {
+        Config::of(self)
+    }
+}
+
+/// A slice as rows of `columns` numbers.
+#[allow(clippy::expect_used, reason = "the plan made every length a multiple of the columns")]
+fn rows<F>(values: &[F], columns: usize) -> ArrayView2<'_, F> {
+    ArrayView2::from_shape((values.len() / columns, columns), values).expect("whole rows")
+}
+
+/// As [`rows`], to be written to.
+#[allow(clippy::expect_used, reason = "the plan made every length a multiple of the columns")]
+fn rows_mut<F>(values: &mut [F], columns: usize) -> ArrayViewMut2<'_, F> {
+    ArrayViewMut2::from_shape((values.len() / columns, columns), values).expect("whole rows")
+}

@@ -1,0 +1,215 @@
+//! Where everything lies: the layers in order, and the names, shapes and ranges of all their numbers.
+
+use crate::activation::Activation;
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::initializer::Initializer;
+use crate::nn::constraint::Constraint;
+use crate::nn::layer::{Layer, Plan, Shape};
+use crate::nn::regularizer::Regularizer;
+use crate::rng::{Purpose, Rng};
+use ndarray::{ArrayView2, ArrayViewMut2};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// One layer in its place.
+#[derive(Debug, Clone)]
+pub(crate) struct Node<F> {
+    pub(crate) layer: Arc<dyn Layer<F>>,
+    /// `"0.dense"`: the place and the kind, as messages and weight names have it.
+    pub(crate) name: String,
+    pub(crate) plan: Plan,
+    pub(crate) params: Range<usize>,
+    pub(crate) state: Range<usize>,
+    pub(crate) trainable: bool,
+}
+
+impl<F> Node<F> {
+    pub(crate) fn input_len(&self) -> usize {
+        self.plan.input_shape().size()
+    }
+
+    pub(crate) fn output_len(&self) -> usize {
+        self.plan.output_shape().size()
+    }
+
+    pub(crate) fn activation(&self) -> Activation {
+        self.plan.declared_activation()
+    }
+}
+
+/// One named array of the parameters or of the state.
+#[derive(Debug, Clone)]
+pub(crate) struct Variable {
+    /// `"0.dense/kernel"`.
+    pub(crate) name: String,
+    pub(crate) shape: Shape,
+    pub(crate) range: Range<usize>,
+    /// Whether the range lies in the state, not in the parameters.
+    pub(crate) in_state: bool,
+    /// Whether the optimizer moves it.
+    pub(crate) trainable: bool,
+    pub(crate) initializer: Initializer,
+    pub(crate) regularizer: Option<Regularizer>,
+    #[allow(dead_code, reason = "read by the updater where constraints are applied")]
+    pub(crate) constraint: Option<Constraint>,
+}
+
+/// A chain of layers with the layout of its numbers. Immutable once made.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout<F> {
+    pub(crate) input: Shape,
+    pub(crate) nodes: Vec<Node<F>>,
+    /// In Keras's order: for each layer the trainable arrays, then its state.
+    pub(crate) variables: Vec<Variable>,
+    pub(crate) params_len: usize,
+    pub(crate) state_len: usize,
+}
+
+impl<F: Float> Layout<F> {
+    /// Plans every layer in turn; an error names the layer.
+    pub(crate) fn new(input: Shape, layers: &[(Arc<dyn Layer<F>>, bool)]) -> Result<Self> {
+        if layers.is_empty() {
+            return Err(Error::invalid_parameter("Sequential", "layers", 0, "at least 1 layer; add one"));
+        }
+        if input.size() == 0 {
+            return Err(Error::shape("Sequential: input shape", "axes of at least 1", &input));
+        }
+        let mut layout = Self {
+            input: input.clone(),
+            nodes: Vec::with_capacity(layers.len()),
+            variables: Vec::new(),
+            params_len: 0,
+            state_len: 0,
+        };
+        let mut shape = input;
+        for (index, (layer, trainable)) in layers.iter().enumerate() {
+            let name = format!("{index}.{}", layer.kind());
+            let plan = layer.plan(&shape).map_err(|error| error.in_layer(&name))?.input(shape);
+            check_plan(&name, &plan)?;
+            shape = plan.output_shape().clone();
+            layout.push(layer.clone(), name, plan, *trainable);
+        }
+        Ok(layout)
+    }
+
+    fn push(&mut self, layer: Arc<dyn Layer<F>>, name: String, plan: Plan, trainable: bool) {
+        let (params, state) = (self.params_len, self.state_len);
+        for spec in plan.params() {
+            let range = self.params_len..self.params_len + spec.shape.size();
+            self.params_len = range.end;
+            self.variables.push(Variable {
+                name: format!("{name}/{}", spec.name),
+                shape: spec.shape.clone(),
+                range,
+                in_state: false,
+                trainable,
+                initializer: spec.initializer.clone(),
+                regularizer: spec.regularizer,
+                constraint: spec.constraint,
+            });
+        }
+        for spec in plan.state_specs() {
+            let range = self.state_len..self.state_len + spec.shape.size();
+            self.state_len = range.end;
+            self.variables.push(Variable {
+                name: format!("{name}/{}", spec.name),
+                shape: spec.shape.clone(),
+                range,
+                in_state: true,
+                trainable: false,
+                initializer: spec.initializer.clone(),
+                regularizer: None,
+                constraint: None,
+            });
+        }
+        let (params, state) = (params..self.params_len, state..self.state_len);
+        self.nodes.push(Node { layer, name, plan, params, state, trainable });
+    }
+
+    /// The shape of one sample's answer.
+    pub(crate) fn output(&self) -> &Shape {
+        self.nodes.last().map_or(&self.input, |node| node.plan.output_shape())
+    }
+
+    /// Fresh parameters and state.
+    pub(crate) fn initialize(&self, seed: u64) -> Result<(Vec<F>, Vec<F>)> {
+        let mut params = zeros("the parameters", self.params_len)?;
+        let mut state = zeros("the state", self.state_len)?;
+        self.initialize_into(seed, &mut params, &mut state);
+        Ok((params, state))
+    }
+
+    /// Makes parameters and state fresh again. Each array has random numbers of its own, so that they do not
+    /// depend on one another.
+    pub(crate) fn initialize_into(&self, seed: u64, params: &mut [F], state: &mut [F]) {
+        for (index, variable) in self.variables.iter().enumerate() {
+            let mut rng = Rng::new(seed, Purpose::Initialization, index as u64);
+            let buffer = if variable.in_state { &mut *state } else { &mut *params };
+            variable.initializer.fill(variable.shape.dims(), &mut rng, &mut buffer[variable.range.clone()]);
+        }
+    }
+
+    /// The runs of parameters that the optimizer moves, as long as they can be.
+    pub(crate) fn trainable_runs(&self) -> Vec<Range<usize>> {
+        let mut runs: Vec<Range<usize>> = Vec::new();
+        for variable in self.variables.iter().filter(|variable| variable.trainable) {
+            match runs.last_mut() {
+                Some(run) if run.end == variable.range.start => run.end = variable.range.end,
+                _ => runs.push(variable.range.clone()),
+            }
+        }
+        runs
+    }
+}
+
+/// Refuses a plan that was put together wrongly or that needs more numbers than there can be.
+fn check_plan(name: &str, plan: &Plan) -> Result<()> {
+    let owner = format!("layer {name}");
+    if let Some(problem) = plan.problem() {
+        return Err(Error::shape(owner, "layers inside of it without an activation of their own", problem));
+    }
+    if plan.output_shape().size() == 0 {
+        return Err(Error::shape(owner, "an output with axes of at least 1", plan.output_shape()));
+    }
+    plan.declared_activation().validate().map_err(|error| error.in_layer(name))?;
+    for spec in plan.params() {
+        spec.initializer.validate_for(spec.shape.dims()).map_err(|error| error.in_layer(name))?;
+        if let Some(regularizer) = spec.regularizer {
+            regularizer.validate(&format!("{owner}/{}", spec.name))?;
+        }
+    }
+    if let Some(regularizer) = plan.declared_activity_regularizer() {
+        regularizer.validate(&owner)?;
+    }
+    let numbers = plan.params_len().saturating_add(plan.state_len()).saturating_add(plan.cache_len(1));
+    let numbers = numbers.saturating_add(plan.output_shape().size());
+    if numbers > MOST_NUMBERS {
+        return Err(Error::OutOfMemory { what: owner, bytes: numbers.saturating_mul(8) });
+    }
+    Ok(())
+}
+
+/// More than any machine holds, and few enough that sums of such lengths do not overflow.
+const MOST_NUMBERS: usize = 1 << 48;
+
+/// Zeros, or an error where the memory is not to be had.
+pub(crate) fn zeros<F: Float>(what: &str, len: usize) -> Result<Vec<F>> {
+    let mut values = Vec::new();
+    let refused = |_| Error::OutOfMemory { what: what.into(), bytes: len.saturating_mul(size_of::<F>()) };
+    values.try_reserve_exact(len).map_err(refused)?;
+    values.resize(len, F::zero());
+    Ok(values)
+}
+
+/// A row-major matrix over a slice that the container has cut to its length.
+#[allow(clippy::expect_used, reason = "every caller cuts the slice to rows × columns first")]
+pub(crate) fn matrix<F>(values: &[F], rows: usize, columns: usize) -> ArrayView2<'_, F> {
+    ArrayView2::from_shape((rows, columns), values).expect("a slice of rows × columns")
+}
+
+/// As [`matrix`], to be written to.
+#[allow(clippy::expect_used, reason = "every caller cuts the slice to rows × columns first")]
+pub(crate) fn matrix_mut<F>(values: &mut [F], rows: usize, columns: usize) -> ArrayViewMut2<'_, F> {
+    ArrayViewMut2::from_shape((rows, columns), values).expect("a slice of rows × columns")
+}

@@ -1,0 +1,251 @@
+//! What a loss is: the number that training makes small, and its gradient, computed in one pass.
+
+mod binary_crossentropy;
+mod categorical_crossentropy;
+mod mean_absolute_error;
+mod mean_squared_error;
+
+pub use binary_crossentropy::BinaryCrossentropy;
+pub use categorical_crossentropy::{CategoricalCrossentropy, SparseCategoricalCrossentropy};
+pub use mean_absolute_error::MeanAbsoluteError;
+pub use mean_squared_error::MeanSquaredError;
+
+use crate::activation::Activation;
+use crate::error::Result;
+use crate::float::Float;
+use crate::nn::layer::{Config, Shape};
+use crate::nn::targets::{TargetForm, TargetView};
+use ndarray::{ArrayView2, ArrayViewMut2};
+use serde::{Deserialize, Serialize};
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// Keras's ε: what keeps logarithms and divisions finite.
+pub(crate) const EPSILON: f64 = 1e-7;
+
+/// What a loss is handed: one batch.
+///
+/// # Shapes
+/// `prediction`, `gradient`: (batch, outputs), row-major. A *position* is one run along the output's last axis:
+/// a sample has one of them where the output is a vector.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct LossPass<'a, F> {
+    /// The model's outputs; or the logits, where `logits` says so.
+    pub prediction: ArrayView2<'a, F>,
+    /// Whether `prediction` holds what goes into the activation that [`Loss::fused_activation`] names.
+    pub logits: bool,
+    /// The length of the output's last axis.
+    pub last: usize,
+    /// The targets.
+    pub targets: TargetView<'a, F>,
+    /// One weight for each sample; 1 where there are none.
+    pub weights: Option<&'a [F]>,
+    /// Where the gradient toward `prediction` goes, overwritten whole; `None` while evaluating.
+    pub gradient: Option<ArrayViewMut2<'a, F>>,
+}
+
+impl<'a, F: Float> LossPass<'a, F> {
+    /// A batch of outputs and targets, without weights and without a gradient.
+    pub fn new(prediction: ArrayView2<'a, F>, targets: TargetView<'a, F>) -> Self {
+        let last = prediction.ncols();
+        Self { prediction, logits: false, last, targets, weights: None, gradient: None }
+    }
+
+    /// Asks for the gradient.
+    #[must_use]
+    pub fn gradient(mut self, gradient: ArrayViewMut2<'a, F>) -> Self {
+        self.gradient = Some(gradient);
+        self
+    }
+
+    /// Adds a weight for each sample.
+    #[must_use]
+    pub fn weights(mut self, weights: Option<&'a [F]>) -> Self {
+        self.weights = weights;
+        self
+    }
+
+    /// Says that `prediction` holds logits.
+    #[must_use]
+    pub fn logits(mut self, logits: bool) -> Self {
+        self.logits = logits;
+        self
+    }
+
+    /// Sets the length of the output's last axis, where the output is not a vector.
+    #[must_use]
+    pub fn last(mut self, last: usize) -> Self {
+        self.last = last;
+        self
+    }
+}
+
+/// A loss function.
+///
+/// # Examples
+/// A loss of one's own, the mean of the fourth power of the error:
+/// ```
+/// use axonal::nn::{Loss, LossPass, TargetView};
+/// use axonal::prelude::*;
+///
+/// #[derive(Debug)]
+/// struct MeanFourthPower;
+///
+/// impl<F: Float> Loss<F> for MeanFourthPower {
+///     fn kind(&self) -> &'static str {
+///         "example.mean_fourth_power"
+///     }
+///     fn compute(&self, pass: LossPass<'_, F>) -> f64 {
+///         let TargetView::Values(targets) = pass.targets else { return f64::NAN };
+///         let error = &pass.prediction - &targets;
+///         let count = F::of(error.len() as f64);
+///         if let Some(mut gradient) = pass.gradient {
+///             gradient.assign(&error.mapv(|e| F::of(4.0) * e * e * e / count));
+///         }
+///         (error.mapv(|e| e.powi(4)).sum() / count).as_f64()
+///     }
+/// }
+///
+/// # fn main() -> Result<()> {
+/// let model: Model<f64> = Sequential::new(3).add(Dense::new(1)).compile(Adam::default(), MeanFourthPower)?;
+/// # let _ = model;
+/// # Ok(())
+/// # }
+/// ```
+pub trait Loss<F: Float>: Debug + Send + Sync {
+    /// The loss's name in messages and files: `"mean_squared_error"`. Losses of other crates carry a namespace.
+    fn kind(&self) -> &'static str;
+
+    /// The form of targets that it compares with; values by default.
+    fn target_form(&self) -> TargetForm {
+        TargetForm::Values
+    }
+
+    /// The label that stands for "no target", if the loss has one.
+    fn ignored_label(&self) -> Option<i64> {
+        None
+    }
+
+    /// Refuses hyperparameters outside of their ranges and outputs that it cannot compare.
+    ///
+    /// # Errors
+    /// [`Error::InvalidParameter`](crate::Error::InvalidParameter), [`Error::Shape`](crate::Error::Shape).
+    fn validate(&self, output: &Shape) -> Result<()> {
+        let _ = output;
+        Ok(())
+    }
+
+    /// The activation whose logits the loss takes in the training step, where a network ends with it: softmax
+    /// for a cross-entropy. Value and gradient are then exact and finite however large the logits are.
+    fn fused_activation(&self) -> Option<Activation> {
+        None
+    }
+
+    /// The loss over the batch and, where asked for, its gradient toward the prediction.
+    fn compute(&self, pass: LossPass<'_, F>) -> f64;
+
+    /// The hyperparameters for files; `None` (the default): the model saves without its loss.
+    fn config(&self) -> Option<Config> {
+        None
+    }
+}
+
+impl<F: Float, L: Loss<F> + ?Sized> Loss<F> for Arc<L> {
+    fn kind(&self) -> &'static str {
+        (**self).kind()
+    }
+
+    fn target_form(&self) -> TargetForm {
+        (**self).target_form()
+    }
+
+    fn ignored_label(&self) -> Option<i64> {
+        (**self).ignored_label()
+    }
+
+    fn validate(&self, output: &Shape) -> Result<()> {
+        (**self).validate(output)
+    }
+
+    fn fused_activation(&self) -> Option<Activation> {
+        (**self).fused_activation()
+    }
+
+    fn compute(&self, pass: LossPass<'_, F>) -> f64 {
+        (**self).compute(pass)
+    }
+
+    fn config(&self) -> Option<Config> {
+        (**self).config()
+    }
+}
+
+/// How the losses of a batch's positions become one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Reduction {
+    /// The weighted sum over the number of positions, whatever the weights (Keras's default).
+    #[default]
+    SumOverBatchSize,
+    /// The weighted sum.
+    Sum,
+    /// The weighted sum over the sum of the weights.
+    MeanWithSampleWeight,
+}
+
+/// One position: its prediction, where it lies, and the factor of its loss in the total.
+pub(crate) struct Position<'a, F> {
+    pub(crate) prediction: &'a [F],
+    pub(crate) gradient: Option<&'a mut [F]>,
+    /// What the gradient of this position's loss is to be multiplied with.
+    pub(crate) scale: F,
+    pub(crate) index: usize,
+}
+
+/// Calls `loss` for each position and reduces what it returns. `counted` says which positions are in the count
+/// that a mean divides by; `loss` returns 0 for the others and zeroes their gradient.
+pub(crate) fn reduce<F: Float>(
+    pass: LossPass<'_, F>,
+    reduction: Reduction,
+    counted: impl Fn(usize) -> bool,
+    mut loss: impl FnMut(Position<'_, F>) -> F,
+) -> f64 {
+    let LossPass { prediction, last, weights, mut gradient, .. } = pass;
+    let (Some(prediction), true) = (prediction.as_slice(), last > 0) else { return 0.0 };
+    let positions = prediction.len() / last;
+    let each = positions / pass_rows(positions, weights);
+    let weight = |index: usize| weights.map_or(F::one(), |weights| weights[index / each]);
+    #[allow(clippy::cast_precision_loss, reason = "a count of positions")]
+    let divisor = match reduction {
+        Reduction::Sum => 1.0,
+        Reduction::SumOverBatchSize => (0..positions).filter(|&index| counted(index)).count() as f64,
+        Reduction::MeanWithSampleWeight => {
+            (0..positions).filter(|&index| counted(index)).map(|index| weight(index).as_f64()).sum()
+        }
+    };
+    let share = F::of(if divisor == 0.0 { 0.0 } else { 1.0 / divisor });
+    let mut gradients = gradient.as_mut().and_then(|gradient| gradient.as_slice_mut());
+    let mut total = 0.0;
+    for (index, prediction) in prediction.chunks_exact(last).enumerate() {
+        let weight = weight(index);
+        let gradient = gradients.as_mut().map(|gradients| &mut gradients[index * last..][..last]);
+        let value = loss(Position { prediction, gradient, scale: weight * share, index });
+        total += (value * weight).as_f64();
+    }
+    if divisor == 0.0 { 0.0 } else { total / divisor }
+}
+
+/// The number of samples: one weight each, or one position each where there are no weights.
+fn pass_rows<F>(positions: usize, weights: Option<&[F]>) -> usize {
+    weights.map_or(positions, <[F]>::len).max(1)
+}
+
+/// The targets of position `index`, for losses that compare values.
+pub(crate) fn values_at<'a, F>(targets: &'a TargetView<'_, F>, index: usize, last: usize) -> &'a [F] {
+    match targets {
+        TargetView::Values(values) => values.as_slice().map_or(&[], |values| &values[index * last..][..last]),
+        TargetView::Labels(_) => &[],
+    }
+}

@@ -1,0 +1,201 @@
+//! What a metric is: totals that are summed over batches, and a number made from them.
+
+mod accuracy;
+mod regression;
+
+pub use accuracy::{Accuracy, BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy};
+pub use regression::{MeanAbsoluteErrorMetric, MeanSquaredErrorMetric, RootMeanSquaredError};
+
+use crate::error::Result;
+use crate::float::Float;
+use crate::nn::layer::{Config, Shape};
+use crate::nn::targets::TargetView;
+use ndarray::ArrayView2;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// What a metric is handed: one batch.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct MetricBatch<'a, F> {
+    /// The model's outputs, (batch, outputs), row-major.
+    pub prediction: ArrayView2<'a, F>,
+    /// The length of the output's last axis.
+    pub last: usize,
+    /// The targets.
+    pub targets: TargetView<'a, F>,
+    /// One weight for each sample, for weighted metrics.
+    pub weights: Option<&'a [F]>,
+}
+
+impl<'a, F: Float> MetricBatch<'a, F> {
+    /// A batch of outputs and targets, without weights.
+    pub fn new(prediction: ArrayView2<'a, F>, targets: TargetView<'a, F>) -> Self {
+        Self { prediction, last: prediction.ncols(), targets, weights: None }
+    }
+
+    /// Adds a weight for each sample.
+    #[must_use]
+    pub fn weights(mut self, weights: Option<&'a [F]>) -> Self {
+        self.weights = weights;
+        self
+    }
+
+    /// Sets the length of the output's last axis, where the output is not a vector.
+    #[must_use]
+    pub fn last(mut self, last: usize) -> Self {
+        self.last = last;
+        self
+    }
+
+    /// How many positions (runs along the last axis) there are.
+    #[must_use]
+    pub fn positions(&self) -> usize {
+        self.prediction.len() / self.last.max(1)
+    }
+
+    /// The weight of a position: its sample's, or 1.
+    #[must_use]
+    pub fn weight(&self, position: usize) -> f64 {
+        match self.weights {
+            Some(weights) => weights[position * weights.len() / self.positions().max(1)].as_f64(),
+            None => 1.0,
+        }
+    }
+}
+
+/// Which way a metric improves, for callbacks that keep the best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Direction {
+    /// Higher is better: accuracies.
+    Up,
+    /// Lower is better: errors and losses.
+    Down,
+    /// Neither: counts.
+    Unknown,
+}
+
+/// A number that tells how good a model is, computed beside the loss.
+///
+/// A metric keeps sums only, so that those of batches, threads and processes can be added up.
+///
+/// # Examples
+/// The mean of the model's first output:
+/// ```
+/// use axonal::nn::{Direction, Metric, MetricBatch};
+/// use axonal::prelude::*;
+///
+/// #[derive(Debug)]
+/// struct MeanOutput;
+///
+/// impl<F: Float> Metric<F> for MeanOutput {
+///     fn kind(&self) -> &'static str {
+///         "example.mean_output"
+///     }
+///     fn totals(&self, _: &Shape) -> usize {
+///         2
+///     }
+///     fn update(&self, batch: MetricBatch<'_, F>, totals: &mut [f64]) {
+///         totals[0] += batch.prediction.column(0).iter().map(|v| v.as_f64()).sum::<f64>();
+///         totals[1] += batch.prediction.nrows() as f64;
+///     }
+///     fn value(&self, totals: &[f64]) -> f64 {
+///         totals[0] / totals[1]
+///     }
+/// }
+///
+/// # fn main() -> Result<()> {
+/// let model: Model<f32> =
+///     Sequential::new(3).add(Dense::new(1)).compile(Adam::default(), MeanSquaredError::default())?.metric(MeanOutput);
+/// # let _ = model;
+/// # Ok(())
+/// # }
+/// ```
+pub trait Metric<F: Float>: Debug + Send + Sync {
+    /// The metric's kind in messages and files: `"accuracy"`. Metrics of other crates carry a namespace.
+    fn kind(&self) -> &'static str;
+
+    /// The key in logs and history; the kind by default.
+    fn name(&self) -> String {
+        self.kind().into()
+    }
+
+    /// How many sums it keeps for outputs of this shape.
+    fn totals(&self, output: &Shape) -> usize;
+
+    /// Refuses outputs, or the targets of a whole `fit`, that it cannot compare.
+    ///
+    /// # Errors
+    /// [`Error::Target`](crate::Error::Target), [`Error::InvalidParameter`](crate::Error::InvalidParameter).
+    fn validate(&self, output: &Shape, targets: TargetView<'_, F>) -> Result<()> {
+        let _ = (output, targets);
+        Ok(())
+    }
+
+    /// Adds a batch to the sums.
+    fn update(&self, batch: MetricBatch<'_, F>, totals: &mut [f64]);
+
+    /// The metric from its sums.
+    fn value(&self, totals: &[f64]) -> f64;
+
+    /// Which way it improves.
+    fn direction(&self) -> Direction {
+        Direction::Unknown
+    }
+
+    /// The hyperparameters for files; `None` (the default): the model saves without it.
+    fn config(&self) -> Option<Config> {
+        None
+    }
+}
+
+impl<F: Float, M: Metric<F> + ?Sized> Metric<F> for Arc<M> {
+    fn kind(&self) -> &'static str {
+        (**self).kind()
+    }
+
+    fn name(&self) -> String {
+        (**self).name()
+    }
+
+    fn totals(&self, output: &Shape) -> usize {
+        (**self).totals(output)
+    }
+
+    fn validate(&self, output: &Shape, targets: TargetView<'_, F>) -> Result<()> {
+        (**self).validate(output, targets)
+    }
+
+    fn update(&self, batch: MetricBatch<'_, F>, totals: &mut [f64]) {
+        (**self).update(batch, totals);
+    }
+
+    fn value(&self, totals: &[f64]) -> f64 {
+        (**self).value(totals)
+    }
+
+    fn direction(&self) -> Direction {
+        (**self).direction()
+    }
+
+    fn config(&self) -> Option<Config> {
+        (**self).config()
+    }
+}
+
+/// A mean's two sums: adds a value and its weight.
+pub(crate) fn add_to_mean(totals: &mut [f64], value: f64, weight: f64) {
+    if let [sum, count, ..] = totals {
+        *sum += value * weight;
+        *count += weight;
+    }
+}
+
+/// A mean from its two sums; 0 where nothing was added.
+pub(crate) fn mean(totals: &[f64]) -> f64 {
+    match *totals {
+        [sum, count, ..] if count != 0.0 => sum / count,
+        _ => 0.0,
+    }
+}

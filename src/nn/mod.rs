@@ -1,0 +1,33 @@
+//! Neural networks: layers, losses, metrics, optimizers, and the model that trains them.
+
+pub mod callback;
+pub mod constraint;
+mod fit_options;
+mod history;
+pub mod layer;
+pub mod layers;
+mod layout;
+pub mod loss;
+pub mod metric;
+mod model;
+pub mod optimizer;
+pub mod regularizer;
+mod sequential;
+mod targets;
+mod updater;
+mod workspace;
+
+pub use callback::{Callback, Run};
+pub use constraint::Constraint;
+pub use fit_options::{EvaluateOptions, FitOptions, PredictOptions, Verbose};
+pub use history::{Evaluation, History, Logs};
+pub use layer::{Backward, Config, Forward, Layer, Mode, Nested, ParamSpec, Plan, Shape, StateSpec};
+pub use layers::*;
+pub use loss::*;
+pub use metric::*;
+pub use model::{Model, Summary, Weight};
+pub use optimizer::*;
+pub use regularizer::Regularizer;
+pub use sequential::Sequential;
+pub use targets::{TargetElement, TargetForm, TargetView, Targets};
+pub use workspace::Workspace;

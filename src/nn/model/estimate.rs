@@ -1,0 +1,50 @@
+//! A network as an estimator: the shared traits.
+
+use crate::error::Result;
+use crate::estimator::{Estimator, Fit, Predict, Score};
+use crate::float::Float;
+use crate::nn::fit_options::{FitOptions, PredictOptions};
+use crate::nn::history::History;
+use crate::nn::metric::Direction;
+use crate::nn::model::Model;
+use crate::nn::targets::Targets;
+use ndarray::{Array2, ArrayBase, Data, Dimension};
+
+impl<'y, F: Float, S: Data<Elem = F>, D: Dimension, Y: Into<Targets<'y, F>>> Fit<ArrayBase<S, D>, Y> for Model<F> {
+    type Report = History;
+
+    /// Trains with the options of [`Model::with_fit_options`]; a second call goes on where the first ended.
+    fn fit(&mut self, x: &ArrayBase<S, D>, y: Y) -> Result<History> {
+        self.check_kept_options()?;
+        let options = FitOptions { plain: self.fit_options.clone(), ..FitOptions::new() };
+        self.fit_with(x, y, options)
+    }
+}
+
+impl<F: Float, S: Data<Elem = F>, D: Dimension> Predict<ArrayBase<S, D>> for Model<F> {
+    type Output = Array2<F>;
+
+    /// The network's outputs, (batch, outputs). A compiled network answers before any `fit`, too.
+    fn predict(&self, x: &ArrayBase<S, D>) -> Result<Array2<F>> {
+        self.predict_with(x, PredictOptions::new())
+    }
+}
+
+impl<'y, F: Float, S: Data<Elem = F>, D: Dimension, Y: Into<Targets<'y, F>>> Score<ArrayBase<S, D>, Y> for Model<F> {
+    /// The first metric (negated where lower is better), or minus the loss where there is none.
+    fn score(&self, x: &ArrayBase<S, D>, y: Y) -> Result<f64> {
+        let evaluation = self.evaluate(x, y)?;
+        let Some(metric) = self.metrics.first() else { return Ok(-evaluation.loss()) };
+        let value = evaluation.iter().nth(1).map_or(f64::NAN, |(_, value)| value);
+        Ok(if metric.direction() == Direction::Down { -value } else { value })
+    }
+}
+
+impl<F: Float> Estimator for Model<F> {
+    /// The model as [`Sequential::compile`](crate::nn::Sequential::compile) returned it.
+    fn unfitted(&self) -> Self {
+        let mut fresh = self.clone();
+        fresh.start_over();
+        fresh
+    }
+}

@@ -1,0 +1,215 @@
+//! The compiled network.
+
+mod answer;
+mod data;
+mod estimate;
+mod fit;
+mod scores;
+mod summary;
+mod weights;
+
+pub use summary::Summary;
+pub use weights::Weight;
+
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::nn::fit_options::{FitOptions, PlainOptions};
+use crate::nn::layer::Shape;
+use crate::nn::layout::Layout;
+use crate::nn::loss::Loss;
+use crate::nn::metric::Metric;
+use crate::nn::sequential::Sequential;
+use crate::nn::updater::Updater;
+use crate::nn::workspace::Workspace;
+use std::sync::Arc;
+
+/// A network with its weights, loss, optimizer and metrics: what [`Sequential::compile`] returns.
+///
+/// A model answers through `&self` and is `Send + Sync`, so threads share one behind an [`Arc`]. Cloning copies
+/// the weights and shares the layers.
+///
+/// # Examples
+/// ```
+/// use axonal::ndarray::array;
+/// use axonal::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// // Exclusive or.
+/// let x = array![[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]];
+/// let y = array![0, 1, 1, 0];
+/// let mut model = Sequential::new(2)
+///     .add(Dense::new(8).activation(Activation::Tanh))
+///     .add(Dense::new(1).activation(Activation::Sigmoid))
+///     .seed(1)
+///     .compile(Adam::new(0.1), BinaryCrossentropy::default())?
+///     .metric(Accuracy::default());
+/// model.fit_with(&x, &y, FitOptions::new().epochs(200))?;
+/// assert_eq!(model.evaluate(&x, &y)?.get("accuracy"), Some(1.0));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Model<F> {
+    pub(crate) layout: Arc<Layout<F>>,
+    pub(crate) params: Vec<F>,
+    pub(crate) state: Vec<F>,
+    pub(crate) updater: Updater<F>,
+    pub(crate) loss: Arc<dyn Loss<F>>,
+    pub(crate) metrics: Vec<Arc<dyn Metric<F>>>,
+    pub(crate) seed: u64,
+    /// Epochs trained since the weights were made; what the order of an epoch's samples is drawn from.
+    pub(crate) epochs_trained: u64,
+    /// Steps trained since the weights were made; what a step's noise is drawn from.
+    pub(crate) steps_trained: u64,
+    pub(crate) fit_options: PlainOptions,
+    /// The first option of `with_fit_options` that a model cannot keep; `fit` refuses it.
+    misplaced: Option<&'static str>,
+    /// The weights at the beginning, where they did not all come from the seed.
+    origin: Option<Arc<(Vec<F>, Vec<F>)>>,
+}
+
+impl<F: Float> Model<F> {
+    pub(crate) fn new(
+        layout: Layout<F>,
+        params: Vec<F>,
+        state: Vec<F>,
+        updater: Updater<F>,
+        loss: Arc<dyn Loss<F>>,
+        seed: u64,
+    ) -> Self {
+        Self {
+            layout: Arc::new(layout),
+            params,
+            state,
+            updater,
+            loss,
+            metrics: Vec::new(),
+            seed,
+            epochs_trained: 0,
+            steps_trained: 0,
+            fit_options: PlainOptions::default(),
+            misplaced: None,
+            origin: None,
+        }
+    }
+
+    /// Says that the weights did not all come from the seed, so that they are what to start over from.
+    pub(crate) fn keep_origin(&mut self) {
+        self.origin = Some(Arc::new((self.params.clone(), self.state.clone())));
+    }
+
+    /// Adds a metric, computed beside the loss and found under its name in histories and evaluations.
+    #[must_use]
+    pub fn metric(mut self, metric: impl Metric<F> + 'static) -> Self {
+        self.metrics.push(Arc::new(metric));
+        self
+    }
+
+    /// Keeps options for [`Fit::fit`](crate::Fit::fit). Validation data, sample weights and callbacks belong to
+    /// one run: `fit` refuses a model that was given them here.
+    #[must_use]
+    pub fn with_fit_options(mut self, options: FitOptions<'_, F>) -> Self {
+        self.misplaced = options.misplaced();
+        self.fit_options = options.plain;
+        self
+    }
+
+    /// The shape of one sample that comes in.
+    #[must_use]
+    pub fn input_shape(&self) -> &Shape {
+        &self.layout.input
+    }
+
+    /// The shape of one sample's answer.
+    #[must_use]
+    pub fn output_shape(&self) -> &Shape {
+        self.layout.output()
+    }
+
+    /// How many weights there are, trainable or not.
+    #[must_use]
+    pub fn count_params(&self) -> usize {
+        self.layout.params_len + self.layout.state_len
+    }
+
+    /// How many weights training moves.
+    #[must_use]
+    pub fn count_trainable_params(&self) -> usize {
+        self.layout.trainable_runs().iter().map(ExactSizeIterator::len).sum()
+    }
+
+    /// The builder back, with the weights attached to the layers: to take layers away, add others, freeze
+    /// some, and compile again.
+    #[must_use]
+    pub fn into_sequential(self) -> Sequential<F> {
+        Sequential::from_layout(&self.layout, &self.params, &self.state, self.seed)
+    }
+
+    /// Buffers for [`predict_into`](Self::predict_into), for up to `capacity` samples at a time.
+    ///
+    /// # Errors
+    /// [`Error::InvalidParameter`] for a capacity of 0, [`Error::OutOfMemory`].
+    pub fn workspace(&self, capacity: usize) -> Result<Workspace<F>> {
+        if capacity == 0 {
+            return Err(Error::invalid_parameter("workspace", "capacity", 0, "at least 1 sample"));
+        }
+        Workspace::new(&self.layout, capacity)
+    }
+
+    /// Forgets everything that was learned.
+    fn start_over(&mut self) {
+        match &self.origin {
+            Some(origin) => {
+                self.params.clone_from(&origin.0);
+                self.state.clone_from(&origin.1);
+            }
+            None => self.layout.initialize_into(self.seed, &mut self.params, &mut self.state),
+        }
+        self.updater.reset();
+        self.epochs_trained = 0;
+        self.steps_trained = 0;
+    }
+
+    /// Refuses options that `with_fit_options` was given and a model cannot keep.
+    fn check_kept_options(&self) -> Result<()> {
+        match self.misplaced {
+            None => Ok(()),
+            Some(option) => Err(Error::Misplaced {
+                context: "with_fit_options",
+                option,
+                hint: "hand it to fit_with, for one run",
+            }),
+        }
+    }
+
+    /// Whether the loss takes the logits of the last layer.
+    pub(crate) fn fused(&self) -> bool {
+        self.layout.nodes.last().is_some_and(|node| {
+            node.plan.declared_activity_regularizer().is_none()
+                && self.loss.fused_activation() == Some(node.activation())
+        })
+    }
+
+    /// The penalties on the weights that are trained.
+    pub(crate) fn weight_penalty(&self) -> f64 {
+        let penalized = self.layout.variables.iter().filter(|variable| variable.trainable);
+        let penalties = penalized.filter_map(|variable| {
+            Some(variable.regularizer?.penalty(&self.params[variable.range.clone()]))
+        });
+        penalties.sum()
+    }
+
+    /// The names of the loss and the metrics, as logs have them; a second metric of one name gets a number.
+    pub(crate) fn score_names(&self) -> Vec<String> {
+        let mut names = vec!["loss".to_string()];
+        for metric in &self.metrics {
+            let name = metric.name();
+            let same = names.iter().filter(|known| {
+                known.strip_prefix(&name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_') && rest[1..].parse::<u32>().is_ok())
+            });
+            let count = same.count();
+            names.push(if count == 0 { name } else { format!("{name}_{count}") });
+        }
+        names
+    }
+}

@@ -1,0 +1,152 @@
+//! The loss and the metrics summed over batches.
+
+use crate::error::Result;
+use crate::float::Float;
+use crate::nn::fit_options::EvaluateOptions;
+use crate::nn::history::{Evaluation, Logs};
+use crate::nn::layout::matrix;
+use crate::nn::loss::LossPass;
+use crate::nn::metric::{Metric, MetricBatch};
+use crate::nn::model::Model;
+use crate::nn::model::data::{Samples, rows_of};
+use crate::nn::targets::{TargetView, Targets};
+use crate::nn::workspace::Workspace;
+use ndarray::{ArrayBase, Data, Dimension};
+use std::sync::Arc;
+
+/// The sums behind a line of scores; nothing is allocated after it is made.
+pub(crate) struct Scores<F> {
+    metrics: Vec<Arc<dyn Metric<F>>>,
+    totals: Vec<Vec<f64>>,
+    loss: f64,
+    count: f64,
+    last: usize,
+}
+
+impl<F: Float> Scores<F> {
+    pub(crate) fn new(model: &Model<F>) -> Self {
+        let output = model.output_shape();
+        let totals = model.metrics.iter().map(|metric| vec![0.0; metric.totals(output)]).collect();
+        Self { metrics: model.metrics.clone(), totals, loss: 0.0, count: 0.0, last: output.last() }
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.loss = 0.0;
+        self.count = 0.0;
+        self.totals.iter_mut().for_each(|totals| totals.fill(0.0));
+    }
+
+    pub(crate) fn has_metrics(&self) -> bool {
+        !self.metrics.is_empty()
+    }
+
+    /// Adds a batch's loss, weighted by its size.
+    pub(crate) fn add_loss(&mut self, loss: f64, batch: usize) {
+        self.loss += loss * batch as f64;
+        self.count += batch as f64;
+    }
+
+    /// Adds a batch's predictions to the metrics.
+    pub(crate) fn add_metrics(&mut self, prediction: &[F], batch: usize, targets: TargetView<'_, F>) {
+        let columns = prediction.len() / batch.max(1);
+        let view = MetricBatch::new(matrix(prediction, batch, columns), targets).last(self.last);
+        for (metric, totals) in self.metrics.iter().zip(&mut self.totals) {
+            metric.update(view, totals);
+        }
+    }
+
+    /// The mean loss so far.
+    pub(crate) fn loss(&self) -> f64 {
+        if self.count == 0.0 { 0.0 } else { self.loss / self.count }
+    }
+
+    /// Writes the loss and the metrics into `logs`, from entry `first` on.
+    pub(crate) fn write(&self, logs: &mut Logs, first: usize) {
+        logs.set(first, self.loss());
+        for (index, (metric, totals)) in self.metrics.iter().zip(&self.totals).enumerate() {
+            logs.set(first + 1 + index, metric.value(totals));
+        }
+    }
+}
+
+impl<F: Float> Model<F> {
+    /// The loss and the metrics over labelled samples.
+    ///
+    /// # Errors
+    /// Data that does not fit the model: shapes, NaN, labels out of range, no sample at all.
+    pub fn evaluate<'y, S: Data<Elem = F>, D: Dimension>(
+        &self,
+        x: &ArrayBase<S, D>,
+        y: impl Into<Targets<'y, F>>,
+    ) -> Result<Evaluation> {
+        self.evaluate_with(x, y, EvaluateOptions::new())
+    }
+
+    /// [`evaluate`](Self::evaluate) with a batch size and weights.
+    ///
+    /// # Errors
+    /// As [`evaluate`](Self::evaluate), and a batch size of 0.
+    pub fn evaluate_with<'y, S: Data<Elem = F>, D: Dimension>(
+        &self,
+        x: &ArrayBase<S, D>,
+        y: impl Into<Targets<'y, F>>,
+        options: EvaluateOptions<F>,
+    ) -> Result<Evaluation> {
+        let EvaluateOptions { batch_size, sample_weight } = options;
+        let batch_size = crate::nn::fit_options::PredictOptions { batch_size }.validate("evaluate")?;
+        let x = x.view().into_dyn();
+        let samples = self.samples(x, y.into(), sample_weight, None, ["x", "y", "sample_weight"])?;
+        let mut workspace = Workspace::new(&self.layout, batch_size.min(samples.len()))?;
+        let mut scores = Scores::new(self);
+        self.score_samples(&samples, &mut workspace, &mut scores);
+        let mut logs = Logs::with_keys(self.score_names());
+        scores.write(&mut logs, 0);
+        Ok(Evaluation(logs))
+    }
+
+    /// Adds all of `samples` to `scores`, in batches as large as the workspace.
+    pub(crate) fn score_samples(&self, samples: &Samples<'_, F>, workspace: &mut Workspace<F>, scores: &mut Scores<F>) {
+        let (n, step) = (samples.len(), workspace.capacity());
+        let x = samples.x.view();
+        let penalty = self.weight_penalty();
+        for start in (0..n).step_by(step.max(1)) {
+            let end = (start + step).min(n);
+            let targets = samples.targets.rows(start, end);
+            let weights = samples.weights.as_ref().map(|weights| &weights[start..end]);
+            workspace.infer(&self.layout, &self.params, &self.state, Some(rows_of(&x, start, end)), end - start, self.fused());
+            let loss = self.batch_loss(workspace, end - start, targets, weights, None);
+            scores.add_loss(loss + penalty + workspace.activity_penalty(&self.layout, end - start), end - start);
+            if scores.has_metrics() {
+                self.finish_output(workspace, end - start);
+                scores.add_metrics(workspace.output(end - start), end - start, targets);
+            }
+        }
+    }
+
+    /// The loss of the batch in the workspace, and its gradient where asked for.
+    pub(crate) fn batch_loss(
+        &self,
+        workspace: &Workspace<F>,
+        batch: usize,
+        targets: TargetView<'_, F>,
+        weights: Option<&[F]>,
+        gradient: Option<&mut [F]>,
+    ) -> f64 {
+        let columns = self.output_shape().size();
+        let mut pass = LossPass::new(matrix(workspace.output(batch), batch, columns), targets)
+            .last(self.output_shape().last())
+            .logits(self.fused())
+            .weights(weights);
+        if let Some(gradient) = gradient {
+            pass = pass.gradient(crate::nn::layout::matrix_mut(gradient, batch, columns));
+        }
+        self.loss.compute(pass)
+    }
+
+    /// Turns the logits of a fused pass into the model's answers, in place.
+    pub(crate) fn finish_output(&self, workspace: &mut Workspace<F>, batch: usize) {
+        if let (true, Some(node)) = (self.fused(), self.layout.nodes.last()) {
+            node.activation().apply(node.plan.output_shape().last(), workspace.output_mut(batch));
+        }
+    }
+}

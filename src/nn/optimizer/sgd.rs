@@ -1,0 +1,101 @@
+//! Stochastic gradient descent.
+
+use super::{LearningRate, Optimizer, Step, Tuned};
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::nn::layer::Config;
+use crate::simd::vectorize;
+use serde::{Deserialize, Serialize};
+
+/// Stochastic gradient descent, with momentum and Nesterov's acceleration by choice.
+///
+/// `w -= rate · g`; with momentum μ: `m = μ m - rate · g`, `w += m`; with Nesterov: `w += μ m - rate · g`.
+///
+/// # Parameters
+/// The learning rate is 0.01 by default, the momentum 0.
+///
+/// # Examples
+/// ```
+/// use axonal::prelude::*;
+/// let optimizer = Sgd::new(0.1).momentum(0.9).nesterov(true);
+/// # let _ = optimizer;
+/// ```
+///
+/// # References
+/// Sutskever, Martens, Dahl and Hinton 2013, "On the importance of initialization and momentum in deep learning".
+pub type Sgd = Tuned<SgdRule>;
+
+/// The update rule of [`Sgd`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SgdRule {
+    momentum: f64,
+    nesterov: bool,
+}
+
+impl Sgd {
+    /// Plain gradient descent at a learning rate: a number, a schedule, or a closure of the step.
+    pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
+        Tuned::new(SgdRule { momentum: 0.0, nesterov: false }, learning_rate)
+    }
+
+    /// How much of the last step is kept: 0 <= momentum <= 1.
+    #[must_use]
+    pub fn momentum(mut self, momentum: f64) -> Self {
+        self.rule.momentum = momentum;
+        self
+    }
+
+    /// Whether to look ahead along the momentum; without momentum it changes nothing.
+    #[must_use]
+    pub fn nesterov(mut self, nesterov: bool) -> Self {
+        self.rule.nesterov = nesterov;
+        self
+    }
+}
+
+impl Default for Sgd {
+    fn default() -> Self {
+        Self::new(0.01)
+    }
+}
+
+impl<F: Float> Optimizer<F> for SgdRule {
+    fn kind(&self) -> &'static str {
+        "sgd"
+    }
+
+    fn moments(&self) -> Vec<f64> {
+        if self.momentum == 0.0 { Vec::new() } else { vec![0.0] }
+    }
+
+    fn validate(&self) -> Result<()> {
+        if (0.0..=1.0).contains(&self.momentum) {
+            return Ok(());
+        }
+        Err(Error::invalid_parameter("sgd", "momentum", self.momentum, "0 <= momentum <= 1"))
+    }
+
+    fn update(&self, Step { params, grads, moments, learning_rate, .. }: Step<'_, F>) {
+        let (rate, momentum) = (F::of(learning_rate), F::of(self.momentum));
+        vectorize(|| {
+            if moments.is_empty() {
+                params.iter_mut().zip(grads).for_each(|(w, &g)| *w -= rate * g);
+            } else if self.nesterov {
+                for ((w, &g), m) in params.iter_mut().zip(grads).zip(moments) {
+                    *m = momentum * *m - rate * g;
+                    *w += momentum * *m - rate * g;
+                }
+            } else {
+                for ((w, &g), m) in params.iter_mut().zip(grads).zip(moments) {
+                    *m = momentum * *m - rate * g;
+                    *w += *m;
+                }
+            }
+        });
+    }
+
+    fn config(&self) -> Option<Config> {
+        Config::of(self)
+    }
+}

@@ -1,0 +1,248 @@
+//! The buffers of a pass through the network, allocated once for a largest batch.
+
+use crate::error::Result;
+use crate::float::Float;
+use crate::nn::layer::{Backward, Forward, Mode};
+use crate::nn::layout::{Layout, Node, matrix, matrix_mut, zeros};
+use crate::rng::RowRng;
+use ndarray::ArrayView2;
+
+/// The activations and caches of a network for batches up to a capacity.
+///
+/// Made by [`Model::workspace`](crate::nn::Model::workspace) for
+/// [`Model::predict_into`](crate::nn::Model::predict_into); each thread that answers needs its own.
+#[derive(Debug, Clone)]
+pub struct Workspace<F> {
+    capacity: usize,
+    /// The batch that comes in, where it is not used in place.
+    pub(crate) input: Vec<F>,
+    nodes: Vec<Buffers<F>>,
+}
+
+#[derive(Debug, Clone)]
+struct Buffers<F> {
+    /// The pre-activation, where the activation's derivative needs it.
+    z: Vec<F>,
+    y: Vec<F>,
+    cache: Vec<F>,
+}
+
+/// The gradients that flow back, allocated once for a largest batch.
+#[derive(Debug)]
+pub(crate) struct Deltas<F> {
+    /// Toward the output of the layer at work, and toward its input; they swap from layer to layer.
+    dy: Vec<F>,
+    dx: Vec<F>,
+}
+
+/// The random numbers of one training step.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StepNoise {
+    pub(crate) seed: u64,
+    pub(crate) step: u64,
+}
+
+impl<F: Float> Workspace<F> {
+    pub(crate) fn new(layout: &Layout<F>, capacity: usize) -> Result<Self> {
+        let nodes = layout.nodes.iter().map(|node| {
+            let outputs = node.output_len().saturating_mul(capacity);
+            Ok(Buffers {
+                z: zeros("activations", if node.activation().needs_input() { outputs } else { 0 })?,
+                y: zeros("activations", outputs)?,
+                cache: zeros("layer caches", node.plan.cache_len(capacity))?,
+            })
+        });
+        let nodes = nodes.collect::<Result<_>>()?;
+        Ok(Self { capacity, input: zeros("the batch", layout.input.size().saturating_mul(capacity))?, nodes })
+    }
+
+    /// The most samples that a pass can take.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Whether the buffers are those of this network.
+    pub(crate) fn fits(&self, layout: &Layout<F>) -> bool {
+        self.input.len() == layout.input.size() * self.capacity
+            && self.nodes.len() == layout.nodes.len()
+            && self.nodes.iter().zip(&layout.nodes).all(|(buffers, node)| {
+                buffers.y.len() == node.output_len() * self.capacity
+                    && buffers.cache.len() == node.plan.cache_len(self.capacity)
+                    && (buffers.z.is_empty() || buffers.z.len() == buffers.y.len())
+                    && buffers.z.is_empty() != node.activation().needs_input()
+            })
+    }
+
+    /// The answers of the last pass, (batch, outputs).
+    pub(crate) fn output(&self, batch: usize) -> &[F] {
+        self.nodes.last().map_or(&[], |buffers| &buffers.y[..buffers.y.len() / self.capacity.max(1) * batch])
+    }
+
+    /// As [`output`](Self::output), to be activated in place.
+    pub(crate) fn output_mut(&mut self, batch: usize) -> &mut [F] {
+        let capacity = self.capacity.max(1);
+        match self.nodes.last_mut() {
+            Some(buffers) => {
+                let len = buffers.y.len() / capacity * batch;
+                &mut buffers.y[..len]
+            }
+            None => &mut [],
+        }
+    }
+
+    /// Inference: every layer and activation in turn; with `logits`, the last activation is left out.
+    pub(crate) fn infer(
+        &mut self,
+        layout: &Layout<F>,
+        params: &[F],
+        state: &[F],
+        x: Option<ArrayView2<'_, F>>,
+        batch: usize,
+        logits: bool,
+    ) {
+        for index in 0..layout.nodes.len() {
+            let node = &layout.nodes[index];
+            let mode = Mode::Infer { state: &state[node.state.clone()] };
+            self.forward_node(layout, index, params, mode, x, batch, logits);
+        }
+    }
+
+    /// The forward pass of training: as [`infer`](Self::infer), with noise and with state that moves.
+    #[allow(clippy::too_many_arguments, reason = "the buffers of one pass, each borrowed apart")]
+    pub(crate) fn train(
+        &mut self,
+        layout: &Layout<F>,
+        params: &[F],
+        state: &mut [F],
+        noise: StepNoise,
+        x: Option<ArrayView2<'_, F>>,
+        batch: usize,
+        logits: bool,
+    ) {
+        for (index, node) in layout.nodes.iter().enumerate() {
+            let state = &mut state[node.state.clone()];
+            // A frozen layer's statistics stand still, as Keras's do; dropout has no state and goes on.
+            let mode = if node.trainable || state.is_empty() {
+                Mode::Train { rng: RowRng::new(noise.seed, index as u64, noise.step), state }
+            } else {
+                Mode::Infer { state }
+            };
+            self.forward_node(layout, index, params, mode, x, batch, logits);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the buffers of one pass, each borrowed apart")]
+    fn forward_node(
+        &mut self,
+        layout: &Layout<F>,
+        index: usize,
+        params: &[F],
+        mode: Mode<'_, F>,
+        x: Option<ArrayView2<'_, F>>,
+        batch: usize,
+        logits: bool,
+    ) {
+        let node = &layout.nodes[index];
+        let (before, rest) = self.nodes.split_at_mut(index);
+        let Some(Buffers { z, y, cache }) = rest.first_mut() else { return };
+        let x = input_of(before, &self.input, x, node, batch);
+        let outputs = node.output_len();
+        let y = &mut y[..batch * outputs];
+        let cache = &mut cache[..node.plan.cache_len(batch)];
+        let pass = Forward::new(x, matrix_mut(y, batch, outputs), &params[node.params.clone()], cache, mode);
+        node.layer.forward(pass.planned(&node.plan));
+        let activation = node.activation();
+        if activation.needs_input() {
+            z[..y.len()].copy_from_slice(y);
+        }
+        if !(logits && index + 1 == layout.nodes.len()) {
+            activation.apply(node.plan.output_shape().last(), y);
+        }
+    }
+
+    /// The backward pass, from the gradient toward the output that stands in `deltas`. With `logits`, that is
+    /// the gradient toward the last layer's pre-activation. Returns false where a gradient is not finite.
+    #[allow(clippy::too_many_arguments, reason = "the buffers of one pass, each borrowed apart")]
+    pub(crate) fn backward(
+        &mut self,
+        layout: &Layout<F>,
+        params: &[F],
+        grads: &mut [F],
+        deltas: &mut Deltas<F>,
+        x: Option<ArrayView2<'_, F>>,
+        batch: usize,
+        logits: bool,
+    ) -> bool {
+        let first = layout.nodes.iter().position(|node| node.trainable && !node.params.is_empty());
+        let Some(first) = first else { return true };
+        let mut finite = true;
+        for index in (first..layout.nodes.len()).rev() {
+            let node = &layout.nodes[index];
+            let (before, rest) = self.nodes.split_at_mut(index);
+            let Some(Buffers { z, y, cache }) = rest.first_mut() else { return finite };
+            let x = input_of(before, &self.input, x, node, batch);
+            let (inputs, outputs) = (node.input_len(), node.output_len());
+            let y = &y[..batch * outputs];
+            let dy = &mut deltas.dy[..batch * outputs];
+            if let Some(regularizer) = node.plan.declared_activity_regularizer() {
+                regularizer.add_gradient(1.0 / batch as f64, y, dy);
+            }
+            if !(logits && index + 1 == layout.nodes.len()) {
+                let z = if z.is_empty() { &[] } else { &z[..batch * outputs] };
+                node.activation().gradient(node.plan.output_shape().last(), z, y, dy);
+            }
+            finite &= dy.iter().fold(true, |finite, v| finite & v.is_finite());
+            let pass = Backward::new(
+                x,
+                matrix(y, batch, outputs),
+                matrix_mut(dy, batch, outputs),
+                matrix_mut(&mut deltas.dx[..batch * inputs], batch, inputs),
+                &params[node.params.clone()],
+                &mut grads[node.params.clone()],
+                &mut cache[..node.plan.cache_len(batch)],
+            );
+            node.layer.backward(pass.dx_needed(index > first).planned(&node.plan));
+            std::mem::swap(&mut deltas.dy, &mut deltas.dx);
+        }
+        finite
+    }
+
+    /// The penalties on outputs, as declared by the layers: their sum over the batch, divided by its size.
+    pub(crate) fn activity_penalty(&self, layout: &Layout<F>, batch: usize) -> f64 {
+        let penalties = layout.nodes.iter().zip(&self.nodes).filter_map(|(node, buffers)| {
+            let regularizer = node.plan.declared_activity_regularizer()?;
+            Some(regularizer.penalty(&buffers.y[..batch * node.output_len()]))
+        });
+        penalties.sum::<f64>() / batch.max(1) as f64
+    }
+}
+
+impl<F: Float> Deltas<F> {
+    pub(crate) fn new(layout: &Layout<F>, capacity: usize) -> Result<Self> {
+        let widest = layout.nodes.iter().map(|node| node.input_len().max(node.output_len())).max().unwrap_or(0);
+        let len = widest.saturating_mul(capacity);
+        Ok(Self { dy: zeros("gradients", len)?, dx: zeros("gradients", len)? })
+    }
+
+    /// Where the loss puts its gradient.
+    pub(crate) fn output_mut(&mut self, len: usize) -> &mut [F] {
+        &mut self.dy[..len]
+    }
+}
+
+/// What goes into a layer: the output of the one before, or the batch.
+fn input_of<'a, F>(
+    before: &'a [Buffers<F>],
+    input: &'a [F],
+    x: Option<ArrayView2<'a, F>>,
+    node: &Node<F>,
+    batch: usize,
+) -> ArrayView2<'a, F> {
+    let columns = node.plan.input_shape().size();
+    match (before.last(), x) {
+        (Some(buffers), _) => matrix(&buffers.y[..batch * columns], batch, columns),
+        (None, Some(x)) => x,
+        (None, None) => matrix(&input[..batch * columns], batch, columns),
+    }
+}
