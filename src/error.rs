@@ -277,7 +277,8 @@ impl Error {
             }
             Self::Shape { context, expected, got } => {
                 let kind = name.split_once('.').map_or(name, |(_, kind)| kind);
-                let context = context.strip_prefix(kind).unwrap_or(&context).trim_start_matches([':', ' ']).to_string();
+                let context =
+                    context.strip_prefix(kind).unwrap_or(&context).trim_start_matches([':', ' ']).to_string();
                 let separator = if context.is_empty() { "" } else { ", " };
                 Self::Shape { context: format!("layer {name}{separator}{context}"), expected, got }
             }

@@ -124,7 +124,10 @@ pub fn add_rows<F: Float>(a: ArrayView2<'_, F>, sums: &mut [F]) {
                 sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += value);
             }
         }),
-        None => a.rows().into_iter().for_each(|row| sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += value)),
+        None => a
+            .rows()
+            .into_iter()
+            .for_each(|row| sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += value)),
     }
 }
 

@@ -100,7 +100,8 @@ impl PlainOptions {
         }
         for &(class, weight) in self.class_weight.iter().flatten() {
             if !(weight >= 0.0 && weight.is_finite()) {
-                let problem = format!("the weight {weight} of class {class} is not a finite number of at least 0");
+                let problem =
+                    format!("the weight {weight} of class {class} is not a finite number of at least 0");
                 return Err(Error::Weight { what: "class_weight".into(), problem });
             }
         }

@@ -57,7 +57,9 @@ impl<F> Targets<'_, F> {
     }
 }
 
-impl<'a, F, T: TargetElement<F>, S: Data<Elem = T>, D: Dimension> From<&'a ArrayBase<S, D>> for Targets<'a, F> {
+impl<'a, F, T: TargetElement<F>, S: Data<Elem = T>, D: Dimension> From<&'a ArrayBase<S, D>>
+    for Targets<'a, F>
+{
     fn from(array: &'a ArrayBase<S, D>) -> Self {
         T::targets(array.view().into_dyn())
     }
@@ -172,7 +174,10 @@ impl<F: Float> Targets<'_, F> {
                 if per_sample != positions {
                     return Err(self.one_hot_or_shape(what, output, per_sample));
                 }
-                Ok(Prepared::Labels { labels: self.into_labels(what, classes, positions, ignored)?, width: positions })
+                Ok(Prepared::Labels {
+                    labels: self.into_labels(what, classes, positions, ignored)?,
+                    width: positions,
+                })
             }
         }
     }
@@ -209,7 +214,11 @@ impl<F: Float> Targets<'_, F> {
                 hint: "one-hot targets go with CategoricalCrossentropy".into(),
             };
         }
-        Error::shape(what, "one class label for each sample", format!("targets of shape {got} for each sample"))
+        Error::shape(
+            what,
+            "one class label for each sample",
+            format!("targets of shape {got} for each sample"),
+        )
     }
 
     fn into_values(self, what: &str) -> Result<Vec<F>> {
@@ -223,7 +232,13 @@ impl<F: Float> Targets<'_, F> {
         }
     }
 
-    fn into_labels(self, what: &str, classes: usize, positions: usize, ignored: Option<i64>) -> Result<Vec<usize>> {
+    fn into_labels(
+        self,
+        what: &str,
+        classes: usize,
+        positions: usize,
+        ignored: Option<i64>,
+    ) -> Result<Vec<usize>> {
         let label = |index: usize, label: i128, text: &dyn Fn() -> String| {
             if ignored.is_some_and(|ignored| i128::from(ignored) == label) {
                 return Ok(usize::MAX);

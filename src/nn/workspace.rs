@@ -220,7 +220,8 @@ impl<F: Float> Workspace<F> {
 
 impl<F: Float> Deltas<F> {
     pub(crate) fn new(layout: &Layout<F>, capacity: usize) -> Result<Self> {
-        let widest = layout.nodes.iter().map(|node| node.input_len().max(node.output_len())).max().unwrap_or(0);
+        let widest =
+            layout.nodes.iter().map(|node| node.input_len().max(node.output_len())).max().unwrap_or(0);
         let len = widest.saturating_mul(capacity);
         Ok(Self { dy: zeros("gradients", len)?, dx: zeros("gradients", len)? })
     }

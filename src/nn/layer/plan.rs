@@ -112,7 +112,12 @@ impl Plan {
 
     /// Adds a trainable array. Arrays lie in `params` one after the other, in the order of these calls.
     #[must_use]
-    pub fn param(mut self, name: impl Into<String>, shape: impl Into<Shape>, initializer: Initializer) -> Self {
+    pub fn param(
+        mut self,
+        name: impl Into<String>,
+        shape: impl Into<Shape>,
+        initializer: Initializer,
+    ) -> Self {
         let (name, shape) = (name.into(), shape.into());
         self.params.push(ParamSpec { name, shape, initializer, regularizer: None, constraint: None });
         self
@@ -138,7 +143,12 @@ impl Plan {
 
     /// Adds an array of state, which `forward` may change while training. It has no gradient.
     #[must_use]
-    pub fn state(mut self, name: impl Into<String>, shape: impl Into<Shape>, initializer: Initializer) -> Self {
+    pub fn state(
+        mut self,
+        name: impl Into<String>,
+        shape: impl Into<Shape>,
+        initializer: Initializer,
+    ) -> Self {
         self.state.push(StateSpec { name: name.into(), shape: shape.into(), initializer });
         self
     }

@@ -69,7 +69,9 @@ impl<F: Float> Layer<F> for Dropout {
                 *factor = if draws.next_u32() < threshold { F::zero() } else { keep };
             }
         }
-        for ((x, mut y), factors) in x.rows().into_iter().zip(y.rows_mut()).zip(cache.chunks_exact(columns.max(1))) {
+        for ((x, mut y), factors) in
+            x.rows().into_iter().zip(y.rows_mut()).zip(cache.chunks_exact(columns.max(1)))
+        {
             for ((y, &x), &factor) in y.iter_mut().zip(x).zip(factors) {
                 *y = x * factor;
             }
@@ -79,7 +81,9 @@ impl<F: Float> Layer<F> for Dropout {
     fn backward(&self, Backward { dy, mut dx, cache, .. }: Backward<'_, F>) {
         // y = x ⊙ factor  =>  dx = dy ⊙ factor
         let columns = dy.ncols();
-        for ((dy, mut dx), factors) in dy.rows().into_iter().zip(dx.rows_mut()).zip(cache.chunks_exact(columns.max(1))) {
+        for ((dy, mut dx), factors) in
+            dy.rows().into_iter().zip(dx.rows_mut()).zip(cache.chunks_exact(columns.max(1)))
+        {
             for ((dx, &dy), &factor) in dx.iter_mut().zip(dy).zip(factors) {
                 *dx = dy * factor;
             }

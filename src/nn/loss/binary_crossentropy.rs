@@ -77,21 +77,28 @@ impl<F: Float> Loss<F> for BinaryCrossentropy {
         let mean = F::one() / F::of(last as f64);
         let smooth = |t: F| t * F::of(1.0 - self.label_smoothing) + F::of(self.label_smoothing / 2.0);
         let element = if logits { from_logit } else { from_probability };
-        reduce(pass, self.reduction, |_| true, |Position { prediction, gradient, scale, index }| {
-            let targets = values_at(&targets, index, last);
-            let mut total = F::zero();
-            match gradient {
-                Some(gradient) => {
-                    for ((gradient, &p), &t) in gradient.iter_mut().zip(prediction).zip(targets) {
-                        let (value, slope) = element(p, smooth(t));
-                        total += value;
-                        *gradient = slope * mean * scale;
+        reduce(
+            pass,
+            self.reduction,
+            |_| true,
+            |Position { prediction, gradient, scale, index }| {
+                let targets = values_at(&targets, index, last);
+                let mut total = F::zero();
+                match gradient {
+                    Some(gradient) => {
+                        for ((gradient, &p), &t) in gradient.iter_mut().zip(prediction).zip(targets) {
+                            let (value, slope) = element(p, smooth(t));
+                            total += value;
+                            *gradient = slope * mean * scale;
+                        }
+                    }
+                    None => {
+                        prediction.iter().zip(targets).for_each(|(&p, &t)| total += element(p, smooth(t)).0)
                     }
                 }
-                None => prediction.iter().zip(targets).for_each(|(&p, &t)| total += element(p, smooth(t)).0),
-            }
-            total * mean
-        })
+                total * mean
+            },
+        )
     }
 
     fn config(&self) -> Option<Config> {

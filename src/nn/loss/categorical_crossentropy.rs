@@ -1,6 +1,8 @@
 //! The cross-entropy over classes, for one-hot targets and for labels.
 
-use super::{EPSILON, Loss, LossPass, Position, Reduction, binary_crossentropy::smoothing, reduce, values_at};
+use super::{
+    EPSILON, Loss, LossPass, Position, Reduction, binary_crossentropy::smoothing, reduce, values_at,
+};
 use crate::activation::Activation;
 use crate::error::Result;
 use crate::float::Float;
@@ -131,17 +133,21 @@ impl<F: Float> Loss<F> for CategoricalCrossentropy {
 
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {
         let (targets, last, logits) = (pass.targets, pass.last, pass.logits || self.from_logits);
-        let (keep, even) =
-            (F::of(1.0 - self.label_smoothing), F::of(self.label_smoothing / (last as f64)));
-        reduce(pass, self.reduction, |_| true, |Position { prediction, gradient, scale, index }| {
-            let targets = values_at(&targets, index, last);
-            let target = |class: usize| targets[class] * keep + even;
-            if logits {
-                from_logits(prediction, target, scale, gradient)
-            } else {
-                from_probabilities(prediction, target, scale, gradient)
-            }
-        })
+        let (keep, even) = (F::of(1.0 - self.label_smoothing), F::of(self.label_smoothing / (last as f64)));
+        reduce(
+            pass,
+            self.reduction,
+            |_| true,
+            |Position { prediction, gradient, scale, index }| {
+                let targets = values_at(&targets, index, last);
+                let target = |class: usize| targets[class] * keep + even;
+                if logits {
+                    from_logits(prediction, target, scale, gradient)
+                } else {
+                    from_probabilities(prediction, target, scale, gradient)
+                }
+            },
+        )
     }
 
     fn config(&self) -> Option<Config> {
@@ -169,18 +175,23 @@ impl<F: Float> Loss<F> for SparseCategoricalCrossentropy {
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {
         let (last, logits) = (pass.last, pass.logits || self.from_logits);
         let TargetView::Labels(labels) = pass.targets else { return f64::NAN };
-        reduce(pass, self.reduction, |index| labels[index] < last, |Position { prediction, gradient, scale, index }| {
-            let label = labels[index];
-            if label >= last {
-                gradient.into_iter().for_each(|gradient| gradient.fill(F::zero()));
-                return F::zero();
-            }
-            if logits {
-                return label_from_logits(prediction, label, scale, gradient);
-            }
-            let target = |class: usize| if class == label { F::one() } else { F::zero() };
-            from_probabilities(prediction, target, scale, gradient)
-        })
+        reduce(
+            pass,
+            self.reduction,
+            |index| labels[index] < last,
+            |Position { prediction, gradient, scale, index }| {
+                let label = labels[index];
+                if label >= last {
+                    gradient.into_iter().for_each(|gradient| gradient.fill(F::zero()));
+                    return F::zero();
+                }
+                if logits {
+                    return label_from_logits(prediction, label, scale, gradient);
+                }
+                let target = |class: usize| if class == label { F::one() } else { F::zero() };
+                from_probabilities(prediction, target, scale, gradient)
+            },
+        )
     }
 
     fn config(&self) -> Option<Config> {
@@ -195,7 +206,12 @@ fn largest_and_sum<F: Float>(logits: &[F]) -> (F, F) {
 }
 
 /// `-Σ t log_softmax(z)`, with the gradient `softmax(z) Σt - t`.
-fn from_logits<F: Float>(logits: &[F], target: impl Fn(usize) -> F, scale: F, gradient: Option<&mut [F]>) -> F {
+fn from_logits<F: Float>(
+    logits: &[F],
+    target: impl Fn(usize) -> F,
+    scale: F,
+    gradient: Option<&mut [F]>,
+) -> F {
     let (largest, sum) = largest_and_sum(logits);
     let log_sum = sum.ln();
     let mut value = F::zero();

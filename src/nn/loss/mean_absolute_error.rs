@@ -43,17 +43,22 @@ impl<F: Float> Loss<F> for MeanAbsoluteError {
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {
         let (targets, last) = (pass.targets, pass.last);
         let mean = F::one() / F::of(last as f64);
-        reduce(pass, self.reduction, |_| true, |Position { prediction, gradient, scale, index }| {
-            let targets = values_at(&targets, index, last);
-            if let Some(gradient) = gradient {
-                let factor = mean * scale;
-                for ((gradient, &p), &t) in gradient.iter_mut().zip(prediction).zip(targets) {
-                    let error = p - t;
-                    *gradient = if error == F::zero() { F::zero() } else { factor * error.signum() };
+        reduce(
+            pass,
+            self.reduction,
+            |_| true,
+            |Position { prediction, gradient, scale, index }| {
+                let targets = values_at(&targets, index, last);
+                if let Some(gradient) = gradient {
+                    let factor = mean * scale;
+                    for ((gradient, &p), &t) in gradient.iter_mut().zip(prediction).zip(targets) {
+                        let error = p - t;
+                        *gradient = if error == F::zero() { F::zero() } else { factor * error.signum() };
+                    }
                 }
-            }
-            prediction.iter().zip(targets).map(|(&p, &t)| (p - t).abs()).sum::<F>() * mean
-        })
+                prediction.iter().zip(targets).map(|(&p, &t)| (p - t).abs()).sum::<F>() * mean
+            },
+        )
     }
 
     fn config(&self) -> Option<Config> {

@@ -43,16 +43,21 @@ impl<F: Float> Loss<F> for MeanSquaredError {
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {
         let (targets, last) = (pass.targets, pass.last);
         let mean = F::one() / F::of(last as f64);
-        reduce(pass, self.reduction, |_| true, |Position { prediction, gradient, scale, index }| {
-            let targets = values_at(&targets, index, last);
-            if let Some(gradient) = gradient {
-                let factor = (mean + mean) * scale;
-                for ((gradient, &p), &t) in gradient.iter_mut().zip(prediction).zip(targets) {
-                    *gradient = factor * (p - t);
+        reduce(
+            pass,
+            self.reduction,
+            |_| true,
+            |Position { prediction, gradient, scale, index }| {
+                let targets = values_at(&targets, index, last);
+                if let Some(gradient) = gradient {
+                    let factor = (mean + mean) * scale;
+                    for ((gradient, &p), &t) in gradient.iter_mut().zip(prediction).zip(targets) {
+                        *gradient = factor * (p - t);
+                    }
                 }
-            }
-            prediction.iter().zip(targets).map(|(&p, &t)| (p - t) * (p - t)).sum::<F>() * mean
-        })
+                prediction.iter().zip(targets).map(|(&p, &t)| (p - t) * (p - t)).sum::<F>() * mean
+            },
+        )
     }
 
     fn config(&self) -> Option<Config> {

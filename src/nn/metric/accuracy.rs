@@ -102,7 +102,9 @@ impl<F: Float> Metric<F> for Accuracy {
 
     fn validate(&self, output: &Shape, targets: TargetView<'_, F>) -> Result<()> {
         match targets {
-            TargetView::Values(values) if output.last() > 1 => one_class_each("accuracy", values, output.last()),
+            TargetView::Values(values) if output.last() > 1 => {
+                one_class_each("accuracy", values, output.last())
+            }
             _ => Ok(()),
         }
     }
@@ -149,7 +151,8 @@ impl<F: Float> Metric<F> for BinaryAccuracy {
         let TargetView::Values(targets) = batch.targets else { return };
         let threshold = F::of(self.threshold);
         let right = |p: F, t: F| (if p > threshold { F::one() } else { F::zero() }) == t;
-        for (row, (prediction, target)) in batch.prediction.rows().into_iter().zip(targets.rows()).enumerate() {
+        for (row, (prediction, target)) in batch.prediction.rows().into_iter().zip(targets.rows()).enumerate()
+        {
             let count = prediction.iter().zip(target).filter(|&(&p, &t)| right(p, t)).count();
             let share = count as f64 / (prediction.len().max(1) as f64);
             add_to_mean(totals, share, batch.weights.map_or(1.0, |weights| weights[row].as_f64()));
@@ -184,7 +187,9 @@ impl<F: Float> Metric<F> for CategoricalAccuracy {
 
     fn update(&self, batch: MetricBatch<'_, F>, totals: &mut [f64]) {
         let TargetView::Values(targets) = batch.targets else { return };
-        let (Some(predictions), Some(targets)) = (batch.prediction.as_slice(), targets.as_slice()) else { return };
+        let (Some(predictions), Some(targets)) = (batch.prediction.as_slice(), targets.as_slice()) else {
+            return;
+        };
         let pairs = predictions.chunks_exact(batch.last.max(1)).zip(targets.chunks_exact(batch.last.max(1)));
         for (position, (prediction, target)) in pairs.enumerate() {
             let right = largest(prediction) == largest(target);
@@ -227,7 +232,8 @@ impl<F: Float> Metric<F> for SparseCategoricalAccuracy {
     }
 
     fn update(&self, batch: MetricBatch<'_, F>, totals: &mut [f64]) {
-        let (TargetView::Labels(labels), Some(predictions)) = (batch.targets, batch.prediction.as_slice()) else {
+        let (TargetView::Labels(labels), Some(predictions)) = (batch.targets, batch.prediction.as_slice())
+        else {
             return;
         };
         let last = batch.last.max(1);

@@ -83,7 +83,11 @@ impl<F: Float> Model<F> {
             return Err(Error::shape("out", expected, crate::validate::shape_text(out.shape())));
         }
         if !workspace.fits(&self.layout) {
-            return Err(Error::shape("workspace", "the workspace of this model (model.workspace)", "another"));
+            return Err(Error::shape(
+                "workspace",
+                "the workspace of this model (model.workspace)",
+                "another",
+            ));
         }
         crate::validate::finite("x", x)?;
         let x = x.view();
@@ -105,7 +109,10 @@ impl<F: Float> Model<F> {
     ///
     /// # Errors
     /// As [`predict_with`](Self::predict_with).
-    pub fn predict_classes<S: Data<Elem = F>, D: Dimension>(&self, x: &ArrayBase<S, D>) -> Result<Array1<usize>> {
+    pub fn predict_classes<S: Data<Elem = F>, D: Dimension>(
+        &self,
+        x: &ArrayBase<S, D>,
+    ) -> Result<Array1<usize>> {
         let answers = self.predict_with(x, PredictOptions::new())?;
         let class = |row: ndarray::ArrayView1<'_, F>| match row.as_slice() {
             Some([single]) => usize::from(*single > F::of(0.5)),
@@ -116,7 +123,12 @@ impl<F: Float> Model<F> {
     }
 
     /// Answers rows in standard layout, in batches as large as the workspace.
-    fn answer<T: DataMut<Elem = F>>(&self, x: ArrayView2<'_, F>, workspace: &mut Workspace<F>, out: &mut ArrayBase<T, Ix2>) {
+    fn answer<T: DataMut<Elem = F>>(
+        &self,
+        x: ArrayView2<'_, F>,
+        workspace: &mut Workspace<F>,
+        out: &mut ArrayBase<T, Ix2>,
+    ) {
         let (n, step) = (x.nrows(), workspace.capacity());
         let mut start = 0;
         while start < n {
@@ -125,7 +137,14 @@ impl<F: Float> Model<F> {
             if end - start == 1 && start > 0 && step > 1 {
                 start -= 1;
             }
-            workspace.infer(&self.layout, &self.params, &self.state, Some(rows_of(&x, start, end)), end - start, false);
+            workspace.infer(
+                &self.layout,
+                &self.params,
+                &self.state,
+                Some(rows_of(&x, start, end)),
+                end - start,
+                false,
+            );
             write(workspace.output(end - start), start, out);
             start = end;
         }

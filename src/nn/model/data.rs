@@ -42,8 +42,14 @@ pub(crate) fn rows<'a, F: Float>(
     }
     validate::finite(what, &x)?;
     let shape = (n, sample.size());
-    let standard = if x.is_standard_layout() { CowArray::from(x) } else { CowArray::from(x.as_standard_layout().into_owned()) };
-    standard.into_shape_with_order(shape).map_err(|_| Error::shape(what, shape_text(&[shape.0, shape.1]), "another shape"))
+    let standard = if x.is_standard_layout() {
+        CowArray::from(x)
+    } else {
+        CowArray::from(x.as_standard_layout().into_owned())
+    };
+    standard
+        .into_shape_with_order(shape)
+        .map_err(|_| Error::shape(what, shape_text(&[shape.0, shape.1]), "another shape"))
 }
 
 impl<F: Float> Model<F> {
@@ -81,7 +87,12 @@ impl<F: Float> Model<F> {
 
     /// A weight for each sample, by its label; of values, the class is the largest of several or the rounded
     /// single one.
-    fn weights_by_class(&self, targets: TargetView<'_, F>, n: usize, classes: &[(usize, f64)]) -> Result<Vec<F>> {
+    fn weights_by_class(
+        &self,
+        targets: TargetView<'_, F>,
+        n: usize,
+        classes: &[(usize, f64)],
+    ) -> Result<Vec<F>> {
         let weight = |class: usize| {
             let found = classes.iter().find(|(known, _)| *known == class);
             F::of(found.map_or(1.0, |(_, weight)| *weight))
@@ -92,8 +103,12 @@ impl<F: Float> Model<F> {
             return Err(Error::Weight { what: "class_weight".into(), problem });
         }
         match targets {
-            TargetView::Labels(labels) if labels.len() == n => Ok(labels.iter().map(|&label| weight(label)).collect()),
-            TargetView::Values(values) if self.output_shape().rank() == 1 => Ok(values.rows().into_iter().map(|row| weight(class_of(&row.to_vec()))).collect()),
+            TargetView::Labels(labels) if labels.len() == n => {
+                Ok(labels.iter().map(|&label| weight(label)).collect())
+            }
+            TargetView::Values(values) if self.output_shape().rank() == 1 => {
+                Ok(values.rows().into_iter().map(|row| weight(class_of(&row.to_vec()))).collect())
+            }
             _ => Err(Error::Weight {
                 what: "class_weight".into(),
                 problem: "samples with several positions have no single class; use sample_weight".into(),
@@ -103,7 +118,11 @@ impl<F: Float> Model<F> {
 }
 
 /// The class that a row of target values stands for.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a negative target is no class and saturates to class 0")]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a negative target is no class and saturates to class 0"
+)]
 fn class_of<F: Float>(row: &[F]) -> usize {
     match row {
         [single] => single.as_f64().round() as usize,

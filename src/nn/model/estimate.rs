@@ -10,7 +10,9 @@ use crate::nn::model::Model;
 use crate::nn::targets::Targets;
 use ndarray::{Array2, ArrayBase, Data, Dimension};
 
-impl<'y, F: Float, S: Data<Elem = F>, D: Dimension, Y: Into<Targets<'y, F>>> Fit<ArrayBase<S, D>, Y> for Model<F> {
+impl<'y, F: Float, S: Data<Elem = F>, D: Dimension, Y: Into<Targets<'y, F>>> Fit<ArrayBase<S, D>, Y>
+    for Model<F>
+{
     type Report = History;
 
     /// Trains with the options of [`Model::with_fit_options`]; a second call goes on where the first ended.
@@ -30,7 +32,9 @@ impl<F: Float, S: Data<Elem = F>, D: Dimension> Predict<ArrayBase<S, D>> for Mod
     }
 }
 
-impl<'y, F: Float, S: Data<Elem = F>, D: Dimension, Y: Into<Targets<'y, F>>> Score<ArrayBase<S, D>, Y> for Model<F> {
+impl<'y, F: Float, S: Data<Elem = F>, D: Dimension, Y: Into<Targets<'y, F>>> Score<ArrayBase<S, D>, Y>
+    for Model<F>
+{
     /// The first metric (negated where lower is better), or minus the loss where there is none.
     fn score(&self, x: &ArrayBase<S, D>, y: Y) -> Result<f64> {
         let evaluation = self.evaluate(x, y)?;

@@ -86,7 +86,8 @@ impl<F: Float> Model<F> {
         let classes = plain.class_weight.as_deref();
         let x = x.view().into_dyn();
         let all = self.samples(x, y.into(), sample_weight, classes, ["x", "y", "sample_weight"])?;
-        let n = if validation.is_some() { all.len() } else { training_rows(all.len(), plain.validation_split)? };
+        let n =
+            if validation.is_some() { all.len() } else { training_rows(all.len(), plain.validation_split)? };
         let held_out = match validation {
             Some(Validation { x, y }) => {
                 let names = ["validation x", "validation y", "validation sample_weight"];
@@ -137,14 +138,20 @@ impl<F: Float> Model<F> {
 }
 
 /// How many of `n` rows are trained on, by Keras's rule: floor(n (1 - split)).
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a share of n")]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a share of n"
+)]
 fn training_rows(n: usize, split: f64) -> Result<usize> {
     if split == 0.0 {
         return Ok(n);
     }
     let rows = (n as f64 * (1.0 - split)).floor() as usize;
     if rows == 0 || rows >= n {
-        let expected = format!("a part that leaves rows on both sides; of {n} rows it leaves {rows} to train on");
+        let expected =
+            format!("a part that leaves rows on both sides; of {n} rows it leaves {rows} to train on");
         return Err(Error::invalid_parameter("fit", "validation_split", split, expected));
     }
     Ok(rows)
@@ -167,8 +174,12 @@ fn split_off<'a, F: Float>(all: &'a Samples<'_, F>, first: usize) -> Samples<'a,
 impl<F: Float> Trainer<F> {
     fn new(model: &Model<F>, batch: usize, samples: &Samples<'_, F>) -> Result<Self> {
         let targets = match &samples.targets {
-            Prepared::Values { width, .. } => Prepared::Values { values: zeros("targets", batch * width)?, width: *width },
-            Prepared::Labels { width, .. } => Prepared::Labels { labels: vec![0; batch * width], width: *width },
+            Prepared::Values { width, .. } => {
+                Prepared::Values { values: zeros("targets", batch * width)?, width: *width }
+            }
+            Prepared::Labels { width, .. } => {
+                Prepared::Labels { labels: vec![0; batch * width], width: *width }
+            }
         };
         Ok(Self {
             workspace: Workspace::new(&model.layout, batch)?,
@@ -191,7 +202,12 @@ impl<F: Float> Trainer<F> {
     }
 
     /// Copies the targets and weights of a batch: of the rows named by `order`, or of `range`.
-    fn gather_targets(&mut self, samples: &Samples<'_, F>, range: std::ops::Range<usize>, order: Option<&[usize]>) {
+    fn gather_targets(
+        &mut self,
+        samples: &Samples<'_, F>,
+        range: std::ops::Range<usize>,
+        order: Option<&[usize]>,
+    ) {
         let row = |slot: usize| order.map_or(range.start + slot, |order| order[slot]);
         match (&mut self.targets, &samples.targets) {
             (Prepared::Values { values: slots, width }, Prepared::Values { values, .. }) => {
@@ -214,7 +230,12 @@ impl<F: Float> Trainer<F> {
     }
 
     /// One step: forward, loss and its gradient, backward, update; then the scores of the batch before it.
-    fn step(&mut self, model: &mut Model<F>, x: Option<ArrayView2<'_, F>>, batch: usize) -> Result<(), Divergence> {
+    fn step(
+        &mut self,
+        model: &mut Model<F>,
+        x: Option<ArrayView2<'_, F>>,
+        batch: usize,
+    ) -> Result<(), Divergence> {
         let layout = model.layout.clone();
         let logits = model.fused();
         let noise = StepNoise { seed: model.seed, step: model.steps_trained };
@@ -228,8 +249,15 @@ impl<F: Float> Trainer<F> {
             return Err(Divergence { quantity: "loss", loss });
         }
         self.grads.fill(F::zero());
-        let finite =
-            self.workspace.backward(&layout, &model.params, &mut self.grads, &mut self.deltas, x, batch, logits);
+        let finite = self.workspace.backward(
+            &layout,
+            &model.params,
+            &mut self.grads,
+            &mut self.deltas,
+            x,
+            batch,
+            logits,
+        );
         if !finite {
             return Err(Divergence { quantity: "gradient of the loss", loss: f64::NAN });
         }
@@ -441,7 +469,10 @@ impl<'a, F: Float> Session<'a, F> {
                 scores.write(&mut self.epoch_logs, n_scores);
             } else {
                 self.epoch_logs.clear();
-                names.iter().filter(|name| !name.starts_with("val_")).for_each(|name| self.epoch_logs.insert(name, 0.0));
+                names
+                    .iter()
+                    .filter(|name| !name.starts_with("val_"))
+                    .for_each(|name| self.epoch_logs.insert(name, 0.0));
                 self.trainer.scores.write(&mut self.epoch_logs, 0);
             }
         }
@@ -472,6 +503,7 @@ impl<'a, F: Float> Session<'a, F> {
         let (epoch, epochs) = (self.progress.epoch + 1, self.progress.epochs);
         let seconds = begun.elapsed().as_secs_f64();
         // A closed pipe is no reason to stop training.
-        let _ = writeln!(std::io::stdout(), "epoch {epoch}/{epochs} - {seconds:.2}s - {}", self.progress.logs);
+        let _ =
+            writeln!(std::io::stdout(), "epoch {epoch}/{epochs} - {seconds:.2}s - {}", self.progress.logs);
     }
 }

@@ -193,9 +193,8 @@ impl<F: Float> Model<F> {
     /// The penalties on the weights that are trained.
     pub(crate) fn weight_penalty(&self) -> f64 {
         let penalized = self.layout.variables.iter().filter(|variable| variable.trainable);
-        let penalties = penalized.filter_map(|variable| {
-            Some(variable.regularizer?.penalty(&self.params[variable.range.clone()]))
-        });
+        let penalties = penalized
+            .filter_map(|variable| Some(variable.regularizer?.penalty(&self.params[variable.range.clone()])));
         penalties.sum()
     }
 
@@ -205,7 +204,9 @@ impl<F: Float> Model<F> {
         for metric in &self.metrics {
             let name = metric.name();
             let same = names.iter().filter(|known| {
-                known.strip_prefix(&name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_') && rest[1..].parse::<u32>().is_ok())
+                known.strip_prefix(&name).is_some_and(|rest| {
+                    rest.is_empty() || rest.starts_with('_') && rest[1..].parse::<u32>().is_ok()
+                })
             });
             let count = same.count();
             names.push(if count == 0 { name } else { format!("{name}_{count}") });

@@ -105,7 +105,12 @@ impl<F: Float> Model<F> {
     }
 
     /// Adds all of `samples` to `scores`, in batches as large as the workspace.
-    pub(crate) fn score_samples(&self, samples: &Samples<'_, F>, workspace: &mut Workspace<F>, scores: &mut Scores<F>) {
+    pub(crate) fn score_samples(
+        &self,
+        samples: &Samples<'_, F>,
+        workspace: &mut Workspace<F>,
+        scores: &mut Scores<F>,
+    ) {
         let (n, step) = (samples.len(), workspace.capacity());
         let x = samples.x.view();
         let penalty = self.weight_penalty();
@@ -113,9 +118,19 @@ impl<F: Float> Model<F> {
             let end = (start + step).min(n);
             let targets = samples.targets.rows(start, end);
             let weights = samples.weights.as_ref().map(|weights| &weights[start..end]);
-            workspace.infer(&self.layout, &self.params, &self.state, Some(rows_of(&x, start, end)), end - start, self.fused());
+            workspace.infer(
+                &self.layout,
+                &self.params,
+                &self.state,
+                Some(rows_of(&x, start, end)),
+                end - start,
+                self.fused(),
+            );
             let loss = self.batch_loss(workspace, end - start, targets, weights, None);
-            scores.add_loss(loss + penalty + workspace.activity_penalty(&self.layout, end - start), end - start);
+            scores.add_loss(
+                loss + penalty + workspace.activity_penalty(&self.layout, end - start),
+                end - start,
+            );
             if scores.has_metrics() {
                 self.finish_output(workspace, end - start);
                 scores.add_metrics(workspace.output(end - start), end - start, targets);

@@ -34,7 +34,8 @@ impl<F: Float> Model<F> {
         let row = |node: &crate::nn::layout::Node<F>| {
             let dims: Vec<String> = node.plan.output_shape().dims().iter().map(ToString::to_string).collect();
             let frozen = if node.trainable || node.params.is_empty() { "" } else { " (frozen)" };
-            let shape = if dims.is_empty() { "(None)".into() } else { format!("(None, {})", dims.join(", ")) };
+            let shape =
+                if dims.is_empty() { "(None)".into() } else { format!("(None, {})", dims.join(", ")) };
             [format!("{}{frozen}", node.name), shape, thousands(node.params.len() + node.state.len())]
         };
         let trainable = self.count_trainable_params();
@@ -60,7 +61,12 @@ impl fmt::Display for Summary {
         }
         let [a, b, c] = widths;
         let line = |left: &str, bar: &str, middle: &str, right: &str| {
-            format!("{left}{}{middle}{}{middle}{}{right}", bar.repeat(a + 2), bar.repeat(b + 2), bar.repeat(c + 2))
+            format!(
+                "{left}{}{middle}{}{middle}{}{right}",
+                bar.repeat(a + 2),
+                bar.repeat(b + 2),
+                bar.repeat(c + 2)
+            )
         };
         writeln!(f, "{}", line("┏", "━", "┳", "┓"))?;
         writeln!(f, "┃ {:<a$} ┃ {:<b$} ┃ {:>c$} ┃", HEAD[0], HEAD[1], HEAD[2])?;

@@ -61,7 +61,11 @@ impl<F: Float> Model<F> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn set_weight<S: Data<Elem = F>, D: Dimension>(&mut self, name: &str, value: &ArrayBase<S, D>) -> Result<()> {
+    pub fn set_weight<S: Data<Elem = F>, D: Dimension>(
+        &mut self,
+        name: &str,
+        value: &ArrayBase<S, D>,
+    ) -> Result<()> {
         let Some(variable) = self.layout.variables.iter().find(|variable| variable.name == name) else {
             let known = self.layout.variables.iter().map(|variable| variable.name.clone());
             return Err(Error::unknown_name("weight", name, known));
@@ -86,7 +90,8 @@ impl<F: Float> Model<F> {
     /// A name too many or missing, another shape, NaN or infinity; then nothing is changed.
     pub fn set_weights(&mut self, weights: &[Weight<F>]) -> Result<()> {
         if weights.len() != self.layout.variables.len() {
-            let missing = self.layout.variables.iter().find(|v| weights.iter().all(|weight| weight.name != v.name));
+            let missing =
+                self.layout.variables.iter().find(|v| weights.iter().all(|weight| weight.name != v.name));
             return Err(Error::WeightMismatch {
                 name: missing.map_or_else(|| "all weights".into(), |variable| variable.name.clone()),
                 expected: format!("{} weights", self.layout.variables.len()),

@@ -92,7 +92,10 @@ impl<F: Float> Optimizer<F> for AdamRule {
     }
 
     fn update(&self, Step { params, grads, moments, learning_rate, number }: Step<'_, F>) {
-        #[allow(clippy::cast_precision_loss, reason = "the powers have long underflowed where steps lose digits")]
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "the powers have long underflowed where steps lose digits"
+        )]
         let t = number as f64;
         let alpha = learning_rate * (1.0 - self.beta_2.powf(t)).sqrt() / (1.0 - self.beta_1.powf(t));
         let (alpha, epsilon) = (F::of(alpha), F::of(self.epsilon));

@@ -35,7 +35,13 @@ pub struct Step<'a, F> {
 
 impl<'a, F: Float> Step<'a, F> {
     /// The views of one update, for a test that calls a rule by itself.
-    pub fn new(params: &'a mut [F], grads: &'a [F], moments: &'a mut [F], learning_rate: f64, number: u64) -> Self {
+    pub fn new(
+        params: &'a mut [F],
+        grads: &'a [F],
+        moments: &'a mut [F],
+        learning_rate: f64,
+        number: u64,
+    ) -> Self {
         Self { params, grads, moments, learning_rate, number }
     }
 }

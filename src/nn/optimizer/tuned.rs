@@ -129,7 +129,12 @@ impl Modifiers {
         if let Some(decay) = self.weight_decay
             && !(decay >= 0.0 && decay.is_finite())
         {
-            return Err(Error::invalid_parameter(owner, "weight_decay", decay, "a finite number of at least 0"));
+            return Err(Error::invalid_parameter(
+                owner,
+                "weight_decay",
+                decay,
+                "a finite number of at least 0",
+            ));
         }
         Ok(())
     }
