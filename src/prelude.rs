@@ -8,9 +8,10 @@ pub use crate::initializer::Initializer;
 pub use crate::model_selection::train_test_split;
 pub use crate::nn::{
     Accuracy, ActivationLayer, Adam, Backward, BinaryAccuracy, BinaryCrossentropy, Callback,
-    CategoricalAccuracy, CategoricalCrossentropy, Config, Constraint, Dense, Dropout, EvaluateOptions,
-    Evaluation, FitOptions, Flatten, Forward, History, Layer, Loss, MeanAbsoluteError, MeanSquaredError,
-    Metric, Mode, Model, Optimizer, Plan, PredictOptions, Regularizer, Reshape, RmsProp, Run, Sequential,
-    Sgd, Shape, SparseCategoricalAccuracy, SparseCategoricalCrossentropy, Verbose,
+    CategoricalAccuracy, CategoricalCrossentropy, Config, Constraint, CosineDecay, CosineDecayRestarts,
+    Dense, Dropout, EvaluateOptions, Evaluation, ExponentialDecay, FitOptions, Flatten, Forward, History,
+    InverseTimeDecay, Layer, LearningRate, Loss, MeanAbsoluteError, MeanSquaredError, Metric, Mode, Model,
+    Optimizer, PiecewiseConstantDecay, Plan, PolynomialDecay, PredictOptions, Regularizer, Reshape, RmsProp,
+    Run, Sequential, Sgd, Shape, SparseCategoricalAccuracy, SparseCategoricalCrossentropy, Verbose,
 };
 pub use crate::preprocessing::StandardScaler;

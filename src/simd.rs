@@ -12,32 +12,9 @@
 #[doc(hidden)]
 pub use gemmkit::simd::SimdOps;
 
-/// Loops over slices.
-///
-/// Every closure without arguments is one. A closure is inlined into the three copies only while its body is
-/// short, though; a longer one stays a call to baseline code. So a long body is a type of its own whose `run` is
-/// `#[inline(always)]`, as must be everything that it calls.
-pub trait Kernel {
-    /// What the loops compute beside what they write.
-    type Output;
-
-    /// The loops.
-    fn run(self) -> Self::Output;
-}
-
-impl<R, W: FnOnce() -> R> Kernel for W {
-    type Output = R;
-
-    #[inline(always)]
-    fn run(self) -> R {
-        self()
-    }
-}
-
 /// Runs `work` compiled for the widest instruction set at hand.
 ///
-/// `work` is a short closure around loops over slices, or a [`Kernel`]; what it calls must be
-/// `#[inline(always)]` to take part.
+/// `work` should be a closure around loops over slices; what it calls must be `#[inline(always)]` to take part.
 ///
 /// # Examples
 /// ```
@@ -49,35 +26,163 @@ impl<R, W: FnOnce() -> R> Kernel for W {
 /// assert_eq!(y, [2.5; 100]);
 /// ```
 #[inline]
-pub fn vectorize<K: Kernel>(work: K) -> K::Output {
+pub fn vectorize<R>(work: impl FnOnce() -> R) -> R {
     #[cfg(target_arch = "x86_64")]
     {
-        if is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512vl")
-            && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512bw")
-        {
+        if avx512() {
             // SAFETY: the processor has just reported each of the features.
             return unsafe { with_avx512(work) };
         }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        if avx2() {
             // SAFETY: the processor has just reported both features.
             return unsafe { with_avx2(work) };
         }
     }
-    work.run()
+    work()
 }
+
+/// Work that is written differently where the processor multiplies and adds in one instruction.
+///
+/// [`run`](Kernel::run) and what it calls must be `#[inline(always)]`, or they are not compiled for the
+/// instruction set that [`dispatch`] picks.
+pub trait Kernel {
+    /// What the work returns.
+    type Output;
+
+    /// The work; with `FMA`, [`fma`] is one instruction.
+    fn run<const FMA: bool>(self) -> Self::Output;
+}
+
+/// `a * b + c`: rounded once with `FMA`, twice without, and never by a slow call of the C library.
+#[inline(always)]
+pub fn fma<F: ndarray::NdFloat, const FMA: bool>(a: F, b: F, c: F) -> F {
+    if FMA { a.mul_add(b, c) } else { a * b + c }
+}
+
+/// Runs a [`Kernel`] compiled for the widest instruction set at hand.
+#[inline]
+pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if avx512() {
+            // SAFETY: the processor has just reported each of the features.
+            return unsafe { run_avx512(kernel) };
+        }
+        if avx2() {
+            // SAFETY: the processor has just reported both features.
+            return unsafe { run_avx2(kernel) };
+        }
+    }
+    if cfg!(any(target_feature = "fma", target_arch = "aarch64")) {
+        kernel.run::<true>()
+    } else {
+        kernel.run::<false>()
+    }
+}
+
+/// Work on whole registers of `F`, in the vocabulary of the matrix engine.
+///
+/// [`run`](Wide::run) and what it calls must be `#[inline(always)]`, as for [`Kernel`].
+#[doc(hidden)]
+pub trait Wide<F: gemmkit::GemmScalar> {
+    /// What the work returns.
+    type Output;
+
+    /// The work, for the registers that `simd` names; they are there.
+    fn run<S: SimdOps<F>>(self, simd: S) -> Self::Output;
+}
+
+/// What an element type of this crate brings for the machine: products, and registers of its own.
+///
+/// Sealed: its supertraits close [`Float`](crate::Float).
+pub trait Registers: gemmkit::GemmScalar + gemmkit::FusedScalar {
+    /// Runs `work` compiled for the widest registers at hand.
+    #[doc(hidden)]
+    fn run_wide<W: Wide<Self>>(work: W) -> W::Output;
+}
+
+macro_rules! registers {
+    ($float:ty) => {
+        impl Registers for $float {
+            #[inline]
+            fn run_wide<W: Wide<Self>>(work: W) -> W::Output {
+                #[cfg(target_arch = "x86_64")]
+                {
+                    if avx512() {
+                        // SAFETY: the processor has just reported each of the features.
+                        return unsafe { wide_avx512::<$float, W>(work) };
+                    }
+                    if avx2() {
+                        // SAFETY: the processor has just reported both features.
+                        return unsafe { wide_avx2::<$float, W>(work) };
+                    }
+                }
+                #[cfg(target_arch = "aarch64")]
+                return work.run(gemmkit::simd::Neon);
+                #[cfg(not(target_arch = "aarch64"))]
+                work.run(gemmkit::simd::ScalarTok)
+            }
+        }
+    };
+}
+registers!(f32);
+registers!(f64);
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
-fn with_avx512<K: Kernel>(work: K) -> K::Output {
-    work.run()
+fn wide_avx512<F: gemmkit::GemmScalar, W: Wide<F>>(work: W) -> W::Output
+where
+    gemmkit::simd::Avx512F: SimdOps<F>,
+{
+    work.run(gemmkit::simd::Avx512F)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn with_avx2<K: Kernel>(work: K) -> K::Output {
-    work.run()
+fn wide_avx2<F: gemmkit::GemmScalar, W: Wide<F>>(work: W) -> W::Output
+where
+    gemmkit::simd::Fma: SimdOps<F>,
+{
+    work.run(gemmkit::simd::Fma)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn avx512() -> bool {
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512bw")
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn avx2() -> bool {
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
+fn with_avx512<R>(work: impl FnOnce() -> R) -> R {
+    work()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn with_avx2<R>(work: impl FnOnce() -> R) -> R {
+    work()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
+fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<true>()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<true>()
 }
 
 #[cfg(test)]

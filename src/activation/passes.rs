@@ -1,23 +1,24 @@
 //! The passes over a block of numbers, as kernels that are compiled for each instruction set.
 //!
-//! Functions come as items that are `#[inline(always)]`, not as closures: see [`Kernel`].
+//! Functions come as items that are `#[inline(always)]`, not as closures: a long closure would stay a call to baseline
+//! code. The answers are the same on every processor, so nothing here multiplies and adds in one instruction.
 
 use crate::float::Float;
-use crate::simd::{Kernel, vectorize};
+use crate::simd::{Kernel, dispatch};
 
 /// v := f(v).
 pub(super) fn map<F: Float>(values: &mut [F], function: impl Fn(F) -> F) {
-    vectorize(Map { values, function: Plain(function) });
+    dispatch(Map { values, function: Plain(function) });
 }
 
 /// v := f(parameter, v).
 pub(super) fn map_with<F: Float, P: Copy>(values: &mut [F], parameter: P, function: impl Fn(P, F) -> F) {
-    vectorize(Map { values, function: With(parameter, function) });
+    dispatch(Map { values, function: With(parameter, function) });
 }
 
 /// dy := dy·f(v).
 pub(super) fn scale<F: Float>(dy: &mut [F], of: &[F], derivative: impl Fn(F) -> F) {
-    vectorize(Scale { dy, of, derivative: Plain(derivative) });
+    dispatch(Scale { dy, of, derivative: Plain(derivative) });
 }
 
 /// dy := dy·f(parameter, v).
@@ -27,13 +28,13 @@ pub(super) fn scale_with<F: Float, P: Copy>(
     parameter: P,
     derivative: impl Fn(P, F) -> F,
 ) {
-    vectorize(Scale { dy, of, derivative: With(parameter, derivative) });
+    dispatch(Scale { dy, of, derivative: With(parameter, derivative) });
 }
 
 /// Calls a function of the rows of a block, unless the rows are empty.
 pub(super) fn map_rows<F: Float>(width: usize, values: &mut [F], function: impl Fn(usize, &mut [F])) {
     if width > 0 {
-        vectorize(MapRows { width, values, function });
+        dispatch(MapRows { width, values, function });
     }
 }
 
@@ -45,7 +46,7 @@ pub(super) fn scale_rows<F: Float>(
     gradient: impl Fn(usize, &[F], &mut [F]),
 ) {
     if width > 0 {
-        vectorize(ScaleRows { width, y, dy, gradient });
+        dispatch(ScaleRows { width, y, dy, gradient });
     }
 }
 
@@ -81,7 +82,7 @@ impl<F: Float, G: Function<F>> Kernel for Map<'_, F, G> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<const FMA: bool>(self) {
         for v in self.values {
             // Where f(v) is v itself, the compiler would store under a mask, which is slow; of v + 0 it cannot know.
             *v = self.function.call(*v + F::zero());
@@ -99,7 +100,7 @@ impl<F: Float, G: Function<F>> Kernel for Scale<'_, F, G> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<const FMA: bool>(self) {
         for (dy, &v) in self.dy.iter_mut().zip(self.of) {
             *dy *= self.derivative.call(v);
         }
@@ -116,7 +117,7 @@ impl<F, G: Fn(usize, &mut [F])> Kernel for MapRows<'_, F, G> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<const FMA: bool>(self) {
         (self.function)(self.width, self.values);
     }
 }
@@ -132,7 +133,7 @@ impl<F, G: Fn(usize, &[F], &mut [F])> Kernel for ScaleRows<'_, F, G> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<const FMA: bool>(self) {
         (self.gradient)(self.width, self.y, self.dy);
     }
 }

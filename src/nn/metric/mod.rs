@@ -3,6 +3,7 @@
 mod accuracy;
 mod regression;
 
+pub(crate) use accuracy::largest;
 pub use accuracy::{Accuracy, BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy};
 pub use regression::{MeanAbsoluteErrorMetric, MeanSquaredErrorMetric, RootMeanSquaredError};
 

@@ -235,7 +235,7 @@ impl<F: Float> Trainer<F> {
         model: &mut Model<F>,
         x: Option<ArrayView2<'_, F>>,
         batch: usize,
-    ) -> Result<(), Divergence> {
+    ) -> std::result::Result<(), Divergence> {
         let layout = model.layout.clone();
         let logits = model.fused();
         let noise = StepNoise { seed: model.seed, step: model.steps_trained };

@@ -47,7 +47,7 @@ impl<F: Float> Scores<F> {
     }
 
     /// Adds a batch's predictions to the metrics.
-    pub(crate) fn add_metrics(&mut self, prediction: &[F], batch: usize, targets: TargetView<'_, F>) {
+    pub(crate) fn add_metrics<'a>(&mut self, prediction: &'a [F], batch: usize, targets: TargetView<'a, F>) {
         let columns = prediction.len() / batch.max(1);
         let view = MetricBatch::new(matrix(prediction, batch, columns), targets).last(self.last);
         for (metric, totals) in self.metrics.iter().zip(&mut self.totals) {
@@ -133,19 +133,23 @@ impl<F: Float> Model<F> {
             );
             if scores.has_metrics() {
                 self.finish_output(workspace, end - start);
-                scores.add_metrics(workspace.output(end - start), end - start, targets);
+                scores.add_metrics(
+                    workspace.output(end - start),
+                    end - start,
+                    samples.targets.rows(start, end),
+                );
             }
         }
     }
 
     /// The loss of the batch in the workspace, and its gradient where asked for.
-    pub(crate) fn batch_loss(
+    pub(crate) fn batch_loss<'a>(
         &self,
-        workspace: &Workspace<F>,
+        workspace: &'a Workspace<F>,
         batch: usize,
-        targets: TargetView<'_, F>,
-        weights: Option<&[F]>,
-        gradient: Option<&mut [F]>,
+        targets: TargetView<'a, F>,
+        weights: Option<&'a [F]>,
+        gradient: Option<&'a mut [F]>,
     ) -> f64 {
         let columns = self.output_shape().size();
         let mut pass = LossPass::new(matrix(workspace.output(batch), batch, columns), targets)

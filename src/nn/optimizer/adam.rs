@@ -39,7 +39,7 @@ pub struct AdamRule {
 impl Adam {
     /// Adam at a learning rate: a number, a schedule, or a closure of the step.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
-        Tuned::new(AdamRule { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 }, learning_rate)
+        Tuned::of(AdamRule { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 }, learning_rate)
     }
 
     /// The decay of the mean: 0 <= β₁ < 1.

@@ -8,7 +8,10 @@ mod tuned;
 
 pub use adam::{Adam, AdamRule};
 pub use rmsprop::{RmsProp, RmsPropRule};
-pub use schedule::LearningRate;
+pub use schedule::{
+    CosineDecay, CosineDecayRestarts, ExponentialDecay, InverseTimeDecay, LearningRate,
+    PiecewiseConstantDecay, PolynomialDecay,
+};
 pub use sgd::{Sgd, SgdRule};
 pub use tuned::{Modifiers, Tuned};
 
@@ -49,7 +52,7 @@ impl<'a, F: Float> Step<'a, F> {
 /// An update rule: how parameters move along their gradients.
 ///
 /// Schedules, clipping, weight decay and averaging stand outside of the rules, in [`Tuned`], so that every rule
-/// has them. A rule of one's own is used as `Tuned::new(MyRule { .. }, 0.01)`.
+/// has them. A rule of one's own is used as `Tuned::of(MyRule { .. }, 0.01)`.
 ///
 /// # Examples
 /// ```
@@ -72,7 +75,7 @@ impl<'a, F: Float> Step<'a, F> {
 ///
 /// # fn main() -> Result<()> {
 /// let model: Model<f32> =
-///     Sequential::new(3).add(Dense::new(1)).compile(Tuned::new(SignSgd, 0.01).clipnorm(1.0), MeanSquaredError::default())?;
+///     Sequential::new(3).add(Dense::new(1)).compile(Tuned::of(SignSgd, 0.01).clipnorm(1.0), MeanSquaredError::default())?;
 /// # let _ = model;
 /// # Ok(())
 /// # }

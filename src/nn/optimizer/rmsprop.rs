@@ -36,7 +36,7 @@ pub struct RmsPropRule {
 impl RmsProp {
     /// RMSprop at a learning rate: a number, a schedule, or a closure of the step.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
-        Tuned::new(RmsPropRule { rho: 0.9, epsilon: 1e-7 }, learning_rate)
+        Tuned::of(RmsPropRule { rho: 0.9, epsilon: 1e-7 }, learning_rate)
     }
 
     /// The decay of the mean square: 0 <= ρ < 1.

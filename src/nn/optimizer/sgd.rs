@@ -36,7 +36,7 @@ pub struct SgdRule {
 impl Sgd {
     /// Plain gradient descent at a learning rate: a number, a schedule, or a closure of the step.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
-        Tuned::new(SgdRule { momentum: 0.0, nesterov: false }, learning_rate)
+        Tuned::of(SgdRule { momentum: 0.0, nesterov: false }, learning_rate)
     }
 
     /// How much of the last step is kept: 0 <= momentum <= 1.

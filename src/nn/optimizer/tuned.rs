@@ -41,7 +41,7 @@ pub struct Modifiers {
 
 impl<R> Tuned<R> {
     /// A rule with a learning rate: a number, a schedule, or a closure of the step.
-    pub fn new(rule: R, learning_rate: impl Into<LearningRate>) -> Self {
+    pub fn of(rule: R, learning_rate: impl Into<LearningRate>) -> Self {
         Self { rule, learning_rate: learning_rate.into(), modifiers: Modifiers::default() }
     }
 

@@ -86,10 +86,10 @@ impl LearningRate {
         }
     }
 
-    /// Whether it may differ from step to step; a callback cannot set such a learning rate.
+    /// Whether it is one number; a callback can set only such a learning rate.
     #[must_use]
-    pub fn is_schedule(&self) -> bool {
-        !matches!(self, Self::Constant(_))
+    pub fn is_constant(&self) -> bool {
+        matches!(self, Self::Constant(_))
     }
 
     /// Refuses numbers that are negative or not finite, and schedules that divide by 0.
@@ -247,7 +247,7 @@ mod tests {
     fn functions_are_schedules_that_files_leave_out() {
         let rate = LearningRate::from(|step: u64| 1.0 / (step + 1) as f64);
         assert_eq!((rate.at(0), rate.at(3)), (1.0, 0.25));
-        assert!(rate.is_schedule() && !LearningRate::from(0.1).is_schedule());
+        assert!(!rate.is_constant() && LearningRate::from(0.1).is_constant());
         assert!(serde_json::to_string(&rate).is_err());
         assert_eq!(rate.clone(), rate);
     }
