@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use std::sync::Arc;
 
 /// The hyperparameters of a recipe (a layer, loss, optimizer or metric), as named values.
@@ -71,17 +72,17 @@ impl Config {
 /// assert_eq!(inner.kind(), "dropout");
 /// assert_eq!(serde_json::to_string(&inner).unwrap(), r#"{"kind":"dropout","config":{"rate":0.5}}"#);
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LayerConfig {
     kind: String,
-    config: serde_json::Value,
+    config: Box<RawValue>,
 }
 
 impl LayerConfig {
     /// The configuration of a layer; `None` where it has none.
     pub fn of<F: Float>(layer: &dyn Layer<F>) -> Option<Self> {
-        let config = serde_json::from_str(layer.config()?.as_json()).ok()?;
+        let config = RawValue::from_string(layer.config()?.0).ok()?;
         Some(Self { kind: layer.kind().into(), config })
     }
 
@@ -94,7 +95,7 @@ impl LayerConfig {
     /// The layer's hyperparameters.
     #[must_use]
     pub fn config(&self) -> Config {
-        Config(self.config.to_string())
+        Config(self.config.get().into())
     }
 }
 

@@ -146,7 +146,7 @@ pub trait Loss<F: Float>: Debug + Send + Sync {
     /// The loss over the batch and, where asked for, its gradient toward the prediction.
     fn compute(&self, pass: LossPass<'_, F>) -> f64;
 
-    /// The hyperparameters for files; `None` (the default): the model saves without its loss.
+    /// The hyperparameters for files; `None` (the default): a model of it saves its weights only.
     fn config(&self) -> Option<Config> {
         None
     }

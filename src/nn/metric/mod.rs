@@ -146,7 +146,7 @@ pub trait Metric<F: Float>: Debug + Send + Sync {
         Direction::Unknown
     }
 
-    /// The hyperparameters for files; `None` (the default): the model saves without it.
+    /// The hyperparameters for files; `None` (the default): a model of it saves its weights only.
     fn config(&self) -> Option<Config> {
         None
     }

@@ -100,7 +100,7 @@ pub trait Optimizer<F: Float>: Debug + Send + Sync {
     /// Moves the parameters by one step.
     fn update(&self, step: Step<'_, F>);
 
-    /// The hyperparameters for files; `None` (the default): the model saves without its optimizer.
+    /// The hyperparameters for files; `None` (the default): a model of it saves its weights only.
     fn config(&self) -> Option<Config> {
         None
     }
