@@ -38,18 +38,18 @@
 //! The same seed gives the same bits, at any number of threads. Arrays are [`ndarray`]'s, which is re-exported.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-pub mod cluster;
 pub mod activation;
+pub mod cluster;
 pub mod datasets;
 pub mod error;
 pub mod estimator;
 pub mod float;
 pub mod initializer;
 pub mod linalg;
-mod parallel;
+pub mod metrics;
 pub mod model_selection;
 pub mod nn;
-pub mod metrics;
+mod parallel;
 pub mod pipeline;
 pub mod prelude;
 pub mod preprocessing;
