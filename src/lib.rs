@@ -1,23 +1,18 @@
 //! Keras-style neural networks and scikit-learn-style k-means in pure Rust.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-<<<<<<< HEAD
-pub mod cluster;
-=======
 pub mod activation;
+pub mod cluster;
 pub mod datasets;
->>>>>>> main
 pub mod error;
 pub mod estimator;
 pub mod float;
 pub mod initializer;
 pub mod linalg;
-<<<<<<< HEAD
-mod parallel;
-=======
+pub mod metrics;
 pub mod model_selection;
 pub mod nn;
->>>>>>> main
+mod parallel;
 pub mod prelude;
 pub mod preprocessing;
 pub mod rng;
