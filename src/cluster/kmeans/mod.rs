@@ -226,6 +226,10 @@ impl<F: Float> KMeans<F> {
             _ => Ok(()),
         };
         at_least_1("n_clusters", Some(self.n_clusters))?;
+        if self.n_clusters > nearest::MOST_CLUSTERS {
+            let most = format!("at most {}", nearest::MOST_CLUSTERS);
+            return Err(Error::invalid_parameter("KMeans", "n_clusters", self.n_clusters, most));
+        }
         at_least_1("n_init", self.n_init)?;
         at_least_1("max_iter", Some(self.max_iter))?;
         at_least_1("max_points_per_center", self.max_points_per_center)?;
