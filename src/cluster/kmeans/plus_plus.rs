@@ -6,12 +6,61 @@
 //! new one (the triangle inequality), and is passed over (Raff, Exact acceleration of k-means++, 2021,
 //! arXiv:2105.02936).
 
+use super::check_counts;
 use super::distance::squared_distance;
 use super::nearest::{Instructions, instructions, multiply_add};
-use super::samples::Samples;
+use super::samples::{Samples, elements, in_range, in_rows};
+use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::parallel::{for_each, zip_chunks};
+use crate::rng::Rng;
 use crate::simd::vectorize;
+use crate::validate;
+use ndarray::{Array2, ArrayBase, Axis, Data, Ix2};
+
+/// Chooses centers among the rows by greedy k-means++: the centers (k, d), and the rows that they are.
+///
+/// `n_local_trials` rows are drawn for each center, by default 2 + ⌊ln k⌋.
+///
+/// # Errors
+/// No data, NaN or infinities, fewer rows than clusters, or no clusters or trials.
+///
+/// # Examples
+/// ```
+/// use axonal::cluster::kmeans_plusplus;
+/// use axonal::ndarray::array;
+/// use axonal::rng::{Purpose, Rng};
+///
+/// let x = array![[1.0, 2.0], [1.0, 4.0], [10.0, 2.0], [10.0, 4.0]];
+/// let (centers, rows) = kmeans_plusplus(&x, 2, None, &mut Rng::new(0, Purpose::Clustering, 0))?;
+/// assert_eq!(centers.row(0), x.row(rows[0]));
+/// assert_ne!(rows[0] / 2, rows[1] / 2, "the second center lies in the other group");
+/// # Ok::<(), axonal::Error>(())
+/// ```
+///
+/// # References
+/// Arthur and Vassilvitskii, k-means++: the advantages of careful seeding, 2007.
+pub fn kmeans_plusplus<F: Float>(
+    x: &ArrayBase<impl Data<Elem = F>, Ix2>,
+    n_clusters: usize,
+    n_local_trials: Option<usize>,
+    rng: &mut Rng,
+) -> Result<(Array2<F>, Vec<usize>)> {
+    const OWNER: &str = "kmeans_plusplus";
+    for (name, value) in [("n_clusters", Some(n_clusters)), ("n_local_trials", n_local_trials)] {
+        if value == Some(0) {
+            return Err(Error::invalid_parameter(OWNER, name, 0, "at least 1"));
+        }
+    }
+    validate::not_empty("x", x)?;
+    check_counts(OWNER, n_clusters, x.nrows())?;
+    in_range(OWNER, x.view())?;
+    let x = in_rows(x.view());
+    let samples = Samples { values: elements(&x), n_features: x.ncols(), weights: None };
+    let n_trials = n_local_trials.unwrap_or(default_trials(n_clusters));
+    let rows = choose(&samples, n_clusters, n_trials, &mut || rng.uniform());
+    Ok((x.select(Axis(0), &rows), rows))
+}
 
 /// Rows whose distances one piece of work keeps up to date.
 const PIECE: usize = 1024;
@@ -304,7 +353,7 @@ fn best_trial(pieces: &[Piece], n_trials: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::{Purpose, Rng};
+    use crate::rng::Purpose;
 
     /// numpy's `RandomState`: MT19937 (Matsumoto and Nishimura 1998) and its doubles of 53 bits.
     struct MersenneTwister {

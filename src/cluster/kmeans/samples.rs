@@ -118,6 +118,12 @@ impl<F: Float> Moments<F> {
         Self { mean, spread, ..self }
     }
 
+    /// Σ wᵢ‖xᵢ − mean − center‖² of other rows.
+    pub(crate) fn spread_about(&self, samples: &Samples<'_, F>, center: &[F]) -> f64 {
+        let point: Vec<F> = self.mean.iter().zip(center).map(|(mean, c)| *mean + *c).collect();
+        spread(samples, &point).1
+    }
+
     /// Σ wᵢ‖xᵢ − mean‖² of other rows.
     pub(crate) fn spread_of(&self, samples: &Samples<'_, F>) -> f64 {
         spread(samples, &self.mean).1
