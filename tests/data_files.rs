@@ -129,6 +129,26 @@ mod csv {
         );
     }
 
+    /// Plain rows and all others take different ways through the reader.
+    #[test]
+    fn rows_of_every_form_come_in_order() {
+        let mut text = String::from("\u{feff}a,b\r\n");
+        let forms =
+            ["{},{}\n", "{},{}\r\n", "\"{}\",{}\n", " {} ,{}\n", "{}e0,{}\n", "{},\"{}\"\r\n", "{},{}\n\n"];
+        let mut want = Vec::new();
+        for row in 0..30_000_u32 {
+            let (a, b) = (f64::from(row) / 8.0, -f64::from(row % 977));
+            let form = forms[(row as usize * 31 + row as usize / 7) % forms.len()];
+            text += &form.replacen("{}", &a.to_string(), 1).replacen("{}", &b.to_string(), 1);
+            want.extend([a, b]);
+        }
+        text += "0.5,1";
+        want.extend([0.5, 1.0]);
+        let table = read(&text, &CsvReader::new()).unwrap();
+        assert_eq!(table.names, ["a", "b"]);
+        assert_eq!(table.data.into_raw_vec_and_offset().0, want);
+    }
+
     #[test]
     fn a_file_without_header_names_its_columns_by_number() {
         let table = read("1,2\n3,4\n", &CsvReader::new().header(false)).unwrap();
@@ -312,7 +332,10 @@ fn npz_archives_hold_several_arrays() {
     assert_eq!(reader.read::<f32, Ix2>("x").unwrap(), x);
     assert_eq!(reader.read::<i64, Ix1>("y").unwrap(), array![1, 2]);
     assert!(says(reader.read::<i64, Ix1>("z")).contains("unknown array \"z\"; known: x, y"));
-    assert!(says(reader.read::<f64, Ix2>("x")).contains(": x, line 1, column 1: expected elements of type f8, got \"f4\""));
+    assert!(
+        says(reader.read::<f64, Ix2>("x"))
+            .contains(": x, line 1, column 1: expected elements of type f8, got \"f4\"")
+    );
     let bytes = std::fs::read(&file.0).unwrap();
     assert!(NpzReader::open(&Scratch::new("cut.npz", &bytes[..bytes.len() / 2]).0).is_err());
 }

@@ -1,4 +1,3 @@
-use crate::float::Float;
 use std::collections::HashMap;
 
 /// What a column holds, as far as it is known.
@@ -65,10 +64,4 @@ impl Column {
         texts.iter().enumerate().for_each(|(new, (_, old))| renumbered[*old] = new);
         (texts.into_iter().map(|(text, _)| text.clone()).collect(), renumbered)
     }
-}
-
-/// A field as a finite number.
-pub(super) fn parse<F: Float>(field: &[u8]) -> Option<F> {
-    let text = std::str::from_utf8(field).ok()?;
-    text.parse().ok().or_else(|| text.trim().parse().ok()).filter(|value: &F| value.is_finite())
 }

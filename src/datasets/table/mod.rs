@@ -1,5 +1,7 @@
 mod column;
+mod number;
 mod reader;
+mod records;
 
 pub use reader::{CsvBatches, CsvReader, Missing};
 

@@ -1,9 +1,10 @@
 use super::Table;
-use super::column::{Column, Field, parse};
+use super::column::{Column, Field};
+use super::number::parse;
+use super::records::Records;
 use crate::datasets::file;
 use crate::error::{Error, Result};
 use crate::float::Float;
-use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
 use ndarray::Array2;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -239,33 +240,30 @@ impl<F: Float> Iterator for CsvBatches<F> {
 struct Rows<R> {
     options: CsvReader,
     source: PathBuf,
-    reader: Reader<R>,
+    records: Records<R>,
     names: Vec<String>,
     /// `None` for a column that is left out.
     columns: Vec<Option<Column>>,
-    record: ByteRecord,
-    /// Whether `record` holds a row that has not been taken yet.
+    /// Whether every column is kept and holds numbers, as far as is known.
+    plain: bool,
+    /// Whether a plain row has decided that every column holds numbers.
+    decided: bool,
+    /// Whether `records` holds a row that has not been taken yet.
     pending: bool,
-    ended: bool,
     n_rows: usize,
 }
 
 impl<R: Read> Rows<R> {
     fn new(options: &CsvReader, source: PathBuf, reader: R) -> Result<Self> {
-        let reader = ReaderBuilder::new()
-            .delimiter(options.delimiter)
-            .has_headers(options.header)
-            .buffer_capacity(1 << 18)
-            .from_reader(reader);
         let mut rows = Self {
             options: options.clone(),
             source,
-            reader,
+            records: Records::new(reader, options.delimiter),
             names: Vec::new(),
             columns: Vec::new(),
-            record: ByteRecord::new(),
+            plain: false,
+            decided: false,
             pending: false,
-            ended: false,
             n_rows: 0,
         };
         rows.name_columns()?;
@@ -274,13 +272,16 @@ impl<R: Read> Rows<R> {
 
     /// Takes the names from the header, or makes them up, and applies what was declared.
     fn name_columns(&mut self) -> Result<()> {
-        if self.options.header {
-            let header = self.reader.byte_headers().cloned().map_err(|error| self.refuse(error))?;
-            self.names = header.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
+        self.next()?;
+        let fields = 0..self.records.len();
+        self.names = if self.options.header {
+            self.pending = false;
+            fields
+                .map(|number| String::from_utf8_lossy(self.records.field(number)).trim().to_owned())
+                .collect()
         } else {
-            self.next()?;
-            self.names = (0..self.record.len()).map(|column| format!("x{column}")).collect();
-        }
+            fields.map(|number| format!("x{number}")).collect()
+        };
         self.columns = vec![Some(Column::Undecided); self.names.len()];
         for (name, setting) in &self.options.columns {
             let Some(column) = self.names.iter().position(|other| other == name) else {
@@ -292,30 +293,47 @@ impl<R: Read> Rows<R> {
                 Setting::Ignore => None,
             };
         }
+        let undecided = |column: &Option<Column>| matches!(column, Some(Column::Undecided));
+        self.plain = !self.columns.is_empty() && self.columns.iter().all(undecided);
         Ok(())
     }
 
-    /// Reads the next row into `record`; whether there was one.
+    /// Reads the next row into `records`, unless one is there; whether there is one.
     fn next(&mut self) -> Result<bool> {
-        if !self.pending && !self.ended {
-            match self.reader.read_byte_record(&mut self.record) {
-                Ok(true) => self.pending = true,
-                Ok(false) => self.ended = true,
-                Err(error) => return Err(self.refuse(error)),
-            }
+        if !self.pending {
+            let path = &self.source;
+            self.pending = self.records.next().map_err(|source| Error::Io { path: path.clone(), source })?;
         }
         Ok(self.pending)
+    }
+
+    /// Appends the next row to `data`; whether there was one.
+    fn append<F: Float>(&mut self, data: &mut Vec<F>) -> Result<bool> {
+        if self.plain && !self.pending {
+            let path = &self.source;
+            let taken = self.records.numbers(self.columns.len(), data);
+            if taken.map_err(|source| Error::Io { path: path.clone(), source })? {
+                if !self.decided {
+                    self.columns.fill(Some(Column::Numbers));
+                    self.decided = true;
+                }
+                return Ok(true);
+            }
+        }
+        Ok(self.next()? && self.take_row(data).map(|()| true)?)
     }
 
     /// The next rows as a table, `n_bytes` being the size of the whole file where that is known.
     fn table<F: Float>(&mut self, most_rows: usize, n_bytes: Option<u64>) -> Result<Table<F>> {
         let n_columns = self.columns.iter().flatten().count();
         let (mut data, mut n_rows) = (Vec::new(), 0);
-        while n_rows < most_rows && self.next()? {
+        loop {
             if data.capacity() - data.len() < n_columns {
                 self.reserve(&mut data, n_rows, n_columns, n_bytes)?;
             }
-            self.take_row(&mut data)?;
+            if n_rows == most_rows || !self.append(&mut data)? {
+                break;
+            }
             n_rows += 1;
         }
         self.n_rows += n_rows;
@@ -341,7 +359,7 @@ impl<R: Read> Rows<R> {
         n_columns: usize,
         n_bytes: Option<u64>,
     ) -> Result<()> {
-        let read = self.reader.position().byte();
+        let read = self.records.position();
         let rest = match n_bytes {
             Some(n_bytes) if n_rows >= 64 && read > 0 => {
                 let rows_left = u128::from(n_bytes.saturating_sub(read)) * n_rows as u128 / u128::from(read);
@@ -356,20 +374,28 @@ impl<R: Read> Rows<R> {
         })
     }
 
-    /// Appends the row in `record` to `data`.
+    /// Appends the row in `records` to `data`.
     fn take_row<F: Float>(&mut self, data: &mut Vec<F>) -> Result<()> {
         self.pending = false;
-        for number in 0..self.record.len() {
-            let Some(Some(column)) = self.columns.get_mut(number) else { continue };
-            let field = &self.record[number];
+        let (expected, got) = (self.columns.len(), self.records.len());
+        if got != expected {
+            return Err(self.refuse(
+                expected.min(got),
+                format!("{expected} fields"),
+                &format!("{got} fields"),
+            ));
+        }
+        for number in 0..expected {
+            let Some(column) = &mut self.columns[number] else { continue };
             if !matches!(column, Column::Texts { .. })
-                && let Some(value) = parse(field)
+                && let Some(value) = parse(self.records.field(number))
             {
                 *column = Column::Numbers;
                 data.push(value);
                 continue;
             }
-            data.push(self.unusual(number)?);
+            let value = self.unusual(number)?;
+            data.push(value);
         }
         Ok(())
     }
@@ -377,7 +403,7 @@ impl<R: Read> Rows<R> {
     /// A field that is not simply a number: missing, a text, or an error.
     #[allow(clippy::cast_precision_loss, reason = "a category's number")]
     fn unusual<F: Float>(&mut self, number: usize) -> Result<F> {
-        let text = String::from_utf8_lossy(&self.record[number]).trim().to_owned();
+        let text = String::from_utf8_lossy(self.records.field(number)).trim().to_owned();
         if self.options.missing_values.contains(&text) {
             return match self.options.missing {
                 Missing::Nan => Ok(F::nan()),
@@ -386,7 +412,10 @@ impl<R: Read> Rows<R> {
         }
         let Some(Some(column)) = self.columns.get_mut(number) else { return Ok(F::nan()) };
         match column.text(&text) {
-            Field::Text(code) => Ok(F::of(code as f64)),
+            Field::Text(code) => {
+                self.plain = false;
+                Ok(F::of(code as f64))
+            }
             Field::Wrong => {
                 let expected = match column {
                     Column::Texts { .. } => format!("one of {}", column.sorted().0.join(", ")),
@@ -423,35 +452,13 @@ impl<R: Read> Rows<R> {
 
     /// The refusal of a field of the present row.
     fn wrong(&self, number: usize, expected: &str) -> Error {
-        let line = self.record.position().map_or(0, csv::Position::line);
-        Error::Parse {
-            source_name: self.source.display().to_string(),
-            line: usize::try_from(line).unwrap_or(usize::MAX),
-            column: number + 1,
-            expected: expected.into(),
-            got: String::from_utf8_lossy(&self.record[number]).chars().take(64).collect(),
-        }
+        self.refuse(number, expected.into(), &String::from_utf8_lossy(self.records.field(number)))
     }
 
-    /// An error of the reader as one of this crate.
-    fn refuse(&self, error: csv::Error) -> Error {
-        let line = error.position().map_or(0, csv::Position::line);
-        match error.into_kind() {
-            ErrorKind::Io(source) => Error::Io { path: self.source.clone(), source },
-            ErrorKind::UnequalLengths { expected_len, len, .. } => Error::Parse {
-                source_name: self.source.display().to_string(),
-                line: usize::try_from(line).unwrap_or(usize::MAX),
-                column: usize::try_from(expected_len.min(len)).unwrap_or(usize::MAX).saturating_add(1),
-                expected: format!("{expected_len} fields"),
-                got: format!("{len} fields"),
-            },
-            other => Error::Parse {
-                source_name: self.source.display().to_string(),
-                line: usize::try_from(line).unwrap_or(usize::MAX),
-                column: 1,
-                expected: "a row of fields".into(),
-                got: format!("{other:?}").chars().take(64).collect(),
-            },
-        }
+    /// The refusal of something at a field of the present row.
+    fn refuse(&self, number: usize, expected: String, got: &str) -> Error {
+        let source_name = self.source.display().to_string();
+        let got = got.chars().take(64).collect();
+        Error::Parse { source_name, line: self.records.line(), column: number + 1, expected, got }
     }
 }
