@@ -1,6 +1,7 @@
 //! Everything a program needs, in one line: `use axonal::prelude::*;`.
 
 pub use crate::activation::Activation;
+pub use crate::cluster::{KMeans, KMeansInit};
 pub use crate::error::{Error, Result};
 pub use crate::estimator::{Estimator, Fit, Predict, Score, Transform};
 pub use crate::float::Float;
@@ -11,10 +12,11 @@ pub use crate::model_selection::{
 };
 pub use crate::nn::{
     Accuracy, ActivationLayer, Adam, Backward, BinaryAccuracy, BinaryCrossentropy, Callback,
-    CategoricalAccuracy, CategoricalCrossentropy, Config, Constraint, Dense, Dropout, EvaluateOptions,
-    Evaluation, FitOptions, Flatten, Forward, History, Layer, Loss, MeanAbsoluteError, MeanSquaredError,
-    Metric, Mode, Model, Optimizer, Plan, PredictOptions, Regularizer, Reshape, RmsProp, Run, Sequential,
-    Sgd, Shape, SparseCategoricalAccuracy, SparseCategoricalCrossentropy, Verbose,
+    CategoricalAccuracy, CategoricalCrossentropy, Config, Constraint, CosineDecay, CosineDecayRestarts,
+    Dense, Dropout, EvaluateOptions, Evaluation, ExponentialDecay, FitOptions, Flatten, Forward, History,
+    InverseTimeDecay, Layer, LearningRate, Loss, MeanAbsoluteError, MeanSquaredError, Metric, Mode, Model,
+    Optimizer, PiecewiseConstantDecay, Plan, PolynomialDecay, PredictOptions, Regularizer, Reshape, RmsProp,
+    Run, Sequential, Sgd, Shape, SparseCategoricalAccuracy, SparseCategoricalCrossentropy, Verbose,
 };
 pub use crate::pipeline::Pipeline;
 #[cfg(feature = "pca")]
