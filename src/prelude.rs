@@ -1,11 +1,15 @@
 //! Everything a program needs, in one line: `use axonal::prelude::*;`.
 
 pub use crate::activation::Activation;
+pub use crate::cluster::{KMeans, KMeansInit};
 pub use crate::error::{Error, Result};
 pub use crate::estimator::{Estimator, Fit, Predict, Score, Transform};
 pub use crate::float::Float;
 pub use crate::initializer::Initializer;
-pub use crate::model_selection::train_test_split;
+pub use crate::model_selection::{
+    Classifier, GridSearch, KFold, RandomSearch, Regressor, StratifiedKFold, cross_val_score, cross_validate,
+    train_test_split,
+};
 pub use crate::nn::{
     Accuracy, ActivationLayer, Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, AnyOptimizer, Backward,
     BinaryAccuracy, BinaryCrossentropy, Callback, CategoricalAccuracy, CategoricalCrossentropy, Config,
@@ -15,4 +19,10 @@ pub use crate::nn::{
     PiecewiseConstantDecay, Plan, PolynomialDecay, PredictOptions, Regularizer, Reshape, RmsProp, Run,
     Sequential, Sgd, Shape, SparseCategoricalAccuracy, SparseCategoricalCrossentropy, Verbose,
 };
-pub use crate::preprocessing::StandardScaler;
+pub use crate::pipeline::Pipeline;
+#[cfg(feature = "pca")]
+pub use crate::preprocessing::Pca;
+pub use crate::preprocessing::{
+    ColumnTransformer, FitTransform, LabelEncoder, MaxAbsScaler, MinMaxScaler, Normalizer, OneHotEncoder,
+    OrdinalEncoder, PolynomialFeatures, RobustScaler, SimpleImputer, StandardScaler, to_categorical,
+};

@@ -14,7 +14,7 @@ pub(crate) struct Updater<F> {
     pub(crate) rule: Arc<dyn Optimizer<F>>,
     pub(crate) learning_rate: LearningRate,
     /// The learning rate as compiled, which callbacks may have replaced.
-    compiled_rate: LearningRate,
+    pub(crate) compiled_rate: LearningRate,
     pub(crate) modifiers: Modifiers,
     runs: Arc<[Run]>,
     /// The rule's moments, run by run; then the moving averages and the accumulated gradients of all runs, where
@@ -39,6 +39,16 @@ impl<F: Float> Updater<F> {
     pub(crate) fn new<R: Optimizer<F> + 'static>(optimizer: Tuned<R>, layout: &Layout<F>) -> Result<Self> {
         optimizer.validate()?;
         let (rule, learning_rate, modifiers) = optimizer.into_parts();
+        Self::of_parts(Arc::new(rule), learning_rate, modifiers, layout)
+    }
+
+    /// The updater of an optimizer that has been validated.
+    pub(crate) fn of_parts(
+        rule: Arc<dyn Optimizer<F>>,
+        learning_rate: LearningRate,
+        modifiers: Modifiers,
+        layout: &Layout<F>,
+    ) -> Result<Self> {
         let runs: Arc<[Run]> =
             layout.trainable_runs().into_iter().map(|params| Run::new(params, layout, &modifiers)).collect();
         let trainable: usize = runs.iter().map(|run| run.params.len()).sum();
@@ -47,7 +57,7 @@ impl<F: Float> Updater<F> {
             + usize::from(modifiers.ema.is_some())
             + usize::from(modifiers.accumulate.is_some());
         let mut updater = Self {
-            rule: Arc::new(rule),
+            rule,
             compiled_rate: learning_rate.clone(),
             learning_rate,
             modifiers,
@@ -106,7 +116,7 @@ impl<F: Float> Updater<F> {
     /// Adds the gradients to those kept. Where it is time to move, `grads` becomes their mean.
     fn accumulated(&mut self, grads: &mut [F]) -> bool {
         let Some(steps) = self.modifiers.accumulate else { return true };
-        let complete = (self.iterations + 1) % steps == 0;
+        let complete = (self.iterations + 1).is_multiple_of(steps);
         #[allow(clippy::cast_precision_loss, reason = "a number of steps")]
         let share = F::of(1.0 / steps as f64);
         let mut kept = &mut self.moments[self.trainable * self.moments_per_param..];
@@ -155,7 +165,7 @@ impl<F: Float> Updater<F> {
         let (old, new) =
             if updates == 0 { (F::zero(), F::one()) } else { (F::of(momentum), F::of(1.0 - momentum)) };
         let overwrite =
-            self.modifiers.ema_overwrite_frequency.is_some_and(|steps| (updates + 1) % steps == 0);
+            self.modifiers.ema_overwrite_frequency.is_some_and(|steps| (updates + 1).is_multiple_of(steps));
         self.each_average(params, |average, params| {
             vectorize(|| {
                 average

@@ -36,6 +36,7 @@ pub use tuned::{Modifiers, Tuned};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Config, Shape};
+use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
@@ -229,4 +230,60 @@ fn at_least_zero(owner: &str, name: &'static str, value: f64) -> Result<()> {
         return Ok(());
     }
     Err(Error::invalid_parameter(owner, name, value, "a finite number of at least 0"))
+}
+
+/// The kinds of these rules in files. Append only: a file names its optimizer by them.
+pub(crate) const KINDS: &[&str] = &[
+    "adam",
+    "rmsprop",
+    "sgd",
+    "adadelta",
+    "adafactor",
+    "adagrad",
+    "adamax",
+    "adamw",
+    "ftrl",
+    "lamb",
+    "lion",
+    "nadam",
+];
+
+/// The rule of a kind from its hyperparameters; `None` for a kind that is not one of these.
+pub(crate) fn from_config<F: Float>(kind: &str, config: &Config) -> Option<Result<Arc<dyn Optimizer<F>>>> {
+    Some(match kind {
+        "adadelta" => read::<F, AdadeltaRule>(kind, config),
+        "adafactor" => read::<F, AdafactorRule>(kind, config),
+        "adagrad" => read::<F, AdagradRule>(kind, config),
+        "adam" => read::<F, AdamRule<false>>(kind, config),
+        "adamax" => read::<F, AdamaxRule>(kind, config),
+        "adamw" => read::<F, AdamRule<true>>(kind, config),
+        "ftrl" => read::<F, FtrlRule>(kind, config),
+        "lamb" => read::<F, LambRule>(kind, config),
+        "lion" => read::<F, LionRule>(kind, config),
+        "nadam" => read::<F, NadamRule>(kind, config),
+        "rmsprop" => read::<F, RmsPropRule>(kind, config),
+        "sgd" => read::<F, SgdRule>(kind, config),
+        _ => return None,
+    })
+}
+
+fn read<F: Float, R: Optimizer<F> + DeserializeOwned + 'static>(
+    kind: &str,
+    config: &Config,
+) -> Result<Arc<dyn Optimizer<F>>> {
+    Ok(Arc::new(config.read::<R>(kind)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_known_and_no_other() {
+        let nothing = Config::from_json("[");
+        for kind in KINDS {
+            assert!(from_config::<f32>(kind, &nothing).is_some_and(|made| made.is_err()), "{kind}");
+        }
+        assert!(from_config::<f32>("Adam", &nothing).is_none());
+    }
 }
