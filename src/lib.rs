@@ -10,12 +10,13 @@ pub mod initializer;
 pub mod linalg;
 pub mod model_selection;
 pub mod nn;
+pub mod persistence;
 pub mod prelude;
 pub mod preprocessing;
 pub mod rng;
 pub mod simd;
 mod validate;
 
-pub use error::{Error, Result};
+pub use error::{Error, FileProblem, Result};
 pub use float::Float;
 pub use ndarray;

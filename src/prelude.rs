@@ -13,4 +13,5 @@ pub use crate::nn::{
     Metric, Mode, Model, Optimizer, Plan, PredictOptions, Regularizer, Reshape, RmsProp, Run, Sequential,
     Sgd, Shape, SparseCategoricalAccuracy, SparseCategoricalCrossentropy, Verbose,
 };
+pub use crate::persistence::{LoadOptions, Registry};
 pub use crate::preprocessing::StandardScaler;
