@@ -65,7 +65,8 @@ pub(super) struct Header {
 impl Header {
     /// Where the numbers begin.
     pub(super) fn numbers_offset(&self) -> u64 {
-        (HEADER_LEN as u64).saturating_add(self.structure_len).next_multiple_of(64)
+        let end = (HEADER_LEN as u64).saturating_add(self.structure_len);
+        end.checked_next_multiple_of(64).unwrap_or(u64::MAX)
     }
 
     fn file_len(&self) -> u64 {
