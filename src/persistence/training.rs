@@ -90,26 +90,14 @@ impl Training {
     }
 }
 
-/// A learning rate as JSON.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Rate {
-    Constant(f64),
-}
-
 fn rate_text(rate: &LearningRate) -> Result<Box<RawValue>> {
-    let unsaveable = || Error::Unsaveable {
+    serde_json::value::to_raw_value(rate).map_err(|_| Error::Unsaveable {
         what: "the learning rate".into(),
         reason: "it is a function of the step, which has no form in a file".into(),
         hint: "use one of the schedules, or save_weights".into(),
-    };
-    if !rate.is_constant() {
-        return Err(unsaveable());
-    }
-    serde_json::value::to_raw_value(&Rate::Constant(rate.at(0))).map_err(|_| unsaveable())
+    })
 }
 
 fn rate_from(text: &RawValue) -> Result<LearningRate> {
-    let Rate::Constant(rate) = crate::nn::Config::from_json(text.get()).read("learning rate")?;
-    Ok(rate.into())
+    crate::nn::Config::from_json(text.get()).read("learning rate")
 }

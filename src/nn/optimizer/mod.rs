@@ -8,7 +8,10 @@ mod tuned;
 
 pub use adam::{Adam, AdamRule};
 pub use rmsprop::{RmsProp, RmsPropRule};
-pub use schedule::LearningRate;
+pub use schedule::{
+    CosineDecay, CosineDecayRestarts, ExponentialDecay, InverseTimeDecay, LearningRate,
+    PiecewiseConstantDecay, PolynomialDecay,
+};
 pub use sgd::{Sgd, SgdRule};
 pub use tuned::{Modifiers, Tuned};
 
