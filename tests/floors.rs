@@ -9,7 +9,7 @@ use std::path::Path;
 const FLOORS: &[&[&str]] = &[
     &["error", "rng", "simd"],
     &["float"],
-    &["validate"],
+    &["validate", "parallel"],
     &["linalg", "initializer", "activation"],
     &["estimator", "nn::regularizer", "nn::constraint"],
     &["nn::layer"],

@@ -4,6 +4,7 @@
 //! Labels, iterations and predictions are equal; everything else within 1e-7 in `f64` and 1e-4 in `f32`, relative
 //! to numbers above 1.
 
+use axonal::metrics;
 use axonal::ndarray::{Array1, Array2};
 use axonal::prelude::*;
 use serde_json::Value;
@@ -55,6 +56,25 @@ fn agrees<F: Float>(name: &str, case: &Value, tolerance: f64) {
     all_close(&at("centers"), kmeans.cluster_centers().unwrap(), &case["cluster_centers"], tolerance);
     all_close(&at("transform"), &kmeans.transform(&new).unwrap(), &case["transform"], tolerance);
     close(&at("inertia"), report.inertia, number(&case["inertia"]), tolerance);
+    let truth: Array1<usize> = labels(&case["truth"]).into();
+    let found = kmeans.labels().unwrap();
+    for (name, got) in [
+        ("adjusted_rand", metrics::adjusted_rand_score(&truth, found)),
+        ("nmi", metrics::normalized_mutual_info_score(&truth, found)),
+        ("v_measure", metrics::v_measure_score(&truth, found)),
+    ] {
+        close(&at(name), got.unwrap(), number(&case[name]), 1e-12);
+    }
+    for (name, got) in [
+        ("silhouette", metrics::silhouette_score(&x, found)),
+        ("calinski_harabasz", metrics::calinski_harabasz_score(&x, found)),
+        ("davies_bouldin", metrics::davies_bouldin_score(&x, found)),
+    ] {
+        match case[name].as_f64() {
+            Some(want) => close(&at(name), got.unwrap(), want, tolerance),
+            None => assert!(got.is_err(), "{}", at(name)),
+        }
+    }
     close(&at("score"), kmeans.score(&new, ()).unwrap(), number(&case["score"]), tolerance);
 }
 

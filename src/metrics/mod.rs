@@ -1,4 +1,4 @@
-//! How good answers are, as numbers and tables: classification and regression.
+//! How good answers are, as numbers and tables: classification, regression, clustering.
 
 mod classification;
 mod regression;
@@ -15,3 +15,7 @@ pub use regression::{
     mean_pinball_loss, mean_squared_error, mean_squared_log_error, median_absolute_error, r2_score,
     root_mean_squared_error, root_mean_squared_log_error,
 };
+
+pub mod clustering;
+
+pub use clustering::*;
