@@ -3,18 +3,21 @@
 //! [`Model::save`](crate::nn::Model::save) and [`Model::load`](crate::nn::Model::load) are the doors;
 //! [`inspect`] looks into a file without building it. The folder by its questions: how a file looks (`frame`,
 //! `structured`, `numbers`, `training`), how it gets to the disk (`file`, `atomic`), how it is read (`source`,
-//! `registry`, `limits`), and what is saved (`model_save`, `model_load`, `weights_load`).
+//! `registry`, `limits`), and what is saved (`model_save`, `model_load`,
+//! `weights_load`, `kmeans`, `scalers`).
 
 mod atomic;
 mod crc;
 mod file;
 mod frame;
 mod inspect;
+mod kmeans;
 mod limits;
 mod model_load;
 mod model_save;
 mod numbers;
 mod registry;
+mod scalers;
 mod source;
 mod structured;
 mod training;

@@ -60,7 +60,6 @@ impl NumberType {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Values<'a, F> {
     Floats(&'a [F]),
-    Doubles(&'a [f64]),
     Counts(&'a [usize]),
 }
 
@@ -81,7 +80,6 @@ impl<'a, F: Float> Tensor<'a, F> {
     pub(super) fn record(&self) -> TensorRecord {
         let number = match self.values {
             Values::Floats(_) => NumberType::of::<F>(),
-            Values::Doubles(_) => NumberType::F64,
             Values::Counts(_) => NumberType::U64,
         };
         TensorRecord { name: self.name.clone(), number: number.code(), shape: Dims::of(&self.shape) }
@@ -91,7 +89,6 @@ impl<'a, F: Float> Tensor<'a, F> {
     pub(super) fn check(&self) -> Result<()> {
         match self.values {
             Values::Floats(values) => check_finite(&self.name, values),
-            Values::Doubles(values) => check_finite(&self.name, values),
             Values::Counts(_) => Ok(()),
         }
     }
@@ -104,7 +101,6 @@ impl<'a, F: Float> Tensor<'a, F> {
                 write_chunks(values, out, |value| (value.as_f64() as f32).to_le_bytes())
             }
             Values::Floats(values) => write_chunks(values, out, |value| value.as_f64().to_le_bytes()),
-            Values::Doubles(values) => write_chunks(values, out, f64::to_le_bytes),
             Values::Counts(values) => write_chunks(values, out, |value| (value as u64).to_le_bytes()),
         }
     }

@@ -9,12 +9,14 @@ mod init;
 mod lloyd;
 mod nearest;
 mod plus_plus;
+mod record;
 mod relocation;
 mod report;
 mod samples;
 mod sums;
 
 pub use init::{InitFunction, KMeansInit};
+pub(crate) use record::{Learned, Settings};
 pub use report::KMeansReport;
 
 use crate::error::{Error, Result};
@@ -333,11 +335,7 @@ impl<F: Float> KMeans<F> {
     fn conclude(&self, run: Run<F>, mean: Vec<F>, n_features: usize) -> (Fitted<F>, KMeansReport) {
         let mut nearest = Centers::new(self.n_clusters, n_features);
         nearest.set(&run.centers);
-        let centers = run.centers.iter().zip(mean.iter().cycle()).map(|(c, mean)| *c + *mean);
-        let cluster_centers = Array2::from_shape_fn((self.n_clusters, n_features), {
-            let mut centers = centers;
-            move |_| centers.next().unwrap_or_default()
-        });
+        let cluster_centers = centers_about(&run.centers, &mean);
         let mut sizes = vec![0usize; self.n_clusters];
         run.labels.iter().for_each(|&label| sizes[label as usize] += 1);
         let empty_clusters: Vec<usize> = (0..self.n_clusters).filter(|&c| sizes[c] == 0).collect();
@@ -359,6 +357,13 @@ impl<F: Float> KMeans<F> {
         };
         (fitted, report)
     }
+}
+
+/// Centers as they are, from those less the mean.
+fn centers_about<F: Float>(centers: &[F], mean: &[F]) -> Array2<F> {
+    let shape = (centers.len() / mean.len().max(1), mean.len());
+    let mut centers = centers.iter().zip(mean.iter().cycle()).map(|(c, mean)| *c + *mean);
+    Array2::from_shape_fn(shape, |_| centers.next().unwrap_or_default())
 }
 
 /// Whether two labellings are one up to the names of the clusters.
