@@ -19,6 +19,7 @@ pub use crate::nn::{
     PiecewiseConstantDecay, Plan, PolynomialDecay, PredictOptions, Regularizer, Reshape, RmsProp, Run,
     Sequential, Sgd, Shape, SparseCategoricalAccuracy, SparseCategoricalCrossentropy, Verbose,
 };
+pub use crate::persistence::{LoadOptions, Registry};
 pub use crate::pipeline::Pipeline;
 #[cfg(feature = "pca")]
 pub use crate::preprocessing::Pca;
