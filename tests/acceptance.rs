@@ -6,8 +6,18 @@ use std::path::Path;
 use std::process::Command;
 
 /// The programs whose features exist.
-const PROGRAMS: &[&str] =
-    &["quickstart", "pass_the_final", "bad_input", "kmeans", "bad_input_kmeans", "generic", "workflow"];
+const PROGRAMS: &[&str] = &[
+    "quickstart",
+    "pass_the_final",
+    "bad_input",
+    "kmeans",
+    "bad_input_kmeans",
+    "generic",
+    "workflow",
+    "persistence",
+    "persistence_custom",
+    "tuning",
+];
 
 #[test]
 fn every_program_of_a_dependent_crate_builds_and_succeeds() {
