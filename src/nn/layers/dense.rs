@@ -1,5 +1,6 @@
 //! The fully connected layer.
 
+use super::{glorot_uniform, rows, rows_mut, yes, zeros};
 use crate::activation::Activation;
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -8,7 +9,7 @@ use crate::linalg;
 use crate::nn::constraint::Constraint;
 use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
 use crate::nn::regularizer::Regularizer;
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
 /// A fully connected layer: `y = activation(x · kernel + bias)`, on the last axis of its input.
@@ -57,18 +58,6 @@ pub struct Dense {
     kernel_constraint: Option<Constraint>,
     #[serde(default)]
     bias_constraint: Option<Constraint>,
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn glorot_uniform() -> Initializer {
-    Initializer::GlorotUniform
-}
-
-fn zeros() -> Initializer {
-    Initializer::Zeros
 }
 
 impl Dense {
@@ -214,16 +203,4 @@ impl<F: Float> Layer<F> for Dense {
     fn config(&self) -> Option<Config> {
         Config::of(self)
     }
-}
-
-/// A slice as rows of `columns` numbers.
-#[allow(clippy::expect_used, reason = "the plan made every length a multiple of the columns")]
-fn rows<F>(values: &[F], columns: usize) -> ArrayView2<'_, F> {
-    ArrayView2::from_shape((values.len() / columns, columns), values).expect("whole rows")
-}
-
-/// As [`rows`], to be written to.
-#[allow(clippy::expect_used, reason = "the plan made every length a multiple of the columns")]
-fn rows_mut<F>(values: &mut [F], columns: usize) -> ArrayViewMut2<'_, F> {
-    ArrayViewMut2::from_shape((values.len() / columns, columns), values).expect("whole rows")
 }
