@@ -1,23 +1,28 @@
 //! Everything a program needs, in one line: `use axonal::prelude::*;`.
 
 pub use crate::activation::Activation;
+pub use crate::cluster::{KMeans, KMeansInit};
 pub use crate::error::{Error, Result};
 pub use crate::estimator::{Estimator, Fit, Predict, Score, Transform};
 pub use crate::float::Float;
 pub use crate::initializer::Initializer;
-pub use crate::model_selection::train_test_split;
-pub use crate::nn::{
-    Accuracy, ActivationLayer, ActivityRegularization, Adam, AlphaDropout, AveragePooling1D,
-    AveragePooling2D, Backward, BatchNormalization, BinaryAccuracy, BinaryCrossentropy, Callback,
-    CategoricalAccuracy, CategoricalCrossentropy, Config, Constraint, Conv1D, Conv2D, Conv2DTranspose,
-    Cropping1D, Cropping2D, Dense, DepthwiseConv2D, Dropout, Elu, Embedding, EvaluateOptions, Evaluation,
-    FitOptions, Flatten, Forward, GaussianDropout, GaussianNoise, GlobalAveragePooling1D,
-    GlobalAveragePooling2D, GlobalMaxPooling1D, GlobalMaxPooling2D, GroupNormalization, History, Layer,
-    LayerNormalization, LeakyRelu, Loss, MaxPooling1D, MaxPooling2D, MeanAbsoluteError, MeanSquaredError,
-    Metric, Mode, Model, Normalization, Optimizer, PRelu, Padding, Permute, Plan, PredictOptions,
-    Regularizer, Relu, RepeatVector, Rescaling, Reshape, RmsNormalization, RmsProp, Run, SeparableConv2D,
-    Sequential, Sgd, Shape, Softmax, SparseCategoricalAccuracy, SparseCategoricalCrossentropy,
-    SpatialDropout1D, SpatialDropout2D, UnitNormalization, UpSampling1D, UpSampling2D, Verbose,
-    ZeroPadding1D, ZeroPadding2D,
+pub use crate::model_selection::{
+    Classifier, GridSearch, KFold, RandomSearch, Regressor, StratifiedKFold, cross_val_score, cross_validate,
+    train_test_split,
 };
-pub use crate::preprocessing::StandardScaler;
+pub use crate::nn::layers::*;
+pub use crate::nn::{
+    Accuracy, Adam, Backward, BinaryAccuracy, BinaryCrossentropy, Callback, CategoricalAccuracy,
+    CategoricalCrossentropy, Config, Constraint, CosineDecay, CosineDecayRestarts, EvaluateOptions,
+    Evaluation, ExponentialDecay, FitOptions, Forward, History, InverseTimeDecay, Layer, LearningRate, Loss,
+    MeanAbsoluteError, MeanSquaredError, Metric, Mode, Model, Optimizer, PiecewiseConstantDecay, Plan,
+    PolynomialDecay, PredictOptions, Regularizer, RmsProp, Run, Sequential, Sgd, Shape,
+    SparseCategoricalAccuracy, SparseCategoricalCrossentropy, Verbose,
+};
+pub use crate::pipeline::Pipeline;
+#[cfg(feature = "pca")]
+pub use crate::preprocessing::Pca;
+pub use crate::preprocessing::{
+    ColumnTransformer, FitTransform, LabelEncoder, MaxAbsScaler, MinMaxScaler, Normalizer, OneHotEncoder,
+    OrdinalEncoder, PolynomialFeatures, RobustScaler, SimpleImputer, StandardScaler, to_categorical,
+};

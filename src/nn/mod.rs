@@ -21,7 +21,9 @@ pub use callback::{Callback, Run};
 pub use constraint::Constraint;
 pub use fit_options::{EvaluateOptions, FitOptions, PredictOptions, Verbose};
 pub use history::{Evaluation, History, Logs};
-pub use layer::{Backward, Config, Forward, Layer, Mode, Nested, ParamSpec, Plan, Shape, StateSpec};
+pub use layer::{
+    Backward, Config, Forward, Layer, LayerConfig, Mode, Nested, ParamSpec, Plan, Shape, StateSpec,
+};
 pub use layers::*;
 pub use loss::*;
 pub use metric::*;

@@ -14,7 +14,7 @@ pub(crate) struct Updater<F> {
     pub(crate) rule: Arc<dyn Optimizer<F>>,
     pub(crate) learning_rate: LearningRate,
     /// The learning rate as compiled, which callbacks may have replaced.
-    compiled_rate: LearningRate,
+    pub(crate) compiled_rate: LearningRate,
     pub(crate) modifiers: Modifiers,
     /// The runs of parameters that are moved, each with its moments one after the other.
     runs: Vec<Range<usize>>,
@@ -28,11 +28,21 @@ impl<F: Float> Updater<F> {
     pub(crate) fn new<R: Optimizer<F> + 'static>(optimizer: Tuned<R>, layout: &Layout<F>) -> Result<Self> {
         optimizer.validate()?;
         let (rule, learning_rate, modifiers) = optimizer.into_parts();
+        Self::of_parts(Arc::new(rule), learning_rate, modifiers, layout)
+    }
+
+    /// The updater of an optimizer that has been validated.
+    pub(crate) fn of_parts(
+        rule: Arc<dyn Optimizer<F>>,
+        learning_rate: LearningRate,
+        modifiers: Modifiers,
+        layout: &Layout<F>,
+    ) -> Result<Self> {
         let initial = rule.moments();
         let runs = layout.trainable_runs();
         let trainable: usize = runs.iter().map(ExactSizeIterator::len).sum();
         let mut updater = Self {
-            rule: Arc::new(rule),
+            rule,
             compiled_rate: learning_rate.clone(),
             learning_rate,
             modifiers,

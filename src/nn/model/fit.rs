@@ -463,7 +463,7 @@ impl<'a, F: Float> Session<'a, F> {
         self.trainer.scores.write(&mut self.epoch_logs, 0);
         let n_scores = 1 + model.metrics.len();
         if let Some((samples, workspace, scores)) = &mut self.held_out {
-            if (epoch + 1) % self.options.validation_freq == 0 {
+            if (epoch + 1).is_multiple_of(self.options.validation_freq) {
                 scores.reset();
                 model.score_samples(samples, workspace, scores);
                 scores.write(&mut self.epoch_logs, n_scores);

@@ -8,14 +8,19 @@ mod tuned;
 
 pub use adam::{Adam, AdamRule};
 pub use rmsprop::{RmsProp, RmsPropRule};
-pub use schedule::LearningRate;
+pub use schedule::{
+    CosineDecay, CosineDecayRestarts, ExponentialDecay, InverseTimeDecay, LearningRate,
+    PiecewiseConstantDecay, PolynomialDecay,
+};
 pub use sgd::{Sgd, SgdRule};
 pub use tuned::{Modifiers, Tuned};
 
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::Config;
+use serde::de::DeserializeOwned;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 /// What an update rule is handed: one run of the flat buffers.
 #[derive(Debug)]
@@ -98,8 +103,42 @@ pub trait Optimizer<F: Float>: Debug + Send + Sync {
     /// Moves the parameters by one step.
     fn update(&self, step: Step<'_, F>);
 
-    /// The hyperparameters for files; `None` (the default): the model saves without its optimizer.
+    /// The hyperparameters for files; `None` (the default): a model of it saves its weights only.
     fn config(&self) -> Option<Config> {
         None
+    }
+}
+
+/// The kinds of these rules in files. Append only: a file names its optimizer by them.
+pub(crate) const KINDS: &[&str] = &["adam", "rmsprop", "sgd"];
+
+/// The rule of a kind from its hyperparameters; `None` for a kind that is not one of these.
+pub(crate) fn from_config<F: Float>(kind: &str, config: &Config) -> Option<Result<Arc<dyn Optimizer<F>>>> {
+    Some(match kind {
+        "adam" => read::<F, AdamRule>(kind, config),
+        "rmsprop" => read::<F, RmsPropRule>(kind, config),
+        "sgd" => read::<F, SgdRule>(kind, config),
+        _ => return None,
+    })
+}
+
+fn read<F: Float, R: Optimizer<F> + DeserializeOwned + 'static>(
+    kind: &str,
+    config: &Config,
+) -> Result<Arc<dyn Optimizer<F>>> {
+    Ok(Arc::new(config.read::<R>(kind)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_known_and_no_other() {
+        let nothing = Config::from_json("[");
+        for kind in KINDS {
+            assert!(from_config::<f32>(kind, &nothing).is_some_and(|made| made.is_err()), "{kind}");
+        }
+        assert!(from_config::<f32>("Adam", &nothing).is_none());
     }
 }

@@ -108,7 +108,7 @@ impl<R> Tuned<R> {
 }
 
 impl Modifiers {
-    fn validate(&self, owner: &str) -> Result<()> {
+    pub(crate) fn validate(&self, owner: &str) -> Result<()> {
         let clips = [
             ("clipnorm", self.clipnorm),
             ("global_clipnorm", self.global_clipnorm),

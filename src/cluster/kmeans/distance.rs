@@ -1,0 +1,61 @@
+//! Squared distances by the direct formula Σ(x − c)², which is exact where ‖x‖² − 2x·c + ‖c‖² cancels.
+
+use crate::float::Float;
+
+const LANES: usize = 8;
+
+/// ‖x − c‖², summed in an order that depends on the number of features alone.
+#[inline(always)]
+pub(crate) fn squared_distance<F: Float>(x: &[F], center: &[F]) -> F {
+    let ((xs, x), (centers, center)) = (x.as_chunks::<LANES>(), center.as_chunks::<LANES>());
+    let mut sums = [F::zero(); LANES];
+    for (x, center) in xs.iter().zip(centers) {
+        for lane in 0..LANES {
+            let difference = x[lane] - center[lane];
+            sums[lane] += difference * difference;
+        }
+    }
+    let mut total = F::zero();
+    for (x, center) in x.iter().zip(center) {
+        let difference = *x - *center;
+        total += difference * difference;
+    }
+    let [a, b, c, d, e, f, g, h] = sums;
+    total + (((a + e) + (c + g)) + ((b + f) + (d + h)))
+}
+
+/// ‖(x − mean) − c‖², in the same order.
+#[inline(always)]
+pub(crate) fn squared_distance_about<F: Float>(x: &[F], mean: &[F], center: &[F]) -> F {
+    let ((xs, x), (means, mean), (centers, center)) =
+        (x.as_chunks::<LANES>(), mean.as_chunks::<LANES>(), center.as_chunks::<LANES>());
+    let mut sums = [F::zero(); LANES];
+    for ((x, mean), center) in xs.iter().zip(means).zip(centers) {
+        for lane in 0..LANES {
+            let difference = (x[lane] - mean[lane]) - center[lane];
+            sums[lane] += difference * difference;
+        }
+    }
+    let mut total = F::zero();
+    for ((x, mean), center) in x.iter().zip(mean).zip(center) {
+        let difference = (*x - *mean) - *center;
+        total += difference * difference;
+    }
+    let [a, b, c, d, e, f, g, h] = sums;
+    total + (((a + e) + (c + g)) + ((b + f) + (d + h)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_distance_is_exact_where_the_norms_cancel() {
+        let x: Vec<f32> = (0..19).map(|i| 1e4 + i as f32).collect();
+        let c: Vec<f32> = x.iter().map(|x| x + 1.0).collect();
+        assert_eq!(squared_distance(&x, &c), 19.0);
+        assert_eq!(squared_distance(&x, &x), 0.0);
+        assert_eq!(squared_distance_about(&c, &x, &[3.0; 19]), 76.0);
+        assert_eq!(squared_distance::<f64>(&[], &[]), 0.0);
+    }
+}

@@ -1,0 +1,259 @@
+//! Lloyd's iteration: every row to its nearest center, every center to the mean of its rows.
+//!
+//! The rows are cut into shards by the sizes of the problem alone, and what the shards add up is folded in their
+//! order: the bits of a result do not depend on the number of threads. Nothing is allocated inside an iteration.
+
+use super::distance::squared_distance_about;
+use super::nearest::{Centers, Group, NO_LABEL};
+use super::relocation::relocate_empty;
+use super::samples::{Moments, Samples};
+use super::sums::{Sums, add_clusters};
+use crate::float::Float;
+use crate::parallel::zip_chunks;
+use crate::simd::vectorize;
+
+/// When to stop.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
+    pub(crate) max_iter: usize,
+    /// The sum of the squared center moves at which an iteration is the last.
+    pub(crate) tolerance: f64,
+    /// Whether the centers are scaled to length 1.
+    pub(crate) spherical: bool,
+}
+
+/// What came out of one run.
+#[derive(Debug, Clone)]
+pub(crate) struct Run<F> {
+    pub(crate) labels: Vec<u32>,
+    /// (k, d), less the mean of the data.
+    pub(crate) centers: Vec<F>,
+    pub(crate) inertia: f64,
+    pub(crate) n_iter: usize,
+    pub(crate) converged: bool,
+    /// The inertia after each iteration.
+    pub(crate) history: Vec<f64>,
+}
+
+/// The most room for the shards' own sums, in bytes.
+const ROOM_FOR_SUMS: usize = 4 << 20;
+
+/// Ranges of clusters, where the sums are added up cluster by cluster.
+const RANGES: usize = 16;
+
+/// Rows that are labelled and summed up before the next ones: they are read from memory once.
+const ROWS_IN_CACHE: usize = 32;
+
+/// A stretch of the rows with its own place to work in.
+#[derive(Debug)]
+struct Shard<F> {
+    first_row: usize,
+    group: Group<F>,
+    /// Absent where the sums are added up cluster by cluster.
+    sums: Sums,
+    changed: usize,
+    inertia: f64,
+}
+
+/// The place in which runs over one data set happen.
+#[derive(Debug)]
+pub(crate) struct Lloyd<'a, F> {
+    samples: Samples<'a, F>,
+    n_clusters: usize,
+    mean: Vec<F>,
+    spread: f64,
+    nearest: Centers<F>,
+    shards: Vec<Shard<F>>,
+    shard_rows: usize,
+    sums: Sums,
+    ranges: Vec<usize>,
+}
+
+impl<'a, F: Float> Lloyd<'a, F> {
+    pub(crate) fn new(samples: Samples<'a, F>, moments: &Moments<F>, n_clusters: usize) -> Self {
+        let (n, d) = (samples.n_samples(), samples.n_features);
+        let by_rows =
+            (n / (4 * n_clusters).max(1024)).min(ROOM_FOR_SUMS / (8 * n_clusters * (d + 1))).clamp(1, 64);
+        // Sums of its own for each shard pay while there are few clusters.
+        let own_sums = by_rows >= 16 || n_clusters < 64;
+        let shard_rows = n.div_ceil(if own_sums { by_rows } else { n.div_ceil(256).min(64) });
+        let shards: Vec<_> = (0..n)
+            .step_by(shard_rows)
+            .map(|first_row| Shard {
+                first_row,
+                group: Group::new(d),
+                sums: if own_sums { Sums::new(n_clusters, d) } else { Sums::default() },
+                changed: 0,
+                inertia: 0.0,
+            })
+            .collect();
+        Self {
+            samples,
+            n_clusters,
+            mean: moments.mean.clone(),
+            spread: moments.spread,
+            nearest: Centers::new(n_clusters, d),
+            shards,
+            shard_rows,
+            sums: Sums::new(n_clusters, d),
+            ranges: (0..n_clusters).step_by(n_clusters.div_ceil(RANGES)).collect(),
+        }
+    }
+
+    /// Iterates from the centers `start` (k, d), from which the mean of the data was taken.
+    pub(crate) fn run(&mut self, start: Vec<F>, rules: Rules) -> Run<F> {
+        let mut labels = vec![NO_LABEL; self.samples.n_samples()];
+        let mut centers = start;
+        let mut previous = centers.clone();
+        let mut history = Vec::with_capacity(rules.max_iter.min(1 << 10));
+        let (mut strict, mut converged) = (false, false);
+        while !converged && history.len() < rules.max_iter {
+            self.nearest.set(&centers);
+            let changed = self.assign_and_sum(&mut labels);
+            let relocated = relocate_empty(&self.samples, &self.mean, &centers, &labels, &mut self.sums);
+            std::mem::swap(&mut previous, &mut centers);
+            self.sums.average(&mut centers);
+            if rules.spherical {
+                normalize(&mut centers, self.samples.n_features);
+            }
+            history.push((self.spread - self.sums.explained(&centers)).max(0.0));
+            // Labels that a relocation left behind are not those of the new centers.
+            strict = changed == 0 && !relocated;
+            converged = strict || moved(&previous, &centers) <= rules.tolerance;
+        }
+        if !strict {
+            self.nearest.set(&centers);
+            self.assign(&mut labels);
+        }
+        let inertia = self.inertia(&centers, &mut labels);
+        Run { labels, centers, inertia, n_iter: history.len(), converged, history }
+    }
+
+    /// The labels of all rows about these centers, and their inertia.
+    pub(crate) fn label(mut self, centers: &[F]) -> (Vec<u32>, f64) {
+        let mut labels = vec![NO_LABEL; self.samples.n_samples()];
+        self.nearest.set(centers);
+        self.assign(&mut labels);
+        let inertia = self.inertia(centers, &mut labels);
+        (labels, inertia)
+    }
+
+    /// Multiplications and additions of a pass in which every row meets every center.
+    fn operations(&self) -> usize {
+        self.samples.values.len().saturating_mul(self.n_clusters)
+    }
+
+    /// One pass over the rows: their labels, and the sums of the clusters. Answers how many labels changed.
+    fn assign_and_sum(&mut self, labels: &mut [u32]) -> usize {
+        let changed = self.assign(labels);
+        self.sums.clear();
+        if self.shards.iter().any(|shard| shard.sums.is_absent()) {
+            let (samples, d) = (self.samples, self.samples.n_features);
+            let clusters = self.n_clusters.div_ceil(RANGES);
+            let (mean, labels) = (&self.mean, &*labels);
+            zip_chunks(
+                samples.values.len() * 4,
+                &mut self.ranges,
+                &mut self.sums.lines,
+                clusters * (d + 1),
+                |first, lines| {
+                    vectorize(
+                        #[inline(always)]
+                        || add_clusters(*first, lines, &samples, mean, labels),
+                    );
+                },
+            );
+        } else {
+            self.shards.iter().for_each(|shard| self.sums.add(&shard.sums));
+        }
+        changed
+    }
+
+    /// The labels alone (and the shards' own sums, where there are any).
+    fn assign(&mut self, labels: &mut [u32]) -> usize {
+        let (samples, nearest, mean) = (self.samples, &self.nearest, &self.mean);
+        zip_chunks(self.operations(), &mut self.shards, labels, self.shard_rows, |shard, labels| {
+            shard.assign(&samples.part(shard.first_row, labels.len()), mean, nearest, labels);
+        });
+        self.shards.iter().map(|shard| shard.changed).sum()
+    }
+
+    /// Σ wᵢ‖xᵢ − c‖² by the direct formula.
+    fn inertia(&mut self, centers: &[F], labels: &mut [u32]) -> f64 {
+        let (samples, mean) = (self.samples, &self.mean);
+        zip_chunks(samples.values.len(), &mut self.shards, labels, self.shard_rows, |shard, labels| {
+            shard.inertia = inertia_of(&samples.part(shard.first_row, labels.len()), mean, centers, labels);
+        });
+        self.shards.iter().map(|shard| shard.inertia).sum()
+    }
+}
+
+impl<F: Float> Shard<F> {
+    fn assign(&mut self, samples: &Samples<'_, F>, mean: &[F], nearest: &Centers<F>, labels: &mut [u32]) {
+        self.changed = 0;
+        self.sums.clear();
+        for (index, labels) in labels.chunks_mut(ROWS_IN_CACHE).enumerate() {
+            let part = samples.part(index * ROWS_IN_CACHE, labels.len());
+            self.changed += nearest.label(part.values, mean, &mut self.group, labels);
+            if !self.sums.is_absent() {
+                let sums = &mut self.sums;
+                vectorize(
+                    #[inline(always)]
+                    || sums.add_rows(&part, mean, labels),
+                );
+            }
+        }
+    }
+}
+
+/// Σ wᵢ‖xᵢ − c‖² over labelled rows, the mean taken from them as from the centers.
+pub(crate) fn inertia_of<F: Float>(
+    samples: &Samples<'_, F>,
+    mean: &[F],
+    centers: &[F],
+    labels: &[u32],
+) -> f64 {
+    let d = samples.n_features;
+    vectorize(
+        #[inline(always)]
+        || {
+            let mut inertia = 0.0;
+            for (row, (x, &label)) in samples.values.chunks_exact(d).zip(labels).enumerate() {
+                let center = &centers[label as usize * d..][..d];
+                inertia += samples.weight(row) * squared_distance_about(x, mean, center).as_f64();
+            }
+            inertia
+        },
+    )
+}
+
+/// The labels of rows about centers.
+pub(crate) fn assign<F: Float>(
+    samples: &Samples<'_, F>,
+    mean: &[F],
+    nearest: &Centers<F>,
+    labels: &mut [u32],
+) {
+    let (n, d) = (samples.n_samples(), samples.n_features);
+    let shard_rows = n.div_ceil(n.div_ceil(256).clamp(1, 64)).max(1);
+    let mut shards: Vec<_> = (0..n).step_by(shard_rows).map(|first_row| (first_row, Group::new(d))).collect();
+    let operations = samples.values.len().saturating_mul(nearest.n_clusters());
+    zip_chunks(operations, &mut shards, labels, shard_rows, |(first_row, group), labels| {
+        nearest.label(samples.part(*first_row, labels.len()).values, mean, group, labels);
+    });
+}
+
+/// Σ‖move‖² over the centers.
+fn moved<F: Float>(from: &[F], to: &[F]) -> f64 {
+    from.iter().zip(to).map(|(a, b)| (*b - *a).as_f64().powi(2)).sum()
+}
+
+/// Scales every row to length 1; a row of zeros, which has no direction, stays as it is.
+pub(crate) fn normalize<F: Float>(rows: &mut [F], n_features: usize) {
+    for row in rows.chunks_exact_mut(n_features) {
+        let norm = row.iter().map(|x| x.as_f64() * x.as_f64()).sum::<f64>().sqrt();
+        if norm > 0.0 {
+            row.iter_mut().for_each(|x| *x = F::of(x.as_f64() / norm));
+        }
+    }
+}

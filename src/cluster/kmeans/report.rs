@@ -1,0 +1,35 @@
+//! What there is to say about a fit.
+
+use std::fmt;
+
+/// What a fit of a k-means came to.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct KMeansReport {
+    /// Σ wᵢ‖xᵢ − c‖², c the center that is nearest to xᵢ.
+    pub inertia: f64,
+    /// The iterations of the best run, with the one that confirmed that nothing changes any more.
+    pub n_iter: usize,
+    /// Whether the best run stopped because nothing changed any more or the centers moved by less than `tol`,
+    /// and not at `max_iter`.
+    pub converged: bool,
+    /// The inertia after each iteration of the best run: of its labels, about the means that they make.
+    pub history: Vec<f64>,
+    /// How many clusters have a point. Fewer than `n_clusters` where the data has fewer distinct points.
+    pub distinct_clusters: usize,
+    /// The clusters that came out without a point.
+    pub empty_clusters: Vec<usize>,
+}
+
+impl fmt::Display for KMeansReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ending = if self.converged { "converged" } else { "stopped at max_iter" };
+        write!(f, "inertia {} after {} iterations, {ending}", self.inertia, self.n_iter)?;
+        if !self.empty_clusters.is_empty() {
+            let (found, wanted) =
+                (self.distinct_clusters, self.distinct_clusters + self.empty_clusters.len());
+            write!(f, "; {found} distinct clusters found, fewer than n_clusters={wanted}: duplicates in x?")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,204 @@
+//! The data of a clustering: rows in standard layout, their weights, and their moments.
+
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::parallel;
+use crate::simd::vectorize;
+use crate::validate;
+use ndarray::{ArrayBase, ArrayView2, CowArray, Data, Ix2};
+
+/// Accumulators side by side, so that short rows fill whole vectors too.
+const WIDTH: usize = 32;
+
+/// Rows of a piece of work that sums over columns.
+const PIECE: usize = 4096;
+
+/// Rows that were checked: finite, not empty, in standard layout.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Samples<'a, F> {
+    pub(crate) values: &'a [F],
+    pub(crate) n_features: usize,
+    /// One for each row; `None`: all are 1.
+    pub(crate) weights: Option<&'a [F]>,
+}
+
+impl<'a, F: Float> Samples<'a, F> {
+    pub(crate) fn n_samples(&self) -> usize {
+        self.values.len() / self.n_features
+    }
+
+    pub(crate) fn row(&self, row: usize) -> &'a [F] {
+        &self.values[row * self.n_features..][..self.n_features]
+    }
+
+    pub(crate) fn weight(&self, row: usize) -> f64 {
+        self.weights.map_or(1.0, |weights| weights[row].as_f64())
+    }
+
+    /// The rows from `first` on, `n_rows` of them, with their weights.
+    pub(crate) fn part(&self, first: usize, n_rows: usize) -> Self {
+        Self {
+            values: &self.values[first * self.n_features..][..n_rows * self.n_features],
+            weights: self.weights.map(|weights| &weights[first..][..n_rows]),
+            ..*self
+        }
+    }
+}
+
+/// The rows of `x` one after the other: as they lie, or copied where they lie otherwise.
+pub(crate) fn in_rows<'a, F: Float>(x: ArrayView2<'a, F>) -> CowArray<'a, F, Ix2> {
+    if x.is_standard_layout() { x.into() } else { x.as_standard_layout().into_owned().into() }
+}
+
+/// The elements of an array in standard layout.
+pub(crate) fn elements<'a, F, S: Data<Elem = F>>(x: &'a ArrayBase<S, Ix2>) -> &'a [F] {
+    x.as_slice().unwrap_or(&[])
+}
+
+/// Refuses values that are not finite, and such as have no square in the range of their type.
+pub(crate) fn in_range<F: Float>(owner: &'static str, x: ArrayView2<'_, F>) -> Result<()> {
+    let bound = F::of(0.25 * (F::max_value().as_f64() / x.ncols().max(1) as f64).sqrt());
+    let fits = match x.as_slice_memory_order() {
+        Some(slice) => vectorize(
+            #[inline(always)]
+            || slice.chunks(1024).all(|chunk| chunk.iter().fold(true, |fits, x| fits & (x.abs() < bound))),
+        ),
+        None => x.iter().all(|x| x.abs() < bound),
+    };
+    if fits {
+        return Ok(());
+    }
+    validate::finite("x", &x)?;
+    match x.indexed_iter().find(|(_, x)| x.abs() >= bound) {
+        Some(((row, feature), value)) => Err(too_large(owner, *value, row, feature)),
+        None => Ok(()),
+    }
+}
+
+fn too_large<F: Float>(owner: &'static str, value: F, row: usize, feature: usize) -> Error {
+    let expected = format!("values whose squared distances stay within the range of {}", F::NAME);
+    Error::invalid_parameter(owner, "x", format!("{value:e} at [{row}, {feature}]"), expected)
+}
+
+/// Where the data lies and how far it spreads.
+#[derive(Debug, Clone)]
+pub(crate) struct Moments<F> {
+    /// The mean of each column, weights left aside.
+    pub(crate) mean: Vec<F>,
+    /// The mean of the columns' variances, weights left aside.
+    pub(crate) mean_variance: f64,
+    /// Σ wᵢ‖xᵢ − mean‖²
+    pub(crate) spread: f64,
+}
+
+impl<F: Float> Moments<F> {
+    /// The moments of the rows; refuses rows that are not finite, and values whose squares are out of range.
+    pub(crate) fn of(samples: &Samples<'_, F>) -> Result<Self> {
+        let (n, d) = (samples.n_samples(), samples.n_features);
+        // A sum over a column is finite only if each of its elements is: the pass is the check, too.
+        let mean: Vec<f64> = column_sums(samples).iter().map(|sum| sum / n as f64).collect();
+        if mean.iter().any(|m| !m.is_finite()) {
+            let rows = ArrayView2::from_shape((n, d), samples.values);
+            rows.map_or(Ok(()), |rows| validate::finite("x", &rows))?;
+            return Err(out_of_range(samples, &vec![F::zero(); d]));
+        }
+        let mean: Vec<F> = mean.into_iter().map(F::of).collect();
+        let (spread, weighted) = spread(samples, &mean);
+        // The score of a row and the norms in it stay finite as long as this does.
+        if !(4.0 * spread < F::max_value().as_f64()) {
+            return Err(out_of_range(samples, &mean));
+        }
+        Ok(Self { mean, mean_variance: spread / (n * d) as f64, spread: weighted })
+    }
+
+    /// The same with the origin in the place of the mean.
+    pub(crate) fn about_zero(self, samples: &Samples<'_, F>) -> Self {
+        let mean = vec![F::zero(); self.mean.len()];
+        let (_, spread) = spread(samples, &mean);
+        Self { mean, spread, ..self }
+    }
+
+    /// Σ wᵢ‖xᵢ − mean‖² of other rows.
+    pub(crate) fn spread_of(&self, samples: &Samples<'_, F>) -> f64 {
+        spread(samples, &self.mean).1
+    }
+}
+
+/// Names the value that lies the farthest from its column's mean.
+fn out_of_range<F: Float>(samples: &Samples<'_, F>, mean: &[F]) -> Error {
+    let d = samples.n_features;
+    let distance = |index: usize| (samples.values[index].as_f64() - mean[index % d].as_f64()).abs();
+    let farthest =
+        (0..samples.values.len()).max_by(|&a, &b| distance(a).total_cmp(&distance(b))).unwrap_or(0);
+    too_large("KMeans", samples.values[farthest], farthest / d, farthest % d)
+}
+
+/// A piece of the rows and what it adds up to.
+struct Piece<'a, F> {
+    samples: Samples<'a, F>,
+    sums: Vec<f64>,
+}
+
+fn pieces<'a, F: Float>(samples: &Samples<'a, F>, n_sums: usize) -> Vec<Piece<'a, F>> {
+    let n = samples.n_samples();
+    let starts = (0..n).step_by(PIECE);
+    starts
+        .map(|first| Piece { samples: samples.part(first, PIECE.min(n - first)), sums: vec![0.0; n_sums] })
+        .collect()
+}
+
+/// Rows to take together so that their features fill [`WIDTH`] accumulators.
+pub(crate) fn rows_together(n_features: usize) -> usize {
+    WIDTH.div_ceil(n_features)
+}
+
+fn column_sums<F: Float>(samples: &Samples<'_, F>) -> Vec<f64> {
+    let d = samples.n_features;
+    let width = d * rows_together(d);
+    let mut pieces = pieces(samples, width);
+    parallel::for_each(samples.values.len(), &mut pieces, |piece| {
+        vectorize(
+            #[inline(always)]
+            || {
+                for rows in piece.samples.values.chunks(width) {
+                    piece.sums.iter_mut().zip(rows).for_each(|(sum, x)| *sum += x.as_f64());
+                }
+            },
+        );
+    });
+    let mut total = vec![0.0; d];
+    for sums in pieces.iter().flat_map(|piece| piece.sums.chunks_exact(d)) {
+        total.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
+    }
+    total
+}
+
+/// Σ‖xᵢ − mean‖² and Σ wᵢ‖xᵢ − mean‖².
+fn spread<F: Float>(samples: &Samples<'_, F>, mean: &[F]) -> (f64, f64) {
+    let d = samples.n_features;
+    let together = if samples.weights.is_some() { 1 } else { rows_together(d) };
+    let mean = mean.repeat(together);
+    let mut pieces = pieces(samples, mean.len() + 1);
+    parallel::for_each(samples.values.len(), &mut pieces, |piece| {
+        vectorize(
+            #[inline(always)]
+            || {
+                let Some((weighted, sums)) = piece.sums.split_first_mut() else { return };
+                for (row, rows) in piece.samples.values.chunks(mean.len()).enumerate() {
+                    if piece.samples.weights.is_some() {
+                        let square = |(x, m): (&F, &F)| (*x - *m).as_f64().powi(2);
+                        *weighted +=
+                            piece.samples.weight(row) * rows.iter().zip(&mean).map(square).sum::<f64>();
+                    }
+                    for ((sum, x), mean) in sums.iter_mut().zip(rows).zip(&mean) {
+                        let difference = (*x - *mean).as_f64();
+                        *sum += difference * difference;
+                    }
+                }
+            },
+        );
+    });
+    let plain = pieces.iter().map(|piece| piece.sums[1..].iter().sum::<f64>()).sum();
+    let weighted = pieces.iter().map(|piece| piece.sums[0]).sum();
+    (plain, if samples.weights.is_some() { weighted } else { plain })
+}

@@ -1,0 +1,133 @@
+//! How tight the clusters are and how far apart, by the means of their rows.
+
+use super::label::{Encoded, Label};
+use crate::error::Result;
+use crate::float::Float;
+use crate::validate;
+use ndarray::{Array2, ArrayBase, ArrayView1, ArrayView2, Data, Ix1, Ix2};
+
+/// The mean of each cluster, in `f64` whatever the data.
+fn means<F: Float>(x: ArrayView2<'_, F>, encoded: &Encoded) -> Array2<f64> {
+    let mut means = Array2::zeros((encoded.n_labels, x.ncols()));
+    for (row, &label) in x.rows().into_iter().zip(&encoded.labels) {
+        means.row_mut(label).iter_mut().zip(row).for_each(|(sum, x)| *sum += x.as_f64());
+    }
+    for (mut mean, size) in means.rows_mut().into_iter().zip(encoded.sizes()) {
+        mean /= size as f64;
+    }
+    means
+}
+
+fn squared_distance<F: Float>(row: ArrayView1<'_, F>, mean: ArrayView1<'_, f64>) -> f64 {
+    row.iter().zip(mean).map(|(x, mean)| (x.as_f64() - mean).powi(2)).sum()
+}
+
+fn within<F: Float>(x: ArrayView2<'_, F>, encoded: &Encoded, means: &Array2<f64>) -> f64 {
+    let distance = |(row, &label): (ArrayView1<'_, F>, &usize)| squared_distance(row, means.row(label));
+    x.rows().into_iter().zip(&encoded.labels).map(distance).sum()
+}
+
+/// Σ‖x − mean of its cluster‖², of any labelling; lower is tighter.
+///
+/// # Errors
+/// No data, NaN or infinities, or not one label for each row.
+///
+/// # Examples
+/// ```
+/// use axonal::metrics::inertia;
+/// use axonal::ndarray::array;
+///
+/// assert_eq!(inertia(&array![[0.0], [2.0], [7.0]], &array![0, 0, 1])?, 2.0);
+/// # Ok::<(), axonal::Error>(())
+/// ```
+pub fn inertia<F: Float, L: Label>(
+    x: &ArrayBase<impl Data<Elem = F>, Ix2>,
+    labels: &ArrayBase<impl Data<Elem = L>, Ix1>,
+) -> Result<f64> {
+    validate::not_empty("x", x)?;
+    validate::length("labels", labels.len(), x.nrows())?;
+    validate::finite("x", x)?;
+    let encoded = Encoded::new(labels);
+    Ok(within(x.view(), &encoded, &means(x.view(), &encoded)))
+}
+
+/// The variance between the clusters over the variance within, (B / (k − 1)) / (W / (n − k)); higher is better.
+///
+/// # Errors
+/// No data, NaN or infinities, not one label for each row, or not 2 to n − 1 distinct labels.
+///
+/// # Examples
+/// ```
+/// use axonal::metrics::calinski_harabasz_score;
+/// use axonal::ndarray::array;
+///
+/// let x = array![[0.0], [1.0], [10.0], [11.0]];
+/// assert_eq!(calinski_harabasz_score(&x, &array![0, 0, 1, 1])?, 200.0);
+/// # Ok::<(), axonal::Error>(())
+/// ```
+///
+/// # References
+/// Caliński and Harabasz, A dendrite method for cluster analysis, 1974.
+pub fn calinski_harabasz_score<F: Float, L: Label>(
+    x: &ArrayBase<impl Data<Elem = F>, Ix2>,
+    labels: &ArrayBase<impl Data<Elem = L>, Ix1>,
+) -> Result<f64> {
+    let encoded = Encoded::of_rows("calinski_harabasz_score", x.view(), labels)?;
+    let means = means(x.view(), &encoded);
+    let (n, k) = (x.nrows() as f64, encoded.n_labels as f64);
+    let sizes = encoded.sizes();
+    let mean_of_all: Vec<f64> = (0..x.ncols())
+        .map(|feature| {
+            means.column(feature).iter().zip(&sizes).map(|(mean, &size)| mean * size as f64).sum::<f64>() / n
+        })
+        .collect();
+    let mean_of_all = ndarray::aview1(&mean_of_all);
+    let between: f64 = means
+        .rows()
+        .into_iter()
+        .zip(&sizes)
+        .map(|(mean, &size)| size as f64 * squared_distance(mean, mean_of_all))
+        .sum();
+    let within = within(x.view(), &encoded, &means);
+    Ok(if within == 0.0 { 1.0 } else { between * (n - k) / (within * (k - 1.0)) })
+}
+
+/// The mean over the clusters of how much each resembles its most similar one, maxⱼ (sᵢ + sⱼ) / d(i, j), with s
+/// the mean distance to the cluster's mean; lower is better.
+///
+/// # Errors
+/// As [`calinski_harabasz_score`].
+///
+/// # Examples
+/// ```
+/// use axonal::metrics::davies_bouldin_score;
+/// use axonal::ndarray::array;
+///
+/// let x = array![[0.0, 0.0], [2.0, 2.0], [3.0, 3.0], [5.0, 5.0]];
+/// let score = davies_bouldin_score(&x, &array![0, 0, 1, 2])?;
+/// assert!((score - 5.0 / 12.0).abs() < 1e-12);
+/// # Ok::<(), axonal::Error>(())
+/// ```
+///
+/// # References
+/// Davies and Bouldin, A cluster separation measure, 1979, doi:10.1109/TPAMI.1979.4766909.
+pub fn davies_bouldin_score<F: Float, L: Label>(
+    x: &ArrayBase<impl Data<Elem = F>, Ix2>,
+    labels: &ArrayBase<impl Data<Elem = L>, Ix1>,
+) -> Result<f64> {
+    let encoded = Encoded::of_rows("davies_bouldin_score", x.view(), labels)?;
+    let means = means(x.view(), &encoded);
+    let mut spreads = vec![0.0; encoded.n_labels];
+    for (row, &label) in x.rows().into_iter().zip(&encoded.labels) {
+        spreads[label] += squared_distance(row, means.row(label)).sqrt();
+    }
+    spreads.iter_mut().zip(encoded.sizes()).for_each(|(spread, size)| *spread /= size as f64);
+    let likeness = |i: usize, j: usize| {
+        let distance = squared_distance(means.row(i), means.row(j)).sqrt();
+        // Clusters about one mean count as infinitely far apart, as in scikit-learn.
+        if i == j || distance == 0.0 { 0.0 } else { (spreads[i] + spreads[j]) / distance }
+    };
+    let k = encoded.n_labels;
+    let worst = |i: usize| (0..k).map(|j| likeness(i, j)).fold(0.0, f64::max);
+    Ok((0..k).map(worst).sum::<f64>() / k as f64)
+}

@@ -1,0 +1,62 @@
+//! Work shared by threads, with results that do not depend on how many there are.
+//!
+//! The work is cut into pieces by its size alone; each piece has its own place to write to, and whoever asked
+//! folds the pieces in their order. The pool is the caller's (or rayon's default); it is never configured here.
+
+/// Operations below which a second thread costs more than it brings.
+pub(crate) const WORTH_THREADS: usize = 1 << 19;
+
+/// Hands every item its stretch of `chunk` elements of `data`: by several threads where `operations` make that
+/// worth while, and without them in order.
+///
+/// There must be an item for every stretch; the last stretch may be shorter.
+pub(crate) fn zip_chunks<T: Send, U: Send>(
+    operations: usize,
+    items: &mut [T],
+    data: &mut [U],
+    chunk: usize,
+    work: impl Fn(&mut T, &mut [U]) + Sync + Send,
+) {
+    debug_assert!(items.len() * chunk >= data.len(), "every stretch needs an item");
+    #[cfg(feature = "rayon")]
+    if operations >= WORTH_THREADS && items.len() > 1 {
+        use rayon::prelude::*;
+        items.par_iter_mut().zip(data.par_chunks_mut(chunk)).for_each(|(item, stretch)| work(item, stretch));
+        return;
+    }
+    let _ = operations;
+    items.iter_mut().zip(data.chunks_mut(chunk)).for_each(|(item, stretch)| work(item, stretch));
+}
+
+/// Calls `work` for every item: by several threads where `operations` make that worth while.
+pub(crate) fn for_each<T: Send>(operations: usize, items: &mut [T], work: impl Fn(&mut T) + Sync + Send) {
+    #[cfg(feature = "rayon")]
+    if operations >= WORTH_THREADS && items.len() > 1 {
+        use rayon::prelude::*;
+        items.par_iter_mut().for_each(work);
+        return;
+    }
+    let _ = operations;
+    items.iter_mut().for_each(work);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_item_meets_its_own_stretch_with_and_without_threads() {
+        for operations in [0, WORTH_THREADS] {
+            let mut items: Vec<usize> = (0..5).collect();
+            let mut data = vec![0; 18];
+            zip_chunks(operations, &mut items, &mut data, 4, |item, stretch| {
+                stretch.fill(*item);
+                *item = stretch.len();
+            });
+            assert_eq!(items, [4, 4, 4, 4, 2]);
+            assert_eq!(data, [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4]);
+            for_each(operations, &mut items, |item| *item *= 10);
+            assert_eq!(items, [40, 40, 40, 40, 20]);
+        }
+    }
+}
