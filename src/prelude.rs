@@ -10,14 +10,15 @@ pub use crate::model_selection::{
     Classifier, GridSearch, KFold, RandomSearch, Regressor, StratifiedKFold, cross_val_score, cross_validate,
     train_test_split,
 };
+pub use crate::nn::layers::*;
 pub use crate::nn::{
-    Accuracy, ActivationLayer, Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, AnyOptimizer, Backward,
-    BinaryAccuracy, BinaryCrossentropy, Callback, CategoricalAccuracy, CategoricalCrossentropy, Config,
-    Constraint, CosineDecay, CosineDecayRestarts, Dense, Dropout, EvaluateOptions, Evaluation,
-    ExponentialDecay, FitOptions, Flatten, Forward, Ftrl, History, InverseTimeDecay, Lamb, Layer,
-    LearningRate, Lion, Loss, MeanAbsoluteError, MeanSquaredError, Metric, Mode, Model, Nadam, Optimizer,
-    PiecewiseConstantDecay, Plan, PolynomialDecay, PredictOptions, Regularizer, Reshape, RmsProp, Run,
-    Sequential, Sgd, Shape, SparseCategoricalAccuracy, SparseCategoricalCrossentropy, Verbose,
+    Accuracy, Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, AnyOptimizer, Backward, BinaryAccuracy,
+    BinaryCrossentropy, Callback, CategoricalAccuracy, CategoricalCrossentropy, Config, Constraint,
+    CosineDecay, CosineDecayRestarts, EvaluateOptions, Evaluation, ExponentialDecay, FitOptions, Forward,
+    Ftrl, History, InverseTimeDecay, Lamb, Layer, LearningRate, Lion, Loss, MeanAbsoluteError,
+    MeanSquaredError, Metric, Mode, Model, Nadam, Optimizer, PiecewiseConstantDecay, Plan, PolynomialDecay,
+    PredictOptions, Regularizer, RmsProp, Run, Sequential, Sgd, Shape, SparseCategoricalAccuracy,
+    SparseCategoricalCrossentropy, Verbose,
 };
 pub use crate::persistence::{LoadOptions, Registry};
 pub use crate::pipeline::Pipeline;
