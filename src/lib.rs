@@ -1,5 +1,43 @@
-//! Keras-style neural networks and scikit-learn-style k-means in pure Rust.
+//! Neural networks as in Keras and k-means as in scikit-learn, in pure Rust: model, fit, predict.
+//!
+//! A neuron turns its inputs into a number; layers of neurons turn an image, or "hours studied and the midterm
+//! grade", into a probability. Training is forward propagation, comparing with the known answer, and back
+//! propagation, again and again:
+//!
+//! ```
+//! use axonal::prelude::*;
+//!
+//! # fn main() -> Result<()> {
+//! # #[cfg(feature = "datasets")] {
+//! let iris = axonal::datasets::load_iris::<f32>()?;
+//! let (x_train, x_test, y_train, y_test) = train_test_split(&iris.data, &iris.target, 0.2, 7)?;
+//!
+//! let mut model = Sequential::new(4)
+//!     .add(Dense::new(16).activation(Activation::Relu))
+//!     .add(Dense::new(3).activation(Activation::Softmax))
+//!     .compile(Adam::new(0.02), SparseCategoricalCrossentropy::default())?
+//!     .metric(Accuracy::default());
+//! model.fit_with(&x_train, &y_train, FitOptions::new().epochs(50).batch_size(16))?;
+//!
+//! assert!(model.evaluate(&x_test, &y_test)?.get("accuracy").unwrap() > 0.9);
+//! let probabilities = model.predict(&x_test)?;
+//! assert_eq!(probabilities.dim(), (30, 3));
+//! # }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where to look
+//! - [`nn`]: networks: [`Sequential`](nn::Sequential), layers, losses, optimizers, metrics, callbacks.
+//! - [`datasets`], [`preprocessing`], [`model_selection`]: what comes before `fit`.
+//! - [`estimator`]: the traits that all of them share: `fit`, `predict`, `transform`, `score`.
+//! - [`prelude`]: everything a program needs, in one line.
+//!
+//! # Promises
+//! Nothing that a caller passes panics: every mistake is an [`Error`] that says what was expected and what came.
+//! The same seed gives the same bits, at any number of threads. Arrays are [`ndarray`]'s, which is re-exported.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(unreachable_pub)]
 
 pub mod activation;
 pub mod cluster;
@@ -13,12 +51,14 @@ pub mod metrics;
 pub mod model_selection;
 pub mod nn;
 mod parallel;
+pub mod persistence;
+pub mod pipeline;
 pub mod prelude;
 pub mod preprocessing;
 pub mod rng;
 pub mod simd;
 mod validate;
 
-pub use error::{Error, Result};
+pub use error::{Error, FileProblem, Result};
 pub use float::Float;
 pub use ndarray;

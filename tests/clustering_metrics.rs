@@ -89,7 +89,8 @@ fn trivial_labellings_agree() {
 fn means_of_the_entropies_are_ordered() {
     let (a, b) = seventeen();
     let by = |average| normalized_mutual_info_score_by(average, &a, &b).unwrap();
-    let scores = [Average::Min, Average::Geometric, Average::Arithmetic, Average::Max].map(by);
+    let scores =
+        [AverageMethod::Min, AverageMethod::Geometric, AverageMethod::Arithmetic, AverageMethod::Max].map(by);
     assert!(scores.windows(2).all(|pair| pair[0] >= pair[1]), "{scores:?}");
     close(scores[2], normalized_mutual_info_score(&a, &b).unwrap());
 }

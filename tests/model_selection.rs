@@ -45,7 +45,7 @@ fn impossible_splits_are_refused() {
     }
     assert_eq!(
         says(train_test_split(&x, &y, 0.9, 0)),
-        "train_test_split: test_size is 0.9, expected a share that leaves at least 1 of the 5 samples for training"
+        "train_test_split: test_size is 5 of 5 samples, with 0 for training, expected at least 1 sample in both parts"
     );
     assert_eq!(
         says(train_test_split(&x, &array![1, 2], 0.5, 0)),

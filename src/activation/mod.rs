@@ -2,12 +2,13 @@
 
 mod elementwise;
 mod names;
+mod passes;
 mod rows;
 
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::simd::vectorize;
 use elementwise as f;
+use passes::{map, map_rows, map_with, scale, scale_rows, scale_with};
 use serde::{Deserialize, Serialize};
 
 /// An activation function, with Keras's names and defaults.
@@ -203,20 +204,20 @@ impl Activation {
             Self::Relu => map(values, f::relu),
             Self::ReluWith { .. } | Self::Relu6 => {
                 let relu = self.bounded_relu();
-                map(values, |z| relu.apply(z));
+                map_with(values, relu, f::BoundedRelu::apply);
             }
             Self::LeakyRelu | Self::LeakyReluWith { .. } => {
                 let slope = self.parameter();
-                map(values, |z| f::leaky_relu(slope, z));
+                map_with(values, slope, f::leaky_relu);
             }
             Self::Elu | Self::EluWith { .. } => {
                 let alpha = self.parameter();
-                map(values, |z| f::elu(alpha, z));
+                map_with(values, alpha, f::elu);
             }
             Self::Selu => map(values, f::selu),
             Self::Celu | Self::CeluWith { .. } => {
                 let alpha = self.parameter();
-                map(values, |z| f::celu(alpha, z));
+                map_with(values, alpha, f::celu);
             }
             Self::Gelu => map(values, f::gelu),
             Self::GeluTanh => map(values, f::gelu_tanh),
@@ -224,19 +225,19 @@ impl Activation {
             Self::HardSigmoid => map(values, f::hard_sigmoid),
             Self::LogSigmoid => map(values, f::log_sigmoid),
             Self::SparseSigmoid => map(values, f::sparse_sigmoid),
-            Self::Softmax => by_row(width, values, |values| rows::softmax(width, values)),
-            Self::LogSoftmax => by_row(width, values, |values| rows::log_softmax(width, values)),
-            Self::Sparsemax => by_row(width, values, |values| rows::sparsemax(width, values)),
+            Self::Softmax => map_rows(width, values, rows::softmax),
+            Self::LogSoftmax => map_rows(width, values, rows::log_softmax),
+            Self::Sparsemax => map_rows(width, values, rows::sparsemax),
             Self::Tanh => map(values, f::hyperbolic_tangent),
             Self::HardTanh => map(values, f::hard_tanh),
             Self::TanhShrink => map(values, f::tanh_shrink),
             Self::SoftShrink | Self::SoftShrinkWith { .. } => {
                 let threshold = self.parameter();
-                map(values, |z| f::soft_shrink(threshold, z));
+                map_with(values, threshold, f::soft_shrink);
             }
             Self::HardShrink | Self::HardShrinkWith { .. } => {
                 let threshold = self.parameter();
-                map(values, |z| f::hard_shrink(threshold, z));
+                map_with(values, threshold, f::hard_shrink);
             }
             Self::Softplus => map(values, f::soft_plus),
             Self::Softsign => map(values, f::softsign),
@@ -246,7 +247,7 @@ impl Activation {
             Self::Exponential => map(values, f::exponential),
             Self::Squareplus | Self::SquareplusWith { .. } => {
                 let b = self.parameter();
-                map(values, |z| f::squareplus(b, z));
+                map_with(values, b, f::squareplus);
             }
             Self::SparsePlus => map(values, f::sparse_plus),
         }
@@ -288,24 +289,24 @@ impl Activation {
             Self::Relu => scale(dy, y, f::relu_derivative),
             Self::ReluWith { .. } => {
                 let relu = self.bounded_relu();
-                scale(dy, z, |z| relu.derivative(z));
+                scale_with(dy, z, relu, f::BoundedRelu::derivative);
             }
             Self::Relu6 => {
                 let relu = self.bounded_relu();
-                scale(dy, y, |y| relu.derivative(y));
+                scale_with(dy, y, relu, f::BoundedRelu::derivative);
             }
             Self::LeakyRelu | Self::LeakyReluWith { .. } => {
                 let slope = self.parameter();
-                scale(dy, y, |y| f::leaky_relu_derivative(slope, y));
+                scale_with(dy, y, slope, f::leaky_relu_derivative);
             }
             Self::Elu | Self::EluWith { .. } => {
                 let alpha = self.parameter();
-                scale(dy, y, |y| f::elu_derivative(alpha, y));
+                scale_with(dy, y, alpha, f::elu_derivative);
             }
             Self::Selu => scale(dy, y, f::selu_derivative),
             Self::Celu | Self::CeluWith { .. } => {
                 let alpha = self.parameter();
-                scale(dy, y, |y| f::celu_derivative(alpha, y));
+                scale_with(dy, y, alpha, f::celu_derivative);
             }
             Self::Gelu => scale(dy, z, f::gelu_derivative),
             Self::GeluTanh => scale(dy, z, f::gelu_tanh_derivative),
@@ -313,9 +314,9 @@ impl Activation {
             Self::HardSigmoid => scale(dy, y, f::hard_sigmoid_derivative),
             Self::LogSigmoid => scale(dy, y, f::log_sigmoid_derivative),
             Self::SparseSigmoid => scale(dy, y, f::sparse_sigmoid_derivative),
-            Self::Softmax => by_row(width, dy, |dy| rows::softmax_gradient(width, y, dy)),
-            Self::LogSoftmax => by_row(width, dy, |dy| rows::log_softmax_gradient(width, y, dy)),
-            Self::Sparsemax => by_row(width, dy, |dy| rows::sparsemax_gradient(width, y, dy)),
+            Self::Softmax => scale_rows(width, y, dy, rows::softmax_gradient),
+            Self::LogSoftmax => scale_rows(width, y, dy, rows::log_softmax_gradient),
+            Self::Sparsemax => scale_rows(width, y, dy, rows::sparsemax_gradient),
             Self::Tanh => scale(dy, y, f::hyperbolic_tangent_derivative),
             Self::HardTanh => scale(dy, y, f::hard_tanh_derivative),
             Self::TanhShrink => scale(dy, z, f::tanh_shrink_derivative),
@@ -333,7 +334,7 @@ impl Activation {
             Self::Exponential => scale(dy, y, f::exponential_derivative),
             Self::Squareplus | Self::SquareplusWith { .. } => {
                 let b = self.parameter();
-                scale(dy, y, |y| f::squareplus_derivative(b, y));
+                scale_with(dy, y, b, f::squareplus_derivative);
             }
             Self::SparsePlus => scale(dy, y, f::sparse_plus_derivative),
         }
@@ -393,26 +394,5 @@ impl Activation {
             ceiling: ceiling.map_or(F::infinity(), F::of),
             threshold: F::of(threshold),
         }
-    }
-}
-
-/// v := f(v).
-#[inline(always)]
-fn map<F: Float>(values: &mut [F], function: impl Fn(F) -> F) {
-    // Where f(v) is v itself, the compiler would store under a mask, which is slow; of v + 0 it does not know.
-    vectorize(|| values.iter_mut().for_each(|v| *v = function(*v + F::zero())));
-}
-
-/// dy := dy·f(of).
-#[inline(always)]
-fn scale<F: Float>(dy: &mut [F], of: &[F], derivative: impl Fn(F) -> F) {
-    vectorize(|| dy.iter_mut().zip(of).for_each(|(dy, &v)| *dy *= derivative(v)));
-}
-
-/// Calls a function of rows, unless the rows are empty.
-#[inline(always)]
-fn by_row<F: Float>(width: usize, values: &mut [F], function: impl FnOnce(&mut [F])) {
-    if width > 0 {
-        vectorize(|| function(values));
     }
 }

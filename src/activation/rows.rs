@@ -11,13 +11,19 @@ const LANES: usize = 8;
 pub(super) fn softmax<F: Float>(width: usize, values: &mut [F]) {
     for row in values.chunks_exact_mut(width) {
         let highest = maximum(row);
-        row.iter_mut().for_each(|v| *v -= highest);
+        for v in row.iter_mut() {
+            *v -= highest;
+        }
     }
     // Over the whole block: rows are often shorter than a vector register.
-    values.iter_mut().for_each(|v| *v = exp(*v));
+    for v in values.iter_mut() {
+        *v = exp(*v);
+    }
     for row in values.chunks_exact_mut(width) {
         let scale = F::one() / sum(row, |v| v);
-        row.iter_mut().for_each(|v| *v *= scale);
+        for v in row.iter_mut() {
+            *v *= scale;
+        }
     }
 }
 
@@ -26,7 +32,9 @@ pub(super) fn softmax<F: Float>(width: usize, values: &mut [F]) {
 pub(super) fn softmax_gradient<F: Float>(width: usize, y: &[F], dy: &mut [F]) {
     for (y, dy) in y.chunks_exact(width).zip(dy.chunks_exact_mut(width)) {
         let mean = dot(y, dy);
-        dy.iter_mut().zip(y).for_each(|(dy, &y)| *dy = y * (*dy - mean));
+        for (dy, &y) in dy.iter_mut().zip(y) {
+            *dy = y * (*dy - mean);
+        }
     }
 }
 
@@ -35,9 +43,13 @@ pub(super) fn softmax_gradient<F: Float>(width: usize, y: &[F], dy: &mut [F]) {
 pub(super) fn log_softmax<F: Float>(width: usize, values: &mut [F]) {
     for row in values.chunks_exact_mut(width) {
         let highest = maximum(row);
-        row.iter_mut().for_each(|v| *v -= highest);
+        for v in row.iter_mut() {
+            *v -= highest;
+        }
         let log_total = sum(row, exp).ln();
-        row.iter_mut().for_each(|v| *v -= log_total);
+        for v in row.iter_mut() {
+            *v -= log_total;
+        }
     }
 }
 
@@ -46,7 +58,9 @@ pub(super) fn log_softmax<F: Float>(width: usize, values: &mut [F]) {
 pub(super) fn log_softmax_gradient<F: Float>(width: usize, y: &[F], dy: &mut [F]) {
     for (y, dy) in y.chunks_exact(width).zip(dy.chunks_exact_mut(width)) {
         let total = sum(dy, |v| v);
-        dy.iter_mut().zip(y).for_each(|(dy, &y)| *dy -= exp(y) * total);
+        for (dy, &y) in dy.iter_mut().zip(y) {
+            *dy -= exp(y) * total;
+        }
     }
 }
 
@@ -58,7 +72,9 @@ pub(super) fn log_softmax_gradient<F: Float>(width: usize, y: &[F], dy: &mut [F]
 pub(super) fn sparsemax<F: Float>(width: usize, values: &mut [F]) {
     for row in values.chunks_exact_mut(width) {
         let highest = maximum(row);
-        row.iter_mut().for_each(|v| *v -= highest);
+        for v in row.iter_mut() {
+            *v -= highest;
+        }
         // τ lies in [−1, 0) after the shift, so what is a whole 1 below the maximum is out from the start.
         let (mut threshold, mut kept) = (-F::one(), usize::MAX);
         loop {
@@ -73,7 +89,9 @@ pub(super) fn sparsemax<F: Float>(width: usize, values: &mut [F]) {
             threshold = (total - F::one()) / F::of(count as f64);
             kept = count;
         }
-        row.iter_mut().for_each(|v| *v = at_least(*v - threshold, F::zero()));
+        for v in row.iter_mut() {
+            *v = at_least(*v - threshold, F::zero());
+        }
     }
 }
 
@@ -89,7 +107,9 @@ pub(super) fn sparsemax_gradient<F: Float>(width: usize, y: &[F], dy: &mut [F]) 
             }
         }
         let mean = total / F::of(f64::from(count.max(1)));
-        dy.iter_mut().zip(y).for_each(|(dy, &y)| *dy = select(y > F::zero(), *dy - mean, F::zero()));
+        for (dy, &y) in dy.iter_mut().zip(y) {
+            *dy = select(y > F::zero(), *dy - mean, F::zero());
+        }
     }
 }
 

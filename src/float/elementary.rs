@@ -26,14 +26,15 @@ pub trait Elementary: NdFloat {
     const TANH_RANGE: Self;
     /// Multiplying by it splits a number into two halves of its digits (Veltkamp 1968).
     const SPLITTER: Self;
-    /// (a + 5) times Mills' ratio of the normal distribution, in powers of (a − 5)/(a + 5), highest first.
-    const MILLS_RATIO: &'static [Self];
 
     /// 2ⁿ for a whole number n between the exponents of the type's normal numbers.
     fn power_of_two(n: Self) -> Self;
 
     /// The type's rendering of a constant.
     fn constant(value: f64) -> Self;
+
+    /// (a + 5)·R(a) with R of [`normal_distribution`], as a polynomial in t = (a − 5)/(a + 5).
+    fn scaled_mills_ratio(t: Self) -> Self;
 }
 
 impl Elementary for f32 {
@@ -45,20 +46,6 @@ impl Elementary for f32 {
     const LOG_SERIES: &'static [Self] = &[2.0 / 11.0, 2.0 / 9.0, 2.0 / 7.0, 2.0 / 5.0, 2.0 / 3.0];
     const TANH_RANGE: Self = 10.0;
     const SPLITTER: Self = 4097.0;
-    #[allow(clippy::excessive_precision, reason = "the fit's digits, rounded once")]
-    const MILLS_RATIO: &'static [Self] = &[
-        0.000_109_390_882,
-        0.000_660_748_697_295,
-        -0.000_852_651_582_553,
-        -0.003_071_442_163_51,
-        0.020_792_279_109_6,
-        -0.069_102_325_408_8,
-        0.165_022_509_212,
-        -0.313_534_464_438,
-        0.495_305_463_67,
-        -0.665_382_472_323,
-        0.769_193_051_082,
-    ];
 
     #[inline(always)]
     fn power_of_two(n: Self) -> Self {
@@ -69,6 +56,27 @@ impl Elementary for f32 {
     #[allow(clippy::cast_possible_truncation, reason = "rounding to the nearest f32 is the purpose")]
     fn constant(value: f64) -> Self {
         value as Self
+    }
+
+    #[inline(always)]
+    #[allow(clippy::excessive_precision, reason = "the fit's digits, rounded once")]
+    fn scaled_mills_ratio(t: Self) -> Self {
+        polynomial(
+            &[
+                0.000_109_390_882,
+                0.000_660_748_697_295,
+                -0.000_852_651_582_553,
+                -0.003_071_442_163_51,
+                0.020_792_279_109_6,
+                -0.069_102_325_408_8,
+                0.165_022_509_212,
+                -0.313_534_464_438,
+                0.495_305_463_67,
+                -0.665_382_472_323,
+                0.769_193_051_082,
+            ],
+            t,
+        )
     }
 }
 
@@ -105,32 +113,6 @@ impl Elementary for f64 {
     ];
     const TANH_RANGE: Self = 20.0;
     const SPLITTER: Self = 134_217_729.0;
-    #[allow(clippy::excessive_precision, reason = "the fit's digits, rounded once")]
-    const MILLS_RATIO: &'static [Self] = &[
-        -1.807_321_207_814_604_34e-10,
-        1.689_105_766_515_378_083e-9,
-        7.667_236_107_202_653_315e-9,
-        -9.144_502_081_289_173_86e-9,
-        -6.584_886_840_079_739_718e-8,
-        4.209_183_333_886_914_582e-8,
-        4.329_837_037_415_609_406e-7,
-        -3.365_122_043_499_069_501e-7,
-        -2.769_145_782_282_277_865e-6,
-        3.980_871_285_666_972_487e-6,
-        0.000_016_681_160_364_586_645_43,
-        -0.000_049_762_810_377_903_035_34,
-        -0.000_059_375_713_816_471_311_81,
-        0.000_544_899_065_037_323_011_5,
-        -0.000_797_869_400_739_248_787_1,
-        -0.002_993_376_770_649_268_116,
-        0.020_795_066_800_091_459_63,
-        -0.069_118_638_706_294_679_53,
-        0.165_020_366_170_375_025_3,
-        -0.313_533_156_671_305_171_4,
-        0.495_305_615_969_976_588_7,
-        -0.665_382_502_890_056_693_7,
-        0.769_193_049_750_062_958,
-    ];
 
     #[inline(always)]
     fn power_of_two(n: Self) -> Self {
@@ -140,6 +122,48 @@ impl Elementary for f64 {
     #[inline(always)]
     fn constant(value: f64) -> Self {
         value
+    }
+
+    #[inline(always)]
+    #[allow(clippy::excessive_precision, reason = "the fit's digits, rounded once")]
+    fn scaled_mills_ratio(t: Self) -> Self {
+        // In two parts, because the compiler does not unroll all of it.
+        let high = polynomial(
+            &[
+                -1.807_321_207_814_604_34e-10,
+                1.689_105_766_515_378_083e-9,
+                7.667_236_107_202_653_315e-9,
+                -9.144_502_081_289_173_86e-9,
+                -6.584_886_840_079_739_718e-8,
+                4.209_183_333_886_914_582e-8,
+                4.329_837_037_415_609_406e-7,
+                -3.365_122_043_499_069_501e-7,
+                -2.769_145_782_282_277_865e-6,
+                3.980_871_285_666_972_487e-6,
+                0.000_016_681_160_364_586_645_43,
+            ],
+            t,
+        );
+        let low = polynomial(
+            &[
+                -0.000_049_762_810_377_903_035_34,
+                -0.000_059_375_713_816_471_311_81,
+                0.000_544_899_065_037_323_011_5,
+                -0.000_797_869_400_739_248_787_1,
+                -0.002_993_376_770_649_268_116,
+                0.020_795_066_800_091_459_63,
+                -0.069_118_638_706_294_679_53,
+                0.165_020_366_170_375_025_3,
+                -0.313_533_156_671_305_171_4,
+                0.495_305_615_969_976_588_7,
+                -0.665_382_502_890_056_693_7,
+                0.769_193_049_750_062_958,
+            ],
+            t,
+        );
+        let cube = t * t * t;
+        let sixth = cube * cube;
+        high * (sixth * sixth) + low
     }
 }
 
@@ -161,11 +185,23 @@ pub(crate) fn at_least<E: Elementary>(x: E, bound: E) -> E {
     select(x < bound, bound, x)
 }
 
-/// A polynomial, the highest power's coefficient first.
+/// A polynomial of degree 3 or more, the highest power's coefficient first: its odd and its even powers side by
+/// side, so that neither waits for the other.
 #[inline(always)]
 fn polynomial<E: Elementary>(coefficients: &[E], x: E) -> E {
-    let sum = |sum: E, &coefficient: &E| sum * x + coefficient;
-    coefficients.split_first().map_or(E::zero(), |(&first, rest)| rest.iter().fold(first, sum))
+    let square = x * x;
+    let (mut odd, mut even, mut next) = if coefficients.len().is_multiple_of(2) {
+        (coefficients[0], coefficients[1], 2)
+    } else {
+        (coefficients[1], coefficients[0] * square + coefficients[2], 3)
+    };
+    // A plain loop: the adapters of iterators are calls that are not always inlined, and a call ends vectors.
+    while next < coefficients.len() {
+        odd = odd * square + coefficients[next];
+        even = even * square + coefficients[next + 1];
+        next += 2;
+    }
+    odd * x + even
 }
 
 /// `high + low` = n·ln 2 + r with whole n and |r| about ½ ln 2 at most: (eʳ − 1, a, b) with a + b = n.
@@ -259,7 +295,7 @@ pub(crate) fn normal_distribution<E: Elementary>(x: E) -> (E, E) {
     let trailing = a - leading;
     let e = exp_of_sum(-half * (leading * leading), -half * (trailing * (a + leading)));
     let inverse = one / (a + five);
-    let tail = e * (polynomial(E::MILLS_RATIO, (a - five) * inverse) * inverse);
+    let tail = e * (E::scaled_mills_ratio((a - five) * inverse) * inverse);
     let below = select(x < E::zero(), tail, one - tail);
     (below, e * E::constant(0.398_942_280_401_432_7))
 }

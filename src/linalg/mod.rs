@@ -131,6 +131,18 @@ pub fn add_rows<F: Float>(a: ArrayView2<'_, F>, sums: &mut [F]) {
     }
 }
 
+/// A slice as a row-major matrix.
+#[allow(clippy::expect_used, reason = "every caller cuts the slice to rows × columns first")]
+pub(crate) fn matrix<F>(values: &[F], rows: usize, columns: usize) -> ArrayView2<'_, F> {
+    ArrayView2::from_shape((rows, columns), values).expect("a slice of rows × columns")
+}
+
+/// As [`matrix`], to be written to.
+#[allow(clippy::expect_used, reason = "every caller cuts the slice to rows × columns first")]
+pub(crate) fn matrix_mut<F>(values: &mut [F], rows: usize, columns: usize) -> ArrayViewMut2<'_, F> {
+    ArrayViewMut2::from_shape((rows, columns), values).expect("a slice of rows × columns")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

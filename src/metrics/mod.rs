@@ -1,4 +1,20 @@
-//! Numbers that say how good an answer is.
+//! How good answers are, as numbers and tables: classification, regression, clustering.
+
+mod classification;
+mod regression;
+
+pub use classification::{
+    Average, ClassScore, ClassificationReport, ConfusionMatrix, Normalize, PrecisionRecallCurve, RocCurve,
+    accuracy_score, auc, average_precision_score, balanced_accuracy_score, brier_score_loss,
+    classification_report, cohen_kappa_score, confusion_matrix, f1_score, fbeta_score, jaccard_score,
+    log_loss, matthews_corrcoef, precision_recall_curve, precision_score, recall_score, roc_auc_ovr_score,
+    roc_auc_score, roc_curve, top_k_accuracy_score,
+};
+pub use regression::{
+    explained_variance_score, max_error, mean_absolute_error, mean_absolute_percentage_error,
+    mean_pinball_loss, mean_squared_error, mean_squared_log_error, median_absolute_error, r2_score,
+    root_mean_squared_error, root_mean_squared_log_error,
+};
 
 pub mod clustering;
 

@@ -1,3 +1,5 @@
+use crate::error::Result;
+use crate::validate;
 use ndarray::{Array, ArrayBase, Axis, Data, RemoveAxis};
 
 /// Anything that holds one sample after another: arrays of any rank along their first axis, slices.
@@ -50,4 +52,42 @@ impl<T: Clone> Samples for [T] {
     fn take(&self, rows: &[usize]) -> Vec<T> {
         rows.iter().map(|&row| self[row].clone()).collect()
     }
+}
+
+/// What `fit` and `score` are told about the samples, as far as it can be cut into folds: a reference to
+/// [`Samples`], or `()` for estimators that learn without targets.
+pub trait FoldTargets: Copy {
+    /// The targets of one fold.
+    type Owned;
+
+    /// Refuses targets that have not one entry for each of `n_samples` samples.
+    ///
+    /// # Errors
+    /// [`Error::Length`](crate::Error::Length).
+    fn check(self, n_samples: usize) -> Result<()>;
+
+    /// Copies of the targets at `rows`.
+    fn take(self, rows: &[usize]) -> Self::Owned;
+}
+
+impl<Y: Samples + ?Sized> FoldTargets for &Y {
+    type Owned = Y::Owned;
+
+    fn check(self, n_samples: usize) -> Result<()> {
+        validate::length("y", self.n_samples(), n_samples)
+    }
+
+    fn take(self, rows: &[usize]) -> Y::Owned {
+        Samples::take(self, rows)
+    }
+}
+
+impl FoldTargets for () {
+    type Owned = ();
+
+    fn check(self, _: usize) -> Result<()> {
+        Ok(())
+    }
+
+    fn take(self, _: &[usize]) {}
 }

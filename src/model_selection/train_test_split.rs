@@ -1,11 +1,13 @@
-use super::Samples;
-use crate::error::{Error, Result};
+use super::split::{Size, counts, random};
+use super::{Fold, Samples};
+use crate::error::Result;
 use crate::rng::{Purpose, Rng};
 use crate::validate;
 
 /// Splits samples and targets, in random order, into a part to learn from and a part to judge by.
 ///
-/// ⌈`test_size` · n⌉ samples are for testing, the rest for training; the seed decides which.
+/// ⌈`test_size` · n⌉ samples are for testing, the rest for training; the seed decides which. [`Split`](super::Split) has more
+/// options.
 ///
 /// # Shapes
 /// `x` and `y` are arrays of any rank and element type, or slices, with one sample along the first axis; `y` has as
@@ -40,36 +42,7 @@ pub fn train_test_split<X: Samples + ?Sized, Y: Samples + ?Sized>(
 ) -> Result<(X::Owned, X::Owned, Y::Owned, Y::Owned)> {
     let n_samples = x.n_samples();
     validate::length("y", y.n_samples(), n_samples)?;
-    let n_test = test_count(n_samples, test_size)?;
-    let order = Rng::new(seed, Purpose::Split, 0).permutation(n_samples);
-    let (test, train) = order.split_at(n_test);
-    Ok((x.take(train), x.take(test), y.take(train), y.take(test)))
-}
-
-/// How many of `n_samples` are for testing.
-#[allow(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "2^53 samples fit no memory, and the product lies between 0 and n_samples"
-)]
-fn test_count(n_samples: usize, test_size: f64) -> Result<usize> {
-    if !(test_size > 0.0 && test_size < 1.0) {
-        return Err(Error::invalid_parameter(
-            "train_test_split",
-            "test_size",
-            test_size,
-            "0 < test_size < 1",
-        ));
-    }
-    let n_test = (test_size * n_samples as f64).ceil() as usize;
-    if n_test >= n_samples {
-        return Err(Error::invalid_parameter(
-            "train_test_split",
-            "test_size",
-            test_size,
-            format!("a share that leaves at least 1 of the {n_samples} samples for training"),
-        ));
-    }
-    Ok(n_test)
+    let (n_train, n_test) = counts("train_test_split", None, Some(Size::Share(test_size)), 0.25, n_samples)?;
+    let Fold { train, test } = random(n_samples, n_train, n_test, Rng::new(seed, Purpose::Split, 0));
+    Ok((x.take(&train), x.take(&test), y.take(&train), y.take(&test)))
 }

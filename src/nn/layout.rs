@@ -8,7 +8,6 @@ use crate::nn::constraint::Constraint;
 use crate::nn::layer::{Layer, Plan, Shape};
 use crate::nn::regularizer::Regularizer;
 use crate::rng::{Purpose, Rng};
-use ndarray::{ArrayView2, ArrayViewMut2};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -51,7 +50,6 @@ pub(crate) struct Variable {
     pub(crate) trainable: bool,
     pub(crate) initializer: Initializer,
     pub(crate) regularizer: Option<Regularizer>,
-    #[allow(dead_code, reason = "read by the updater where constraints are applied")]
     pub(crate) constraint: Option<Constraint>,
 }
 
@@ -178,6 +176,9 @@ fn check_plan(name: &str, plan: &Plan) -> Result<()> {
         if let Some(regularizer) = spec.regularizer {
             regularizer.validate(&format!("{owner}/{}", spec.name))?;
         }
+        if let Some(constraint) = spec.constraint {
+            constraint.validate(&format!("{owner}/{}", spec.name))?;
+        }
     }
     if let Some(regularizer) = plan.declared_activity_regularizer() {
         regularizer.validate(&owner)?;
@@ -200,16 +201,4 @@ pub(crate) fn zeros<F: Float>(what: &str, len: usize) -> Result<Vec<F>> {
     values.try_reserve_exact(len).map_err(refused)?;
     values.resize(len, F::zero());
     Ok(values)
-}
-
-/// A row-major matrix over a slice that the container has cut to its length.
-#[allow(clippy::expect_used, reason = "every caller cuts the slice to rows × columns first")]
-pub(crate) fn matrix<F>(values: &[F], rows: usize, columns: usize) -> ArrayView2<'_, F> {
-    ArrayView2::from_shape((rows, columns), values).expect("a slice of rows × columns")
-}
-
-/// As [`matrix`], to be written to.
-#[allow(clippy::expect_used, reason = "every caller cuts the slice to rows × columns first")]
-pub(crate) fn matrix_mut<F>(values: &mut [F], rows: usize, columns: usize) -> ArrayViewMut2<'_, F> {
-    ArrayViewMut2::from_shape((rows, columns), values).expect("a slice of rows × columns")
 }

@@ -2,26 +2,28 @@
 
 pub mod callback;
 pub mod constraint;
-mod fit_options;
+pub(crate) mod fit_options;
 mod history;
 pub mod layer;
 pub mod layers;
-mod layout;
+pub(crate) mod layout;
 pub mod loss;
 pub mod metric;
-mod model;
+pub(crate) mod model;
 pub mod optimizer;
 pub mod regularizer;
 mod sequential;
 mod targets;
-mod updater;
+pub(crate) mod updater;
 mod workspace;
 
 pub use callback::{Callback, Run};
 pub use constraint::Constraint;
 pub use fit_options::{EvaluateOptions, FitOptions, PredictOptions, Verbose};
 pub use history::{Evaluation, History, Logs};
-pub use layer::{Backward, Config, Forward, Layer, Mode, Nested, ParamSpec, Plan, Shape, StateSpec};
+pub use layer::{
+    Backward, Config, Forward, Layer, LayerConfig, Mode, Nested, ParamSpec, Plan, Shape, StateSpec,
+};
 pub use layers::*;
 pub use loss::*;
 pub use metric::*;

@@ -20,8 +20,9 @@ pub trait TargetElement<F>: Copy + 'static {
 /// use axonal::ndarray::array;
 /// use axonal::nn::Targets;
 ///
-/// let labels: Targets<'_, f32> = (&array![2u8, 0, 1]).into();
-/// let values: Targets<'_, f32> = (&array![[0.5f32], [1.0]]).into();
+/// let (classes, numbers) = (array![2u8, 0, 1], array![[0.5f32], [1.0]]);
+/// let labels: Targets<'_, f32> = (&classes).into();
+/// let values: Targets<'_, f32> = (&numbers).into();
 /// let booleans: Targets<'_, f32> = [true, false].as_slice().into();
 /// assert_eq!((labels.len(), values.len(), booleans.len()), (3, 2, 2));
 /// ```
@@ -127,6 +128,17 @@ pub enum TargetView<'a, F> {
     Labels(&'a [usize]),
 }
 
+impl<F> TargetView<'_, F> {
+    /// The same targets, borrowed for a shorter time.
+    #[must_use]
+    pub fn view(&self) -> TargetView<'_, F> {
+        match self {
+            TargetView::Values(values) => TargetView::Values(values.view()),
+            TargetView::Labels(labels) => TargetView::Labels(labels),
+        }
+    }
+}
+
 /// Targets that have been checked against an output shape, once for a whole `fit`.
 #[derive(Debug, Clone)]
 pub(crate) enum Prepared<F> {
@@ -140,7 +152,7 @@ impl<F: Float> Prepared<F> {
         match self {
             Prepared::Values { values, width } => {
                 let rows = values.get(start * width..end * width).unwrap_or_default();
-                TargetView::Values(crate::nn::layout::matrix(rows, end - start, *width))
+                TargetView::Values(crate::linalg::matrix(rows, end - start, *width))
             }
             Prepared::Labels { labels, width } => {
                 TargetView::Labels(labels.get(start * width..end * width).unwrap_or_default())

@@ -2,8 +2,9 @@
 
 use crate::error::Result;
 use crate::float::Float;
+use crate::linalg::{matrix, matrix_mut};
 use crate::nn::layer::{Backward, Forward, Mode};
-use crate::nn::layout::{Layout, Node, matrix, matrix_mut, zeros};
+use crate::nn::layout::{Layout, Node, zeros};
 use crate::rng::RowRng;
 use ndarray::ArrayView2;
 

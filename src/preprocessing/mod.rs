@@ -1,8 +1,42 @@
-//! Putting data into the form that estimators like: scaled.
+//! Putting data into the form that estimators like: scaled, encoded, completed, combined.
+//!
+//! Every transformer learns with `fit` ([`Fit`](crate::estimator::Fit)) and applies with `transform`
+//! ([`Transform`](crate::estimator::Transform)); [`FitTransform::fit_transform`] does both. What was learned is f64, so that one
+//! fitted transformer serves f32 and f64 data, and NaN is refused everywhere but in [`SimpleImputer`].
 
+mod category;
+mod column_transformer;
+mod fit_transform;
+mod label_encoder;
+mod max_abs_scaler;
+mod min_max_scaler;
+mod normalizer;
+mod one_hot_encoder;
+mod ordinal_encoder;
+#[cfg(feature = "pca")]
+mod pca;
+mod polynomial_features;
+mod robust_scaler;
+mod simple_imputer;
 mod standard_scaler;
+mod to_categorical;
 
+pub use category::{Category, CategoryValue};
+pub use column_transformer::{ColumnStep, ColumnTransformer, Remainder};
+pub use fit_transform::FitTransform;
+pub use label_encoder::LabelEncoder;
+pub use max_abs_scaler::MaxAbsScaler;
+pub use min_max_scaler::MinMaxScaler;
+pub use normalizer::{Norm, Normalizer};
+pub use one_hot_encoder::{DropCategory, OneHotEncoder, Unknown};
+pub use ordinal_encoder::OrdinalEncoder;
+#[cfg(feature = "pca")]
+pub use pca::{Pca, PcaComponents};
+pub use polynomial_features::PolynomialFeatures;
+pub use robust_scaler::RobustScaler;
+pub use simple_imputer::{Impute, SimpleImputer};
 pub use standard_scaler::StandardScaler;
+pub use to_categorical::{ClassNumber, to_categorical};
 
 use crate::error::Result;
 use crate::float::Float;
@@ -35,4 +69,38 @@ fn by_column<F: Float, S: Data<Elem = F>>(
         }
     }
     y
+}
+
+/// `of(so far, value)` folded over each column, from `start`.
+fn fold_columns<F: Float, S: Data<Elem = F>>(
+    x: &ArrayBase<S, Ix2>,
+    start: f64,
+    of: impl Fn(f64, f64) -> f64,
+) -> Vec<f64> {
+    let mut folded = vec![start; x.ncols()];
+    for row in x.rows() {
+        folded.iter_mut().zip(row).for_each(|(folded, value)| *folded = of(*folded, value.as_f64()));
+    }
+    folded
+}
+
+/// A range or a spread to divide by; one that is no more than rounding counts as 1.
+fn divisor(spread: f64) -> f64 {
+    if spread < 10.0 * f64::EPSILON { 1.0 } else { spread }
+}
+
+/// The `q`-quantile (0 to 1) of ascending numbers, linear between neighbours.
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a position among numbers in memory"
+)]
+fn quantile(sorted: &[f64], q: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
+    let position = q * last as f64;
+    let (below, above) = (sorted[position.floor() as usize], sorted[(position.ceil() as usize).min(last)]);
+    let t = position.fract();
+    // From the nearer end, so that the result never leaves the interval.
+    if t < 0.5 { below + (above - below) * t } else { above - (above - below) * (1.0 - t) }
 }

@@ -10,6 +10,7 @@ pub(crate) mod init;
 pub(crate) mod lloyd;
 pub(crate) mod nearest;
 pub(crate) mod plus_plus;
+mod record;
 mod relocation;
 pub(crate) mod report;
 pub(crate) mod samples;
@@ -17,6 +18,7 @@ mod sums;
 
 pub use init::{InitFunction, KMeansInit};
 pub use plus_plus::kmeans_plusplus;
+pub(crate) use record::{Learned, Settings};
 pub use report::KMeansReport;
 
 use crate::error::{Error, Result};

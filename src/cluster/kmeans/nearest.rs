@@ -121,6 +121,11 @@ impl<F: Float> Centers<F> {
         }
     }
 
+    /// The centers (k, d) that were taken over.
+    pub(crate) fn centers(&self) -> Vec<F> {
+        self.negated.iter().take(self.n_clusters * self.n_features).map(|c| -*c).collect()
+    }
+
     /// How many centers there are.
     pub(crate) fn n_clusters(&self) -> usize {
         self.n_clusters

@@ -8,7 +8,7 @@ use ndarray::{ArrayBase, Data, Ix1};
 /// How the entropies of the two labellings become one normalizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub enum Average {
+pub enum AverageMethod {
     /// The smaller of the two.
     Min,
     /// The square root of their product.
@@ -20,7 +20,7 @@ pub enum Average {
     Max,
 }
 
-impl Average {
+impl AverageMethod {
     fn of(self, a: f64, b: f64) -> f64 {
         match self {
             Self::Min => a.min(b),
@@ -110,7 +110,7 @@ pub fn normalized_mutual_info_score<A: Label, B: Label>(
     labels_true: &ArrayBase<impl Data<Elem = A>, Ix1>,
     labels_pred: &ArrayBase<impl Data<Elem = B>, Ix1>,
 ) -> Result<f64> {
-    normalized_mutual_info_score_by(Average::Arithmetic, labels_true, labels_pred)
+    normalized_mutual_info_score_by(AverageMethod::Arithmetic, labels_true, labels_pred)
 }
 
 /// [`normalized_mutual_info_score`] over another mean of the entropies.
@@ -118,7 +118,7 @@ pub fn normalized_mutual_info_score<A: Label, B: Label>(
 /// # Errors
 /// Labels of different lengths.
 pub fn normalized_mutual_info_score_by<A: Label, B: Label>(
-    average: Average,
+    average: AverageMethod,
     labels_true: &ArrayBase<impl Data<Elem = A>, Ix1>,
     labels_pred: &ArrayBase<impl Data<Elem = B>, Ix1>,
 ) -> Result<f64> {
@@ -158,7 +158,7 @@ pub fn adjusted_mutual_info_score<A: Label, B: Label>(
         return Ok(1.0);
     }
     let expected = expected_information(&counted);
-    let mean = Average::Arithmetic.of(entropy_of(&counted.classes), entropy_of(&counted.clusters));
+    let mean = AverageMethod::Arithmetic.of(entropy_of(&counted.classes), entropy_of(&counted.clusters));
     // The rounding of two numbers that are equal must not decide about the sign, nor divide by zero.
     let at_least_epsilon = |v: f64| if v < 0.0 { v.min(-f64::EPSILON) } else { v.max(f64::EPSILON) };
     Ok(at_least_epsilon(information_of(&counted) - expected) / at_least_epsilon(mean - expected))

@@ -14,9 +14,9 @@ mod silhouette;
 pub use contingency::contingency_matrix;
 pub use dispersion::{calinski_harabasz_score, davies_bouldin_score, inertia};
 pub use information::{
-    Average, adjusted_mutual_info_score, completeness_score, entropy, homogeneity_completeness_v_measure,
-    homogeneity_score, mutual_info_score, normalized_mutual_info_score, normalized_mutual_info_score_by,
-    v_measure_score,
+    AverageMethod, adjusted_mutual_info_score, completeness_score, entropy,
+    homogeneity_completeness_v_measure, homogeneity_score, mutual_info_score, normalized_mutual_info_score,
+    normalized_mutual_info_score_by, v_measure_score,
 };
 pub use label::Label;
 pub use pairs::{adjusted_rand_score, fowlkes_mallows_score, rand_score};

@@ -1,8 +1,12 @@
 //! Hyperparameters as data, for files.
 
+use super::Layer;
 use crate::error::{Error, Result};
+use crate::float::Float;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::sync::Arc;
 
 /// The hyperparameters of a recipe (a layer, loss, optimizer or metric), as named values.
 ///
@@ -56,3 +60,44 @@ impl Config {
         })
     }
 }
+
+/// A layer inside of the configuration of another: its kind and its hyperparameters.
+///
+/// # Examples
+/// ```
+/// use axonal::nn::LayerConfig;
+/// use axonal::prelude::*;
+///
+/// let inner = LayerConfig::of::<f32>(&Dropout::new(0.5)).unwrap();
+/// assert_eq!(inner.kind(), "dropout");
+/// assert_eq!(serde_json::to_string(&inner).unwrap(), r#"{"kind":"dropout","config":{"rate":0.5}}"#);
+/// ```
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LayerConfig {
+    kind: String,
+    config: Box<RawValue>,
+}
+
+impl LayerConfig {
+    /// The configuration of a layer; `None` where it has none.
+    pub fn of<F: Float>(layer: &dyn Layer<F>) -> Option<Self> {
+        let config = RawValue::from_string(layer.config()?.0).ok()?;
+        Some(Self { kind: layer.kind().into(), config })
+    }
+
+    /// The layer's kind.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// The layer's hyperparameters.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        Config(self.config.get().into())
+    }
+}
+
+/// Makes the layers inside of another one from their kinds and configurations, to a depth limit.
+pub(crate) type InnerLayers<'a, F> = dyn Fn(&str, &Config) -> Result<Arc<dyn Layer<F>>> + 'a;

@@ -9,7 +9,8 @@ mod pass;
 mod plan;
 mod shape;
 
-pub use config::Config;
+pub(crate) use config::InnerLayers;
+pub use config::{Config, LayerConfig};
 pub use pass::{Backward, Forward, Mode};
 pub use plan::{Nested, ParamSpec, Plan, StateSpec};
 pub use shape::Shape;

@@ -4,11 +4,11 @@ use crate::activation::Activation;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::initializer::Initializer;
-use crate::linalg;
+use crate::linalg::{self, matrix, matrix_mut};
 use crate::nn::constraint::Constraint;
 use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
 use crate::nn::regularizer::Regularizer;
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
 /// A fully connected layer: `y = activation(x · kernel + bias)`, on the last axis of its input.
@@ -155,7 +155,7 @@ impl Dense {
     /// The kernel (n, units) as a matrix, and the bias.
     fn parts<'a, F: Float>(&self, params: &'a [F]) -> (ArrayView2<'a, F>, Option<&'a [F]>) {
         let (kernel, bias) = params.split_at(params.len() - if self.use_bias { self.units } else { 0 });
-        (rows(kernel, self.units), self.use_bias.then_some(bias))
+        (matrix(kernel, kernel.len() / self.units, self.units), self.use_bias.then_some(bias))
     }
 }
 
@@ -193,7 +193,8 @@ impl<F: Float> Layer<F> for Dense {
         }
         // Several axes: every run along the last one is a row of its own.
         if let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) {
-            linalg::affine(rows(x, kernel.nrows()), kernel, bias, rows_mut(y, self.units));
+            let runs = x.len() / kernel.nrows();
+            linalg::affine(matrix(x, runs, kernel.nrows()), kernel, bias, matrix_mut(y, runs, self.units));
         }
     }
 
@@ -201,29 +202,18 @@ impl<F: Float> Layer<F> for Dense {
         let Backward { x, dy, mut dx, dx_needed, params, grads, .. } = pass;
         let (kernel, _) = self.parts(params);
         let (Some(x), Some(dy), Some(dx)) = (x.as_slice(), dy.as_slice(), dx.as_slice_mut()) else { return };
-        let (x, dy) = (rows(x, kernel.nrows()), rows(dy, self.units));
+        let runs = dy.len() / self.units;
+        let (x, dy) = (matrix(x, runs, kernel.nrows()), matrix(dy, runs, self.units));
         let (dkernel, dbias) = grads.split_at_mut(kernel.len());
         // y = x · kernel + bias  =>  dkernel += xᵀ · dy, dbias += Σ dy over the batch, dx = dy · kernelᵀ
-        linalg::gemm(F::one(), x.t(), dy, F::one(), rows_mut(dkernel, self.units));
+        linalg::gemm(F::one(), x.t(), dy, F::one(), matrix_mut(dkernel, kernel.nrows(), self.units));
         linalg::add_rows(dy, dbias);
         if dx_needed {
-            linalg::gemm(F::one(), dy, kernel.t(), F::zero(), rows_mut(dx, kernel.nrows()));
+            linalg::gemm(F::one(), dy, kernel.t(), F::zero(), matrix_mut(dx, runs, kernel.nrows()));
         }
     }
 
     fn config(&self) -> Option<Config> {
         Config::of(self)
     }
-}
-
-/// A slice as rows of `columns` numbers.
-#[allow(clippy::expect_used, reason = "the plan made every length a multiple of the columns")]
-fn rows<F>(values: &[F], columns: usize) -> ArrayView2<'_, F> {
-    ArrayView2::from_shape((values.len() / columns, columns), values).expect("whole rows")
-}
-
-/// As [`rows`], to be written to.
-#[allow(clippy::expect_used, reason = "the plan made every length a multiple of the columns")]
-fn rows_mut<F>(values: &mut [F], columns: usize) -> ArrayViewMut2<'_, F> {
-    ArrayViewMut2::from_shape((values.len() / columns, columns), values).expect("whole rows")
 }

@@ -16,6 +16,7 @@ use crate::float::Float;
 use crate::nn::layer::{Config, Shape};
 use crate::nn::targets::{TargetForm, TargetView};
 use ndarray::{ArrayView2, ArrayViewMut2};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -145,7 +146,7 @@ pub trait Loss<F: Float>: Debug + Send + Sync {
     /// The loss over the batch and, where asked for, its gradient toward the prediction.
     fn compute(&self, pass: LossPass<'_, F>) -> f64;
 
-    /// The hyperparameters for files; `None` (the default): the model saves without its loss.
+    /// The hyperparameters for files; `None` (the default): a model of it saves its weights only.
     fn config(&self) -> Option<Config> {
         None
     }
@@ -247,5 +248,47 @@ pub(crate) fn values_at<'a, F>(targets: &'a TargetView<'_, F>, index: usize, las
     match targets {
         TargetView::Values(values) => values.as_slice().map_or(&[], |values| &values[index * last..][..last]),
         TargetView::Labels(_) => &[],
+    }
+}
+
+/// The kinds of these losses in files. Append only: a file names its loss by them.
+pub(crate) const KINDS: &[&str] = &[
+    "binary_crossentropy",
+    "categorical_crossentropy",
+    "mean_absolute_error",
+    "mean_squared_error",
+    "sparse_categorical_crossentropy",
+];
+
+/// The loss of a kind from its hyperparameters; `None` for a kind that is not one of these.
+pub(crate) fn from_config<F: Float>(kind: &str, config: &Config) -> Option<Result<Arc<dyn Loss<F>>>> {
+    Some(match kind {
+        "binary_crossentropy" => read::<F, BinaryCrossentropy>(kind, config),
+        "categorical_crossentropy" => read::<F, CategoricalCrossentropy>(kind, config),
+        "mean_absolute_error" => read::<F, MeanAbsoluteError>(kind, config),
+        "mean_squared_error" => read::<F, MeanSquaredError>(kind, config),
+        "sparse_categorical_crossentropy" => read::<F, SparseCategoricalCrossentropy>(kind, config),
+        _ => return None,
+    })
+}
+
+fn read<F: Float, L: Loss<F> + DeserializeOwned + 'static>(
+    kind: &str,
+    config: &Config,
+) -> Result<Arc<dyn Loss<F>>> {
+    Ok(Arc::new(config.read::<L>(kind)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_known_and_no_other() {
+        let nothing = Config::from_json("[");
+        for kind in KINDS {
+            assert!(from_config::<f32>(kind, &nothing).is_some_and(|made| made.is_err()), "{kind}");
+        }
+        assert!(from_config::<f32>("MeanSquaredError", &nothing).is_none());
     }
 }

@@ -12,6 +12,7 @@ use crate::float::Float;
 use crate::nn::layer::{Config, Shape};
 use crate::nn::targets::TargetView;
 use ndarray::ArrayView2;
+use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -145,7 +146,7 @@ pub trait Metric<F: Float>: Debug + Send + Sync {
         Direction::Unknown
     }
 
-    /// The hyperparameters for files; `None` (the default): the model saves without it.
+    /// The hyperparameters for files; `None` (the default): a model of it saves its weights only.
     fn config(&self) -> Option<Config> {
         None
     }
@@ -198,5 +199,51 @@ pub(crate) fn mean(totals: &[f64]) -> f64 {
     match *totals {
         [sum, count, ..] if count != 0.0 => sum / count,
         _ => 0.0,
+    }
+}
+
+/// The kinds of these metrics in files. Append only: a file names its metrics by them.
+pub(crate) const KINDS: &[&str] = &[
+    "accuracy",
+    "binary_accuracy",
+    "categorical_accuracy",
+    "mean_absolute_error",
+    "mean_squared_error",
+    "root_mean_squared_error",
+    "sparse_categorical_accuracy",
+];
+
+/// The metric of a kind from its hyperparameters; `None` for a kind that is not one of these.
+pub(crate) fn from_config<F: Float>(kind: &str, config: &Config) -> Option<Result<Arc<dyn Metric<F>>>> {
+    Some(match kind {
+        "accuracy" => read::<F, Accuracy>(kind, config),
+        "binary_accuracy" => read::<F, BinaryAccuracy>(kind, config),
+        "categorical_accuracy" => read::<F, CategoricalAccuracy>(kind, config),
+        "mean_absolute_error" => read::<F, MeanAbsoluteErrorMetric>(kind, config),
+        "mean_squared_error" => read::<F, MeanSquaredErrorMetric>(kind, config),
+        "root_mean_squared_error" => read::<F, RootMeanSquaredError>(kind, config),
+        "sparse_categorical_accuracy" => read::<F, SparseCategoricalAccuracy>(kind, config),
+        _ => return None,
+    })
+}
+
+fn read<F: Float, M: Metric<F> + DeserializeOwned + 'static>(
+    kind: &str,
+    config: &Config,
+) -> Result<Arc<dyn Metric<F>>> {
+    Ok(Arc::new(config.read::<M>(kind)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_known_and_no_other() {
+        let nothing = Config::from_json("[");
+        for kind in KINDS {
+            assert!(from_config::<f32>(kind, &nothing).is_some_and(|made| made.is_err()), "{kind}");
+        }
+        assert!(from_config::<f32>("Accuracy", &nothing).is_none());
     }
 }

@@ -379,6 +379,9 @@ impl<'a, F: Float> Session<'a, F> {
 
     fn run(mut self, model: &mut Model<F>, callbacks: &mut [Box<dyn Callback<F> + '_>]) -> Result<History> {
         let outcome = self.epochs(model, callbacks);
+        if outcome.is_ok() {
+            model.updater.finish(&mut model.params);
+        }
         // Callbacks close their files and restore their weights also where the run failed.
         let closed = self.call(model, callbacks, |callback, run| callback.on_train_end(run));
         outcome?;
@@ -463,7 +466,7 @@ impl<'a, F: Float> Session<'a, F> {
         self.trainer.scores.write(&mut self.epoch_logs, 0);
         let n_scores = 1 + model.metrics.len();
         if let Some((samples, workspace, scores)) = &mut self.held_out {
-            if (epoch + 1) % self.options.validation_freq == 0 {
+            if (epoch + 1).is_multiple_of(self.options.validation_freq) {
                 scores.reset();
                 model.score_samples(samples, workspace, scores);
                 scores.write(&mut self.epoch_logs, n_scores);

@@ -98,6 +98,16 @@ impl<F: Float> Model<F> {
         self.origin = Some(Arc::new((self.params.clone(), self.state.clone())));
     }
 
+    /// The weights to start over from, where they did not all come from the seed: parameters and state.
+    pub(crate) fn origin(&self) -> Option<(&[F], &[F])> {
+        self.origin.as_deref().map(|(params, state)| (params.as_slice(), state.as_slice()))
+    }
+
+    /// Sets the weights to start over from.
+    pub(crate) fn set_origin(&mut self, params: Vec<F>, state: Vec<F>) {
+        self.origin = Some(Arc::new((params, state)));
+    }
+
     /// Adds a metric, computed beside the loss and found under its name in histories and evaluations.
     #[must_use]
     pub fn metric(mut self, metric: impl Metric<F> + 'static) -> Self {
@@ -171,7 +181,7 @@ impl<F: Float> Model<F> {
     }
 
     /// Refuses options that `with_fit_options` was given and a model cannot keep.
-    fn check_kept_options(&self) -> Result<()> {
+    pub(crate) fn check_kept_options(&self) -> Result<()> {
         match self.misplaced {
             None => Ok(()),
             Some(option) => Err(Error::Misplaced {

@@ -2,9 +2,9 @@
 
 use crate::error::Result;
 use crate::float::Float;
+use crate::linalg::{matrix, matrix_mut};
 use crate::nn::fit_options::EvaluateOptions;
 use crate::nn::history::{Evaluation, Logs};
-use crate::nn::layout::matrix;
 use crate::nn::loss::LossPass;
 use crate::nn::metric::{Metric, MetricBatch};
 use crate::nn::model::Model;
@@ -157,7 +157,7 @@ impl<F: Float> Model<F> {
             .logits(self.fused())
             .weights(weights);
         if let Some(gradient) = gradient {
-            pass = pass.gradient(crate::nn::layout::matrix_mut(gradient, batch, columns));
+            pass = pass.gradient(matrix_mut(gradient, batch, columns));
         }
         self.loss.compute(pass)
     }

@@ -1,0 +1,83 @@
+//! How good predicted classes and probabilities are.
+
+mod confusion_matrix;
+mod precision_recall;
+mod precision_recall_curve;
+mod probability;
+mod report;
+mod roc;
+
+pub use confusion_matrix::{
+    ConfusionMatrix, Normalize, accuracy_score, balanced_accuracy_score, cohen_kappa_score, confusion_matrix,
+    matthews_corrcoef,
+};
+pub use precision_recall::{
+    Average, ClassScore, f1_score, fbeta_score, jaccard_score, precision_score, recall_score,
+};
+pub use precision_recall_curve::{PrecisionRecallCurve, average_precision_score, precision_recall_curve};
+pub use probability::{brier_score_loss, log_loss, top_k_accuracy_score};
+pub use report::{ClassificationReport, classification_report};
+pub use roc::{RocCurve, auc, roc_auc_ovr_score, roc_auc_score, roc_curve};
+
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::validate;
+use ndarray::{ArrayBase, Data, Ix1};
+
+/// Refuses arrays without entries, or of different lengths.
+fn check_lengths(n_true: usize, n_pred: usize) -> Result<()> {
+    if n_true == 0 {
+        return Err(Error::Empty { what: "y_true".into(), shape: "(0)".into(), needed: "sample" });
+    }
+    if n_true == n_pred {
+        return Ok(());
+    }
+    Err(Error::Length { what: "y_pred".into(), expected: n_true, got: n_pred })
+}
+
+/// Refuses a label that none of `n_classes` classes has.
+fn check_labels(labels: &ArrayBase<impl Data<Elem = usize>, Ix1>, n_classes: usize) -> Result<()> {
+    match labels.iter().position(|&label| label >= n_classes) {
+        Some(row) => Err(Error::Label { row, label: labels[row].to_string(), n_classes }),
+        None => Ok(()),
+    }
+}
+
+/// The counts of true and false positives above each distinct score, scores descending.
+struct Thresholds {
+    scores: Vec<f64>,
+    true_positives: Vec<f64>,
+    false_positives: Vec<f64>,
+}
+
+impl Thresholds {
+    #[allow(clippy::cast_precision_loss, reason = "2^53 samples fit no memory")]
+    fn of<F: Float>(
+        y_true: &ArrayBase<impl Data<Elem = usize>, Ix1>,
+        y_score: &ArrayBase<impl Data<Elem = F>, Ix1>,
+    ) -> Result<Self> {
+        check_lengths(y_true.len(), y_score.len())?;
+        check_labels(y_true, 2)?;
+        validate::finite("y_score", y_score)?;
+        let mut ranked: Vec<(f64, usize)> =
+            y_score.iter().zip(y_true).map(|(score, &label)| (score.as_f64(), label)).collect();
+        ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut thresholds = Self { scores: vec![], true_positives: vec![], false_positives: vec![] };
+        let mut positives = 0;
+        for (rank, &(score, label)) in ranked.iter().enumerate() {
+            positives += label;
+            if ranked.get(rank + 1).is_none_or(|next| next.0 != score) {
+                thresholds.scores.push(score);
+                thresholds.true_positives.push(positives as f64);
+                thresholds.false_positives.push((rank + 1 - positives) as f64);
+            }
+        }
+        Ok(thresholds)
+    }
+
+    /// The numbers of positive and of negative samples.
+    fn totals(&self) -> (f64, f64) {
+        let last = |counts: &[f64]| counts.last().copied().unwrap_or(0.0);
+        (last(&self.true_positives), last(&self.false_positives))
+    }
+}

@@ -1,0 +1,103 @@
+use super::Samples;
+use crate::error::{Error, Result};
+use std::fmt;
+
+/// The rows of one cut: which samples to learn from, which to judge by.
+///
+/// # Examples
+/// ```
+/// use axonal::model_selection::Fold;
+/// use axonal::ndarray::array;
+///
+/// let fold = Fold::new([0, 2], [1]);
+/// assert_eq!(fold.part(&array![10, 11, 12])?, (array![10, 12], array![11]));
+/// # Ok::<(), axonal::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Fold {
+    /// The rows to learn from.
+    pub train: Vec<usize>,
+    /// The rows to judge by.
+    pub test: Vec<usize>,
+}
+
+impl Fold {
+    /// A cut by row numbers.
+    #[must_use]
+    pub fn new(train: impl Into<Vec<usize>>, test: impl Into<Vec<usize>>) -> Self {
+        Self { train: train.into(), test: test.into() }
+    }
+
+    /// Copies of the samples to learn from and of those to judge by.
+    ///
+    /// # Errors
+    /// [`Error::Length`] where the fold names a row that `samples` lacks.
+    pub fn part<X: Samples + ?Sized>(&self, samples: &X) -> Result<(X::Owned, X::Owned)> {
+        self.check(samples.n_samples())?;
+        Ok((samples.take(&self.train), samples.take(&self.test)))
+    }
+
+    /// Refuses a fold with rows beyond `n_samples`.
+    pub(super) fn check(&self, n_samples: usize) -> Result<()> {
+        match self.train.iter().chain(&self.test).max() {
+            Some(&row) if row >= n_samples => {
+                Err(Error::Length { what: "samples".into(), expected: row + 1, got: n_samples })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The cut whose test rows are those that `is_test` names, both parts in order.
+    pub(super) fn partition(n_samples: usize, is_test: impl Fn(usize) -> bool) -> Self {
+        let (test, train) = (0..n_samples).partition(|&row| is_test(row));
+        Self { train, test }
+    }
+}
+
+/// Cuts samples into training and test parts, several times.
+///
+/// A `Vec<Fold>` or a slice of folds is one as well: cuts by hand.
+pub trait Splitter: fmt::Debug {
+    /// The cuts of `n_samples` samples.
+    ///
+    /// # Errors
+    /// Parameters outside of their ranges, or fewer samples than the cuts need.
+    fn folds(&self, n_samples: usize) -> Result<Vec<Fold>>;
+}
+
+impl Splitter for [Fold] {
+    fn folds(&self, n_samples: usize) -> Result<Vec<Fold>> {
+        for (number, fold) in self.iter().enumerate() {
+            fold.check(n_samples)?;
+            if fold.train.is_empty() || fold.test.is_empty() {
+                let got = format!("{} and {}", fold.train.len(), fold.test.len());
+                return Err(Error::shape(format!("fold {number}"), "at least 1 row in both parts", got));
+            }
+        }
+        Ok(self.to_vec())
+    }
+}
+
+impl Splitter for Vec<Fold> {
+    fn folds(&self, n_samples: usize) -> Result<Vec<Fold>> {
+        self.as_slice().folds(n_samples)
+    }
+}
+
+impl<S: Splitter + ?Sized> Splitter for &S {
+    fn folds(&self, n_samples: usize) -> Result<Vec<Fold>> {
+        (**self).folds(n_samples)
+    }
+}
+
+/// Refuses fewer than 2 folds, and fewer samples than folds.
+pub(super) fn check_folds(owner: &'static str, n_splits: usize, n_samples: usize) -> Result<()> {
+    if n_splits < 2 {
+        return Err(Error::invalid_parameter(owner, "n_splits", n_splits, "at least 2"));
+    }
+    if n_samples < n_splits {
+        return Err(Error::TooFewSamples { owner, n_samples, name: "n_splits", needed: n_splits });
+    }
+    Ok(())
+}

@@ -1,0 +1,283 @@
+//! The learning rate: a number, a schedule over the steps, or any function of the step.
+
+mod cosine;
+mod decay;
+
+pub use cosine::{CosineDecay, CosineDecayRestarts};
+pub use decay::{ExponentialDecay, InverseTimeDecay, PiecewiseConstantDecay, PolynomialDecay};
+
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
+
+/// The learning rate of each step.
+///
+/// Made by `into()` from a number, from a schedule, or from a function of the step, so that every optimizer
+/// takes any of them: `Adam::new(0.01)`, `Adam::new(CosineDecay::new(0.01, 1000))`,
+/// `Adam::new(|step: u64| 0.1 / (step + 1) as f64)`. Steps are counted from 0.
+///
+/// # Errors
+/// [`validate`](Self::validate) refuses what is negative or not finite; a network calls it in `compile`.
+///
+/// # Examples
+/// ```
+/// use axonal::nn::optimizer::schedule::{ExponentialDecay, LearningRate};
+///
+/// let halved_every_ten = LearningRate::from(ExponentialDecay::new(0.1, 10, 0.5).staircase(true));
+/// assert_eq!([0, 9, 10, 20].map(|step| halved_every_ten.at(step)), [0.1, 0.1, 0.05, 0.025]);
+///
+/// let own = LearningRate::from(|step: u64| if step < 5 { 0.1 } else { 0.01 });
+/// assert_eq!(own.at(7), 0.01);
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+#[serde(rename_all = "snake_case")]
+pub enum LearningRate {
+    /// One number for all steps.
+    Constant(f64),
+    /// Multiplied by a factor again and again.
+    ExponentialDecay(ExponentialDecay),
+    /// Divided by a number that grows.
+    InverseTimeDecay(InverseTimeDecay),
+    /// A power of the steps that are left.
+    PolynomialDecay(PolynomialDecay),
+    /// Constant between boundaries.
+    PiecewiseConstantDecay(PiecewiseConstantDecay),
+    /// Half a cosine wave.
+    CosineDecay(CosineDecay),
+    /// Half a cosine wave, again and again.
+    CosineDecayRestarts(CosineDecayRestarts),
+    /// Any function of the step; it is not part of a model's file.
+    #[serde(skip)]
+    Function(RateFunction),
+}
+
+/// A function from the step to the learning rate, as [`LearningRate`] holds it.
+#[derive(Clone)]
+pub struct RateFunction(Arc<dyn Fn(u64) -> f64 + Send + Sync>);
+
+impl fmt::Debug for RateFunction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a function of the step")
+    }
+}
+
+/// Two are equal if they are one and the same.
+impl PartialEq for RateFunction {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl LearningRate {
+    /// The learning rate of a step, counted from 0.
+    #[must_use]
+    pub fn at(&self, step: u64) -> f64 {
+        match self {
+            Self::Constant(rate) => *rate,
+            Self::ExponentialDecay(schedule) => schedule.at(step),
+            Self::InverseTimeDecay(schedule) => schedule.at(step),
+            Self::PolynomialDecay(schedule) => schedule.at(step),
+            Self::PiecewiseConstantDecay(schedule) => schedule.at(step),
+            Self::CosineDecay(schedule) => schedule.at(step),
+            Self::CosineDecayRestarts(schedule) => schedule.at(step),
+            Self::Function(function) => (function.0)(step),
+        }
+    }
+
+    /// Whether it is one number; a callback can set only such a learning rate.
+    #[must_use]
+    pub fn is_constant(&self) -> bool {
+        matches!(self, Self::Constant(_))
+    }
+
+    /// Refuses numbers that are negative or not finite, and schedules that divide by 0.
+    ///
+    /// # Errors
+    /// [`Error::InvalidParameter`]; `owner` is the optimizer.
+    pub fn validate(&self, owner: &str) -> Result<()> {
+        match self {
+            Self::Constant(rate) => at_least_zero(owner, "learning_rate", *rate),
+            Self::ExponentialDecay(schedule) => schedule.validate(owner),
+            Self::InverseTimeDecay(schedule) => schedule.validate(owner),
+            Self::PolynomialDecay(schedule) => schedule.validate(owner),
+            Self::PiecewiseConstantDecay(schedule) => schedule.validate(owner),
+            Self::CosineDecay(schedule) => schedule.validate(owner),
+            Self::CosineDecayRestarts(schedule) => schedule.validate(owner),
+            Self::Function(function) => at_least_zero(owner, "learning_rate", (function.0)(0)),
+        }
+    }
+}
+
+impl From<f64> for LearningRate {
+    fn from(rate: f64) -> Self {
+        Self::Constant(rate)
+    }
+}
+
+impl<S: Fn(u64) -> f64 + Send + Sync + 'static> From<S> for LearningRate {
+    fn from(function: S) -> Self {
+        Self::Function(RateFunction(Arc::new(function)))
+    }
+}
+
+macro_rules! from_schedule {
+    ($($schedule:ident)*) => {$(
+        impl From<$schedule> for LearningRate {
+            fn from(schedule: $schedule) -> Self {
+                Self::$schedule(schedule)
+            }
+        }
+    )*};
+}
+from_schedule!(ExponentialDecay InverseTimeDecay PolynomialDecay PiecewiseConstantDecay CosineDecay CosineDecayRestarts);
+
+/// Steps as a real number.
+#[allow(clippy::cast_precision_loss, reason = "a run of 2^53 steps does not end")]
+fn real(step: u64) -> f64 {
+    step as f64
+}
+
+fn at_least_zero(owner: &str, name: &'static str, value: f64) -> Result<()> {
+    if value >= 0.0 && value.is_finite() {
+        return Ok(());
+    }
+    Err(Error::invalid_parameter(owner, name, value, "a finite number of at least 0"))
+}
+
+fn above_zero(owner: &str, name: &'static str, value: f64) -> Result<()> {
+    if value > 0.0 && value.is_finite() {
+        return Ok(());
+    }
+    Err(Error::invalid_parameter(owner, name, value, "a finite number above 0"))
+}
+
+fn some_steps(owner: &str, name: &'static str, steps: u64) -> Result<()> {
+    if steps > 0 { Ok(()) } else { Err(Error::invalid_parameter(owner, name, steps, "at least 1")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    /// A schedule from the names and arguments of Keras's `get_config`.
+    fn from_keras(config: &Value) -> LearningRate {
+        let number = |key: &str| config[key].as_f64().unwrap();
+        let steps = |key: &str| config[key].as_u64().unwrap();
+        let initial = || number("initial_learning_rate");
+        match config["name"].as_str().unwrap() {
+            "ExponentialDecay" => {
+                ExponentialDecay::new(initial(), steps("decay_steps"), number("decay_rate"))
+                    .staircase(config["staircase"].as_bool().unwrap())
+                    .into()
+            }
+            "InverseTimeDecay" => {
+                InverseTimeDecay::new(initial(), steps("decay_steps"), number("decay_rate"))
+                    .staircase(config["staircase"].as_bool().unwrap())
+                    .into()
+            }
+            "PolynomialDecay" => PolynomialDecay::new(initial(), steps("decay_steps"))
+                .end_learning_rate(number("end_learning_rate"))
+                .power(number("power"))
+                .cycle(config["cycle"].as_bool().unwrap())
+                .into(),
+            "CosineDecay" => {
+                let schedule = CosineDecay::new(initial(), steps("decay_steps")).alpha(number("alpha"));
+                match config["warmup_target"].as_f64() {
+                    Some(target) => schedule.warmup(target, steps("warmup_steps")).into(),
+                    None => schedule.into(),
+                }
+            }
+            "SGDRDecay" => CosineDecayRestarts::new(initial(), steps("first_decay_steps"))
+                .t_mul(number("t_mul"))
+                .m_mul(number("m_mul"))
+                .alpha(number("alpha"))
+                .into(),
+            "PiecewiseConstant" => {
+                let list = |key: &str| config[key].as_array().unwrap().clone();
+                let boundaries = list("boundaries").into_iter().map(|v| v.as_u64().unwrap());
+                let values = list("values").into_iter().map(|v| v.as_f64().unwrap());
+                PiecewiseConstantDecay::new(boundaries, values).into()
+            }
+            name => panic!("{name}"),
+        }
+    }
+
+    #[test]
+    fn all_match_keras_step_by_step() {
+        let golden = include_str!("../../../../tests/parity/keras/golden.json");
+        let golden: Value = serde_json::from_str(golden).unwrap();
+        for (name, case) in golden["schedules"].as_object().unwrap() {
+            let schedule = from_keras(&case["config"]);
+            schedule.validate("adam").unwrap();
+            for (step, want) in case["lr_at"].as_object().unwrap() {
+                let (got, want) = (schedule.at(step.parse().unwrap()), want.as_f64().unwrap());
+                assert!((got - want).abs() <= 1e-7, "{name} at {step}: {got}, want {want}");
+            }
+            let text = serde_json::to_string(&schedule).unwrap();
+            assert_eq!(serde_json::from_str::<LearningRate>(&text).unwrap(), schedule, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_boundary_belongs_to_the_piece_before_it() {
+        let schedule =
+            LearningRate::from(PiecewiseConstantDecay::new([100, 110, 120], [1.0, 0.1, 0.01, 0.001]));
+        let rates = [0, 100, 105, 110, 120, 999].map(|step| schedule.at(step));
+        assert_eq!(rates, [1.0, 1.0, 0.1, 0.1, 0.01, 0.001]);
+    }
+
+    #[test]
+    fn restarts_of_equal_length_begin_at_each_whole_period() {
+        let schedule = CosineDecayRestarts::new(1.0, 10).t_mul(1.0).m_mul(0.5);
+        for period in 0..5 {
+            let got = schedule.at(10 * period);
+            assert!((got - 0.5_f64.powi(period as i32)).abs() < 1e-12, "period {period}: {got}");
+        }
+        // The lengths 10, 20, 40 add up without rounding away a step.
+        let doubling = CosineDecayRestarts::new(1.0, 10);
+        for start in [0, 10, 30, 70, 150, 310, 630] {
+            assert!((doubling.at(start) - 1.0).abs() < 1e-9, "{start}: {}", doubling.at(start));
+        }
+    }
+
+    #[test]
+    fn functions_are_schedules_that_files_leave_out() {
+        let rate = LearningRate::from(|step: u64| 1.0 / (step + 1) as f64);
+        assert_eq!((rate.at(0), rate.at(3)), (1.0, 0.25));
+        assert!(!rate.is_constant() && LearningRate::from(0.1).is_constant());
+        assert!(serde_json::to_string(&rate).is_err());
+        assert_eq!(rate.clone(), rate);
+    }
+
+    #[test]
+    fn rates_out_of_range_are_named() {
+        let says = |rate: LearningRate| rate.validate("adam").unwrap_err().to_string();
+        assert_eq!(
+            says(f64::NAN.into()),
+            "adam: learning_rate is NaN, expected a finite number of at least 0"
+        );
+        assert_eq!(
+            says(CosineDecay::new(0.1, 0).into()),
+            "adam, CosineDecay: decay_steps is 0, expected at least 1"
+        );
+        assert!(says((|_: u64| -1.0).into()).contains("learning_rate is -1"));
+        assert!(
+            says(ExponentialDecay::new(f64::INFINITY, 1, 0.5).into())
+                .contains("initial_learning_rate is inf")
+        );
+        assert!(says(InverseTimeDecay::new(0.1, 1, -0.5).into()).contains("decay_rate is -0.5"));
+        assert!(says(PolynomialDecay::new(0.1, 1).power(f64::NAN).into()).contains("power is NaN"));
+        assert!(says(CosineDecayRestarts::new(0.1, 5).t_mul(0.5).into()).contains("t_mul is 0.5"));
+        assert!(says(CosineDecay::new(0.1, 5).warmup(-1.0, 2).into()).contains("warmup_target is -1"));
+        assert_eq!(
+            says(PiecewiseConstantDecay::new([5, 3], [0.1, 0.2, 0.3]).into()),
+            "adam, PiecewiseConstantDecay: boundaries is [5, 3], expected steps that rise"
+        );
+        assert!(
+            says(PiecewiseConstantDecay::new([5], [0.1]).into()).contains("2 (one more than boundaries)")
+        );
+    }
+}

@@ -1,0 +1,109 @@
+//! Transformers and an estimator in a row, as one estimator.
+
+use crate::error::Result;
+use crate::estimator::{Estimator, Fit, Predict, Score, Transform};
+use serde::{Deserialize, Serialize};
+
+/// A transformer, and whatever comes after it: fitted, asked, scored and copied as one.
+///
+/// `fit` fits the transformer to `x`, transforms `x`, and fits what follows to the result and `y`; `predict`,
+/// `transform` and `score` transform first. What the transformer learns, it learns from the training data alone:
+/// inside [`cross_val_score`](crate::model_selection::cross_val_score) nothing of a test fold leaks into the scaling.
+///
+/// Any number of steps is a pipeline of pipelines: [`then`](Self::then) appends one. A pipeline of transformers
+/// alone is a transformer.
+///
+/// # Errors
+/// Those of its steps.
+///
+/// # Examples
+/// ```
+/// use axonal::ndarray::array;
+/// use axonal::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// let x = array![[1.0, 400.0], [2.0, 100.0], [9.0, 200.0], [10.0, 500.0]];
+/// let mut scale_twice = Pipeline::new(StandardScaler::new(), StandardScaler::new());
+/// scale_twice.fit(&x, ())?;
+/// assert_eq!(scale_twice.transform(&x)?.dim(), (4, 2));
+///
+/// let three_steps = Pipeline::new(StandardScaler::new(), StandardScaler::new()).then(StandardScaler::new());
+/// assert!(three_steps.transform(&x).is_err(), "not fitted");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pipeline<T, E> {
+    transformer: T,
+    estimator: E,
+}
+
+impl<T, E> Pipeline<T, E> {
+    /// First `transformer`, then `estimator`, which may be another transformer or a pipeline.
+    #[must_use]
+    pub fn new(transformer: T, estimator: E) -> Self {
+        Self { transformer, estimator }
+    }
+
+    /// One more step at the end; what was the last one must be a transformer for that.
+    #[must_use]
+    pub fn then<N>(self, next: N) -> Pipeline<Self, N> {
+        Pipeline::new(self, next)
+    }
+
+    /// The first step.
+    pub fn transformer(&self) -> &T {
+        &self.transformer
+    }
+
+    /// What comes after the first step.
+    pub fn estimator(&self) -> &E {
+        &self.estimator
+    }
+
+    /// Both steps, by value.
+    pub fn into_parts(self) -> (T, E) {
+        (self.transformer, self.estimator)
+    }
+}
+
+impl<X: ?Sized, Y, T, E> Fit<X, Y> for Pipeline<T, E>
+where
+    T: Fit<X> + Transform<X>,
+    E: Fit<T::Output, Y>,
+{
+    type Report = E::Report;
+
+    fn fit(&mut self, x: &X, y: Y) -> Result<E::Report> {
+        self.transformer.fit(x, ())?;
+        self.estimator.fit(&self.transformer.transform(x)?, y)
+    }
+}
+
+impl<X: ?Sized, T: Transform<X>, E: Predict<T::Output>> Predict<X> for Pipeline<T, E> {
+    type Output = E::Output;
+
+    fn predict(&self, x: &X) -> Result<E::Output> {
+        self.estimator.predict(&self.transformer.transform(x)?)
+    }
+}
+
+impl<X: ?Sized, T: Transform<X>, E: Transform<T::Output>> Transform<X> for Pipeline<T, E> {
+    type Output = E::Output;
+
+    fn transform(&self, x: &X) -> Result<E::Output> {
+        self.estimator.transform(&self.transformer.transform(x)?)
+    }
+}
+
+impl<X: ?Sized, Y, T: Transform<X>, E: Score<T::Output, Y>> Score<X, Y> for Pipeline<T, E> {
+    fn score(&self, x: &X, y: Y) -> Result<f64> {
+        self.estimator.score(&self.transformer.transform(x)?, y)
+    }
+}
+
+impl<T: Estimator, E: Estimator> Estimator for Pipeline<T, E> {
+    fn unfitted(&self) -> Self {
+        Self::new(self.transformer.unfitted(), self.estimator.unfitted())
+    }
+}

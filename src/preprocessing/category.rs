@@ -1,0 +1,183 @@
+use crate::error::{Error, Result};
+use crate::float::Float;
+use ndarray::{ArrayBase, ArrayView1, Data, Ix2};
+use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+use std::fmt;
+
+/// One of the values that a categorical feature takes; numbers sort before texts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Category {
+    /// A number.
+    Number(f64),
+    /// A text.
+    Text(String),
+}
+
+impl fmt::Display for Category {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => text.fmt(f),
+        }
+    }
+}
+
+/// What can stand in a categorical feature: floats, integers of up to 32 bits, `bool`, strings.
+pub trait CategoryValue: Clone {
+    /// The number type that codes come in: that of the values themselves for floats, else f64.
+    type Code: Float;
+
+    /// The value as a category.
+    fn category(&self) -> Category;
+
+    /// Where the value stands relative to a category.
+    fn compare(&self, category: &Category) -> Ordering;
+}
+
+impl CategoryValue for Category {
+    type Code = f64;
+
+    fn category(&self) -> Category {
+        self.clone()
+    }
+
+    fn compare(&self, category: &Category) -> Ordering {
+        match self {
+            Self::Number(number) => number.compare(category),
+            Self::Text(text) => text.compare(category),
+        }
+    }
+}
+
+macro_rules! number_values {
+    ($($number:ty => $code:ty),*) => {$(
+        impl CategoryValue for $number {
+            type Code = $code;
+
+            fn category(&self) -> Category {
+                // Adding 0 makes one zero of both.
+                Category::Number(f64::from(*self) + 0.0)
+            }
+
+            fn compare(&self, category: &Category) -> Ordering {
+                match category {
+                    Category::Number(number) => (f64::from(*self) + 0.0).total_cmp(number),
+                    Category::Text(_) => Ordering::Less,
+                }
+            }
+        }
+    )*};
+}
+number_values!(f32 => f32, f64 => f64, u8 => f64, i8 => f64, u16 => f64, i16 => f64, u32 => f64, i32 => f64, bool => f64);
+
+macro_rules! text_values {
+    ($($text:ty),*) => {$(
+        impl CategoryValue for $text {
+            type Code = f64;
+
+            fn category(&self) -> Category {
+                Category::Text(self.to_string())
+            }
+
+            fn compare(&self, category: &Category) -> Ordering {
+                match category {
+                    Category::Text(text) => AsRef::<str>::as_ref(self).cmp(text),
+                    Category::Number(_) => Ordering::Greater,
+                }
+            }
+        }
+    )*};
+}
+text_values!(&str, String);
+
+impl TryFrom<Category> for f64 {
+    type Error = Error;
+
+    fn try_from(category: Category) -> Result<f64> {
+        match category {
+            Category::Number(number) => Ok(number),
+            Category::Text(text) => Err(Error::shape("category", "a number", format!("the text {text:?}"))),
+        }
+    }
+}
+
+impl TryFrom<Category> for f32 {
+    type Error = Error;
+
+    fn try_from(category: Category) -> Result<f32> {
+        f64::try_from(category).map(f32::of)
+    }
+}
+
+impl TryFrom<Category> for String {
+    type Error = Error;
+
+    /// Never fails: a number is written out.
+    fn try_from(category: Category) -> Result<String> {
+        Ok(category.to_string())
+    }
+}
+
+/// The categories of each column of a table, ascending.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Categories(pub(super) Vec<Vec<Category>>);
+
+impl Categories {
+    /// The values that occur in each column.
+    pub(super) fn of<T: CategoryValue>(x: &ArrayBase<impl Data<Elem = T>, Ix2>) -> Result<Self> {
+        crate::validate::not_empty("x", x)?;
+        x.columns()
+            .into_iter()
+            .enumerate()
+            .map(|(column, values)| occurring(column, values))
+            .collect::<Result<_>>()
+            .map(Self)
+    }
+
+    /// The number of each value of `x`, or `None` for one that `fit` did not see.
+    pub(super) fn numbers<T: CategoryValue>(
+        &self,
+        x: &ArrayBase<impl Data<Elem = T>, Ix2>,
+    ) -> Result<Vec<Option<usize>>> {
+        crate::validate::features("x", &x.view(), self.0.len())?;
+        let number =
+            |value: &T, known: &[Category]| known.binary_search_by(|c| value.compare(c).reverse()).ok();
+        let rows = x.rows().into_iter();
+        Ok(rows
+            .flat_map(|row| row.into_iter().zip(&self.0).map(|(value, known)| number(value, known)))
+            .collect())
+    }
+
+    /// The refusal of a value that `fit` did not see.
+    pub(super) fn unknown<T: CategoryValue>(
+        &self,
+        owner: &'static str,
+        x: &ArrayBase<impl Data<Elem = T>, Ix2>,
+        position: usize,
+    ) -> Error {
+        let (row, column) = (position / self.0.len(), position % self.0.len());
+        let mut known: Vec<String> = self.0[column].iter().take(10).map(ToString::to_string).collect();
+        if self.0[column].len() > known.len() {
+            known.push("…".into());
+        }
+        let value = format!("{} at [{row}, {column}]", x[[row, column]].category());
+        Error::invalid_parameter(owner, "x", value, format!("one of {}", known.join(", ")))
+    }
+}
+
+/// The values of one column, each once, ascending; NaN is no category.
+fn occurring<T: CategoryValue>(column: usize, values: ArrayView1<'_, T>) -> Result<Vec<Category>> {
+    let mut found: Vec<Category> = Vec::new();
+    for (row, value) in values.iter().enumerate() {
+        if let Category::Number(number) = value.category()
+            && !number.is_finite()
+        {
+            return Err(Error::non_finite("x", number, [row, column]));
+        }
+        if let Err(place) = found.binary_search_by(|category| value.compare(category).reverse()) {
+            found.insert(place, value.category());
+        }
+    }
+    Ok(found)
+}

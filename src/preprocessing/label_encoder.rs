@@ -1,0 +1,156 @@
+use crate::error::{Error, Result};
+use crate::estimator::{Estimator, Fit, Transform};
+use ndarray::{Array1, ArrayBase, Data, Ix1};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Numbers class names: 0, 1, … in ascending order.
+///
+/// # Shapes
+/// Names: a slice or an array of anything that is a string; out: (n_samples) class numbers.
+///
+/// # Errors
+/// No names, a name that `fit` did not see, [`Error::NotFitted`] before `fit`.
+///
+/// # Examples
+/// ```
+/// use axonal::ndarray::array;
+/// use axonal::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// let mut encoder = LabelEncoder::new();
+/// encoder.fit(["dog", "cat", "dog"].as_slice(), ())?;
+/// let labels = encoder.transform(["cat", "dog"].as_slice())?;
+/// assert_eq!(labels, array![0, 1]);
+/// assert_eq!(encoder.inverse_transform(&labels)?, ["cat", "dog"]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelEncoder {
+    classes: Option<Vec<String>>,
+}
+
+impl LabelEncoder {
+    /// Knows no classes yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Numbers these classes in the given order, instead of learning an ascending one.
+    ///
+    /// # Errors
+    /// No classes, or one named twice.
+    pub fn from_classes<N: Into<String>>(classes: impl IntoIterator<Item = N>) -> Result<Self> {
+        let classes: Vec<String> = classes.into_iter().map(Into::into).collect();
+        check_classes(classes.len())?;
+        let mut sorted: Vec<&String> = classes.iter().collect();
+        sorted.sort_unstable();
+        if let Some(twice) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+            let value = format!("twice {:?}", twice[0]);
+            return Err(Error::invalid_parameter("LabelEncoder", "classes", value, "every class once"));
+        }
+        Ok(Self { classes: Some(classes) })
+    }
+
+    /// Reads the classes from a text file, one a line, in the order of their numbers.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and as [`from_classes`](Self::from_classes).
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).map_err(|source| Error::Io { path: path.into(), source })?;
+        Self::from_classes(text.lines())
+    }
+
+    /// The classes in the order of their numbers.
+    ///
+    /// # Errors
+    /// [`Error::NotFitted`] before `fit`.
+    pub fn classes(&self) -> Result<&[String]> {
+        self.fitted("classes")
+    }
+
+    /// Back from numbers to names.
+    ///
+    /// # Errors
+    /// [`Error::NotFitted`] before `fit`, or a number that no class has.
+    pub fn inverse_transform(&self, labels: &ArrayBase<impl Data<Elem = usize>, Ix1>) -> Result<Vec<String>> {
+        let classes = self.fitted("inverse_transform")?;
+        let name = |(row, &label): (usize, &usize)| {
+            let unknown = || Error::Label { row, label: label.to_string(), n_classes: classes.len() };
+            classes.get(label).cloned().ok_or_else(unknown)
+        };
+        labels.iter().enumerate().map(name).collect()
+    }
+
+    fn fitted(&self, method: &'static str) -> Result<&[String]> {
+        self.classes.as_deref().ok_or(Error::NotFitted { estimator: "LabelEncoder", method })
+    }
+
+    fn learn<'a>(&mut self, names: impl Iterator<Item = &'a str>) -> Result<()> {
+        let classes: std::collections::BTreeSet<&str> = names.collect();
+        check_classes(classes.len())?;
+        self.classes = Some(classes.into_iter().map(ToOwned::to_owned).collect());
+        Ok(())
+    }
+
+    fn numbers<'a>(&self, names: impl Iterator<Item = &'a str>) -> Result<Array1<usize>> {
+        let classes = self.fitted("transform")?;
+        let numbers: std::collections::HashMap<&str, usize> =
+            classes.iter().enumerate().map(|(number, class)| (class.as_str(), number)).collect();
+        let number = |name: &str| {
+            numbers
+                .get(name)
+                .copied()
+                .ok_or_else(|| Error::unknown_name("class", name, classes.iter().take(20)))
+        };
+        names.map(number).collect()
+    }
+}
+
+fn check_classes(n_classes: usize) -> Result<()> {
+    if n_classes > 0 {
+        return Ok(());
+    }
+    Err(Error::Empty { what: "classes".into(), shape: "(0)".into(), needed: "sample" })
+}
+
+impl<N: AsRef<str>> Fit<[N]> for LabelEncoder {
+    type Report = ();
+
+    fn fit(&mut self, names: &[N], (): ()) -> Result<()> {
+        self.learn(names.iter().map(AsRef::as_ref))
+    }
+}
+
+impl<N: AsRef<str>> Transform<[N]> for LabelEncoder {
+    type Output = Array1<usize>;
+
+    fn transform(&self, names: &[N]) -> Result<Array1<usize>> {
+        self.numbers(names.iter().map(AsRef::as_ref))
+    }
+}
+
+impl<N: AsRef<str>, S: Data<Elem = N>> Fit<ArrayBase<S, Ix1>> for LabelEncoder {
+    type Report = ();
+
+    fn fit(&mut self, names: &ArrayBase<S, Ix1>, (): ()) -> Result<()> {
+        self.learn(names.iter().map(AsRef::as_ref))
+    }
+}
+
+impl<N: AsRef<str>, S: Data<Elem = N>> Transform<ArrayBase<S, Ix1>> for LabelEncoder {
+    type Output = Array1<usize>;
+
+    fn transform(&self, names: &ArrayBase<S, Ix1>) -> Result<Array1<usize>> {
+        self.numbers(names.iter().map(AsRef::as_ref))
+    }
+}
+
+impl Estimator for LabelEncoder {
+    fn unfitted(&self) -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,165 @@
+use super::{by_column, check_fit, check_transform, divisor, fold_columns};
+use crate::error::{Error, Result};
+use crate::estimator::{Estimator, Fit, Transform};
+use crate::float::Float;
+use ndarray::{Array2, ArrayBase, ArrayView1, Data, Ix2};
+use serde::{Deserialize, Serialize};
+
+/// Stretches every feature to a given range.
+///
+/// z = lo + (x − min) · (hi − lo) / (max − min), with min and max the feature's in the data that `fit` saw. The range of a constant
+/// feature counts as 1.
+///
+/// # Shapes
+/// `x`: (n_samples, n_features); the same out.
+///
+/// # Parameters
+/// * `feature_range`: lo and hi. Default: 0 and 1.
+/// * `clip`: whether values outside of what `fit` saw are held to the range. Default: false.
+///
+/// # Errors
+/// A range that is not finite or not ascending, data without rows or columns, NaN or infinities in it, another
+/// number of features than `fit` saw, [`Error::NotFitted`] before `fit`.
+///
+/// # Examples
+/// ```
+/// use axonal::ndarray::array;
+/// use axonal::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// let mut scaler = MinMaxScaler::new();
+/// scaler.fit(&array![[1.0, -5.0], [3.0, 5.0]], ())?;
+/// assert_eq!(scaler.transform(&array![[2.0, 10.0]])?, array![[0.5, 1.5]]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MinMaxScaler {
+    feature_range: (f64, f64),
+    clip: bool,
+    seen: Option<Seen>,
+}
+
+/// What was learned, one number for each feature.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Seen {
+    min: Vec<f64>,
+    max: Vec<f64>,
+}
+
+impl Default for MinMaxScaler {
+    fn default() -> Self {
+        Self { feature_range: (0.0, 1.0), clip: false, seen: None }
+    }
+}
+
+impl MinMaxScaler {
+    /// To the range from 0 to 1.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The range to stretch to.
+    #[must_use]
+    pub fn feature_range(mut self, lo: f64, hi: f64) -> Self {
+        self.feature_range = (lo, hi);
+        self
+    }
+
+    /// Whether values outside of what `fit` saw are held to the range.
+    #[must_use]
+    pub fn clip(mut self, clip: bool) -> Self {
+        self.clip = clip;
+        self
+    }
+
+    /// The features' lowest values.
+    ///
+    /// # Errors
+    /// [`Error::NotFitted`] before `fit`.
+    pub fn data_min(&self) -> Result<ArrayView1<'_, f64>> {
+        Ok(self.seen("data_min")?.min.as_slice().into())
+    }
+
+    /// The features' highest values.
+    ///
+    /// # Errors
+    /// [`Error::NotFitted`] before `fit`.
+    pub fn data_max(&self) -> Result<ArrayView1<'_, f64>> {
+        Ok(self.seen("data_max")?.max.as_slice().into())
+    }
+
+    /// Learns from one more batch; the first one counts as `fit`.
+    ///
+    /// # Errors
+    /// As `fit`, and a batch of another number of features than the ones before.
+    pub fn partial_fit<F: Float, S: Data<Elem = F>>(&mut self, x: &ArrayBase<S, Ix2>) -> Result<()> {
+        let (lo, hi) = self.feature_range;
+        if !(lo < hi && lo.is_finite() && hi.is_finite()) {
+            let got = format!("({lo}, {hi})");
+            return Err(Error::invalid_parameter("MinMaxScaler", "feature_range", got, "finite lo < hi"));
+        }
+        check_fit(x)?;
+        let mut min = fold_columns(x, f64::INFINITY, f64::min);
+        let mut max = fold_columns(x, f64::NEG_INFINITY, f64::max);
+        if let Some(seen) = &self.seen {
+            check_transform(x, seen.min.len())?;
+            min.iter_mut().zip(&seen.min).for_each(|(min, seen)| *min = min.min(*seen));
+            max.iter_mut().zip(&seen.max).for_each(|(max, seen)| *max = max.max(*seen));
+        }
+        self.seen = Some(Seen { min, max });
+        Ok(())
+    }
+
+    /// Back from what `transform` gave to the original units; what was clipped stays clipped.
+    ///
+    /// # Errors
+    /// As `transform`.
+    pub fn inverse_transform<F: Float, S: Data<Elem = F>>(&self, z: &ArrayBase<S, Ix2>) -> Result<Array2<F>> {
+        let (scale, offset) = self.scale_and_offset("inverse_transform")?;
+        check_transform(z, scale.len())?;
+        Ok(by_column(z, &scale, &offset, |z, scale, offset| (z - offset) / scale))
+    }
+
+    fn seen(&self, method: &'static str) -> Result<&Seen> {
+        self.seen.as_ref().ok_or(Error::NotFitted { estimator: "MinMaxScaler", method })
+    }
+
+    /// What to multiply by and what to add then.
+    fn scale_and_offset(&self, method: &'static str) -> Result<(Vec<f64>, Vec<f64>)> {
+        let (lo, hi) = self.feature_range;
+        let Seen { min, max } = self.seen(method)?;
+        let scale: Vec<f64> = min.iter().zip(max).map(|(min, max)| (hi - lo) / divisor(max - min)).collect();
+        let offset = min.iter().zip(&scale).map(|(min, scale)| lo - min * scale).collect();
+        Ok((scale, offset))
+    }
+}
+
+impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for MinMaxScaler {
+    type Report = ();
+
+    fn fit(&mut self, x: &ArrayBase<S, Ix2>, (): ()) -> Result<()> {
+        let mut fresh = self.unfitted();
+        fresh.partial_fit(x)?;
+        *self = fresh;
+        Ok(())
+    }
+}
+
+impl<F: Float, S: Data<Elem = F>> Transform<ArrayBase<S, Ix2>> for MinMaxScaler {
+    type Output = Array2<F>;
+
+    fn transform(&self, x: &ArrayBase<S, Ix2>) -> Result<Array2<F>> {
+        let (scale, offset) = self.scale_and_offset("transform")?;
+        check_transform(x, scale.len())?;
+        let (lo, hi) = if self.clip { self.feature_range } else { (f64::NEG_INFINITY, f64::INFINITY) };
+        Ok(by_column(x, &scale, &offset, |x, scale, offset| (x * scale + offset).clamp(lo, hi)))
+    }
+}
+
+impl Estimator for MinMaxScaler {
+    fn unfitted(&self) -> Self {
+        Self { seen: None, ..self.clone() }
+    }
+}

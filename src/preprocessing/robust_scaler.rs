@@ -1,0 +1,164 @@
+use super::{by_column, check_fit, check_transform, divisor, quantile};
+use crate::error::{Error, Result};
+use crate::estimator::{Estimator, Fit, Transform};
+use crate::float::Float;
+use ndarray::{Array2, ArrayBase, ArrayView1, Data, Ix2};
+use serde::{Deserialize, Serialize};
+
+/// Centers every feature at its median and scales it by the range between two quantiles: outliers have no say.
+///
+/// z = (x − median) / (q_hi − q_lo). The range of a feature without one counts as 1.
+///
+/// # Shapes
+/// `x`: (n_samples, n_features); the same out.
+///
+/// # Parameters
+/// * `with_centering`: subtract the median. Default: true.
+/// * `with_scaling`: divide by the range. Default: true.
+/// * `quantile_range`: the two quantiles in percent. Default: 25 and 75.
+///
+/// # Errors
+/// Quantiles outside of 0 to 100 or not ascending, data without rows or columns, NaN or infinities in it, another
+/// number of features than `fit` saw, [`Error::NotFitted`] before `fit`.
+///
+/// # Examples
+/// ```
+/// use axonal::ndarray::array;
+/// use axonal::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// let z = RobustScaler::new().fit_transform(&array![[1.0], [2.0], [3.0], [4.0], [1e9]])?;
+/// assert_eq!(z.column(0).to_vec()[..4], [-1.0, -0.5, 0.0, 0.5]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RobustScaler {
+    with_centering: bool,
+    with_scaling: bool,
+    quantile_range: (f64, f64),
+    learned: Option<Learned>,
+}
+
+/// What was learned, one number for each feature.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Learned {
+    center: Vec<f64>,
+    scale: Vec<f64>,
+}
+
+impl Default for RobustScaler {
+    fn default() -> Self {
+        Self { with_centering: true, with_scaling: true, quantile_range: (25.0, 75.0), learned: None }
+    }
+}
+
+impl RobustScaler {
+    /// Median and interquartile range.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether to subtract the median.
+    #[must_use]
+    pub fn with_centering(mut self, with_centering: bool) -> Self {
+        self.with_centering = with_centering;
+        self
+    }
+
+    /// Whether to divide by the range.
+    #[must_use]
+    pub fn with_scaling(mut self, with_scaling: bool) -> Self {
+        self.with_scaling = with_scaling;
+        self
+    }
+
+    /// The two quantiles in percent.
+    #[must_use]
+    pub fn quantile_range(mut self, lo: f64, hi: f64) -> Self {
+        self.quantile_range = (lo, hi);
+        self
+    }
+
+    /// The features' medians.
+    ///
+    /// # Errors
+    /// [`Error::NotFitted`] before `fit`.
+    pub fn center(&self) -> Result<ArrayView1<'_, f64>> {
+        Ok(self.learned("center")?.center.as_slice().into())
+    }
+
+    /// What the features are divided by.
+    ///
+    /// # Errors
+    /// [`Error::NotFitted`] before `fit`.
+    pub fn scale(&self) -> Result<ArrayView1<'_, f64>> {
+        Ok(self.learned("scale")?.scale.as_slice().into())
+    }
+
+    /// Back from what `transform` gave to the original units.
+    ///
+    /// # Errors
+    /// As `transform`.
+    pub fn inverse_transform<F: Float, S: Data<Elem = F>>(&self, z: &ArrayBase<S, Ix2>) -> Result<Array2<F>> {
+        let (center, scale) = self.center_and_scale("inverse_transform")?;
+        check_transform(z, scale.len())?;
+        Ok(by_column(z, &center, &scale, |z, center, scale| z * scale + center))
+    }
+
+    fn learned(&self, method: &'static str) -> Result<&Learned> {
+        self.learned.as_ref().ok_or(Error::NotFitted { estimator: "RobustScaler", method })
+    }
+
+    /// What to subtract and what to divide by, under the present settings.
+    fn center_and_scale(&self, method: &'static str) -> Result<(Vec<f64>, Vec<f64>)> {
+        let Learned { center, scale } = self.learned(method)?;
+        let center = if self.with_centering { center.clone() } else { vec![0.0; center.len()] };
+        let scale = if self.with_scaling { scale.clone() } else { vec![1.0; scale.len()] };
+        Ok((center, scale))
+    }
+}
+
+impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for RobustScaler {
+    type Report = ();
+
+    fn fit(&mut self, x: &ArrayBase<S, Ix2>, (): ()) -> Result<()> {
+        let (lo, hi) = self.quantile_range;
+        if !(0.0 <= lo && lo <= hi && hi <= 100.0) {
+            let got = format!("({lo}, {hi})");
+            return Err(Error::invalid_parameter(
+                "RobustScaler",
+                "quantile_range",
+                got,
+                "0 <= lo <= hi <= 100",
+            ));
+        }
+        check_fit(x)?;
+        let (mut center, mut scale) = (Vec::with_capacity(x.ncols()), Vec::with_capacity(x.ncols()));
+        for column in x.columns() {
+            let mut sorted: Vec<f64> = column.iter().map(|value| value.as_f64()).collect();
+            sorted.sort_unstable_by(f64::total_cmp);
+            center.push(quantile(&sorted, 0.5));
+            scale.push(divisor(quantile(&sorted, hi / 100.0) - quantile(&sorted, lo / 100.0)));
+        }
+        self.learned = Some(Learned { center, scale });
+        Ok(())
+    }
+}
+
+impl<F: Float, S: Data<Elem = F>> Transform<ArrayBase<S, Ix2>> for RobustScaler {
+    type Output = Array2<F>;
+
+    fn transform(&self, x: &ArrayBase<S, Ix2>) -> Result<Array2<F>> {
+        let (center, scale) = self.center_and_scale("transform")?;
+        check_transform(x, scale.len())?;
+        Ok(by_column(x, &center, &scale, |x, center, scale| (x - center) / scale))
+    }
+}
+
+impl Estimator for RobustScaler {
+    fn unfitted(&self) -> Self {
+        Self { learned: None, ..self.clone() }
+    }
+}

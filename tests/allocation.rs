@@ -1,0 +1,109 @@
+//! A training step allocates nothing after the first, and `predict_into` nothing at all.
+#![allow(unsafe_code, reason = "counting allocations takes a global allocator")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
+
+use axonal::ndarray::{Array1, Array2};
+use axonal::prelude::*;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// SAFETY: every call goes to the system's allocator unchanged; only a counter is kept beside it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's contract is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's contract is passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's contract is passed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations() -> usize {
+    COUNT.with(Cell::get)
+}
+
+/// How much each batch allocated, by what was counted at its end.
+#[derive(Default)]
+struct AtBatchEnd(Vec<usize>);
+
+impl<F: Float> Callback<F> for AtBatchEnd {
+    fn on_train_begin(&mut self, run: &mut Run<'_, F>) -> Result<()> {
+        self.0.reserve(run.epochs() * run.batches());
+        Ok(())
+    }
+
+    fn on_batch_end(&mut self, _: &mut Run<'_, F>) -> Result<()> {
+        self.0.push(allocations());
+        Ok(())
+    }
+}
+
+fn steps<F: Float>(optimizer: impl Fn() -> Adam, dropout: f64, last: Activation) -> Vec<usize> {
+    let x = Array2::from_shape_fn((200, 12), |(i, j)| F::of(((i * 7 + j * 13) % 17) as f64 / 8.5 - 1.0));
+    let y: Array1<usize> = (0..200).map(|i| i % 3).collect();
+    let mut model = Sequential::new(12)
+        .add(Dense::new(70).activation(Activation::Relu))
+        .add(Dropout::new(dropout))
+        .add(Dense::new(20).activation(Activation::Gelu))
+        .add(Dense::new(3).activation(last))
+        .compile(optimizer(), SparseCategoricalCrossentropy::default())
+        .unwrap()
+        .metric(Accuracy::default());
+    let mut counts = AtBatchEnd::default();
+    model.fit_with(&x, &y, FitOptions::new().epochs(3).batch_size(32).callback(&mut counts)).unwrap();
+    counts.0
+}
+
+#[test]
+fn a_training_step_allocates_nothing_after_the_first() {
+    let runs = [
+        steps::<f32>(Adam::default, 0.0, Activation::Softmax),
+        steps::<f64>(Adam::default, 0.3, Activation::Softmax),
+        steps::<f32>(|| Adam::default().global_clipnorm(1.0).weight_decay(1e-3), 0.3, Activation::Softplus),
+    ];
+    for counts in runs {
+        assert_eq!(counts.len(), 21);
+        // Seven batches an epoch, the last one short: within an epoch, from the end of the first batch on.
+        for epoch in counts.chunks(7) {
+            assert_eq!(epoch[0], epoch[6], "allocations at the batches' ends: {counts:?}");
+        }
+    }
+}
+
+#[test]
+fn predict_into_allocates_nothing() {
+    let model = Sequential::<f32>::new(20)
+        .add(Dense::new(100).activation(Activation::Relu))
+        .add(Dense::new(10).activation(Activation::Softmax))
+        .compile(Adam::default(), SparseCategoricalCrossentropy::default())
+        .unwrap();
+    for rows in [1, 7] {
+        let x = Array2::from_elem((rows, 20), 0.5);
+        let mut workspace = model.workspace(rows).unwrap();
+        let mut out = Array2::zeros((rows, 10));
+        model.predict_into(&x, &mut workspace, &mut out).unwrap();
+        let before = allocations();
+        for _ in 0..10 {
+            model.predict_into(&x, &mut workspace, &mut out).unwrap();
+        }
+        assert_eq!(allocations(), before);
+    }
+}
