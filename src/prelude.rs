@@ -11,13 +11,19 @@ pub use crate::model_selection::{
     train_test_split,
 };
 pub use crate::nn::{
-    Accuracy, ActivationLayer, Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, AnyOptimizer, Backward,
-    BinaryAccuracy, BinaryCrossentropy, Callback, CategoricalAccuracy, CategoricalCrossentropy, Config,
-    Constraint, CosineDecay, CosineDecayRestarts, Dense, Dropout, EvaluateOptions, Evaluation,
-    ExponentialDecay, FitOptions, Flatten, Forward, Ftrl, History, InverseTimeDecay, Lamb, Layer,
-    LearningRate, Lion, Loss, MeanAbsoluteError, MeanSquaredError, Metric, Mode, Model, Nadam, Optimizer,
-    PiecewiseConstantDecay, Plan, PolynomialDecay, PredictOptions, Regularizer, Reshape, RmsProp, Run,
-    Sequential, Sgd, Shape, SparseCategoricalAccuracy, SparseCategoricalCrossentropy, Verbose,
+    Accuracy, ActivationLayer, Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, AnyLoss, AnyMetric,
+    AnyOptimizer, Auc, Average, Backward, BinaryAccuracy, BinaryCrossentropy, BinaryFocalCrossentropy,
+    Callback, CategoricalAccuracy, CategoricalCrossentropy, CategoricalFocalCrossentropy, CategoricalHinge,
+    Config, Constraint, CosineDecay, CosineDecayRestarts, CosineSimilarity, Curve, Dense, Dice, Dropout,
+    EvaluateOptions, Evaluation, ExponentialDecay, FBeta, FalseNegatives, FalsePositives, FitOptions,
+    Flatten, Forward, Ftrl, Hinge, History, Huber, InverseTimeDecay, KlDivergence, Lamb, Layer, LearningRate,
+    Lion, LogCosh, Loss, LossFn, LossMetric, MeanAbsoluteError, MeanAbsolutePercentageError, MeanIou,
+    MeanSquaredError, MeanSquaredLogarithmicError, Metric, MetricFn, Mode, Model, Nadam, Optimizer,
+    PiecewiseConstantDecay, Plan, Poisson, PolynomialDecay, Precision, PredictOptions, R2Score, Recall,
+    Reduction, Regularizer, Reshape, RmsProp, RootMeanSquaredError, Run, SensitivityAtSpecificity,
+    Sequential, Sgd, Shape, SparseCategoricalAccuracy, SparseCategoricalCrossentropy,
+    SparseTopKCategoricalAccuracy, SquaredHinge, TopKCategoricalAccuracy, TrueNegatives, TruePositives,
+    Tversky, Verbose,
 };
 pub use crate::pipeline::Pipeline;
 #[cfg(feature = "pca")]
