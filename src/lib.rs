@@ -37,6 +37,7 @@
 //! Nothing that a caller passes panics: every mistake is an [`Error`] that says what was expected and what came.
 //! The same seed gives the same bits, at any number of threads. Arrays are [`ndarray`]'s, which is re-exported.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(unreachable_pub)]
 
 pub mod activation;
 pub mod cluster;

@@ -1,7 +1,7 @@
 //! Everything a program needs, in one line: `use axonal::prelude::*;`.
 
 pub use crate::activation::Activation;
-pub use crate::cluster::{KMeans, KMeansInit};
+pub use crate::cluster::{BisectingKMeans, KMeans, KMeansInit, MiniBatchKMeans};
 pub use crate::error::{Error, Result};
 pub use crate::estimator::{Estimator, Fit, Predict, Score, Transform};
 pub use crate::float::Float;
@@ -11,12 +11,13 @@ pub use crate::model_selection::{
     train_test_split,
 };
 pub use crate::nn::{
-    Accuracy, ActivationLayer, Adam, Backward, BinaryAccuracy, BinaryCrossentropy, Callback,
-    CategoricalAccuracy, CategoricalCrossentropy, Config, Constraint, CosineDecay, CosineDecayRestarts,
-    Dense, Dropout, EvaluateOptions, Evaluation, ExponentialDecay, FitOptions, Flatten, Forward, History,
-    InverseTimeDecay, Layer, LearningRate, Loss, MeanAbsoluteError, MeanSquaredError, Metric, Mode, Model,
-    Optimizer, PiecewiseConstantDecay, Plan, PolynomialDecay, PredictOptions, Regularizer, Reshape, RmsProp,
-    Run, Sequential, Sgd, Shape, SparseCategoricalAccuracy, SparseCategoricalCrossentropy, Verbose,
+    Accuracy, ActivationLayer, Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, AnyOptimizer, Backward,
+    BinaryAccuracy, BinaryCrossentropy, Callback, CategoricalAccuracy, CategoricalCrossentropy, Config,
+    Constraint, CosineDecay, CosineDecayRestarts, Dense, Dropout, EvaluateOptions, Evaluation,
+    ExponentialDecay, FitOptions, Flatten, Forward, Ftrl, History, InverseTimeDecay, Lamb, Layer,
+    LearningRate, Lion, Loss, MeanAbsoluteError, MeanSquaredError, Metric, Mode, Model, Nadam, Optimizer,
+    PiecewiseConstantDecay, Plan, PolynomialDecay, PredictOptions, Regularizer, Reshape, RmsProp, Run,
+    Sequential, Sgd, Shape, SparseCategoricalAccuracy, SparseCategoricalCrossentropy, Verbose,
 };
 pub use crate::persistence::{LoadOptions, Registry};
 pub use crate::pipeline::Pipeline;

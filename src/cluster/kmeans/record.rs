@@ -1,7 +1,8 @@
 //! A k-means taken apart into settings and numbers, and put together again.
 
-use super::nearest::{Centers, MOST_CLUSTERS};
-use super::{Fitted, KMeans, KMeansInit};
+use super::fitted::Fitted;
+use super::nearest::MOST_CLUSTERS;
+use super::{KMeans, KMeansInit};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use ndarray::{Array1, Array2};
@@ -141,9 +142,7 @@ impl<F: Float> KMeans<F> {
         if inertia < 0.0 {
             return Err(refused("inertia", inertia.to_string(), "at least 0".into()));
         }
-        let mut nearest = Centers::new(self.n_clusters, mean.len());
-        nearest.set(&centers);
-        let cluster_centers = super::centers_about(&centers, &mean);
-        Ok(Fitted { cluster_centers, mean, nearest, labels: Array1::from(labels), inertia, n_iter })
+        let (spherical, labels) = (self.spherical, Array1::from(labels));
+        Ok(Fitted { spherical, labels, inertia, n_iter, ..Fitted::new(&centers, mean) })
     }
 }

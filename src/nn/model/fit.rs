@@ -379,6 +379,9 @@ impl<'a, F: Float> Session<'a, F> {
 
     fn run(mut self, model: &mut Model<F>, callbacks: &mut [Box<dyn Callback<F> + '_>]) -> Result<History> {
         let outcome = self.epochs(model, callbacks);
+        if outcome.is_ok() {
+            model.updater.finish(&mut model.params);
+        }
         // Callbacks close their files and restore their weights also where the run failed.
         let closed = self.call(model, callbacks, |callback, run| callback.on_train_end(run));
         outcome?;
