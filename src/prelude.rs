@@ -15,7 +15,7 @@ pub use crate::nn::{
     Accuracy, Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, AnyLoss, AnyMetric, AnyOptimizer, Auc,
     Average, Backward, BinaryAccuracy, BinaryCrossentropy, BinaryFocalCrossentropy, Callback,
     CategoricalAccuracy, CategoricalCrossentropy, CategoricalFocalCrossentropy, CategoricalHinge, Config,
-    Constraint, CosineDecay, CosineDecayRestarts, CosineSimilarity, Curve, Dice, EvaluateOptions, Evaluation,
+    Constraint, CosineDecay, CosineDecayRestarts, CosineSimilarity, Dice, EvaluateOptions, Evaluation,
     ExponentialDecay, FBeta, FalseNegatives, FalsePositives, FitOptions, Forward, Ftrl, Hinge, History,
     Huber, InverseTimeDecay, KlDivergence, Lamb, Layer, LearningRate, Lion, LogCosh, Loss, LossFn,
     LossMetric, MeanAbsoluteError, MeanAbsolutePercentageError, MeanIou, MeanSquaredError,
