@@ -1,6 +1,6 @@
 //! The fully connected layer.
 
-use super::{glorot_uniform, rows, rows_mut, yes, zeros};
+use super::{glorot_uniform, yes, zeros};
 use crate::activation::Activation;
 use crate::error::{Error, Result};
 use crate::float::Float;
