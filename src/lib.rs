@@ -37,6 +37,7 @@
 //! Nothing that a caller passes panics: every mistake is an [`Error`] that says what was expected and what came.
 //! The same seed gives the same bits, at any number of threads. Arrays are [`ndarray`]'s, which is re-exported.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(unreachable_pub)]
 
 pub mod activation;
 pub mod cluster;
@@ -50,6 +51,7 @@ pub mod metrics;
 pub mod model_selection;
 pub mod nn;
 mod parallel;
+pub mod persistence;
 pub mod pipeline;
 pub mod prelude;
 pub mod preprocessing;
@@ -60,6 +62,6 @@ pub mod simd;
 pub mod testing;
 mod validate;
 
-pub use error::{Error, Result};
+pub use error::{Error, FileProblem, Result};
 pub use float::Float;
 pub use ndarray;

@@ -4,22 +4,39 @@
 //! library and sit behind the feature `datasets`, which is on by default. The generators ([`make_blobs`],
 //! [`make_moons`], [`make_circles`], [`make_regression`]) are always there; the same seed gives the same data on
 //! every platform. All of them answer with a [`Dataset`].
+//!
+//! From files: [`read_idx`] and [`load_idx`] (MNIST and its kin), [`read_npy`] and [`write_npy`] (NumPy), with the feature
+//! `csv` tables of numbers and texts (`CsvReader`), with the feature `npz` NumPy's archives (`NpzReader`, `NpzWriter`).
+//! With the feature `gzip`, IDX and CSV files may be compressed.
 
 mod blobs;
 mod circles;
 mod dataset;
 #[cfg(feature = "datasets")]
 mod embedded;
+mod file;
+mod idx;
 mod moons;
+mod npy;
+#[cfg(feature = "npz")]
+mod npz;
 mod regression;
+#[cfg(feature = "csv")]
+mod table;
 
 pub use blobs::make_blobs;
 pub use circles::make_circles;
 pub use dataset::Dataset;
 #[cfg(feature = "datasets")]
 pub use embedded::{load_breast_cancer, load_digits, load_iris, load_wine};
+pub use idx::{IdxElement, load_idx, read_idx};
 pub use moons::make_moons;
+pub use npy::{NpyElement, read_npy, write_npy};
+#[cfg(feature = "npz")]
+pub use npz::{NpzReader, NpzWriter};
 pub use regression::make_regression;
+#[cfg(feature = "csv")]
+pub use table::{CsvBatches, CsvReader, Missing, Table};
 
 use crate::error::{Error, Result};
 use crate::float::Float;

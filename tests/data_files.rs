@@ -1,0 +1,341 @@
+//! Tables, IDX and NumPy files: what is read, and what is refused where.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use axonal::Result;
+use axonal::datasets::{load_idx, read_idx, read_npy, write_npy};
+use axonal::ndarray::{Array, Array1, Array2, Array3, Ix1, Ix2, Ix3, IxDyn, ShapeBuilder, array};
+use std::path::PathBuf;
+
+/// A file that is gone with the test.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str, bytes: impl AsRef<[u8]>) -> Self {
+        let path = std::env::temp_dir().join(format!("axonal-{}-{name}", std::process::id()));
+        std::fs::write(&path, bytes).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn says<T>(result: Result<T>) -> String {
+    result.err().expect("bad input was accepted").to_string()
+}
+
+#[cfg(feature = "csv")]
+mod csv {
+    use super::*;
+    use axonal::datasets::{CsvReader, Missing, Table};
+
+    fn read(text: &str, reader: &CsvReader) -> Result<Table<f64>> {
+        reader.read_from("t.csv", text.as_bytes())
+    }
+
+    #[test]
+    fn columns_find_their_kind_and_texts_their_order() {
+        let text = "a; kind ;b\n1.5;zebra;-2e3\n 2 ;ant;+0.5\n3;\"big, cat\";7\n4;ant;8\n";
+        let table = read(text, &CsvReader::new().delimiter(b';')).unwrap();
+        assert_eq!(table.names, ["a", "kind", "b"]);
+        assert_eq!(table.categories, [vec![], vec!["ant", "big, cat", "zebra"], vec![]]);
+        assert_eq!(
+            table.data,
+            array![[1.5, 2.0, -2000.0], [2.0, 0.0, 0.5], [3.0, 1.0, 7.0], [4.0, 0.0, 8.0]]
+        );
+
+        let kinds = table.classes("kind").unwrap();
+        assert_eq!(kinds.target, array![2, 0, 1, 0]);
+        assert_eq!(kinds.target_names, ["ant", "big, cat", "zebra"]);
+        assert_eq!(kinds.feature_names, ["a", "b"]);
+        assert_eq!(kinds.data, array![[1.5, -2000.0], [2.0, 0.5], [3.0, 7.0], [4.0, 8.0]]);
+    }
+
+    #[test]
+    fn declared_columns_are_what_they_are_declared_to_be() {
+        let text = "zip,size,id,y\n01,S,x1,0\n1,L,x2,1\n";
+        let reader = CsvReader::new().texts("zip").categories("size", ["S", "M", "L"]).ignore("id");
+        let table = read(text, &reader).unwrap();
+        assert_eq!(table.names, ["zip", "size", "y"]);
+        assert_eq!(table.categories, [vec!["01", "1"], vec!["S", "M", "L"], vec![]]);
+        assert_eq!(table.data, array![[0.0, 0.0, 0.0], [1.0, 2.0, 1.0]]);
+        assert!(
+            says(read(text, &CsvReader::new().texts("zap")))
+                .contains("unknown column \"zap\"; known: zip, size")
+        );
+        let closed = CsvReader::new().categories("size", ["S", "M"]);
+        assert_eq!(says(read(text, &closed)), "t.csv, line 3, column 2: expected one of S, M, got \"L\"");
+    }
+
+    #[test]
+    fn classes_that_are_numbers_are_numbered_from_zero() {
+        let dataset = read("x,y\n1,7\n2,3\n3,7\n", &CsvReader::new()).unwrap().classes("y").unwrap();
+        assert_eq!(dataset.target, array![1, 0, 1]);
+        assert_eq!(dataset.target_names, ["3", "7"]);
+    }
+
+    #[test]
+    fn missing_values_are_refused_or_kept_as_asked() {
+        let text = "a,b\n?,x\n2,\n3,y\n";
+        assert_eq!(
+            says(read(text, &CsvReader::new())),
+            "t.csv, line 2, column 1: expected a value (Missing::Nan keeps missing ones), got \"?\""
+        );
+        let table = read(text, &CsvReader::new().missing(Missing::Nan)).unwrap();
+        assert!(table.data[[0, 0]].is_nan() && table.data[[1, 1]].is_nan());
+        assert_eq!((table.data[[2, 0]], table.data[[2, 1]]), (3.0, 1.0));
+        assert!(says(table.clone().classes("b")).contains("b contains NaN at [1]"));
+        assert!(says(table.values("a")).contains("a contains NaN at [0]"));
+        let own = CsvReader::new().missing(Missing::Nan).missing_values(["-"]);
+        assert!(read("a\n-\n1\n", &own).unwrap().data[[0, 0]].is_nan());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_line_and_column() {
+        let plain = CsvReader::new();
+        assert_eq!(
+            says(read("a,b\n1,2\n3,oops\n", &plain)),
+            "t.csv, line 3, column 2: expected a finite number, got \"oops\""
+        );
+        assert_eq!(
+            says(read("a,b\n1,2\n3\n", &plain)),
+            "t.csv, line 3, column 2: expected 2 fields, got \"1 fields\""
+        );
+        assert!(
+            says(read("a,b\n1,2\n3,1e999\n", &plain)).contains("line 3, column 2: expected a finite number")
+        );
+        assert!(says(read("a,b\n1,2\n3,inf\n", &plain)).contains("expected a finite number, got \"inf\""));
+        assert!(says(read("a,b\n", &plain)).contains("t.csv is empty"));
+        assert!(says(read("", &plain)).contains("t.csv is empty"));
+        assert!(says(read("a\n1\n", &plain.clone().ignore("a"))).contains("at least 1 feature"));
+        assert!(says(CsvReader::new().read::<f64>("/nowhere/t.csv")).contains("/nowhere/t.csv"));
+        // Quotes may hold line feeds; lines are those of the file.
+        assert!(says(read("a,b\n\"x\ny\",1\nz,w\n", &plain)).contains("line 4, column 2"));
+        assert!(
+            says(read("a,b\n1,2\n", &plain).unwrap().classes("c"))
+                .contains("unknown column \"c\"; known: a, b")
+        );
+        assert!(
+            says(read("a,b\n1,x\n", &plain).unwrap().values("b"))
+                .contains("expected numbers, got texts such as \"x\"")
+        );
+    }
+
+    /// Plain rows and all others take different ways through the reader.
+    #[test]
+    fn rows_of_every_form_come_in_order() {
+        let mut text = String::from("\u{feff}a,b\r\n");
+        let forms =
+            ["{},{}\n", "{},{}\r\n", "\"{}\",{}\n", " {} ,{}\n", "{}e0,{}\n", "{},\"{}\"\r\n", "{},{}\n\n"];
+        let mut want = Vec::new();
+        for row in 0..30_000_u32 {
+            let (a, b) = (f64::from(row) / 8.0, -f64::from(row % 977));
+            let form = forms[(row as usize * 31 + row as usize / 7) % forms.len()];
+            text += &form.replacen("{}", &a.to_string(), 1).replacen("{}", &b.to_string(), 1);
+            want.extend([a, b]);
+        }
+        text += "0.5,1";
+        want.extend([0.5, 1.0]);
+        let table = read(&text, &CsvReader::new()).unwrap();
+        assert_eq!(table.names, ["a", "b"]);
+        assert_eq!(table.data.into_raw_vec_and_offset().0, want);
+    }
+
+    #[test]
+    fn a_file_without_header_names_its_columns_by_number() {
+        let table = read("1,2\n3,4\n", &CsvReader::new().header(false)).unwrap();
+        assert_eq!(
+            (table.names, table.data),
+            (vec!["x0".to_owned(), "x1".to_owned()], array![[1.0, 2.0], [3.0, 4.0]])
+        );
+    }
+
+    #[test]
+    fn batches_together_are_the_whole_file() {
+        let mut text = String::from("a,b,kind\n");
+        (0..1001).for_each(|row| text += &format!("{},{},{}\n", row, row as f64 / 8.0, ["u", "v"][row % 2]));
+        let file = Scratch::new("batches.csv", &text);
+        let reader = CsvReader::new().categories("kind", ["u", "v"]);
+        let whole = reader.read::<f32>(&file.0).unwrap();
+        assert_eq!(whole.data.dim(), (1001, 3));
+        let batches: Vec<_> = reader.batches::<f32>(&file.0, 100).unwrap().map(Result::unwrap).collect();
+        assert_eq!(batches.iter().map(|batch| batch.data.nrows()).collect::<Vec<_>>()[8..], [100, 100, 1]);
+        let views: Vec<_> = batches.iter().map(|batch| batch.data.view()).collect();
+        assert_eq!(axonal::ndarray::concatenate(axonal::ndarray::Axis(0), &views).unwrap(), whole.data);
+
+        let undeclared: Vec<_> = CsvReader::new().batches::<f32>(&file.0, 100).unwrap().collect();
+        assert_eq!(undeclared.len(), 1, "nothing follows an error");
+        assert!(
+            says(undeclared.into_iter().next().unwrap())
+                .contains("line 2, column 3: expected a finite number")
+        );
+        assert!(says(reader.batches::<f32>(&file.0, 0)).contains("batch_size is 0"));
+        assert!(
+            says(
+                CsvReader::new()
+                    .batches::<f32>(Scratch::new("e.csv", "a\n").0.clone(), 1)
+                    .unwrap()
+                    .next()
+                    .unwrap()
+            )
+            .contains("e.csv")
+        );
+    }
+
+    #[test]
+    fn the_embedded_tables_come_back_from_their_files() {
+        for (file, n_classes) in [("wine", 3), ("breast_cancer", 2)] {
+            let path = format!("{}/src/datasets/files/{file}.csv", env!("CARGO_MANIFEST_DIR"));
+            let read = CsvReader::new().read::<f64>(path).unwrap().classes("target").unwrap();
+            let loaded = match file {
+                "wine" => axonal::datasets::load_wine::<f64>(),
+                _ => axonal::datasets::load_breast_cancer(),
+            };
+            let loaded = loaded.unwrap();
+            assert_eq!(
+                (read.data, read.target, read.feature_names),
+                (loaded.data, loaded.target, loaded.feature_names)
+            );
+            assert_eq!(read.target_names.len(), n_classes);
+        }
+    }
+}
+
+/// An IDX file: type, shape, bytes.
+fn idx(code: u8, shape: &[u32], data: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0, 0, code, u8::try_from(shape.len()).unwrap()];
+    shape.iter().for_each(|length| bytes.extend(length.to_be_bytes()));
+    bytes.extend_from_slice(data);
+    bytes
+}
+
+#[test]
+fn idx_files_are_big_endian_arrays() {
+    let file = Scratch::new("shorts", idx(0x0b, &[2, 2], &[0, 1, 255, 255, 1, 0, 128, 0]));
+    assert_eq!(read_idx::<i16>(&file.0).unwrap(), array![[1, -1], [256, -32768]].into_dyn());
+    let images = Scratch::new("images", idx(8, &[3, 2, 2], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 255]));
+    let labels = Scratch::new("labels", idx(8, &[3], &[2, 0, 2]));
+    let dataset = load_idx::<f32>(&images.0, &labels.0).unwrap();
+    assert_eq!(dataset.data.row(2).to_vec(), [8.0, 9.0, 10.0, 255.0]);
+    assert_eq!((dataset.target, dataset.target_names.len()), (array![2, 0, 2], 3));
+    let fewer = Scratch::new("fewer", idx(8, &[2], &[2, 0]));
+    assert!(says(load_idx::<f32>(&images.0, &fewer.0)).contains("target: expected 3"));
+}
+
+#[test]
+fn damaged_idx_files_are_refused() {
+    let read = |bytes: Vec<u8>| says(read_idx::<u8>(&Scratch::new("damaged", bytes).0));
+    assert!(read(idx(8, &[2, 2], &[0; 3])).contains("expected the data of shape [2, 2]"));
+    assert!(read(idx(8, &[2, 2], &[0; 5])).contains("expected the data of shape [2, 2]"));
+    assert!(read(idx(8, &[u32::MAX; 4], &[0; 5])).contains("expected the data of shape"));
+    assert!(read(idx(0x0d, &[1], &[0; 4])).contains("expected elements of type 0x08, got \"type 0x0d\""));
+    assert!(read(b"PK\x03\x04 not idx".to_vec()).contains("begins with two zeros"));
+    assert!(read(vec![0, 0]).contains("damaged"));
+    #[cfg(not(feature = "gzip"))]
+    assert!(read(vec![0x1f, 0x8b, 0, 0]).contains("feature gzip"));
+}
+
+#[cfg(feature = "gzip")]
+#[test]
+fn compressed_idx_files_read_as_plain_ones_and_lie_no_better() {
+    use std::io::Write;
+    let pack = |bytes: &[u8]| {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        packed.write_all(bytes).unwrap();
+        packed.finish().unwrap()
+    };
+    let file = Scratch::new("packed", pack(&idx(8, &[2, 2], &[1, 2, 3, 4])));
+    assert_eq!(read_idx::<u8>(&file.0).unwrap(), array![[1, 2], [3, 4]].into_dyn());
+    for claim in [[2, 3], [1, 2], [u32::MAX, u32::MAX]] {
+        let file = Scratch::new("lying", pack(&idx(8, &claim, &[1, 2, 3, 4])));
+        assert!(says(read_idx::<u8>(&file.0)).contains("expected"), "{claim:?}");
+    }
+}
+
+#[test]
+fn npy_files_come_back_as_they_went() {
+    let file = Scratch::new("array.npy", "");
+    let x = Array3::from_shape_fn((2, 3, 4), |(i, j, k)| (i * 12 + j * 4 + k) as f64 * 0.1);
+    write_npy(&file.0, &x.view().reversed_axes()).unwrap();
+    assert_eq!(read_npy::<f64, Ix3>(&file.0).unwrap(), x.view().reversed_axes());
+    write_npy(&file.0, &array![true, false]).unwrap();
+    assert_eq!(read_npy::<bool, Ix1>(&file.0).unwrap(), array![true, false]);
+    write_npy(&file.0, &Array2::<i64>::zeros((0, 3))).unwrap();
+    assert_eq!(read_npy::<i64, IxDyn>(&file.0).unwrap().shape(), [0, 3]);
+    write_npy(&file.0, &axonal::ndarray::arr0(7_u16)).unwrap();
+    assert_eq!(read_npy::<u16, IxDyn>(&file.0).unwrap().sum(), 7);
+    let bytes = std::fs::read(&file.0).unwrap();
+    assert_eq!((bytes.len() - 2) % 64, 0, "values are aligned");
+}
+
+/// Written by NumPy 2: `np.save(f, np.arange(6, dtype='>i2').reshape(2, 3, order='F'))` and
+/// `np.save(f, np.float32([0.5]))`.
+#[test]
+fn files_written_by_numpy_are_read() {
+    let header = |text: &str| {
+        let mut bytes = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+        bytes.extend(format!("{text:<117}\n").into_bytes());
+        bytes
+    };
+    let mut bytes = header("{'descr': '>i2', 'fortran_order': True, 'shape': (2, 3), }");
+    bytes.extend([0, 0, 0, 1, 0, 2, 0, 3, 0, 4, 0, 5]);
+    let file = Scratch::new("fortran.npy", &bytes);
+    let array = read_npy::<i16, Ix2>(&file.0).unwrap();
+    assert_eq!(array, Array::from_shape_vec((2, 3).f(), vec![0, 1, 2, 3, 4, 5]).unwrap());
+    assert_eq!(array, array![[0, 2, 4], [1, 3, 5]]);
+    let mut bytes = header("{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }");
+    bytes.extend(0.5_f32.to_le_bytes());
+    assert_eq!(read_npy::<f32, Ix1>(&Scratch::new("one.npy", &bytes).0).unwrap(), Array1::from_elem(1, 0.5));
+    assert!(
+        says(read_npy::<f64, Ix1>(&Scratch::new("type.npy", &bytes).0))
+            .contains("elements of type f8, got \"f4\"")
+    );
+    assert!(
+        says(read_npy::<f32, Ix2>(&Scratch::new("rank.npy", &bytes).0))
+            .contains("expected 2 axes, got 1 axes")
+    );
+    for cut in [0, 5, 9, 50, bytes.len() - 1] {
+        assert!(read_npy::<f32, Ix1>(&Scratch::new("cut.npy", &bytes[..cut]).0).is_err(), "cut to {cut}");
+    }
+    let huge = header("{'descr': '<f4', 'fortran_order': False, 'shape': (9999999999, 9999999999), }");
+    assert!(
+        says(read_npy::<f32, Ix2>(&Scratch::new("huge.npy", huge).0)).contains("expected the data of shape")
+    );
+    let odd = header("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }");
+    assert!(
+        says(read_npy::<f32, Ix1>(&Scratch::new("odd.npy", odd).0))
+            .contains("expected descr, fortran_order and shape")
+    );
+}
+
+#[cfg(feature = "npz")]
+#[test]
+fn npz_archives_hold_several_arrays() {
+    use axonal::datasets::{NpzReader, NpzWriter};
+    let file = Scratch::new("arrays.npz", "");
+    let x = Array2::from_shape_fn((50, 3), |(i, j)| (i + j) as f32);
+    let mut writer = NpzWriter::create(&file.0).unwrap();
+    writer.write("x", &x).unwrap();
+    writer.write("y", &array![1_i64, 2]).unwrap();
+    assert!(writer.write("y", &array![1_i64, 2]).is_err(), "the same name twice");
+    writer.finish().unwrap();
+    let mut reader = NpzReader::open(&file.0).unwrap();
+    assert_eq!(reader.names(), ["x", "y"]);
+    assert_eq!(reader.read::<f32, Ix2>("x").unwrap(), x);
+    assert_eq!(reader.read::<i64, Ix1>("y").unwrap(), array![1, 2]);
+    assert!(says(reader.read::<i64, Ix1>("z")).contains("unknown array \"z\"; known: x, y"));
+    assert!(
+        says(reader.read::<f64, Ix2>("x"))
+            .contains(": x, line 1, column 1: expected elements of type f8, got \"f4\"")
+    );
+    let bytes = std::fs::read(&file.0).unwrap();
+    assert!(NpzReader::open(&Scratch::new("cut.npz", &bytes[..bytes.len() / 2]).0).is_err());
+}
