@@ -57,6 +57,9 @@ pub mod prelude;
 pub mod preprocessing;
 pub mod rng;
 pub mod simd;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub mod testing;
 mod validate;
 
 pub use error::{Error, FileProblem, Result};

@@ -52,7 +52,7 @@ impl<F: Float> KMeans<F> {
         Ok(sizes)
     }
 
-    /// [`score`](Score::score) with a weight for each row.
+    /// [`score`](crate::estimator::Score::score) with a weight for each row.
     ///
     /// # Errors
     /// As `score`, and weights that are negative, not finite, all zero, or not one for each row.

@@ -43,7 +43,7 @@ use samples::{Moments, Samples, elements, in_rows};
 /// give the same bits at any number of threads, and a row's label does not depend on the rows beside it.
 ///
 /// # Shapes
-/// `x`: (n, d), any storage and layout. Labels: (n). Centers: (k, d). [`transform`](crate::Transform::transform):
+/// `x`: (n, d), any storage and layout. Labels: (n). Centers: (k, d). [`transform`](crate::estimator::Transform::transform):
 /// (n, k).
 ///
 /// # Parameters

@@ -272,7 +272,13 @@ impl<F: Float> Trainer<F> {
         self.scores.add_loss(loss, batch);
         if self.scores.has_metrics() {
             model.finish_output(&mut self.workspace, batch);
-            self.scores.add_metrics(self.workspace.output(batch), batch, self.targets.rows(0, batch));
+            let weights = (!self.weights.is_empty()).then(|| &self.weights[..batch]);
+            self.scores.add_metrics(
+                self.workspace.output(batch),
+                batch,
+                self.targets.rows(0, batch),
+                weights,
+            );
         }
         Ok(())
     }
