@@ -1,5 +1,10 @@
 //! One error for the whole crate: where it happened, what was expected, what came, what to do.
 
+mod file_problem;
+
+pub use file_problem::FileProblem;
+pub(crate) use file_problem::excerpt;
+
 use std::fmt;
 use std::path::PathBuf;
 
@@ -225,6 +230,38 @@ pub enum Error {
         bytes: usize,
     },
 
+    /// A file that is not what was to be loaded, or that is damaged.
+    #[error("{file}: {problem}")]
+    Load {
+        /// The file's path, or "bytes".
+        file: String,
+        /// What is wrong with it.
+        problem: Box<FileProblem>,
+    },
+
+    /// A file could not be written. What stood under its name before stands there still, unless it was only the
+    /// directory that could not be made durable.
+    #[error("{}: cannot {action}: {source}", .path.display())]
+    Save {
+        /// The file.
+        path: PathBuf,
+        /// What was refused: "write", "make the file durable", "rename", ….
+        action: &'static str,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+
+    /// Something that has no form in a file.
+    #[error("{what} cannot be saved: {reason}; {hint}")]
+    Unsaveable {
+        /// Which part: "layer 1.swish", "the learning rate".
+        what: String,
+        /// Why.
+        reason: String,
+        /// What to do.
+        hint: String,
+    },
+
     /// The operating system refused a file operation.
     #[error("{}: {source}", .path.display())]
     Io {
@@ -409,6 +446,26 @@ mod tests {
             (
                 Error::OutOfMemory { what: "the parameters".into(), bytes: 8 },
                 "the parameters: 8 bytes of memory are not to be had; make it smaller or use smaller batches",
+            ),
+            (
+                FileProblem::Truncated { expected: 812, got: 20 }.in_file("m.axonal"),
+                "m.axonal: cut off: expected 812 bytes, got 20",
+            ),
+            (
+                Error::Save {
+                    path: "m.axonal".into(),
+                    action: "write",
+                    source: std::io::Error::new(std::io::ErrorKind::StorageFull, "no space left"),
+                },
+                "m.axonal: cannot write: no space left",
+            ),
+            (
+                Error::Unsaveable {
+                    what: "layer 1.swish".into(),
+                    reason: "it has no configuration".into(),
+                    hint: "implement Layer::config, or use save_weights".into(),
+                },
+                "layer 1.swish cannot be saved: it has no configuration; implement Layer::config, or use save_weights",
             ),
             (
                 Error::Io {

@@ -37,6 +37,7 @@
 //! Nothing that a caller passes panics: every mistake is an [`Error`] that says what was expected and what came.
 //! The same seed gives the same bits, at any number of threads. Arrays are [`ndarray`]'s, which is re-exported.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(unreachable_pub)]
 
 pub mod activation;
 pub mod cluster;
@@ -50,13 +51,17 @@ pub mod metrics;
 pub mod model_selection;
 pub mod nn;
 mod parallel;
+pub mod persistence;
 pub mod pipeline;
 pub mod prelude;
 pub mod preprocessing;
 pub mod rng;
 pub mod simd;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub mod testing;
 mod validate;
 
-pub use error::{Error, Result};
+pub use error::{Error, FileProblem, Result};
 pub use float::Float;
 pub use ndarray;

@@ -4,6 +4,7 @@
 //! folds the pieces in their order. The pool is the caller's (or rayon's default); it is never configured here.
 
 /// Operations below which a second thread costs more than it brings.
+#[cfg(any(feature = "rayon", test))]
 pub(crate) const WORTH_THREADS: usize = 1 << 19;
 
 /// Hands every item its stretch of `chunk` elements of `data`: by several threads where `operations` make that

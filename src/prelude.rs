@@ -1,7 +1,7 @@
 //! Everything a program needs, in one line: `use axonal::prelude::*;`.
 
 pub use crate::activation::Activation;
-pub use crate::cluster::{KMeans, KMeansInit};
+pub use crate::cluster::{BisectingKMeans, KMeans, KMeansInit, MiniBatchKMeans};
 pub use crate::error::{Error, Result};
 pub use crate::estimator::{Estimator, Fit, Predict, Score, Transform};
 pub use crate::float::Float;
@@ -10,14 +10,22 @@ pub use crate::model_selection::{
     Classifier, GridSearch, KFold, RandomSearch, Regressor, StratifiedKFold, cross_val_score, cross_validate,
     train_test_split,
 };
+pub use crate::nn::layers::*;
 pub use crate::nn::{
-    Accuracy, ActivationLayer, Adam, Backward, BinaryAccuracy, BinaryCrossentropy, Callback,
-    CategoricalAccuracy, CategoricalCrossentropy, Config, Constraint, CosineDecay, CosineDecayRestarts,
-    Dense, Dropout, EvaluateOptions, Evaluation, ExponentialDecay, FitOptions, Flatten, Forward, History,
-    InverseTimeDecay, Layer, LearningRate, Loss, MeanAbsoluteError, MeanSquaredError, Metric, Mode, Model,
-    Optimizer, PiecewiseConstantDecay, Plan, PolynomialDecay, PredictOptions, Regularizer, Reshape, RmsProp,
-    Run, Sequential, Sgd, Shape, SparseCategoricalAccuracy, SparseCategoricalCrossentropy, Verbose,
+    Accuracy, Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, AnyLoss, AnyMetric, AnyOptimizer, Auc,
+    Average, Backward, BinaryAccuracy, BinaryCrossentropy, BinaryFocalCrossentropy, Callback,
+    CategoricalAccuracy, CategoricalCrossentropy, CategoricalFocalCrossentropy, CategoricalHinge, Config,
+    Constraint, CosineDecay, CosineDecayRestarts, CosineSimilarity, Dice, EvaluateOptions, Evaluation,
+    ExponentialDecay, FBeta, FalseNegatives, FalsePositives, FitOptions, Forward, Ftrl, Hinge, History,
+    Huber, InverseTimeDecay, KlDivergence, Lamb, Layer, LearningRate, Lion, LogCosh, Loss, LossFn,
+    LossMetric, MeanAbsoluteError, MeanAbsolutePercentageError, MeanIou, MeanSquaredError,
+    MeanSquaredLogarithmicError, Metric, MetricFn, Mode, Model, Nadam, Optimizer, PiecewiseConstantDecay,
+    Plan, Poisson, PolynomialDecay, Precision, PredictOptions, R2Score, Recall, Reduction, Regularizer,
+    RmsProp, RootMeanSquaredError, Run, SensitivityAtSpecificity, Sequential, Sgd, Shape,
+    SparseCategoricalAccuracy, SparseCategoricalCrossentropy, SparseTopKCategoricalAccuracy, SquaredHinge,
+    TopKCategoricalAccuracy, TrueNegatives, TruePositives, Tversky, Verbose,
 };
+pub use crate::persistence::{LoadOptions, Registry};
 pub use crate::pipeline::Pipeline;
 #[cfg(feature = "pca")]
 pub use crate::preprocessing::Pca;

@@ -1,4 +1,5 @@
 //! The quality of clusterings, by numbers that scikit-learn's documentation and tests state.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by a panic")]
 
 use axonal::metrics::*;
 use axonal::ndarray::{Array1, Array2, array};
@@ -51,30 +52,23 @@ fn comparisons_match_their_published_values() {
 fn comparisons_are_symmetric_and_blind_to_names() {
     let (a, b) = seventeen();
     let renamed = a.mapv(|label| [7i16, -4, 900][label as usize - 1]);
-    let scores: [(&str, fn(&Array1<u8>, &Array1<i64>) -> f64, fn(&Array1<i64>, &Array1<i16>) -> f64); 6] = [
-        ("rand", |a, b| rand_score(a, b).unwrap(), |b, a| rand_score(b, a).unwrap()),
-        (
-            "adjusted rand",
-            |a, b| adjusted_rand_score(a, b).unwrap(),
-            |b, a| adjusted_rand_score(b, a).unwrap(),
-        ),
-        (
-            "fowlkes mallows",
-            |a, b| fowlkes_mallows_score(a, b).unwrap(),
-            |b, a| fowlkes_mallows_score(b, a).unwrap(),
-        ),
-        ("information", |a, b| mutual_info_score(a, b).unwrap(), |b, a| mutual_info_score(b, a).unwrap()),
-        (
-            "adjusted",
-            |a, b| adjusted_mutual_info_score(a, b).unwrap(),
-            |b, a| adjusted_mutual_info_score(b, a).unwrap(),
-        ),
-        ("v measure", |a, b| v_measure_score(a, b).unwrap(), |b, a| v_measure_score(b, a).unwrap()),
+    let there = [
+        rand_score(&a, &b),
+        adjusted_rand_score(&a, &b),
+        fowlkes_mallows_score(&a, &b),
+        mutual_info_score(&a, &b),
+        adjusted_mutual_info_score(&a, &b),
+        v_measure_score(&a, &b),
     ];
-    for (name, one_way, other_way) in scores {
-        let (one, other) = (one_way(&a, &b), other_way(&b, &renamed));
-        assert!((one - other).abs() < 1e-12, "{name}: {one} {other}");
-    }
+    let back = [
+        rand_score(&b, &renamed),
+        adjusted_rand_score(&b, &renamed),
+        fowlkes_mallows_score(&b, &renamed),
+        mutual_info_score(&b, &renamed),
+        adjusted_mutual_info_score(&b, &renamed),
+        v_measure_score(&b, &renamed),
+    ];
+    there.into_iter().zip(back).for_each(|(there, back)| close(there.unwrap(), back.unwrap()));
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn a_small_network_reads_handwritten_digits_whatever_the_seed() {
             .compile(Adam::default(), SparseCategoricalCrossentropy::default())
             .unwrap()
             .metric(Accuracy::default());
-        model.fit_with(&x_train, &y_train, FitOptions::new().epochs(40).batch_size(32)).unwrap();
+        model.fit_with(&x_train, &y_train, FitOptions::new().epochs(20).batch_size(32)).unwrap();
         model.score(&x_test, &y_test).unwrap()
     };
     let accuracies: Vec<f64> = (0..10).map(accuracy).collect();

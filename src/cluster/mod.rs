@@ -1,5 +1,13 @@
-//! Clustering: [`KMeans`].
+//! Clustering: [`KMeans`], its variants for data that does not fit in memory ([`MiniBatchKMeans`]) and for clusters
+//! of more even size ([`BisectingKMeans`]), its choice of starts alone ([`kmeans_plusplus`]), and help with the
+//! number of clusters ([`elbow`](elbow())).
 
+mod bisecting;
+mod elbow;
 pub mod kmeans;
+mod mini_batch;
 
-pub use kmeans::{KMeans, KMeansInit, KMeansReport};
+pub use bisecting::{BisectingKMeans, BisectingStrategy};
+pub use elbow::{Elbow, elbow, elbow_by};
+pub use kmeans::{InitFunction, KMeans, KMeansInit, KMeansReport, kmeans_plusplus};
+pub use mini_batch::MiniBatchKMeans;

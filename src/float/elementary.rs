@@ -190,7 +190,7 @@ pub(crate) fn at_least<E: Elementary>(x: E, bound: E) -> E {
 #[inline(always)]
 fn polynomial<E: Elementary>(coefficients: &[E], x: E) -> E {
     let square = x * x;
-    let (mut odd, mut even, mut next) = if coefficients.len() % 2 == 0 {
+    let (mut odd, mut even, mut next) = if coefficients.len().is_multiple_of(2) {
         (coefficients[0], coefficients[1], 2)
     } else {
         (coefficients[1], coefficients[0] * square + coefficients[2], 3)

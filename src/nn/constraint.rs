@@ -1,12 +1,137 @@
 //! What weights are projected to after each update.
 
+use crate::error::{Error, Result};
+use crate::float::Float;
 use serde::{Deserialize, Serialize};
 
 /// A projection of a weight after each update.
+///
+/// Norms are Euclidean and run over the first axis, so that each unit of a dense layer has its own;
+/// [`over`](Self::over) lets them run over more axes, as a convolution's kernel (height, width, in, out) needs.
+///
+/// # Examples
+/// ```
+/// use axonal::prelude::*;
+///
+/// // Two units with the norms 5 and 1.
+/// let mut kernel = [3.0, 1.0, 4.0, 0.0];
+/// Constraint::max_norm(2.0).apply(&[2, 2], &mut kernel);
+/// assert!((kernel[0] - 1.2).abs() < 1e-6 && (kernel[2] - 1.6_f64).abs() < 1e-6 && kernel[1] > 0.999999);
+/// ```
+///
+/// # References
+/// Srivastava et al. 2014, JMLR 15 (max-norm).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Constraint {
     /// Negative weights become 0.
     NonNeg,
+    /// Norms above a bound shrink to it; see [`Constraint::max_norm`].
+    MaxNorm {
+        /// The largest norm.
+        max_value: f64,
+        /// Over how many leading axes norms run.
+        axes: usize,
+    },
+    /// All norms become 1; see [`Constraint::unit_norm`].
+    UnitNorm {
+        /// Over how many leading axes norms run.
+        axes: usize,
+    },
+    /// Norms move into an interval; see [`Constraint::min_max_norm`].
+    MinMaxNorm {
+        /// The smallest norm.
+        min_value: f64,
+        /// The largest norm.
+        max_value: f64,
+        /// How much of the way they move at each update.
+        rate: f64,
+        /// Over how many leading axes norms run.
+        axes: usize,
+    },
+}
+
+/// Keras's ε: what keeps a norm of 0 from being divided by.
+const EPSILON: f64 = 1e-7;
+
+impl Constraint {
+    /// Norms of at most `max_value`; Keras's default is 2.
+    #[must_use]
+    pub fn max_norm(max_value: f64) -> Self {
+        Self::MaxNorm { max_value, axes: 1 }
+    }
+
+    /// Norms of 1.
+    #[must_use]
+    pub fn unit_norm() -> Self {
+        Self::UnitNorm { axes: 1 }
+    }
+
+    /// Norms from `min_value` to `max_value`, moved there by the share `rate` at each update; Keras's defaults are
+    /// 0, 1 and 1.
+    #[must_use]
+    pub fn min_max_norm(min_value: f64, max_value: f64, rate: f64) -> Self {
+        Self::MinMaxNorm { min_value, max_value, rate, axes: 1 }
+    }
+
+    /// Lets norms run over the first `axes` axes.
+    #[must_use]
+    pub fn over(mut self, axes: usize) -> Self {
+        match &mut self {
+            Self::NonNeg => {}
+            Self::MaxNorm { axes: own, .. }
+            | Self::UnitNorm { axes: own }
+            | Self::MinMaxNorm { axes: own, .. } => *own = axes,
+        }
+        self
+    }
+
+    /// Refuses bounds that are negative, not finite or in the wrong order; `owner` names the weight.
+    ///
+    /// # Errors
+    /// [`Error::InvalidParameter`].
+    pub fn validate(&self, owner: &str) -> Result<()> {
+        let owner = format!("{owner}, constraint");
+        let check = |name, value: f64, in_range: bool, expected: &str| {
+            if in_range { Ok(()) } else { Err(Error::invalid_parameter(&*owner, name, value, expected)) }
+        };
+        let bound = |name, value: f64| {
+            check(name, value, value >= 0.0 && value.is_finite(), "a finite number of at least 0")
+        };
+        match *self {
+            Self::NonNeg | Self::UnitNorm { .. } => Ok(()),
+            Self::MaxNorm { max_value, .. } => bound("max_value", max_value),
+            Self::MinMaxNorm { min_value, max_value, rate, .. } => {
+                bound("min_value", min_value)?;
+                bound("max_value", max_value)?;
+                check("max_value", max_value, max_value >= min_value, "a number not below min_value")?;
+                check("rate", rate, (0.0..=1.0).contains(&rate), "0 <= rate <= 1")
+            }
+        }
+    }
+
+    /// Projects a weight of this shape.
+    ///
+    /// # Shapes
+    /// `values`: row-major, as many numbers as `shape` says.
+    pub fn apply<F: Float>(&self, shape: &[usize], values: &mut [F]) {
+        let (axes, target): (usize, &dyn Fn(f64) -> f64) = match *self {
+            Self::NonNeg => {
+                return values.iter_mut().for_each(|w| *w = if *w < F::zero() { F::zero() } else { *w });
+            }
+            Self::MaxNorm { max_value, axes } => (axes, &move |norm: f64| norm.min(max_value)),
+            Self::UnitNorm { axes } => (axes, &|_| 1.0),
+            Self::MinMaxNorm { min_value, max_value, rate, axes } => {
+                (axes, &move |norm: f64| rate * norm.clamp(min_value, max_value) + (1.0 - rate) * norm)
+            }
+        };
+        let columns: usize = shape.iter().skip(axes).product::<usize>().max(1);
+        for column in 0..columns {
+            let own = || (column..values.len()).step_by(columns);
+            let norm = own().map(|index| values[index].as_f64().powi(2)).sum::<f64>().sqrt();
+            let factor = F::of(target(norm) / (EPSILON + norm));
+            own().for_each(|index| values[index] *= factor);
+        }
+    }
 }

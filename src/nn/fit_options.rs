@@ -52,7 +52,7 @@ pub struct FitOptions<'a, F> {
 
 /// The options that a model can keep for [`Fit::fit`](crate::Fit::fit).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct PlainOptions {
     pub(crate) epochs: usize,
     pub(crate) batch_size: usize,

@@ -50,7 +50,6 @@ pub(crate) struct Variable {
     pub(crate) trainable: bool,
     pub(crate) initializer: Initializer,
     pub(crate) regularizer: Option<Regularizer>,
-    #[allow(dead_code, reason = "read by the updater where constraints are applied")]
     pub(crate) constraint: Option<Constraint>,
 }
 
@@ -176,6 +175,9 @@ fn check_plan(name: &str, plan: &Plan) -> Result<()> {
         spec.initializer.validate_for(spec.shape.dims()).map_err(|error| error.in_layer(name))?;
         if let Some(regularizer) = spec.regularizer {
             regularizer.validate(&format!("{owner}/{}", spec.name))?;
+        }
+        if let Some(constraint) = spec.constraint {
+            constraint.validate(&format!("{owner}/{}", spec.name))?;
         }
     }
     if let Some(regularizer) = plan.declared_activity_regularizer() {

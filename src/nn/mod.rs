@@ -2,19 +2,19 @@
 
 pub mod callback;
 pub mod constraint;
-mod fit_options;
+pub(crate) mod fit_options;
 mod history;
 pub mod layer;
 pub mod layers;
-mod layout;
+pub(crate) mod layout;
 pub mod loss;
 pub mod metric;
-mod model;
+pub(crate) mod model;
 pub mod optimizer;
 pub mod regularizer;
 mod sequential;
 mod targets;
-mod updater;
+pub(crate) mod updater;
 mod workspace;
 
 pub use callback::{Callback, Run};

@@ -113,6 +113,24 @@ impl<F: Float> KMeansInit<F> {
     }
 }
 
+impl<F: Float> KMeansInit<F> {
+    /// [`start`](Self::start), for parts of the data that may have too few rows of positive weight to draw from.
+    pub(crate) fn start_where_possible(
+        &self,
+        x: ArrayView2<'_, F>,
+        samples: &Samples<'_, F>,
+        n_clusters: usize,
+        rng: &mut Rng,
+    ) -> Result<Vec<F>> {
+        match self.start(x, samples, n_clusters, rng) {
+            Err(Error::Weight { .. }) => {
+                self.start(x, &Samples { weights: None, ..*samples }, n_clusters, rng)
+            }
+            start => start,
+        }
+    }
+}
+
 fn check_centers<F: Float>(centers: &Array2<F>, n_clusters: usize, n_features: usize) -> Result<()> {
     if centers.dim() != (n_clusters, n_features) {
         let expected = format!("{} (n_clusters, features of x)", shape_text(&[n_clusters, n_features]));

@@ -4,17 +4,21 @@
 //! `plus_plus`), how they move (`lloyd`, `sums`, `relocation`), and which center is the nearest (`nearest`).
 
 mod answers;
-mod distance;
-mod init;
-mod lloyd;
-mod nearest;
-mod plus_plus;
+pub(crate) mod distance;
+pub(crate) mod fitted;
+pub(crate) mod init;
+pub(crate) mod lloyd;
+pub(crate) mod nearest;
+pub(crate) mod plus_plus;
+mod record;
 mod relocation;
-mod report;
-mod samples;
+pub(crate) mod report;
+pub(crate) mod samples;
 mod sums;
 
 pub use init::{InitFunction, KMeansInit};
+pub use plus_plus::kmeans_plusplus;
+pub(crate) use record::{Learned, Settings};
 pub use report::KMeansReport;
 
 use crate::error::{Error, Result};
@@ -22,9 +26,9 @@ use crate::estimator::{Estimator, Fit};
 use crate::float::Float;
 use crate::rng::{Purpose, Rng};
 use crate::validate;
+use fitted::Fitted;
 use lloyd::{Lloyd, Rules, Run};
 use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Axis, Data, Ix1, Ix2};
-use nearest::Centers;
 use samples::{Moments, Samples, elements, in_rows};
 
 /// k-means clustering: `n_clusters` centers such that the points lie near to them.
@@ -39,7 +43,7 @@ use samples::{Moments, Samples, elements, in_rows};
 /// give the same bits at any number of threads, and a row's label does not depend on the rows beside it.
 ///
 /// # Shapes
-/// `x`: (n, d), any storage and layout. Labels: (n). Centers: (k, d). [`transform`](crate::Transform::transform):
+/// `x`: (n, d), any storage and layout. Labels: (n). Centers: (k, d). [`transform`](crate::estimator::Transform::transform):
 /// (n, k).
 ///
 /// # Parameters
@@ -89,19 +93,6 @@ pub struct KMeans<F> {
     spherical: bool,
     max_points_per_center: Option<usize>,
     fitted: Option<Fitted<F>>,
-}
-
-/// What a fit leaves behind.
-#[derive(Debug, Clone)]
-pub(crate) struct Fitted<F> {
-    pub(crate) cluster_centers: Array2<F>,
-    /// The columns' means; predictions are made about them, as the fit was.
-    pub(crate) mean: Vec<F>,
-    /// The centers less the mean, prepared for the search.
-    pub(crate) nearest: Centers<F>,
-    pub(crate) labels: Array1<usize>,
-    pub(crate) inertia: f64,
-    pub(crate) n_iter: usize,
 }
 
 impl<F> KMeans<F> {
@@ -220,6 +211,12 @@ impl<F: Float> KMeans<F> {
         crate::estimator::Transform::transform(self, x)
     }
 
+    /// The same for another number of clusters.
+    pub(crate) fn with_n_clusters(mut self, n_clusters: usize) -> Self {
+        self.n_clusters = n_clusters;
+        self
+    }
+
     fn check_parameters(&self) -> Result<()> {
         let at_least_1 = |name, value: Option<usize>| match value {
             Some(0) => Err(Error::invalid_parameter("KMeans", name, 0, "at least 1")),
@@ -239,10 +236,7 @@ impl<F: Float> KMeans<F> {
         self.check_parameters()?;
         validate::not_empty("x", &x)?;
         let (n, d) = x.dim();
-        if n < self.n_clusters {
-            let (n_samples, needed) = (n, self.n_clusters);
-            return Err(Error::TooFewSamples { owner: "KMeans", n_samples, name: "n_clusters", needed });
-        }
+        check_counts(Self::NAME, self.n_clusters, n)?;
         self.init.check(self.n_clusters, d)?;
         let weights = weights.map(|weights| weights.to_vec());
         if let Some(weights) = &weights {
@@ -262,7 +256,15 @@ impl<F: Float> KMeans<F> {
             Some(count) if count < n => self.learn_from_some(x.view(), &samples, count, &moments)?,
             _ => self.best_run(x.view(), samples, &moments)?,
         };
-        let (fitted, report) = self.conclude(run, moments.mean, d);
+        let (labels, inertia, n_iter) = (numbers(&run.labels), run.inertia, run.n_iter);
+        let fitted = Fitted {
+            labels,
+            inertia,
+            n_iter,
+            spherical: self.spherical,
+            ..Fitted::new(&run.centers, moments.mean)
+        };
+        let report = KMeansReport::of(run, self.n_clusters);
         self.fitted = Some(fitted);
         Ok(report)
     }
@@ -329,36 +331,23 @@ impl<F: Float> KMeans<F> {
         (run.labels, run.inertia) = lloyd.label(&run.centers);
         Ok(run)
     }
+}
 
-    fn conclude(&self, run: Run<F>, mean: Vec<F>, n_features: usize) -> (Fitted<F>, KMeansReport) {
-        let mut nearest = Centers::new(self.n_clusters, n_features);
-        nearest.set(&run.centers);
-        let centers = run.centers.iter().zip(mean.iter().cycle()).map(|(c, mean)| *c + *mean);
-        let cluster_centers = Array2::from_shape_fn((self.n_clusters, n_features), {
-            let mut centers = centers;
-            move |_| centers.next().unwrap_or_default()
-        });
-        let mut sizes = vec![0usize; self.n_clusters];
-        run.labels.iter().for_each(|&label| sizes[label as usize] += 1);
-        let empty_clusters: Vec<usize> = (0..self.n_clusters).filter(|&c| sizes[c] == 0).collect();
-        let report = KMeansReport {
-            inertia: run.inertia,
-            n_iter: run.n_iter,
-            converged: run.converged,
-            history: run.history,
-            distinct_clusters: self.n_clusters - empty_clusters.len(),
-            empty_clusters,
-        };
-        let fitted = Fitted {
-            cluster_centers,
-            mean,
-            nearest,
-            labels: run.labels.iter().map(|&label| label as usize).collect(),
-            inertia: run.inertia,
-            n_iter: run.n_iter,
-        };
-        (fitted, report)
+/// Refuses more clusters than rows, and more than can be numbered.
+pub(crate) fn check_counts(owner: &'static str, n_clusters: usize, n_samples: usize) -> Result<()> {
+    if n_samples < n_clusters {
+        return Err(Error::TooFewSamples { owner, n_samples, name: "n_clusters", needed: n_clusters });
     }
+    if n_clusters > nearest::MOST_CLUSTERS {
+        let most = format!("at most {}", nearest::MOST_CLUSTERS);
+        return Err(Error::invalid_parameter(owner, "n_clusters", n_clusters, most));
+    }
+    Ok(())
+}
+
+/// Labels as arrays are indexed.
+pub(crate) fn numbers(labels: &[u32]) -> Array1<usize> {
+    labels.iter().map(|&label| label as usize).collect()
 }
 
 /// Whether two labellings are one up to the names of the clusters.

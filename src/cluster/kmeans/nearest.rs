@@ -99,7 +99,10 @@ fn column<F: Float, const L: usize>(square: &[[F; SIDE]; L], feature: usize, mea
 impl<F: Float> Centers<F> {
     /// Room for so many centers.
     pub(crate) fn new(n_clusters: usize, n_features: usize) -> Self {
-        let tile = tile_of(n_clusters);
+        Self::in_tiles_of(tile_of(n_clusters), n_clusters, n_features)
+    }
+
+    fn in_tiles_of(tile: usize, n_clusters: usize, n_features: usize) -> Self {
         let padded = n_clusters.next_multiple_of(tile);
         Self {
             n_clusters,
@@ -116,6 +119,11 @@ impl<F: Float> Centers<F> {
         for (half_norm, center) in self.half_norms.iter_mut().zip(centers.chunks_exact(self.n_features)) {
             *half_norm = F::of(center.iter().map(|c| c.as_f64() * c.as_f64()).sum::<f64>() / 2.0);
         }
+    }
+
+    /// The centers (k, d) that were taken over.
+    pub(crate) fn centers(&self) -> Vec<F> {
+        self.negated.iter().take(self.n_clusters * self.n_features).map(|c| -*c).collect()
     }
 
     /// How many centers there are.
@@ -271,4 +279,66 @@ fn tile_of(n_clusters: usize) -> usize {
     }
     // With many centers a few empty places weigh less than a tile that fills the registers.
     if n_clusters > 8 * heights[0] { heights[0] } else { best }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::{Purpose, Rng};
+
+    fn labels<F: Float, const P: usize, const L: usize, const FUSED: bool>(
+        rows: &[F],
+        centers: &[F],
+        mean: &[F],
+    ) -> Vec<u32> {
+        let d = mean.len();
+        let mut prepared = Centers::in_tiles_of(P, centers.len() / d, d);
+        prepared.set(centers);
+        let mut labels = vec![NO_LABEL; rows.len() / d];
+        let mut group = Group::new(d);
+        let changed = prepared.label_by::<P, L, FUSED>(rows, mean, &mut group, &mut labels);
+        assert_eq!(changed, labels.len());
+        assert_eq!(prepared.label_by::<P, L, FUSED>(rows, mean, &mut group, &mut labels), 0);
+        labels
+    }
+
+    fn by_all_kernels<F: Float>() {
+        let mut rng = Rng::new(1, Purpose::Other, 0);
+        for (n, d, k) in [(1, 1, 1), (7, 3, 2), (16, 8, 5), (33, 9, 13), (100, 24, 37), (65, 17, 8)] {
+            let mut noise = |len: usize| -> Vec<F> { (0..len).map(|_| F::of(rng.normal())).collect() };
+            let (rows, centers, mean) = (noise(n * d), noise(k * d), noise(d));
+            let distance = |row: usize, cluster: usize| -> f64 {
+                let term = |f: usize| {
+                    rows[row * d + f].as_f64() - mean[f].as_f64() - centers[cluster * d + f].as_f64()
+                };
+                (0..d).map(|f| term(f).powi(2)).sum()
+            };
+            let nearest = |row| (0..k).min_by(|&a, &b| distance(row, a).total_cmp(&distance(row, b)));
+            let want: Vec<u32> = (0..n).filter_map(nearest).map(|cluster| cluster as u32).collect();
+            for got in [
+                labels::<F, 6, 16, true>(&rows, &centers, &mean),
+                labels::<F, 5, 8, true>(&rows, &centers, &mean),
+                labels::<F, 4, 8, true>(&rows, &centers, &mean),
+                labels::<F, 8, 32, true>(&rows, &centers, &mean),
+                labels::<F, 4, 8, false>(&rows, &centers, &mean),
+            ] {
+                assert_eq!(got, want, "n = {n}, d = {d}, k = {k}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_kernel_finds_the_nearest_center() {
+        by_all_kernels::<f32>();
+        by_all_kernels::<f64>();
+    }
+
+    #[test]
+    fn of_equally_near_centers_the_first_is_taken() {
+        let mut centers = Centers::new(9, 1);
+        centers.set(&[5.0f32, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0]);
+        let mut labels = [NO_LABEL; 3];
+        centers.label(&[0.0, 2.0, -2.0], &[0.0], &mut Group::new(1), &mut labels);
+        assert_eq!(labels, [1, 1, 2]);
+    }
 }

@@ -1,22 +1,97 @@
 //! Greedy k-means++: each center is drawn among the rows with a probability that grows with the squared distance
 //! to the centers so far, and of several such draws the one is kept that leaves the least inertia.
 
+//!
+//! A row whose nearest center lies less than half as far as that center from a new one cannot be nearer to the
+//! new one (the triangle inequality), and is passed over (Raff, Exact acceleration of k-means++, 2021,
+//! arXiv:2105.02936).
+
+use super::check_counts;
 use super::distance::squared_distance;
-use super::samples::Samples;
+use super::nearest::{Instructions, instructions, multiply_add};
+use super::samples::{Samples, elements, in_range, in_rows};
+use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::parallel::{for_each, zip_chunks};
+use crate::rng::Rng;
 use crate::simd::vectorize;
+use crate::validate;
+use ndarray::{Array2, ArrayBase, Axis, Data, Ix2};
+
+/// Chooses centers among the rows by greedy k-means++: the centers (k, d), and the rows that they are.
+///
+/// `n_local_trials` rows are drawn for each center, by default 2 + ⌊ln k⌋.
+///
+/// # Errors
+/// No data, NaN or infinities, fewer rows than clusters, or no clusters or trials.
+///
+/// # Examples
+/// ```
+/// use axonal::cluster::kmeans_plusplus;
+/// use axonal::ndarray::array;
+/// use axonal::rng::{Purpose, Rng};
+///
+/// let x = array![[1.0, 2.0], [1.0, 4.0], [10.0, 2.0], [10.0, 4.0]];
+/// let (centers, rows) = kmeans_plusplus(&x, 2, None, &mut Rng::new(0, Purpose::Clustering, 0))?;
+/// assert_eq!(centers.row(0), x.row(rows[0]));
+/// assert_ne!(rows[0] / 2, rows[1] / 2, "the second center lies in the other group");
+/// # Ok::<(), axonal::Error>(())
+/// ```
+///
+/// # References
+/// Arthur and Vassilvitskii, k-means++: the advantages of careful seeding, 2007.
+pub fn kmeans_plusplus<F: Float>(
+    x: &ArrayBase<impl Data<Elem = F>, Ix2>,
+    n_clusters: usize,
+    n_local_trials: Option<usize>,
+    rng: &mut Rng,
+) -> Result<(Array2<F>, Vec<usize>)> {
+    const OWNER: &str = "kmeans_plusplus";
+    for (name, value) in [("n_clusters", Some(n_clusters)), ("n_local_trials", n_local_trials)] {
+        if value == Some(0) {
+            return Err(Error::invalid_parameter(OWNER, name, 0, "at least 1"));
+        }
+    }
+    validate::not_empty("x", x)?;
+    check_counts(OWNER, n_clusters, x.nrows())?;
+    in_range(OWNER, x.view())?;
+    let x = in_rows(x.view());
+    let samples = Samples { values: elements(&x), n_features: x.ncols(), weights: None };
+    let n_trials = n_local_trials.unwrap_or(default_trials(n_clusters));
+    let rows = choose(&samples, n_clusters, n_trials, &mut || rng.uniform());
+    Ok((x.select(Axis(0), &rows), rows))
+}
 
 /// Rows whose distances one piece of work keeps up to date.
 const PIECE: usize = 1024;
 
+/// Candidates that are compared with a row at once.
+const LANES: usize = 8;
+
+/// Rows that meet the candidates at once.
+const ROWS: usize = 4;
+
+/// Rows among which those to pass over are sought at once.
+const BLOCK: usize = 64;
+
+/// Features from which on a distance costs more than finding out whether it is needed.
+const WORTH_SKIPPING: usize = 12;
+
 /// A piece of the rows, and what it adds to the sums over all of them.
+#[derive(Debug)]
 struct Piece {
     first_row: usize,
     /// Σ w·D over the rows, D the squared distance to the nearest center so far.
     potential: f64,
     /// What that sum would be with each of the candidates.
     candidates: Vec<f64>,
+}
+
+/// A row's nearest center so far.
+#[derive(Debug, Clone, Copy)]
+struct Closest<F> {
+    distance: F,
+    center: u32,
 }
 
 /// The rows chosen as centers.
@@ -29,27 +104,28 @@ pub(crate) fn choose<F: Float>(
     draw: &mut dyn FnMut() -> f64,
 ) -> Vec<usize> {
     let n = samples.n_samples();
-    let mut closest = vec![F::infinity(); n];
+    let mut closest = vec![Closest { distance: F::infinity(), center: 0 }; n];
+    let n_lanes = n_trials.next_multiple_of(LANES);
     let mut pieces: Vec<_> = (0..n)
         .step_by(PIECE)
-        .map(|first_row| Piece { first_row, potential: 0.0, candidates: vec![0.0; n_trials] })
+        .map(|first_row| Piece { first_row, potential: 0.0, candidates: vec![0.0; n_lanes] })
         .collect();
-    let mut chosen = Vec::with_capacity(n_clusters);
-    let mut candidates = Vec::with_capacity(n_trials);
-    chosen.push(by_weight(samples, draw()));
-    while let Some(&last) = chosen.last().filter(|_| chosen.len() < n_clusters) {
-        draw_near(samples, last, &mut pieces, &mut closest);
+    let mut chosen = vec![by_weight(samples, draw())];
+    let mut candidates = Candidates::new(samples.n_features, n_lanes);
+    while chosen.len() < n_clusters {
+        draw_near(samples, &chosen, &mut pieces, &mut closest);
         let potential: f64 = pieces.iter().map(|piece| piece.potential).sum();
-        candidates.clear();
+        candidates.rows.clear();
         for _ in 0..n_trials {
             let uniform = draw();
             // Where every row is a center already, one is as good as the other.
             let row = by_distance(samples, &pieces, &closest, uniform * potential)
                 .unwrap_or_else(|| by_weight(samples, uniform));
-            candidates.push(row);
+            candidates.rows.push(row);
         }
-        try_candidates(samples, &candidates, &mut pieces, &closest);
-        chosen.push(candidates[best_trial(&pieces, n_trials)]);
+        candidates.pack(samples, &chosen);
+        candidates.compare(samples, &mut pieces, &closest);
+        chosen.push(candidates.rows[best_trial(&pieces, n_trials)]);
     }
     chosen
 }
@@ -70,14 +146,14 @@ fn by_weight<F: Float>(samples: &Samples<'_, F>, share: f64) -> usize {
 fn by_distance<F: Float>(
     samples: &Samples<'_, F>,
     pieces: &[Piece],
-    closest: &[F],
+    closest: &[Closest<F>],
     target: f64,
 ) -> Option<usize> {
     let piece = pass(0..pieces.len(), target, |piece| pieces[piece].potential)?;
     let before: f64 = pieces[..piece].iter().map(|piece| piece.potential).sum();
     let first = pieces[piece].first_row;
     let rows = first..(first + PIECE).min(closest.len());
-    pass(rows, target - before, |row| samples.weight(row) * closest[row].as_f64())
+    pass(rows, target - before, |row| samples.weight(row) * closest[row].distance.as_f64())
 }
 
 /// The first index at which the running sum of masses exceeds `target`; where rounding keeps the sum below it, the
@@ -97,9 +173,18 @@ fn pass(indices: std::ops::Range<usize>, target: f64, mass: impl Fn(usize) -> f6
     last
 }
 
-/// Takes a new center into the closest distances.
-fn draw_near<F: Float>(samples: &Samples<'_, F>, center: usize, pieces: &mut [Piece], closest: &mut [F]) {
-    let center = samples.row(center);
+/// Takes the last center into the closest distances.
+fn draw_near<F: Float>(
+    samples: &Samples<'_, F>,
+    chosen: &[usize],
+    pieces: &mut [Piece],
+    closest: &mut [Closest<F>],
+) {
+    let Some((&last, earlier)) = chosen.split_last() else { return };
+    let center = samples.row(last);
+    // A quarter of the squared distance to each earlier center: rows nearer to theirs than that stay.
+    let near: Vec<F> = earlier.iter().map(|&row| quarter(samples.row(row), center)).collect();
+    let always = samples.n_features < WORTH_SKIPPING || earlier.is_empty();
     zip_chunks(samples.values.len(), pieces, closest, PIECE, |piece, closest| {
         let part = samples.part(piece.first_row, closest.len());
         piece.potential = vectorize(
@@ -107,8 +192,13 @@ fn draw_near<F: Float>(samples: &Samples<'_, F>, center: usize, pieces: &mut [Pi
             || {
                 let mut potential = 0.0;
                 for (row, closest) in closest.iter_mut().enumerate() {
-                    *closest = closest.min(squared_distance(part.row(row), center));
-                    potential += part.weight(row) * closest.as_f64();
+                    if always || closest.distance > near[closest.center as usize] {
+                        let distance = squared_distance(part.row(row), center);
+                        if distance < closest.distance {
+                            *closest = Closest { distance, center: earlier.len() as u32 };
+                        }
+                    }
+                    potential += part.weight(row) * closest.distance.as_f64();
                 }
                 potential
             },
@@ -116,31 +206,137 @@ fn draw_near<F: Float>(samples: &Samples<'_, F>, center: usize, pieces: &mut [Pi
     });
 }
 
-/// The sums that each candidate would leave.
-fn try_candidates<F: Float>(
-    samples: &Samples<'_, F>,
-    candidates: &[usize],
-    pieces: &mut [Piece],
-    closest: &[F],
-) {
-    let operations = samples.values.len().saturating_mul(candidates.len());
-    for_each(operations, pieces, |piece| {
-        let first = piece.first_row;
-        let closest = &closest[first..(first + PIECE).min(closest.len())];
-        vectorize(
-            #[inline(always)]
-            || {
-                piece.candidates.fill(0.0);
-                for (row, closest) in closest.iter().enumerate() {
-                    let (x, weight) = (samples.row(first + row), samples.weight(first + row));
-                    for (potential, &candidate) in piece.candidates.iter_mut().zip(candidates) {
-                        let distance = squared_distance(x, samples.row(candidate));
-                        *potential += weight * closest.min(distance).as_f64();
+fn quarter<F: Float>(a: &[F], b: &[F]) -> F {
+    F::of(0.25) * squared_distance(a, b)
+}
+
+/// The candidates for the next center.
+#[derive(Debug)]
+struct Candidates<F> {
+    rows: Vec<usize>,
+    /// For each eight of them a line of their values of each feature.
+    lines: Vec<F>,
+    n_lanes: usize,
+    /// For each center a quarter of the squared distance to the nearest candidate.
+    near: Vec<F>,
+}
+
+impl<F: Float> Candidates<F> {
+    fn new(n_features: usize, n_lanes: usize) -> Self {
+        Self {
+            rows: Vec::with_capacity(n_lanes),
+            lines: vec![F::zero(); n_features * n_lanes],
+            n_lanes,
+            near: Vec::new(),
+        }
+    }
+
+    fn pack(&mut self, samples: &Samples<'_, F>, chosen: &[usize]) {
+        let d = samples.n_features;
+        for lane in 0..self.n_lanes {
+            // Lanes to spare repeat the first candidate.
+            let candidate = samples.row(self.rows.get(lane).copied().unwrap_or(self.rows[0]));
+            let lines = self.lines[lane / LANES * LANES * d..].iter_mut();
+            lines.skip(lane % LANES).step_by(LANES).zip(candidate).for_each(|(line, x)| *line = *x);
+        }
+        self.near.clear();
+        if d >= WORTH_SKIPPING {
+            let nearest = |&center: &usize| {
+                let quarters = self.rows.iter().map(|&row| quarter(samples.row(row), samples.row(center)));
+                quarters.fold(F::infinity(), |a, b| if b < a { b } else { a })
+            };
+            self.near.extend(chosen.iter().map(nearest));
+        }
+    }
+
+    /// The sums that each candidate would leave.
+    fn compare(&self, samples: &Samples<'_, F>, pieces: &mut [Piece], closest: &[Closest<F>]) {
+        let operations = samples.values.len().saturating_mul(self.n_lanes);
+        for_each(operations, pieces, |piece| {
+            let n_rows = PIECE.min(closest.len() - piece.first_row);
+            let part = samples.part(piece.first_row, n_rows);
+            let closest = &closest[piece.first_row..][..n_rows];
+            piece.candidates.fill(0.0);
+            if instructions() == Instructions::Plain {
+                vectorize(
+                    #[inline(always)]
+                    || self.compare_piece::<false>(&part, &mut piece.candidates, closest),
+                );
+            } else {
+                vectorize(
+                    #[inline(always)]
+                    || self.compare_piece::<true>(&part, &mut piece.candidates, closest),
+                );
+            }
+        });
+    }
+
+    #[inline(always)]
+    fn compare_piece<const FUSED: bool>(
+        &self,
+        part: &Samples<'_, F>,
+        sums: &mut [f64],
+        closest: &[Closest<F>],
+    ) {
+        let d = part.n_features;
+        let mut active = [0; BLOCK + ROWS];
+        let mut settled = 0.0;
+        for first in (0..closest.len()).step_by(BLOCK) {
+            let mut count = 0;
+            for (row, closest) in closest.iter().enumerate().skip(first).take(BLOCK) {
+                let far = self.near.get(closest.center as usize).is_none_or(|near| closest.distance > *near);
+                active[count] = row;
+                count += usize::from(far);
+                settled += if far { 0.0 } else { part.weight(row) * closest.distance.as_f64() };
+            }
+            // Places to spare repeat the last row, without a weight.
+            let last = active[count.saturating_sub(1)];
+            active[count..count + ROWS].fill(last);
+            for (lines, sums) in self.lines.chunks_exact(LANES * d).zip(sums.as_chunks_mut::<LANES>().0) {
+                let lines = lines.as_chunks::<LANES>().0;
+                for place in (0..count).step_by(ROWS) {
+                    let rows: [usize; ROWS] = std::array::from_fn(
+                        #[inline(always)]
+                        |row| active[place + row],
+                    );
+                    let distances = distances::<F, FUSED>(part, rows, lines);
+                    for (index, distances) in distances.iter().enumerate() {
+                        let own = closest[rows[index]].distance;
+                        let weight = if place + index < count { part.weight(rows[index]) } else { 0.0 };
+                        for lane in 0..LANES {
+                            let less = if distances[lane] < own { distances[lane] } else { own };
+                            sums[lane] += weight * less.as_f64();
+                        }
                     }
                 }
-            },
-        );
-    });
+            }
+        }
+        sums.iter_mut().for_each(|sum| *sum += settled);
+    }
+}
+
+/// The squared distances of a few rows to eight candidates.
+#[inline(always)]
+fn distances<F: Float, const FUSED: bool>(
+    part: &Samples<'_, F>,
+    rows: [usize; ROWS],
+    lines: &[[F; LANES]],
+) -> [[F; LANES]; ROWS] {
+    let d = lines.len();
+    let [a, b, c, e] = rows;
+    let (a, b, c, e) = (&part.row(a)[..d], &part.row(b)[..d], &part.row(c)[..d], &part.row(e)[..d]);
+    let mut distances = [[F::zero(); LANES]; ROWS];
+    for feature in 0..d {
+        let line = lines[feature];
+        let x = [a[feature], b[feature], c[feature], e[feature]];
+        for row in 0..ROWS {
+            for lane in 0..LANES {
+                let difference = x[row] - line[lane];
+                distances[row][lane] = multiply_add::<F, FUSED>(difference, difference, distances[row][lane]);
+            }
+        }
+    }
+    distances
 }
 
 /// The candidate that leaves the least, of equal ones the first.
@@ -152,4 +348,142 @@ fn best_trial(pieces: &[Piece], n_trials: usize) -> usize {
             if left < best.1 { (trial, left) } else { best }
         })
         .0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Purpose;
+
+    /// numpy's `RandomState`: MT19937 (Matsumoto and Nishimura 1998) and its doubles of 53 bits.
+    struct MersenneTwister {
+        state: [u32; 624],
+        index: usize,
+    }
+
+    impl MersenneTwister {
+        fn new(seed: u32) -> Self {
+            let mut state = [seed; 624];
+            for i in 1..624 {
+                let previous = state[i - 1];
+                state[i] = (previous ^ (previous >> 30)).wrapping_mul(1_812_433_253).wrapping_add(i as u32);
+            }
+            Self { state, index: 624 }
+        }
+
+        fn next_u32(&mut self) -> u32 {
+            if self.index == 624 {
+                for i in 0..624 {
+                    let y = (self.state[i] & 0x8000_0000) | (self.state[(i + 1) % 624] & 0x7fff_ffff);
+                    let odd = if y & 1 == 1 { 0x9908_b0df } else { 0 };
+                    self.state[i] = self.state[(i + 397) % 624] ^ (y >> 1) ^ odd;
+                }
+                self.index = 0;
+            }
+            let mut y = self.state[self.index];
+            self.index += 1;
+            y ^= y >> 11;
+            y ^= (y << 7) & 0x9d2c_5680;
+            y ^= (y << 15) & 0xefc6_0000;
+            y ^ (y >> 18)
+        }
+
+        fn uniform(&mut self) -> f64 {
+            let (high, low) = (self.next_u32() >> 5, self.next_u32() >> 6);
+            (f64::from(high) * 67_108_864.0 + f64::from(low)) / 9_007_199_254_740_992.0
+        }
+    }
+
+    fn of_iris(n_clusters: usize, seed: u32) -> Vec<usize> {
+        let iris = crate::datasets::load_iris::<f64>().unwrap();
+        let samples = Samples { values: iris.data.as_slice().unwrap(), n_features: 4, weights: None };
+        let mut twister = MersenneTwister::new(seed);
+        choose(&samples, n_clusters, default_trials(n_clusters), &mut || twister.uniform())
+    }
+
+    /// What scikit-learn chooses with these seeds of numpy's generator.
+    #[test]
+    fn with_numpys_generator_the_choice_is_scikit_learns() {
+        let x = [1.0, 2.0, 1.0, 4.0, 1.0, 0.0, 10.0, 2.0, 10.0, 4.0, 10.0, 0.0];
+        let samples = Samples { values: &x, n_features: 2, weights: None };
+        let mut twister = MersenneTwister::new(0);
+        assert_eq!(choose(&samples, 2, 2, &mut || twister.uniform()), [3, 2]);
+        assert_eq!(of_iris(3, 0), [82, 46, 112]);
+        assert_eq!(of_iris(3, 1), [62, 0, 77]);
+        assert_eq!(of_iris(3, 42), [56, 37, 59]);
+        assert_eq!(of_iris(8, 0), [82, 46, 145, 105, 3, 127, 78, 93]);
+    }
+
+    fn noise(n: usize, d: usize) -> Vec<f32> {
+        let mut rng = Rng::new(7, Purpose::Other, 0);
+        (0..n * d).map(|_| rng.normal() as f32).collect()
+    }
+
+    /// The same choice by the plainest code there is.
+    fn plainly(
+        samples: &Samples<'_, f32>,
+        n_clusters: usize,
+        n_trials: usize,
+        draw: &mut dyn FnMut() -> f64,
+    ) -> Vec<usize> {
+        let n = samples.n_samples();
+        let distance = |a: usize, b: usize| -> f64 {
+            samples.row(a).iter().zip(samples.row(b)).map(|(a, b)| f64::from(a - b).powi(2)).sum()
+        };
+        let mut chosen = vec![by_weight(samples, draw())];
+        while chosen.len() < n_clusters {
+            let mass: Vec<f64> = (0..n)
+                .map(|row| {
+                    samples.weight(row)
+                        * chosen.iter().map(|&c| distance(row, c)).fold(f64::INFINITY, f64::min)
+                })
+                .collect();
+            let total: f64 = mass.iter().sum();
+            let trials: Vec<usize> =
+                (0..n_trials).map(|_| pass(0..n, draw() * total, |row| mass[row]).unwrap()).collect();
+            let left = |&candidate: &usize| -> f64 {
+                (0..n).map(|row| mass[row].min(samples.weight(row) * distance(row, candidate))).sum()
+            };
+            let best = trials.iter().copied().min_by(|a, b| left(a).total_cmp(&left(b))).unwrap();
+            chosen.push(best);
+        }
+        chosen
+    }
+
+    #[test]
+    fn passing_rows_over_does_not_change_the_choice() {
+        for d in [3, 16, 33] {
+            let x = noise(700, d);
+            let weights: Vec<f32> = (0..700).map(|row| (row % 5) as f32).collect();
+            for weights in [None, Some(weights.as_slice())] {
+                let samples = Samples { values: &x, n_features: d, weights };
+                let (mut a, mut b) =
+                    (Rng::new(3, Purpose::Clustering, 0), Rng::new(3, Purpose::Clustering, 0));
+                let fast = choose(&samples, 40, 9, &mut || a.uniform());
+                assert_eq!(fast, plainly(&samples, 40, 9, &mut || b.uniform()), "d = {d}");
+            }
+        }
+    }
+
+    #[test]
+    fn more_centers_than_distinct_rows_can_be_chosen() {
+        let x: Vec<f32> = (0..60).map(|row| (row % 5) as f32).collect();
+        let samples = Samples { values: &x, n_features: 1, weights: None };
+        let mut rng = Rng::new(1, Purpose::Clustering, 0);
+        let chosen = choose(&samples, 10, 4, &mut || rng.uniform());
+        let mut first: Vec<f32> = chosen[..5].iter().map(|&row| x[row]).collect();
+        first.sort_by(f32::total_cmp);
+        assert_eq!((chosen.len(), first), (10, vec![0.0, 1.0, 2.0, 3.0, 4.0]));
+    }
+
+    #[test]
+    fn rows_without_weight_are_never_chosen() {
+        let x = noise(100, 2);
+        let weights: Vec<f32> = (0..100).map(|row| (row % 2) as f32).collect();
+        let samples = Samples { values: &x, n_features: 2, weights: Some(&weights) };
+        for seed in 0..20 {
+            let mut rng = Rng::new(seed, Purpose::Clustering, 0);
+            assert!(choose(&samples, 20, 5, &mut || rng.uniform()).iter().all(|row| row % 2 == 1));
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! What there is to say about a fit.
 
+use super::lloyd::Run;
 use std::fmt;
 
 /// What a fit of a k-means came to.
@@ -19,6 +20,22 @@ pub struct KMeansReport {
     pub distinct_clusters: usize,
     /// The clusters that came out without a point.
     pub empty_clusters: Vec<usize>,
+}
+
+impl KMeansReport {
+    pub(crate) fn of<F>(run: Run<F>, n_clusters: usize) -> Self {
+        let mut used = vec![false; n_clusters];
+        run.labels.iter().for_each(|&label| used[label as usize] = true);
+        let empty_clusters: Vec<usize> = (0..n_clusters).filter(|&cluster| !used[cluster]).collect();
+        Self {
+            inertia: run.inertia,
+            n_iter: run.n_iter,
+            converged: run.converged,
+            history: run.history,
+            distinct_clusters: n_clusters - empty_clusters.len(),
+            empty_clusters,
+        }
+    }
 }
 
 impl fmt::Display for KMeansReport {

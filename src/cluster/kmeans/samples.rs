@@ -51,7 +51,7 @@ pub(crate) fn in_rows<'a, F: Float>(x: ArrayView2<'a, F>) -> CowArray<'a, F, Ix2
 }
 
 /// The elements of an array in standard layout.
-pub(crate) fn elements<'a, F, S: Data<Elem = F>>(x: &'a ArrayBase<S, Ix2>) -> &'a [F] {
+pub(crate) fn elements<F, S: Data<Elem = F>>(x: &ArrayBase<S, Ix2>) -> &[F] {
     x.as_slice().unwrap_or(&[])
 }
 
@@ -105,8 +105,14 @@ impl<F: Float> Moments<F> {
         let mean: Vec<F> = mean.into_iter().map(F::of).collect();
         let (spread, weighted) = spread(samples, &mean);
         // The score of a row and the norms in it stay finite as long as this does.
-        if !(4.0 * spread < F::max_value().as_f64()) {
+        let in_range = 4.0 * spread < F::max_value().as_f64();
+        if !in_range {
             return Err(out_of_range(samples, &mean));
+        }
+        let weight: f64 = samples.weights.into_iter().flatten().map(|w| w.as_f64()).sum();
+        if !(weight.is_finite() && weighted.is_finite()) {
+            let problem = "they are so large that sums over the rows leave the range of f64; scale them down";
+            return Err(Error::Weight { what: "sample_weight".into(), problem: problem.into() });
         }
         Ok(Self { mean, mean_variance: spread / (n * d) as f64, spread: weighted })
     }
@@ -116,6 +122,12 @@ impl<F: Float> Moments<F> {
         let mean = vec![F::zero(); self.mean.len()];
         let (_, spread) = spread(samples, &mean);
         Self { mean, spread, ..self }
+    }
+
+    /// Σ wᵢ‖xᵢ − mean − center‖² of other rows.
+    pub(crate) fn spread_about(&self, samples: &Samples<'_, F>, center: &[F]) -> f64 {
+        let point: Vec<F> = self.mean.iter().zip(center).map(|(mean, c)| *mean + *c).collect();
+        spread(samples, &point).1
     }
 
     /// Σ wᵢ‖xᵢ − mean‖² of other rows.

@@ -1,6 +1,7 @@
 //! Hyperparameters as data, for files.
 
 use super::Layer;
+use super::finite::all_finite;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use serde::de::DeserializeOwned;
@@ -28,9 +29,12 @@ use std::sync::Arc;
 pub struct Config(String);
 
 impl Config {
-    /// The fields of a recipe; `None` where they cannot be written down.
+    /// The fields of a recipe; `None` where they cannot be written down, as NaN and the infinities cannot.
     #[must_use]
     pub fn of<T: Serialize + ?Sized>(recipe: &T) -> Option<Self> {
+        if !all_finite(recipe) {
+            return None;
+        }
         serde_json::to_string(recipe).ok().map(Self)
     }
 

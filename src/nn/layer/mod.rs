@@ -5,6 +5,7 @@
 //! one value, is shared by threads, and is tested by calling it.
 
 mod config;
+mod finite;
 mod pass;
 mod plan;
 mod shape;

@@ -1,5 +1,6 @@
 //! The fully connected layer.
 
+use super::{glorot_uniform, yes, zeros};
 use crate::activation::Activation;
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -57,18 +58,6 @@ pub struct Dense {
     kernel_constraint: Option<Constraint>,
     #[serde(default)]
     bias_constraint: Option<Constraint>,
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn glorot_uniform() -> Initializer {
-    Initializer::GlorotUniform
-}
-
-fn zeros() -> Initializer {
-    Initializer::Zeros
 }
 
 impl Dense {

@@ -1,67 +1,53 @@
-//! The layers, one a file.
+//! The layers, one a file, in families.
+//!
+//! Axes are counted as in Keras: 0 is the batch, 1 the first axis of a sample, and -1 the last. Layers over
+//! several axes keep Keras's order, channels last: a sequence is (steps, features), an image (rows, columns,
+//! channels).
+//!
+//! Layers read their geometry from the plan that a container hands them with every pass. A caller of one's own
+//! that leaves the plan away gets the answer of a sample without axes where there is one (normalizations,
+//! activations) and NaN where there is none (convolutions, pooling, recurrence), never a panic.
 
-mod activation_layer;
+mod activations;
+mod axes;
+mod convolution;
+mod defaults;
 mod dense;
-mod dropout;
-mod flatten;
-mod reshape;
+mod embedding;
+mod kinds;
+mod normalization;
+mod pooling;
+mod recurrent;
+mod regularization;
+mod reshaping;
+mod rows;
+mod window;
 
-pub use activation_layer::ActivationLayer;
+pub use activations::{ActivationLayer, Elu, LeakyRelu, PRelu, Relu, Softmax};
+pub use convolution::{Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D};
 pub use dense::Dense;
-pub use dropout::Dropout;
-pub use flatten::Flatten;
-pub use reshape::Reshape;
+pub use embedding::Embedding;
+pub use normalization::{
+    BatchNormalization, GroupNormalization, LayerNormalization, Normalization, Rescaling, RmsNormalization,
+    UnitNormalization,
+};
+pub use pooling::{
+    AveragePooling1D, AveragePooling2D, GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalMaxPooling1D,
+    GlobalMaxPooling2D, MaxPooling1D, MaxPooling2D,
+};
+pub use recurrent::{Gru, Lstm, SimpleRnn};
+pub use regularization::{
+    ActivityRegularization, AlphaDropout, Dropout, GaussianDropout, GaussianNoise, SpatialDropout1D,
+    SpatialDropout2D,
+};
+pub use reshaping::{
+    Cropping1D, Cropping2D, Flatten, Permute, RepeatVector, Reshape, UpSampling1D, UpSampling2D,
+    ZeroPadding1D, ZeroPadding2D,
+};
+pub use window::{Padding, Size2D};
 
-use crate::error::Result;
-use crate::float::Float;
-use crate::nn::layer::{Config, InnerLayers, Layer};
-use serde::de::DeserializeOwned;
-use std::sync::Arc;
+pub(crate) use kinds::{KINDS, from_config};
 
-/// The kinds of these layers in files. Append only: a file names its layers by them.
-pub(crate) const KINDS: &[&str] = &["activation", "dense", "dropout", "flatten", "reshape"];
-
-/// The layer of a kind from its hyperparameters; `None` for a kind that is not one of these. Layers that hold
-/// others make them by `inner`.
-pub(crate) fn from_config<F: Float>(
-    kind: &str,
-    config: &Config,
-    inner: &InnerLayers<'_, F>,
-) -> Option<Result<Arc<dyn Layer<F>>>> {
-    let _ = inner;
-    Some(match kind {
-        "activation" => read::<F, ActivationLayer>(kind, config),
-        "dense" => read::<F, Dense>(kind, config),
-        "dropout" => read::<F, Dropout>(kind, config),
-        "flatten" => read::<F, Flatten>(kind, config),
-        "reshape" => read::<F, Reshape>(kind, config),
-        _ => return None,
-    })
-}
-
-fn read<F: Float, L: Layer<F> + DeserializeOwned + 'static>(
-    kind: &str,
-    config: &Config,
-) -> Result<Arc<dyn Layer<F>>> {
-    Ok(Arc::new(config.read::<L>(kind)?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_kind_is_known_and_no_other() {
-        let nothing = Config::from_json("[");
-        let inner = |_: &str, _: &Config| unreachable!("no layer here holds another");
-        for kind in KINDS {
-            assert!(from_config::<f32>(kind, &nothing, &inner).is_some_and(|made| made.is_err()), "{kind}");
-        }
-        assert!(from_config::<f32>("Dense", &nothing, &inner).is_none());
-    }
-
-    #[test]
-    fn kinds_are_append_only() {
-        assert!(KINDS.starts_with(&["activation", "dense", "dropout", "flatten", "reshape"]));
-    }
-}
+use axes::{Runs, axis_of};
+use defaults::{glorot_uniform, ones, yes, zeros};
+use rows::{rows, rows_mut, whole_rows};

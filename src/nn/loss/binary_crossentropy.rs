@@ -107,14 +107,14 @@ impl<F: Float> Loss<F> for BinaryCrossentropy {
 }
 
 /// The loss of one logit and its slope: `σ(z) - t`.
-fn from_logit<F: Float>(z: F, t: F) -> (F, F) {
+pub(super) fn from_logit<F: Float>(z: F, t: F) -> (F, F) {
     let small = (-z.abs()).exp();
     let sigmoid = if z >= F::zero() { F::one() } else { small } / (F::one() + small);
     (z.max(F::zero()) - z * t + small.ln_1p(), sigmoid - t)
 }
 
 /// The loss of one probability and its slope, which is 0 where the probability is clipped.
-fn from_probability<F: Float>(p: F, t: F) -> (F, F) {
+pub(super) fn from_probability<F: Float>(p: F, t: F) -> (F, F) {
     let (low, high) = (F::of(EPSILON), F::one() - F::of(EPSILON));
     let q = p.max(low).min(high);
     let value = -(t * q.ln() + (F::one() - t) * (F::one() - q).ln());

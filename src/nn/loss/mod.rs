@@ -1,17 +1,49 @@
 //! What a loss is: the number that training makes small, and its gradient, computed in one pass.
 
+mod any;
 mod binary_crossentropy;
+mod binary_focal_crossentropy;
 mod categorical_crossentropy;
+mod categorical_focal_crossentropy;
+mod categorical_hinge;
+mod cosine_similarity;
+mod dice;
+mod hinge;
+mod huber;
+mod kl_divergence;
+mod log_cosh;
+mod loss_fn;
 mod mean_absolute_error;
+mod mean_absolute_percentage_error;
 mod mean_squared_error;
+mod mean_squared_logarithmic_error;
+mod poisson;
+mod squared_hinge;
+mod tversky;
 
+pub use any::AnyLoss;
 pub use binary_crossentropy::BinaryCrossentropy;
+pub use binary_focal_crossentropy::BinaryFocalCrossentropy;
 pub use categorical_crossentropy::{CategoricalCrossentropy, SparseCategoricalCrossentropy};
+pub use categorical_focal_crossentropy::CategoricalFocalCrossentropy;
+pub use categorical_hinge::CategoricalHinge;
+pub use cosine_similarity::CosineSimilarity;
+pub use dice::Dice;
+pub use hinge::Hinge;
+pub use huber::Huber;
+pub use kl_divergence::KlDivergence;
+pub use log_cosh::LogCosh;
+pub use loss_fn::LossFn;
 pub use mean_absolute_error::MeanAbsoluteError;
+pub use mean_absolute_percentage_error::MeanAbsolutePercentageError;
 pub use mean_squared_error::MeanSquaredError;
+pub use mean_squared_logarithmic_error::MeanSquaredLogarithmicError;
+pub use poisson::Poisson;
+pub use squared_hinge::SquaredHinge;
+pub use tversky::Tversky;
 
 use crate::activation::Activation;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Config, Shape};
 use crate::nn::targets::{TargetForm, TargetView};
@@ -243,6 +275,124 @@ fn pass_rows<F>(positions: usize, weights: Option<&[F]>) -> usize {
     weights.map_or(positions, <[F]>::len).max(1)
 }
 
+/// [`reduce`] for losses that are a mean over the last axis of a function of prediction and target, given with its
+/// slope toward the prediction.
+pub(crate) fn element_mean<F: Float>(
+    pass: LossPass<'_, F>,
+    reduction: Reduction,
+    element: impl Fn(F, F) -> (F, F),
+) -> f64 {
+    let share = F::one() / F::of(pass.last.max(1) as f64);
+    elements(pass, reduction, share, element)
+}
+
+/// As [`element_mean`], with the sum in the place of the mean.
+pub(crate) fn element_sum<F: Float>(
+    pass: LossPass<'_, F>,
+    reduction: Reduction,
+    element: impl Fn(F, F) -> (F, F),
+) -> f64 {
+    elements(pass, reduction, F::one(), element)
+}
+
+fn elements<F: Float>(
+    pass: LossPass<'_, F>,
+    reduction: Reduction,
+    share: F,
+    element: impl Fn(F, F) -> (F, F),
+) -> f64 {
+    let (targets, last) = (pass.targets, pass.last);
+    reduce(
+        pass,
+        reduction,
+        |_| true,
+        |Position { prediction, gradient, scale, index }| {
+            let targets = values_at(&targets, index, last);
+            let mut total = F::zero();
+            match gradient {
+                Some(gradient) => {
+                    let scale = share * scale;
+                    for ((gradient, &p), &t) in gradient.iter_mut().zip(prediction).zip(targets) {
+                        let (value, slope) = element(p, t);
+                        total += value;
+                        *gradient = slope * scale;
+                    }
+                }
+                None => prediction.iter().zip(targets).for_each(|(&p, &t)| total += element(p, t).0),
+            }
+            total * share
+        },
+    )
+}
+
+/// The sums over a batch that measures of overlap are made of.
+pub(crate) struct Overlap<F> {
+    /// Σ t p.
+    pub(crate) both: F,
+    /// Σ p.
+    pub(crate) prediction: F,
+    /// Σ t.
+    pub(crate) target: F,
+}
+
+/// The loss of a batch as a whole, given with its slope toward a prediction as a function of the target.
+/// Each sample's weight multiplies the one number, as in Keras.
+pub(crate) fn whole_batch<F: Float, S: Fn(F) -> F>(
+    pass: LossPass<'_, F>,
+    reduction: Reduction,
+    loss: impl FnOnce(Overlap<F>) -> (F, S),
+) -> f64 {
+    let TargetView::Values(targets) = pass.targets else { return f64::NAN };
+    let both = pass.prediction.iter().zip(&targets).map(|(&p, &t)| p * t).sum();
+    let overlap = Overlap { both, prediction: pass.prediction.iter().sum(), target: targets.iter().sum() };
+    let (value, slope) = loss(overlap);
+    let factor = match (pass.weights, reduction) {
+        (None, _) | (_, Reduction::MeanWithSampleWeight) => F::one(),
+        (Some(weights), Reduction::Sum) => weights.iter().sum(),
+        (Some(weights), Reduction::SumOverBatchSize) => {
+            weights.iter().sum::<F>() / F::of(weights.len().max(1) as f64)
+        }
+    };
+    if let Some(mut gradient) = pass.gradient {
+        gradient.iter_mut().zip(&targets).for_each(|(gradient, &t)| *gradient = factor * slope(t));
+    }
+    (value * factor).as_f64()
+}
+
+/// Targets as −1 and 1: where all of a batch are 0 or 1, 0 becomes −1.
+pub(crate) fn signed_targets<F: Float>(targets: &TargetView<'_, F>) -> impl Fn(F) -> F + use<F> {
+    let binary = match targets {
+        TargetView::Values(values) => values.iter().all(|&t| t == F::zero() || t == F::one()),
+        TargetView::Labels(_) => false,
+    };
+    move |t| if binary { t + t - F::one() } else { t }
+}
+
+/// −1, 0 or 1.
+pub(crate) fn sign<F: Float>(value: F) -> F {
+    if value > F::zero() {
+        F::one()
+    } else if value < F::zero() {
+        -F::one()
+    } else {
+        F::zero()
+    }
+}
+
+fn above_zero(owner: &str, name: &'static str, value: f64) -> Result<()> {
+    if value > 0.0 && value.is_finite() {
+        return Ok(());
+    }
+    Err(Error::invalid_parameter(owner, name, value, "a finite number above 0"))
+}
+
+fn at_least_zero(owner: &str, name: &'static str, value: f64) -> Result<()> {
+    if value >= 0.0 && value.is_finite() {
+        return Ok(());
+    }
+    Err(Error::invalid_parameter(owner, name, value, "a finite number of at least 0"))
+}
+
 /// The targets of position `index`, for losses that compare values.
 pub(crate) fn values_at<'a, F>(targets: &'a TargetView<'_, F>, index: usize, last: usize) -> &'a [F] {
     match targets {
@@ -258,16 +408,44 @@ pub(crate) const KINDS: &[&str] = &[
     "mean_absolute_error",
     "mean_squared_error",
     "sparse_categorical_crossentropy",
+    "binary_focal_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_hinge",
+    "cosine_similarity",
+    "dice",
+    "hinge",
+    "huber",
+    "kl_divergence",
+    "log_cosh",
+    "mean_absolute_percentage_error",
+    "mean_squared_logarithmic_error",
+    "poisson",
+    "squared_hinge",
+    "tversky",
 ];
 
 /// The loss of a kind from its hyperparameters; `None` for a kind that is not one of these.
 pub(crate) fn from_config<F: Float>(kind: &str, config: &Config) -> Option<Result<Arc<dyn Loss<F>>>> {
     Some(match kind {
         "binary_crossentropy" => read::<F, BinaryCrossentropy>(kind, config),
+        "binary_focal_crossentropy" => read::<F, BinaryFocalCrossentropy>(kind, config),
         "categorical_crossentropy" => read::<F, CategoricalCrossentropy>(kind, config),
+        "categorical_focal_crossentropy" => read::<F, CategoricalFocalCrossentropy>(kind, config),
+        "categorical_hinge" => read::<F, CategoricalHinge>(kind, config),
+        "cosine_similarity" => read::<F, CosineSimilarity>(kind, config),
+        "dice" => read::<F, Dice>(kind, config),
+        "hinge" => read::<F, Hinge>(kind, config),
+        "huber" => read::<F, Huber>(kind, config),
+        "kl_divergence" => read::<F, KlDivergence>(kind, config),
+        "log_cosh" => read::<F, LogCosh>(kind, config),
         "mean_absolute_error" => read::<F, MeanAbsoluteError>(kind, config),
+        "mean_absolute_percentage_error" => read::<F, MeanAbsolutePercentageError>(kind, config),
         "mean_squared_error" => read::<F, MeanSquaredError>(kind, config),
+        "mean_squared_logarithmic_error" => read::<F, MeanSquaredLogarithmicError>(kind, config),
+        "poisson" => read::<F, Poisson>(kind, config),
         "sparse_categorical_crossentropy" => read::<F, SparseCategoricalCrossentropy>(kind, config),
+        "squared_hinge" => read::<F, SquaredHinge>(kind, config),
+        "tversky" => read::<F, Tversky>(kind, config),
         _ => return None,
     })
 }

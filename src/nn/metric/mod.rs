@@ -1,11 +1,29 @@
 //! What a metric is: totals that are summed over batches, and a number made from them.
 
 mod accuracy;
+mod any;
+mod auc;
+mod confusion;
+mod f_beta;
+mod loss_metric;
+mod mean_iou;
+mod r2_score;
 mod regression;
+mod sensitivity_at_specificity;
+mod top_k;
 
 pub(crate) use accuracy::largest;
 pub use accuracy::{Accuracy, BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy};
+pub use any::AnyMetric;
+pub use auc::{Auc, Curve, Summation};
+pub use confusion::{FalseNegatives, FalsePositives, Precision, Recall, TrueNegatives, TruePositives};
+pub use f_beta::{Average, FBeta};
+pub use loss_metric::{LossMetric, MetricFn};
+pub use mean_iou::MeanIou;
+pub use r2_score::R2Score;
 pub use regression::{MeanAbsoluteErrorMetric, MeanSquaredErrorMetric, RootMeanSquaredError};
+pub use sensitivity_at_specificity::SensitivityAtSpecificity;
+pub use top_k::{SparseTopKCategoricalAccuracy, TopKCategoricalAccuracy};
 
 use crate::error::Result;
 use crate::float::Float;
@@ -123,6 +141,11 @@ pub trait Metric<F: Float>: Debug + Send + Sync {
         self.kind().into()
     }
 
+    /// Whether it weighs samples by their sample weights; metrics do not by default, as in Keras.
+    fn weighted(&self) -> bool {
+        false
+    }
+
     /// How many sums it keeps for outputs of this shape.
     fn totals(&self, output: &Shape) -> usize;
 
@@ -159,6 +182,10 @@ impl<F: Float, M: Metric<F> + ?Sized> Metric<F> for Arc<M> {
 
     fn name(&self) -> String {
         (**self).name()
+    }
+
+    fn weighted(&self) -> bool {
+        (**self).weighted()
     }
 
     fn totals(&self, output: &Shape) -> usize {
@@ -211,6 +238,21 @@ pub(crate) const KINDS: &[&str] = &[
     "mean_squared_error",
     "root_mean_squared_error",
     "sparse_categorical_accuracy",
+    "auc",
+    "f1_score",
+    "false_negatives",
+    "false_positives",
+    "fbeta_score",
+    "loss",
+    "mean_io_u",
+    "sensitivity_at_specificity",
+    "precision",
+    "r2_score",
+    "recall",
+    "sparse_top_k_categorical_accuracy",
+    "top_k_categorical_accuracy",
+    "true_negatives",
+    "true_positives",
 ];
 
 /// The metric of a kind from its hyperparameters; `None` for a kind that is not one of these.
@@ -223,6 +265,21 @@ pub(crate) fn from_config<F: Float>(kind: &str, config: &Config) -> Option<Resul
         "mean_squared_error" => read::<F, MeanSquaredErrorMetric>(kind, config),
         "root_mean_squared_error" => read::<F, RootMeanSquaredError>(kind, config),
         "sparse_categorical_accuracy" => read::<F, SparseCategoricalAccuracy>(kind, config),
+        "loss" => LossMetric::read(config),
+        "mean_io_u" => read::<F, MeanIou>(kind, config),
+        "sensitivity_at_specificity" => read::<F, SensitivityAtSpecificity>(kind, config),
+        "auc" => read::<F, Auc>(kind, config),
+        "f1_score" => read::<F, FBeta>(kind, config),
+        "false_negatives" => read::<F, FalseNegatives>(kind, config),
+        "false_positives" => read::<F, FalsePositives>(kind, config),
+        "fbeta_score" => read::<F, FBeta>(kind, config),
+        "precision" => read::<F, Precision>(kind, config),
+        "r2_score" => read::<F, R2Score>(kind, config),
+        "recall" => read::<F, Recall>(kind, config),
+        "sparse_top_k_categorical_accuracy" => read::<F, SparseTopKCategoricalAccuracy>(kind, config),
+        "top_k_categorical_accuracy" => read::<F, TopKCategoricalAccuracy>(kind, config),
+        "true_negatives" => read::<F, TrueNegatives>(kind, config),
+        "true_positives" => read::<F, TruePositives>(kind, config),
         _ => return None,
     })
 }

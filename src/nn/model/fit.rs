@@ -272,7 +272,13 @@ impl<F: Float> Trainer<F> {
         self.scores.add_loss(loss, batch);
         if self.scores.has_metrics() {
             model.finish_output(&mut self.workspace, batch);
-            self.scores.add_metrics(self.workspace.output(batch), batch, self.targets.rows(0, batch));
+            let weights = (!self.weights.is_empty()).then(|| &self.weights[..batch]);
+            self.scores.add_metrics(
+                self.workspace.output(batch),
+                batch,
+                self.targets.rows(0, batch),
+                weights,
+            );
         }
         Ok(())
     }
@@ -379,6 +385,9 @@ impl<'a, F: Float> Session<'a, F> {
 
     fn run(mut self, model: &mut Model<F>, callbacks: &mut [Box<dyn Callback<F> + '_>]) -> Result<History> {
         let outcome = self.epochs(model, callbacks);
+        if outcome.is_ok() {
+            model.updater.finish(&mut model.params);
+        }
         // Callbacks close their files and restore their weights also where the run failed.
         let closed = self.call(model, callbacks, |callback, run| callback.on_train_end(run));
         outcome?;

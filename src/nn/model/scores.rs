@@ -46,12 +46,18 @@ impl<F: Float> Scores<F> {
         self.count += batch as f64;
     }
 
-    /// Adds a batch's predictions to the metrics.
-    pub(crate) fn add_metrics<'a>(&mut self, prediction: &'a [F], batch: usize, targets: TargetView<'a, F>) {
+    /// Adds a batch's predictions to the metrics; only weighted metrics are told the weights.
+    pub(crate) fn add_metrics<'a>(
+        &mut self,
+        prediction: &'a [F],
+        batch: usize,
+        targets: TargetView<'a, F>,
+        weights: Option<&'a [F]>,
+    ) {
         let columns = prediction.len() / batch.max(1);
         let view = MetricBatch::new(matrix(prediction, batch, columns), targets).last(self.last);
         for (metric, totals) in self.metrics.iter().zip(&mut self.totals) {
-            metric.update(view, totals);
+            metric.update(view.weights(weights.filter(|_| metric.weighted())), totals);
         }
     }
 
@@ -137,6 +143,7 @@ impl<F: Float> Model<F> {
                     workspace.output(end - start),
                     end - start,
                     samples.targets.rows(start, end),
+                    weights,
                 );
             }
         }

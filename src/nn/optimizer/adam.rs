@@ -1,7 +1,7 @@
-//! Adam.
+//! Adam and AdamW.
 
-use super::{LearningRate, Optimizer, Step, Tuned};
-use crate::error::{Error, Result};
+use super::{LearningRate, Optimizer, Step, Tuned, at_least_zero, below_one};
+use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::Config;
 use crate::simd::vectorize;
@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 /// PyTorch.
 ///
 /// # Parameters
-/// By default the learning rate is 0.001, β₁ 0.9, β₂ 0.999, ε 1e-7.
+/// By default the learning rate is 0.001, β₁ 0.9, β₂ 0.999, ε 1e-7. `amsgrad` (false): the divisor never shrinks;
+/// it takes the largest uncorrected v so far.
 ///
 /// # Examples
 /// ```
@@ -24,24 +25,59 @@ use serde::{Deserialize, Serialize};
 /// ```
 ///
 /// # References
-/// Kingma and Ba 2015, arXiv:1412.6980, section 2, last paragraph.
-pub type Adam = Tuned<AdamRule>;
+/// Kingma and Ba 2015, arXiv:1412.6980, section 2, last paragraph; Reddi, Kale and Kumar 2018, arXiv:1904.09237
+/// (AMSGrad).
+pub type Adam = Tuned<AdamRule<false>>;
 
-/// The update rule of [`Adam`].
+/// [`Adam`] with decoupled weight decay from the start: 0.004, as in Keras.
+///
+/// # Parameters
+/// As Adam's; [`weight_decay`](Tuned::weight_decay) sets another decay,
+/// [`exclude_from_weight_decay`](Tuned::exclude_from_weight_decay) leaves weights out by name.
+///
+/// # Examples
+/// ```
+/// use axonal::prelude::*;
+/// let optimizer = AdamW::new(0.001).weight_decay(0.01).exclude_from_weight_decay(["bias"]);
+/// # let _ = optimizer;
+/// ```
+///
+/// # References
+/// Loshchilov and Hutter 2019, arXiv:1711.05101.
+pub type AdamW = Tuned<AdamRule<true>>;
+
+/// The update rule of [`Adam`] and, `DECOUPLED` from its weight decay, of [`AdamW`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct AdamRule {
+pub struct AdamRule<const DECOUPLED: bool> {
     beta_1: f64,
     beta_2: f64,
     epsilon: f64,
+    #[serde(default)]
+    amsgrad: bool,
+}
+
+impl<const DECOUPLED: bool> Default for AdamRule<DECOUPLED> {
+    fn default() -> Self {
+        Self { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, amsgrad: false }
+    }
 }
 
 impl Adam {
     /// Adam at a learning rate: a number, a schedule, or a closure of the step.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
-        Tuned::of(AdamRule { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 }, learning_rate)
+        Tuned::of(AdamRule::default(), learning_rate)
     }
+}
 
+impl AdamW {
+    /// AdamW at a learning rate: a number, a schedule, or a closure of the step.
+    pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
+        Tuned::of(AdamRule::default(), learning_rate).weight_decay(0.004)
+    }
+}
+
+impl<const DECOUPLED: bool> Tuned<AdamRule<DECOUPLED>> {
     /// The decay of the mean: 0 <= β₁ < 1.
     #[must_use]
     pub fn beta_1(mut self, beta_1: f64) -> Self {
@@ -62,6 +98,13 @@ impl Adam {
         self.rule.epsilon = epsilon;
         self
     }
+
+    /// Whether the divisor may only grow.
+    #[must_use]
+    pub fn amsgrad(mut self, amsgrad: bool) -> Self {
+        self.rule.amsgrad = amsgrad;
+        self
+    }
 }
 
 impl Default for Adam {
@@ -70,37 +113,47 @@ impl Default for Adam {
     }
 }
 
-impl<F: Float> Optimizer<F> for AdamRule {
+impl Default for AdamW {
+    fn default() -> Self {
+        Self::new(0.001)
+    }
+}
+
+impl<F: Float, const DECOUPLED: bool> Optimizer<F> for AdamRule<DECOUPLED> {
     fn kind(&self) -> &'static str {
-        "adam"
+        if DECOUPLED { "adamw" } else { "adam" }
     }
 
     fn moments(&self) -> Vec<f64> {
-        vec![0.0, 0.0]
+        vec![0.0; if self.amsgrad { 3 } else { 2 }]
     }
 
     fn validate(&self) -> Result<()> {
-        for (name, beta) in [("beta_1", self.beta_1), ("beta_2", self.beta_2)] {
-            if !(0.0..1.0).contains(&beta) {
-                return Err(Error::invalid_parameter("adam", name, beta, format!("0 <= {name} < 1")));
-            }
-        }
-        if self.epsilon >= 0.0 && self.epsilon.is_finite() {
-            return Ok(());
-        }
-        Err(Error::invalid_parameter("adam", "epsilon", self.epsilon, "a finite number of at least 0"))
+        let owner = Optimizer::<F>::kind(self);
+        below_one(owner, "beta_1", self.beta_1)?;
+        below_one(owner, "beta_2", self.beta_2)?;
+        at_least_zero(owner, "epsilon", self.epsilon)
     }
 
-    fn update(&self, Step { params, grads, moments, learning_rate, number }: Step<'_, F>) {
-        #[allow(
-            clippy::cast_precision_loss,
-            reason = "the powers have long underflowed where steps lose digits"
-        )]
-        let t = number as f64;
-        let alpha = learning_rate * (1.0 - self.beta_2.powf(t)).sqrt() / (1.0 - self.beta_1.powf(t));
+    fn update(&self, step: Step<'_, F>) {
+        let t = step.time();
+        let alpha = step.learning_rate * (1.0 - self.beta_2.powf(t)).sqrt() / (1.0 - self.beta_1.powf(t));
+        let Step { params, grads, moments, .. } = step;
         let (alpha, epsilon) = (F::of(alpha), F::of(self.epsilon));
         let (mean_rate, square_rate) = (F::of(1.0 - self.beta_1), F::of(1.0 - self.beta_2));
-        let (means, squares) = moments.split_at_mut(params.len());
+        let (means, rest) = moments.split_at_mut(params.len());
+        let (squares, largest) = rest.split_at_mut(params.len());
+        if self.amsgrad {
+            return vectorize(|| {
+                let moments = means.iter_mut().zip(squares).zip(largest);
+                for ((w, &g), ((m, v), most)) in params.iter_mut().zip(grads).zip(moments) {
+                    *m += (g - *m) * mean_rate;
+                    *v += (g * g - *v) * square_rate;
+                    *most = most.max(*v);
+                    *w -= alpha * *m / (most.sqrt() + epsilon);
+                }
+            });
+        }
         vectorize(|| {
             for (((w, &g), m), v) in params.iter_mut().zip(grads).zip(means).zip(squares) {
                 *m += (g - *m) * mean_rate;

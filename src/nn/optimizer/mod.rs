@@ -1,12 +1,30 @@
 //! What an optimizer is: an update rule over flat slices, with the learning rate and the modifiers around it.
 
+mod adadelta;
+mod adafactor;
+mod adagrad;
 mod adam;
+mod adamax;
+mod any;
+mod ftrl;
+mod lamb;
+mod lion;
+mod nadam;
 mod rmsprop;
 pub mod schedule;
 mod sgd;
 mod tuned;
 
-pub use adam::{Adam, AdamRule};
+pub use adadelta::{Adadelta, AdadeltaRule};
+pub use adafactor::{Adafactor, AdafactorRule};
+pub use adagrad::{Adagrad, AdagradRule};
+pub use adam::{Adam, AdamRule, AdamW};
+pub use adamax::{Adamax, AdamaxRule};
+pub use any::{AnyOptimizer, AnyRule};
+pub use ftrl::{Ftrl, FtrlRule};
+pub use lamb::{Lamb, LambRule};
+pub use lion::{Lion, LionRule};
+pub use nadam::{Nadam, NadamRule};
 pub use rmsprop::{RmsProp, RmsPropRule};
 pub use schedule::{
     CosineDecay, CosineDecayRestarts, ExponentialDecay, InverseTimeDecay, LearningRate,
@@ -15,11 +33,12 @@ pub use schedule::{
 pub use sgd::{Sgd, SgdRule};
 pub use tuned::{Modifiers, Tuned};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::nn::layer::Config;
+use crate::nn::layer::{Config, Shape};
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// What an update rule is handed: one run of the flat buffers.
@@ -36,6 +55,27 @@ pub struct Step<'a, F> {
     pub learning_rate: f64,
     /// The number of the step, counted from 1.
     pub number: u64,
+    /// The weight arrays that `params` is made of, in order, for rules that look at a whole array; none: it is
+    /// one vector.
+    pub arrays: &'a [WeightArray],
+}
+
+/// One weight array in a run of parameters.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct WeightArray {
+    /// Where it lies in the run.
+    pub range: Range<usize>,
+    /// Its shape.
+    pub shape: Shape,
+}
+
+impl WeightArray {
+    /// An array of this shape at these places of a run.
+    #[must_use]
+    pub fn new(range: Range<usize>, shape: Shape) -> Self {
+        Self { range, shape }
+    }
 }
 
 impl<'a, F: Float> Step<'a, F> {
@@ -47,7 +87,52 @@ impl<'a, F: Float> Step<'a, F> {
         learning_rate: f64,
         number: u64,
     ) -> Self {
-        Self { params, grads, moments, learning_rate, number }
+        Self { params, grads, moments, learning_rate, number, arrays: &[] }
+    }
+
+    /// Says which arrays the parameters are made of.
+    #[must_use]
+    pub fn arrays(mut self, arrays: &'a [WeightArray]) -> Self {
+        self.arrays = arrays;
+        self
+    }
+
+    /// The step's number as a real one, for bias corrections.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss, reason = "the powers have long underflowed where steps lose digits")]
+    pub fn time(&self) -> f64 {
+        self.number as f64
+    }
+}
+
+/// What a rule sees of one weight array.
+pub(crate) struct ArrayStep<'a, F, const MOMENTS: usize> {
+    pub(crate) params: &'a mut [F],
+    pub(crate) grads: &'a [F],
+    pub(crate) moments: [&'a mut [F]; MOMENTS],
+    pub(crate) learning_rate: f64,
+    pub(crate) shape: &'a [usize],
+}
+
+impl<F: Float> Step<'_, F> {
+    /// Calls `visit` for each weight array of the run.
+    pub(crate) fn each_array<const MOMENTS: usize>(self, mut visit: impl FnMut(ArrayStep<'_, F, MOMENTS>)) {
+        let Self { params, grads, moments, learning_rate, arrays, .. } = self;
+        let len = params.len();
+        let mut visit = |range: Range<usize>, shape: &[usize]| {
+            let mut rest = &mut *moments;
+            let moments = std::array::from_fn(|_| {
+                let (moment, behind) = std::mem::take(&mut rest).split_at_mut(len);
+                rest = behind;
+                &mut moment[range.clone()]
+            });
+            let (params, grads) = (&mut params[range.clone()], &grads[range.clone()]);
+            visit(ArrayStep { params, grads, moments, learning_rate, shape });
+        };
+        if arrays.is_empty() {
+            return visit(0..len, &[len]);
+        }
+        arrays.iter().for_each(|array| visit(array.range.clone(), array.shape.dims()));
     }
 }
 
@@ -103,19 +188,79 @@ pub trait Optimizer<F: Float>: Debug + Send + Sync {
     /// Moves the parameters by one step.
     fn update(&self, step: Step<'_, F>);
 
-    /// The hyperparameters for files; `None` (the default): a model of it saves its weights only.
+    /// The hyperparameters for files; `None` (the default): the model saves without its optimizer.
     fn config(&self) -> Option<Config> {
         None
     }
 }
 
+impl<F: Float, R: Optimizer<F> + ?Sized> Optimizer<F> for Arc<R> {
+    fn kind(&self) -> &'static str {
+        (**self).kind()
+    }
+
+    fn moments(&self) -> Vec<f64> {
+        (**self).moments()
+    }
+
+    fn validate(&self) -> Result<()> {
+        (**self).validate()
+    }
+
+    fn update(&self, step: Step<'_, F>) {
+        (**self).update(step);
+    }
+
+    fn config(&self) -> Option<Config> {
+        (**self).config()
+    }
+}
+
+/// Refuses a decay rate outside of [0, 1).
+fn below_one(owner: &str, name: &'static str, value: f64) -> Result<()> {
+    if (0.0..1.0).contains(&value) {
+        return Ok(());
+    }
+    Err(Error::invalid_parameter(owner, name, value, format!("0 <= {name} < 1")))
+}
+
+/// Refuses a number that is negative or not finite.
+fn at_least_zero(owner: &str, name: &'static str, value: f64) -> Result<()> {
+    if value >= 0.0 && value.is_finite() {
+        return Ok(());
+    }
+    Err(Error::invalid_parameter(owner, name, value, "a finite number of at least 0"))
+}
+
 /// The kinds of these rules in files. Append only: a file names its optimizer by them.
-pub(crate) const KINDS: &[&str] = &["adam", "rmsprop", "sgd"];
+pub(crate) const KINDS: &[&str] = &[
+    "adam",
+    "rmsprop",
+    "sgd",
+    "adadelta",
+    "adafactor",
+    "adagrad",
+    "adamax",
+    "adamw",
+    "ftrl",
+    "lamb",
+    "lion",
+    "nadam",
+];
 
 /// The rule of a kind from its hyperparameters; `None` for a kind that is not one of these.
 pub(crate) fn from_config<F: Float>(kind: &str, config: &Config) -> Option<Result<Arc<dyn Optimizer<F>>>> {
     Some(match kind {
-        "adam" => read::<F, AdamRule>(kind, config),
+        "adadelta" => read::<F, AdadeltaRule>(kind, config),
+        "adafactor" => read::<F, AdafactorRule>(kind, config),
+        "adagrad" => read::<F, AdagradRule>(kind, config),
+        "adam" => read::<F, AdamRule<false>>(kind, config),
+        "adamax" => read::<F, AdamaxRule>(kind, config),
+        "adamw" => read::<F, AdamRule<true>>(kind, config),
+        "ftrl" => read::<F, FtrlRule>(kind, config),
+        "lamb" => read::<F, LambRule>(kind, config),
+        "lion" => read::<F, LionRule>(kind, config),
+        "nadam" => read::<F, NadamRule>(kind, config),
         "rmsprop" => read::<F, RmsPropRule>(kind, config),
         "sgd" => read::<F, SgdRule>(kind, config),
         _ => return None,

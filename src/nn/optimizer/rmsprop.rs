@@ -1,7 +1,7 @@
 //! RMSprop.
 
-use super::{LearningRate, Optimizer, Step, Tuned};
-use crate::error::{Error, Result};
+use super::{LearningRate, Optimizer, Step, Tuned, at_least_zero, below_one};
+use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::Config;
 use crate::simd::vectorize;
@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 
 /// RMSprop: steps scaled by the root of a running mean of squared gradients.
 ///
-/// `v = ρ v + (1 - ρ) g²`, `w -= rate · g / √(v + ε)`. The ε stands inside of the root, as in Keras.
+/// `v = ρ v + (1 - ρ) g²`, `w -= rate · g / √(v + ε)`. The ε stands inside of the root, as in Keras. Centered, the
+/// divisor is `√(v - a² + ε)` with `a = ρ a + (1 - ρ) g`; with momentum μ the steps are added up, `d = μ d + step`,
+/// `w -= d`.
 ///
 /// # Parameters
-/// By default the learning rate is 0.001, ρ 0.9, ε 1e-7.
+/// By default the learning rate is 0.001, ρ 0.9, ε 1e-7, the momentum 0; not centered.
 ///
 /// # Examples
 /// ```
@@ -22,7 +24,8 @@ use serde::{Deserialize, Serialize};
 /// ```
 ///
 /// # References
-/// Tieleman and Hinton 2012, lecture 6.5 of "Neural networks for machine learning".
+/// Tieleman and Hinton 2012, lecture 6.5 of "Neural networks for machine learning"; Graves 2013, arXiv:1308.0850
+/// (centered).
 pub type RmsProp = Tuned<RmsPropRule>;
 
 /// The update rule of [`RmsProp`].
@@ -31,12 +34,16 @@ pub type RmsProp = Tuned<RmsPropRule>;
 pub struct RmsPropRule {
     rho: f64,
     epsilon: f64,
+    #[serde(default)]
+    momentum: f64,
+    #[serde(default)]
+    centered: bool,
 }
 
 impl RmsProp {
     /// RMSprop at a learning rate: a number, a schedule, or a closure of the step.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
-        Tuned::of(RmsPropRule { rho: 0.9, epsilon: 1e-7 }, learning_rate)
+        Tuned::of(RmsPropRule { rho: 0.9, epsilon: 1e-7, momentum: 0.0, centered: false }, learning_rate)
     }
 
     /// The decay of the mean square: 0 <= ρ < 1.
@@ -50,6 +57,20 @@ impl RmsProp {
     #[must_use]
     pub fn epsilon(mut self, epsilon: f64) -> Self {
         self.rule.epsilon = epsilon;
+        self
+    }
+
+    /// How much of the last step is kept: 0 <= momentum < 1.
+    #[must_use]
+    pub fn momentum(mut self, momentum: f64) -> Self {
+        self.rule.momentum = momentum;
+        self
+    }
+
+    /// Whether the square of the mean is taken off the mean square.
+    #[must_use]
+    pub fn centered(mut self, centered: bool) -> Self {
+        self.rule.centered = centered;
         self
     }
 }
@@ -66,27 +87,47 @@ impl<F: Float> Optimizer<F> for RmsPropRule {
     }
 
     fn moments(&self) -> Vec<f64> {
-        vec![0.0]
+        vec![0.0; 1 + usize::from(self.centered) + usize::from(self.momentum > 0.0)]
     }
 
     fn validate(&self) -> Result<()> {
-        if !(0.0..1.0).contains(&self.rho) {
-            return Err(Error::invalid_parameter("rmsprop", "rho", self.rho, "0 <= rho < 1"));
-        }
-        if self.epsilon >= 0.0 && self.epsilon.is_finite() {
-            return Ok(());
-        }
-        Err(Error::invalid_parameter("rmsprop", "epsilon", self.epsilon, "a finite number of at least 0"))
+        below_one("rmsprop", "rho", self.rho)?;
+        below_one("rmsprop", "momentum", self.momentum)?;
+        at_least_zero("rmsprop", "epsilon", self.epsilon)
     }
 
     fn update(&self, Step { params, grads, moments, learning_rate, .. }: Step<'_, F>) {
         let (rate, rho, rest) = (F::of(learning_rate), F::of(self.rho), F::of(1.0 - self.rho));
-        let epsilon = F::of(self.epsilon);
-        vectorize(|| {
-            for ((w, &g), v) in params.iter_mut().zip(grads).zip(moments) {
-                *v = rho * *v + rest * g * g;
-                *w -= rate * g / (*v + epsilon).sqrt();
-            }
+        let (epsilon, momentum) = (F::of(self.epsilon), F::of(self.momentum));
+        let n = params.len();
+        let (squares, others) = moments.split_at_mut(n);
+        let (means, steps) = others.split_at_mut(if self.centered { n } else { 0 });
+        // The divisor's square stays above 0 where rounding makes the mean square less than the squared mean.
+        let centered = |v: F, a: F| (v - a * a).max(F::zero()) + epsilon;
+        let square = |v: &mut F, g: F| {
+            *v = rho * *v + rest * g * g;
+            *v
+        };
+        let mean = |a: &mut F, g: F| {
+            *a = rho * *a + rest * g;
+            *a
+        };
+        let add = |d: &mut F, step: F| {
+            *d = momentum * *d + step;
+            *d
+        };
+        let pairs = params.iter_mut().zip(grads).zip(squares);
+        vectorize(|| match (self.centered, steps.is_empty()) {
+            (false, true) => pairs.for_each(|((w, &g), v)| *w -= rate * g / (square(v, g) + epsilon).sqrt()),
+            (false, false) => pairs
+                .zip(steps)
+                .for_each(|(((w, &g), v), d)| *w -= add(d, rate * g / (square(v, g) + epsilon).sqrt())),
+            (true, true) => pairs
+                .zip(means)
+                .for_each(|(((w, &g), v), a)| *w -= rate * g / centered(square(v, g), mean(a, g)).sqrt()),
+            (true, false) => pairs.zip(means).zip(steps).for_each(|((((w, &g), v), a), d)| {
+                *w -= add(d, rate * g / centered(square(v, g), mean(a, g)).sqrt());
+            }),
         });
     }
 

@@ -1,6 +1,6 @@
 //! An update rule with its learning rate and the modifiers that every rule has.
 
-use super::{LearningRate, Optimizer};
+use super::{LearningRate, Optimizer, at_least_zero};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 /// An update rule with its learning rate and modifiers; [`Adam`](super::Adam), [`Sgd`](super::Sgd) and the
 /// others are this wrapper around their rules.
 ///
-/// Modifiers act in Keras's order: clipping of the gradients, weight decay, the rule.
+/// Modifiers act in Keras's order: gradients are accumulated, then clipped; weights decay, the rule moves them,
+/// their moving average is taken, constraints are applied.
 ///
 /// # Examples
 /// ```
@@ -37,6 +38,14 @@ pub struct Modifiers {
     pub clipvalue: Option<f64>,
     /// Decoupled weight decay: `w -= w · decay · learning rate` before the rule.
     pub weight_decay: Option<f64>,
+    /// Weights whose name contains one of these do not decay.
+    pub exclude_from_weight_decay: Vec<String>,
+    /// How much of the weights' moving average is kept at each step.
+    pub ema: Option<f64>,
+    /// After so many steps, again and again, the average takes the weights' place.
+    pub ema_overwrite_frequency: Option<u64>,
+    /// Weights move once in so many steps, along the mean of their gradients.
+    pub accumulate: Option<u64>,
 }
 
 impl<R> Tuned<R> {
@@ -80,6 +89,36 @@ impl<R> Tuned<R> {
         self
     }
 
+    /// Keeps weights whose name (`"0.dense/bias"`) contains one of these from decaying; by default all decay.
+    #[must_use]
+    pub fn exclude_from_weight_decay<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.modifiers.exclude_from_weight_decay = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Keeps a moving average of the weights, `average = momentum · average + (1 - momentum) · w`, which takes the
+    /// weights' place at the end of each `fit` (Polyak and Juditsky 1992). Keras's momentum is 0.99.
+    #[must_use]
+    pub fn ema(mut self, momentum: f64) -> Self {
+        self.modifiers.ema = Some(momentum);
+        self
+    }
+
+    /// Lets the average take the weights' place after every so many steps, too.
+    #[must_use]
+    pub fn ema_overwrite_frequency(mut self, steps: u64) -> Self {
+        self.modifiers.ema_overwrite_frequency = Some(steps);
+        self
+    }
+
+    /// Moves the weights once in so many steps, along the mean of the gradients since. Schedules go on counting
+    /// every step.
+    #[must_use]
+    pub fn accumulate(mut self, steps: u64) -> Self {
+        self.modifiers.accumulate = Some(steps);
+        self
+    }
+
     /// The update rule.
     pub fn rule(&self) -> &R {
         &self.rule
@@ -88,6 +127,11 @@ impl<R> Tuned<R> {
     /// The modifiers.
     pub fn modifiers(&self) -> &Modifiers {
         &self.modifiers
+    }
+
+    /// The same learning rate and modifiers around another rule.
+    pub(super) fn map_rule<T>(self, map: impl FnOnce(R) -> T) -> Tuned<T> {
+        Tuned { rule: map(self.rule), learning_rate: self.learning_rate, modifiers: self.modifiers }
     }
 
     /// The rule, the learning rate and the modifiers.
@@ -126,16 +170,25 @@ impl Modifiers {
             let expected = format!("at most one kind of clipping, and {first} is set already");
             return Err(Error::invalid_parameter(owner, second, value, expected));
         }
-        if let Some(decay) = self.weight_decay
-            && !(decay >= 0.0 && decay.is_finite())
-        {
-            return Err(Error::invalid_parameter(
-                owner,
-                "weight_decay",
-                decay,
-                "a finite number of at least 0",
-            ));
+        if let Some(decay) = self.weight_decay {
+            at_least_zero(owner, "weight_decay", decay)?;
         }
-        Ok(())
+        if let Some(momentum) = self.ema
+            && !(0.0..=1.0).contains(&momentum)
+        {
+            return Err(Error::invalid_parameter(owner, "ema", momentum, "a momentum from 0 to 1"));
+        }
+        if let Some(frequency) = self.ema_overwrite_frequency
+            && (frequency == 0 || self.ema.is_none())
+        {
+            let expected = "at least 1 step, beside an ema";
+            return Err(Error::invalid_parameter(owner, "ema_overwrite_frequency", frequency, expected));
+        }
+        match self.accumulate {
+            Some(steps) if steps < 2 => {
+                Err(Error::invalid_parameter(owner, "accumulate", steps, "at least 2 steps"))
+            }
+            _ => Ok(()),
+        }
     }
 }

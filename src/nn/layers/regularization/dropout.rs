@@ -1,6 +1,7 @@
 //! Dropout.
 
-use crate::error::{Error, Result};
+use super::{check_noise_shape, check_rate, draw};
+use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::{Backward, Config, Forward, Layer, Mode, Plan, Shape};
 use serde::{Deserialize, Serialize};
@@ -26,17 +27,27 @@ use serde::{Deserialize, Serialize};
 ///
 /// # References
 /// Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov 2014, JMLR 15(56).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dropout {
     rate: f64,
+    #[serde(default)]
+    noise_shape: Option<Shape>,
 }
 
 impl Dropout {
     /// Drops the share `rate` of the inputs.
     #[must_use]
     pub fn new(rate: f64) -> Self {
-        Self { rate }
+        Self { rate, noise_shape: None }
+    }
+
+    /// The shape of what is drawn for a sample: with 1 along an axis, all numbers along it are kept or dropped
+    /// together. The sample's own shape by default.
+    #[must_use]
+    pub fn noise_shape(mut self, shape: impl Into<Shape>) -> Self {
+        self.noise_shape = Some(shape.into());
+        self
     }
 }
 
@@ -46,32 +57,27 @@ impl<F: Float> Layer<F> for Dropout {
     }
 
     fn plan(&self, input: &Shape) -> Result<Plan> {
-        if !(0.0..1.0).contains(&self.rate) {
-            return Err(Error::invalid_parameter("dropout", "rate", self.rate, "0 <= rate < 1"));
+        check_rate("dropout", self.rate)?;
+        if let Some(noise_shape) = &self.noise_shape {
+            check_noise_shape("dropout", noise_shape, input)?;
         }
         // The factor of each input, for the way back.
-        Ok(Plan::output(input.clone()).cache(input.size()))
+        Ok(Plan::output(input.clone()).input(input).cache(input.size()))
     }
 
-    fn forward(&self, Forward { x, mut y, cache, mode, .. }: Forward<'_, F>) {
+    fn forward(&self, Forward { x, mut y, cache, mode, plan, .. }: Forward<'_, F>) {
+        let columns = x.ncols().max(1);
         let Mode::Train { rng, .. } = mode else {
+            cache.fill(F::one());
             y.assign(&x);
             return;
         };
-        let keep = F::of(1.0 / (1.0 - self.rate));
-        // A 32-bit draw below this is dropped.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of 2^32")]
-        let threshold = (self.rate * 4_294_967_296.0) as u32;
-        let columns = x.ncols();
-        for (index, factors) in cache.chunks_exact_mut(columns.max(1)).enumerate() {
-            let mut draws = rng.row(index);
-            for factor in factors {
-                *factor = if draws.next_u32() < threshold { F::zero() } else { keep };
-            }
+        let factors = [F::zero(), F::of(1.0 / (1.0 - self.rate))];
+        let noise = self.noise_shape.as_ref().zip(plan.map(Plan::input_shape));
+        for (row, cache) in cache.chunks_exact_mut(columns).enumerate() {
+            draw(&mut rng.row(row), self.rate, factors, noise, cache);
         }
-        for ((x, mut y), factors) in
-            x.rows().into_iter().zip(y.rows_mut()).zip(cache.chunks_exact(columns.max(1)))
-        {
+        for ((x, mut y), factors) in x.rows().into_iter().zip(y.rows_mut()).zip(cache.chunks_exact(columns)) {
             for ((y, &x), &factor) in y.iter_mut().zip(x).zip(factors) {
                 *y = x * factor;
             }

@@ -1,0 +1,121 @@
+//! The speed of k-means over sizes from iris to a million rows: Lloyd's iteration from given centers, the choice of
+//! starts, prediction, and the time of one row.
+//!
+//! `cargo bench --bench kmeans [-- --quick] [--json FILE]`. `RAYON_NUM_THREADS` sets the threads.
+
+use axonal::cluster::kmeans_plusplus;
+use axonal::ndarray::{Array2, s};
+use axonal::prelude::*;
+use axonal::rng::{Purpose, Rng};
+use std::time::{Duration, Instant};
+
+/// Rows, features, clusters, and whether a quick run has it.
+const SIZES: [(usize, usize, usize, bool); 11] = [
+    (150, 4, 3, true),
+    (1_797, 64, 10, true),
+    (500_000, 3, 20, false),
+    (100_000, 16, 100, true),
+    (1_000_000, 16, 10, false),
+    (1_000_000, 16, 64, false),
+    (100_000, 64, 100, true),
+    (100_000, 128, 256, false),
+    (20_000, 784, 10, true),
+    (20_000, 128, 1_000, true),
+    (50_000, 768, 1_000, false),
+];
+
+/// Blobs that overlap, the centers uniform on a cube.
+fn blobs<F: Float>(n: usize, d: usize, k: usize) -> Array2<F> {
+    let mut rng = Rng::new(11, Purpose::Dataset, 0);
+    let centers = Array2::from_shape_fn((k, d), |_| 10.0 * rng.uniform());
+    let mut x = Array2::zeros((n, d));
+    for mut row in x.rows_mut() {
+        let center = centers.row(rng.below(k));
+        row.iter_mut().zip(center).for_each(|(x, c)| *x = F::of(c + 1.5 * rng.normal()));
+    }
+    x
+}
+
+/// The shortest of some runs, in seconds.
+fn shortest(runs: usize, mut work: impl FnMut()) -> f64 {
+    let time = |()| {
+        let start = Instant::now();
+        work();
+        start.elapsed()
+    };
+    std::iter::repeat_n((), runs).map(time).min().unwrap_or(Duration::ZERO).as_secs_f64()
+}
+
+struct Line {
+    of: &'static str,
+    sizes: (usize, usize, usize),
+    n_iter: usize,
+    lloyd: f64,
+    plus_plus: f64,
+    predict: f64,
+    one_row: f64,
+}
+
+fn measure<F: Float>(n: usize, d: usize, k: usize, runs: usize) -> Result<Line> {
+    let x = blobs::<F>(n, d, k);
+    let init = KMeansInit::Centers(x.slice(s![..k, ..]).to_owned());
+    let mut kmeans = KMeans::new(k).init(init).max_iter(20).tol(0.0);
+    let n_iter = kmeans.fit(&x, ())?.n_iter;
+    let runs = if n < 10_000 { 50 * runs } else { runs };
+    let lloyd = shortest(runs, || drop(kmeans.fit(&x, ())));
+    let plus_plus = shortest(runs.min(5), || {
+        let mut rng = Rng::new(0, Purpose::Clustering, 0);
+        drop(kmeans_plusplus(&x, k, None, &mut rng));
+    });
+    let predict = shortest(runs, || drop(kmeans.predict(&x)));
+    let row = x.slice(s![..1, ..]);
+    let one_row = shortest(100, || (0..100).for_each(|_| drop(kmeans.predict(&row)))) / 100.0;
+    Ok(Line { of: F::NAME, sizes: (n, d, k), n_iter, lloyd, plus_plus, predict, one_row })
+}
+
+impl Line {
+    /// Multiplications and additions of Lloyd's iterations, with the last assignment.
+    fn gflops(&self) -> f64 {
+        let (n, d, k) = self.sizes;
+        2.0 * (n * d * k) as f64 * self.n_iter as f64 / self.lloyd / 1e9
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let (n, d, k) = self.sizes;
+        serde_json::json!({
+            "type": self.of, "n": n, "d": d, "k": k, "n_iter": self.n_iter, "lloyd_s": self.lloyd,
+            "kmeans_plusplus_s": self.plus_plus, "predict_s": self.predict, "predict_one_row_s": self.one_row,
+            "gflops": self.gflops(),
+        })
+    }
+}
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().collect();
+    let quick = arguments.iter().any(|argument| argument == "--quick");
+    let json =
+        arguments.iter().position(|argument| argument == "--json").and_then(|at| arguments.get(at + 1));
+    println!("type         n    d     k  iter    lloyd ms  GFLOP/s   k-means++ ms  predict ms  one row ns");
+    let mut lines = Vec::new();
+    for (n, d, k, _) in SIZES.into_iter().filter(|size| size.3 || !quick) {
+        let runs = if quick { 1 } else { 3 };
+        for line in [measure::<f32>(n, d, k, runs)?, measure::<f64>(n, d, k, runs)?] {
+            println!(
+                "{} {n:9} {d:4} {k:5} {:5} {:11.3} {:8.1} {:14.3} {:11.3} {:11.0}",
+                line.of,
+                line.n_iter,
+                1e3 * line.lloyd,
+                line.gflops(),
+                1e3 * line.plus_plus,
+                1e3 * line.predict,
+                1e9 * line.one_row
+            );
+            lines.push(line.json());
+        }
+    }
+    if let Some(path) = json {
+        let text = serde_json::Value::Array(lines).to_string();
+        std::fs::write(path, text).map_err(|source| Error::Io { path: path.into(), source })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,422 @@
+//! k-means by halves: the worst cluster is split in two until there are enough.
+
+use super::kmeans::fitted::Fitted;
+use super::kmeans::init::KMeansInit;
+use super::kmeans::lloyd::{Lloyd, Rules, Run, inertia_of};
+use super::kmeans::nearest::{Centers, Group};
+use super::kmeans::report::KMeansReport;
+use super::kmeans::samples::{Moments, Samples, elements, in_rows};
+use super::kmeans::{check_counts, numbers};
+use crate::error::{Error, Result};
+use crate::estimator::{Estimator, Fit, Predict, Score, Transform};
+use crate::float::Float;
+use crate::rng::{Purpose, Rng};
+use crate::validate;
+use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix1, Ix2};
+
+/// Which cluster is split next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum BisectingStrategy {
+    /// The one of the largest inertia, the default.
+    #[default]
+    BiggestInertia,
+    /// The one with the most rows.
+    LargestCluster,
+}
+
+/// k-means that starts with one cluster and splits, time after time, the worst one in two.
+///
+/// The clusters form a tree, in which `predict` goes down from the root; they tend to be of more even size than
+/// those of [`KMeans`](super::KMeans). Clusters are numbered from left to right. Parameters are scikit-learn's.
+///
+/// # Shapes
+/// As [`KMeans`](super::KMeans).
+///
+/// # Parameters
+/// | name | default | |
+/// |---|---|---|
+/// | `n_clusters` | | k |
+/// | [`init`](Self::init) | `Random` | where the two centers of a split start; given centers are refused |
+/// | [`n_init`](Self::n_init) | 1 | tries for each split |
+/// | [`max_iter`](Self::max_iter) | 300 | iterations of a try at most |
+/// | [`tol`](Self::tol) | 1e-4 | the sum of squared center moves that ends a try, not scaled |
+/// | [`strategy`](Self::strategy) | `BiggestInertia` | which cluster is split next |
+/// | [`seed`](Self::seed) | 0 | of all random choices |
+///
+/// # Errors
+/// As [`KMeans`](super::KMeans).
+///
+/// # Examples
+/// ```
+/// use axonal::cluster::BisectingKMeans;
+/// use axonal::ndarray::array;
+/// use axonal::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// let x = array![[1.0, 1.0], [10.0, 1.0], [3.0, 1.0], [10.0, 0.0], [2.0, 1.0], [10.0, 2.0], [10.0, 8.0]];
+/// let mut kmeans = BisectingKMeans::new(3).init(KMeansInit::PlusPlus).seed(0);
+/// kmeans.fit(&x, ())?;
+/// assert_eq!(kmeans.predict(&array![[0.0, 0.0]])?[0], kmeans.labels()?[0]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # References
+/// Steinbach, Karypis and Kumar, A comparison of document clustering techniques, 2000.
+#[derive(Debug, Clone)]
+pub struct BisectingKMeans<F> {
+    n_clusters: usize,
+    init: KMeansInit<F>,
+    n_init: usize,
+    max_iter: usize,
+    tol: f64,
+    strategy: BisectingStrategy,
+    seed: u64,
+    fitted: Option<(Fitted<F>, Tree<F>)>,
+}
+
+impl<F> BisectingKMeans<F> {
+    /// A bisecting k-means of so many clusters, with scikit-learn's defaults for the rest.
+    #[must_use]
+    pub fn new(n_clusters: usize) -> Self {
+        Self {
+            n_clusters,
+            init: KMeansInit::Random,
+            n_init: 1,
+            max_iter: 300,
+            tol: 1e-4,
+            strategy: BisectingStrategy::BiggestInertia,
+            seed: 0,
+            fitted: None,
+        }
+    }
+
+    /// Where the two centers of a split start.
+    #[must_use]
+    pub fn init(mut self, init: KMeansInit<F>) -> Self {
+        self.init = init;
+        self
+    }
+
+    /// How often each split is tried; the one of least inertia is kept.
+    #[must_use]
+    pub fn n_init(mut self, n_init: usize) -> Self {
+        self.n_init = n_init;
+        self
+    }
+
+    /// The most iterations of a try.
+    #[must_use]
+    pub fn max_iter(mut self, max_iter: usize) -> Self {
+        self.max_iter = max_iter;
+        self
+    }
+
+    /// The sum of squared center moves that ends a try.
+    #[must_use]
+    pub fn tol(mut self, tol: f64) -> Self {
+        self.tol = tol;
+        self
+    }
+
+    /// Which cluster is split next.
+    #[must_use]
+    pub fn strategy(mut self, strategy: BisectingStrategy) -> Self {
+        self.strategy = strategy;
+        self
+    }
+
+    /// The seed of all random choices.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+}
+
+/// A cluster, and the two that it was split into.
+#[derive(Debug, Clone)]
+struct Node {
+    /// Left and right.
+    children: Option<(usize, usize)>,
+    /// The rows, while they are needed.
+    rows: Vec<usize>,
+    score: f64,
+    /// Its number among the leaves.
+    label: u32,
+}
+
+/// All clusters there ever were; the root is the first.
+#[derive(Debug, Clone)]
+struct Tree<F> {
+    nodes: Vec<Node>,
+    /// A center for each node, less the mean of the data.
+    centers: Vec<F>,
+}
+
+impl<F: Float> BisectingKMeans<F> {
+    const NAME: &'static str = "BisectingKMeans";
+
+    /// [`fit`](Fit::fit) with a weight for each row.
+    ///
+    /// # Errors
+    /// As `fit`, and weights that are negative, not finite, all zero, or not one for each row.
+    pub fn fit_weighted<S: Data<Elem = F>>(
+        &mut self,
+        x: &ArrayBase<S, Ix2>,
+        sample_weight: &ArrayBase<impl Data<Elem = F>, Ix1>,
+    ) -> Result<KMeansReport> {
+        let weights = sample_weight.to_vec();
+        validate::sample_weights("sample_weight", &weights, x.nrows())?;
+        self.learn(x.view(), Some(&weights))
+    }
+
+    /// [`fit`](Fit::fit), and the labels of the rows.
+    ///
+    /// # Errors
+    /// As `fit`.
+    pub fn fit_predict<S: Data<Elem = F>>(&mut self, x: &ArrayBase<S, Ix2>) -> Result<Array1<usize>> {
+        self.fit(x, ())?;
+        self.labels().cloned()
+    }
+
+    /// The centers, (k, d).
+    ///
+    /// # Errors
+    /// `NotFitted` before the first fit.
+    pub fn cluster_centers(&self) -> Result<&Array2<F>> {
+        Ok(&self.learned("cluster_centers")?.0.cluster_centers)
+    }
+
+    /// The label of each row that was learned from, (n).
+    ///
+    /// # Errors
+    /// `NotFitted` before the first fit.
+    pub fn labels(&self) -> Result<&Array1<usize>> {
+        Ok(&self.learned("labels")?.0.labels)
+    }
+
+    /// Σ wᵢ‖xᵢ − c‖² over the rows that were learned from, c the center of their cluster.
+    ///
+    /// # Errors
+    /// `NotFitted` before the first fit.
+    pub fn inertia(&self) -> Result<f64> {
+        Ok(self.learned("inertia")?.0.inertia)
+    }
+
+    fn learned(&self, method: &'static str) -> Result<&(Fitted<F>, Tree<F>)> {
+        self.fitted.as_ref().ok_or(Error::NotFitted { estimator: Self::NAME, method })
+    }
+
+    fn check_parameters(&self) -> Result<()> {
+        let counts = [("n_clusters", self.n_clusters), ("n_init", self.n_init), ("max_iter", self.max_iter)];
+        if let Some((name, _)) = counts.into_iter().find(|(_, value)| *value == 0) {
+            return Err(Error::invalid_parameter(Self::NAME, name, 0, "at least 1"));
+        }
+        if self.init.is_given() {
+            let expected = "PlusPlus, Random or a function: every split starts from centers of its own";
+            return Err(Error::invalid_parameter(Self::NAME, "init", "Centers", expected));
+        }
+        if self.tol >= 0.0 && self.tol.is_finite() {
+            return Ok(());
+        }
+        Err(Error::invalid_parameter(Self::NAME, "tol", self.tol, "a finite number of at least 0"))
+    }
+
+    fn learn(&mut self, x: ArrayView2<'_, F>, weights: Option<&[F]>) -> Result<KMeansReport> {
+        self.check_parameters()?;
+        validate::not_empty("x", &x)?;
+        let (n, d) = x.dim();
+        check_counts(Self::NAME, self.n_clusters, n)?;
+        let x = in_rows(x);
+        let samples = Samples { values: elements(&x), n_features: d, weights };
+        let moments = Moments::of(&samples)?;
+        let mut history = vec![moments.spread];
+        let root = Node { children: None, rows: (0..n).collect(), score: moments.spread, label: 0 };
+        let mut tree = Tree { nodes: vec![root], centers: vec![F::zero(); d] };
+        for split in 1..self.n_clusters {
+            let before = history.last().copied().unwrap_or(0.0);
+            let gained = self.split_worst(&mut tree, &samples, &moments, split as u64)?;
+            history.push((before - gained).max(0.0));
+        }
+        let (labels, centers) = tree.number_leaves(n, d);
+        let run = Run {
+            inertia: inertia_of(&samples, &moments.mean, &centers, &labels),
+            labels,
+            centers,
+            n_iter: self.n_clusters.max(2) - 1,
+            converged: true,
+            history,
+        };
+        let fitted = Fitted::new(&run.centers, moments.mean);
+        let fitted =
+            Fitted { labels: numbers(&run.labels), inertia: run.inertia, n_iter: run.n_iter, ..fitted };
+        self.fitted = Some((fitted, tree));
+        Ok(KMeansReport::of(run, self.n_clusters))
+    }
+
+    /// Splits the leaf of the largest score. Answers by how much the inertia falls.
+    fn split_worst(
+        &self,
+        tree: &mut Tree<F>,
+        samples: &Samples<'_, F>,
+        moments: &Moments<F>,
+        split: u64,
+    ) -> Result<f64> {
+        let d = samples.n_features;
+        let worst = tree.worst_leaf();
+        let rows = std::mem::take(&mut tree.nodes[worst].rows);
+        let values: Vec<F> = rows.iter().flat_map(|&row| samples.row(row)).copied().collect();
+        let weights: Option<Vec<F>> =
+            samples.weights.map(|weights| rows.iter().map(|&row| weights[row]).collect());
+        let part = Samples { values: &values, n_features: d, weights: weights.as_deref() };
+        let run = self.halve(&part, moments, split)?;
+        let before = moments.spread_about(&part, &tree.centers[worst * d..][..d]);
+        let first_child = tree.nodes.len();
+        for side in 0..2u32 {
+            let of_side = |index: &usize| run.labels[*index] == side;
+            let places: Vec<usize> = (0..rows.len()).filter(of_side).collect();
+            let center = &run.centers[side as usize * d..][..d];
+            let inertia = places.iter().map(|&place| {
+                let (x, weight) = (part.part(place, 1), part.weight(place));
+                weight * inertia_of(&Samples { weights: None, ..x }, &moments.mean, center, &[0])
+            });
+            let score = match self.strategy {
+                BisectingStrategy::BiggestInertia => inertia.sum(),
+                BisectingStrategy::LargestCluster => places.len() as f64,
+            };
+            tree.centers.extend_from_slice(center);
+            let rows = places.iter().map(|&place| rows[place]).collect();
+            tree.nodes.push(Node { children: None, rows, score, label: 0 });
+        }
+        tree.nodes[worst].children = Some((first_child, first_child + 1));
+        Ok(before - run.inertia)
+    }
+
+    /// The best of the tries to split some rows in two.
+    fn halve(&self, part: &Samples<'_, F>, moments: &Moments<F>, split: u64) -> Result<Run<F>> {
+        let d = part.n_features;
+        let rules = Rules { max_iter: self.max_iter, tolerance: self.tol, spherical: false };
+        let own = Moments { spread: moments.spread_of(part), ..moments.clone() };
+        let mut lloyd = Lloyd::new(*part, &own, 2);
+        let mut best: Option<Run<F>> = None;
+        for attempt in 0..self.n_init as u64 {
+            let mut rng = Rng::new(self.seed, Purpose::Clustering, (split << 32) | attempt);
+            let x = ArrayView2::from_shape((part.n_samples(), d), part.values)
+                .unwrap_or_else(|_| ndarray::aview2::<F, 0>(&[]));
+            let mut start = self.init.start_where_possible(x, part, 2, &mut rng)?;
+            start.iter_mut().zip(moments.mean.iter().cycle()).for_each(|(c, mean)| *c -= *mean);
+            let run = lloyd.run(start, rules);
+            // Better by more than rounding.
+            if best.as_ref().is_none_or(|best| run.inertia < best.inertia * (1.0 - 1e-6)) {
+                best = Some(run);
+            }
+        }
+        best.ok_or_else(|| Error::invalid_parameter(Self::NAME, "n_init", 0, "at least 1"))
+    }
+}
+
+impl<F: Float> Tree<F> {
+    /// The leaf to split: of those with at least two rows the one of the largest score, of equal ones the first.
+    fn worst_leaf(&self) -> usize {
+        let mut worst: Option<usize> = None;
+        for (number, node) in self.nodes.iter().enumerate() {
+            let splits = node.children.is_none() && node.rows.len() > 1;
+            if splits && worst.is_none_or(|worst| node.score > self.nodes[worst].score) {
+                worst = Some(number);
+            }
+        }
+        worst.unwrap_or(0)
+    }
+
+    /// Numbers the leaves from left to right. Answers the label of every row, and the leaves' centers.
+    fn number_leaves(&mut self, n_samples: usize, n_features: usize) -> (Vec<u32>, Vec<F>) {
+        let (mut labels, mut centers) = (vec![0; n_samples], Vec::new());
+        let mut open = vec![0];
+        let mut label = 0;
+        while let Some(number) = open.pop() {
+            if let Some((left, right)) = self.nodes[number].children {
+                open.extend([right, left]);
+                continue;
+            }
+            let node = &mut self.nodes[number];
+            node.label = label;
+            for row in std::mem::take(&mut node.rows) {
+                labels[row] = label;
+            }
+            centers.extend_from_slice(&self.centers[number * n_features..][..n_features]);
+            label += 1;
+        }
+        (labels, centers)
+    }
+
+    /// The leaf in which each row ends that goes down from the root, each time to the nearer center.
+    fn descend(&self, samples: &Samples<'_, F>, mean: &[F]) -> Vec<u32> {
+        let d = samples.n_features;
+        let mut labels = vec![0; samples.n_samples()];
+        let mut group = Group::new(d);
+        let mut open: Vec<(usize, Vec<usize>)> = vec![(0, (0..samples.n_samples()).collect())];
+        while let Some((number, rows)) = open.pop() {
+            let Some((left, right)) = self.nodes[number].children else {
+                rows.into_iter().for_each(|row| labels[row] = self.nodes[number].label);
+                continue;
+            };
+            let mut pair = Centers::new(2, d);
+            pair.set(&[&self.centers[left * d..][..d], &self.centers[right * d..][..d]].concat());
+            let values: Vec<F> = rows.iter().flat_map(|&row| samples.row(row)).copied().collect();
+            let mut sides = vec![0; rows.len()];
+            pair.label(&values, mean, &mut group, &mut sides);
+            let side =
+                |side: u32| rows.iter().zip(&sides).filter(move |(_, s)| **s == side).map(|(row, _)| *row);
+            open.push((left, side(0).collect()));
+            open.push((right, side(1).collect()));
+        }
+        labels
+    }
+}
+
+impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for BisectingKMeans<F> {
+    type Report = KMeansReport;
+
+    /// Learns the clusters; what an earlier fit learned is dropped. The report's history is the inertia after
+    /// each split.
+    fn fit(&mut self, x: &ArrayBase<S, Ix2>, (): ()) -> Result<KMeansReport> {
+        self.learn(x.view(), None)
+    }
+}
+
+impl<F: Float, S: Data<Elem = F>> Predict<ArrayBase<S, Ix2>> for BisectingKMeans<F> {
+    type Output = Array1<usize>;
+
+    /// The leaf in which each row ends. This need not be the one with the nearest center of all.
+    fn predict(&self, x: &ArrayBase<S, Ix2>) -> Result<Array1<usize>> {
+        let (fitted, tree) = self.learned("predict")?;
+        fitted.with_rows(Self::NAME, x.view(), |samples| numbers(&tree.descend(&samples, &fitted.mean)))
+    }
+}
+
+impl<F: Float, S: Data<Elem = F>> Transform<ArrayBase<S, Ix2>> for BisectingKMeans<F> {
+    type Output = Array2<F>;
+
+    /// The distance √Σ(x − c)² of each row to each center, (n, k).
+    fn transform(&self, x: &ArrayBase<S, Ix2>) -> Result<Array2<F>> {
+        self.learned("transform")?.0.transform(Self::NAME, x.view())
+    }
+}
+
+impl<F: Float, S: Data<Elem = F>> Score<ArrayBase<S, Ix2>> for BisectingKMeans<F> {
+    /// Minus the inertia of the rows about the centers of the leaves in which they end.
+    fn score(&self, x: &ArrayBase<S, Ix2>, (): ()) -> Result<f64> {
+        let (fitted, tree) = self.learned("score")?;
+        fitted.with_rows(Self::NAME, x.view(), |samples| {
+            -fitted.inertia_of(&samples, &tree.descend(&samples, &fitted.mean))
+        })
+    }
+}
+
+impl<F: Float> Estimator for BisectingKMeans<F> {
+    fn unfitted(&self) -> Self {
+        Self { fitted: None, ..self.clone() }
+    }
+}

@@ -1,0 +1,139 @@
+//! How many clusters: the same k-means for several k, and the knee in what comes of it.
+
+use super::kmeans::KMeans;
+use crate::error::{Error, Result};
+use crate::estimator::{Estimator, Fit};
+use crate::float::Float;
+use ndarray::{Array1, ArrayBase, Data, Ix2};
+
+/// A value for each number of clusters, and where its curve bends.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Elbow {
+    /// The numbers of clusters.
+    pub n_clusters: Vec<usize>,
+    /// What was measured for each.
+    pub values: Vec<f64>,
+    /// The number of clusters at the knee; `None` where the curve does not bend.
+    pub knee: Option<usize>,
+}
+
+/// The inertia for each number of clusters, and the number from which on more clusters bring little.
+///
+/// The knee is where the curve, scaled to the unit square, lies the farthest from its chord.
+///
+/// # Errors
+/// As [`fit`](Fit::fit) for each number of clusters, and fewer than three numbers, or such as do not rise.
+///
+/// # Examples
+/// ```
+/// use axonal::cluster::elbow;
+/// use axonal::datasets::make_blobs;
+/// use axonal::ndarray::array;
+/// use axonal::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// let blobs = make_blobs::<f64>(300, &array![[0.0, 0.0], [8.0, 8.0], [0.0, 8.0]], 0.7, 1)?;
+/// let elbow = elbow(&KMeans::new(2).n_init(4), &blobs.data, 1..=8)?;
+/// assert_eq!(elbow.knee, Some(3));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # References
+/// Satopää et al., Finding a "kneedle" in a haystack, 2011, doi:10.1109/ICDCSW.2011.20.
+pub fn elbow<F: Float, S: Data<Elem = F>>(
+    kmeans: &KMeans<F>,
+    x: &ArrayBase<S, Ix2>,
+    n_clusters: impl IntoIterator<Item = usize>,
+) -> Result<Elbow> {
+    measure(kmeans, x, n_clusters, |fitted| fitted.inertia(), true)
+}
+
+/// [`elbow`] by a score of the data and its labels that is the better the higher: the knee is then the number of
+/// clusters with the highest one.
+///
+/// # Errors
+/// As [`elbow`], and what the score answers.
+///
+/// # Examples
+/// ```
+/// use axonal::cluster::elbow_by;
+/// use axonal::datasets::make_blobs;
+/// use axonal::metrics::silhouette_score;
+/// use axonal::ndarray::array;
+/// use axonal::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// let blobs = make_blobs::<f64>(300, &array![[0.0, 0.0], [8.0, 8.0], [0.0, 8.0]], 0.7, 1)?;
+/// let elbow = elbow_by(&KMeans::new(2), &blobs.data, 2..=6, |labels| silhouette_score(&blobs.data, labels))?;
+/// assert_eq!(elbow.knee, Some(3));
+/// # Ok(())
+/// # }
+/// ```
+pub fn elbow_by<F: Float, S: Data<Elem = F>>(
+    kmeans: &KMeans<F>,
+    x: &ArrayBase<S, Ix2>,
+    n_clusters: impl IntoIterator<Item = usize>,
+    score: impl Fn(&Array1<usize>) -> Result<f64>,
+) -> Result<Elbow> {
+    measure(kmeans, x, n_clusters, |fitted| score(fitted.labels()?), false)
+}
+
+fn measure<F: Float, S: Data<Elem = F>>(
+    kmeans: &KMeans<F>,
+    x: &ArrayBase<S, Ix2>,
+    n_clusters: impl IntoIterator<Item = usize>,
+    value: impl Fn(&KMeans<F>) -> Result<f64>,
+    falling: bool,
+) -> Result<Elbow> {
+    let n_clusters: Vec<usize> = n_clusters.into_iter().collect();
+    if n_clusters.len() < 3 || n_clusters.windows(2).any(|pair| pair[0] >= pair[1]) {
+        return Err(Error::invalid_parameter(
+            "elbow",
+            "n_clusters",
+            format!("{n_clusters:?}"),
+            "at least 3 rising numbers",
+        ));
+    }
+    let mut values = Vec::with_capacity(n_clusters.len());
+    for &k in &n_clusters {
+        let mut kmeans = kmeans.unfitted().with_n_clusters(k);
+        kmeans.fit(x, ())?;
+        values.push(value(&kmeans)?);
+    }
+    let place = if falling { knee(&n_clusters, &values) } else { highest(&values) };
+    Ok(Elbow { knee: place.map(|place| n_clusters[place]), n_clusters, values })
+}
+
+fn highest(values: &[f64]) -> Option<usize> {
+    (0..values.len()).reduce(|best, place| if values[place] > values[best] { place } else { best })
+}
+
+/// Where a falling curve lies the farthest below its chord.
+fn knee(n_clusters: &[usize], values: &[f64]) -> Option<usize> {
+    let (first, last) = (*values.first()?, *values.last()?);
+    let (from, to) = (*n_clusters.first()? as f64, *n_clusters.last()? as f64);
+    let below = |place: usize| {
+        let along = (n_clusters[place] as f64 - from) / (to - from);
+        let down = (first - values[place]) / (first - last);
+        down - along
+    };
+    let farthest =
+        (0..values.len()).reduce(|best, place| if below(place) > below(best) { place } else { best })?;
+    (first > last && below(farthest) > 1e-9).then_some(farthest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_knee_is_where_the_curve_leaves_its_chord_the_farthest() {
+        let k = [1, 2, 3, 4, 5];
+        assert_eq!(knee(&k, &[100.0, 50.0, 10.0, 8.0, 7.0]), Some(2));
+        assert_eq!(knee(&k, &[100.0, 12.0, 10.0, 8.0, 7.0]), Some(1));
+        assert_eq!(knee(&k, &[5.0, 4.0, 3.0, 2.0, 1.0]), None);
+        assert_eq!(knee(&k, &[1.0; 5]), None);
+    }
+}

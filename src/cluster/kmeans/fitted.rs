@@ -1,0 +1,151 @@
+//! What a fit leaves behind, and what can be asked of it.
+
+use super::distance::squared_distance;
+use super::lloyd::{assign, normalize};
+use super::nearest::Centers;
+use super::samples::{Samples, elements, in_range, in_rows};
+use crate::error::Result;
+use crate::float::Float;
+use crate::parallel::zip_chunks;
+use crate::simd::vectorize;
+use crate::validate;
+use ndarray::{Array1, Array2, ArrayView2};
+
+/// Rows of one piece of work.
+const PIECE: usize = 256;
+
+/// What a fit leaves behind.
+#[derive(Debug, Clone)]
+pub(crate) struct Fitted<F> {
+    pub(crate) cluster_centers: Array2<F>,
+    /// The columns' means; predictions are made about them, as the fit was.
+    pub(crate) mean: Vec<F>,
+    /// The centers less the mean, prepared for the search.
+    pub(crate) nearest: Centers<F>,
+    /// Whether rows are scaled to length 1.
+    pub(crate) spherical: bool,
+    pub(crate) labels: Array1<usize>,
+    pub(crate) inertia: f64,
+    pub(crate) n_iter: usize,
+}
+
+impl<F: Float> Fitted<F> {
+    /// What there is to keep of centers (k, d) from which the mean was taken.
+    pub(crate) fn new(centered: &[F], mean: Vec<F>) -> Self {
+        let d = mean.len();
+        let n_clusters = centered.len() / d;
+        let mut nearest = Centers::new(n_clusters, d);
+        nearest.set(centered);
+        let centers: Vec<F> = centered.iter().zip(mean.iter().cycle()).map(|(c, mean)| *c + *mean).collect();
+        let cluster_centers = Array2::from_shape_vec((n_clusters, d), centers).unwrap_or_default();
+        let labels = Array1::default(0);
+        Self { cluster_centers, mean, nearest, spherical: false, labels, inertia: 0.0, n_iter: 0 }
+    }
+
+    /// Checks new rows and hands them on in standard layout; of length 1, if the clustering is spherical.
+    pub(crate) fn with_rows<R>(
+        &self,
+        owner: &'static str,
+        x: ArrayView2<'_, F>,
+        ask: impl FnOnce(Samples<'_, F>) -> R,
+    ) -> Result<R> {
+        let n_features = self.mean.len();
+        validate::features("x", &x, n_features)?;
+        in_range(owner, x)?;
+        let mut x = in_rows(x);
+        if self.spherical {
+            x.as_slice_mut().into_iter().for_each(|rows| normalize(rows, n_features));
+        }
+        Ok(ask(Samples { values: elements(&x), n_features, weights: None }))
+    }
+
+    pub(crate) fn predict(&self, owner: &'static str, x: ArrayView2<'_, F>) -> Result<Array1<usize>> {
+        self.with_rows(owner, x, |samples| {
+            self.label(&samples).into_iter().map(|label| label as usize).collect()
+        })
+    }
+
+    pub(crate) fn transform(&self, owner: &'static str, x: ArrayView2<'_, F>) -> Result<Array2<F>> {
+        self.with_rows(owner, x, |samples| self.distances(&samples))
+    }
+
+    pub(crate) fn minus_inertia(
+        &self,
+        owner: &'static str,
+        x: ArrayView2<'_, F>,
+        weights: Option<&[F]>,
+    ) -> Result<f64> {
+        self.with_rows(owner, x, |samples| {
+            let labels = self.label(&samples);
+            -self.inertia_of(&Samples { weights, ..samples }, &labels)
+        })
+    }
+
+    fn label(&self, samples: &Samples<'_, F>) -> Vec<u32> {
+        let mut labels = vec![0; samples.n_samples()];
+        assign(samples, &self.mean, &self.nearest, &mut labels);
+        labels
+    }
+
+    pub(crate) fn inertia_of(&self, samples: &Samples<'_, F>, labels: &[u32]) -> f64 {
+        let d = samples.n_features;
+        let centers = elements(&self.cluster_centers);
+        let distance = |(row, &label): (usize, &u32)| {
+            let center = &centers[label as usize * d..][..d];
+            samples.weight(row) * squared_distance(samples.row(row), center).as_f64()
+        };
+        labels.iter().enumerate().map(distance).sum()
+    }
+
+    fn distances(&self, samples: &Samples<'_, F>) -> Array2<F> {
+        let (n, d, k) = (samples.n_samples(), samples.n_features, self.cluster_centers.nrows());
+        let centers = elements(&self.cluster_centers);
+        let mut distances = vec![F::zero(); n * k];
+        let mut pieces: Vec<usize> = (0..n).step_by(PIECE).collect();
+        zip_chunks(n * k * d, &mut pieces, &mut distances, PIECE * k, |first, distances| {
+            vectorize(
+                #[inline(always)]
+                || {
+                    for (row, distances) in distances.chunks_exact_mut(k).enumerate() {
+                        let x = samples.row(*first + row);
+                        for (distance, center) in distances.iter_mut().zip(centers.chunks_exact(d)) {
+                            *distance = squared_distance(x, center).sqrt();
+                        }
+                    }
+                },
+            );
+        });
+        Array2::from_shape_vec((n, k), distances).unwrap_or_default()
+    }
+}
+
+/// The answers that an estimator with a `learned` method and a `NAME` gives by what it has learned.
+macro_rules! answers {
+    ($estimator:ident) => {
+        impl<F: Float, S: Data<Elem = F>> crate::estimator::Predict<ArrayBase<S, Ix2>> for $estimator<F> {
+            type Output = Array1<usize>;
+
+            /// The nearest center of each row, of equally near ones the first.
+            fn predict(&self, x: &ArrayBase<S, Ix2>) -> Result<Array1<usize>> {
+                self.learned("predict")?.predict(Self::NAME, x.view())
+            }
+        }
+
+        impl<F: Float, S: Data<Elem = F>> crate::estimator::Transform<ArrayBase<S, Ix2>> for $estimator<F> {
+            type Output = Array2<F>;
+
+            /// The distance √Σ(x − c)² of each row to each center, (n, k).
+            fn transform(&self, x: &ArrayBase<S, Ix2>) -> Result<Array2<F>> {
+                self.learned("transform")?.transform(Self::NAME, x.view())
+            }
+        }
+
+        impl<F: Float, S: Data<Elem = F>> crate::estimator::Score<ArrayBase<S, Ix2>> for $estimator<F> {
+            /// Minus the inertia of the rows.
+            fn score(&self, x: &ArrayBase<S, Ix2>, (): ()) -> Result<f64> {
+                self.learned("score")?.minus_inertia(Self::NAME, x.view(), None)
+            }
+        }
+    };
+}
+pub(crate) use answers;

@@ -1,0 +1,561 @@
+//! k-means on small random batches: for data that is large, or comes in pieces.
+
+use super::kmeans::fitted::{Fitted, answers};
+use super::kmeans::init::{KMeansInit, some_of};
+use super::kmeans::lloyd::{Run, assign};
+use super::kmeans::nearest::Centers;
+use super::kmeans::report::KMeansReport;
+use super::kmeans::samples::{Moments, Samples, elements, in_range, in_rows};
+use super::kmeans::{check_counts, numbers};
+use crate::error::{Error, Result};
+use crate::estimator::{Estimator, Fit};
+use crate::float::Float;
+use crate::rng::{Purpose, Rng};
+use crate::validate;
+use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix1, Ix2};
+
+/// k-means whose centers follow small random batches of rows instead of all rows in every iteration.
+///
+/// Each center is the running mean of the rows that were nearest to it, so its steps shorten as it has seen more:
+/// c ← (count·c + Σ w·x) / (count + Σ w). Centers that win too few rows are moved onto random rows of the batch.
+/// The clusters are a little looser than those of [`KMeans`](super::KMeans), in a fraction of the time.
+///
+/// With [`partial_fit`](Self::partial_fit) the data need not fit in memory. Parameters and rules are
+/// scikit-learn's.
+///
+/// # Shapes
+/// As [`KMeans`](super::KMeans).
+///
+/// # Parameters
+/// | name | default | |
+/// |---|---|---|
+/// | `n_clusters` | | k |
+/// | [`init`](Self::init) | `PlusPlus` | where the centers start |
+/// | [`n_init`](Self::n_init) | 1, or 3 for `Random` and functions | starts of which the best is taken |
+/// | [`batch_size`](Self::batch_size) | 1024 | rows of a step |
+/// | [`max_iter`](Self::max_iter) | 100 | passes over the data at most |
+/// | [`tol`](Self::tol) | 0, off | the sum of squared center moves that ends the fit, in mean column variances |
+/// | [`max_no_improvement`](Self::max_no_improvement) | 10 | steps without a better smoothed inertia that end it |
+/// | [`init_size`](Self::init_size) | 3 batches, or 3·k | rows that the starts are drawn from and judged by |
+/// | [`reassignment_ratio`](Self::reassignment_ratio) | 0.01 | of the largest count: centers below it move |
+/// | [`seed`](Self::seed) | 0 | of all random choices |
+///
+/// # Errors
+/// As [`KMeans`](super::KMeans).
+///
+/// # Examples
+/// ```
+/// use axonal::cluster::MiniBatchKMeans;
+/// use axonal::datasets::make_blobs;
+/// use axonal::ndarray::{Axis, array};
+/// use axonal::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// let blobs = make_blobs::<f32>(3000, &array![[0.0, 0.0], [9.0, 9.0]], 1.0, 0)?;
+/// let mut kmeans = MiniBatchKMeans::new(2).batch_size(256).seed(1);
+/// kmeans.fit(&blobs.data, ())?;
+///
+/// // Or piece by piece:
+/// let mut kmeans = MiniBatchKMeans::new(2).seed(1);
+/// for piece in blobs.data.axis_chunks_iter(Axis(0), 500) {
+///     kmeans.partial_fit(&piece)?;
+/// }
+/// assert_eq!(kmeans.cluster_centers()?.dim(), (2, 2));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # References
+/// Sculley, Web-scale k-means clustering, 2010, doi:10.1145/1772690.1772862.
+#[derive(Debug, Clone)]
+pub struct MiniBatchKMeans<F> {
+    n_clusters: usize,
+    init: KMeansInit<F>,
+    n_init: Option<usize>,
+    batch_size: usize,
+    max_iter: usize,
+    tol: f64,
+    max_no_improvement: Option<usize>,
+    init_size: Option<usize>,
+    reassignment_ratio: f64,
+    seed: u64,
+    fitted: Option<Fitted<F>>,
+    progress: Option<Progress<F>>,
+}
+
+/// Where the centers are between two steps.
+#[derive(Debug, Clone)]
+struct Progress<F> {
+    /// (k, d), less the reference point.
+    centers: Vec<F>,
+    /// The point that is taken from all rows: near the data, so that little is lost in rounding.
+    reference: Vec<F>,
+    /// The weight of the rows that each center has won.
+    counts: Vec<f64>,
+    /// Rows since centers were last moved onto rows.
+    since_reassignment: usize,
+    steps: usize,
+}
+
+impl<F> MiniBatchKMeans<F> {
+    /// A mini-batch k-means of so many clusters, with scikit-learn's defaults for the rest.
+    #[must_use]
+    pub fn new(n_clusters: usize) -> Self {
+        Self {
+            n_clusters,
+            init: KMeansInit::PlusPlus,
+            n_init: None,
+            batch_size: 1024,
+            max_iter: 100,
+            tol: 0.0,
+            max_no_improvement: Some(10),
+            init_size: None,
+            reassignment_ratio: 0.01,
+            seed: 0,
+            fitted: None,
+            progress: None,
+        }
+    }
+
+    /// Where the centers start.
+    #[must_use]
+    pub fn init(mut self, init: KMeansInit<F>) -> Self {
+        self.init = init;
+        self
+    }
+
+    /// How many starts to compare; the fit goes on from the best one.
+    #[must_use]
+    pub fn n_init(mut self, n_init: usize) -> Self {
+        self.n_init = Some(n_init);
+        self
+    }
+
+    /// The rows of a step.
+    #[must_use]
+    pub fn batch_size(mut self, batch_size: usize) -> Self {
+        self.batch_size = batch_size;
+        self
+    }
+
+    /// The most passes over the data, in rows drawn.
+    #[must_use]
+    pub fn max_iter(mut self, max_iter: usize) -> Self {
+        self.max_iter = max_iter;
+        self
+    }
+
+    /// The sum of squared center moves that ends the fit, in mean variances of the columns; 0 is off.
+    #[must_use]
+    pub fn tol(mut self, tol: f64) -> Self {
+        self.tol = tol;
+        self
+    }
+
+    /// The steps without a better smoothed inertia that end the fit; `None` is off.
+    #[must_use]
+    pub fn max_no_improvement(mut self, steps: impl Into<Option<usize>>) -> Self {
+        self.max_no_improvement = steps.into();
+        self
+    }
+
+    /// The rows that the starts are drawn from and judged by.
+    #[must_use]
+    pub fn init_size(mut self, rows: usize) -> Self {
+        self.init_size = Some(rows);
+        self
+    }
+
+    /// Centers whose count is below this share of the largest one are moved onto random rows; 0 is off.
+    #[must_use]
+    pub fn reassignment_ratio(mut self, ratio: f64) -> Self {
+        self.reassignment_ratio = ratio;
+        self
+    }
+
+    /// The seed of all random choices.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+}
+
+impl<F: Float> MiniBatchKMeans<F> {
+    const NAME: &'static str = "MiniBatchKMeans";
+
+    /// [`fit`](Fit::fit) with a weight for each row: batches are drawn in proportion to the weights.
+    ///
+    /// # Errors
+    /// As `fit`, and weights that are negative, not finite, all zero, or not one for each row.
+    pub fn fit_weighted<S: Data<Elem = F>>(
+        &mut self,
+        x: &ArrayBase<S, Ix2>,
+        sample_weight: &ArrayBase<impl Data<Elem = F>, Ix1>,
+    ) -> Result<KMeansReport> {
+        let weights = sample_weight.to_vec();
+        validate::sample_weights("sample_weight", &weights, x.nrows())?;
+        self.learn(x.view(), Some(&weights))
+    }
+
+    /// One step on these rows: the first call chooses the centers, each further one moves them.
+    ///
+    /// # Errors
+    /// As `fit`; the first call needs as many rows as there are clusters, further ones as many features.
+    pub fn partial_fit<S: Data<Elem = F>>(&mut self, x: &ArrayBase<S, Ix2>) -> Result<()> {
+        self.check_parameters()?;
+        validate::not_empty("x", x)?;
+        if let Some(progress) = &self.progress {
+            validate::features("x", &x.view(), progress.reference.len())?;
+        }
+        in_range(Self::NAME, x.view())?;
+        let x = in_rows(x.view());
+        let samples = Samples { values: elements(&x), n_features: x.ncols(), weights: None };
+        let mut progress = match self.progress.clone() {
+            Some(progress) => progress,
+            None => {
+                check_counts(Self::NAME, self.n_clusters, x.nrows())?;
+                self.init.check(self.n_clusters, x.ncols())?;
+                let mut rng = Rng::new(self.seed, Purpose::Clustering, u64::MAX);
+                let mean = Moments::of(&samples)?.mean;
+                self.start(&samples, mean, &mut rng)?
+            }
+        };
+        let mut rng = Rng::new(self.seed, Purpose::Clustering, progress.steps as u64);
+        let step = progress.step(&samples, self.reassignment_ratio, &mut rng);
+        let fitted = Fitted::new(&progress.centers, progress.reference.clone());
+        let (labels, inertia, n_iter) = (numbers(&step.labels), step.inertia, progress.steps);
+        self.fitted = Some(Fitted { labels, inertia, n_iter, ..fitted });
+        self.progress = Some(progress);
+        Ok(())
+    }
+
+    /// The centers, (k, d).
+    ///
+    /// # Errors
+    /// `NotFitted` before the first fit.
+    pub fn cluster_centers(&self) -> Result<&Array2<F>> {
+        Ok(&self.learned("cluster_centers")?.cluster_centers)
+    }
+
+    /// The label of each row that was learned from; after `partial_fit`, of the last piece.
+    ///
+    /// # Errors
+    /// `NotFitted` before the first fit.
+    pub fn labels(&self) -> Result<&Array1<usize>> {
+        Ok(&self.learned("labels")?.labels)
+    }
+
+    /// The inertia of the rows that were learned from; after `partial_fit`, of the last piece about the centers
+    /// before it.
+    ///
+    /// # Errors
+    /// `NotFitted` before the first fit.
+    pub fn inertia(&self) -> Result<f64> {
+        Ok(self.learned("inertia")?.inertia)
+    }
+
+    /// How many batches the centers have followed.
+    ///
+    /// # Errors
+    /// `NotFitted` before the first fit.
+    pub fn n_steps(&self) -> Result<usize> {
+        let progress = self.progress.as_ref();
+        Ok(progress.ok_or(Error::NotFitted { estimator: Self::NAME, method: "n_steps" })?.steps)
+    }
+
+    /// [`fit`](Fit::fit), and the labels of the rows.
+    ///
+    /// # Errors
+    /// As `fit`.
+    pub fn fit_predict<S: Data<Elem = F>>(&mut self, x: &ArrayBase<S, Ix2>) -> Result<Array1<usize>> {
+        self.fit(x, ())?;
+        self.labels().cloned()
+    }
+
+    fn learned(&self, method: &'static str) -> Result<&Fitted<F>> {
+        self.fitted.as_ref().ok_or(Error::NotFitted { estimator: Self::NAME, method })
+    }
+
+    fn check_parameters(&self) -> Result<()> {
+        let counts = [
+            ("n_clusters", Some(self.n_clusters)),
+            ("n_init", self.n_init),
+            ("batch_size", Some(self.batch_size)),
+            ("max_iter", Some(self.max_iter)),
+            ("init_size", self.init_size),
+            ("max_no_improvement", self.max_no_improvement),
+        ];
+        if let Some((name, _)) = counts.into_iter().find(|(_, value)| *value == Some(0)) {
+            return Err(Error::invalid_parameter(Self::NAME, name, 0, "at least 1"));
+        }
+        for (name, value) in [("tol", self.tol), ("reassignment_ratio", self.reassignment_ratio)] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(Error::invalid_parameter(
+                    Self::NAME,
+                    name,
+                    value,
+                    "a finite number of at least 0",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The best of some starts, judged on rows drawn at random.
+    fn start(&self, samples: &Samples<'_, F>, reference: Vec<F>, rng: &mut Rng) -> Result<Progress<F>> {
+        let (n, d) = (samples.n_samples(), samples.n_features);
+        let wanted = self.init_size.unwrap_or(self.batch_size.saturating_mul(3));
+        let wanted = if wanted < self.n_clusters { self.n_clusters.saturating_mul(3) } else { wanted };
+        let judged: Vec<usize> = (0..wanted.min(n)).map(|_| rng.below(n)).collect();
+        let judges = Rows::new(samples, &judged);
+        let n_starts = match &self.init {
+            KMeansInit::Centers(_) => 1,
+            KMeansInit::PlusPlus => self.n_init.unwrap_or(1),
+            _ => self.n_init.unwrap_or(3),
+        };
+        let mut best: Option<(f64, Vec<F>)> = None;
+        for _ in 0..n_starts {
+            let drawn = Rows::new(samples, &some_of(n, wanted.min(n), rng));
+            let drawn = drawn.samples(d);
+            let x = ArrayView2::from_shape((drawn.n_samples(), d), drawn.values).unwrap_or_else(|_| empty());
+            let mut centers = self.init.start_where_possible(x, &drawn, self.n_clusters, rng)?;
+            centers.iter_mut().zip(reference.iter().cycle()).for_each(|(c, point)| *c -= *point);
+            let fitted = Fitted::new(&centers, reference.clone());
+            let judges = judges.samples(d);
+            let mut labels = vec![0; judges.n_samples()];
+            assign(&judges, &reference, &fitted.nearest, &mut labels);
+            let inertia = fitted.inertia_of(&judges, &labels);
+            if best.as_ref().is_none_or(|(least, _)| inertia < *least) {
+                best = Some((inertia, centers));
+            }
+        }
+        let centers = best.map(|(_, centers)| centers).unwrap_or_default();
+        let counts = vec![0.0; self.n_clusters];
+        Ok(Progress { centers, reference, counts, since_reassignment: 0, steps: 0 })
+    }
+
+    fn learn(&mut self, x: ArrayView2<'_, F>, weights: Option<&[F]>) -> Result<KMeansReport> {
+        self.check_parameters()?;
+        validate::not_empty("x", &x)?;
+        let (n, d) = x.dim();
+        check_counts(Self::NAME, self.n_clusters, n)?;
+        self.init.check(self.n_clusters, d)?;
+        let x = in_rows(x);
+        let samples = Samples { values: elements(&x), n_features: d, weights };
+        let moments = Moments::of(&samples)?;
+        let mut rng = Rng::new(self.seed, Purpose::Clustering, 0);
+        let mut progress = self.start(&samples, moments.mean, &mut rng)?;
+        let batch_size = self.batch_size.min(n);
+        let steps = (self.max_iter.saturating_mul(n) / batch_size).max(1);
+        let drawing = Drawing::new(&samples);
+        let mut patience =
+            Patience::new(batch_size, n, self.max_no_improvement, self.tol * moments.mean_variance);
+        let mut converged = false;
+        while !converged && progress.steps < steps {
+            let rows: Vec<usize> = (0..batch_size).map(|_| drawing.row(&mut rng)).collect();
+            // What is likelier to be drawn must not count more once it is.
+            let batch = Rows::new(&Samples { weights: None, ..samples }, &rows);
+            let step = progress.step(&batch.samples(d), self.reassignment_ratio, &mut rng);
+            converged = patience.ends(step.inertia / batch_size as f64, step.moved);
+        }
+        let fitted = Fitted::new(&progress.centers, progress.reference.clone());
+        let mut labels = vec![0; n];
+        assign(&samples, &progress.reference, &fitted.nearest, &mut labels);
+        let run = Run {
+            inertia: fitted.inertia_of(&samples, &labels),
+            labels,
+            centers: Vec::<F>::new(),
+            n_iter: (progress.steps * batch_size).div_ceil(n),
+            converged,
+            history: patience.history,
+        };
+        self.fitted =
+            Some(Fitted { labels: numbers(&run.labels), inertia: run.inertia, n_iter: run.n_iter, ..fitted });
+        self.progress = Some(progress);
+        Ok(KMeansReport::of(run, self.n_clusters))
+    }
+
+    /// The passes over the data, begun ones included; after `partial_fit` the steps.
+    ///
+    /// # Errors
+    /// `NotFitted` before the first fit.
+    pub fn n_iter(&self) -> Result<usize> {
+        Ok(self.learned("n_iter")?.n_iter)
+    }
+}
+
+fn empty<'a, F>() -> ArrayView2<'a, F> {
+    ndarray::aview2::<F, 0>(&[])
+}
+
+/// Some of the rows, copied.
+struct Rows<F> {
+    values: Vec<F>,
+    weights: Option<Vec<F>>,
+}
+
+impl<F: Float> Rows<F> {
+    fn new(samples: &Samples<'_, F>, rows: &[usize]) -> Self {
+        Self {
+            values: rows.iter().flat_map(|&row| samples.row(row)).copied().collect(),
+            weights: samples.weights.map(|weights| rows.iter().map(|&row| weights[row]).collect()),
+        }
+    }
+
+    fn samples(&self, n_features: usize) -> Samples<'_, F> {
+        Samples { values: &self.values, n_features, weights: self.weights.as_deref() }
+    }
+}
+
+/// Draws rows in proportion to their weights, each time among all.
+struct Drawing {
+    n_samples: usize,
+    /// The running sum of the weights, if there are any.
+    sums: Vec<f64>,
+}
+
+impl Drawing {
+    fn new<F: Float>(samples: &Samples<'_, F>) -> Self {
+        let weights = samples.weights.unwrap_or(&[]);
+        let sums = weights.iter().scan(0.0, |sum, w| {
+            *sum += w.as_f64();
+            Some(*sum)
+        });
+        Self { n_samples: samples.n_samples(), sums: sums.collect() }
+    }
+
+    fn row(&self, rng: &mut Rng) -> usize {
+        let Some(total) = self.sums.last() else { return rng.below(self.n_samples) };
+        let target = rng.uniform() * total;
+        self.sums.partition_point(|sum| *sum <= target).min(self.n_samples - 1)
+    }
+}
+
+/// What a step came to.
+struct Step {
+    labels: Vec<u32>,
+    /// Of the batch, about the centers before the step.
+    inertia: f64,
+    /// Σ‖move‖² over the centers.
+    moved: f64,
+}
+
+impl<F: Float> Progress<F> {
+    fn step(&mut self, batch: &Samples<'_, F>, ratio: f64, rng: &mut Rng) -> Step {
+        let d = batch.n_features;
+        let mut nearest = Centers::new(self.counts.len(), d);
+        nearest.set(&self.centers);
+        let mut labels = vec![0; batch.n_samples()];
+        assign(batch, &self.reference, &nearest, &mut labels);
+        let inertia = Fitted::new(&self.centers, self.reference.clone()).inertia_of(batch, &labels);
+        let before = self.centers.clone();
+        self.follow(batch, &labels);
+        self.reassign(batch, ratio, rng);
+        let moved = before.iter().zip(&self.centers).map(|(a, b)| (*b - *a).as_f64().powi(2)).sum();
+        self.steps += 1;
+        Step { labels, inertia, moved }
+    }
+
+    /// Moves each center to the mean of all rows that it has won.
+    fn follow(&mut self, batch: &Samples<'_, F>, labels: &[u32]) {
+        let d = batch.n_features;
+        let mut sums = vec![0.0; self.centers.len()];
+        let mut weights = vec![0.0; self.counts.len()];
+        for (row, &label) in labels.iter().enumerate() {
+            let cluster = label as usize;
+            let weight = batch.weight(row);
+            weights[cluster] += weight;
+            let sums = &mut sums[cluster * d..][..d];
+            for ((sum, x), point) in sums.iter_mut().zip(batch.row(row)).zip(&self.reference) {
+                *sum += weight * (*x - *point).as_f64();
+            }
+        }
+        let clusters = self.counts.iter_mut().zip(&weights).zip(self.centers.chunks_exact_mut(d));
+        for (((count, weight), center), sums) in clusters.zip(sums.chunks_exact(d)) {
+            if *weight > 0.0 {
+                for (center, sum) in center.iter_mut().zip(sums) {
+                    *center = F::of((center.as_f64() * *count + sum) / (*count + weight));
+                }
+                *count += weight;
+            }
+        }
+    }
+
+    /// From time to time, moves the centers that win too little onto random rows.
+    fn reassign(&mut self, batch: &Samples<'_, F>, ratio: f64, rng: &mut Rng) {
+        let (n, d) = (batch.n_samples(), batch.n_features);
+        self.since_reassignment += n;
+        let due = self.counts.contains(&0.0) || self.since_reassignment >= 10 * self.counts.len();
+        if !due || ratio == 0.0 {
+            return;
+        }
+        self.since_reassignment = 0;
+        let bound = ratio * self.counts.iter().copied().fold(0.0, f64::max);
+        let mut poor: Vec<usize> = (0..self.counts.len()).filter(|&c| self.counts[c] < bound).collect();
+        poor.sort_by(|&a, &b| self.counts[a].total_cmp(&self.counts[b]));
+        poor.truncate(n / 2);
+        let rich = (0..self.counts.len()).filter(|cluster| !poor.contains(cluster));
+        let least = rich.map(|cluster| self.counts[cluster]).fold(f64::INFINITY, f64::min);
+        for (cluster, row) in poor.iter().copied().zip(some_of(n, poor.len(), rng)) {
+            let center = &mut self.centers[cluster * d..][..d];
+            for ((center, x), point) in center.iter_mut().zip(batch.row(row)).zip(&self.reference) {
+                *center = *x - *point;
+            }
+            self.counts[cluster] = if least.is_finite() { least } else { 0.0 };
+        }
+    }
+}
+
+/// When a fit has come to its end.
+struct Patience {
+    alpha: f64,
+    limit: Option<usize>,
+    tolerance: f64,
+    /// The smoothed inertia a row, after each step but the first, which tells of the start alone.
+    history: Vec<f64>,
+    least: f64,
+    without_improvement: usize,
+    begun: bool,
+}
+
+impl Patience {
+    fn new(batch_size: usize, n_samples: usize, limit: Option<usize>, tolerance: f64) -> Self {
+        let alpha = (2.0 * batch_size as f64 / (n_samples as f64 + 1.0)).min(1.0);
+        let (history, least) = (Vec::new(), f64::INFINITY);
+        Self { alpha, limit, tolerance, history, least, without_improvement: 0, begun: false }
+    }
+
+    fn ends(&mut self, inertia: f64, moved: f64) -> bool {
+        if !std::mem::replace(&mut self.begun, true) {
+            return false;
+        }
+        let smoothed =
+            self.history.last().map_or(inertia, |last| last * (1.0 - self.alpha) + inertia * self.alpha);
+        self.history.push(smoothed);
+        if self.tolerance > 0.0 && moved <= self.tolerance {
+            return true;
+        }
+        self.without_improvement = if smoothed < self.least { 0 } else { self.without_improvement + 1 };
+        self.least = self.least.min(smoothed);
+        self.limit.is_some_and(|limit| self.without_improvement >= limit)
+    }
+}
+
+answers!(MiniBatchKMeans);
+
+impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for MiniBatchKMeans<F> {
+    type Report = KMeansReport;
+
+    /// Learns the centers; what earlier fits learned is dropped. The report's history is the smoothed inertia a
+    /// row, step by step.
+    fn fit(&mut self, x: &ArrayBase<S, Ix2>, (): ()) -> Result<KMeansReport> {
+        self.learn(x.view(), None)
+    }
+}
+
+impl<F: Float> Estimator for MiniBatchKMeans<F> {
+    fn unfitted(&self) -> Self {
+        Self { fitted: None, progress: None, ..self.clone() }
+    }
+}

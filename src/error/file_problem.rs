@@ -1,0 +1,157 @@
+//! What can be wrong with a file that is being read.
+
+use super::Error;
+
+/// Why a file was refused.
+///
+/// Text that comes from the file is quoted and cut at 64 characters.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileProblem {
+    /// Another kind of file, or one that a text-mode transfer has changed.
+    #[error("expected a file saved by this crate, found one that begins with {found:02x?}")]
+    NotOurs {
+        /// The first bytes, at most eight.
+        found: Vec<u8>,
+    },
+
+    /// A file of a later format.
+    #[error(
+        "written in format {found}, but this version of the crate reads formats 1 to {supported}; upgrade it"
+    )]
+    Version {
+        /// The file's format.
+        found: u16,
+        /// The last format that this version reads.
+        supported: u16,
+    },
+
+    /// A file of this crate that holds something else.
+    #[error("expected {expected}, but the file holds {found}")]
+    Content {
+        /// What was to be loaded.
+        expected: String,
+        /// What the file holds.
+        found: String,
+    },
+
+    /// A file that ends too early.
+    #[error("cut off: expected {expected} bytes, got {got}")]
+    Truncated {
+        /// The length that the file should have.
+        expected: u64,
+        /// The length that it has.
+        got: u64,
+    },
+
+    /// A file with something behind its end.
+    #[error("the content ends at byte {end}, but {extra} more follow")]
+    Trailing {
+        /// Where the content ends.
+        end: u64,
+        /// How many bytes follow.
+        extra: u64,
+    },
+
+    /// A part that is not what was written.
+    #[error(
+        "byte {offset}: the {section}'s checksum should be {stored:08x}, is {computed:08x}; the file is damaged"
+    )]
+    Checksum {
+        /// Which part: "header", "structure", "numbers".
+        section: &'static str,
+        /// Where the part begins.
+        offset: u64,
+        /// The checksum in the file.
+        stored: u32,
+        /// The checksum of what is there.
+        computed: u32,
+    },
+
+    /// A place where something else should stand.
+    #[error("byte {offset}: expected {expected}, got {got}")]
+    Malformed {
+        /// The place.
+        offset: u64,
+        /// What should stand there.
+        expected: String,
+        /// What stands there.
+        got: String,
+    },
+
+    /// More than is allowed.
+    #[error(
+        "{what}: {value}, at most {limit} are allowed; where the file is trusted, raise the limit in LoadOptions"
+    )]
+    Limit {
+        /// What there is too much of.
+        what: String,
+        /// How much of it the file has.
+        value: u64,
+        /// How much is allowed.
+        limit: u64,
+    },
+
+    /// A tensor that is missing, too many, or of another shape or number type.
+    #[error("tensor {tensor:?}: expected {expected}, got {got}")]
+    Tensor {
+        /// The tensor's name.
+        tensor: String,
+        /// What the architecture in the file asks for.
+        expected: String,
+        /// What the file has.
+        got: String,
+    },
+
+    /// NaN or an infinity among the numbers.
+    #[error("tensor {tensor:?}: {value} at index {index}, expected finite numbers")]
+    NonFinite {
+        /// The tensor's name.
+        tensor: String,
+        /// The place within the tensor, counted in row-major order.
+        index: usize,
+        /// "NaN", "inf" or "-inf".
+        value: String,
+    },
+
+    /// A kind that is neither built in nor registered.
+    #[error("unknown {what} {kind:?}; register it by Registry::{what} and use load_with")]
+    UnknownKind {
+        /// "layer", "loss", "metric" or "optimizer".
+        what: &'static str,
+        /// The kind that the file names.
+        kind: String,
+    },
+
+    /// A registration that cannot be.
+    #[error("Registry: {what} {kind:?} {problem}")]
+    Registration {
+        /// "layer", "loss", "metric" or "optimizer".
+        what: &'static str,
+        /// The kind that was registered.
+        kind: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+
+    /// A part that a builder would refuse, too: a hyperparameter out of range, shapes that do not fit.
+    #[error("{part}: {source}")]
+    Rejected {
+        /// Which part: "layer 1", "optimizer", "fit options".
+        part: String,
+        /// What the builder says.
+        source: Box<Error>,
+    },
+}
+
+impl FileProblem {
+    /// The error of a file with this problem.
+    pub(crate) fn in_file(self, file: &str) -> Error {
+        Error::Load { file: file.into(), problem: Box::new(self) }
+    }
+}
+
+/// Text from a file, fit for a message.
+pub(crate) fn excerpt(text: &str) -> String {
+    text.chars().take(64).collect()
+}

@@ -1,0 +1,74 @@
+//! The exponential linear unit as a layer.
+
+use crate::activation::Activation;
+use crate::error::Result;
+use crate::float::Float;
+use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
+use serde::{Deserialize, Serialize};
+
+/// Keras's `ELU` layer: `x` above 0, `alpha · (eˣ - 1)` below.
+///
+/// # Shapes
+/// Any; it comes out as it went in.
+///
+/// # Parameters
+/// None to be trained. `alpha`: minus the limit at −∞; 1.0 by default.
+///
+/// # Errors
+/// In `compile`: a number that is negative or not finite.
+///
+/// # Examples
+/// ```
+/// use axonal::ndarray::array;
+/// use axonal::prelude::*;
+/// # fn main() -> Result<()> {
+/// let model = Sequential::new(2).add(Elu::new(2.0)).compile(Adam::default(), MeanSquaredError::default())?;
+/// let y: axonal::ndarray::Array2<f64> = model.predict(&array![[-1.0, 2.0]])?;
+/// assert!((y[[0, 0]] - 2.0 * (f64::exp(-1.0) - 1.0)).abs() < 1e-6 && y[[0, 1]] == 2.0);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # References
+/// Clevert, Unterthiner and Hochreiter 2016, arXiv:1511.07289.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Elu {
+    alpha: f64,
+}
+
+impl Elu {
+    /// The layer with minus the limit at −∞.
+    #[must_use]
+    pub fn new(alpha: f64) -> Self {
+        Self { alpha }
+    }
+}
+
+impl Default for Elu {
+    fn default() -> Self {
+        Self::new(1.0)
+    }
+}
+
+impl<F: Float> Layer<F> for Elu {
+    fn kind(&self) -> &'static str {
+        "elu"
+    }
+
+    fn plan(&self, input: &Shape) -> Result<Plan> {
+        Ok(Plan::output(input.clone()).activation(Activation::elu(self.alpha)))
+    }
+
+    fn forward(&self, Forward { x, mut y, .. }: Forward<'_, F>) {
+        y.assign(&x);
+    }
+
+    fn backward(&self, Backward { dy, mut dx, .. }: Backward<'_, F>) {
+        dx.assign(&dy);
+    }
+
+    fn config(&self) -> Option<Config> {
+        Config::of(self)
+    }
+}

@@ -1,0 +1,75 @@
+//! The leaky rectified linear unit as a layer.
+
+use crate::activation::Activation;
+use crate::error::Result;
+use crate::float::Float;
+use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
+use serde::{Deserialize, Serialize};
+
+/// Keras's `LeakyReLU` layer: `x` above 0, `negative_slope · x` below. The layer's slope is 0.3; the activation
+/// of the same name has 0.2.
+///
+/// # Shapes
+/// Any; it comes out as it went in.
+///
+/// # Parameters
+/// None to be trained. `negative_slope`: the slope below 0; 0.3 by default.
+///
+/// # Errors
+/// In `compile`: a number that is negative or not finite.
+///
+/// # Examples
+/// ```
+/// use axonal::ndarray::array;
+/// use axonal::prelude::*;
+/// # fn main() -> Result<()> {
+/// let model = Sequential::new(2).add(LeakyRelu::new(0.1)).compile(Adam::default(), MeanSquaredError::default())?;
+/// let y: axonal::ndarray::Array2<f64> = model.predict(&array![[-1.0, 2.0]])?;
+/// assert!((y[[0, 0]] + 0.1).abs() < 1e-6 && y[[0, 1]] == 2.0);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # References
+/// Maas, Hannun and Ng 2013, "Rectifier nonlinearities improve neural network acoustic models".
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LeakyRelu {
+    negative_slope: f64,
+}
+
+impl LeakyRelu {
+    /// The layer with the slope below 0.
+    #[must_use]
+    pub fn new(negative_slope: f64) -> Self {
+        Self { negative_slope }
+    }
+}
+
+impl Default for LeakyRelu {
+    fn default() -> Self {
+        Self::new(0.3)
+    }
+}
+
+impl<F: Float> Layer<F> for LeakyRelu {
+    fn kind(&self) -> &'static str {
+        "leaky_re_lu"
+    }
+
+    fn plan(&self, input: &Shape) -> Result<Plan> {
+        Ok(Plan::output(input.clone()).activation(Activation::leaky_relu(self.negative_slope)))
+    }
+
+    fn forward(&self, Forward { x, mut y, .. }: Forward<'_, F>) {
+        y.assign(&x);
+    }
+
+    fn backward(&self, Backward { dy, mut dx, .. }: Backward<'_, F>) {
+        dx.assign(&dy);
+    }
+
+    fn config(&self) -> Option<Config> {
+        Config::of(self)
+    }
+}

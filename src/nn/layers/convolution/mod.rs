@@ -1,0 +1,17 @@
+//! Convolutions, through the matrix product.
+
+mod conv1d;
+mod conv2d;
+mod conv2d_transpose;
+mod correlation;
+mod depthwise;
+mod depthwise_conv2d;
+mod kernel_and_bias;
+mod patches;
+mod separable_conv2d;
+
+pub use conv1d::Conv1D;
+pub use conv2d::Conv2D;
+pub use conv2d_transpose::Conv2DTranspose;
+pub use depthwise_conv2d::DepthwiseConv2D;
+pub use separable_conv2d::SeparableConv2D;

@@ -1,0 +1,175 @@
+//! Group normalization.
+
+use super::check_epsilon;
+use super::scale_and_center::{ScaleAndCenter, scale_and_center_setters};
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::initializer::Initializer;
+use crate::nn::constraint::Constraint;
+use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
+use crate::nn::regularizer::Regularizer;
+use crate::simd::vectorize;
+use serde::{Deserialize, Serialize};
+
+/// Normalizes groups of channels within each sample: `y = γ (x - μ) / √(σ² + ε) + β`, with mean and (biased)
+/// variance over a group's channels and all positions. One group is a layer normalization over the whole
+/// sample, one group a channel an instance normalization.
+///
+/// # Shapes
+/// (…, channels); it comes out as it went in.
+///
+/// # Parameters
+/// | name | shape | initializer | default |
+/// |---|---|---|---|
+/// | `gamma` | (channels) | `gamma_initializer` | ones; absent with `scale(false)` |
+/// | `beta` | (channels) | `beta_initializer` | zeros; absent with `center(false)` |
+///
+/// 32 `groups` and `epsilon` 0.001 by default, as in Keras.
+///
+/// # Errors
+/// In `compile`: groups that do not divide the channels, an epsilon not above 0.
+///
+/// # Examples
+/// ```
+/// use axonal::prelude::*;
+/// let layer = GroupNormalization::new(4);
+/// # let _ = layer;
+/// ```
+///
+/// # References
+/// Wu and He 2018, arXiv:1803.08494.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GroupNormalization {
+    groups: usize,
+    epsilon: f64,
+    affine: ScaleAndCenter,
+}
+
+impl Default for GroupNormalization {
+    fn default() -> Self {
+        Self { groups: 32, epsilon: 1e-3, affine: ScaleAndCenter::default() }
+    }
+}
+
+impl GroupNormalization {
+    /// So many groups of channels.
+    #[must_use]
+    pub fn new(groups: usize) -> Self {
+        Self { groups, ..Self::default() }
+    }
+
+    /// What is added to the variance.
+    #[must_use]
+    pub fn epsilon(mut self, epsilon: f64) -> Self {
+        self.epsilon = epsilon;
+        self
+    }
+
+    scale_and_center_setters!();
+}
+
+/// A group of channels within a sample whose positions have so many channels.
+struct Group<'a, F> {
+    sample: &'a [F],
+    channels: usize,
+    first: usize,
+    size: usize,
+}
+
+impl<F: Float> Group<'_, F> {
+    /// The group's channels at each position.
+    fn runs(&self) -> impl Iterator<Item = &[F]> {
+        self.sample.chunks_exact(self.channels).map(|position| &position[self.first..][..self.size])
+    }
+
+    fn mean(&self, term: impl Fn(F) -> F) -> F {
+        let count = F::of((self.sample.len() / self.channels * self.size) as f64);
+        self.runs().map(|run| run.iter().map(|&x| term(x)).sum::<F>()).sum::<F>() / count
+    }
+}
+
+impl<F: Float> Layer<F> for GroupNormalization {
+    fn kind(&self) -> &'static str {
+        "group_normalization"
+    }
+
+    fn plan(&self, input: &Shape) -> Result<Plan> {
+        check_epsilon("group_normalization", self.epsilon)?;
+        if self.groups == 0 || input.rank() == 0 || !input.last().is_multiple_of(self.groups) {
+            let expected = format!("a divisor of the {} channels", input.last());
+            return Err(Error::invalid_parameter("group_normalization", "groups", self.groups, expected));
+        }
+        let channels = Shape::from(input.last());
+        let plan = self.affine.declare(Plan::output(input.clone()).input(input), &channels);
+        // Mean and 1/√(σ² + ε) of each group.
+        Ok(plan.cache(2 * self.groups))
+    }
+
+    fn forward(&self, Forward { x, mut y, params, cache, plan, .. }: Forward<'_, F>) {
+        let channels = plan.map_or(x.ncols(), |plan| plan.input_shape().last());
+        let (gamma, beta) = self.affine.parts(params);
+        let (width, size, epsilon) = (x.ncols(), channels / self.groups, F::of(self.epsilon));
+        let samples = super::super::whole_rows(x.as_slice(), y.as_slice_mut(), width);
+        vectorize(|| {
+            for ((sample, y), statistics) in samples.zip(cache.chunks_exact_mut(2 * self.groups)) {
+                for (index, statistics) in statistics.chunks_exact_mut(2).enumerate() {
+                    let group = Group { sample, channels, first: index * size, size };
+                    let mean = group.mean(|x| x);
+                    let inverse = F::one() / (group.mean(|x| (x - mean) * (x - mean)) + epsilon).sqrt();
+                    statistics.copy_from_slice(&[mean, inverse]);
+                    for (x, y) in group.runs().zip(y.chunks_exact_mut(channels)) {
+                        for (at, (&x, y)) in x.iter().zip(&mut y[group.first..]).enumerate() {
+                            let channel = group.first + at;
+                            let scale = inverse * gamma.map_or(F::one(), |gamma| gamma[channel]);
+                            *y = (x - mean) * scale + beta.map_or(F::zero(), |beta| beta[channel]);
+                        }
+                    }
+                }
+            }
+        });
+    }
+
+    fn backward(&self, pass: Backward<'_, F>) {
+        let Backward { x, mut dy, mut dx, params, grads, cache, plan, .. } = pass;
+        let channels = plan.map_or(x.ncols(), |plan| plan.input_shape().last());
+        let (gamma, _) = self.affine.parts(params);
+        let (mut dgamma, mut dbeta) = self.affine.parts_mut(grads);
+        let (width, size) = (x.ncols(), channels / self.groups);
+        let Some(dy) = dy.as_slice_mut() else { return };
+        let samples = super::super::whole_rows(x.as_slice(), dx.as_slice_mut(), width);
+        let statistics = cache.chunks_exact(2 * self.groups);
+        for (((x, dx), dy), statistics) in samples.zip(dy.chunks_exact_mut(width.max(1))).zip(statistics) {
+            // dx holds x̂ at first; dγ += dy x̂, dβ += dy; then dy becomes g = dy γ.
+            for (index, (dx, &x)) in dx.iter_mut().zip(x).enumerate() {
+                let group = index % channels / size;
+                *dx = (x - statistics[2 * group]) * statistics[2 * group + 1];
+            }
+            for (index, (dy, &x)) in dy.iter_mut().zip(&*dx).enumerate() {
+                let channel = index % channels;
+                dgamma.iter_mut().for_each(|dgamma| dgamma[channel] += *dy * x);
+                dbeta.iter_mut().for_each(|dbeta| dbeta[channel] += *dy);
+                *dy *= gamma.map_or(F::one(), |gamma| gamma[channel]);
+            }
+            // dx = 1/√(σ² + ε) (g - mean of g - x̂ · mean of g x̂)
+            for (index, statistics) in statistics.chunks_exact(2).enumerate() {
+                let g = Group { sample: dy, channels, first: index * size, size };
+                let mean_g = g.mean(|g| g);
+                let normalized = Group { sample: dx, ..g };
+                let products = g.runs().zip(normalized.runs()).flat_map(|(g, x)| g.iter().zip(x));
+                let mean_gx =
+                    products.map(|(&g, &x)| g * x).sum::<F>() / F::of((width / channels * size) as f64);
+                for (dx, g) in dx.chunks_exact_mut(channels).zip(dy.chunks_exact(channels)) {
+                    let range = index * size..(index + 1) * size;
+                    for (dx, &g) in dx[range.clone()].iter_mut().zip(&g[range]) {
+                        *dx = statistics[1] * (g - mean_g - *dx * mean_gx);
+                    }
+                }
+            }
+        }
+    }
+
+    fn config(&self) -> Option<Config> {
+        Config::of(self)
+    }
+}

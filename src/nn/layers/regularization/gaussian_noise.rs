@@ -1,0 +1,74 @@
+//! Noise that is added.
+
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::nn::layer::{Backward, Config, Forward, Layer, Mode, Plan, Shape};
+use serde::{Deserialize, Serialize};
+
+/// Adds normal noise of mean 0 while training: `y = x + N(0, stddev²)`. Without effect while answering.
+///
+/// # Shapes
+/// Any; it comes out as it went in.
+///
+/// # Parameters
+/// None to be trained. `stddev`: the noise's standard deviation, 0 <= stddev <= 1.
+///
+/// # Errors
+/// In `compile`: a standard deviation outside of [0, 1].
+///
+/// # Examples
+/// ```
+/// use axonal::prelude::*;
+/// let layer = GaussianNoise::new(0.1);
+/// # let _ = layer;
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GaussianNoise {
+    stddev: f64,
+}
+
+impl GaussianNoise {
+    /// Adds noise of this standard deviation.
+    #[must_use]
+    pub fn new(stddev: f64) -> Self {
+        Self { stddev }
+    }
+}
+
+impl<F: Float> Layer<F> for GaussianNoise {
+    fn kind(&self) -> &'static str {
+        "gaussian_noise"
+    }
+
+    fn plan(&self, input: &Shape) -> Result<Plan> {
+        if !(0.0..=1.0).contains(&self.stddev) {
+            return Err(Error::invalid_parameter(
+                "gaussian_noise",
+                "stddev",
+                self.stddev,
+                "0 <= stddev <= 1",
+            ));
+        }
+        Ok(Plan::output(input.clone()))
+    }
+
+    fn forward(&self, Forward { x, mut y, mode, .. }: Forward<'_, F>) {
+        y.assign(&x);
+        if let Mode::Train { rng, .. } = mode {
+            for (row, mut y) in y.rows_mut().into_iter().enumerate() {
+                let mut draws = rng.row(row);
+                y.iter_mut().for_each(|y| *y += F::of(self.stddev * draws.normal()));
+            }
+        }
+    }
+
+    fn backward(&self, Backward { dy, mut dx, .. }: Backward<'_, F>) {
+        // y = x + noise  =>  dx = dy
+        dx.assign(&dy);
+    }
+
+    fn config(&self) -> Option<Config> {
+        Config::of(self)
+    }
+}

@@ -1,0 +1,80 @@
+//! The cosine similarity.
+
+use super::{EPSILON, Loss, LossPass, Position, Reduction, reduce, values_at};
+
+use crate::float::Float;
+
+use crate::nn::layer::Config;
+use serde::{Deserialize, Serialize};
+
+/// Minus the cosine of the angle between prediction and target, along the last axis: −1 where they point the same way.
+///
+/// # Shapes
+/// Targets have the shape of the output.
+///
+/// # Examples
+/// ```
+/// use axonal::ndarray::array;
+/// use axonal::nn::{Loss, LossPass, TargetView};
+/// use axonal::prelude::*;
+///
+/// let (prediction, target) = (array![[4.0, 8.0, 12.0], [8.0, 1.0, 3.0]], array![[1.0, 9.0, 2.0], [-5.0, -2.0, 6.0]]);
+/// let loss = CosineSimilarity::default();
+/// let value = loss.compute(LossPass::new(prediction.view(), TargetView::Values(target.view())));
+/// assert!((value - -0.18721902).abs() < 1e-6);
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CosineSimilarity {
+    reduction: Reduction,
+}
+
+impl CosineSimilarity {
+    /// Sets how the losses of a batch become one number.
+    #[must_use]
+    pub fn reduction(mut self, reduction: Reduction) -> Self {
+        self.reduction = reduction;
+        self
+    }
+}
+
+impl<F: Float> Loss<F> for CosineSimilarity {
+    fn kind(&self) -> &'static str {
+        "cosine_similarity"
+    }
+
+    fn compute(&self, pass: LossPass<'_, F>) -> f64 {
+        let (targets, last) = (pass.targets, pass.last);
+        reduce(
+            pass,
+            self.reduction,
+            |_| true,
+            |Position { prediction, gradient, scale, index }| {
+                let targets = values_at(&targets, index, last);
+                let (own, p_floored) = norm(prediction);
+                let (other, _) = norm(targets);
+                let dot: F = prediction.iter().zip(targets).map(|(&p, &t)| p * t).sum();
+                let cosine = dot / own / other;
+                if let Some(gradient) = gradient {
+                    // Along the prediction itself nothing changes, unless its norm is at the floor.
+                    let along = if p_floored { F::zero() } else { cosine / own };
+                    for ((g, &p), &t) in gradient.iter_mut().zip(prediction).zip(targets) {
+                        *g = scale * (along * p - t / other) / own;
+                    }
+                }
+                -cosine
+            },
+        )
+    }
+
+    fn config(&self) -> Option<Config> {
+        Config::of(self)
+    }
+}
+
+/// The Euclidean norm, 1e-7 at least, and whether it is at that floor.
+fn norm<F: Float>(values: &[F]) -> (F, bool) {
+    let norm = values.iter().map(|&v| v * v).sum::<F>().sqrt();
+    let least = F::of(EPSILON);
+    (norm.max(least), norm <= least)
+}

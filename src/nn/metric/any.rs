@@ -1,0 +1,126 @@
+//! Metrics by name, under another name, with weights.
+
+use super::{Direction, KINDS, LossMetric, Metric, MetricBatch, from_config};
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::nn::layer::{Config, Shape};
+use crate::nn::loss::{AnyLoss, CosineSimilarity};
+use crate::nn::targets::TargetView;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// A metric that is known at run time only, as a configuration names it.
+///
+/// From Keras's names in any case, or the name of any loss; logs have it under the name that was given, as in Keras.
+///
+/// # Errors
+/// An unknown name; the error lists the known ones.
+///
+/// # Examples
+/// ```
+/// use axonal::nn::Metric;
+/// use axonal::prelude::*;
+///
+/// let metric: AnyMetric<f32> = "mae".parse()?;
+/// assert_eq!((metric.kind(), metric.name()), ("mean_absolute_error", "mae".to_string()));
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct AnyMetric<F> {
+    metric: Arc<dyn Metric<F>>,
+    name: Option<String>,
+    weighted: bool,
+}
+
+impl<F: Float> AnyMetric<F> {
+    /// Any metric without its type.
+    pub fn new(metric: impl Metric<F> + 'static) -> Self {
+        Self { metric: Arc::new(metric), name: None, weighted: false }
+    }
+
+    /// Under another name in logs. Files keep the metric's own.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Weighs samples by their sample weights, as Keras's `weighted_metrics` do.
+    #[must_use]
+    pub fn weighted(mut self) -> Self {
+        self.weighted = true;
+        self
+    }
+}
+
+/// Keras's short names.
+const SHORT: [(&str, &str); 5] = [
+    ("acc", "accuracy"),
+    ("mse", "mean_squared_error"),
+    ("mae", "mean_absolute_error"),
+    ("rmse", "root_mean_squared_error"),
+    ("f1", "f1_score"),
+];
+
+impl<F: Float> FromStr for AnyMetric<F> {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let lower = name.to_ascii_lowercase();
+        if lower == "cosine_similarity" {
+            return Ok(Self::new(LossMetric::new(CosineSimilarity::default()).negated()).named(name));
+        }
+        let kind = SHORT.iter().find(|(short, _)| *short == lower).map_or(&*lower, |(_, kind)| kind);
+        if kind != "loss"
+            && let Some(metric) = from_config(kind, &Config::from_json("{}"))
+        {
+            return Ok(Self { metric: metric?, name: Some(name.into()), weighted: false });
+        }
+        match kind.parse::<AnyLoss<F>>() {
+            Ok(loss) => Ok(Self::new(LossMetric::new(loss)).named(name)),
+            Err(_) => {
+                let own = KINDS.iter().copied().filter(|kind| *kind != "loss");
+                let known = own.chain(SHORT.map(|(short, _)| short)).chain(["the name of a loss"]);
+                Err(Error::unknown_name("metric", name, known))
+            }
+        }
+    }
+}
+
+impl<F: Float> Metric<F> for AnyMetric<F> {
+    fn kind(&self) -> &'static str {
+        self.metric.kind()
+    }
+
+    fn name(&self) -> String {
+        self.name.clone().unwrap_or_else(|| self.metric.name())
+    }
+
+    fn weighted(&self) -> bool {
+        self.weighted || self.metric.weighted()
+    }
+
+    fn totals(&self, output: &Shape) -> usize {
+        self.metric.totals(output)
+    }
+
+    fn validate(&self, output: &Shape, targets: TargetView<'_, F>) -> Result<()> {
+        self.metric.validate(output, targets)
+    }
+
+    fn update(&self, batch: MetricBatch<'_, F>, totals: &mut [f64]) {
+        self.metric.update(batch, totals);
+    }
+
+    fn value(&self, totals: &[f64]) -> f64 {
+        self.metric.value(totals)
+    }
+
+    fn direction(&self) -> Direction {
+        self.metric.direction()
+    }
+
+    fn config(&self) -> Option<Config> {
+        self.metric.config()
+    }
+}

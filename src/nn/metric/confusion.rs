@@ -1,0 +1,213 @@
+//! What is counted of yes-or-no answers, and the shares made of the counts.
+
+use super::{Direction, Metric, MetricBatch, auc::share, regression::needs_values};
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::nn::layer::{Config, Shape};
+use crate::nn::targets::TargetView;
+use serde::{Deserialize, Serialize};
+
+/// Right and wrong answers, by what was answered; the weights' sums where there are weights.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Counts {
+    true_positives: f64,
+    false_positives: f64,
+    false_negatives: f64,
+    true_negatives: f64,
+}
+
+impl Counts {
+    fn of(totals: &[f64]) -> Self {
+        match *totals {
+            [true_positives, false_positives, false_negatives, true_negatives] => {
+                Self { true_positives, false_positives, false_negatives, true_negatives }
+            }
+            _ => Self::default(),
+        }
+    }
+}
+
+/// Adds a batch to four counts. A yes is an output strictly above the threshold; or, with `top_k`, one of the k
+/// largest along the last axis.
+fn count<F: Float>(batch: MetricBatch<'_, F>, threshold: f64, top_k: Option<usize>, totals: &mut [f64]) {
+    let (TargetView::Values(targets), Some(predictions)) = (batch.targets, batch.prediction.as_slice())
+    else {
+        return;
+    };
+    let Some(targets) = targets.as_slice() else { return };
+    let (last, threshold) = (batch.last.max(1), F::of(threshold));
+    for (position, (prediction, target)) in
+        predictions.chunks_exact(last).zip(targets.chunks_exact(last)).enumerate()
+    {
+        let weight = batch.weight(position);
+        for (index, (&p, &t)) in prediction.iter().zip(target).enumerate() {
+            let yes = match top_k {
+                None => p > threshold,
+                Some(k) => rank(prediction, index) < k,
+            };
+            let slot = match (yes, t > F::zero()) {
+                (true, true) => 0,
+                (true, false) => 1,
+                (false, true) => 2,
+                (false, false) => 3,
+            };
+            totals[slot] += weight;
+        }
+    }
+}
+
+/// How many outputs go before that at `index`: larger ones, and equal ones that stand earlier.
+fn rank<F: Float>(prediction: &[F], index: usize) -> usize {
+    let own = prediction[index];
+    prediction.iter().enumerate().filter(|&(other, &p)| p > own || (p == own && other < index)).count()
+}
+
+macro_rules! confusion_metric {
+    ($(#[$docs:meta])* $metric:ident, $kind:literal, $direction:ident, |$counts:ident| $value:expr) => {
+        $(#[$docs])*
+        #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct $metric {
+            threshold: f64,
+            top_k: Option<usize>,
+        }
+
+        impl Default for $metric {
+            fn default() -> Self {
+                Self { threshold: 0.5, top_k: None }
+            }
+        }
+
+        impl $metric {
+            /// Sets above which output the answer is a yes.
+            #[must_use]
+            pub fn threshold(mut self, threshold: f64) -> Self {
+                self.threshold = threshold;
+                self
+            }
+
+            /// Takes the k largest outputs along the last axis as the yes answers, whatever their size.
+            #[must_use]
+            pub fn top_k(mut self, k: usize) -> Self {
+                self.top_k = Some(k);
+                self
+            }
+        }
+
+        impl<F: Float> Metric<F> for $metric {
+            fn kind(&self) -> &'static str {
+                $kind
+            }
+
+            fn totals(&self, _: &Shape) -> usize {
+                4
+            }
+
+            fn validate(&self, _: &Shape, targets: TargetView<'_, F>) -> Result<()> {
+                if !self.threshold.is_finite() {
+                    return Err(Error::invalid_parameter($kind, "threshold", self.threshold, "a finite number"));
+                }
+                if self.top_k == Some(0) {
+                    return Err(Error::invalid_parameter($kind, "top_k", 0, "at least 1"));
+                }
+                needs_values($kind, targets)
+            }
+
+            fn update(&self, batch: MetricBatch<'_, F>, totals: &mut [f64]) {
+                count(batch, self.threshold, self.top_k, totals);
+            }
+
+            fn value(&self, totals: &[f64]) -> f64 {
+                let $counts = Counts::of(totals);
+                $value
+            }
+
+            fn direction(&self) -> Direction {
+                Direction::$direction
+            }
+
+            fn config(&self) -> Option<Config> {
+                Config::of(self)
+            }
+        }
+    };
+}
+
+confusion_metric!(
+    /// The share of yes answers that are right; 0 where there is no yes.
+    ///
+    /// # Parameters
+    /// `threshold` (0.5): outputs strictly above it are a yes. `top_k` (none): instead, the k largest outputs are.
+    ///
+    /// # Examples
+    /// ```
+    /// use axonal::nn::{Metric, Precision};
+    /// assert_eq!(Metric::<f32>::name(&Precision::default()), "precision");
+    /// ```
+    Precision, "precision", Up, |counts| share(counts.true_positives, counts.true_positives + counts.false_positives)
+);
+confusion_metric!(
+    /// The share of what is a yes that was answered so; 0 where nothing is a yes.
+    ///
+    /// # Parameters
+    /// As [`Precision`]'s.
+    ///
+    /// # Examples
+    /// ```
+    /// use axonal::nn::{Metric, Recall};
+    /// assert_eq!(Metric::<f32>::name(&Recall::default()), "recall");
+    /// ```
+    Recall, "recall", Up, |counts| share(counts.true_positives, counts.true_positives + counts.false_negatives)
+);
+confusion_metric!(
+    /// How many yes answers are right.
+    ///
+    /// # Parameters
+    /// As [`Precision`]'s.
+    ///
+    /// # Examples
+    /// ```
+    /// use axonal::nn::{Metric, TruePositives};
+    /// assert_eq!(Metric::<f32>::name(&TruePositives::default()), "true_positives");
+    /// ```
+    TruePositives, "true_positives", Up, |counts| counts.true_positives
+);
+confusion_metric!(
+    /// How many yes answers are wrong.
+    ///
+    /// # Parameters
+    /// As [`Precision`]'s.
+    ///
+    /// # Examples
+    /// ```
+    /// use axonal::nn::{FalsePositives, Metric};
+    /// assert_eq!(Metric::<f32>::name(&FalsePositives::default()), "false_positives");
+    /// ```
+    FalsePositives, "false_positives", Down, |counts| counts.false_positives
+);
+confusion_metric!(
+    /// How many no answers are right.
+    ///
+    /// # Parameters
+    /// As [`Precision`]'s.
+    ///
+    /// # Examples
+    /// ```
+    /// use axonal::nn::{Metric, TrueNegatives};
+    /// assert_eq!(Metric::<f32>::name(&TrueNegatives::default()), "true_negatives");
+    /// ```
+    TrueNegatives, "true_negatives", Up, |counts| counts.true_negatives
+);
+confusion_metric!(
+    /// How many no answers are wrong.
+    ///
+    /// # Parameters
+    /// As [`Precision`]'s.
+    ///
+    /// # Examples
+    /// ```
+    /// use axonal::nn::{FalseNegatives, Metric};
+    /// assert_eq!(Metric::<f32>::name(&FalseNegatives::default()), "false_negatives");
+    /// ```
+    FalseNegatives, "false_negatives", Down, |counts| counts.false_negatives
+);

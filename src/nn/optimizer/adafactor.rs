@@ -1,0 +1,215 @@
+//! Adafactor.
+
+use super::{ArrayStep, LearningRate, Optimizer, Step, Tuned, at_least_zero};
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::nn::layer::Config;
+use serde::{Deserialize, Serialize};
+
+/// Steps relative to the size of each weight array, scaled by running mean squares that are kept as the product
+/// of a row's and a column's.
+///
+/// With `ρ = min(rate, 1/√t)`, `α = max(ε₂, rms(w)) ρ` and `β = 1 - t^decay`: of an array with two axes or more the
+/// means of `g² + ε₁` along its last two axes are kept, `r` and `c`, and `v = r cᵀ / mean(r)`; of a vector `v` itself.
+/// `u = g / √v`, `w -= α u / max(1, rms(u) / clip)`.
+///
+/// The moments take as much memory here as Adam's; what is gained is the update rule alone.
+///
+/// # Parameters
+/// By default the learning rate is 0.001, the decay's power -0.8, ε₁ 1e-30, ε₂ 1e-3, clip 1, relative steps on.
+///
+/// # Examples
+/// ```
+/// use axonal::prelude::*;
+/// let optimizer = Adafactor::new(0.01);
+/// # let _ = optimizer;
+/// ```
+///
+/// # References
+/// Shazeer and Stern 2018, arXiv:1804.04235.
+pub type Adafactor = Tuned<AdafactorRule>;
+
+/// The update rule of [`Adafactor`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdafactorRule {
+    beta_2_decay: f64,
+    epsilon_1: f64,
+    epsilon_2: f64,
+    clip_threshold: f64,
+    relative_step: bool,
+}
+
+impl Adafactor {
+    /// Adafactor at a learning rate: a number, a schedule, or a closure of the step.
+    pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
+        let rule = AdafactorRule {
+            beta_2_decay: -0.8,
+            epsilon_1: 1e-30,
+            epsilon_2: 1e-3,
+            clip_threshold: 1.0,
+            relative_step: true,
+        };
+        Tuned::of(rule, learning_rate)
+    }
+
+    /// The power of the step in the decay of the mean squares: negative.
+    #[must_use]
+    pub fn beta_2_decay(mut self, beta_2_decay: f64) -> Self {
+        self.rule.beta_2_decay = beta_2_decay;
+        self
+    }
+
+    /// What is added to squared gradients.
+    #[must_use]
+    pub fn epsilon_1(mut self, epsilon_1: f64) -> Self {
+        self.rule.epsilon_1 = epsilon_1;
+        self
+    }
+
+    /// The least size of an array that steps are relative to.
+    #[must_use]
+    pub fn epsilon_2(mut self, epsilon_2: f64) -> Self {
+        self.rule.epsilon_2 = epsilon_2;
+        self
+    }
+
+    /// The largest root mean square of a scaled gradient.
+    #[must_use]
+    pub fn clip_threshold(mut self, clip_threshold: f64) -> Self {
+        self.rule.clip_threshold = clip_threshold;
+        self
+    }
+
+    /// Whether the learning rate is bounded by 1/√t.
+    #[must_use]
+    pub fn relative_step(mut self, relative_step: bool) -> Self {
+        self.rule.relative_step = relative_step;
+        self
+    }
+}
+
+impl Default for Adafactor {
+    fn default() -> Self {
+        Self::new(0.001)
+    }
+}
+
+impl<F: Float> Optimizer<F> for AdafactorRule {
+    fn kind(&self) -> &'static str {
+        "adafactor"
+    }
+
+    fn moments(&self) -> Vec<f64> {
+        vec![0.0, 0.0]
+    }
+
+    fn validate(&self) -> Result<()> {
+        if !(self.beta_2_decay < 0.0 && self.beta_2_decay.is_finite()) {
+            let expected = "a finite number below 0";
+            return Err(Error::invalid_parameter("adafactor", "beta_2_decay", self.beta_2_decay, expected));
+        }
+        at_least_zero("adafactor", "epsilon_1", self.epsilon_1)?;
+        at_least_zero("adafactor", "epsilon_2", self.epsilon_2)?;
+        if self.clip_threshold > 0.0 {
+            return Ok(());
+        }
+        Err(Error::invalid_parameter("adafactor", "clip_threshold", self.clip_threshold, "a number above 0"))
+    }
+
+    fn update(&self, step: Step<'_, F>) {
+        let t = step.time();
+        let decay = 1.0 - t.powf(self.beta_2_decay);
+        step.each_array(|ArrayStep { params, grads, moments: [first, second], learning_rate, shape }| {
+            let relative = if self.relative_step { learning_rate.min(1.0 / t.sqrt()) } else { learning_rate };
+            let alpha = relative * rms(params).max(self.epsilon_2);
+            let (decay, rest) = (F::of(decay), F::of(1.0 - decay));
+            let squares = MeanSquares::new(shape, first, second);
+            let squares = squares.update(grads, decay, rest, F::of(self.epsilon_1));
+            let mut total = 0.0;
+            squares.each_scaled(grads, |_, u| total += u.as_f64() * u.as_f64());
+            let size = (total / grads.len().max(1) as f64).sqrt();
+            let factor = F::of(alpha / (size / self.clip_threshold).max(1.0));
+            squares.each_scaled(grads, |index, u| params[index] -= factor * u);
+        });
+    }
+
+    fn config(&self) -> Option<Config> {
+        Config::of(self)
+    }
+}
+
+/// The running mean squares of an array: of its rows and columns, or of each number of a vector.
+enum MeanSquares<'a, F> {
+    Vector(&'a mut [F]),
+    Matrices { rows: usize, columns: usize, row_means: &'a mut [F], column_means: &'a mut [F] },
+}
+
+impl<'a, F: Float> MeanSquares<'a, F> {
+    fn new(shape: &[usize], first: &'a mut [F], second: &'a mut [F]) -> Self {
+        match *shape {
+            [.., rows, columns] => {
+                let matrices = first.len() / (rows * columns).max(1);
+                let row_means = &mut first[..matrices * rows];
+                Self::Matrices { rows, columns, row_means, column_means: &mut second[..matrices * columns] }
+            }
+            _ => Self::Vector(first),
+        }
+    }
+
+    /// Takes in the squares of new gradients.
+    fn update(mut self, grads: &[F], decay: F, rest: F, epsilon: F) -> Self {
+        match &mut self {
+            Self::Vector(squares) => {
+                for (v, &g) in squares.iter_mut().zip(grads) {
+                    *v = decay * *v + rest * (g * g + epsilon);
+                }
+            }
+            Self::Matrices { rows, columns, row_means, column_means } => {
+                let (row_share, column_share) = (rest / F::of(*columns as f64), rest / F::of(*rows as f64));
+                row_means.iter_mut().chain(column_means.iter_mut()).for_each(|mean| *mean *= decay);
+                for (row, grads) in grads.chunks_exact(*columns).enumerate() {
+                    let columns = &mut column_means[row / *rows * *columns..][..*columns];
+                    let mut total = F::zero();
+                    for (column, &g) in columns.iter_mut().zip(grads) {
+                        let square = g * g + epsilon;
+                        *column += column_share * square;
+                        total += square;
+                    }
+                    row_means[row] += row_share * total;
+                }
+            }
+        }
+        self
+    }
+
+    /// Calls `visit` with each gradient over the root of its mean square.
+    fn each_scaled(&self, grads: &[F], mut visit: impl FnMut(usize, F)) {
+        match self {
+            Self::Vector(squares) => {
+                for (index, (&g, &v)) in grads.iter().zip(squares.iter()).enumerate() {
+                    visit(index, g / v.sqrt());
+                }
+            }
+            Self::Matrices { rows, columns, row_means, column_means } => {
+                let per_matrix = row_means.chunks_exact(*rows).zip(column_means.chunks_exact(*columns));
+                for (matrix, (row_means, column_means)) in per_matrix.enumerate() {
+                    let mean = row_means.iter().copied().sum::<F>() / F::of(*rows as f64);
+                    for (row, &row_mean) in row_means.iter().enumerate() {
+                        let first = (matrix * *rows + row) * *columns;
+                        let of_row = (mean / row_mean).sqrt();
+                        for (column, &column_mean) in column_means.iter().enumerate() {
+                            visit(first + column, grads[first + column] * of_row / column_mean.sqrt());
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The root of the mean square.
+fn rms<F: Float>(values: &[F]) -> f64 {
+    let total: f64 = values.iter().map(|v| v.as_f64() * v.as_f64()).sum();
+    (total / values.len().max(1) as f64).sqrt()
+}

@@ -1,0 +1,160 @@
+//! FTRL.
+
+use super::{LearningRate, Optimizer, Step, Tuned, at_least_zero};
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::nn::layer::Config;
+use crate::simd::vectorize;
+use serde::{Deserialize, Serialize};
+
+/// Follow the regularized leader: keeps weights at exactly 0 until their gradients outweigh the L1 penalty.
+///
+/// With λ₂ = l2 + β/(2 rate) and p the learning rate's power: `g' = g + 2 shrinkage · w`, `n' = n + g²`,
+/// `z += g' - (n'⁻ᵖ - n⁻ᵖ) w / rate`, `w = (clip(z, ±l1) - z) / (n'⁻ᵖ / rate + 2 λ₂)`.
+///
+/// # Parameters
+/// By default the learning rate is 0.001, its power -0.5, n starts at 0.1, all penalties and β are 0.
+///
+/// # Examples
+/// ```
+/// use axonal::prelude::*;
+/// let optimizer = Ftrl::new(0.05).l1_regularization_strength(0.01);
+/// # let _ = optimizer;
+/// ```
+///
+/// # References
+/// McMahan et al. 2013, "Ad click prediction: a view from the trenches".
+pub type Ftrl = Tuned<FtrlRule>;
+
+/// The update rule of [`Ftrl`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FtrlRule {
+    learning_rate_power: f64,
+    initial_accumulator_value: f64,
+    l1_regularization_strength: f64,
+    l2_regularization_strength: f64,
+    l2_shrinkage_regularization_strength: f64,
+    beta: f64,
+}
+
+impl Ftrl {
+    /// Ftrl at a learning rate: a number, a schedule, or a closure of the step.
+    pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
+        Tuned::of(
+            FtrlRule {
+                learning_rate_power: -0.5,
+                initial_accumulator_value: 0.1,
+                l1_regularization_strength: 0.0,
+                l2_regularization_strength: 0.0,
+                l2_shrinkage_regularization_strength: 0.0,
+                beta: 0.0,
+            },
+            learning_rate,
+        )
+    }
+
+    /// The power of the sum of squares in the divisor: at most 0.
+    #[must_use]
+    pub fn learning_rate_power(mut self, learning_rate_power: f64) -> Self {
+        self.rule.learning_rate_power = learning_rate_power;
+        self
+    }
+
+    /// What the sum of squares starts with.
+    #[must_use]
+    pub fn initial_accumulator_value(mut self, initial_accumulator_value: f64) -> Self {
+        self.rule.initial_accumulator_value = initial_accumulator_value;
+        self
+    }
+
+    /// The L1 penalty.
+    #[must_use]
+    pub fn l1_regularization_strength(mut self, l1_regularization_strength: f64) -> Self {
+        self.rule.l1_regularization_strength = l1_regularization_strength;
+        self
+    }
+
+    /// The L2 penalty toward 0 of the solution.
+    #[must_use]
+    pub fn l2_regularization_strength(mut self, l2_regularization_strength: f64) -> Self {
+        self.rule.l2_regularization_strength = l2_regularization_strength;
+        self
+    }
+
+    /// The L2 penalty on the gradient.
+    #[must_use]
+    pub fn l2_shrinkage_regularization_strength(mut self, l2_shrinkage_regularization_strength: f64) -> Self {
+        self.rule.l2_shrinkage_regularization_strength = l2_shrinkage_regularization_strength;
+        self
+    }
+
+    /// The paper's β.
+    #[must_use]
+    pub fn beta(mut self, beta: f64) -> Self {
+        self.rule.beta = beta;
+        self
+    }
+}
+
+impl Default for Ftrl {
+    fn default() -> Self {
+        Self::new(0.001)
+    }
+}
+
+impl<F: Float> Optimizer<F> for FtrlRule {
+    fn kind(&self) -> &'static str {
+        "ftrl"
+    }
+
+    fn moments(&self) -> Vec<f64> {
+        vec![self.initial_accumulator_value, 0.0]
+    }
+
+    fn validate(&self) -> Result<()> {
+        let power = self.learning_rate_power;
+        if !(power <= 0.0 && power.is_finite()) {
+            let expected = "a finite number of at most 0";
+            return Err(Error::invalid_parameter("ftrl", "learning_rate_power", power, expected));
+        }
+        for (name, value) in [
+            ("initial_accumulator_value", self.initial_accumulator_value),
+            ("l1_regularization_strength", self.l1_regularization_strength),
+            ("l2_regularization_strength", self.l2_regularization_strength),
+            ("l2_shrinkage_regularization_strength", self.l2_shrinkage_regularization_strength),
+            ("beta", self.beta),
+        ] {
+            at_least_zero("ftrl", name, value)?;
+        }
+        Ok(())
+    }
+
+    fn update(&self, Step { params, grads, moments, learning_rate, .. }: Step<'_, F>) {
+        if learning_rate == 0.0 {
+            return;
+        }
+        let inverse = F::of(1.0 / learning_rate);
+        let l1 = F::of(self.l1_regularization_strength);
+        let ridge = F::of(2.0 * self.l2_regularization_strength + self.beta / learning_rate);
+        let shrinkage = F::of(2.0 * self.l2_shrinkage_regularization_strength);
+        let exponent = F::of(-self.learning_rate_power);
+        let (squares, linears) = moments.split_at_mut(params.len());
+        // The square root is exact and a vector instruction; other powers are neither.
+        let root = self.learning_rate_power == -0.5;
+        let power = |n: F| if root { n.sqrt() } else { n.powf(exponent) };
+        vectorize(|| {
+            for (((w, &g), n), z) in params.iter_mut().zip(grads).zip(squares).zip(linears) {
+                let grown = *n + g * g;
+                let strength = power(grown);
+                *z += g + shrinkage * *w - (strength - power(*n)) * inverse * *w;
+                *n = grown;
+                *w = (z.max(-l1).min(l1) - *z) / (strength * inverse + ridge);
+            }
+        });
+    }
+
+    fn config(&self) -> Option<Config> {
+        Config::of(self)
+    }
+}

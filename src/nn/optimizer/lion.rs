@@ -1,0 +1,95 @@
+//! Lion.
+
+use super::{LearningRate, Optimizer, Step, Tuned, below_one};
+use crate::error::Result;
+use crate::float::Float;
+use crate::nn::layer::Config;
+use crate::simd::vectorize;
+use serde::{Deserialize, Serialize};
+
+/// The sign of a mix of the gradient and its running mean.
+///
+/// `w -= rate · sign(β₁ m + (1 - β₁) g)`, then `m = β₂ m + (1 - β₂) g`. The sign of 0 is 0.
+///
+/// # Parameters
+/// By default the learning rate is 0.001 (a third to a tenth of what suits Adam), β₁ 0.9, β₂ 0.99.
+///
+/// # Examples
+/// ```
+/// use axonal::prelude::*;
+/// let optimizer = Lion::new(1e-4).weight_decay(0.1);
+/// # let _ = optimizer;
+/// ```
+///
+/// # References
+/// Chen et al. 2023, arXiv:2302.06675.
+pub type Lion = Tuned<LionRule>;
+
+/// The update rule of [`Lion`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LionRule {
+    beta_1: f64,
+    beta_2: f64,
+}
+
+impl Lion {
+    /// Lion at a learning rate: a number, a schedule, or a closure of the step.
+    pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
+        Tuned::of(LionRule { beta_1: 0.9, beta_2: 0.99 }, learning_rate)
+    }
+
+    /// How much of the mean is in the step: 0 <= β₁ < 1.
+    #[must_use]
+    pub fn beta_1(mut self, beta_1: f64) -> Self {
+        self.rule.beta_1 = beta_1;
+        self
+    }
+
+    /// The decay of the mean: 0 <= β₂ < 1.
+    #[must_use]
+    pub fn beta_2(mut self, beta_2: f64) -> Self {
+        self.rule.beta_2 = beta_2;
+        self
+    }
+}
+
+impl Default for Lion {
+    fn default() -> Self {
+        Self::new(0.001)
+    }
+}
+
+impl<F: Float> Optimizer<F> for LionRule {
+    fn kind(&self) -> &'static str {
+        "lion"
+    }
+
+    fn moments(&self) -> Vec<f64> {
+        vec![0.0]
+    }
+
+    fn validate(&self) -> Result<()> {
+        below_one("lion", "beta_1", self.beta_1)?;
+        below_one("lion", "beta_2", self.beta_2)
+    }
+
+    fn update(&self, Step { params, grads, moments, learning_rate, .. }: Step<'_, F>) {
+        let (zero, rate) = (F::zero(), F::of(learning_rate));
+        let (old, new) = (F::of(self.beta_1), F::of(1.0 - self.beta_1));
+        let (decay, rest) = (F::of(self.beta_2), F::of(1.0 - self.beta_2));
+        vectorize(|| {
+            for ((w, &g), m) in params.iter_mut().zip(grads).zip(moments) {
+                let mix = old * *m + new * g;
+                *m = decay * *m + rest * g;
+                let up = if mix > zero { rate } else { zero };
+                let down = if mix < zero { rate } else { zero };
+                *w += down - up;
+            }
+        });
+    }
+
+    fn config(&self) -> Option<Config> {
+        Config::of(self)
+    }
+}

@@ -1,0 +1,33 @@
+//! Files: models, weights and estimators, saved whole or not at all, loaded without trust.
+//!
+//! [`Model::save`](crate::nn::Model::save) and [`Model::load`](crate::nn::Model::load) are the doors;
+//! [`inspect`] looks into a file without building it. The folder by its questions: how a file looks (`frame`,
+//! `structured`, `numbers`, `training`), how it gets to the disk (`file`, `atomic`), how it is read (`source`,
+//! `registry`, `limits`), and what is saved (`model_save`, `model_load`,
+//! `weights_load`, `kmeans`, `scalers`).
+
+mod atomic;
+mod crc;
+mod file;
+mod frame;
+mod inspect;
+mod kmeans;
+mod limits;
+mod model_load;
+mod model_save;
+mod numbers;
+mod registry;
+mod scalers;
+mod source;
+mod structured;
+mod training;
+mod weights_load;
+
+pub use frame::Content;
+pub use inspect::{Inspection, RecipeInfo, TensorInfo, inspect, inspect_bytes};
+pub use limits::{Limits, LoadOptions};
+pub use numbers::NumberType;
+pub use registry::Registry;
+
+/// The answer of a check of a file; where it is known, the file's name is added.
+type Checked<T> = std::result::Result<T, crate::error::FileProblem>;

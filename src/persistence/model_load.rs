@@ -1,0 +1,377 @@
+//! Models from files.
+
+use super::Checked;
+use super::frame::Content;
+use super::limits::{Limits, LoadOptions};
+use super::model_save::{MOMENTS, ORIGIN_PARAMS, ORIGIN_STATE};
+use super::numbers::NumberType;
+use super::registry::{Registry, rejected};
+use super::source::{Opened, Source};
+use super::structured::{Dims, LayerRecord, MAX_RANK, ModelRecord, Recipe, Records, TensorRecord};
+use super::training::Training;
+use crate::error::{Error, FileProblem, Result, excerpt};
+use crate::float::Float;
+use crate::nn::layer::{Config, Layer, Shape};
+use crate::nn::layout::{Layout, zeros};
+use crate::nn::loss::Loss;
+use crate::nn::metric::Metric;
+use crate::nn::model::Model;
+use crate::nn::optimizer::{LearningRate, Optimizer};
+use crate::nn::updater::Updater;
+use crate::validate::shape_text;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+impl<F: Float> Model<F> {
+    /// Loads what [`save`](Self::save) has saved, of layers, losses, metrics and optimizers of this crate.
+    ///
+    /// Everything is checked before memory is taken for it. The checksums in a file find damage, not intent: a file is
+    /// as trustworthy as its source, but whatever it holds, loading it ends with a model or with an error, runs no
+    /// code of the file's choosing and opens no other file.
+    ///
+    /// # Errors
+    /// A file that cannot be read ([`Error::Io`]); that is not a model's, is damaged, of a later format, beyond the
+    /// [`Limits`], of another number type, or names a kind that is not one of this crate ([`Error::Load`], with
+    /// the place).
+    ///
+    /// # Examples
+    /// ```
+    /// use axonal::prelude::*;
+    ///
+    /// let message = Model::<f32>::load("absent.axonal").unwrap_err().to_string();
+    /// assert!(message.starts_with("absent.axonal: "));
+    /// ```
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        Self::load_with(path, LoadOptions::new())
+    }
+
+    /// As [`load`](Self::load), with a [`Registry`] of kinds of other crates, or with [`LoadOptions`].
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_with<'a>(path: impl AsRef<Path>, options: impl Into<LoadOptions<'a, F>>) -> Result<Self> {
+        let options = options.into();
+        read_model(Source::open(path.as_ref(), &options.limits)?, &options)
+    }
+
+    /// As [`load`](Self::load), from memory.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        Self::from_bytes_with(bytes, LoadOptions::new())
+    }
+
+    /// As [`load_with`](Self::load_with), from memory.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn from_bytes_with<'a>(bytes: &[u8], options: impl Into<LoadOptions<'a, F>>) -> Result<Self> {
+        let options = options.into();
+        read_model(Source::bytes(bytes, &options.limits)?, &options)
+    }
+}
+
+fn read_model<F: Float, R: Read>(source: Source<R>, options: &LoadOptions<'_, F>) -> Result<Model<F>> {
+    let mut opened = source.structure(&[Content::Model], &options.limits)?;
+    let parts = Parts::read(&opened, options).map_err(|problem| problem.in_file(&opened.name))?;
+    // What was read of the structure is not needed while the numbers are.
+    opened.structure = Vec::new();
+    parts.with_numbers(&mut opened)
+}
+
+/// A model but for its numbers.
+struct Parts<F> {
+    layout: Layout<F>,
+    loss: Arc<dyn Loss<F>>,
+    metrics: Vec<Arc<dyn Metric<F>>>,
+    optimizer: Arc<dyn Optimizer<F>>,
+    training: Training,
+    /// At the moment of the save, and as compiled.
+    learning_rates: (LearningRate, LearningRate),
+    number: NumberType,
+    has_origin: bool,
+}
+
+impl<F: Float> Parts<F> {
+    /// Reads and checks all records; no memory is taken for numbers.
+    fn read<R: Read>(opened: &Opened<R>, options: &LoadOptions<'_, F>) -> Checked<Self> {
+        let limits = &options.limits;
+        let nothing = Registry::new();
+        let registry = options.registry.unwrap_or(&nothing);
+        registry.validate()?;
+        let mut records = Records::new(&opened.structure, super::frame::HEADER_LEN as u64);
+        let head: ModelRecord = records.next("a model")?;
+        let layout = read_layers(&mut records, &head, registry, limits)?;
+        let loss = registry.make_loss(&head.loss.kind, &Config::from_json(head.loss.config), limits)?;
+        loss.validate(layout.output()).map_err(|source| rejected("loss", source))?;
+        let mut metrics = Vec::new();
+        for _ in 0..at_most("metrics", head.n_metrics, limits)? {
+            let recipe: Recipe = records.next("a metric")?;
+            metrics.push(registry.make_metric(&recipe.kind, &Config::from_json(recipe.config), limits)?);
+        }
+        let optimizer = registry.make_optimizer(
+            &head.optimizer.kind,
+            &Config::from_json(head.optimizer.config),
+            limits,
+        )?;
+        let training = Training::from_json(&head.training, optimizer.kind())?;
+        let learning_rates = training.learning_rates(optimizer.kind())?;
+        let mut tensors =
+            Tensors { records, left: head.n_tensors, bytes: 0, convert: options.convert_numbers };
+        let number = tensors.match_layout(&layout)?;
+        tensors.expect(MOMENTS, &[moments_len(&layout, &*optimizer)], number)?;
+        let has_origin = tensors.left > 0;
+        if has_origin {
+            tensors.expect(ORIGIN_PARAMS, &[layout.params_len], number)?;
+            tensors.expect(ORIGIN_STATE, &[layout.state_len], number)?;
+        }
+        tensors.finish(opened.header.numbers_len)?;
+        Ok(Self { layout, loss, metrics, optimizer, training, learning_rates, number, has_origin })
+    }
+
+    fn with_numbers<R: Read>(self, opened: &mut Opened<R>) -> Result<Model<F>> {
+        let Self { layout, number, training, .. } = self;
+        let mut params = zeros("the parameters", layout.params_len)?;
+        let mut state = zeros("the state", layout.state_len)?;
+        let (rate, compiled_rate) = self.learning_rates;
+        let mut updater = Updater::of_parts(self.optimizer, compiled_rate, training.modifiers, &layout)?;
+        updater.learning_rate = rate;
+        updater.iterations = training.iterations;
+        let origin_len = |len| if self.has_origin { len } else { 0 };
+        let mut origin_params = zeros("the parameters", origin_len(layout.params_len))?;
+        let mut origin_state = zeros("the state", origin_len(layout.state_len))?;
+        opened.numbers(|numbers| {
+            for variable in &layout.variables {
+                let buffer = if variable.in_state { &mut state } else { &mut params };
+                let values = buffer.get_mut(variable.range.clone()).unwrap_or_default();
+                if let Err(problem) = numbers.floats(&variable.name, number, values)? {
+                    return Ok(Err(problem));
+                }
+            }
+            let others = [
+                (MOMENTS, &mut updater.moments),
+                (ORIGIN_PARAMS, &mut origin_params),
+                (ORIGIN_STATE, &mut origin_state),
+            ];
+            for (name, values) in others {
+                if let Err(problem) = numbers.floats(name, number, values)? {
+                    return Ok(Err(problem));
+                }
+            }
+            Ok(Ok(()))
+        })?;
+        let mut model = Model::new(layout, params, state, updater, self.loss, training.seed);
+        model.metrics = self.metrics;
+        model.fit_options = training.fit_options;
+        model.epochs_trained = training.epochs_trained;
+        model.steps_trained = training.steps_trained;
+        if self.has_origin {
+            model.set_origin(origin_params, origin_state);
+        }
+        Ok(model)
+    }
+}
+
+/// How many numbers an optimizer keeps for the parameters that it moves.
+fn moments_len<F: Float>(layout: &Layout<F>, optimizer: &dyn Optimizer<F>) -> usize {
+    let trainable: usize = layout.trainable_runs().iter().map(ExactSizeIterator::len).sum();
+    trainable.saturating_mul(optimizer.moments().len())
+}
+
+fn at_most(what: &str, n: u32, limits: &Limits) -> Checked<u32> {
+    if n as usize <= limits.max_layers {
+        return Ok(n);
+    }
+    Err(FileProblem::Limit { what: what.into(), value: n.into(), limit: limits.max_layers as u64 })
+}
+
+/// Makes the layers in turn, each checked against the shape that comes to it before the next is made.
+fn read_layers<F: Float>(
+    records: &mut Records<'_>,
+    head: &ModelRecord,
+    registry: &Registry<F>,
+    limits: &Limits,
+) -> Checked<Layout<F>> {
+    let input = shape_of(&head.input)?;
+    let mut shape = input.clone();
+    let mut layers = Vec::new();
+    for index in 0..at_most("layers", head.n_layers, limits)? {
+        let LayerRecord { recipe, trainable } = records.next("a layer")?;
+        let layer = registry.make_layer(&recipe.kind, &Config::from_json(recipe.config), limits)?;
+        let part = || format!("layer {index}");
+        if shape.size() == 0 {
+            return Err(rejected(part(), Error::shape("input", "axes of at least 1", &shape)));
+        }
+        let plan = layer.plan(&shape).map_err(|source| rejected(part(), source))?;
+        shape = plan.output_shape().clone();
+        if shape.rank() > MAX_RANK {
+            return Err(rejected(
+                part(),
+                Error::shape("output", format!("at most {MAX_RANK} axes"), shape.rank()),
+            ));
+        }
+        layers.push((layer, trainable));
+    }
+    let layout = Layout::new(input, &layers).map_err(|source| rejected("layers", source))?;
+    check_activations(&layout, limits)?;
+    Ok(layout)
+}
+
+/// Refuses networks that need much more memory to answer than their file would let expect.
+fn check_activations<F: Float>(layout: &Layout<F>, limits: &Limits) -> Checked<()> {
+    let numbers = layout.nodes.iter().fold(layout.input.size(), |sum, node| {
+        sum.saturating_add(node.output_len()).saturating_add(node.plan.cache_len(1))
+    });
+    let bytes = numbers.saturating_mul(size_of::<F>());
+    if bytes <= limits.max_activation_bytes {
+        return Ok(());
+    }
+    let what = "bytes of activations for one sample".into();
+    Err(FileProblem::Limit { what, value: bytes as u64, limit: limits.max_activation_bytes as u64 })
+}
+
+fn shape_of(dims: &Dims) -> Checked<Shape> {
+    let dims: Option<Vec<usize>> = dims.0.iter().map(|&dim| usize::try_from(dim).ok()).collect();
+    dims.map(Shape::from).ok_or_else(|| FileProblem::Limit {
+        what: "numbers along an axis".into(),
+        value: u64::MAX,
+        limit: usize::MAX as u64,
+    })
+}
+
+/// The tensors' records, compared with what the architecture asks for, one at a time.
+pub(super) struct Tensors<'a> {
+    pub(super) records: Records<'a>,
+    /// How many records are left.
+    pub(super) left: u32,
+    /// The bytes of the tensors so far.
+    pub(super) bytes: u64,
+    /// Whether other number types of floats will do.
+    pub(super) convert: bool,
+}
+
+impl Tensors<'_> {
+    /// The next record with its number type, its bytes counted.
+    pub(super) fn next(&mut self, expected: &str) -> Checked<(TensorRecord, NumberType)> {
+        let Some(left) = self.left.checked_sub(1) else {
+            let (tensor, expected) = (excerpt(expected), "it in the file".into());
+            return Err(FileProblem::Tensor { tensor, expected, got: "no more tensors".into() });
+        };
+        self.left = left;
+        let offset = self.records.offset();
+        let record: TensorRecord = self.records.next("a tensor")?;
+        let Some(number) = NumberType::from_code(record.number) else {
+            let (expected, got) = ("a number type of 0 to 2".into(), record.number.to_string());
+            return Err(FileProblem::Malformed { offset, expected, got });
+        };
+        let numbers = record.shape.0.iter().try_fold(number.width(), |bytes, &dim| bytes.checked_mul(dim));
+        let total = numbers.and_then(|bytes| self.bytes.checked_add(bytes));
+        let Some(total) = total else {
+            let (tensor, got) = (excerpt(&record.name), shape_text_of(&record.shape));
+            return Err(FileProblem::Tensor {
+                tensor,
+                expected: "a shape of less than 2^64 bytes".into(),
+                got,
+            });
+        };
+        self.bytes = total;
+        Ok((record, number))
+    }
+
+    /// The weights of a layout, all of one number type, which is answered.
+    fn match_layout<F: Float>(&mut self, layout: &Layout<F>) -> Checked<NumberType> {
+        let mut number = None;
+        for variable in &layout.variables {
+            let (record, found) = self.next(&variable.name)?;
+            let number = *number.get_or_insert(found);
+            check_number_type::<F>(&record.name, found, number, self.convert)?;
+            same(&record, &variable.name, variable.shape.dims())?;
+        }
+        Ok(number.unwrap_or(NumberType::of::<F>()))
+    }
+
+    /// A tensor of floats of this name, shape and number type.
+    pub(super) fn expect(&mut self, name: &str, shape: &[usize], number: NumberType) -> Checked<()> {
+        let (record, found) = self.next(name)?;
+        same(&record, name, shape)?;
+        if found == number || record.shape.0.contains(&0) {
+            return Ok(());
+        }
+        let (expected, got) =
+            (format!("numbers of {}", number.name()), format!("numbers of {}", found.name()));
+        Err(FileProblem::Tensor { tensor: name.into(), expected, got })
+    }
+
+    /// Refuses records or numbers that are left over.
+    pub(super) fn finish(mut self, numbers_len: u64) -> Checked<()> {
+        if self.left > 0 {
+            let (record, _) = self.next("")?;
+            let (tensor, expected) = (excerpt(&record.name), "no more tensors".into());
+            return Err(FileProblem::Tensor { tensor, expected, got: shape_text_of(&record.shape) });
+        }
+        self.records.finish()?;
+        if self.bytes == numbers_len {
+            return Ok(());
+        }
+        let (expected, got) = (format!("{} bytes of numbers", self.bytes), format!("{numbers_len} bytes"));
+        Err(FileProblem::Malformed { offset: 32, expected, got })
+    }
+}
+
+/// Refuses a tensor whose numbers are not those of a model of `F`, or not those of the tensors before it.
+pub(super) fn check_number_type<F: Float>(
+    tensor: &str,
+    found: NumberType,
+    others: NumberType,
+    convert: bool,
+) -> Checked<()> {
+    let fits = found != NumberType::U64 && (convert || found == NumberType::of::<F>());
+    if fits && found == others {
+        return Ok(());
+    }
+    let expected = if fits {
+        format!("numbers of {}, as those of the tensors before", others.name())
+    } else {
+        format!("numbers of {} (or LoadOptions::convert_numbers)", F::NAME)
+    };
+    Err(FileProblem::Tensor {
+        tensor: excerpt(tensor),
+        expected,
+        got: format!("numbers of {}", found.name()),
+    })
+}
+
+fn same(record: &TensorRecord, name: &str, shape: &[usize]) -> Checked<()> {
+    if record.name != name {
+        let expected = "it at this place".into();
+        return Err(FileProblem::Tensor {
+            tensor: name.into(),
+            expected,
+            got: format!("{:?}", excerpt(&record.name)),
+        });
+    }
+    if record.shape == Dims::of(shape) {
+        return Ok(());
+    }
+    let expected = format!("shape {}", shape_text(shape));
+    let got = format!("shape {}", shape_text_of(&record.shape));
+    Err(FileProblem::Tensor { tensor: name.into(), expected, got })
+}
+
+pub(super) fn shape_text_of(dims: &Dims) -> String {
+    let dims: Vec<_> = dims.0.iter().map(ToString::to_string).collect();
+    format!("({})", dims.join(", "))
+}
+
+/// The layers of a file, for their names only.
+pub(super) fn skip_layers(records: &mut Records<'_>, head: &ModelRecord, limits: &Limits) -> Checked<()> {
+    for _ in 0..at_most("layers", head.n_layers, limits)? {
+        records.next::<LayerRecord>("a layer")?;
+    }
+    for _ in 0..at_most("metrics", head.n_metrics, limits)? {
+        records.next::<Recipe>("a metric")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,192 @@
+//! Models and weights into files.
+
+use super::file::{Draft, WRITER};
+use super::frame::Content;
+use super::numbers::{Tensor, Values};
+use super::registry::{Registry, has_namespace};
+use super::structured::{Dims, LayerRecord, ModelRecord, Recipe, WeightsRecord};
+use super::training::Training;
+use crate::error::{Error, FileProblem, Result};
+use crate::float::Float;
+use crate::nn::layer::Config;
+use crate::nn::layout::Variable;
+use crate::nn::model::Model;
+use std::fmt::Debug;
+use std::io::Write;
+use std::path::Path;
+
+impl<F: Float> Model<F> {
+    /// Saves everything: layers, weights, state, loss, metrics, the optimizer with its moments and its learning rate
+    /// of this moment, options, and where the training stands. A model that is loaded again goes on as this one would,
+    /// to the bit.
+    ///
+    /// The file is replaced whole or not at all, whatever happens meanwhile, and is durable when this returns. A
+    /// symbolic link is followed; permissions of a file that is replaced are kept. Callbacks and validation data are
+    /// not part of a model. Equal models make equal files.
+    ///
+    /// # Errors
+    /// What the system refuses ([`Error::Save`]); parts that have no form in a file ([`Error::Unsaveable`]): a learning
+    /// rate that is a closure, a layer without [`config`](crate::nn::Layer::config); NaN among the weights.
+    ///
+    /// # Examples
+    /// ```
+    /// use axonal::prelude::*;
+    ///
+    /// # fn main() -> Result<()> {
+    /// # let path = std::env::temp_dir().join(format!("axonal-doc-save-{}.axonal", std::process::id()));
+    /// let model: Model<f32> =
+    ///     Sequential::new(4).add(Dense::new(3)).compile(Adam::default(), MeanSquaredError::default())?;
+    /// model.save(&path)?;
+    /// let restored = Model::<f32>::load(&path)?;
+    /// assert_eq!(restored.weights(), model.weights());
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.draft()?.save(path.as_ref())
+    }
+
+    /// As [`save`](Self::save), to a writer; it is flushed at the end.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save).
+    pub fn save_to(&self, mut writer: impl Write) -> Result<()> {
+        self.draft()?.save_to(&mut writer)
+    }
+
+    /// As [`save`](Self::save), to memory.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save).
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.save_to(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Saves the weights alone, trained and moving ones, under their names.
+    ///
+    /// # Errors
+    /// What the system refuses; NaN among the weights.
+    pub fn save_weights(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.weights_draft()?.save(path.as_ref())
+    }
+
+    /// As [`save_weights`](Self::save_weights), to a writer; it is flushed at the end.
+    ///
+    /// # Errors
+    /// As [`save_weights`](Self::save_weights).
+    pub fn save_weights_to(&self, mut writer: impl Write) -> Result<()> {
+        self.weights_draft()?.save_to(&mut writer)
+    }
+
+    fn draft(&self) -> Result<Draft<'_, F>> {
+        let training = Training::of(self)?;
+        let weights = self.weight_tensors();
+        let others = self.other_tensors();
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let rule = &self.updater.rule;
+        let mut draft = Draft::new(Content::Model);
+        draft.record(&ModelRecord {
+            writer: WRITER.into(),
+            input: Dims::of(self.layout.input.dims()),
+            n_layers: count(self.layout.nodes.len()),
+            loss: recipe::<F>("loss", "the loss", self.loss.kind(), self.loss.config(), &self.loss)?,
+            n_metrics: count(self.metrics.len()),
+            optimizer: recipe::<F>("optimizer", "the optimizer", rule.kind(), rule.config(), rule)?,
+            training: training.to_json()?,
+            n_tensors: count(weights.len() + others.len()),
+        })?;
+        for node in &self.layout.nodes {
+            let what = format!("layer {}", node.name);
+            let recipe = recipe::<F>("layer", &what, node.layer.kind(), node.layer.config(), &node.layer)?;
+            draft.record(&LayerRecord { recipe, trainable: node.trainable })?;
+        }
+        for metric in &self.metrics {
+            let what = format!("metric {}", metric.name());
+            draft.record(&recipe::<F>("metric", &what, metric.kind(), metric.config(), metric)?)?;
+        }
+        draft.tensors(weights.into_iter().chain(others).collect())?;
+        Ok(draft)
+    }
+
+    fn weights_draft(&self) -> Result<Draft<'_, F>> {
+        let tensors = self.weight_tensors();
+        let n_tensors = u32::try_from(tensors.len()).unwrap_or(u32::MAX);
+        let mut draft = Draft::new(Content::Weights);
+        draft.record(&WeightsRecord { writer: WRITER.into(), n_tensors })?;
+        draft.tensors(tensors)?;
+        Ok(draft)
+    }
+
+    fn weight_tensors(&self) -> Vec<Tensor<'_, F>> {
+        let tensor = |variable: &Variable| {
+            let buffer = if variable.in_state { &self.state } else { &self.params };
+            Tensor {
+                name: variable.name.clone(),
+                shape: variable.shape.dims().to_vec(),
+                values: Values::Floats(buffer.get(variable.range.clone()).unwrap_or_default()),
+            }
+        };
+        self.layout.variables.iter().map(tensor).collect()
+    }
+
+    /// What is not a weight: the optimizer's moments, and the weights to start over from.
+    fn other_tensors(&self) -> Vec<Tensor<'_, F>> {
+        let mut tensors = vec![Tensor::flat(MOMENTS, &self.updater.moments)];
+        if let Some((params, state)) = self.origin() {
+            tensors.push(Tensor::flat(ORIGIN_PARAMS, params));
+            tensors.push(Tensor::flat(ORIGIN_STATE, state));
+        }
+        tensors
+    }
+}
+
+pub(super) const MOMENTS: &str = "optimizer/moments";
+pub(super) const ORIGIN_PARAMS: &str = "origin/params";
+pub(super) const ORIGIN_STATE: &str = "origin/state";
+
+/// A recipe for a file, if it comes back from it as it is.
+fn recipe<F: Float>(
+    family: &'static str,
+    what: &str,
+    kind: &str,
+    config: Option<Config>,
+    original: &dyn Debug,
+) -> Result<Recipe> {
+    let unsaveable =
+        |reason: String, hint: &str| Error::Unsaveable { what: what.into(), reason, hint: hint.into() };
+    let Some(config) = config else {
+        let reason = "it has no configuration, or one that JSON cannot hold".into();
+        return Err(unsaveable(reason, "return Config::of(self) from its config, or use save_weights"));
+    };
+    match made_again::<F>(family, kind, &config) {
+        Ok(made) if made == format!("{original:?}") => {}
+        Ok(_) => {
+            let reason = format!("it calls itself {kind:?}, a kind of this crate, and differs from it");
+            return Err(unsaveable(reason, "give it a name with a namespace, as in \"mycrate.swish\""));
+        }
+        // A kind of another crate, or one that holds such a kind.
+        Err(Error::Load { .. }) if has_namespace(kind) || crate::nn::layers::KINDS.contains(&kind) => {}
+        Err(Error::Load { .. }) => {
+            let reason = format!("its kind {kind:?} has no namespace");
+            return Err(unsaveable(reason, "give it a name with a namespace, as in \"mycrate.swish\""));
+        }
+        Err(problem) => {
+            return Err(unsaveable(problem.to_string(), "repair its configuration, or use save_weights"));
+        }
+    }
+    Ok(Recipe { kind: kind.into(), config: config.as_json().into() })
+}
+
+/// The text of what a load would make of a kind and its configuration.
+fn made_again<F: Float>(family: &'static str, kind: &str, config: &Config) -> Result<String> {
+    let unknown = || FileProblem::UnknownKind { what: family, kind: kind.into() }.in_file("");
+    Ok(match family {
+        "layer" => format!("{:?}", Registry::<F>::new().layer_at(kind, config, 1, usize::MAX)?),
+        "loss" => format!("{:?}", crate::nn::loss::from_config::<F>(kind, config).ok_or_else(unknown)??),
+        "metric" => format!("{:?}", crate::nn::metric::from_config::<F>(kind, config).ok_or_else(unknown)??),
+        _ => format!("{:?}", crate::nn::optimizer::from_config::<F>(kind, config).ok_or_else(unknown)??),
+    })
+}

@@ -1,0 +1,194 @@
+//! The raw part of a file: numbers, little-endian, one tensor behind the other.
+
+use super::Checked;
+use super::crc::Crc;
+use super::structured::{Dims, TensorRecord};
+use crate::error::{Error, FileProblem, Result};
+use crate::float::Float;
+use std::io::{self, Read, Write};
+
+/// The bytes that are converted at a time.
+const CHUNK: usize = 64 << 10;
+
+/// The type of a tensor's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NumberType {
+    /// 32-bit floating point.
+    F32,
+    /// 64-bit floating point.
+    F64,
+    /// 64-bit unsigned whole numbers.
+    U64,
+}
+
+impl NumberType {
+    pub(super) fn of<F: Float>() -> Self {
+        if F::NAME == "f32" { Self::F32 } else { Self::F64 }
+    }
+
+    pub(super) fn code(self) -> u8 {
+        match self {
+            Self::F32 => 0,
+            Self::F64 => 1,
+            Self::U64 => 2,
+        }
+    }
+
+    pub(super) fn from_code(code: u8) -> Option<Self> {
+        [Self::F32, Self::F64, Self::U64].into_iter().find(|number| number.code() == code)
+    }
+
+    /// "f32", "f64", "u64".
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+            Self::U64 => "u64",
+        }
+    }
+
+    /// The bytes of one number.
+    #[must_use]
+    pub fn width(self) -> u64 {
+        if self == Self::F32 { 4 } else { 8 }
+    }
+}
+
+/// The numbers of a tensor that is to be saved.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Values<'a, F> {
+    Floats(&'a [F]),
+    Counts(&'a [usize]),
+}
+
+/// A tensor that is to be saved.
+#[derive(Debug)]
+pub(super) struct Tensor<'a, F> {
+    pub(super) name: String,
+    pub(super) shape: Vec<usize>,
+    pub(super) values: Values<'a, F>,
+}
+
+impl<'a, F: Float> Tensor<'a, F> {
+    /// A tensor of one axis.
+    pub(super) fn flat(name: impl Into<String>, values: &'a [F]) -> Self {
+        Self { name: name.into(), shape: vec![values.len()], values: Values::Floats(values) }
+    }
+
+    pub(super) fn record(&self) -> TensorRecord {
+        let number = match self.values {
+            Values::Floats(_) => NumberType::of::<F>(),
+            Values::Counts(_) => NumberType::U64,
+        };
+        TensorRecord { name: self.name.clone(), number: number.code(), shape: Dims::of(&self.shape) }
+    }
+
+    /// Refuses NaN and infinities, which `load` would not take.
+    pub(super) fn check(&self) -> Result<()> {
+        match self.values {
+            Values::Floats(values) => check_finite(&self.name, values),
+            Values::Counts(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        match self.values {
+            Values::Floats(values) if F::NAME == "f32" =>
+            {
+                #[allow(clippy::cast_possible_truncation, reason = "the number is an f32")]
+                write_chunks(values, out, |value| (value.as_f64() as f32).to_le_bytes())
+            }
+            Values::Floats(values) => write_chunks(values, out, |value| value.as_f64().to_le_bytes()),
+            Values::Counts(values) => write_chunks(values, out, |value| (value as u64).to_le_bytes()),
+        }
+    }
+}
+
+fn check_finite<F: Float>(name: &str, values: &[F]) -> Result<()> {
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(index) => Err(Error::non_finite(name, values[index].as_f64(), [index])),
+        None => Ok(()),
+    }
+}
+
+fn write_chunks<T: Copy, const N: usize>(
+    values: &[T],
+    out: &mut dyn Write,
+    to_bytes: impl Fn(T) -> [u8; N],
+) -> io::Result<()> {
+    let mut buffer = Vec::with_capacity(CHUNK.min(values.len() * N));
+    for chunk in values.chunks(CHUNK / N) {
+        buffer.clear();
+        chunk.iter().for_each(|&value| buffer.extend_from_slice(&to_bytes(value)));
+        out.write_all(&buffer)?;
+    }
+    Ok(())
+}
+
+/// Reads tensors one after the other, and the checksum of them all.
+pub(super) struct Numbers<R> {
+    reader: R,
+    crc: Crc,
+    buffer: Vec<u8>,
+}
+
+impl<R: Read> Numbers<R> {
+    pub(super) fn new(reader: R) -> Self {
+        Self { reader, crc: Crc::new(), buffer: Vec::new() }
+    }
+
+    /// The next tensor, of `out.len()` numbers that are stored as `number`.
+    pub(super) fn floats<F: Float>(
+        &mut self,
+        name: &str,
+        number: NumberType,
+        out: &mut [F],
+    ) -> io::Result<Checked<()>> {
+        match number {
+            NumberType::F32 => self.chunks(out, |bytes| F::of(f64::from(f32::from_le_bytes(bytes))))?,
+            NumberType::F64 => self.chunks(out, |bytes| F::of(f64::from_le_bytes(bytes)))?,
+            #[allow(clippy::cast_precision_loss, reason = "floats are not asked for where counts are stored")]
+            NumberType::U64 => self.chunks(out, |bytes| F::of(u64::from_le_bytes(bytes) as f64))?,
+        }
+        let Some(index) = out.iter().position(|value| !value.is_finite()) else { return Ok(Ok(())) };
+        let value = out[index].to_string();
+        Ok(Err(FileProblem::NonFinite { tensor: name.into(), index, value }))
+    }
+
+    /// The next tensor, of whole numbers; those that do not fit become `usize::MAX`.
+    pub(super) fn counts(&mut self, out: &mut [usize]) -> io::Result<()> {
+        self.chunks(out, |bytes| usize::try_from(u64::from_le_bytes(bytes)).unwrap_or(usize::MAX))
+    }
+
+    /// Reads over a tensor.
+    pub(super) fn skip(&mut self, bytes: u64) -> io::Result<()> {
+        let mut left = bytes;
+        while left > 0 {
+            let now = left.min(CHUNK as u64);
+            #[allow(clippy::cast_possible_truncation, reason = "at most a chunk")]
+            self.buffer.resize(now as usize, 0);
+            self.reader.read_exact(&mut self.buffer)?;
+            self.crc.update(&self.buffer);
+            left -= now;
+        }
+        Ok(())
+    }
+
+    fn chunks<T, const N: usize>(&mut self, out: &mut [T], from: impl Fn([u8; N]) -> T) -> io::Result<()> {
+        for chunk in out.chunks_mut(CHUNK / N) {
+            self.buffer.resize(chunk.len() * N, 0);
+            self.reader.read_exact(&mut self.buffer)?;
+            self.crc.update(&self.buffer);
+            let (bytes, _) = self.buffer.as_chunks::<N>();
+            chunk.iter_mut().zip(bytes).for_each(|(value, &bytes)| *value = from(bytes));
+        }
+        Ok(())
+    }
+
+    /// The checksum of what was read, and the reader.
+    pub(super) fn finish(self) -> (u32, R) {
+        (self.crc.value(), self.reader)
+    }
+}

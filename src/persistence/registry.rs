@@ -1,0 +1,299 @@
+//! The kinds that a file may name: those of this crate, and those that the caller has registered.
+
+use super::Checked;
+use super::limits::Limits;
+use crate::error::{Error, FileProblem, Result, excerpt};
+use crate::float::Float;
+use crate::nn::layer::{Config, Layer};
+use crate::nn::layers;
+use crate::nn::loss::{self, Loss};
+use crate::nn::metric::{self, Metric};
+use crate::nn::optimizer::{self, Optimizer};
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+type Make<T> = fn(&str, &Config) -> Result<Arc<T>>;
+
+/// The layers, losses, metrics and optimizers of other crates that a file may name.
+///
+/// There is no global table: what a file can make is what the caller hands to `load_with`. Kinds of this crate cannot
+/// be replaced, and others carry a namespace (`"mycrate.swish"`); what breaks these rules is refused by the load.
+///
+/// # Examples
+/// ```
+/// use axonal::persistence::Registry;
+/// use axonal::prelude::*;
+///
+/// /// Adds a number.
+/// #[derive(Debug, serde::Serialize, serde::Deserialize)]
+/// struct Shift {
+///     by: f64,
+/// }
+///
+/// impl<F: Float> Layer<F> for Shift {
+///     fn kind(&self) -> &'static str {
+///         "example.shift"
+///     }
+///     fn plan(&self, input: &Shape) -> Result<Plan> {
+///         Ok(Plan::output(input.clone()))
+///     }
+///     fn forward(&self, Forward { x, mut y, .. }: Forward<'_, F>) {
+///         y.assign(&x.mapv(|x| x + F::of(self.by)));
+///     }
+///     fn backward(&self, Backward { dy, mut dx, .. }: Backward<'_, F>) {
+///         dx.assign(&dy);
+///     }
+///     fn config(&self) -> Option<Config> {
+///         Config::of(self)
+///     }
+/// }
+///
+/// # fn main() -> Result<()> {
+/// let model: Model<f32> =
+///     Sequential::new(2).add(Shift { by: 0.5 }).compile(Adam::default(), MeanSquaredError::default())?;
+/// let bytes = model.to_bytes()?;
+/// assert!(Model::<f32>::from_bytes(&bytes).unwrap_err().to_string().contains("example.shift"));
+/// let registry = Registry::new().layer::<Shift>("example.shift");
+/// assert!(Model::<f32>::from_bytes_with(&bytes, &registry).is_ok());
+/// # Ok(())
+/// # }
+/// ```
+pub struct Registry<F> {
+    layers: BTreeMap<String, Make<dyn Layer<F>>>,
+    losses: BTreeMap<String, Make<dyn Loss<F>>>,
+    metrics: BTreeMap<String, Make<dyn Metric<F>>>,
+    optimizers: BTreeMap<String, Make<dyn Optimizer<F>>>,
+    /// The first registration that cannot be: what, kind, why.
+    problem: Option<(&'static str, String, &'static str)>,
+}
+
+impl<F: Float> Registry<F> {
+    /// No kinds but those of this crate.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            layers: BTreeMap::new(),
+            losses: BTreeMap::new(),
+            metrics: BTreeMap::new(),
+            optimizers: BTreeMap::new(),
+            problem: None,
+        }
+    }
+
+    /// Adds a layer under what its [`Layer::kind`] says.
+    #[must_use]
+    pub fn layer<L: Layer<F> + DeserializeOwned + 'static>(mut self, kind: &str) -> Self {
+        self.check("layer", kind, layers::KINDS, self.layers.contains_key(kind));
+        self.layers.insert(kind.into(), |kind, config| Ok(Arc::new(config.read::<L>(kind)?)));
+        self
+    }
+
+    /// Adds a loss under what its [`Loss::kind`] says.
+    #[must_use]
+    pub fn loss<L: Loss<F> + DeserializeOwned + 'static>(mut self, kind: &str) -> Self {
+        self.check("loss", kind, loss::KINDS, self.losses.contains_key(kind));
+        self.losses.insert(kind.into(), |kind, config| Ok(Arc::new(config.read::<L>(kind)?)));
+        self
+    }
+
+    /// Adds a metric under what its [`Metric::kind`] says.
+    #[must_use]
+    pub fn metric<M: Metric<F> + DeserializeOwned + 'static>(mut self, kind: &str) -> Self {
+        self.check("metric", kind, metric::KINDS, self.metrics.contains_key(kind));
+        self.metrics.insert(kind.into(), |kind, config| Ok(Arc::new(config.read::<M>(kind)?)));
+        self
+    }
+
+    /// Adds an optimizer's rule under what its [`Optimizer::kind`] says.
+    #[must_use]
+    pub fn optimizer<R: Optimizer<F> + DeserializeOwned + 'static>(mut self, kind: &str) -> Self {
+        self.check("optimizer", kind, optimizer::KINDS, self.optimizers.contains_key(kind));
+        self.optimizers.insert(kind.into(), |kind, config| Ok(Arc::new(config.read::<R>(kind)?)));
+        self
+    }
+
+    fn check(&mut self, what: &'static str, kind: &str, built_in: &[&str], known: bool) {
+        let problem = if built_in.contains(&kind) {
+            "is a kind of this crate, which cannot be replaced"
+        } else if !has_namespace(kind) {
+            "lacks a namespace; name it as in \"mycrate.swish\""
+        } else if known {
+            "is registered twice"
+        } else {
+            return;
+        };
+        self.problem.get_or_insert((what, kind.into(), problem));
+    }
+
+    /// Refuses what was registered wrongly.
+    pub(super) fn validate(&self) -> Checked<()> {
+        match self.problem.clone() {
+            Some((what, kind, problem)) => Err(FileProblem::Registration { what, kind, problem }),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn make_layer(
+        &self,
+        kind: &str,
+        config: &Config,
+        limits: &Limits,
+    ) -> Checked<Arc<dyn Layer<F>>> {
+        check_text(config, limits)?;
+        // What is wrong deep inside is to be told as it is, through layers that know only `Error`.
+        self.layer_at(kind, config, 1, limits.max_depth).map_err(|error| match error {
+            Error::Load { problem, .. } => *problem,
+            source => {
+                FileProblem::Rejected { part: format!("layer {:?}", excerpt(kind)), source: Box::new(source) }
+            }
+        })
+    }
+
+    /// A layer that stands `depth` deep.
+    pub(super) fn layer_at(
+        &self,
+        kind: &str,
+        config: &Config,
+        depth: usize,
+        deepest: usize,
+    ) -> Result<Arc<dyn Layer<F>>> {
+        if depth > deepest {
+            let what = "depth of layers inside of layers".into();
+            return Err(FileProblem::Limit { what, value: depth as u64, limit: deepest as u64 }.in_file(""));
+        }
+        let inner = |kind: &str, config: &Config| self.layer_at(kind, config, depth + 1, deepest);
+        let made = match layers::from_config(kind, config, &inner) {
+            Some(made) => made?,
+            None => find("layer", &self.layers, kind).map_err(|problem| problem.in_file(""))?(kind, config)?,
+        };
+        same_kind("layer", kind, made.kind()).map_err(|problem| problem.in_file(""))?;
+        Ok(made)
+    }
+
+    pub(super) fn make_loss(
+        &self,
+        kind: &str,
+        config: &Config,
+        limits: &Limits,
+    ) -> Checked<Arc<dyn Loss<F>>> {
+        check_text(config, limits)?;
+        let made = match loss::from_config(kind, config) {
+            Some(made) => made,
+            None => find("loss", &self.losses, kind)?(kind, config),
+        };
+        let made = made.map_err(|source| rejected("loss", source))?;
+        same_kind("loss", kind, made.kind())?;
+        Ok(made)
+    }
+
+    pub(super) fn make_metric(
+        &self,
+        kind: &str,
+        config: &Config,
+        limits: &Limits,
+    ) -> Checked<Arc<dyn Metric<F>>> {
+        check_text(config, limits)?;
+        let made = match metric::from_config(kind, config) {
+            Some(made) => made,
+            None => find("metric", &self.metrics, kind)?(kind, config),
+        };
+        let made = made.map_err(|source| rejected("metric", source))?;
+        same_kind("metric", kind, made.kind())?;
+        Ok(made)
+    }
+
+    pub(super) fn make_optimizer(
+        &self,
+        kind: &str,
+        config: &Config,
+        limits: &Limits,
+    ) -> Checked<Arc<dyn Optimizer<F>>> {
+        check_text(config, limits)?;
+        let made = match optimizer::from_config(kind, config) {
+            Some(made) => made,
+            None => find("optimizer", &self.optimizers, kind)?(kind, config),
+        };
+        let made = made.map_err(|source| rejected("optimizer", source))?;
+        same_kind("optimizer", kind, made.kind())?;
+        made.validate().map_err(|source| rejected("optimizer", source))?;
+        Ok(made)
+    }
+}
+
+/// A kind that does not belong to this crate says whose it is.
+pub(super) fn has_namespace(kind: &str) -> bool {
+    kind.split_once('.').is_some_and(|(space, name)| !space.is_empty() && !name.is_empty())
+}
+
+fn find<'a, T: ?Sized>(
+    what: &'static str,
+    known: &'a BTreeMap<String, Make<T>>,
+    kind: &str,
+) -> Checked<&'a Make<T>> {
+    known.get(kind).ok_or_else(|| FileProblem::UnknownKind { what, kind: excerpt(kind) })
+}
+
+fn same_kind(what: &str, expected: &str, got: &str) -> Checked<()> {
+    if expected == got {
+        return Ok(());
+    }
+    let what = format!("{what} {:?}", excerpt(expected));
+    let source =
+        Error::invalid_parameter(what.clone(), "kind", format!("{got:?}"), "what it is registered under");
+    Err(FileProblem::Rejected { part: what, source: Box::new(source) })
+}
+
+pub(super) fn rejected(part: impl Into<String>, source: Error) -> FileProblem {
+    FileProblem::Rejected { part: part.into(), source: Box::new(source) }
+}
+
+/// The deepest nesting of brackets in a configuration; the parser of JSON recurses as deep.
+const MAX_BRACKETS: u64 = 100;
+
+/// Refuses configurations that are too long or nested too deep, before anything recurses over them.
+pub(super) fn check_text(config: &Config, limits: &Limits) -> Checked<()> {
+    let text = config.as_json();
+    if text.len() > limits.max_config_bytes {
+        return Err(FileProblem::Limit {
+            what: "bytes of one configuration".into(),
+            value: text.len() as u64,
+            limit: limits.max_config_bytes as u64,
+        });
+    }
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_u64, 0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => depth += 1,
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = depth.max(deepest);
+    }
+    if deepest > MAX_BRACKETS {
+        let what = "depth of brackets in a configuration".into();
+        return Err(FileProblem::Limit { what, value: deepest, limit: MAX_BRACKETS });
+    }
+    Ok(())
+}
+
+impl<F: Float> Default for Registry<F> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<F> fmt::Debug for Registry<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry")
+            .field("layers", &self.layers.keys())
+            .field("losses", &self.losses.keys())
+            .field("metrics", &self.metrics.keys())
+            .field("optimizers", &self.optimizers.keys())
+            .finish()
+    }
+}

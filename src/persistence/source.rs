@@ -1,0 +1,157 @@
+//! A file that is being read: its name, its length, its header and its structure.
+
+use super::Checked;
+use super::crc::crc32;
+use super::frame::{Content, HEADER_LEN, Header};
+use super::limits::Limits;
+use super::numbers::Numbers;
+use crate::error::{Error, FileProblem, Result};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+/// How many values the configurations may have, however short they are written.
+const MOST_SHORT_VALUES: u64 = 1 << 15;
+
+/// What is read from: bytes of known length with a name.
+pub(super) struct Source<R> {
+    name: String,
+    reader: R,
+    len: u64,
+}
+
+impl Source<File> {
+    /// A regular file; anything else (a directory, a device, a pipe) is refused before it can block.
+    pub(super) fn open(path: &Path, limits: &Limits) -> Result<Self> {
+        let refused = |source| Error::Io { path: path.into(), source };
+        let regular = |found: &fs::Metadata| {
+            if found.is_file() { Ok(()) } else { Err(refused(io::Error::other("not a regular file"))) }
+        };
+        regular(&fs::metadata(path).map_err(refused)?)?;
+        let reader = File::open(path).map_err(refused)?;
+        let found = reader.metadata().map_err(refused)?;
+        regular(&found)?;
+        let source = Self { name: path.display().to_string(), reader, len: found.len() };
+        source.check_len(limits)?;
+        Ok(source)
+    }
+}
+
+impl<'a> Source<&'a [u8]> {
+    /// Bytes in memory.
+    pub(super) fn bytes(bytes: &'a [u8], limits: &Limits) -> Result<Self> {
+        let source = Self { name: "bytes".into(), reader: bytes, len: bytes.len() as u64 };
+        source.check_len(limits)?;
+        Ok(source)
+    }
+}
+
+impl<R: Read> Source<R> {
+    fn check_len(&self, limits: &Limits) -> Result<()> {
+        if self.len <= limits.max_file_bytes {
+            return Ok(());
+        }
+        let what = "bytes of the file".into();
+        Err(FileProblem::Limit { what, value: self.len, limit: limits.max_file_bytes }.in_file(&self.name))
+    }
+
+    /// Reads and checks the header and the structure; what the file holds must be one of `expected`.
+    pub(super) fn structure(mut self, expected: &[Content], limits: &Limits) -> Result<Opened<R>> {
+        let name = std::mem::take(&mut self.name);
+        let mut first = Vec::with_capacity(HEADER_LEN);
+        let reading = (&mut self.reader).take(HEADER_LEN as u64).read_to_end(&mut first);
+        reading.map_err(|source| Error::Io { path: name.clone().into(), source })?;
+        let header = Header::parse(&first, self.len, limits).map_err(|problem| problem.in_file(&name))?;
+        if !expected.contains(&header.content) {
+            let names: Vec<_> = expected.iter().map(|content| content.name()).collect();
+            let problem =
+                FileProblem::Content { expected: names.join(" or "), found: header.content.name().into() };
+            return Err(problem.in_file(&name));
+        }
+        let mut opened = Opened { name, header, structure: Vec::new(), reader: self.reader };
+        opened.read_structure(self.len)?;
+        Ok(opened)
+    }
+}
+
+/// A file whose header and structure are sound; the numbers come next.
+pub(super) struct Opened<R> {
+    pub(super) name: String,
+    pub(super) header: Header,
+    pub(super) structure: Vec<u8>,
+    reader: R,
+}
+
+impl<R: Read> Opened<R> {
+    fn read_structure(&mut self, len: u64) -> Result<()> {
+        let padded = self.header.numbers_offset() - HEADER_LEN as u64;
+        // The header's lengths add up to the file's, and its structure is within the limit.
+        let padded = usize::try_from(padded).unwrap_or(usize::MAX);
+        let mut structure = Vec::new();
+        let refused = |_| Error::OutOfMemory { what: "the structure of a file".into(), bytes: padded };
+        structure.try_reserve_exact(padded).map_err(refused)?;
+        structure.resize(padded, 0);
+        self.reader.read_exact(&mut structure).map_err(|error| self.failed(error, len))?;
+        let end = usize::try_from(self.header.structure_len).unwrap_or(padded).min(padded);
+        if let Some(position) = structure[end..].iter().position(|&byte| byte != 0) {
+            let offset = (HEADER_LEN + end + position) as u64;
+            let (expected, got) = ("a zero".into(), structure[end + position].to_string());
+            return Err(FileProblem::Malformed { offset, expected, got }.in_file(&self.name));
+        }
+        structure.truncate(end);
+        let (stored, computed) = (self.header.structure_crc, crc32(&structure));
+        if stored != computed {
+            let problem =
+                FileProblem::Checksum { section: "structure", offset: HEADER_LEN as u64, stored, computed };
+            return Err(problem.in_file(&self.name));
+        }
+        // Two bytes of text, "0,", can become eight in memory; numbers of many digits cannot.
+        let values = structure.iter().filter(|&&byte| byte == b',').count() as u64;
+        let limit = MOST_SHORT_VALUES + self.header.structure_len / 16;
+        if values > limit {
+            let what = "values in the configurations".into();
+            return Err(FileProblem::Limit { what, value: values, limit }.in_file(&self.name));
+        }
+        self.structure = structure;
+        Ok(())
+    }
+
+    /// The error of a read that failed; a file that became shorter in the meantime is cut off.
+    pub(super) fn failed(&self, error: io::Error, len: u64) -> Error {
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            return FileProblem::Truncated { expected: len, got: 0 }.in_file(&self.name);
+        }
+        Error::Io { path: self.name.clone().into(), source: error }
+    }
+
+    /// The length of the file.
+    pub(super) fn len(&self) -> u64 {
+        self.header.numbers_offset() + self.header.numbers_len
+    }
+
+    /// Reads all numbers by `read`, and checks that they are what was written and the last of the file.
+    pub(super) fn numbers(
+        &mut self,
+        read: impl FnOnce(&mut Numbers<&mut R>) -> io::Result<Checked<()>>,
+    ) -> Result<()> {
+        let mut numbers = Numbers::new(&mut self.reader);
+        let outcome = read(&mut numbers);
+        let (computed, reader) = numbers.finish();
+        let more = reader.read(&mut [0]);
+        let found = outcome.map_err(|error| self.failed(error, self.len()))?;
+        found.map_err(|problem| problem.in_file(&self.name))?;
+        let stored = self.header.numbers_crc;
+        if stored != computed {
+            let offset = self.header.numbers_offset();
+            let problem = FileProblem::Checksum { section: "numbers", offset, stored, computed };
+            return Err(problem.in_file(&self.name));
+        }
+        match more {
+            Ok(0) => Ok(()),
+            Ok(extra) => {
+                Err(FileProblem::Trailing { end: self.len(), extra: extra as u64 }.in_file(&self.name))
+            }
+            Err(error) => Err(self.failed(error, self.len())),
+        }
+    }
+}

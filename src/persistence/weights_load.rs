@@ -1,0 +1,185 @@
+//! Weights from files, into a model that is there already.
+
+use super::Checked;
+use super::frame::{Content, HEADER_LEN};
+use super::limits::LoadOptions;
+use super::model_load::{Tensors, check_number_type, shape_text_of, skip_layers};
+use super::numbers::NumberType;
+use super::source::{Opened, Source};
+use super::structured::{Dims, ModelRecord, Records, WeightsRecord};
+use crate::error::{FileProblem, Result, excerpt};
+use crate::float::Float;
+use crate::nn::layout::zeros;
+use crate::nn::model::Model;
+use std::io::Read;
+use std::path::Path;
+
+impl<F: Float> Model<F> {
+    /// Replaces all weights by those of a file, matched by name and shape: one that
+    /// [`save_weights`](Self::save_weights) or [`save`](Self::save) has written. Optimizer and counters stay.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load); a weight that is missing on one side or of another shape. Then nothing is changed.
+    ///
+    /// # Examples
+    /// ```
+    /// use axonal::prelude::*;
+    ///
+    /// # fn main() -> Result<()> {
+    /// # let path = std::env::temp_dir().join(format!("axonal-doc-weights-{}.axonal", std::process::id()));
+    /// let network = |seed| {
+    ///     let layers = Sequential::<f32>::new(4).add(Dense::new(3)).seed(seed);
+    ///     layers.compile(Adam::default(), MeanSquaredError::default())
+    /// };
+    /// let (first, mut second) = (network(1)?, network(2)?);
+    /// first.save_weights(&path)?;
+    /// second.load_weights(&path)?;
+    /// assert_eq!(second.weights(), first.weights());
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<()> {
+        self.load_weights_with(path, LoadOptions::new()).map(drop)
+    }
+
+    /// As [`load_weights`](Self::load_weights), with options; the answer are the names of the weights that
+    /// [`LoadOptions::skip_mismatch`] has left out, of the model's and of the file's.
+    ///
+    /// # Errors
+    /// As [`load_weights`](Self::load_weights).
+    pub fn load_weights_with(
+        &mut self,
+        path: impl AsRef<Path>,
+        options: LoadOptions<'_, F>,
+    ) -> Result<Vec<String>> {
+        let source = Source::open(path.as_ref(), &options.limits)?;
+        self.read_weights(source, &options)
+    }
+
+    /// As [`load_weights_with`](Self::load_weights_with), from memory.
+    ///
+    /// # Errors
+    /// As [`load_weights`](Self::load_weights).
+    pub fn weights_from_bytes(&mut self, bytes: &[u8], options: LoadOptions<'_, F>) -> Result<Vec<String>> {
+        let source = Source::bytes(bytes, &options.limits)?;
+        self.read_weights(source, &options)
+    }
+
+    fn read_weights<R: Read>(
+        &mut self,
+        source: Source<R>,
+        options: &LoadOptions<'_, F>,
+    ) -> Result<Vec<String>> {
+        let mut opened = source.structure(&[Content::Weights, Content::Model], &options.limits)?;
+        let (steps, skipped) = self.match_weights(&opened, options).map_err(|p| p.in_file(&opened.name))?;
+        opened.structure = Vec::new();
+        // Copies, so that a file that turns out to be damaged changes nothing.
+        let mut params = zeros("the parameters", self.params.len())?;
+        let mut state = zeros("the state", self.state.len())?;
+        params.copy_from_slice(&self.params);
+        state.copy_from_slice(&self.state);
+        opened.numbers(|numbers| {
+            for step in &steps {
+                let Step::Take(index, number) = *step else {
+                    let Step::Skip(bytes) = *step else { continue };
+                    numbers.skip(bytes)?;
+                    continue;
+                };
+                let Some(variable) = self.layout.variables.get(index) else { continue };
+                let buffer = if variable.in_state { &mut state } else { &mut params };
+                let values = buffer.get_mut(variable.range.clone()).unwrap_or_default();
+                if let Err(problem) = numbers.floats(&variable.name, number, values)? {
+                    return Ok(Err(problem));
+                }
+            }
+            Ok(Ok(()))
+        })?;
+        (self.params, self.state) = (params, state);
+        Ok(skipped)
+    }
+
+    /// What to do with each tensor of the file, in turn, and the names of those left out.
+    fn match_weights<R: Read>(
+        &self,
+        opened: &Opened<R>,
+        options: &LoadOptions<'_, F>,
+    ) -> Checked<(Vec<Step>, Vec<String>)> {
+        let mut records = Records::new(&opened.structure, HEADER_LEN as u64);
+        let left = if opened.header.content == Content::Model {
+            let head: ModelRecord = records.next("a model")?;
+            skip_layers(&mut records, &head, &options.limits)?;
+            head.n_tensors
+        } else {
+            records.next::<WeightsRecord>("weights")?.n_tensors
+        };
+        let mut tensors = Tensors { records, left, bytes: 0, convert: options.convert_numbers };
+        let (mut steps, mut skipped) = (Vec::new(), Vec::new());
+        let mut taken = vec![false; self.layout.variables.len()];
+        while tensors.left > 0 {
+            let before = tensors.bytes;
+            let (record, number) = tensors.next("weights")?;
+            let bytes = tensors.bytes - before;
+            let is_weight = record.name.starts_with(|first: char| first.is_ascii_digit());
+            let found = self.layout.variables.iter().position(|variable| variable.name == record.name);
+            let step = match found {
+                _ if !is_weight => Step::Skip(bytes),
+                Some(index) if taken[index] => {
+                    let (tensor, expected) = (excerpt(&record.name), "it once".into());
+                    return Err(FileProblem::Tensor { tensor, expected, got: "it twice".into() });
+                }
+                Some(index) if record.shape == Dims::of(self.layout.variables[index].shape.dims()) => {
+                    check_number_type::<F>(&record.name, number, number, options.convert_numbers)?;
+                    taken[index] = true;
+                    Step::Take(index, number)
+                }
+                _ if options.skip_mismatch => {
+                    skipped.push(excerpt(&record.name));
+                    Step::Skip(bytes)
+                }
+                Some(index) => {
+                    let expected = format!("shape {}", self.layout.variables[index].shape);
+                    let got = format!("shape {}", shape_text_of(&record.shape));
+                    return Err(FileProblem::Tensor { tensor: excerpt(&record.name), expected, got });
+                }
+                None => {
+                    let expected = "only weights that the model has".into();
+                    let got = format!("shape {}", shape_text_of(&record.shape));
+                    return Err(FileProblem::Tensor { tensor: excerpt(&record.name), expected, got });
+                }
+            };
+            push(&mut steps, step);
+        }
+        for (variable, _) in self.layout.variables.iter().zip(taken).filter(|(_, taken)| !taken) {
+            if !options.skip_mismatch {
+                let (tensor, expected) = (variable.name.clone(), format!("shape {}", variable.shape));
+                return Err(FileProblem::Tensor {
+                    tensor,
+                    expected,
+                    got: "no such tensor in the file".into(),
+                });
+            }
+            if !skipped.contains(&variable.name) {
+                skipped.push(variable.name.clone());
+            }
+        }
+        tensors.finish(opened.header.numbers_len)?;
+        Ok((steps, skipped))
+    }
+}
+
+/// What happens to a tensor of the file.
+enum Step {
+    /// It becomes the variable of this index.
+    Take(usize, NumberType),
+    /// So many bytes are read over.
+    Skip(u64),
+}
+
+/// Appends a step; neighbours that are skipped become one, so that a file of many tiny tensors takes no memory.
+fn push(steps: &mut Vec<Step>, step: Step) {
+    match (steps.last_mut(), step) {
+        (Some(Step::Skip(bytes)), Step::Skip(more)) => *bytes += more,
+        (_, step) => steps.push(step),
+    }
+}

@@ -1,0 +1,126 @@
+//! What a checker found wrong.
+
+use std::fmt;
+
+/// What a checker found wrong: who, which quantity and where, both numbers, and the likely cause.
+///
+/// Its `Debug` is its message, so that `check_layer(&layer, 4).unwrap()` in a test prints it as it is.
+#[derive(Clone, PartialEq)]
+pub struct CheckFailure(Box<Details>);
+
+#[derive(Clone, PartialEq)]
+struct Details {
+    subject: String,
+    quantity: String,
+    index: Option<Vec<usize>>,
+    problem: String,
+    numbers: Option<(f64, f64)>,
+    cause: String,
+}
+
+impl CheckFailure {
+    pub(super) fn new(
+        subject: impl Into<String>,
+        quantity: impl Into<String>,
+        problem: impl Into<String>,
+    ) -> Self {
+        Self(Box::new(Details {
+            subject: subject.into(),
+            quantity: quantity.into(),
+            index: None,
+            problem: problem.into(),
+            numbers: None,
+            cause: String::new(),
+        }))
+    }
+
+    pub(super) fn at(mut self, index: Vec<usize>) -> Self {
+        self.0.index = Some(index);
+        self
+    }
+
+    /// What came and what was expected.
+    pub(super) fn numbers(mut self, got: f64, expected: f64) -> Self {
+        self.0.numbers = Some((got, expected));
+        self
+    }
+
+    pub(super) fn cause(mut self, cause: impl Into<String>) -> Self {
+        self.0.cause = cause.into();
+        self
+    }
+
+    /// What was checked: the layer's kind.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.0.subject
+    }
+
+    /// What is wrong: `the gradient toward parameter "kernel"`.
+    #[must_use]
+    pub fn quantity(&self) -> &str {
+        &self.0.quantity
+    }
+
+    /// Where in the quantity, with the batch axis first where it has one.
+    #[must_use]
+    pub fn index(&self) -> Option<&[usize]> {
+        self.0.index.as_deref()
+    }
+
+    /// The number that came.
+    #[must_use]
+    pub fn got(&self) -> Option<f64> {
+        self.0.numbers.map(|numbers| numbers.0)
+    }
+
+    /// The number that was expected.
+    #[must_use]
+    pub fn expected(&self) -> Option<f64> {
+        self.0.numbers.map(|numbers| numbers.1)
+    }
+
+    /// Their difference over the larger of them.
+    #[must_use]
+    pub fn relative_error(&self) -> Option<f64> {
+        self.0.numbers.map(|(got, want)| relative_error(got, want))
+    }
+
+    /// The likely cause.
+    #[must_use]
+    pub fn likely_cause(&self) -> &str {
+        &self.0.cause
+    }
+}
+
+/// The difference over the larger of two numbers.
+fn relative_error(got: f64, want: f64) -> f64 {
+    if got == want { 0.0 } else { (got - want).abs() / got.abs().max(want.abs()) }
+}
+
+impl fmt::Display for CheckFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Details { subject, quantity, index, problem, numbers, cause } = &*self.0;
+        write!(f, "{subject}: {quantity}")?;
+        if let Some(index) = index {
+            write!(f, " at {index:?}")?;
+        }
+        write!(f, " {problem}")?;
+        if let Some((got, want)) = numbers {
+            let error = relative_error(*got, *want);
+            write!(f, ": expected {want:.9e}, got {got:.9e} (relative error {error:.2e})")?;
+        }
+        if !cause.is_empty() {
+            write!(f, "; likely cause: {cause}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for CheckFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for CheckFailure {}

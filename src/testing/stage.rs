@@ -1,0 +1,159 @@
+//! A layer with buffers of its own, run as a container runs it.
+
+use super::CheckFailure;
+use super::guarded::Guarded;
+use crate::activation::Activation;
+use crate::nn::layer::{Backward, Forward, Layer, Mode, Plan};
+use crate::rng::RowRng;
+use ndarray::{ArrayView2, ArrayViewMut2};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Whether a pass is one of training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Train,
+    Infer,
+}
+
+/// A layer and what it is run with.
+pub(super) struct Stage<'a, L: ?Sized> {
+    pub(super) layer: &'a L,
+    pub(super) plan: &'a Plan,
+    pub(super) params: Vec<f64>,
+    pub(super) state: Vec<f64>,
+    pub(super) rng: RowRng,
+}
+
+/// What a forward pass leaves.
+#[derive(Clone)]
+pub(super) struct Passed {
+    pub(super) batch: usize,
+    pub(super) x: Vec<f64>,
+    /// Before the declared activation.
+    pub(super) z: Vec<f64>,
+    /// After it.
+    pub(super) y: Vec<f64>,
+    pub(super) cache: Vec<f64>,
+    pub(super) state: Vec<f64>,
+}
+
+/// What a backward pass leaves.
+pub(super) struct Returned {
+    pub(super) grads: Vec<f64>,
+    pub(super) dx: Vec<f64>,
+}
+
+impl<L: Layer<f64> + ?Sized> Stage<'_, L> {
+    pub(super) fn inputs(&self) -> usize {
+        self.plan.input_shape().size()
+    }
+
+    pub(super) fn outputs(&self) -> usize {
+        self.plan.output_shape().size()
+    }
+
+    fn activation(&self) -> Activation {
+        self.plan.declared_activation()
+    }
+
+    fn fail(&self, quantity: &str, problem: impl Into<String>) -> CheckFailure {
+        CheckFailure::new(self.layer.kind(), quantity, problem)
+    }
+
+    /// The forward pass with the declared activation, into buffers that hold `fill`.
+    pub(super) fn forward(
+        &self,
+        purpose: Purpose,
+        x: &[f64],
+        first_row: usize,
+        fill: f64,
+    ) -> Result<Passed, CheckFailure> {
+        let batch = x.len() / self.inputs().max(1);
+        let mut y = Guarded::new(batch * self.outputs(), fill);
+        let mut cache = Guarded::new(self.plan.cache_len(batch), fill);
+        let mut state = Guarded::of(&self.state);
+        let mode = match purpose {
+            Purpose::Train => Mode::Train { rng: self.rng.offset(first_row), state: state.get_mut() },
+            Purpose::Infer => Mode::Infer { state: state.get() },
+        };
+        self.called("forward", || {
+            let x = view(x, batch, self.inputs());
+            let y = view_mut(y.get_mut(), batch, self.outputs());
+            self.layer.forward(Forward::new(x, y, &self.params, cache.get_mut(), mode).planned(self.plan));
+        })?;
+        for (name, guarded) in [("the output y", &y), ("the cache", &cache), ("the state", &state)] {
+            self.unharmed("forward", name, guarded)?;
+        }
+        let z = y.get().to_vec();
+        let mut y = z.clone();
+        self.activation().apply(self.plan.output_shape().last(), &mut y);
+        Ok(Passed { batch, x: x.to_vec(), z, y, cache: cache.get().to_vec(), state: state.get().to_vec() })
+    }
+
+    /// The backward pass from the gradient toward the activated output, adding to `grads`, into a `dx` that
+    /// holds `fill`.
+    pub(super) fn backward(
+        &self,
+        passed: &Passed,
+        dy: &[f64],
+        grads: &[f64],
+        fill: f64,
+        dx_needed: bool,
+    ) -> Result<Returned, CheckFailure> {
+        let batch = passed.batch;
+        let mut dy = Guarded::of(dy);
+        let z = if self.activation().needs_input() { &passed.z[..] } else { &[] };
+        self.activation().gradient(self.plan.output_shape().last(), z, &passed.y, dy.get_mut());
+        let mut grads = Guarded::of(grads);
+        let mut dx = Guarded::new(batch * self.inputs(), fill);
+        let mut cache = Guarded::of(&passed.cache);
+        self.called("backward", || {
+            let pass = Backward::new(
+                view(&passed.x, batch, self.inputs()),
+                view(&passed.y, batch, self.outputs()),
+                view_mut(dy.get_mut(), batch, self.outputs()),
+                view_mut(dx.get_mut(), batch, self.inputs()),
+                &self.params,
+                grads.get_mut(),
+                cache.get_mut(),
+            );
+            self.layer.backward(pass.dx_needed(dx_needed).planned(self.plan));
+        })?;
+        let all = [("the gradients", &grads), ("dx", &dx), ("dy", &dy), ("the cache", &cache)];
+        for (name, guarded) in all {
+            self.unharmed("backward", name, guarded)?;
+        }
+        Ok(Returned { grads: grads.get().to_vec(), dx: dx.get().to_vec() })
+    }
+
+    /// Calls the layer; a panic is a failure with its message.
+    fn called(&self, what: &str, call: impl FnOnce()) -> Result<(), CheckFailure> {
+        catch_unwind(AssertUnwindSafe(call)).map_err(|panic| {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+            let cause = "an index outside of a slice: the plan declares another length than is used, or shapes \
+                         do not agree";
+            self.fail(what, format!("panicked: {}", text.unwrap_or_default())).cause(cause)
+        })
+    }
+
+    fn unharmed(&self, what: &str, buffer: &str, guarded: &Guarded) -> Result<(), CheckFailure> {
+        match guarded.trespassed() {
+            None => Ok(()),
+            Some(place) => {
+                let problem = format!("wrote outside of {buffer}, at {place} of {}", guarded.get().len());
+                Err(self.fail(what, problem).cause("it wrote outside its slice"))
+            }
+        }
+    }
+}
+
+#[allow(clippy::expect_used, reason = "the stage makes every buffer of rows × columns")]
+fn view(values: &[f64], rows: usize, columns: usize) -> ArrayView2<'_, f64> {
+    ArrayView2::from_shape((rows, columns), values).expect("rows × columns")
+}
+
+#[allow(clippy::expect_used, reason = "the stage makes every buffer of rows × columns")]
+fn view_mut(values: &mut [f64], rows: usize, columns: usize) -> ArrayViewMut2<'_, f64> {
+    ArrayViewMut2::from_shape((rows, columns), values).expect("rows × columns")
+}

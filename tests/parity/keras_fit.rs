@@ -1,0 +1,136 @@
+//! A training run of Keras: the same model on the same data from the same weights, without shuffling.
+
+use crate::keras_config::Built;
+use crate::{Difference, Outcome, flat, keras_config, shape};
+use axonal::ndarray::{Array1, ArrayD, IxDyn};
+use axonal::nn::{Evaluation, History, TargetForm};
+use axonal::prelude::*;
+use serde_json::Value;
+
+pub fn run(content: &Value) -> Outcome {
+    let name = content["case"]["name"].as_str().unwrap_or("fit").to_string();
+    (name, train(content))
+}
+
+/// Keras rounds the decay rates inside of these optimizers' bias corrections to `f32`.
+fn tolerance(optimizer: &Value) -> f64 {
+    let class = optimizer.get("class").unwrap_or(optimizer).as_str().unwrap_or_default().to_lowercase();
+    let rounded = ["adam", "adamw", "nadam", "adamax", "lamb"];
+    if rounded.contains(&class.rsplit('.').next().unwrap_or_default()) { 1e-5 } else { 1e-6 }
+}
+
+fn array(value: &Value) -> ArrayD<f64> {
+    ArrayD::from_shape_vec(IxDyn(&shape(value)), flat(value)).expect("a regular list")
+}
+
+/// The targets, as labels where the loss takes labels.
+enum Target {
+    Labels(Array1<i64>),
+    Values(ArrayD<f64>),
+}
+
+/// Calls a method of the model with either kind of targets.
+macro_rules! with_targets {
+    ($target:expr, |$y:ident| $call:expr) => {
+        match $target {
+            Target::Labels($y) => $call,
+            Target::Values($y) => $call,
+        }
+    };
+}
+
+fn train(content: &Value) -> Built<(Difference, f64)> {
+    let case = &content["case"];
+    let input: Vec<usize> = flat(&case["input"]).iter().map(|&n| n as usize).collect();
+    let layers = case["layers"].as_array().ok_or("a list of layers")?;
+    let network = keras_config::network(&input, layers)?;
+    let optimizer = keras_config::optimizer(&case["optimizer"])?;
+    let loss = keras_config::loss(&case["loss"])?;
+    let y = &content["y"];
+    let labels = loss.target_form() == TargetForm::Labels && shape(y).len() == 1;
+    let target = if labels {
+        Target::Labels(flat(y).iter().map(|&label| label as i64).collect())
+    } else {
+        Target::Values(array(y))
+    };
+    let mut model = network.compile(optimizer, loss).map_err(|error| error.to_string())?;
+    for metric in case["metrics"].as_array().into_iter().flatten() {
+        model = model.metric(keras_config::metric(metric)?);
+    }
+    for metric in case["weighted_metrics"].as_array().into_iter().flatten() {
+        model = model.metric(keras_config::metric(metric)?.weighted());
+    }
+    set_weights(&mut model, &content["initial_weights"]);
+
+    let x = array(&content["x"]);
+    let options = fit_options(content)?;
+    let history =
+        with_targets!(&target, |y| model.fit_with(&x, y, options)).map_err(|error| error.to_string())?;
+    let batch_size = case["fit"]["batch_size"].as_u64().unwrap_or(32) as usize;
+    let evaluation =
+        with_targets!(&target, |y| model.evaluate_with(&x, y, EvaluateOptions::new().batch_size(batch_size)))
+            .map_err(|error| error.to_string())?;
+
+    let mut difference = Difference::default();
+    compare_history(&mut difference, &history, &content["history"]);
+    compare_evaluation(&mut difference, &evaluation, &content["evaluate"]);
+    for (weight, want) in
+        model.weights().iter().zip(content["final_weights"].as_array().into_iter().flatten())
+    {
+        let got: Vec<f64> = weight.value.iter().copied().collect();
+        difference.numbers(&format!("final {}", weight.name), &got, &flat(want));
+    }
+    let predictions: Vec<f64> =
+        model.predict(&x).map_err(|error| error.to_string())?.iter().copied().collect();
+    difference.numbers("predictions", &predictions, &flat(&content["predictions"]));
+    Ok((difference, tolerance(&case["optimizer"])))
+}
+
+fn set_weights(model: &mut Model<f64>, initial: &Value) {
+    let initial = initial.as_array().expect("initial weights");
+    let mut weights = model.weights();
+    assert_eq!(weights.len(), initial.len(), "the number of weight arrays");
+    for (weight, value) in weights.iter_mut().zip(initial) {
+        weight.value = array(value);
+    }
+    model.set_weights(&weights).expect("weights of Keras's shapes");
+}
+
+fn fit_options(content: &Value) -> Built<FitOptions<'static, f64>> {
+    let mut options = FitOptions::new().shuffle(false);
+    for (key, value) in content["case"]["fit"].as_object().into_iter().flatten() {
+        let whole = || value.as_u64().unwrap_or_default() as usize;
+        options = match key.as_str() {
+            "epochs" => options.epochs(whole()),
+            "batch_size" => options.batch_size(whole()),
+            "initial_epoch" => options.initial_epoch(whole()),
+            "validation_freq" => options.validation_freq(whole()),
+            "validation_split" => options.validation_split(value.as_f64().unwrap_or_default()),
+            "class_weight" => {
+                let weights = value.as_object().into_iter().flatten();
+                let parsed =
+                    weights.map(|(class, weight)| (class.parse().unwrap(), weight.as_f64().unwrap()));
+                options.class_weight(parsed.collect::<Vec<(usize, f64)>>())
+            }
+            "sample_weight" => options.sample_weight(&array(&content["sample_weight"])),
+            other => return Err(format!("argument {other} of fit")),
+        };
+    }
+    Ok(options)
+}
+
+fn compare_history(difference: &mut Difference, history: &History, want: &Value) {
+    for (key, want) in want.as_object().into_iter().flatten() {
+        difference.numbers(&format!("history {key}"), history.get(key).unwrap_or_default(), &flat(want));
+    }
+}
+
+fn compare_evaluation(difference: &mut Difference, got: &Evaluation, want: &Value) {
+    for (key, want) in want.as_object().into_iter().flatten() {
+        difference.number(
+            &format!("evaluate {key}"),
+            got.get(key).unwrap_or(f64::NAN),
+            want.as_f64().unwrap(),
+        );
+    }
+}

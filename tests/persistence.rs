@@ -1,0 +1,20 @@
+//! Saving and loading: nothing lost, nothing let in.
+
+#[path = "persistence/anatomy.rs"]
+mod anatomy;
+#[path = "persistence/custom.rs"]
+mod custom;
+#[path = "persistence/damage.rs"]
+mod damage;
+#[path = "persistence/disk.rs"]
+mod disk;
+#[path = "persistence/golden.rs"]
+mod golden;
+#[path = "persistence/hostile.rs"]
+mod hostile;
+#[path = "persistence/memory.rs"]
+mod memory;
+#[path = "persistence/models.rs"]
+mod models;
+#[path = "persistence/round_trip.rs"]
+mod round_trip;

@@ -1,0 +1,232 @@
+//! Recipes of other crates in files.
+
+use super::models;
+use axonal::FileProblem;
+use axonal::nn::{Direction, LossPass, MetricBatch, Step, TargetView, Tuned};
+use axonal::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Scale {
+    factor: f64,
+}
+
+impl<F: Float> Layer<F> for Scale {
+    fn kind(&self) -> &'static str {
+        "test.scale"
+    }
+    fn plan(&self, input: &Shape) -> Result<Plan> {
+        Ok(Plan::output(input.clone()))
+    }
+    fn forward(&self, Forward { x, mut y, .. }: Forward<'_, F>) {
+        y.assign(&x.mapv(|x| x * F::of(self.factor)));
+    }
+    fn backward(&self, Backward { dy, mut dx, .. }: Backward<'_, F>) {
+        dx.assign(&dy.mapv(|dy| dy * F::of(self.factor)));
+    }
+    fn config(&self) -> Option<Config> {
+        Config::of(self)
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Quartic {}
+
+impl<F: Float> Loss<F> for Quartic {
+    fn kind(&self) -> &'static str {
+        "test.quartic"
+    }
+    fn compute(&self, pass: LossPass<'_, F>) -> f64 {
+        let TargetView::Values(targets) = pass.targets else { return f64::NAN };
+        let error = &pass.prediction - &targets;
+        let count = F::of(error.len() as f64);
+        if let Some(mut gradient) = pass.gradient {
+            gradient.assign(&error.mapv(|e| F::of(4.0) * e * e * e / count));
+        }
+        (error.mapv(|e| e.powi(4)).sum() / count).as_f64()
+    }
+    fn config(&self) -> Option<Config> {
+        Config::of(self)
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Mean {}
+
+impl<F: Float> Metric<F> for Mean {
+    fn kind(&self) -> &'static str {
+        "test.mean"
+    }
+    fn totals(&self, _: &Shape) -> usize {
+        2
+    }
+    fn update(&self, batch: MetricBatch<'_, F>, totals: &mut [f64]) {
+        totals[0] += batch.prediction.iter().map(|v| v.as_f64()).sum::<f64>();
+        totals[1] += batch.prediction.len() as f64;
+    }
+    fn value(&self, totals: &[f64]) -> f64 {
+        totals[0] / totals[1]
+    }
+    fn direction(&self) -> Direction {
+        Direction::Unknown
+    }
+    fn config(&self) -> Option<Config> {
+        Config::of(self)
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct SignSgd {}
+
+impl<F: Float> Optimizer<F> for SignSgd {
+    fn kind(&self) -> &'static str {
+        "test.sign_sgd"
+    }
+    fn update(&self, Step { params, grads, learning_rate, .. }: Step<'_, F>) {
+        let rate = F::of(learning_rate);
+        params.iter_mut().zip(grads).for_each(|(w, g)| *w -= rate * g.signum());
+    }
+    fn config(&self) -> Option<Config> {
+        Config::of(self)
+    }
+}
+
+fn everything_custom() -> Model<f32> {
+    Sequential::new(3)
+        .add(Scale { factor: 0.1 + 0.2 })
+        .add(Dense::new(1))
+        .compile(Tuned::of(SignSgd {}, 0.01), Quartic {})
+        .unwrap()
+        .metric(Mean {})
+}
+
+fn full() -> Registry<f32> {
+    Registry::new()
+        .layer::<Scale>("test.scale")
+        .loss::<Quartic>("test.quartic")
+        .metric::<Mean>("test.mean")
+        .optimizer::<SignSgd>("test.sign_sgd")
+}
+
+#[test]
+fn all_four_families_come_back_through_a_registry() {
+    let (x, y) = models::samples();
+    let y = y.mapv(|label| label as f32);
+    let mut model = everything_custom();
+    let mut loaded = Model::from_bytes_with(&model.to_bytes().unwrap(), &full()).unwrap();
+    for model in [&mut model, &mut loaded] {
+        model.fit_with(&x, &y, FitOptions::new().epochs(3)).unwrap();
+    }
+    assert_eq!(loaded.to_bytes().unwrap(), model.to_bytes().unwrap());
+}
+
+#[test]
+fn each_missing_registration_is_named() {
+    let bytes = everything_custom().to_bytes().unwrap();
+    let registries = [
+        (Registry::new(), "layer \"test.scale\""),
+        (Registry::new().layer::<Scale>("test.scale"), "loss \"test.quartic\""),
+        (
+            Registry::new().layer::<Scale>("test.scale").loss::<Quartic>("test.quartic"),
+            "metric \"test.mean\"",
+        ),
+        (
+            Registry::new()
+                .layer::<Scale>("test.scale")
+                .loss::<Quartic>("test.quartic")
+                .metric::<Mean>("test.mean"),
+            "optimizer \"test.sign_sgd\"",
+        ),
+    ];
+    for (registry, named) in registries {
+        let said = Model::<f32>::from_bytes_with(&bytes, &registry).unwrap_err().to_string();
+        assert!(said.contains(&format!("unknown {named}")), "{said}");
+    }
+}
+
+#[test]
+fn registrations_that_cannot_be_are_refused() {
+    let bytes = models::trained().to_bytes().unwrap();
+    for (registry, problem) in [
+        (Registry::new().layer::<Scale>("dense"), "a kind of this crate"),
+        (Registry::new().layer::<Scale>("scale"), "lacks a namespace"),
+        (Registry::new().layer::<Scale>("test.scale").layer::<Scale>("test.scale"), "twice"),
+        (Registry::new().optimizer::<SignSgd>("adam"), "a kind of this crate"),
+    ] {
+        let said = Model::<f32>::from_bytes_with(&bytes, &registry).unwrap_err().to_string();
+        assert!(said.contains(problem), "{said}");
+    }
+    let other = Registry::new().layer::<Scale>("test.other");
+    assert!(Model::<f32>::from_bytes_with(&bytes, &other).is_ok());
+    let file = super::anatomy::Anatomy::of(&everything_custom().to_bytes().unwrap());
+    let said =
+        Model::<f32>::from_bytes_with(&file.replace("test.scale", "test.other").file(), &other).unwrap_err();
+    assert!(
+        matches!(&said, axonal::Error::Load { problem, .. } if matches!(**problem, FileProblem::Rejected { .. })),
+        "{said}"
+    );
+}
+
+/// A layer without a configuration, one that poses as dropout, and one without a namespace.
+#[derive(Debug)]
+struct Nameless(&'static str, Option<&'static str>);
+
+impl<F: Float> Layer<F> for Nameless {
+    fn kind(&self) -> &'static str {
+        self.0
+    }
+    fn plan(&self, input: &Shape) -> Result<Plan> {
+        Ok(Plan::output(input.clone()))
+    }
+    fn forward(&self, Forward { x, mut y, .. }: Forward<'_, F>) {
+        y.assign(&x);
+    }
+    fn backward(&self, Backward { dy, mut dx, .. }: Backward<'_, F>) {
+        dx.assign(&dy);
+    }
+    fn config(&self) -> Option<Config> {
+        self.1.map(Config::from_json)
+    }
+}
+
+#[test]
+fn what_would_not_come_back_is_not_saved() {
+    let refused = |layer: Nameless| {
+        let model: Model<f32> =
+            Sequential::new(2).add(layer).compile(Sgd::default(), MeanSquaredError::default()).unwrap();
+        let said = model.to_bytes().unwrap_err().to_string();
+        assert!(model.save_weights_to(Vec::new()).is_ok());
+        said
+    };
+    assert_eq!(
+        refused(Nameless("test.nameless", None)),
+        "layer 0.test.nameless cannot be saved: it has no configuration, or one that JSON cannot hold; return \
+         Config::of(self) from its config, or use save_weights"
+    );
+    assert!(
+        refused(Nameless("dropout", Some("{\"rate\":0.5}"))).contains("a kind of this crate, and differs")
+    );
+    assert!(refused(Nameless("nameless", Some("{}"))).contains("has no namespace"));
+
+    let closure: Model<f32> = Sequential::new(2)
+        .add(Dense::new(1))
+        .compile(Adam::new(|step: u64| 0.1 / (step + 1) as f64), MeanSquaredError::default())
+        .unwrap();
+    let said = closure.to_bytes().unwrap_err().to_string();
+    assert!(said.starts_with("the learning rate cannot be saved: it is a function of the step"), "{said}");
+
+    let kept = models::classifier().with_fit_options(FitOptions::new().callback(super::custom::Quiet));
+    assert!(kept.to_bytes().unwrap_err().to_string().contains("with_fit_options"));
+    let mut scale: Model<f32> = Sequential::new(2)
+        .add(Scale { factor: f64::NAN })
+        .compile(Sgd::default(), MeanSquaredError::default())
+        .unwrap();
+    let said = scale.to_bytes().unwrap_err().to_string();
+    assert!(said.contains("it has no configuration, or one that JSON cannot hold"), "{said}");
+    scale = scale.with_fit_options(FitOptions::new().validation_split(f64::NAN));
+    assert!(scale.to_bytes().is_err());
+}
+
+struct Quiet;
+
+impl<F: Float> Callback<F> for Quiet {}

@@ -1,0 +1,124 @@
+//! Files of released formats, with inputs and answers: read for ever, to the bit. They are written once, by
+//! `write_golden_files` below, and never again.
+
+use super::anatomy::crc;
+use super::models;
+use axonal::ndarray::Array2;
+use axonal::prelude::*;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/0.1")
+}
+
+/// Inputs that are exact in any float.
+fn inputs() -> Array2<f32> {
+    Array2::from_shape_fn((7, 3), |(i, j)| ((i * 3 + j * 5) % 11) as f32 / 8.0 - 0.5)
+}
+
+fn read_floats(name: &str) -> Vec<f32> {
+    let bytes = fs::read(golden().join(name)).unwrap();
+    bytes.chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect()
+}
+
+/// The same to a few units in the last place: another processor sums in another order.
+fn assert_near(got: impl IntoIterator<Item = f32>, name: &str) {
+    let want = read_floats(name);
+    let got: Vec<f32> = got.into_iter().collect();
+    assert_eq!(got.len(), want.len());
+    for (got, want) in got.iter().zip(&want) {
+        assert!((got - want).abs() <= 1e-5 * want.abs().max(1e-3), "{name}: {got}, want {want}");
+    }
+}
+
+#[test]
+fn golden_files_are_as_they_were_written() {
+    let mut sums: Vec<String> = fs::read_dir(golden())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension != "txt"))
+        .map(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            format!("{:08x} {name}", crc(&fs::read(&path).unwrap()))
+        })
+        .collect();
+    sums.sort_by(|a, b| a[9..].cmp(&b[9..]));
+    let stated = fs::read_to_string(golden().join("sums.txt")).unwrap();
+    assert_eq!(sums.join("\n"), stated.trim_end(), "golden files are never changed, added to or regenerated");
+}
+
+#[test]
+fn golden_models_answer_as_they_did_and_save_as_they_are() {
+    for name in ["classifier", "regressor"] {
+        let bytes = fs::read(golden().join(format!("{name}.axonal"))).unwrap();
+        let model = Model::<f32>::from_bytes(&bytes).unwrap();
+        let answers = if name == "classifier" {
+            model.predict(&inputs()).unwrap()
+        } else {
+            model.predict(&inputs().into_shape_with_order([7, 3, 1]).unwrap()).unwrap()
+        };
+        assert_near(answers.iter().copied(), &format!("{name}.answers"));
+        let again = Model::<f32>::from_bytes(&model.to_bytes().unwrap()).unwrap();
+        assert_eq!(again.weights(), model.weights());
+    }
+}
+
+#[test]
+fn golden_training_goes_on_as_it_did() {
+    let mut model = Model::<f32>::load(golden().join("classifier.axonal")).unwrap();
+    let (x, y) = models::samples();
+    model.fit_with(&x, &y, FitOptions::new().batch_size(16)).unwrap();
+    assert_near(model.predict(&inputs()).unwrap(), "classifier.next_epoch.answers");
+}
+
+#[test]
+fn golden_weights_kmeans_and_scaler_are_read() {
+    let mut model = models::classifier();
+    model.load_weights(golden().join("classifier.weights")).unwrap();
+    assert_near(model.predict(&inputs()).unwrap(), "classifier.answers");
+    let kmeans = KMeans::<f32>::load(golden().join("kmeans.axonal")).unwrap();
+    assert_near(kmeans.transform(&inputs()).unwrap(), "kmeans.answers");
+    let scaler = StandardScaler::load(golden().join("scaler.axonal")).unwrap();
+    assert_near(scaler.transform(&inputs()).unwrap(), "scaler.answers");
+}
+
+/// Writes the files of a release that has none yet; refuses where there are any.
+#[test]
+#[ignore = "run once for each release, in an empty directory"]
+fn write_golden_files() {
+    assert!(!golden().exists(), "golden files are written once");
+    fs::create_dir_all(golden()).unwrap();
+    let floats = |name: &str, values: Vec<f32>| {
+        let bytes: Vec<u8> = values.into_iter().flat_map(f32::to_le_bytes).collect();
+        fs::write(golden().join(name), bytes).unwrap();
+    };
+    let mut model = models::trained();
+    model.save(golden().join("classifier.axonal")).unwrap();
+    model.save_weights(golden().join("classifier.weights")).unwrap();
+    floats("classifier.answers", model.predict(&inputs()).unwrap().into_iter().collect());
+    let (x, y) = models::samples();
+    model.fit_with(&x, &y, FitOptions::new().batch_size(16)).unwrap();
+    floats("classifier.next_epoch.answers", model.predict(&inputs()).unwrap().into_iter().collect());
+    let model = models::regressor();
+    model.save(golden().join("regressor.axonal")).unwrap();
+    let nd = inputs().into_shape_with_order([7, 3, 1]).unwrap();
+    floats("regressor.answers", model.predict(&nd).unwrap().into_iter().collect());
+    let kmeans = models::kmeans();
+    kmeans.save(golden().join("kmeans.axonal")).unwrap();
+    floats("kmeans.answers", kmeans.transform(&inputs()).unwrap().into_iter().collect());
+    let mut scaler = StandardScaler::new();
+    scaler.fit(&x, ()).unwrap();
+    scaler.save(golden().join("scaler.axonal")).unwrap();
+    floats("scaler.answers", scaler.transform(&inputs()).unwrap().into_iter().collect());
+    let mut sums: Vec<String> = fs::read_dir(golden())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            format!("{:08x} {name}", crc(&fs::read(&path).unwrap()))
+        })
+        .collect();
+    sums.sort_by(|a, b| a[9..].cmp(&b[9..]));
+    fs::write(golden().join("sums.txt"), sums.join("\n") + "\n").unwrap();
+}

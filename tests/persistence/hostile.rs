@@ -1,0 +1,282 @@
+//! Files made to do harm, with checksums that are right: what each is refused for.
+
+use super::anatomy::{Anatomy, varint};
+use super::memory::peak_of;
+use super::models;
+use axonal::FileProblem;
+use axonal::persistence::{Limits, LoadOptions};
+use axonal::prelude::*;
+use std::time::{Duration, Instant};
+
+fn anatomy() -> Anatomy {
+    Anatomy::of(&models::trained().to_bytes().unwrap())
+}
+
+/// What a load says; it takes no more memory than the file and a MiB.
+fn refusal(file: &[u8]) -> String {
+    let (loaded, peak) = peak_of(|| Model::<f32>::from_bytes(file).map(drop));
+    assert!(peak <= file.len() + (1 << 20), "{peak} bytes for a file of {}", file.len());
+    loaded.expect_err("a hostile file was accepted").to_string()
+}
+
+#[test]
+fn huge_shapes_are_refused_without_memory_for_them() {
+    for dim in [0, 1, 2, 8, 1 << 31, 1 << 32, 1 << 63, u64::MAX] {
+        for other in [0, 1, 2, 7, 1 << 31, 1 << 32, 1 << 63, u64::MAX] {
+            let said = refusal(&anatomy().reshape("0.dense/kernel", &[3, 8], &[dim, other]).file());
+            assert!(said.contains("\"0.dense/kernel\""), "{said}");
+        }
+    }
+    let said = refusal(&anatomy().reshape("0.dense/kernel", &[3, 8], &[4, 8]).file());
+    assert_eq!(said, "bytes: tensor \"0.dense/kernel\": expected shape (3, 8), got shape (4, 8)");
+    let said = refusal(&anatomy().reshape("0.dense/bias", &[8], &[1; 9]).file());
+    assert!(said.contains("more than 8 axes"), "{said}");
+}
+
+#[test]
+fn many_small_bombs_are_refused_as_one() {
+    // Ten thousand layers of a million units each, and a count of four billion of them.
+    let head = anatomy();
+    let at = head.structure.windows(5).position(|window| window == b"dense").unwrap() - 1;
+    let mut layer = varint(5);
+    layer.extend(b"dense");
+    layer.extend(varint(17));
+    layer.extend(br#"{"units":1000000}"#);
+    layer.push(1);
+    let mut bomb = head.clone();
+    bomb.structure.splice(at..at, layer.repeat(10_000));
+    let said = refusal(&bomb.clone().file());
+    assert!(said.contains("\"dense\"") || said.contains("byte "), "{said}");
+    for count in [4, 1000, 1001, u64::from(u32::MAX)] {
+        let mut bomb = bomb.clone();
+        // The input's shape (one axis of 3) and then the number of layers.
+        let head = bomb.structure.windows(3).position(|window| window == [1, 3, 3]).unwrap();
+        bomb.structure.splice(head + 2..head + 3, varint(count));
+        let said = refusal(&bomb.file());
+        assert!(!said.is_empty());
+        assert_eq!(said.contains("layers: "), count > 1000, "{said}");
+    }
+}
+
+#[test]
+fn lengths_that_lie_are_refused() {
+    let file = models::trained().to_bytes().unwrap();
+    for (field, value) in [(16, 0), (16, u64::MAX), (24, u64::MAX), (24, 0), (32, u64::MAX), (32, 4)] {
+        let mut lying = file.clone();
+        lying[field..field + 8].copy_from_slice(&u64::to_le_bytes(value));
+        let own = super::anatomy::crc(&lying[..60]);
+        lying[60..64].copy_from_slice(&own.to_le_bytes());
+        refusal(&lying);
+    }
+}
+
+#[test]
+fn a_later_format_and_unknown_flags_are_refused() {
+    let mut later = anatomy();
+    later.header[8] = 2;
+    let said = refusal(&later.file());
+    assert_eq!(
+        said,
+        "bytes: written in format 2, but this version of the crate reads formats 1 to 1; upgrade it"
+    );
+    for flag in 48..60 {
+        let mut flagged = anatomy();
+        flagged.header[flag] = 1;
+        assert!(refusal(&flagged.file()).contains("upgrade the crate"));
+    }
+    let mut newer_revision = anatomy();
+    newer_revision.header[10] = 9;
+    assert!(Model::<f32>::from_bytes(&newer_revision.file()).is_ok());
+}
+
+#[test]
+fn other_files_are_not_ours() {
+    for bytes in [&b""[..], b"\x89PNG\r\n\x1a\n----", b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", b"x"] {
+        assert!(refusal(bytes).contains("expected a file saved by this crate"));
+    }
+    let text_mode: Vec<u8> =
+        models::trained().to_bytes().unwrap().into_iter().filter(|byte| *byte != b'\r').collect();
+    assert!(refusal(&text_mode).contains("expected a file saved by this crate"));
+}
+
+#[test]
+fn numbers_that_are_not_finite_are_named() {
+    for (value, text) in [(f32::NAN, "NaN"), (f32::INFINITY, "inf"), (f32::NEG_INFINITY, "-inf")] {
+        let mut file = anatomy();
+        file.numbers[4 * 26..4 * 27].copy_from_slice(&value.to_le_bytes());
+        let said = refusal(&file.file());
+        assert_eq!(
+            said,
+            format!("bytes: tensor \"0.dense/bias\": {text} at index 2, expected finite numbers")
+        );
+    }
+}
+
+#[test]
+fn hyperparameters_are_checked_as_the_builders_check_them() {
+    for (old, new, says) in [
+        ("\"rate\":0.1", "\"rate\":1.0", "dropout: rate is 1, expected 0 <= rate < 1"),
+        ("\"units\":8", "\"units\":0", "dense: units is 0, expected at least 1"),
+        ("\"beta_1\":0.9", "\"beta_1\":1.9", "beta_1"),
+        ("\"clipnorm\":1.1", "\"clipnorm\":0.0", "clipnorm"),
+        ("\"batch_size\":32", "\"batch_size\":00", "training"),
+        ("\"batch_size\":32", "\"batch_size\":-1", "training"),
+        ("\"units\":8", "\"utins\":8", "utins"),
+        ("\"constant\":0.01}", "\"constant\":-0.1}", "learning"),
+        ("\"units\":8", "\"units\":9", "0.dense/kernel"),
+        ("2.dense/bias", "2.dense/bia5", "2.dense/bia5"),
+    ] {
+        let said = refusal(&anatomy().edit(old, new).file());
+        assert!(said.contains(says), "{old} -> {new}: {said}");
+    }
+}
+
+#[test]
+fn counters_near_overflow_are_refused() {
+    let file = anatomy().edit("\"epochs_trained\":2,", "\"epochs_trained\":2,");
+    let structure = String::from_utf8_lossy(&file.structure).into_owned();
+    let start = structure.find("{\"learning_rate\"").unwrap();
+    let text = &structure[start..start + structure[start..].find("}\u{5}").map_or(0, |end| end + 1)];
+    let text = if text.is_empty() { &structure[start..] } else { text };
+    // The text ends where the braces are closed.
+    let mut depth = 0;
+    let end = text
+        .bytes()
+        .position(|byte| {
+            depth += i32::from(byte == b'{') - i32::from(byte == b'}');
+            depth == 0
+        })
+        .unwrap();
+    let text = &text[..=end];
+    for counter in ["epochs_trained", "steps_trained", "iterations"] {
+        let key = format!("\"{counter}\":");
+        let at = text.find(&key).unwrap() + key.len();
+        let digits = text[at..].bytes().take_while(u8::is_ascii_digit).count();
+        let huge = format!("{}{}{}", &text[..at], u64::MAX, &text[at + digits..]);
+        let said = refusal(&anatomy().replace(text, &huge).file());
+        assert!(said.contains(counter), "{said}");
+    }
+}
+
+#[test]
+fn kinds_that_nobody_knows_are_refused() {
+    let said = refusal(&anatomy().replace("dropout", "Dropout").file());
+    assert_eq!(said, "bytes: unknown layer \"Dropout\"; register it by Registry::layer and use load_with");
+    // A look-alike with a Cyrillic letter, terminal codes, and a name of a MiB.
+    for name in ["dr\u{43e}pout", "\u{1b}[2J", &"x".repeat(1 << 18)] {
+        let said = refusal(&anatomy().replace("dropout", name).file());
+        assert!(said.contains("unknown layer") && said.len() < 300, "{said}");
+        assert!(!said.contains('\u{1b}'), "{said:?}");
+    }
+}
+
+#[test]
+fn deep_nesting_is_refused_on_a_small_stack() {
+    let work = || {
+        for levels in [33, 101, 129, 1_000, 100_000] {
+            for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+                let config = format!("{}1{}", open.repeat(levels), close.repeat(levels));
+                let file = anatomy().replace("{\"rate\":0.1}", &config).file();
+                let said = Model::<f32>::from_bytes(&file).unwrap_err().to_string();
+                assert!(
+                    said.contains("depth of brackets") || said.contains("bytes of one") || levels < 101,
+                    "{said}"
+                );
+            }
+        }
+        let mut limits = Limits::default();
+        limits.max_config_bytes = usize::MAX;
+        let config = "[".repeat(1_000_000);
+        let file = anatomy().replace("{\"rate\":0.1}", &config).file();
+        let said =
+            Model::<f32>::from_bytes_with(&file, LoadOptions::new().limits(limits)).unwrap_err().to_string();
+        assert!(said.contains("depth of brackets in a configuration: 1000000"), "{said}");
+    };
+    std::thread::Builder::new().stack_size(256 << 10).spawn(work).unwrap().join().unwrap();
+}
+
+#[test]
+fn a_network_that_would_need_much_to_answer_is_refused() {
+    let wide: Model<f32> = Sequential::new(1)
+        .add(Dense::new(1 << 16))
+        .compile(Sgd::default(), MeanSquaredError::default())
+        .unwrap();
+    let file = wide.to_bytes().unwrap();
+    let mut limits = Limits::default();
+    limits.max_activation_bytes = 1 << 10;
+    let error = Model::<f32>::from_bytes_with(&file, LoadOptions::new().limits(limits)).unwrap_err();
+    let axonal::Error::Load { problem, .. } = error else { panic!("{error}") };
+    assert!(matches!(*problem, FileProblem::Limit { value: 262_148, limit: 1024, .. }), "{problem}");
+}
+
+#[test]
+fn both_sides_of_every_limit_are_as_stated() {
+    let file = models::trained().to_bytes().unwrap();
+    let structure = anatomy().structure.len() as u64;
+    let try_limits = |set: &dyn Fn(&mut Limits)| {
+        let mut limits = Limits::default();
+        set(&mut limits);
+        Model::<f32>::from_bytes_with(&file, LoadOptions::new().limits(limits))
+    };
+    assert!(try_limits(&|limits| limits.max_file_bytes = file.len() as u64).is_ok());
+    assert!(try_limits(&|limits| limits.max_file_bytes = file.len() as u64 - 1).is_err());
+    assert!(try_limits(&|limits| limits.max_structure_bytes = structure).is_ok());
+    assert!(try_limits(&|limits| limits.max_structure_bytes = structure - 1).is_err());
+    assert!(try_limits(&|limits| limits.max_layers = 3).is_ok());
+    assert!(try_limits(&|limits| limits.max_layers = 2).is_err());
+    assert!(try_limits(&|limits| limits.max_depth = 1).is_ok());
+    assert!(try_limits(&|limits| limits.max_depth = 0).is_err());
+    assert!(try_limits(&|limits| limits.max_config_bytes = 10).is_err());
+}
+
+#[test]
+fn many_short_values_do_not_grow_in_memory() {
+    let config = format!("{{\"target_shape\":[{}1]}}", "1,".repeat(120_000));
+    let file = anatomy().replace("dropout", "reshape").replace("{\"rate\":0.1}", &config).file();
+    assert!(refusal(&file).contains("values in the configurations"));
+    let config = format!("{{\"target_shape\":[{}1]}}", "1,".repeat(30_000));
+    let file = anatomy().replace("dropout", "reshape").replace("{\"rate\":0.1}", &config).file();
+    assert!(refusal(&file).contains("layer"));
+}
+
+#[test]
+fn kmeans_and_scalers_check_what_they_learned() {
+    let file = models::kmeans().to_bytes().unwrap();
+    assert!(Model::<f32>::from_bytes(&file).unwrap_err().to_string().contains("expected a model"));
+    assert!(KMeans::<f32>::from_bytes(&models::trained().to_bytes().unwrap()).is_err());
+    assert!(StandardScaler::from_bytes(&file).unwrap_err().to_string().contains("kmeans"));
+    let mut label = Anatomy::of(&file);
+    let last = label.numbers.len() - 8;
+    label.numbers[last] = 3;
+    let said = KMeans::<f32>::from_bytes(&label.file()).unwrap_err().to_string();
+    assert!(said.contains("labels is 3, expected labels below 3"), "{said}");
+    let mut scaler = StandardScaler::new();
+    scaler.fit(&models::samples().0, ()).unwrap();
+    let file = Anatomy::of(&scaler.to_bytes().unwrap()).edit("\"scale\":[", "\"scale\":[");
+    let text = String::from_utf8_lossy(&file.structure).into_owned();
+    let start = text.find("{\"with_mean\"").unwrap();
+    let config = &text[start..];
+    let shorter = config.replace("\"scale\":[", "\"scale\":[1.0,");
+    let said = StandardScaler::from_bytes(
+        &file.replace(config.trim_end_matches('\0'), shorter.trim_end_matches('\0')).file(),
+    );
+    assert!(said.is_err());
+}
+
+#[cfg(unix)]
+#[test]
+fn devices_pipes_and_directories_end_at_once() {
+    let begun = Instant::now();
+    for path in ["/dev/zero", "/dev/null", "/dev/random", "/", "."] {
+        let said = Model::<f32>::load(path).unwrap_err().to_string();
+        assert!(said.contains("not a regular file"), "{said}");
+        assert!(models::classifier().save(path).is_err(), "{path}");
+    }
+    let directory = models::directory("pipe");
+    let pipe = directory.join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert!(Model::<f32>::load(&pipe).unwrap_err().to_string().contains("not a regular file"));
+    assert!(models::classifier().save(&pipe).unwrap_err().to_string().contains("something else than a file"));
+    assert!(begun.elapsed() < Duration::from_secs(1));
+    std::fs::remove_dir_all(directory).unwrap();
+}

@@ -1,0 +1,73 @@
+//! Models and data that the tests save.
+
+use axonal::ndarray::{Array1, Array2};
+use axonal::prelude::*;
+
+/// A classifier with dropout, regularizers and two metrics, not yet trained.
+pub(crate) fn classifier() -> Model<f32> {
+    Sequential::new(3)
+        .add(Dense::new(8).activation(Activation::Elu).kernel_regularizer(Regularizer::l2(0.1 + 0.2)))
+        .add(Dropout::new(0.1))
+        .add(Dense::new(2).activation(Activation::Softmax))
+        .seed(u64::MAX - 9)
+        .compile(Adam::new(0.01).clipnorm(1.1), SparseCategoricalCrossentropy::default())
+        .unwrap()
+        .metric(Accuracy::default())
+        .metric(SparseCategoricalAccuracy::default())
+}
+
+/// What the classifier learns from.
+pub(crate) fn samples() -> (Array2<f32>, Array1<usize>) {
+    let x = Array2::from_shape_fn((60, 3), |(i, j)| ((i * 5 + j * 11) % 23) as f32 / 11.5 - 1.0);
+    let y = x.rows().into_iter().map(|row| usize::from(row[0] > row[1])).collect();
+    (x, y)
+}
+
+/// The classifier after two epochs.
+pub(crate) fn trained() -> Model<f32> {
+    let mut model = classifier();
+    let (x, y) = samples();
+    model.fit_with(&x, &y, FitOptions::new().epochs(2).batch_size(16)).unwrap();
+    model
+}
+
+/// A network of f32 with a schedule and RMSprop, after one epoch.
+pub(crate) fn regressor() -> Model<f32> {
+    let (x, y) = samples();
+    let mut model = Sequential::new([3, 1])
+        .add(Flatten::default())
+        .add(Dense::new(4).activation(Activation::leaky_relu(0.1)).use_bias(false))
+        .add(Reshape::new([2, 2]))
+        .add(Dense::new(1))
+        .add(Flatten::default())
+        .add(Dense::new(1))
+        .compile(
+            RmsProp::new(ExponentialDecay::new(0.01, 7, 0.9)).weight_decay(1e-3),
+            MeanSquaredError::default(),
+        )
+        .unwrap();
+    let x = x.into_shape_with_order([60, 3, 1]).unwrap();
+    model.fit_with(&x, &y.mapv(|label| label as f32), FitOptions::new()).unwrap();
+    model
+}
+
+/// The trained classifier's weights, as a file.
+pub(crate) fn weights() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    trained().save_weights_to(&mut bytes).unwrap();
+    bytes
+}
+
+/// A k-means of three clusters, fitted.
+pub(crate) fn kmeans() -> KMeans<f32> {
+    let mut kmeans = KMeans::new(3).seed(1);
+    kmeans.fit(&samples().0, ()).unwrap();
+    kmeans
+}
+
+/// A directory of a test's own.
+pub(crate) fn directory(name: &str) -> std::path::PathBuf {
+    let directory = std::env::temp_dir().join(format!("axonal-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    directory
+}

@@ -1,0 +1,111 @@
+//! What is saved comes back to the bit.
+
+use super::models::{classifier, samples, trained};
+use axonal::persistence::{LoadOptions, inspect_bytes};
+use axonal::prelude::*;
+
+#[test]
+fn a_loaded_model_saves_to_the_same_bytes() {
+    let bytes = trained().to_bytes().unwrap();
+    assert_eq!(Model::<f32>::from_bytes(&bytes).unwrap().to_bytes().unwrap(), bytes);
+    assert_eq!(trained().to_bytes().unwrap(), bytes);
+}
+
+#[test]
+fn training_goes_on_from_every_epoch_as_if_it_had_not_been_interrupted() {
+    let (x, y) = samples();
+    let options = || FitOptions::new().batch_size(16);
+    let mut whole = classifier();
+    whole.fit_with(&x, &y, options().epochs(6)).unwrap();
+    for stop in 0..6 {
+        let mut half = classifier();
+        half.fit_with(&x, &y, options().epochs(stop)).unwrap();
+        let mut resumed = Model::<f32>::from_bytes(&half.to_bytes().unwrap()).unwrap();
+        resumed.fit_with(&x, &y, options().initial_epoch(stop).epochs(6)).unwrap();
+        assert_eq!(resumed.to_bytes().unwrap(), whole.to_bytes().unwrap(), "stopped after {stop}");
+    }
+}
+
+#[test]
+fn a_learning_rate_that_was_changed_is_kept_and_the_compiled_one_too() {
+    let mut model = trained();
+    model.set_learning_rate(0.1 + 0.2).unwrap();
+    let loaded = Model::<f32>::from_bytes(&model.to_bytes().unwrap()).unwrap();
+    assert_eq!(loaded.learning_rate().to_bits(), (0.1 + 0.2_f64).to_bits());
+    assert_eq!(loaded.unfitted().learning_rate(), 0.01);
+    assert_eq!(loaded.unfitted().to_bytes().unwrap(), classifier().to_bytes().unwrap());
+}
+
+#[test]
+fn weights_are_matched_by_name_and_shape() {
+    let mut bytes = Vec::new();
+    trained().save_weights_to(&mut bytes).unwrap();
+    let mut same = classifier();
+    assert!(same.weights_from_bytes(&bytes, LoadOptions::new()).unwrap().is_empty());
+    assert_eq!(same.weights(), trained().weights());
+    let mut from_model = classifier();
+    from_model.weights_from_bytes(&trained().to_bytes().unwrap(), LoadOptions::new()).unwrap();
+    assert_eq!(from_model.weights(), trained().weights());
+
+    let mut wider: Model<f32> = Sequential::new(3)
+        .add(Dense::new(8))
+        .add(Dropout::new(0.1))
+        .add(Dense::new(5))
+        .compile(Adam::default(), MeanSquaredError::default())
+        .unwrap();
+    let before = wider.weights();
+    let refused = wider.weights_from_bytes(&bytes, LoadOptions::new()).unwrap_err().to_string();
+    assert_eq!(refused, "bytes: tensor \"2.dense/kernel\": expected shape (8, 5), got shape (8, 2)");
+    assert_eq!(wider.weights(), before);
+    let skipped = wider.weights_from_bytes(&bytes, LoadOptions::new().skip_mismatch(true)).unwrap();
+    assert_eq!(skipped, ["2.dense/kernel", "2.dense/bias"]);
+    assert_eq!(wider.weights()[0], trained().weights()[0]);
+    assert_eq!(wider.weights()[2], before[2]);
+}
+
+#[test]
+fn a_damaged_file_of_weights_changes_nothing() {
+    let mut bytes = Vec::new();
+    trained().save_weights_to(&mut bytes).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    let mut model = classifier();
+    assert!(model.weights_from_bytes(&bytes, LoadOptions::new()).is_err());
+    assert_eq!(model.weights(), classifier().weights());
+}
+
+#[test]
+fn a_frozen_layer_and_weights_from_elsewhere_come_back() {
+    let model = trained()
+        .into_sequential()
+        .freeze()
+        .add(Dense::new(3))
+        .compile(RmsProp::default(), MeanAbsoluteError::default())
+        .unwrap();
+    let loaded = Model::<f32>::from_bytes(&model.to_bytes().unwrap()).unwrap();
+    assert_eq!(loaded.count_trainable_params(), 9);
+    assert_eq!(loaded.unfitted().weights(), model.weights());
+    assert_eq!(loaded.to_bytes().unwrap(), model.to_bytes().unwrap());
+}
+
+#[test]
+fn inspection_tells_layers_and_tensors() {
+    let found = inspect_bytes(&trained().to_bytes().unwrap()).unwrap();
+    let kinds: Vec<_> = found.layers.iter().map(|layer| layer.kind.as_str()).collect();
+    assert_eq!(kinds, ["dense", "dropout", "dense"]);
+    let names: Vec<_> = found.tensors.iter().map(|tensor| tensor.name.as_str()).collect();
+    let weights = ["0.dense/kernel", "0.dense/bias", "2.dense/kernel", "2.dense/bias"];
+    assert_eq!(names, [&weights[..], &["optimizer/moments"]].concat());
+    assert_eq!(found.optimizer.unwrap().kind, "adam");
+}
+
+#[test]
+fn numbers_are_converted_by_choice_only() {
+    let model = trained();
+    let bytes = model.to_bytes().unwrap();
+    let refused = Model::<f64>::from_bytes(&bytes).unwrap_err().to_string();
+    assert!(refused.contains("0.dense/kernel") && refused.contains("f64"), "{refused}");
+    let wide = Model::<f64>::from_bytes_with(&bytes, LoadOptions::new().convert_numbers(true)).unwrap();
+    let options = LoadOptions::new().convert_numbers(true);
+    let back = Model::<f32>::from_bytes_with(&wide.to_bytes().unwrap(), options).unwrap();
+    assert_eq!(back.to_bytes().unwrap(), bytes);
+}
