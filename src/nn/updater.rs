@@ -53,9 +53,7 @@ impl<F: Float> Updater<F> {
             layout.trainable_runs().into_iter().map(|params| Run::new(params, layout, &modifiers)).collect();
         let trainable: usize = runs.iter().map(|run| run.params.len()).sum();
         let moments_per_param = rule.moments().len();
-        let buffers = moments_per_param
-            + usize::from(modifiers.ema.is_some())
-            + usize::from(modifiers.accumulate.is_some());
+        let buffers = Self::buffers(&*rule, &modifiers);
         let mut updater = Self {
             rule,
             compiled_rate: learning_rate.clone(),
@@ -69,6 +67,13 @@ impl<F: Float> Updater<F> {
         };
         updater.reset();
         Ok(updater)
+    }
+
+    /// How many numbers are remembered for each parameter that is moved.
+    pub(crate) fn buffers(rule: &dyn Optimizer<F>, modifiers: &Modifiers) -> usize {
+        rule.moments().len()
+            + usize::from(modifiers.ema.is_some())
+            + usize::from(modifiers.accumulate.is_some())
     }
 
     /// Forgets every step that was made.

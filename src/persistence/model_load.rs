@@ -16,7 +16,7 @@ use crate::nn::layout::{Layout, zeros};
 use crate::nn::loss::Loss;
 use crate::nn::metric::Metric;
 use crate::nn::model::Model;
-use crate::nn::optimizer::{LearningRate, Optimizer};
+use crate::nn::optimizer::{LearningRate, Modifiers, Optimizer};
 use crate::nn::updater::Updater;
 use crate::validate::shape_text;
 use std::io::Read;
@@ -103,7 +103,7 @@ impl<F: Float> Parts<F> {
         registry.validate()?;
         let mut records = Records::new(&opened.structure, super::frame::HEADER_LEN as u64);
         let head: ModelRecord = records.next("a model")?;
-        let layout = read_layers(&mut records, &head, registry, limits)?;
+        let layout = read_layers(&mut records, &head, registry, limits, opened.header.numbers_len)?;
         let loss = registry.make_loss(&head.loss.kind, &Config::from_json(head.loss.config), limits)?;
         loss.validate(layout.output()).map_err(|source| rejected("loss", source))?;
         let mut metrics = Vec::new();
@@ -121,7 +121,7 @@ impl<F: Float> Parts<F> {
         let mut tensors =
             Tensors { records, left: head.n_tensors, bytes: 0, convert: options.convert_numbers };
         let number = tensors.match_layout(&layout)?;
-        tensors.expect(MOMENTS, &[moments_len(&layout, &*optimizer)], number)?;
+        tensors.expect(MOMENTS, &[moments_len(&layout, &*optimizer, &training.modifiers)], number)?;
         let has_origin = tensors.left > 0;
         if has_origin {
             tensors.expect(ORIGIN_PARAMS, &[layout.params_len], number)?;
@@ -175,9 +175,9 @@ impl<F: Float> Parts<F> {
 }
 
 /// How many numbers an optimizer keeps for the parameters that it moves.
-fn moments_len<F: Float>(layout: &Layout<F>, optimizer: &dyn Optimizer<F>) -> usize {
+fn moments_len<F: Float>(layout: &Layout<F>, optimizer: &dyn Optimizer<F>, modifiers: &Modifiers) -> usize {
     let trainable: usize = layout.trainable_runs().iter().map(ExactSizeIterator::len).sum();
-    trainable.saturating_mul(optimizer.moments().len())
+    trainable.saturating_mul(Updater::buffers(optimizer, modifiers))
 }
 
 fn at_most(what: &str, n: u32, limits: &Limits) -> Checked<u32> {
@@ -193,8 +193,11 @@ fn read_layers<F: Float>(
     head: &ModelRecord,
     registry: &Registry<F>,
     limits: &Limits,
+    numbers_len: u64,
 ) -> Checked<Layout<F>> {
     let input = shape_of(&head.input)?;
+    // What the layers so far ask for, in bytes, as the smallest numbers.
+    let mut needed = 0_u64;
     let mut shape = input.clone();
     let mut layers = Vec::new();
     for index in 0..at_most("layers", head.n_layers, limits)? {
@@ -211,6 +214,17 @@ fn read_layers<F: Float>(
                 part(),
                 Error::shape("output", format!("at most {MAX_RANK} axes"), shape.rank()),
             ));
+        }
+        let weights = (plan.params_len() as u64).saturating_add(plan.state_len() as u64);
+        needed = needed.saturating_add(weights.saturating_mul(NumberType::F32.width()));
+        if needed > numbers_len {
+            return Err(FileProblem::Malformed {
+                offset: 32,
+                expected: format!(
+                    "at least {needed} bytes of numbers for the weights of layers 0 to {index}"
+                ),
+                got: format!("{numbers_len} bytes"),
+            });
         }
         layers.push((layer, trainable));
     }

@@ -297,3 +297,147 @@ impl<F> fmt::Debug for Registry<F> {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A kind that a file has named once is read for ever: this table only grows.
+    #[test]
+    fn kinds_are_never_taken_away() {
+        let released: [(&str, &[&str], &[&str]); 4] = [
+            (
+                "layers",
+                layers::KINDS,
+                &[
+                    "activation",
+                    "dense",
+                    "dropout",
+                    "flatten",
+                    "reshape",
+                    "re_lu",
+                    "leaky_re_lu",
+                    "p_re_lu",
+                    "elu",
+                    "softmax",
+                    "batch_normalization",
+                    "layer_normalization",
+                    "rms_normalization",
+                    "group_normalization",
+                    "unit_normalization",
+                    "normalization",
+                    "rescaling",
+                    "activity_regularization",
+                    "alpha_dropout",
+                    "gaussian_dropout",
+                    "gaussian_noise",
+                    "spatial_dropout1d",
+                    "spatial_dropout2d",
+                    "conv1d",
+                    "conv2d",
+                    "conv2d_transpose",
+                    "depthwise_conv2d",
+                    "separable_conv2d",
+                    "max_pooling1d",
+                    "max_pooling2d",
+                    "average_pooling1d",
+                    "average_pooling2d",
+                    "global_max_pooling1d",
+                    "global_max_pooling2d",
+                    "global_average_pooling1d",
+                    "global_average_pooling2d",
+                    "embedding",
+                    "permute",
+                    "repeat_vector",
+                    "zero_padding1d",
+                    "zero_padding2d",
+                    "cropping1d",
+                    "cropping2d",
+                    "up_sampling1d",
+                    "up_sampling2d",
+                ],
+            ),
+            (
+                "loss",
+                loss::KINDS,
+                &[
+                    "binary_crossentropy",
+                    "categorical_crossentropy",
+                    "mean_absolute_error",
+                    "mean_squared_error",
+                    "sparse_categorical_crossentropy",
+                    "binary_focal_crossentropy",
+                    "categorical_focal_crossentropy",
+                    "categorical_hinge",
+                    "cosine_similarity",
+                    "dice",
+                    "hinge",
+                    "huber",
+                    "kl_divergence",
+                    "log_cosh",
+                    "mean_absolute_percentage_error",
+                    "mean_squared_logarithmic_error",
+                    "poisson",
+                    "squared_hinge",
+                    "tversky",
+                ],
+            ),
+            (
+                "metric",
+                metric::KINDS,
+                &[
+                    "accuracy",
+                    "binary_accuracy",
+                    "categorical_accuracy",
+                    "mean_absolute_error",
+                    "mean_squared_error",
+                    "root_mean_squared_error",
+                    "sparse_categorical_accuracy",
+                    "auc",
+                    "f1_score",
+                    "false_negatives",
+                    "false_positives",
+                    "fbeta_score",
+                    "loss",
+                    "mean_io_u",
+                    "sensitivity_at_specificity",
+                    "precision",
+                    "r2_score",
+                    "recall",
+                    "sparse_top_k_categorical_accuracy",
+                    "top_k_categorical_accuracy",
+                    "true_negatives",
+                    "true_positives",
+                ],
+            ),
+            (
+                "optimizer",
+                optimizer::KINDS,
+                &[
+                    "adam",
+                    "rmsprop",
+                    "sgd",
+                    "adadelta",
+                    "adafactor",
+                    "adagrad",
+                    "adamax",
+                    "adamw",
+                    "ftrl",
+                    "lamb",
+                    "lion",
+                    "nadam",
+                ],
+            ),
+        ];
+        for (family, kinds, released) in released {
+            for kind in released {
+                assert!(kinds.contains(kind), "{family}: {kind} is gone; files name it");
+            }
+            let mut once = kinds.to_vec();
+            once.sort_unstable();
+            once.dedup();
+            assert_eq!(once.len(), kinds.len(), "{family}: a kind stands twice");
+            assert!(kinds.iter().all(|kind| !has_namespace(kind)));
+        }
+    }
+}

@@ -41,6 +41,7 @@ mod check_loss;
 mod check_metric;
 mod check_optimizer;
 mod difference;
+mod estimator;
 mod failure;
 mod guarded;
 mod stage;
@@ -50,6 +51,7 @@ pub use check_layer::{Check, check_layer, check_layer_with};
 pub use check_loss::{CheckLoss, Predictions, check_loss, check_loss_with};
 pub use check_metric::check_metric;
 pub use check_optimizer::check_optimizer;
+pub use estimator::{check_estimator, check_transformer};
 pub use failure::CheckFailure;
 
 use crate::rng::Rng;

@@ -27,6 +27,7 @@ fn files() -> Vec<(&'static str, Vec<u8>, Load)> {
     scaler.fit(&models::samples().0, ()).unwrap();
     vec![
         ("model", models::trained().to_bytes().unwrap(), load_model),
+        ("convolutional", models::convolutional().to_bytes().unwrap(), load_model),
         ("schedule", models::regressor().to_bytes().unwrap(), load_model),
         ("weights", models::weights(), |bytes| {
             let mut model = models::classifier();

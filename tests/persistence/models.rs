@@ -71,3 +71,21 @@ pub(crate) fn directory(name: &str) -> std::path::PathBuf {
     std::fs::create_dir_all(&directory).unwrap();
     directory
 }
+
+/// Convolutions, normalizations and a pooling, with moving statistics, moving averages and accumulated gradients.
+pub(crate) fn convolutional() -> Model<f32> {
+    let x = Array2::from_shape_fn((12, 72), |(i, j)| ((i * 7 + j * 5) % 19) as f32 / 9.5 - 1.0);
+    let y: Array1<usize> = (0..12).map(|i| i % 3).collect();
+    let mut model = Sequential::new([6, 6, 2])
+        .add(Conv2D::new(4, 3).activation(Activation::Relu))
+        .add(BatchNormalization::default())
+        .add(MaxPooling2D::new(2))
+        .add(Flatten::default())
+        .add(LayerNormalization::default())
+        .add(Dense::new(3).activation(Activation::Softmax))
+        .compile(Adam::new(0.01).ema(0.9).accumulate(2), SparseCategoricalCrossentropy::default())
+        .unwrap();
+    let x = x.into_shape_with_order([12, 6, 6, 2]).unwrap();
+    model.fit_with(&x, &y, FitOptions::new().batch_size(4).epochs(1)).unwrap();
+    model
+}

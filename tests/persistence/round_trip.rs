@@ -1,6 +1,7 @@
 //! What is saved comes back to the bit.
 
-use super::models::{classifier, samples, trained};
+use super::models::{classifier, convolutional, samples, trained};
+use axonal::ndarray::{Array1, Array2};
 use axonal::persistence::{LoadOptions, inspect_bytes};
 use axonal::prelude::*;
 
@@ -108,4 +109,19 @@ fn numbers_are_converted_by_choice_only() {
     let options = LoadOptions::new().convert_numbers(true);
     let back = Model::<f32>::from_bytes_with(&wide.to_bytes().unwrap(), options).unwrap();
     assert_eq!(back.to_bytes().unwrap(), bytes);
+}
+
+#[test]
+fn moving_statistics_averages_and_accumulated_gradients_come_back() {
+    let x = Array2::from_shape_fn((12, 72), |(i, j)| ((i * 3 + j * 5) % 17) as f32 / 8.5 - 1.0);
+    let x = x.into_shape_with_order([12, 6, 6, 2]).unwrap();
+    let y: Array1<usize> = (0..12).map(|i| i % 3).collect();
+    let mut whole = convolutional();
+    let mut loaded = Model::<f32>::from_bytes(&whole.to_bytes().unwrap()).unwrap();
+    for model in [&mut whole, &mut loaded] {
+        // An odd number of steps: gradients are left waiting.
+        model.fit_with(&x, &y, FitOptions::new().batch_size(4)).unwrap();
+    }
+    assert_eq!(loaded.to_bytes().unwrap(), whole.to_bytes().unwrap());
+    assert_ne!(loaded.to_bytes().unwrap(), convolutional().to_bytes().unwrap());
 }

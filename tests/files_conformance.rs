@@ -1,0 +1,85 @@
+//! Every estimator keeps to the contract of estimators.
+#![cfg(feature = "testing")]
+
+use axonal::ndarray::{Array1, Array2};
+use axonal::prelude::*;
+use axonal::testing::{check_estimator, check_transformer};
+
+fn data() -> (Array2<f64>, Array1<usize>) {
+    let x = Array2::from_shape_fn((40, 3), |(i, j)| ((i * 7 + j * 5 + i * j) % 23) as f64 / 4.0 - 1.0);
+    let y = x.rows().into_iter().map(|row| usize::from(row[0] > row[1])).collect();
+    (x, y)
+}
+
+#[test]
+fn networks_conform() {
+    let (x, y) = data();
+    let classifier = Sequential::new(3)
+        .add(Dense::new(8).activation(Activation::Relu))
+        .add(Dropout::new(0.1))
+        .add(Dense::new(2).activation(Activation::Softmax))
+        .compile(Adam::default(), SparseCategoricalCrossentropy::default())
+        .unwrap();
+    check_estimator(&classifier, &x, &y).unwrap();
+    let normalized = Sequential::new(3)
+        .add(Dense::new(4))
+        .add(BatchNormalization::default())
+        .add(Dense::new(1).activation(Activation::Sigmoid))
+        .compile(Sgd::default(), BinaryCrossentropy::default())
+        .unwrap();
+    check_estimator(&normalized, &x, &y).unwrap();
+}
+
+#[test]
+fn kmeans_conforms() {
+    let (x, _) = data();
+    for kmeans in [KMeans::new(3), KMeans::new(2).init(KMeansInit::Random), KMeans::new(3).spherical(true)] {
+        check_estimator(&kmeans, &x, ()).unwrap();
+        check_transformer(&kmeans, &x).unwrap();
+    }
+}
+
+/// The normalizer is not among them: it learns nothing, so any number of features is right.
+#[test]
+fn transformers_conform() {
+    let (x, _) = data();
+    check_transformer(&StandardScaler::new(), &x).unwrap();
+    check_transformer(&MinMaxScaler::new(), &x).unwrap();
+    check_transformer(&MaxAbsScaler::new(), &x).unwrap();
+    check_transformer(&RobustScaler::new(), &x).unwrap();
+    check_transformer(&PolynomialFeatures::new(2), &x).unwrap();
+}
+
+/// Answers with the sum of each row, whatever it holds.
+#[derive(Clone)]
+struct Careless;
+
+impl Estimator for Careless {
+    fn unfitted(&self) -> Self {
+        Self
+    }
+}
+
+impl<S: axonal::ndarray::Data<Elem = f64>> Fit<axonal::ndarray::ArrayBase<S, axonal::ndarray::Ix2>>
+    for Careless
+{
+    type Report = ();
+    fn fit(&mut self, _: &axonal::ndarray::ArrayBase<S, axonal::ndarray::Ix2>, (): ()) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl<S: axonal::ndarray::Data<Elem = f64>> Predict<axonal::ndarray::ArrayBase<S, axonal::ndarray::Ix2>>
+    for Careless
+{
+    type Output = Array1<f64>;
+    fn predict(&self, x: &axonal::ndarray::ArrayBase<S, axonal::ndarray::Ix2>) -> Result<Array1<f64>> {
+        Ok(x.sum_axis(axonal::ndarray::Axis(1)))
+    }
+}
+
+#[test]
+fn an_estimator_that_accepts_nan_is_found_out() {
+    let failure = check_estimator(&Careless, &data().0, ()).unwrap_err().to_string();
+    assert!(failure.contains("Careless") && failure.contains("NaN is accepted"), "{failure}");
+}
