@@ -1,10 +1,12 @@
 //! Adafactor.
 
-use super::{ArrayStep, LearningRate, Optimizer, Step, Tuned, at_least_zero};
+use super::{ArrayStep, LearningRate, Optimizer, Step, Tuned, at_least_zero, sum_of_squares};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::Config;
+use crate::simd::vectorize;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// Steps relative to the size of each weight array, scaled by running mean squares that are kept as the product
 /// of a row's and a column's.
@@ -127,10 +129,10 @@ impl<F: Float> Optimizer<F> for AdafactorRule {
             let squares = MeanSquares::new(shape, first, second);
             let squares = squares.update(grads, decay, rest, F::of(self.epsilon_1));
             let mut total = 0.0;
-            squares.each_scaled(grads, |_, u| total += u.as_f64() * u.as_f64());
+            squares.each_row(grads, |range, row| total += row.sum_of_squares(&grads[range]));
             let size = (total / grads.len().max(1) as f64).sqrt();
             let factor = F::of(alpha / (size / self.clip_threshold).max(1.0));
-            squares.each_scaled(grads, |index, u| params[index] -= factor * u);
+            squares.each_row(grads, |range, row| row.step(&mut params[range.clone()], &grads[range], factor));
         });
     }
 
@@ -161,9 +163,11 @@ impl<'a, F: Float> MeanSquares<'a, F> {
     fn update(mut self, grads: &[F], decay: F, rest: F, epsilon: F) -> Self {
         match &mut self {
             Self::Vector(squares) => {
-                for (v, &g) in squares.iter_mut().zip(grads) {
-                    *v = decay * *v + rest * (g * g + epsilon);
-                }
+                vectorize(|| {
+                    for (v, &g) in squares.iter_mut().zip(grads) {
+                        *v = decay * *v + rest * (g * g + epsilon);
+                    }
+                });
             }
             Self::Matrices { rows, columns, row_means, column_means } => {
                 let (row_share, column_share) = (rest / F::of(*columns as f64), rest / F::of(*rows as f64));
@@ -183,24 +187,18 @@ impl<'a, F: Float> MeanSquares<'a, F> {
         self
     }
 
-    /// Calls `visit` with each gradient over the root of its mean square.
-    fn each_scaled(&self, grads: &[F], mut visit: impl FnMut(usize, F)) {
+    /// Calls `visit` with the places of each row and its mean squares.
+    fn each_row(&self, grads: &[F], mut visit: impl FnMut(Range<usize>, Row<'_, F>)) {
         match self {
-            Self::Vector(squares) => {
-                for (index, (&g, &v)) in grads.iter().zip(squares.iter()).enumerate() {
-                    visit(index, g / v.sqrt());
-                }
-            }
+            Self::Vector(squares) => visit(0..grads.len(), Row { factor: F::one(), squares }),
             Self::Matrices { rows, columns, row_means, column_means } => {
                 let per_matrix = row_means.chunks_exact(*rows).zip(column_means.chunks_exact(*columns));
                 for (matrix, (row_means, column_means)) in per_matrix.enumerate() {
                     let mean = row_means.iter().copied().sum::<F>() / F::of(*rows as f64);
                     for (row, &row_mean) in row_means.iter().enumerate() {
                         let first = (matrix * *rows + row) * *columns;
-                        let of_row = (mean / row_mean).sqrt();
-                        for (column, &column_mean) in column_means.iter().enumerate() {
-                            visit(first + column, grads[first + column] * of_row / column_mean.sqrt());
-                        }
+                        let factor = (mean / row_mean).sqrt();
+                        visit(first..first + *columns, Row { factor, squares: column_means });
                     }
                 }
             }
@@ -208,8 +206,27 @@ impl<'a, F: Float> MeanSquares<'a, F> {
     }
 }
 
+/// What the gradients of a row are scaled by: `factor / √squares`.
+struct Row<'a, F> {
+    factor: F,
+    squares: &'a [F],
+}
+
+impl<F: Float> Row<'_, F> {
+    fn sum_of_squares(&self, grads: &[F]) -> f64 {
+        sum_of_squares(grads, self.squares, |g, v| g * self.factor / v.sqrt())
+    }
+
+    fn step(&self, params: &mut [F], grads: &[F], rate: F) {
+        vectorize(|| {
+            for ((w, &g), &v) in params.iter_mut().zip(grads).zip(self.squares) {
+                *w -= rate * (g * self.factor / v.sqrt());
+            }
+        });
+    }
+}
+
 /// The root of the mean square.
 fn rms<F: Float>(values: &[F]) -> f64 {
-    let total: f64 = values.iter().map(|v| v.as_f64() * v.as_f64()).sum();
-    (total / values.len().max(1) as f64).sqrt()
+    (sum_of_squares(values, values, |v, _| v) / values.len().max(1) as f64).sqrt()
 }

@@ -140,18 +140,26 @@ impl<F: Float> Optimizer<F> for FtrlRule {
         let shrinkage = F::of(2.0 * self.l2_shrinkage_regularization_strength);
         let exponent = F::of(-self.learning_rate_power);
         let (squares, linears) = moments.split_at_mut(params.len());
+        let numbers = params.iter_mut().zip(grads).zip(squares.iter_mut().zip(linears));
         // The square root is exact and a vector instruction; other powers are neither.
-        let root = self.learning_rate_power == -0.5;
-        let power = |n: F| if root { n.sqrt() } else { n.powf(exponent) };
-        vectorize(|| {
-            for (((w, &g), n), z) in params.iter_mut().zip(grads).zip(squares).zip(linears) {
-                let grown = *n + g * g;
-                let strength = power(grown);
-                *z += g + shrinkage * *w - (strength - power(*n)) * inverse * *w;
-                *n = grown;
-                *w = (z.max(-l1).min(l1) - *z) / (strength * inverse + ridge);
-            }
-        });
+        if self.learning_rate_power == -0.5 {
+            return vectorize(|| {
+                for ((w, &g), (n, z)) in numbers {
+                    let grown = *n + g * g;
+                    let strength = grown.sqrt();
+                    *z += g + shrinkage * *w - (strength - n.sqrt()) * inverse * *w;
+                    *n = grown;
+                    *w = (z.max(-l1).min(l1) - *z) / (strength * inverse + ridge);
+                }
+            });
+        }
+        for ((w, &g), (n, z)) in numbers {
+            let grown = *n + g * g;
+            let strength = grown.powf(exponent);
+            *z += g + shrinkage * *w - (strength - n.powf(exponent)) * inverse * *w;
+            *n = grown;
+            *w = (z.max(-l1).min(l1) - *z) / (strength * inverse + ridge);
+        }
     }
 
     fn config(&self) -> Option<Config> {

@@ -1,6 +1,6 @@
 //! LAMB.
 
-use super::{ArrayStep, LearningRate, Optimizer, Step, Tuned, at_least_zero, below_one};
+use super::{ArrayStep, LearningRate, Optimizer, Step, Tuned, at_least_zero, below_one, sum_of_squares};
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::Config;
@@ -99,13 +99,8 @@ impl<F: Float> Optimizer<F> for LambRule {
                     *v += (g * g - *v) * square_rate;
                 }
             });
-            let mut length = 0.0;
-            let mut own_length = 0.0;
-            for ((&w, &m), &v) in params.iter().zip(&*means).zip(&*squares) {
-                let r = direction(m, v).as_f64();
-                length += r * r;
-                own_length += w.as_f64() * w.as_f64();
-            }
+            let own_length = sum_of_squares(params, params, |w, _| w);
+            let length = sum_of_squares(means, squares, direction);
             let ratio = if length > 0.0 && own_length > 0.0 { (own_length / length).sqrt() } else { 1.0 };
             let rate = F::of(learning_rate * ratio);
             vectorize(|| {

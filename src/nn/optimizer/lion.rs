@@ -3,6 +3,7 @@
 use super::{LearningRate, Optimizer, Step, Tuned, below_one};
 use crate::error::Result;
 use crate::float::Float;
+use crate::float::elementary::select;
 use crate::nn::layer::Config;
 use crate::simd::vectorize;
 use serde::{Deserialize, Serialize};
@@ -82,8 +83,8 @@ impl<F: Float> Optimizer<F> for LionRule {
             for ((w, &g), m) in params.iter_mut().zip(grads).zip(moments) {
                 let mix = old * *m + new * g;
                 *m = decay * *m + rest * g;
-                let up = if mix > zero { rate } else { zero };
-                let down = if mix < zero { rate } else { zero };
+                let up = select(mix > zero, rate, zero);
+                let down = select(mix < zero, rate, zero);
                 *w += down - up;
             }
         });

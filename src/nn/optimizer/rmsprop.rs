@@ -102,33 +102,38 @@ impl<F: Float> Optimizer<F> for RmsPropRule {
         let n = params.len();
         let (squares, others) = moments.split_at_mut(n);
         let (means, steps) = others.split_at_mut(if self.centered { n } else { 0 });
-        // The divisor's square stays above 0 where rounding makes the mean square less than the squared mean.
-        let centered = |v: F, a: F| (v - a * a).max(F::zero()) + epsilon;
-        let square = |v: &mut F, g: F| {
-            *v = rho * *v + rest * g * g;
-            *v
-        };
-        let mean = |a: &mut F, g: F| {
-            *a = rho * *a + rest * g;
-            *a
-        };
-        let add = |d: &mut F, step: F| {
-            *d = momentum * *d + step;
-            *d
-        };
         let pairs = params.iter_mut().zip(grads).zip(squares);
-        vectorize(|| match (self.centered, steps.is_empty()) {
-            (false, true) => pairs.for_each(|((w, &g), v)| *w -= rate * g / (square(v, g) + epsilon).sqrt()),
-            (false, false) => pairs
-                .zip(steps)
-                .for_each(|(((w, &g), v), d)| *w -= add(d, rate * g / (square(v, g) + epsilon).sqrt())),
-            (true, true) => pairs
-                .zip(means)
-                .for_each(|(((w, &g), v), a)| *w -= rate * g / centered(square(v, g), mean(a, g)).sqrt()),
-            (true, false) => pairs.zip(means).zip(steps).for_each(|((((w, &g), v), a), d)| {
-                *w -= add(d, rate * g / centered(square(v, g), mean(a, g)).sqrt());
+        match (self.centered, steps.is_empty()) {
+            (false, true) => vectorize(|| {
+                for ((w, &g), v) in pairs {
+                    *v = rho * *v + rest * g * g;
+                    *w -= rate * g / (*v + epsilon).sqrt();
+                }
             }),
-        });
+            (false, false) => vectorize(|| {
+                for (((w, &g), v), d) in pairs.zip(steps) {
+                    *v = rho * *v + rest * g * g;
+                    *d = momentum * *d + rate * g / (*v + epsilon).sqrt();
+                    *w -= *d;
+                }
+            }),
+            // Rounding can make the mean square less than the squared mean; the divisor's square stays above 0.
+            (true, true) => vectorize(|| {
+                for (((w, &g), v), a) in pairs.zip(means) {
+                    *v = rho * *v + rest * g * g;
+                    *a = rho * *a + rest * g;
+                    *w -= rate * g / ((*v - *a * *a).max(F::zero()) + epsilon).sqrt();
+                }
+            }),
+            (true, false) => vectorize(|| {
+                for ((((w, &g), v), a), d) in pairs.zip(means).zip(steps) {
+                    *v = rho * *v + rest * g * g;
+                    *a = rho * *a + rest * g;
+                    *d = momentum * *d + rate * g / ((*v - *a * *a).max(F::zero()) + epsilon).sqrt();
+                    *w -= *d;
+                }
+            }),
+        }
     }
 
     fn config(&self) -> Option<Config> {

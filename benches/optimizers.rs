@@ -1,0 +1,64 @@
+//! Nanoseconds that each update rule takes for a parameter and step, beside copying the same bytes.
+//!
+//! `cargo bench --bench optimizers [-- --quick] [--json FILE]`. The bytes are what a step reads and writes: the
+//! parameters and the moments both ways, the gradients one way.
+
+#![allow(missing_docs, reason = "a bench")]
+
+mod measure;
+
+use axonal::nn::{Optimizer, Step};
+use axonal::prelude::*;
+use measure::Settings;
+use std::hint::black_box;
+
+fn rules() -> Vec<(&'static str, AnyOptimizer<f32>)> {
+    vec![
+        ("sgd", Sgd::default().any()),
+        ("sgd, momentum", Sgd::default().momentum(0.9).any()),
+        ("sgd, nesterov", Sgd::default().momentum(0.9).nesterov(true).any()),
+        ("adam", Adam::default().any()),
+        ("adam, amsgrad", Adam::default().amsgrad(true).any()),
+        ("adamw", AdamW::default().any()),
+        ("nadam", Nadam::default().any()),
+        ("adamax", Adamax::default().any()),
+        ("rmsprop", RmsProp::default().any()),
+        ("rmsprop, momentum", RmsProp::default().momentum(0.9).any()),
+        ("rmsprop, centered", RmsProp::default().centered(true).any()),
+        ("adagrad", Adagrad::default().any()),
+        ("adadelta", Adadelta::default().any()),
+        ("lion", Lion::default().any()),
+        ("ftrl", Ftrl::default().any()),
+        ("lamb", Lamb::default().any()),
+        ("adafactor", Adafactor::default().any()),
+    ]
+}
+
+fn main() {
+    let mut settings = Settings::from_args();
+    let sizes: &[usize] = if settings.quick { &[100_000] } else { &[100_000, 10_000_000] };
+    println!("{:>20} {:>10} {:>12} {:>12} {:>7}", "rule", "parameters", "ns a step", "ns a copy", "ratio");
+    for &n in sizes {
+        let grads: Vec<f32> = (0..n).map(|i| ((i % 1009) as f32 - 504.0) * 1e-3).collect();
+        for (name, optimizer) in rules() {
+            let rule = optimizer.rule();
+            let initial = Optimizer::<f32>::moments(rule);
+            let mut params = vec![0.5f32; n];
+            let mut moments: Vec<f32> = initial.iter().flat_map(|&v| vec![v as f32; n]).collect();
+            let mut number = 0;
+            let step = settings.time(|| {
+                number += 1;
+                rule.update(Step::new(&mut params, black_box(&grads), &mut moments, 1e-6, number));
+            });
+            // Parameters and moments are read and written, gradients read; a copy moves each of its numbers twice.
+            let moved = (2 * (1 + initial.len()) + 1) * n / 2;
+            let (from, mut to) = (vec![1.0f32; moved], vec![0.0f32; moved]);
+            let copy = settings.time(|| to.copy_from_slice(black_box(&from)));
+            let each = |seconds: f64| seconds * 1e9 / n as f64;
+            let (step, copy) = (each(step.median), each(copy.median));
+            println!("{name:>20} {n:>10} {step:>12.3} {copy:>12.3} {:>7.2}", step / copy);
+            settings.row(&format!("{name}, {n}"), &[("ns", step), ("copy_ns", copy), ("ratio", step / copy)]);
+        }
+    }
+    settings.finish();
+}
