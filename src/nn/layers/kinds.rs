@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 /// The layers by their kinds; those that hold others come last, because `inner` makes what they hold.
 macro_rules! kinds {
-    ($($kind:literal => $layer:ty,)*) => {
+    ($($kind:literal => $layer:ty,)* with inner $($outer_kind:literal => $outer:ident,)*) => {
         /// The kinds of these layers in files. Append only: a file names its layers by them.
-        pub(crate) const KINDS: &[&str] = &[$($kind),*];
+        pub(crate) const KINDS: &[&str] = &[$($kind,)* $($outer_kind),*];
 
         /// The layer of a kind from its hyperparameters; `None` for a kind that is not one of these. Layers that
         /// hold others make them by `inner`.
@@ -20,9 +20,9 @@ macro_rules! kinds {
             config: &Config,
             inner: &InnerLayers<'_, F>,
         ) -> Option<Result<Arc<dyn Layer<F>>>> {
-            let _ = inner;
             Some(match kind {
                 $($kind => read::<F, $layer>(kind, config),)*
+                $($outer_kind => $outer::from_config(config, inner).map(|layer| Arc::new(layer) as Arc<dyn Layer<F>>),)*
                 _ => return None,
             })
         }
@@ -78,6 +78,10 @@ kinds! {
     "simple_rnn" => SimpleRnn,
     "lstm" => Lstm,
     "gru" => Gru,
+    with inner
+    "bidirectional" => Bidirectional,
+    "residual" => Residual,
+    "time_distributed" => TimeDistributed,
 }
 
 fn read<F: Float, L: Layer<F> + DeserializeOwned + 'static>(
