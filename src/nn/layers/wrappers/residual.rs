@@ -74,40 +74,15 @@ impl<F: Float> Residual<F> {
     }
 }
 
-/// What stands before the layers' own caches: the pre-activation and the output of each layer, and two blocks
-/// for the gradients between them.
-struct Blocks<'a, F> {
-    z: Vec<&'a mut [F]>,
-    y: Vec<&'a mut [F]>,
-    deltas: [&'a mut [F]; 2],
-    caches: &'a mut [F],
-    /// Where the caches begin in the whole.
-    first: usize,
-}
-
 /// The widest sample between the layers.
 fn widest(nested: &[Nested]) -> usize {
     let sizes = nested.iter().flat_map(|nested| [nested.plan.input_shape(), nested.plan.output_shape()]);
     sizes.map(Shape::size).max().unwrap_or(0)
 }
 
-fn blocks<'a, F>(nested: &[Nested], batch: usize, cache: &'a mut [F]) -> Option<Blocks<'a, F>> {
-    let first = nested.first()?.cache(batch).start;
-    let (mut own, caches) = cache.split_at_mut(first);
-    let mut take = |len: usize| {
-        let (front, rest) = std::mem::take(&mut own).split_at_mut(len);
-        own = rest;
-        front
-    };
-    let (mut z, mut y) = (Vec::with_capacity(nested.len()), Vec::with_capacity(nested.len()));
-    for nested in nested {
-        let outputs = batch * nested.plan.output_shape().size();
-        z.push(take(outputs));
-        y.push(take(outputs));
-    }
-    let widest = batch * widest(nested);
-    let deltas = [take(widest), take(widest)];
-    Some(Blocks { z, y, deltas, caches, first })
+/// Where the pre-activation and then the output of a layer begin, before the layers' own caches.
+fn start(nested: &[Nested], index: usize, batch: usize) -> usize {
+    nested.iter().take(index).map(|nested| 2 * batch * nested.plan.output_shape().size()).sum()
 }
 
 impl<F: Float> Layer<F> for Residual<F> {
@@ -143,9 +118,11 @@ impl<F: Float> Layer<F> for Residual<F> {
         let Forward { x, mut y, params, cache, mut mode, plan, .. } = pass;
         let batch = x.nrows();
         let nested = plan.map_or(&[][..], Plan::nested_layers);
-        let Some(Blocks { mut z, y: mut outputs, caches, first, .. }) = blocks(nested, batch, cache) else {
+        let all = nested;
+        let Some(first) = nested.first().map(|nested| nested.cache(batch).start) else {
             return y.fill(F::nan());
         };
+        let (own, caches) = cache.split_at_mut(first);
         let Some(values) = x.as_slice() else { return };
         for (index, (layer, nested)) in self.layers.iter().zip(nested).enumerate() {
             let mode = match mode.reborrow() {
@@ -154,9 +131,12 @@ impl<F: Float> Layer<F> for Residual<F> {
                 }
                 Mode::Infer { state } => Mode::Infer { state: &state[nested.state.clone()] },
             };
-            let (before, rest) = outputs.split_at_mut(index);
-            let x = before.last().map_or(values, |before| &**before);
-            let y = &mut *rest[0];
+            let [inputs, outputs] =
+                [nested.plan.input_shape(), nested.plan.output_shape()].map(|shape| batch * shape.size());
+            // The output of the layer before ends where this one's numbers begin.
+            let (before, rest) = own.split_at_mut(start(all, index, batch));
+            let x = if index == 0 { values } else { &before[before.len() - inputs..] };
+            let (z, y) = rest[..2 * outputs].split_at_mut(outputs);
             let range = nested.cache(batch);
             let pass = Forward::new(
                 rows(x, nested.plan.input_shape().size()),
@@ -166,12 +146,14 @@ impl<F: Float> Layer<F> for Residual<F> {
                 mode,
             );
             layer.forward(pass.planned(&nested.plan));
-            z[index].copy_from_slice(y);
+            z.copy_from_slice(y);
             nested.plan.declared_activation().apply(nested.plan.output_shape().last(), y);
         }
         y.assign(&x);
-        if let (Some(y), Some(last)) = (y.as_slice_mut(), outputs.last()) {
-            y.iter_mut().zip(last.iter()).for_each(|(y, &last)| *y += last);
+        let end = start(nested, nested.len(), batch);
+        if let Some(y) = y.as_slice_mut() {
+            let last = &own[end - y.len()..end];
+            y.iter_mut().zip(last).for_each(|(y, &last)| *y += last);
         }
     }
 
@@ -179,21 +161,27 @@ impl<F: Float> Layer<F> for Residual<F> {
         let Backward { x, dy, mut dx, dx_needed, params, grads, cache, plan, .. } = pass;
         let batch = x.nrows();
         let nested = plan.map_or(&[][..], Plan::nested_layers);
-        let Some(Blocks { z, y: outputs, deltas, caches, first }) = blocks(nested, batch, cache) else {
+        let all = nested;
+        let Some(first) = nested.first().map(|nested| nested.cache(batch).start) else {
             return dx.fill(F::nan());
         };
+        let (own, caches) = cache.split_at_mut(first);
+        let (values, deltas) = own.split_at_mut(start(nested, nested.len(), batch));
+        let (mut toward_y, mut toward_x) = deltas.split_at_mut(batch * widest(nested));
         let (Some(x), Some(dy), Some(dx)) = (x.as_slice(), dy.as_slice(), dx.as_slice_mut()) else { return };
-        let [mut toward_y, mut toward_x] = deltas;
         toward_y[..dy.len()].copy_from_slice(dy);
         for (index, (layer, nested)) in self.layers.iter().zip(nested).enumerate().rev() {
             let (inputs, width) = (nested.plan.input_shape().size(), nested.plan.output_shape().size());
             let delta = &mut toward_y[..batch * width];
+            let (before, rest) = values.split_at(start(all, index, batch));
+            let x = if index == 0 { x } else { &before[before.len() - batch * inputs..] };
+            let (z, y) = rest[..2 * batch * width].split_at(batch * width);
             let last = nested.plan.output_shape().last();
-            nested.plan.declared_activation().gradient(last, &*z[index], &*outputs[index], delta);
+            nested.plan.declared_activation().gradient(last, z, y, delta);
             let range = nested.cache(batch);
             let pass = Backward::new(
-                rows(if index == 0 { x } else { &*outputs[index - 1] }, inputs),
-                rows(&*outputs[index], width),
+                rows(x, inputs),
+                rows(y, width),
                 rows_mut(delta, width),
                 rows_mut(&mut toward_x[..batch * inputs], inputs),
                 &params[nested.params.clone()],
