@@ -147,6 +147,12 @@ impl RowRng {
         Self { first_row: self.first_row + rows as u64, ..*self }
     }
 
+    /// The same numbers, seen from a layer for which every row is `rows` rows: the steps of a sequence.
+    #[must_use]
+    pub fn repeat(&self, rows: usize) -> Self {
+        Self { first_row: self.first_row.wrapping_mul(rows as u64), ..*self }
+    }
+
     /// Independent numbers for the `index`-th layer inside of a layer made of others.
     #[must_use]
     pub fn child(&self, index: usize) -> Self {

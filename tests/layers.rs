@@ -215,3 +215,35 @@ fn recurrent_layers_answer_as_in_keras() {
     check(answer(rnn.clone(), 3, 4, 2), &[0.405_432, 0.736_053_47]);
     check(answer(rnn.go_backwards(true), 3, 4, 2), &[0.111_447_29, 0.552_888_9]);
 }
+
+#[test]
+fn layers_made_of_others_hold_the_contract() {
+    for all in [false, true] {
+        for merge_mode in [MergeMode::Concat, MergeMode::Sum, MergeMode::Ave, MergeMode::Mul] {
+            holds(&Bidirectional::new(Lstm::new(2).return_sequences(all)).merge_mode(merge_mode), [3, 2]);
+            holds(&Bidirectional::new(Gru::new(2).return_sequences(all)).merge_mode(merge_mode), [4, 1]);
+        }
+    }
+    holds(&TimeDistributed::new(Dense::new(3).activation(Activation::Softmax)), [4, 2]);
+    holds(&TimeDistributed::new(Conv2D::new(2, 2).activation(Activation::Gelu)), [3, 3, 4, 2].as_slice());
+    holds(&TimeDistributed::new(Dropout::new(0.5)), [3, 4]);
+    holds(&TimeDistributed::new(BatchNormalization::default()), [3, 4]);
+    holds(&TimeDistributed::new(Lstm::new(2)), [3, 2, 2]);
+    holds(&Residual::new().add(Dense::new(5).activation(Activation::Gelu)).add(Dense::new(4)), 4);
+    holds(
+        &Residual::new().add(Conv2D::new(3, 3).padding(Padding::Same).activation(Activation::Relu)),
+        [4, 3, 3],
+    );
+    let block = Residual::new().add(BatchNormalization::default()).add(Dropout::new(0.3)).add(Dense::new(3));
+    holds(&Residual::new().add(block).add(LayerNormalization::default()), [2, 3]);
+}
+
+#[test]
+fn layers_too_deep_inside_of_each_other_are_refused() {
+    let mut layer: Residual<f64> = Residual::new().add(Dense::new(3));
+    for _ in 0..20 {
+        layer = Residual::new().add(layer);
+    }
+    let error = layer.plan(&Shape::from(3)).unwrap_err().to_string();
+    assert!(error.contains("at most 16 layers inside of each other"), "{error}");
+}

@@ -4,7 +4,7 @@ use super::cause::Evidence;
 use super::difference::{Comparison, close, compare_again, first};
 use super::stage::{Passed, Purpose, Returned, Stage};
 use super::{CheckFailure, normals, unravel};
-use crate::nn::layer::{Layer, Shape};
+use crate::nn::layer::{Backward, Forward, Layer, Plan, Shape};
 use crate::rng::{Purpose as Use, Rng, RowRng};
 use std::ops::Range;
 
@@ -74,7 +74,32 @@ pub fn check_layer_with<L: Layer<f64> + ?Sized>(
     shape: impl Into<Shape>,
     check: Check,
 ) -> Result<(), CheckFailure> {
-    let shape = shape.into();
+    inspect(&Borrowed(layer), shape.into(), check)
+}
+
+/// A layer behind a reference. The checker is compiled once, for any layer, and not for each anew.
+#[derive(Debug)]
+struct Borrowed<'a, L: ?Sized>(&'a L);
+
+impl<L: Layer<f64> + ?Sized> Layer<f64> for Borrowed<'_, L> {
+    fn kind(&self) -> &'static str {
+        self.0.kind()
+    }
+
+    fn plan(&self, input: &Shape) -> crate::error::Result<Plan> {
+        self.0.plan(input)
+    }
+
+    fn forward(&self, pass: Forward<'_, f64>) {
+        self.0.forward(pass);
+    }
+
+    fn backward(&self, pass: Backward<'_, f64>) {
+        self.0.backward(pass);
+    }
+}
+
+fn inspect(layer: &dyn Layer<f64>, shape: Shape, check: Check) -> Result<(), CheckFailure> {
     let fail = |quantity: &str, problem: String| CheckFailure::new(layer.kind(), quantity, problem);
     let plan =
         layer.plan(&shape).map_err(|error| fail("plan", format!("refuses samples of {shape}: {error}")))?;
@@ -110,7 +135,7 @@ pub fn check_layer_with<L: Layer<f64> + ?Sized>(
 }
 
 /// The initial parameters, moved off zeros and ones.
-fn parameters(plan: &crate::nn::layer::Plan, seed: u64) -> Vec<f64> {
+fn parameters(plan: &Plan, seed: u64) -> Vec<f64> {
     let mut params = Vec::new();
     for (index, spec) in plan.params().iter().enumerate() {
         let mut rng = Rng::new(seed, Use::Initialization, index as u64);
@@ -122,7 +147,7 @@ fn parameters(plan: &crate::nn::layer::Plan, seed: u64) -> Vec<f64> {
 }
 
 /// The initial state, moved upward, because variances must stay positive.
-fn state(plan: &crate::nn::layer::Plan, seed: u64) -> Vec<f64> {
+fn state(plan: &Plan, seed: u64) -> Vec<f64> {
     let mut state = Vec::new();
     for (index, spec) in plan.state_specs().iter().enumerate() {
         let mut rng = Rng::new(seed, Use::Initialization, 1000 + index as u64);
@@ -134,8 +159,8 @@ fn state(plan: &crate::nn::layer::Plan, seed: u64) -> Vec<f64> {
 }
 
 /// A layer under inspection.
-struct Inspection<'a, L: ?Sized> {
-    stage: Stage<'a, L>,
+struct Inspection<'a> {
+    stage: Stage<'a>,
     check: Check,
 }
 
@@ -148,7 +173,7 @@ struct Gradient {
     range: Option<Range<usize>>,
 }
 
-impl<L: Layer<f64> + ?Sized> Inspection<'_, L> {
+impl Inspection<'_> {
     fn fail(&self, quantity: impl Into<String>, problem: impl Into<String>) -> CheckFailure {
         CheckFailure::new(self.stage.layer.kind(), quantity, problem)
     }

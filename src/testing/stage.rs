@@ -16,8 +16,8 @@ pub(super) enum Purpose {
 }
 
 /// A layer and what it is run with.
-pub(super) struct Stage<'a, L: ?Sized> {
-    pub(super) layer: &'a L,
+pub(super) struct Stage<'a> {
+    pub(super) layer: &'a dyn Layer<f64>,
     pub(super) plan: &'a Plan,
     pub(super) params: Vec<f64>,
     pub(super) state: Vec<f64>,
@@ -43,7 +43,7 @@ pub(super) struct Returned {
     pub(super) dx: Vec<f64>,
 }
 
-impl<L: Layer<f64> + ?Sized> Stage<'_, L> {
+impl Stage<'_> {
     pub(super) fn inputs(&self) -> usize {
         self.plan.input_shape().size()
     }

@@ -6,6 +6,7 @@ use crate::{Difference, Outcome, flat, keras_config, shape};
 use axonal::ndarray::{Array2, ArrayView2};
 use axonal::nn::{LossPass, MetricBatch, TargetForm, TargetView};
 use axonal::prelude::*;
+use axonal::rng::RowRng;
 use serde_json::{Map, Value, json};
 
 const TOLERANCE: f64 = 1e-5;
@@ -36,7 +37,7 @@ pub fn run(content: &Value) -> Vec<Outcome> {
     if let Some(layers) = layers.as_object_mut() {
         layers.remove("X");
     }
-    all("layer", &layers, &|name, _| layer(name));
+    all("layer", &layers, &|name, want| layer(name, &content["layers"]["X"], want));
     outcomes
 }
 
@@ -276,6 +277,40 @@ fn constraint(name: &str, w: &Value, want: &Value) -> Compared {
     Ok(difference)
 }
 
-fn layer(name: &str) -> Compared {
-    Err(format!("layer {name}"))
+/// One layer in a network of its own, on the table's samples.
+fn layer(name: &str, x: &Value, want: &Value) -> Compared {
+    let mut difference = Difference::default();
+    let x = Array2::from_shape_vec((shape(x)[0], shape(x)[1]), flat(x)).unwrap();
+    let network = Sequential::new(x.ncols());
+    let network = match name {
+        "bn_default" => return batch_normalization(&x, want),
+        "layer_norm" => network.add(LayerNormalization::default()),
+        "rms_norm" => network.add(RmsNormalization::default()),
+        "unit_norm" => network.add(UnitNormalization::default()),
+        "normalization_adapt" => network.add(Normalization::default().adapt(&x).unwrap()),
+        _ => return Err(format!("layer {name}")),
+    };
+    let model = network.compile(Sgd::new(0.01), MeanSquaredError::default()).unwrap();
+    difference.numbers(name, model.predict(&x).unwrap().as_slice().unwrap(), &flat(want));
+    Ok(difference)
+}
+
+/// Batch normalization by itself: a call of training, then one of inference with the statistics it has left.
+fn batch_normalization(x: &Array2<f64>, want: &Value) -> Compared {
+    let mut difference = Difference::default();
+    let layer = BatchNormalization::default();
+    let plan = Layer::<f64>::plan(&layer, &Shape::from(x.ncols())).unwrap();
+    let params = [1.0, 1.0, 1.0, 0.0, 0.0, 0.0];
+    let mut state = [0.0, 0.0, 0.0, 1.0, 1.0, 1.0];
+    let mut cache = vec![0.0; plan.cache_len(x.nrows())];
+    let mut y = Array2::zeros(x.dim());
+    let mode = Mode::Train { rng: RowRng::new(0, 0, 0), state: &mut state };
+    layer.forward(Forward::new(x.view(), y.view_mut(), &params, &mut cache, mode).planned(&plan));
+    difference.numbers("train_out", y.as_slice().unwrap(), &flat(&want["train_out"]));
+    difference.numbers("moving_mean", &state[..3], &flat(&want["moving_mean"]));
+    difference.numbers("moving_variance", &state[3..], &flat(&want["moving_variance"]));
+    let mode = Mode::Infer { state: &state };
+    layer.forward(Forward::new(x.view(), y.view_mut(), &params, &mut cache, mode).planned(&plan));
+    difference.numbers("infer_out", y.as_slice().unwrap(), &flat(&want["infer_out"]));
+    Ok(difference)
 }

@@ -2,7 +2,8 @@
 //!
 //! What is not there yet is an error that names it; so is an argument that nothing reads.
 
-use axonal::nn::{ActivationLayer, AnyRule, Flatten, Reshape, Tuned};
+use crate::keras_layers;
+use axonal::nn::{AnyRule, Tuned};
 use axonal::prelude::*;
 use serde_json::{Map, Value};
 use std::cell::RefCell;
@@ -11,35 +12,35 @@ use std::collections::BTreeSet;
 pub type Built<T> = std::result::Result<T, String>;
 
 /// The arguments of a class; each is to be read.
-struct Arguments<'a> {
-    class: &'a str,
+pub struct Arguments<'a> {
+    pub class: &'a str,
     values: &'a Map<String, Value>,
     read: RefCell<BTreeSet<&'a str>>,
 }
 
 impl<'a> Arguments<'a> {
     /// The class without its module, and its arguments; `None` for a string.
-    fn of(value: &'a Value) -> Option<Self> {
+    pub fn of(value: &'a Value) -> Option<Self> {
         let values = value.as_object()?;
         let class = values.get("class")?.as_str()?;
         let class = class.rsplit('.').next()?;
         Some(Self { class, values, read: RefCell::new(["class", "name", "dtype"].into()) })
     }
 
-    fn get(&self, key: &'a str) -> Option<&'a Value> {
+    pub fn get(&self, key: &'a str) -> Option<&'a Value> {
         self.read.borrow_mut().insert(key);
         self.values.get(key).filter(|value| !value.is_null())
     }
 
-    fn number(&self, key: &'a str) -> Option<f64> {
+    pub fn number(&self, key: &'a str) -> Option<f64> {
         self.get(key).map(|value| value.as_f64().unwrap_or_else(|| panic!("{key} is {value}")))
     }
 
-    fn whole(&self, key: &'a str) -> Option<usize> {
+    pub fn whole(&self, key: &'a str) -> Option<usize> {
         self.number(key).map(|value| value as usize)
     }
 
-    fn flag(&self, key: &'a str) -> Option<bool> {
+    pub fn flag(&self, key: &'a str) -> Option<bool> {
         self.get(key).and_then(Value::as_bool)
     }
 
@@ -339,7 +340,7 @@ pub fn metric(value: &Value) -> Built<AnyMetric<f64>> {
     a.all_read(metric)
 }
 
-fn activation(value: &Value) -> Built<Activation> {
+pub fn activation(value: &Value) -> Built<Activation> {
     value.as_str().map_or_else(|| Err(format!("activation {value}")), parsed)
 }
 
@@ -391,36 +392,7 @@ pub fn network(input: &[usize], layers: &[Value]) -> Built<Sequential<f64>> {
         let a = Arguments::of(value).ok_or_else(|| format!("layer {value}"))?;
         let network = match a.class {
             "Dense" => network.add(dense(&a)?),
-            "Activation" => {
-                network.add(ActivationLayer::new(activation(a.get("activation").unwrap_or(&Value::Null))?))
-            }
-            "ReLU" => {
-                let (slope, threshold) = (a.number("negative_slope"), a.number("threshold"));
-                let relu =
-                    Activation::relu(slope.unwrap_or(0.0), a.number("max_value"), threshold.unwrap_or(0.0));
-                network.add(ActivationLayer::new(relu))
-            }
-            "LeakyReLU" => {
-                let slope = a.number("negative_slope").unwrap_or(0.3);
-                network.add(ActivationLayer::new(Activation::leaky_relu(slope)))
-            }
-            "ELU" => network.add(ActivationLayer::new(Activation::elu(a.number("alpha").unwrap_or(1.0)))),
-            "Softmax" if a.number("axis").unwrap_or(-1.0) == -1.0 => {
-                network.add(ActivationLayer::new(Activation::Softmax))
-            }
-            "Dropout" if a.number("rate") == Some(0.0) => network.add(Dropout::new(0.0)),
-            "Flatten" => network.add(Flatten::default()),
-            "Reshape" => {
-                let target: Vec<usize> = a
-                    .get("target_shape")
-                    .map(crate::flat)
-                    .unwrap_or_default()
-                    .iter()
-                    .map(|&v| v as usize)
-                    .collect();
-                network.add(Reshape::new(target.as_slice()))
-            }
-            class => return Err(format!("layer {class}")),
+            _ => network.add(keras_layers::layer(&a)?),
         };
         let trainable = a.flag("trainable").unwrap_or(true);
         a.all_read(network.trainable(trainable))

@@ -9,6 +9,7 @@ mod free_weights;
 mod golden;
 mod keras_config;
 mod keras_fit;
+mod keras_layers;
 mod kmeans;
 
 use serde_json::Value;

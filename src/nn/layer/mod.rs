@@ -3,6 +3,79 @@
 //! A layer holds hyperparameters only. Its numbers (parameters, state, caches, gradients) live in flat buffers
 //! that a container owns and hands out as slices, so a layer is a pure function, serves `f32` and `f64` from
 //! one value, is shared by threads, and is tested by calling it.
+//!
+//! # A layer of one's own in six steps
+//! The layer below is `y = exp(-γ ⊙ x²)`, with a learned γ for each feature.
+//!
+//! 1. **The recipe**: a small struct of hyperparameters. No numbers that training changes, no float type, no
+//!    interior mutability; what changes has its place in the buffers. Constructors accept any value; `plan`
+//!    refuses what makes no sense.
+//! 2. **[`kind`](Layer::kind)**: the name in summaries, messages and files, with a namespace of one's own.
+//! 3. **[`plan`](Layer::plan)**: the output's shape, the parameters with their shapes and initializers, the
+//!    state ([`Plan::state`]), what forward hands to backward ([`Plan::cache`] for each sample,
+//!    [`Plan::batch_cache`] for the batch), whether samples depend on each other ([`Plan::rows_depend`]), and an
+//!    activation that the container applies ([`Plan::activation`]). Parameters lie in `params` one after the
+//!    other, in the order of declaration.
+//! 4. **[`forward`](Layer::forward)**: overwrite all of `y`. Noise comes from [`Mode::Train`]'s generator, by the
+//!    sample's row. The sample shape is found in `plan.input_shape()`; `x` and `y` are its rows, flat.
+//! 5. **[`backward`](Layer::backward)**: overwrite all of `dx`, *add* to `grads`. Quote the line of `forward` that
+//!    each line differentiates.
+//! 6. **Proof**: `check_layer` of the module `testing` tries all of it against central differences and says what
+//!    is wrong where; [`config`](Layer::config) and a line in the `Registry` make it a part of files.
+//!
+//! ```
+//! use axonal::prelude::*;
+//! use serde::{Deserialize, Serialize};
+//!
+//! // 1.
+//! #[derive(Debug, Clone, Serialize, Deserialize)]
+//! struct Bump {
+//!     gamma: f64,
+//! }
+//!
+//! impl<F: Float> Layer<F> for Bump {
+//!     // 2.
+//!     fn kind(&self) -> &'static str {
+//!         "example.bump"
+//!     }
+//!     // 3.
+//!     fn plan(&self, input: &Shape) -> Result<Plan> {
+//!         if !self.gamma.is_finite() {
+//!             return Err(Error::invalid_parameter("example.bump", "gamma", self.gamma, "a finite number"));
+//!         }
+//!         Ok(Plan::output(input.clone()).param("gamma", input.clone(), Initializer::Constant(self.gamma)))
+//!     }
+//!     // 4.
+//!     fn forward(&self, Forward { x, mut y, params: gamma, .. }: Forward<'_, F>) {
+//!         for (x, mut y) in x.rows().into_iter().zip(y.rows_mut()) {
+//!             for i in 0..gamma.len() {
+//!                 y[i] = (-gamma[i] * x[i] * x[i]).exp();
+//!             }
+//!         }
+//!     }
+//!     // 5.
+//!     fn backward(&self, Backward { x, y, dy, mut dx, params: gamma, grads: dgamma, .. }: Backward<'_, F>) {
+//!         for row in 0..x.nrows() {
+//!             for i in 0..gamma.len() {
+//!                 // y = exp(-γ x²)  =>  dx = dy y (-2 γ x), dγ += dy y (-x²)
+//!                 let slope = dy[[row, i]] * y[[row, i]];
+//!                 dx[[row, i]] = -F::of(2.0) * slope * gamma[i] * x[[row, i]];
+//!                 dgamma[i] -= slope * x[[row, i]] * x[[row, i]];
+//!             }
+//!         }
+//!     }
+//!     // 6.
+//!     fn config(&self) -> Option<Config> {
+//!         Config::of(self)
+//!     }
+//! }
+//!
+//! # #[cfg(feature = "testing")]
+//! axonal::testing::check_layer(&Bump { gamma: 0.7 }, 5).unwrap();
+//! ```
+//!
+//! A layer made of others declares them with [`Plan::nested`] and hands each its part of the buffers
+//! ([`Plan::nested_layers`] says where they are).
 
 mod config;
 mod finite;

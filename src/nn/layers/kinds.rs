@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 /// The layers by their kinds; those that hold others come last, because `inner` makes what they hold.
 macro_rules! kinds {
-    ($($kind:literal => $layer:ty,)*) => {
+    ($($kind:literal => $layer:ty,)* with inner $($outer_kind:literal => $outer:ident,)*) => {
         /// The kinds of these layers in files. Append only: a file names its layers by them.
-        pub(crate) const KINDS: &[&str] = &[$($kind),*];
+        pub(crate) const KINDS: &[&str] = &[$($kind,)* $($outer_kind),*];
 
         /// The layer of a kind from its hyperparameters; `None` for a kind that is not one of these. Layers that
         /// hold others make them by `inner`.
@@ -20,9 +20,9 @@ macro_rules! kinds {
             config: &Config,
             inner: &InnerLayers<'_, F>,
         ) -> Option<Result<Arc<dyn Layer<F>>>> {
-            let _ = inner;
             Some(match kind {
                 $($kind => read::<F, $layer>(kind, config),)*
+                $($outer_kind => $outer::from_config(config, inner).map(|layer| Arc::new(layer) as Arc<dyn Layer<F>>),)*
                 _ => return None,
             })
         }
@@ -78,6 +78,10 @@ kinds! {
     "simple_rnn" => SimpleRnn,
     "lstm" => Lstm,
     "gru" => Gru,
+    with inner
+    "bidirectional" => Bidirectional,
+    "residual" => Residual,
+    "time_distributed" => TimeDistributed,
 }
 
 fn read<F: Float, L: Layer<F> + DeserializeOwned + 'static>(
@@ -104,5 +108,113 @@ mod tests {
     #[test]
     fn kinds_are_append_only() {
         assert!(KINDS.starts_with(&["activation", "dense", "dropout", "flatten", "reshape"]));
+    }
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod contract {
+    use super::*;
+    use crate::nn::layer::Shape;
+    use crate::testing::{Check, check_layer_with};
+
+    /// A configuration of each kind, and shapes that it takes.
+    const CASES: &[(&str, &str, &[&[usize]])] = &[
+        ("activation", r#"{"activation":"gelu"}"#, &[&[4], &[2, 3]]),
+        ("dense", r#"{"units":3}"#, &[&[4], &[2, 3]]),
+        ("dropout", r#"{"rate":0.5}"#, &[&[4], &[2, 3]]),
+        ("flatten", "{}", &[&[4], &[2, 3]]),
+        ("reshape", r#"{"target":[3,2]}"#, &[&[6], &[2, 3]]),
+        ("re_lu", "{}", &[&[4], &[2, 3]]),
+        ("leaky_re_lu", "{}", &[&[4], &[2, 3]]),
+        ("p_re_lu", r#"{"shared_axes":[1]}"#, &[&[4], &[2, 3]]),
+        ("elu", "{}", &[&[4], &[2, 3]]),
+        ("softmax", r#"{"axis":1}"#, &[&[4], &[2, 3]]),
+        ("batch_normalization", r#"{"momentum":0.9}"#, &[&[4], &[2, 3]]),
+        ("layer_normalization", "{}", &[&[4], &[2, 3]]),
+        ("rms_normalization", "{}", &[&[4], &[2, 3]]),
+        ("group_normalization", r#"{"groups":2}"#, &[&[4], &[3, 2]]),
+        ("unit_normalization", "{}", &[&[4], &[2, 3]]),
+        ("normalization", r#"{"mean":[1.0,2.0],"variance":[4.0,9.0]}"#, &[&[2], &[3, 2]]),
+        ("rescaling", r#"{"scale":0.5}"#, &[&[4], &[2, 3]]),
+        ("activity_regularization", r#"{"l1":0.1}"#, &[&[4], &[2, 3]]),
+        ("alpha_dropout", r#"{"rate":0.3}"#, &[&[4], &[2, 3]]),
+        ("gaussian_dropout", r#"{"rate":0.3}"#, &[&[4], &[2, 3]]),
+        ("gaussian_noise", r#"{"stddev":0.3}"#, &[&[4], &[2, 3]]),
+        ("spatial_dropout1d", r#"{"rate":0.3}"#, &[&[4, 2], &[2, 3]]),
+        ("spatial_dropout2d", r#"{"rate":0.3}"#, &[&[4, 2, 2], &[2, 3, 1]]),
+        ("conv1d", r#"{"filters":2,"kernel_size":2,"padding":"causal"}"#, &[&[4, 2], &[2, 3]]),
+        ("conv2d", r#"{"filters":2,"kernel_size":[2,1],"strides":[1,2]}"#, &[&[4, 2, 2], &[2, 3, 1]]),
+        (
+            "conv2d_transpose",
+            r#"{"filters":2,"kernel_size":[2,1],"padding":"same"}"#,
+            &[&[3, 2, 2], &[2, 3, 1]],
+        ),
+        ("depthwise_conv2d", r#"{"kernel_size":[2,1],"depth_multiplier":2}"#, &[&[3, 2, 2], &[2, 3, 1]]),
+        ("separable_conv2d", r#"{"filters":2,"kernel_size":[2,1]}"#, &[&[3, 2, 2], &[2, 3, 1]]),
+        ("max_pooling1d", "{}", &[&[4, 2], &[2, 3]]),
+        ("max_pooling2d", r#"{"padding":"same"}"#, &[&[3, 4, 2], &[2, 3, 1]]),
+        ("average_pooling1d", r#"{"strides":1}"#, &[&[4, 2], &[2, 3]]),
+        ("average_pooling2d", r#"{"padding":"same"}"#, &[&[3, 4, 2], &[2, 3, 1]]),
+        ("global_max_pooling1d", "{}", &[&[4, 2], &[2, 3]]),
+        ("global_max_pooling2d", r#"{"keepdims":true}"#, &[&[3, 4, 2], &[2, 3, 1]]),
+        ("global_average_pooling1d", "{}", &[&[4, 2], &[2, 3]]),
+        ("global_average_pooling2d", "{}", &[&[3, 4, 2], &[2, 3, 1]]),
+        ("embedding", r#"{"input_dim":5,"output_dim":3}"#, &[&[4], &[2, 3]]),
+        ("permute", r#"{"dims":[2,1]}"#, &[&[4, 2], &[2, 3]]),
+        ("repeat_vector", r#"{"n":3}"#, &[&[4], &[1]]),
+        ("zero_padding1d", r#"{"padding":[[1,2]]}"#, &[&[4, 2], &[2, 3]]),
+        ("zero_padding2d", r#"{"padding":[[1,2],[0,1]]}"#, &[&[4, 2, 1], &[2, 3, 2]]),
+        ("cropping1d", r#"{"cropping":[[1,0]]}"#, &[&[4, 2], &[2, 3]]),
+        ("cropping2d", r#"{"cropping":[[1,0],[0,1]]}"#, &[&[4, 2, 1], &[2, 3, 2]]),
+        ("up_sampling1d", r#"{"size":2}"#, &[&[4, 2], &[2, 3]]),
+        ("up_sampling2d", r#"{"size":[2,1]}"#, &[&[4, 2, 1], &[2, 3, 2]]),
+        ("simple_rnn", r#"{"units":2}"#, &[&[4, 2], &[1, 3]]),
+        ("lstm", r#"{"units":2,"weights":{"return_sequences":true}}"#, &[&[4, 2], &[1, 3]]),
+        ("gru", r#"{"units":2,"weights":{"go_backwards":true}}"#, &[&[4, 2], &[1, 3]]),
+        (
+            "bidirectional",
+            r#"{"layer":{"kind":"lstm","config":{"units":2,"weights":{"return_sequences":true}}}}"#,
+            &[&[3, 2], &[1, 3]],
+        ),
+        (
+            "residual",
+            r#"{"layers":[{"kind":"dense","config":{"units":3,"activation":"gelu"}},{"kind":"dropout","config":{"rate":0.3}}]}"#,
+            &[&[3], &[2, 3]],
+        ),
+        (
+            "time_distributed",
+            r#"{"layer":{"kind":"residual","config":{"layers":[{"kind":"batch_normalization","config":{}}]}}}"#,
+            &[&[2, 3], &[2, 2, 2]],
+        ),
+    ];
+
+    fn made(kind: &str, config: &Config) -> Result<Arc<dyn Layer<f64>>> {
+        from_config(kind, config, &made).unwrap_or_else(|| panic!("no layer of kind {kind}"))
+    }
+
+    #[test]
+    fn every_kind_holds_the_contract_and_comes_back_from_its_configuration() {
+        for kind in KINDS {
+            let case = CASES.iter().find(|case| case.0 == *kind);
+            let (_, config, shapes) = case.unwrap_or_else(|| panic!("no case for layers of kind {kind}"));
+            let layer = made(kind, &Config::from_json(*config)).unwrap();
+            assert_eq!(layer.kind(), *kind);
+            let written = layer.config().unwrap();
+            let again = made(kind, &written).unwrap();
+            assert_eq!(again.config(), Some(written));
+            for shape in *shapes {
+                let integers = (*kind == "embedding").then_some(5);
+                let check = Check { integers, ..Check::default() };
+                check_layer_with(&again, Shape::from(*shape), check).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_names_in_a_configuration_are_refused() {
+        for (kind, config, _) in CASES {
+            let config = config.replacen('{', r#"{"nonsense":1,"#, 1).replace(",}", "}");
+            assert!(made(kind, &Config::from_json(config)).is_err(), "{kind}");
+        }
     }
 }

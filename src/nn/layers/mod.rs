@@ -22,6 +22,7 @@ mod regularization;
 mod reshaping;
 mod rows;
 mod window;
+mod wrappers;
 
 pub use activations::{ActivationLayer, Elu, LeakyRelu, PRelu, Relu, Softmax};
 pub use convolution::{Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D};
@@ -45,6 +46,7 @@ pub use reshaping::{
     ZeroPadding1D, ZeroPadding2D,
 };
 pub use window::{Padding, Size2D};
+pub use wrappers::{Bidirectional, MergeMode, Residual, TimeDistributed};
 
 pub(crate) use kinds::{KINDS, from_config};
 

@@ -1,0 +1,128 @@
+//! One layer at every step.
+
+use super::check_depth;
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::nn::layer::{Backward, Config, Forward, InnerLayers, Layer, LayerConfig, Mode, Plan, Shape};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+use super::super::{rows, rows_mut};
+
+/// Applies one layer to every step of a sequence, with the same weights.
+///
+/// # Shapes
+/// (steps, …) comes out as (steps, …), the rest being what the layer makes of it.
+///
+/// # Parameters
+/// Those of the layer, with `layer/` before their names.
+///
+/// # Errors
+/// In `compile`: samples without a step axis; what the layer says of one step.
+///
+/// # Examples
+/// ```
+/// use axonal::prelude::*;
+/// # fn main() -> Result<()> {
+/// let model: Model<f32> = Sequential::new([10, 28, 28, 1])
+///     .add(TimeDistributed::new(Conv2D::new(8, 3)))
+///     .compile(Adam::default(), MeanSquaredError::default())?;
+/// assert_eq!(model.output_shape(), &Shape::from([10, 26, 26, 8].as_slice()));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct TimeDistributed<F> {
+    layer: Arc<dyn Layer<F>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Recipe {
+    layer: LayerConfig,
+}
+
+impl<F: Float> TimeDistributed<F> {
+    /// Applies this layer to every step.
+    pub fn new(layer: impl Layer<F> + 'static) -> Self {
+        Self { layer: Arc::new(layer) }
+    }
+
+    pub(in super::super) fn from_config(config: &Config, inner: &InnerLayers<'_, F>) -> Result<Self> {
+        let Recipe { layer } = config.read("time_distributed")?;
+        Ok(Self { layer: inner(layer.kind(), &layer.config())? })
+    }
+}
+
+/// The steps of a sequence, and where the layer's cache for all of them is.
+fn steps(plan: &Plan) -> usize {
+    plan.input_shape().dims().first().copied().unwrap_or(1)
+}
+
+impl<F: Float> Layer<F> for TimeDistributed<F> {
+    fn kind(&self) -> &'static str {
+        "time_distributed"
+    }
+
+    fn plan(&self, input: &Shape) -> Result<Plan> {
+        let Some((&steps, step)) = input.dims().split_first() else {
+            return Err(Error::shape("time_distributed", "samples (steps, …)", input));
+        };
+        let step = Shape::from(step);
+        let inner = self.layer.plan(&step)?.input(step);
+        let (activation, regularizer) =
+            (inner.declared_activation(), inner.declared_activity_regularizer().copied());
+        let dims: Vec<usize> = [steps].iter().chain(inner.output_shape().dims()).copied().collect();
+        // A step is a sample of the layer, so its cache is larger than that of a layer inside otherwise is.
+        let per_batch = inner.cache_len(0);
+        let per_sample = (inner.cache_len(1) - per_batch).saturating_mul(steps);
+        let plan = Plan::output(dims).input(input).cache(per_sample).batch_cache(per_batch);
+        let plan = plan.nested_activated("layer", inner);
+        check_depth("time_distributed", plan.activation(activation).activity_regularizer(regularizer))
+    }
+
+    fn forward(&self, Forward { x, mut y, params, cache, mode, plan, .. }: Forward<'_, F>) {
+        let Some((plan, nested)) = plan.and_then(|plan| Some((plan, plan.nested_layers().first()?))) else {
+            return y.fill(F::nan());
+        };
+        let batch = x.nrows() * steps(plan);
+        let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
+        let mode = match mode {
+            Mode::Train { rng, state } => Mode::Train { rng: rng.child(0).repeat(steps(plan)), state },
+            infer @ Mode::Infer { .. } => infer,
+        };
+        let (x, y) =
+            (rows(x, nested.plan.input_shape().size()), rows_mut(y, nested.plan.output_shape().size()));
+        let cache = &mut cache[..nested.plan.cache_len(batch)];
+        self.layer.forward(Forward::new(x, y, params, cache, mode).planned(&nested.plan));
+    }
+
+    fn backward(&self, pass: Backward<'_, F>) {
+        let Backward { x, y, mut dy, mut dx, dx_needed, params, grads, cache, plan, .. } = pass;
+        let Some((plan, nested)) = plan.and_then(|plan| Some((plan, plan.nested_layers().first()?))) else {
+            return dx.fill(F::nan());
+        };
+        let batch = x.nrows() * steps(plan);
+        let (inputs, outputs) = (nested.plan.input_shape().size(), nested.plan.output_shape().size());
+        let (Some(x), Some(y), Some(dy), Some(dx)) =
+            (x.as_slice(), y.as_slice(), dy.as_slice_mut(), dx.as_slice_mut())
+        else {
+            return;
+        };
+        let cache = &mut cache[..nested.plan.cache_len(batch)];
+        let pass = Backward::new(
+            rows(x, inputs),
+            rows(y, outputs),
+            rows_mut(dy, outputs),
+            rows_mut(dx, inputs),
+            params,
+            grads,
+            cache,
+        );
+        self.layer.backward(pass.dx_needed(dx_needed).planned(&nested.plan));
+    }
+
+    fn config(&self) -> Option<Config> {
+        Config::of(&Recipe { layer: LayerConfig::of(&*self.layer)? })
+    }
+}

@@ -1,0 +1,216 @@
+//! Layers from Keras's configurations.
+
+use crate::flat;
+use crate::keras_config::{Arguments, Built, activation};
+use axonal::nn::{MergeMode, Size2D};
+use axonal::prelude::*;
+use serde_json::Value;
+use std::sync::Arc;
+
+type Made = Arc<dyn Layer<f64>>;
+
+/// A size in rows and columns: one number for both, or two.
+fn size(value: &Value) -> Size2D {
+    match flat(value)[..] {
+        [both] => (both as usize).into(),
+        [rows, columns] => (rows as usize, columns as usize).into(),
+        _ => panic!("{value} is no size"),
+    }
+}
+
+/// A size of a sequence: a number, or a list of one.
+fn length(value: &Value) -> usize {
+    flat(value)[0] as usize
+}
+
+fn padding(value: &Value) -> Built<Padding> {
+    match value.as_str() {
+        Some("valid") => Ok(Padding::Valid),
+        Some("same") => Ok(Padding::Same),
+        Some("causal") => Ok(Padding::Causal),
+        _ => Err(format!("padding {value}")),
+    }
+}
+
+fn merge_mode(value: &Value) -> Built<MergeMode> {
+    match value.as_str() {
+        Some("concat") => Ok(MergeMode::Concat),
+        Some("sum") => Ok(MergeMode::Sum),
+        Some("ave") => Ok(MergeMode::Ave),
+        Some("mul") => Ok(MergeMode::Mul),
+        _ => Err(format!("merge mode {value}")),
+    }
+}
+
+fn wholes(value: &Value) -> Vec<usize> {
+    flat(value).iter().map(|&v| v as usize).collect()
+}
+
+fn axes(value: &Value) -> Vec<isize> {
+    flat(value).iter().map(|&v| v as isize).collect()
+}
+
+/// Sets what the configuration names: a reader of the value, then the argument.
+macro_rules! with {
+    ($layer:expr, $a:expr, $($read:expr => $key:ident)*) => {{
+        let mut layer = $layer;
+        $(if let Some(value) = $a.get(stringify!($key)) {
+            layer = layer.$key($read(value));
+        })*
+        layer
+    }};
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().expect("a number")
+}
+
+fn flag(value: &Value) -> bool {
+    value.as_bool().expect("a flag")
+}
+
+/// What convolutions and recurrent layers have in common; the initial weights are given.
+macro_rules! weights {
+    ($layer:expr, $a:expr) => {{
+        let mut layer = with!($layer, $a, flag => use_bias);
+        if let Some(value) = $a.get("activation") {
+            layer = layer.activation(activation(value)?);
+        }
+        for initializer in
+            ["kernel_initializer", "bias_initializer", "recurrent_initializer", "unit_forget_bias"]
+        {
+            let _ = $a.get(initializer);
+        }
+        layer
+    }};
+}
+
+macro_rules! recurrent {
+    ($layer:expr, $a:expr) => {
+        with!(weights!($layer, $a), $a, flag => return_sequences flag => go_backwards)
+    };
+}
+
+macro_rules! gated {
+    ($layer:expr, $a:expr) => {{
+        let mut layer = recurrent!($layer, $a);
+        if let Some(value) = $a.get("recurrent_activation") {
+            layer = layer.recurrent_activation(activation(value)?);
+        }
+        layer
+    }};
+}
+
+/// The layer of a configuration.
+pub fn layer(a: &Arguments<'_>) -> Built<Made> {
+    let need = |key: &'static str| a.get(key).ok_or_else(|| format!("{} without {key}", a.class));
+    let rate = || a.number("rate").unwrap_or_default();
+    let units = || a.whole("units").unwrap_or_default();
+    let pad = || a.get("padding").map_or(Ok(Padding::Valid), padding);
+    let filters = || a.whole("filters").unwrap_or_default();
+    Ok(match a.class {
+        "Activation" => Arc::new(ActivationLayer::new(activation(need("activation")?)?)),
+        "ReLU" => Arc::new(
+            with!(Relu::default(), a, number => max_value number => negative_slope number => threshold),
+        ),
+        "LeakyReLU" => Arc::new(LeakyRelu::new(a.number("negative_slope").unwrap_or(0.3))),
+        "ELU" => Arc::new(Elu::new(a.number("alpha").unwrap_or(1.0))),
+        "PReLU" => {
+            let _ = a.get("alpha_initializer");
+            Arc::new(with!(PRelu::default(), a, axes => shared_axes))
+        }
+        "Softmax" => Arc::new(with!(Softmax::default(), a, |v| number(v) as isize => axis)),
+        "BatchNormalization" => {
+            Arc::new(with!(BatchNormalization::default(), a, |v| number(v) as isize => axis
+            number => momentum number => epsilon flag => center flag => scale))
+        }
+        "LayerNormalization" => Arc::new(with!(LayerNormalization::default(), a, axes => axis
+            number => epsilon flag => center flag => scale)),
+        "RMSNormalization" => Arc::new(with!(RmsNormalization::default(), a, number => epsilon)),
+        "GroupNormalization" => {
+            let layer = GroupNormalization::new(a.whole("groups").unwrap_or(32));
+            Arc::new(with!(layer, a, number => epsilon flag => center flag => scale))
+        }
+        "UnitNormalization" => Arc::new(UnitNormalization::default()),
+        "Rescaling" => Arc::new(with!(Rescaling::new(number(need("scale")?)), a, number => offset)),
+        // Noise is drawn otherwise than in Keras, so a run agrees only without it.
+        "Dropout" if rate() == 0.0 => Arc::new(Dropout::new(0.0)),
+        "GaussianDropout" if rate() == 0.0 => Arc::new(GaussianDropout::new(0.0)),
+        "AlphaDropout" if rate() == 0.0 => Arc::new(AlphaDropout::new(0.0)),
+        "GaussianNoise" if a.number("stddev") == Some(0.0) => Arc::new(GaussianNoise::new(0.0)),
+        "ActivityRegularization" => Arc::new(ActivityRegularization::new(
+            a.number("l1").unwrap_or_default(),
+            a.number("l2").unwrap_or_default(),
+        )),
+        "Conv1D" => {
+            let layer = Conv1D::new(filters(), length(need("kernel_size")?)).padding(pad()?);
+            Arc::new(with!(weights!(layer, a), a, length => strides length => dilation_rate length => groups))
+        }
+        "Conv2D" => {
+            let layer = Conv2D::new(filters(), size(need("kernel_size")?)).padding(pad()?);
+            Arc::new(with!(weights!(layer, a), a, size => strides size => dilation_rate length => groups))
+        }
+        "Conv2DTranspose" => {
+            let layer = Conv2DTranspose::new(filters(), size(need("kernel_size")?)).padding(pad()?);
+            Arc::new(with!(weights!(layer, a), a, size => strides size => dilation_rate))
+        }
+        "DepthwiseConv2D" => {
+            let layer = DepthwiseConv2D::new(size(need("kernel_size")?)).padding(pad()?);
+            Arc::new(with!(weights!(layer, a), a, size => strides size => dilation_rate
+                length => depth_multiplier))
+        }
+        "SeparableConv2D" => {
+            let layer = SeparableConv2D::new(filters(), size(need("kernel_size")?)).padding(pad()?);
+            Arc::new(with!(weights!(layer, a), a, size => strides size => dilation_rate
+                length => depth_multiplier))
+        }
+        "MaxPooling1D" => {
+            let layer = MaxPooling1D::new(a.get("pool_size").map_or(2, length)).padding(pad()?);
+            Arc::new(with!(layer, a, length => strides))
+        }
+        "AveragePooling1D" => {
+            let layer = AveragePooling1D::new(a.get("pool_size").map_or(2, length)).padding(pad()?);
+            Arc::new(with!(layer, a, length => strides))
+        }
+        "MaxPooling2D" => {
+            let layer = MaxPooling2D::new(a.get("pool_size").map_or(2.into(), size)).padding(pad()?);
+            Arc::new(with!(layer, a, size => strides))
+        }
+        "AveragePooling2D" => {
+            let layer = AveragePooling2D::new(a.get("pool_size").map_or(2.into(), size)).padding(pad()?);
+            Arc::new(with!(layer, a, size => strides))
+        }
+        "GlobalMaxPooling1D" => Arc::new(with!(GlobalMaxPooling1D::default(), a, flag => keepdims)),
+        "GlobalMaxPooling2D" => Arc::new(with!(GlobalMaxPooling2D::default(), a, flag => keepdims)),
+        "GlobalAveragePooling1D" => Arc::new(with!(GlobalAveragePooling1D::default(), a, flag => keepdims)),
+        "GlobalAveragePooling2D" => Arc::new(with!(GlobalAveragePooling2D::default(), a, flag => keepdims)),
+        "Embedding" => {
+            let _ = a.get("embeddings_initializer");
+            let dims = [need("input_dim")?, need("output_dim")?].map(length);
+            Arc::new(Embedding::new(dims[0], dims[1]))
+        }
+        "Flatten" => Arc::new(Flatten::default()),
+        "Reshape" => Arc::new(Reshape::new(wholes(need("target_shape")?))),
+        "Permute" => Arc::new(Permute::new(wholes(need("dims")?))),
+        "RepeatVector" => Arc::new(RepeatVector::new(length(need("n")?))),
+        "UpSampling1D" => Arc::new(UpSampling1D::new(a.get("size").map_or(2, length))),
+        "UpSampling2D" => Arc::new(UpSampling2D::new(a.get("size").map_or(2.into(), size))),
+        "ZeroPadding2D" => Arc::new(ZeroPadding2D::new(a.get("padding").map_or(1.into(), size))),
+        "ZeroPadding1D" => Arc::new(ZeroPadding1D::new(a.get("padding").map_or(1, length))),
+        "Cropping2D" => Arc::new(Cropping2D::new(size(need("cropping")?))),
+        "Cropping1D" => Arc::new(Cropping1D::new(length(need("cropping")?))),
+        "SimpleRNN" => Arc::new(recurrent!(SimpleRnn::new(units()), a)),
+        "LSTM" => Arc::new(gated!(Lstm::new(units()), a)),
+        "GRU" if a.flag("reset_after").unwrap_or(true) => Arc::new(gated!(Gru::new(units()), a)),
+        "Bidirectional" => {
+            let mode = a.get("merge_mode").map_or(Ok(MergeMode::Concat), merge_mode)?;
+            let inner = Arguments::of(need("layer")?).ok_or("a layer")?;
+            Arc::new(Bidirectional::new(layer(&inner)?).merge_mode(mode))
+        }
+        "TimeDistributed" => {
+            let inner = Arguments::of(need("layer")?).ok_or("a layer")?;
+            Arc::new(TimeDistributed::new(layer(&inner)?))
+        }
+        class => return Err(format!("layer {class}")),
+    })
+}
