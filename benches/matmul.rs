@@ -38,7 +38,7 @@ fn main() {
         let bias = vec![0.1f32; n];
         let (mut y, mut dw, mut dx) = (matrix(m, n), matrix(k, n), matrix(m, k));
         let flops = 2.0 * (m * k * n) as f64;
-        let mut report = |settings: &mut Settings, form: &str, engine: &str, work: &mut dyn FnMut()| {
+        let report = |settings: &mut Settings, form: &str, engine: &str, work: &mut dyn FnMut()| {
             let timing = settings.time(work);
             let rate = flops / timing.median;
             println!(

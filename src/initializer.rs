@@ -105,6 +105,9 @@ pub enum Initializer {
         /// What stands on the diagonal.
         gain: f64,
     },
+    /// Ones in the second quarter and another initializer for the rest: the bias of an LSTM, whose gates forget
+    /// nothing at first (Jozefowicz et al. 2015).
+    UnitForget(Box<Initializer>),
 }
 
 /// What the variance of a [`Initializer::VarianceScaling`] is divided by.
@@ -189,6 +192,7 @@ impl Initializer {
             Self::LecunNormal => "lecun_normal",
             Self::Orthogonal { .. } => "orthogonal",
             Self::Identity { .. } => "identity",
+            Self::UnitForget(_) => "unit_forget",
         }
     }
 
@@ -236,6 +240,7 @@ impl Initializer {
                 self.check("scale", scale, scale.is_finite() && scale > 0.0, "a finite number above 0")
             }
             Self::Orthogonal { gain } | Self::Identity { gain } => finite("gain", gain),
+            Self::UnitForget(ref rest) => rest.validate(),
             _ => Ok(()),
         }
     }
@@ -278,6 +283,11 @@ impl Initializer {
             Self::TruncatedNormal { mean, stddev } => draw(&mut |rng| mean + stddev * truncated(rng)),
             Self::Orthogonal { gain } => orthogonal(gain, shape, rng, values),
             Self::Identity { gain } => identity(gain, shape, values),
+            Self::UnitForget(ref rest) => {
+                rest.fill(shape, rng, values);
+                let quarter = values.len() / 4;
+                values.iter_mut().skip(quarter).take(quarter).for_each(|value| *value = F::one());
+            }
             _ => {
                 let (scale, mode, distribution) = self.scaling();
                 let variance = scale / fan(shape, mode);
@@ -387,6 +397,7 @@ impl fmt::Display for Initializer {
                 write!(f, "{name}(scale={scale}, mode={mode:?}, distribution={distribution:?})")
             }
             Self::Orthogonal { gain } | Self::Identity { gain } => write!(f, "{name}(gain={gain})"),
+            Self::UnitForget(rest) => write!(f, "{name}({rest})"),
             _ => f.write_str(name),
         }
     }

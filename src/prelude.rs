@@ -13,17 +13,17 @@ pub use crate::model_selection::{
 pub use crate::nn::layers::*;
 pub use crate::nn::{
     Accuracy, Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, AnyLoss, AnyMetric, AnyOptimizer, Auc,
-    Average, Backward, BinaryAccuracy, BinaryCrossentropy, BinaryFocalCrossentropy, Callback,
-    CategoricalAccuracy, CategoricalCrossentropy, CategoricalFocalCrossentropy, CategoricalHinge, Config,
-    Constraint, CosineDecay, CosineDecayRestarts, CosineSimilarity, Curve, Dice, EvaluateOptions, Evaluation,
-    ExponentialDecay, FBeta, FalseNegatives, FalsePositives, FitOptions, Forward, Ftrl, Hinge, History,
-    Huber, InverseTimeDecay, KlDivergence, Lamb, Layer, LearningRate, Lion, LogCosh, Loss, LossFn,
-    LossMetric, MeanAbsoluteError, MeanAbsolutePercentageError, MeanIou, MeanSquaredError,
-    MeanSquaredLogarithmicError, Metric, MetricFn, Mode, Model, Nadam, Optimizer, PiecewiseConstantDecay,
-    Plan, Poisson, PolynomialDecay, Precision, PredictOptions, R2Score, Recall, Reduction, Regularizer,
-    RmsProp, RootMeanSquaredError, Run, SensitivityAtSpecificity, Sequential, Sgd, Shape,
-    SparseCategoricalAccuracy, SparseCategoricalCrossentropy, SparseTopKCategoricalAccuracy, SquaredHinge,
-    TopKCategoricalAccuracy, TrueNegatives, TruePositives, Tversky, Verbose,
+    Backward, BinaryAccuracy, BinaryCrossentropy, BinaryFocalCrossentropy, Callback, CategoricalAccuracy,
+    CategoricalCrossentropy, CategoricalFocalCrossentropy, CategoricalHinge, Config, Constraint, CosineDecay,
+    CosineDecayRestarts, CosineSimilarity, Curve, Dice, EvaluateOptions, Evaluation, ExponentialDecay, FBeta,
+    FalseNegatives, FalsePositives, FitOptions, Forward, Ftrl, Hinge, History, Huber, InverseTimeDecay,
+    KlDivergence, Lamb, Layer, LearningRate, Lion, LogCosh, Loss, LossFn, LossMetric, MeanAbsoluteError,
+    MeanAbsolutePercentageError, MeanIou, MeanSquaredError, MeanSquaredLogarithmicError, Metric, MetricFn,
+    Mode, Model, Nadam, Optimizer, PiecewiseConstantDecay, Plan, Poisson, PolynomialDecay, Precision,
+    PredictOptions, R2Score, Recall, Reduction, Regularizer, RmsProp, RootMeanSquaredError, Run,
+    SensitivityAtSpecificity, Sequential, Sgd, Shape, SparseCategoricalAccuracy,
+    SparseCategoricalCrossentropy, SparseTopKCategoricalAccuracy, SquaredHinge, TopKCategoricalAccuracy,
+    TrueNegatives, TruePositives, Tversky, Verbose,
 };
 pub use crate::persistence::{LoadOptions, Registry};
 pub use crate::pipeline::Pipeline;

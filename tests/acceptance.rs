@@ -1,5 +1,5 @@
 //! Programs as a dependent crate would write them: each is built against this crate from outside and run.
-#![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
 //! Activations against Keras's numbers, against their own slopes, and at the ends of the number line.
-#![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 use axonal::Float;
 use axonal::activation::Activation;

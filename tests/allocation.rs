@@ -1,6 +1,6 @@
 //! A training step allocates nothing after the first, and `predict_into` nothing at all.
 #![allow(unsafe_code, reason = "counting allocations takes a global allocator")]
-#![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 use axonal::ndarray::{Array1, Array2};
 use axonal::prelude::*;

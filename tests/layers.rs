@@ -1,7 +1,8 @@
 //! Every layer holds the contract, over several shapes, strides and paddings.
 #![cfg(feature = "testing")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+use axonal::ndarray::{Array2, Array3};
 use axonal::prelude::*;
 use axonal::testing::{Check, check_layer, check_layer_with};
 
@@ -160,4 +161,57 @@ fn embeddings_hold_the_contract() {
     let check = Check { integers: Some(5), ..Check::default() };
     check_layer_with(&Embedding::new(5, 3), 4, check).unwrap();
     check_layer_with(&Embedding::new(5, 2), [2, 3], check).unwrap();
+}
+
+#[test]
+fn recurrent_layers_hold_the_contract() {
+    for (all, backwards) in [(false, false), (true, false), (false, true), (true, true)] {
+        holds(&SimpleRnn::new(3).return_sequences(all).go_backwards(backwards), [4, 2]);
+        holds(&Lstm::new(3).return_sequences(all).go_backwards(backwards), [4, 2]);
+        holds(&Gru::new(3).return_sequences(all).go_backwards(backwards), [4, 2]);
+    }
+    holds(&SimpleRnn::new(2).use_bias(false).activation(Activation::Silu), [3, 2]);
+    holds(&Lstm::new(2).use_bias(false).activation(Activation::Gelu).unit_forget_bias(false), [3, 2]);
+    holds(&Lstm::new(2).recurrent_activation(Activation::HardSigmoid), [1, 3]);
+    holds(&Gru::new(2).use_bias(false).activation(Activation::Softsign), [3, 2]);
+    holds(&Gru::new(2).recurrent_activation(Activation::Softmax), [2, 3]);
+}
+
+/// The layer's answer to 0, 1, 2, …, with the weights that its initializers make.
+fn answer(layer: impl Layer<f64> + 'static, steps: usize, features: usize, samples: usize) -> Array2<f64> {
+    let x = Array3::from_shape_fn((samples, steps, features), |(i, j, k)| {
+        ((i * steps + j) * features + k) as f64
+    });
+    let model =
+        Sequential::new([steps, features]).add(layer).compile(Adam::default(), MeanSquaredError::default());
+    model.unwrap().predict(&x).unwrap()
+}
+
+/// Numbers of Keras's own tests (`rnn/{lstm,gru,simple_rnn}_test.py`).
+#[test]
+fn recurrent_layers_answer_as_in_keras() {
+    let [kernel, recurrent, bias] = [0.01, 0.02, 0.03].map(Initializer::Constant);
+    let check = |got: Array2<f64>, want: &[f64]| {
+        assert_eq!(got.nrows(), want.len());
+        for (row, want) in got.rows().into_iter().zip(want) {
+            assert!(row.iter().all(|v| (v - want).abs() < 1e-6), "expected {want}, got {row}");
+        }
+    };
+    macro_rules! constant {
+        ($layer:expr) => {
+            $layer
+                .kernel_initializer(kernel.clone())
+                .recurrent_initializer(recurrent.clone())
+                .bias_initializer(bias.clone())
+        };
+    }
+    let lstm = constant!(Lstm::new(3));
+    check(answer(lstm.clone(), 6, 4, 3), &[0.628_868_7, 0.868_991_55, 0.946_077_3]);
+    check(answer(lstm.go_backwards(true), 6, 4, 3), &[0.356_221_65, 0.747_895_24, 0.887_272_6]);
+    let gru = constant!(Gru::new(3));
+    check(answer(gru.clone(), 6, 4, 3), &[0.521_728_9, 0.637_165_9, 0.393_849_64]);
+    check(answer(gru.go_backwards(true), 6, 4, 3), &[0.244_062_59, 0.611_516, 0.392_880_8]);
+    let rnn = constant!(SimpleRnn::new(4));
+    check(answer(rnn.clone(), 3, 4, 2), &[0.405_432, 0.736_053_47]);
+    check(answer(rnn.go_backwards(true), 3, 4, 2), &[0.111_447_29, 0.552_888_9]);
 }

@@ -199,7 +199,10 @@ fn failing_searches_say_why() {
     let build = |_: &f64| Ok(NearestMean::default());
     assert!(says(GridSearch::new([], build, KFold::new(3)).fit(&x, &y)).contains("candidates is empty"));
     assert!(says(GridSearch::new([1.0], build, KFold::new(1)).fit(&x, &y)).contains("n_splits is 1"));
-    assert!(says(GridSearch::new([1.0], build, Vec::<Fold>::new()).fit(&x, &y)).contains("without folds"));
+    assert!(
+        says(GridSearch::new([1.0], build, Vec::<Fold>::new()).fit(&x, &y))
+            .contains("splitter: folds is 0, expected at least 1")
+    );
     let refuse = |_: &f64| -> Result<NearestMean> { Err(Error::invalid_parameter("grid", "shrink", 1, "0")) };
     assert!(says(GridSearch::new([1.0], refuse, KFold::new(3)).fit(&x, &y)).contains("grid: shrink"));
     assert!(

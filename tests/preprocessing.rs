@@ -1,8 +1,11 @@
 //! Transformers: values that scikit-learn gives, ways back, refusals.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-use axonal::ndarray::{Array2, array, s};
+use axonal::ndarray::{Array1, Array2, array, s};
 use axonal::prelude::*;
+use axonal::preprocessing::Impute;
+#[cfg(feature = "pca")]
+use axonal::preprocessing::PcaComponents;
 
 fn says<T>(result: Result<T>) -> String {
     result.err().expect("bad input was accepted").to_string()
@@ -96,4 +99,194 @@ fn standard_scaler_refuses_what_it_cannot_use() {
     assert!(says(scaler.transform(&array![[f64::INFINITY, 0.0]])).contains("inf at [0, 0]"));
     assert_eq!(scaler.transform(&Array2::<f32>::zeros((0, 2))).unwrap().dim(), (0, 2));
     assert!(says(scaler.unfitted().transform(&x)).contains("not fitted"));
+}
+
+/// Every transformer of tables, on `x`: what `fit` says and, where it is fitted, what `transform` says of `z`.
+fn all_say(x: &Array2<f64>, z: &Array2<f64>) -> Vec<String> {
+    fn one<T>(mut transformer: T, x: &Array2<f64>, z: &Array2<f64>) -> String
+    where
+        T: Fit<Array2<f64>> + Transform<Array2<f64>, Output = Array2<f64>>,
+    {
+        transformer
+            .fit(x, ())
+            .and_then(|_| transformer.transform(z))
+            .map_or_else(|e| e.to_string(), |_| "ok".into())
+    }
+    vec![
+        one(StandardScaler::new(), x, z),
+        one(MinMaxScaler::new(), x, z),
+        one(MaxAbsScaler::new(), x, z),
+        one(RobustScaler::new(), x, z),
+        one(OneHotEncoder::new(), x, z),
+        one(OrdinalEncoder::new(), x, z),
+        one(PolynomialFeatures::new(2), x, z),
+        one(SimpleImputer::new(), x, z),
+        one(ColumnTransformer::new().step(StandardScaler::new(), [0]), x, z),
+        #[cfg(feature = "pca")]
+        one(Pca::new(1), x, z),
+    ]
+}
+
+#[test]
+fn every_transformer_refuses_what_none_can_use() {
+    let x = array![[1.0, 2.0], [2.0, 2.0], [1.0, 5.0]];
+    let every = |messages: Vec<String>, word: &str| {
+        for (number, message) in messages.iter().enumerate() {
+            assert!(message.contains(word), "transformer {number}: {message}");
+        }
+    };
+    every(all_say(&x, &x), "ok");
+    every(all_say(&Array2::zeros((0, 2)), &x), "x is empty");
+    every(all_say(&Array2::zeros((3, 0)), &x), "x is empty");
+    every(all_say(&x, &Array2::ones((3, 3))), "x: expected 2 features a row, got 3 features");
+    let mut poisoned = x.clone();
+    poisoned[[1, 0]] = f64::INFINITY;
+    every(all_say(&poisoned, &x), "inf at [1, 0]");
+    let mut unequal = all_say(&x, &poisoned);
+    // To the encoders infinity is a category that they have not seen; a step counts rows and columns of its own.
+    unequal
+        .drain(4..6)
+        .for_each(|message| assert!(message.contains("inf at [1, 0], expected one of"), "{message}"));
+    every(unequal, "inf at [1, 0]");
+}
+
+#[test]
+fn numbers_whose_squares_overflow_are_refused() {
+    let x = array![[1e200], [-1e200], [1e200]];
+    assert!(says(StandardScaler::new().fit(&x, ())).contains("StandardScaler: x is too large"));
+    let x = array![[1e308], [-1e308], [1.5e308], [-1.5e308]];
+    assert!(says(MinMaxScaler::new().fit(&x, ())).contains("MinMaxScaler: x is too large"));
+    assert!(says(RobustScaler::new().fit(&x, ())).contains("RobustScaler: x is too large"));
+    #[cfg(feature = "pca")]
+    assert!(says(Pca::new(1).fit(&array![[1e200, 0.0], [-1e200, 0.0]], ())).contains("Pca: x is too large"));
+}
+
+#[test]
+fn settings_outside_of_their_ranges_are_named() {
+    let x = array![[1.0, 2.0], [2.0, 2.0], [1.0, 5.0]];
+    assert!(
+        says(MinMaxScaler::new().feature_range(1.0, 0.0).fit(&x, ())).contains("feature_range is (1, 0)")
+    );
+    assert!(says(MinMaxScaler::new().feature_range(0.0, f64::NAN).fit(&x, ())).contains("feature_range"));
+    assert!(
+        says(RobustScaler::new().quantile_range(80.0, 20.0).fit(&x, ()))
+            .contains("quantile_range is (80, 20)")
+    );
+    assert!(
+        says(RobustScaler::new().quantile_range(0.0, 101.0).fit(&x, ())).contains("0 <= lo <= hi <= 100")
+    );
+    assert!(
+        says(PolynomialFeatures::new(0).include_bias(false).fit(&x, ()))
+            .contains("at least 1, or include_bias")
+    );
+    assert!(
+        says(PolynomialFeatures::new(900).fit(&Array2::<f64>::ones((1, 30)), ()))
+            .contains("at most 1048576 products")
+    );
+    assert!(says(PolynomialFeatures::new(usize::MAX).fit(&x, ())).contains("at most 1000"));
+    let wide = PolynomialFeatures::new(usize::MAX).interaction_only(true).fit_transform(&x).unwrap();
+    assert_eq!(wide.ncols(), 4, "1, a, b, ab: no more than features");
+    let imputer = |strategy| SimpleImputer::new().strategy(strategy);
+    assert!(says(imputer(Impute::Constant(f64::NAN)).fit(&x, ())).contains("constant is NaN"));
+    let hole = array![[f64::NAN, 1.0], [f64::NAN, 2.0]];
+    assert!(says(imputer(Impute::Median).fit(&hole, ())).contains("at least 1 value in column 0"));
+    assert_eq!(imputer(Impute::Constant(3.0)).fit_transform(&hole).unwrap().column(0), array![3.0, 3.0]);
+    let columns = ColumnTransformer::new;
+    assert!(
+        says(columns().step(StandardScaler::new(), [5]).fit(&x, ()))
+            .contains("columns is 5, expected below 2")
+    );
+    assert!(says(columns().fit(&x, ())).contains("at least 1 step"));
+    #[cfg(feature = "pca")]
+    for (components, word) in [
+        (PcaComponents::Count(3), "from 1 to 2"),
+        (PcaComponents::Count(0), "from 1 to 2"),
+        (PcaComponents::Variance(1.0), "share of the variance"),
+        (PcaComponents::Variance(f64::NAN), "share of the variance"),
+    ] {
+        assert!(says(Pca::new(components).fit(&x, ())).contains(word));
+    }
+}
+
+#[test]
+fn class_numbers_outside_of_the_classes_are_named() {
+    assert!(
+        says(to_categorical::<f32>(&array![0, 3], 3)).contains("y[1]: label 3 is not one of the 3 classes")
+    );
+    assert!(
+        says(to_categorical::<f32>(&array![0_u64, u64::MAX], 3)).contains("y[1]: label 18446744073709551615")
+    );
+    assert!(says(to_categorical::<f32>(&array![0], usize::MAX)).contains("a size that fits into memory"));
+    assert_eq!(to_categorical::<f32>(&Array1::<u8>::zeros(0), 3).unwrap().dim(), (0, 3));
+}
+
+#[test]
+fn label_encoders_know_their_classes() {
+    let encoder = LabelEncoder::from_classes(["b", "a"]).unwrap();
+    assert_eq!(encoder.transform(["a", "b"].as_slice()).unwrap(), array![1, 0]);
+    assert_eq!(says(encoder.transform(["x"].as_slice())), "unknown class \"x\"; known: b, a");
+    assert!(
+        says(encoder.inverse_transform(&array![0, 2])).contains("y[1]: label 2 is not one of the 2 classes")
+    );
+    assert!(says(LabelEncoder::from_classes(["a", "b", "a"])).contains("twice \"a\""));
+    assert!(
+        says(LabelEncoder::new().fit(&Array1::<String>::from_vec(vec![]), ())).contains("classes is empty")
+    );
+    assert!(says(LabelEncoder::new().transform(["x"].as_slice())).contains("not fitted"));
+    let path = std::env::temp_dir().join(format!("axonal-labels-{}.txt", std::process::id()));
+    std::fs::write(&path, "zebra\nant\n").unwrap();
+    assert_eq!(LabelEncoder::from_file(&path).unwrap().classes().unwrap(), ["zebra", "ant"]);
+    std::fs::remove_file(&path).unwrap();
+    assert!(says(LabelEncoder::from_file(&path)).contains("axonal-labels"));
+}
+
+#[test]
+fn encoders_go_back_only_from_what_they_gave() {
+    let x = array![[1.0], [3.0]];
+    let mut ordinal = OrdinalEncoder::new();
+    ordinal.fit(&x, ()).unwrap();
+    for bad in [2.0, 0.5, -1.0, f64::NAN] {
+        assert!(says(ordinal.inverse_transform::<f64>(&array![[bad]])).contains("whole numbers from 0 to 1"));
+    }
+    assert_eq!(ordinal.inverse_transform::<String>(&array![[1.0_f32]]).unwrap(), array![["3"]]);
+    let mut one_hot = OneHotEncoder::new();
+    one_hot.fit(&array![["a"], ["b"]], ()).unwrap();
+    assert!(says(one_hot.inverse_transform::<String>(&array![[0.0, 0.0]])).contains("a 1 for one category"));
+    assert!(
+        says(one_hot.inverse_transform::<f64>(&array![[0.0, 1.0]]))
+            .contains("expected a number, got the text \"b\"")
+    );
+    assert!(says(OneHotEncoder::new().fit(&array![[f64::NAN]], ())).contains("NaN at [0, 0]"));
+    assert_eq!(
+        OneHotEncoder::new().fit_transform(&array![[0.0], [-0.0]]).unwrap().ncols(),
+        1,
+        "both zeros are one"
+    );
+}
+
+#[test]
+fn batches_teach_what_the_whole_teaches() {
+    let x = Array2::from_shape_fn((101, 3), |(row, column)| ((row * 7 + column * 3) % 23) as f64 - 4.0);
+    let (mut standard, mut min_max, mut max_abs) =
+        (StandardScaler::new(), MinMaxScaler::new(), MaxAbsScaler::new());
+    for start in (0..101).step_by(17) {
+        let batch = x.slice(s![start..(start + 17).min(101), ..]);
+        standard.partial_fit(&batch).unwrap();
+        min_max.partial_fit(&batch).unwrap();
+        max_abs.partial_fit(&batch).unwrap();
+    }
+    close(&standard.transform(&x).unwrap(), &StandardScaler::new().fit_transform(&x).unwrap(), 1e-12);
+    assert_eq!(min_max.transform(&x).unwrap(), MinMaxScaler::new().fit_transform(&x).unwrap());
+    assert_eq!(max_abs.transform(&x).unwrap(), MaxAbsScaler::new().fit_transform(&x).unwrap());
+    let other = Array2::<f64>::ones((2, 4));
+    for message in [
+        says(standard.partial_fit(&other)),
+        says(min_max.partial_fit(&other)),
+        says(max_abs.partial_fit(&other)),
+    ] {
+        assert!(message.contains("expected 3 features a row, got 4"), "{message}");
+    }
+    // fit forgets the batches before it.
+    standard.fit(&x, ()).unwrap();
+    close(&standard.transform(&x).unwrap(), &StandardScaler::new().fit_transform(&x).unwrap(), 0.0);
 }

@@ -115,7 +115,7 @@ impl<F: Float> Layer<F> for Linear {
         let n = y.ncols();
         let batch = F::of(y.nrows() as f64);
         if self.0 == Bug::ActivationTwice {
-            dy.zip_mut_with(&y, |dy, &y| *dy = *dy * (F::one() - y * y));
+            dy.zip_mut_with(&y, |dy, &y| *dy *= F::one() - y * y);
         }
         let x = ArrayView2::from_shape(y.dim(), &cache[..y.len()]).unwrap();
         let kernel = square(&params[..n * n]);

@@ -1,3 +1,4 @@
+use super::fold::checked_folds;
 use super::{Fold, FoldTargets, Samples, Splitter};
 use crate::error::Result;
 use crate::estimator::{Estimator, Fit, Score};
@@ -97,7 +98,7 @@ pub fn cross_val_score<X: Samples + ?Sized, Y: FoldTargets>(
     splitter: impl Splitter,
 ) -> Result<Vec<f64>> {
     y.check(x.n_samples())?;
-    let folds = splitter.folds(x.n_samples())?;
+    let folds = checked_folds(&splitter, x.n_samples())?;
     folds.iter().map(|fold| FoldData::<X, Y>::of(x, y, fold).score(estimator)).collect()
 }
 
@@ -140,7 +141,7 @@ pub fn cross_validate<X: Samples + ?Sized, Y: FoldTargets, E: FoldEstimator<X, Y
         let train_score = data.train_score(&estimator)?;
         Ok(FoldReport { test_score, train_score, fit_time, score_time, estimator, fold })
     };
-    let folds = splitter.folds(x.n_samples())?.into_iter().map(validate).collect::<Result<_>>()?;
+    let folds = checked_folds(&splitter, x.n_samples())?.into_iter().map(validate).collect::<Result<_>>()?;
     Ok(CrossValidation { folds })
 }
 

@@ -68,15 +68,24 @@ pub trait Splitter: fmt::Debug {
 
 impl Splitter for [Fold] {
     fn folds(&self, n_samples: usize) -> Result<Vec<Fold>> {
-        for (number, fold) in self.iter().enumerate() {
-            fold.check(n_samples)?;
-            if fold.train.is_empty() || fold.test.is_empty() {
-                let got = format!("{} and {}", fold.train.len(), fold.test.len());
-                return Err(Error::shape(format!("fold {number}"), "at least 1 row in both parts", got));
-            }
-        }
+        check_each(self, n_samples)?;
         Ok(self.to_vec())
     }
+}
+
+/// Refuses no folds at all, one without rows in both parts, and one with rows beyond `n_samples`.
+fn check_each(folds: &[Fold], n_samples: usize) -> Result<()> {
+    if folds.is_empty() {
+        return Err(Error::invalid_parameter("splitter", "folds", 0, "at least 1"));
+    }
+    for (number, fold) in folds.iter().enumerate() {
+        fold.check(n_samples)?;
+        if fold.train.is_empty() || fold.test.is_empty() {
+            let got = format!("{} and {}", fold.train.len(), fold.test.len());
+            return Err(Error::shape(format!("fold {number}"), "at least 1 row in both parts", got));
+        }
+    }
+    Ok(())
 }
 
 impl Splitter for Vec<Fold> {
@@ -91,6 +100,23 @@ impl<S: Splitter + ?Sized> Splitter for &S {
     }
 }
 
+/// The cuts of `splitter`, each of them checked, since anyone may write a splitter.
+pub(super) fn checked_folds(splitter: &impl Splitter, n_samples: usize) -> Result<Vec<Fold>> {
+    let folds = splitter.folds(n_samples)?;
+    check_each(&folds, n_samples)?;
+    Ok(folds)
+}
+
+/// Refuses more row numbers, over all folds, than memory can hold.
+pub(super) fn check_memory(owner: &'static str, n_splits: usize, n_samples: usize) -> Result<()> {
+    let rows = n_splits.checked_mul(n_samples);
+    if rows.is_some_and(|rows| Vec::<usize>::new().try_reserve_exact(rows).is_ok()) {
+        return Ok(());
+    }
+    let got = format!("{n_splits} times {n_samples} rows");
+    Err(Error::invalid_parameter(owner, "n_splits", got, "as many as fit into memory"))
+}
+
 /// Refuses fewer than 2 folds, and fewer samples than folds.
 pub(super) fn check_folds(owner: &'static str, n_splits: usize, n_samples: usize) -> Result<()> {
     if n_splits < 2 {
@@ -99,5 +125,5 @@ pub(super) fn check_folds(owner: &'static str, n_splits: usize, n_samples: usize
     if n_samples < n_splits {
         return Err(Error::TooFewSamples { owner, n_samples, name: "n_splits", needed: n_splits });
     }
-    Ok(())
+    check_memory(owner, n_splits, n_samples)
 }

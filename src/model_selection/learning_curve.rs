@@ -1,4 +1,5 @@
 use super::cross_validation::{FoldData, FoldEstimator, mean_and_std};
+use super::fold::checked_folds;
 use super::{Fold, FoldTargets, Samples, Splitter};
 use crate::error::{Error, Result};
 use ndarray::Array2;
@@ -42,7 +43,7 @@ pub fn learning_curve<X: Samples + ?Sized, Y: FoldTargets>(
     splitter: impl Splitter,
 ) -> Result<LearningCurve> {
     y.check(x.n_samples())?;
-    let folds = splitter.folds(x.n_samples())?;
+    let folds = checked_folds(&splitter, x.n_samples())?;
     let counts = train_counts(shares, folds.first().map_or(0, |fold| fold.train.len()))?;
     let shape = (counts.len(), folds.len());
     let (mut train_scores, mut test_scores) = (Array2::zeros(shape), Array2::zeros(shape));

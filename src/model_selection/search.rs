@@ -1,4 +1,5 @@
 use super::cross_validation::{FoldData, FoldEstimator, mean_and_std};
+use super::fold::checked_folds;
 use super::{FoldTargets, Samples, Splitter};
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Rng};
@@ -70,15 +71,7 @@ impl<P: Clone + Sync, B, C: Splitter> GridSearch<P, B, C> {
         if self.candidates.is_empty() {
             return Err(Error::invalid_parameter("GridSearch", "candidates", "empty", "at least 1"));
         }
-        let folds = self.splitter.folds(x.n_samples())?;
-        if folds.is_empty() {
-            return Err(Error::invalid_parameter(
-                "GridSearch",
-                "splitter",
-                "without folds",
-                "at least 1 fold",
-            ));
-        }
+        let folds = checked_folds(&self.splitter, x.n_samples())?;
         let data: Vec<FoldData<X, Y>> = folds.iter().map(|fold| FoldData::of(x, y, fold)).collect();
         let (params, build) = (&self.candidates, &self.build);
         let score = |job: usize| data[job % data.len()].score(&build(&params[job / data.len()])?);

@@ -1,4 +1,4 @@
-use super::fold::{Fold, Splitter};
+use super::fold::{Fold, Splitter, check_memory};
 use super::split::{Size, counts, random};
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Rng};
@@ -64,6 +64,7 @@ impl Splitter for ShuffleSplit {
         if self.n_splits == 0 {
             return Err(Error::invalid_parameter("ShuffleSplit", "n_splits", 0, "at least 1"));
         }
+        check_memory("ShuffleSplit", self.n_splits, n_samples)?;
         let (n_train, n_test) = counts("ShuffleSplit", self.train, self.test, 0.1, n_samples)?;
         let cut = |number: usize| {
             // The first stream of a seed is train_test_split's.

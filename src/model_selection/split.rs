@@ -1,4 +1,5 @@
 use super::Fold;
+use super::fold::check_memory;
 use super::stratified::{number_classes, rows_by_class};
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Rng};
@@ -152,6 +153,7 @@ pub(super) fn counts(
     default_test: f64,
     n_samples: usize,
 ) -> Result<(usize, usize)> {
+    check_memory(owner, 1, n_samples)?;
     let default = train.is_none().then_some(Size::Share(default_test));
     let n_test =
         test.or(default).map(|size| count(owner, "test_size", size, n_samples, f64::ceil)).transpose()?;

@@ -50,7 +50,7 @@ pub struct FitOptions<'a, F> {
     pub(crate) callbacks: Vec<Box<dyn Callback<F> + 'a>>,
 }
 
-/// The options that a model can keep for [`Fit::fit`](crate::Fit::fit).
+/// The options that a model can keep for [`Fit::fit`](crate::estimator::Fit::fit).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct PlainOptions {

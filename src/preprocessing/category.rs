@@ -168,16 +168,16 @@ impl Categories {
 
 /// The values of one column, each once, ascending; NaN is no category.
 fn occurring<T: CategoryValue>(column: usize, values: ArrayView1<'_, T>) -> Result<Vec<Category>> {
-    let mut found: Vec<Category> = Vec::new();
-    for (row, value) in values.iter().enumerate() {
-        if let Category::Number(number) = value.category()
-            && !number.is_finite()
-        {
-            return Err(Error::non_finite("x", number, [row, column]));
-        }
-        if let Err(place) = found.binary_search_by(|category| value.compare(category).reverse()) {
-            found.insert(place, value.category());
-        }
+    let mut found: Vec<Category> = values.iter().map(CategoryValue::category).collect();
+    let not_finite = |category: &Category| match category {
+        Category::Number(number) => Some(*number).filter(|number| !number.is_finite()),
+        Category::Text(_) => None,
+    };
+    let first = found.iter().enumerate().find_map(|(row, category)| not_finite(category).zip(Some(row)));
+    if let Some((number, row)) = first {
+        return Err(Error::non_finite("x", number, [row, column]));
     }
+    found.sort_unstable_by(|a, b| a.compare(b));
+    found.dedup();
     Ok(found)
 }

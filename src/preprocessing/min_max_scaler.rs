@@ -1,4 +1,4 @@
-use super::{by_column, check_fit, check_transform, divisor, fold_columns};
+use super::{by_column, check_fit, check_learned, check_transform, divisor, fold_columns};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit, Transform};
 use crate::float::Float;
@@ -108,6 +108,8 @@ impl MinMaxScaler {
             min.iter_mut().zip(&seen.min).for_each(|(min, seen)| *min = min.min(*seen));
             max.iter_mut().zip(&seen.max).for_each(|(max, seen)| *max = max.max(*seen));
         }
+        let ranges: Vec<f64> = max.iter().zip(&min).map(|(max, min)| max - min).collect();
+        check_learned("MinMaxScaler", &ranges)?;
         self.seen = Some(Seen { min, max });
         Ok(())
     }

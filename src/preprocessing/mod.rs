@@ -38,7 +38,7 @@ pub use simple_imputer::{Impute, SimpleImputer};
 pub use standard_scaler::StandardScaler;
 pub use to_categorical::{ClassNumber, to_categorical};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::validate;
 use ndarray::{Array2, ArrayBase, Data, Ix2};
@@ -53,6 +53,29 @@ fn check_fit<F: Float, S: Data<Elem = F>>(x: &ArrayBase<S, Ix2>) -> Result<()> {
 fn check_transform<F: Float, S: Data<Elem = F>>(x: &ArrayBase<S, Ix2>, n_features: usize) -> Result<()> {
     validate::features("x", &x.view(), n_features)?;
     validate::finite("x", x)
+}
+
+/// Zeros to write a result of this shape into, unless no memory can hold it.
+fn zeros<F: Float>(owner: &'static str, shape: (usize, usize)) -> Result<Array2<F>> {
+    let len = shape.0.checked_mul(shape.1);
+    if len.is_some_and(|len| Vec::<F>::new().try_reserve_exact(len).is_ok()) {
+        return Ok(Array2::zeros(shape));
+    }
+    let got = format!("{} rows and {} columns", shape.0, shape.1);
+    Err(Error::invalid_parameter(owner, "output", got, "a size that fits into memory"))
+}
+
+/// Refuses what was learned from numbers so large that sums or differences of them overflow.
+fn check_learned(owner: &'static str, learned: &[f64]) -> Result<()> {
+    if learned.iter().all(|value| value.is_finite()) {
+        return Ok(());
+    }
+    Err(Error::invalid_parameter(
+        owner,
+        "x",
+        "too large",
+        "numbers whose sums, differences and squares fit f64",
+    ))
 }
 
 /// `rule(value, a, b)` of every value, with one `a` and one `b` for each column, computed in f64.

@@ -193,7 +193,7 @@ impl<T: CategoryValue, S: Data<Elem = T>> Transform<ArrayBase<S, Ix2>> for OneHo
     fn transform(&self, x: &ArrayBase<S, Ix2>) -> Result<Array2<T::Code>> {
         let categories = self.fitted("transform")?;
         let (starts, n_columns) = self.starts(&categories.0);
-        let mut out = Array2::from_elem((x.nrows(), n_columns), T::Code::of(0.0));
+        let mut out = super::zeros("OneHotEncoder", (x.nrows(), n_columns))?;
         for (position, number) in categories.numbers(x)?.into_iter().enumerate() {
             let (row, feature) = (position / starts.len(), position % starts.len());
             let skipped = self.drop.skipped(categories.0[feature].len());

@@ -65,7 +65,6 @@ impl OrdinalEncoder {
     ///
     /// # Errors
     /// As `transform`, a number that stands for no category, or a category that is no `T`.
-    #[allow(clippy::cast_precision_loss, reason = "a category's number")]
     pub fn inverse_transform<T: TryFrom<Category, Error = Error>>(
         &self,
         codes: &ArrayBase<impl Data<Elem = impl Float>, Ix2>,
@@ -75,8 +74,7 @@ impl OrdinalEncoder {
         let mut values = Vec::with_capacity(codes.len());
         for (row, codes) in codes.rows().into_iter().enumerate() {
             for ((column, code), known) in codes.iter().enumerate().zip(categories) {
-                let found = known.iter().enumerate().find(|(number, _)| *number as f64 == code.as_f64());
-                let Some((_, category)) = found else {
+                let Some(category) = whole(code.as_f64()).and_then(|number| known.get(number)) else {
                     let value = format!("{code} at [{row}, {column}]");
                     let expected = format!("whole numbers from 0 to {}", known.len() - 1);
                     return Err(Error::invalid_parameter("OrdinalEncoder", "x", value, expected));
@@ -90,6 +88,19 @@ impl OrdinalEncoder {
     fn fitted(&self, method: &'static str) -> Result<&Categories> {
         self.categories.as_ref().ok_or(Error::NotFitted { estimator: "OrdinalEncoder", method })
     }
+}
+
+/// The whole number that a float is.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    reason = "numbers that are not whole and small come out as another one"
+)]
+fn whole(code: f64) -> Option<usize> {
+    let number = code as usize;
+    (number as f64 == code).then_some(number)
 }
 
 /// A table of values in row order.

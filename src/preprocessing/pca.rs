@@ -1,4 +1,4 @@
-use super::{check_fit, check_transform};
+use super::{check_fit, check_learned, check_transform};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit, Transform};
 use crate::float::Float;
@@ -245,6 +245,7 @@ impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for Pca {
         let x = x.mapv(F::as_f64);
         let Some(mean) = x.mean_axis(Axis(0)) else { return Ok(()) };
         let centered = x - &mean;
+        check_learned("Pca", &[centered.iter().map(|v| v * v).sum()])?;
         let (variances, mut directions) = if n_samples >= 10 * n_features && n_features <= 1000 {
             by_covariance(&centered)?
         } else {
@@ -257,6 +258,7 @@ impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for Pca {
                 direction.mapv_inplace(|v| -v);
             }
         }
+        check_learned("Pca", &variances)?;
         let variances = Array1::from_vec(variances);
         let total = variances.sum();
         let ratio = if total > 0.0 { &variances / total } else { Array1::zeros(variances.len()) };

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 /// * `include_bias`: begin with a column of ones. Default: true.
 ///
 /// # Errors
-/// More than 2²⁴ products or none at all, data without rows or columns, NaN or infinities in it, another number of
+/// More than 2²⁰ products or none at all, data without rows or columns, NaN or infinities in it, another number of
 /// features than `fit` saw, [`Error::NotFitted`] before `fit`.
 ///
 /// # Examples
@@ -53,7 +53,7 @@ impl Default for PolynomialFeatures {
 }
 
 /// More columns than this are a mistake.
-const MOST_PRODUCTS: usize = 1 << 24;
+const MOST_PRODUCTS: usize = 1 << 20;
 
 impl PolynomialFeatures {
     /// Products of up to `degree` factors.
@@ -100,20 +100,37 @@ impl PolynomialFeatures {
         self.learned.as_ref().ok_or(Error::NotFitted { estimator: "PolynomialFeatures", method })
     }
 
-    /// The products of each degree, grown from those of the degree before; `None` for too many.
-    fn products(&self, n_features: usize) -> Option<Vec<Vec<usize>>> {
+    /// How many products there are but for the bias, up to one more than are allowed.
+    fn count(&self, n_features: usize) -> usize {
+        let (mut total, mut of_degree) = (0_u128, 1_u128);
+        for degree in 1..=self.degree {
+            // Choices of `degree` features, with or without taking one again, from the choices of one fewer.
+            let factor = if self.interaction_only {
+                (n_features + 1).saturating_sub(degree)
+            } else {
+                n_features.saturating_add(degree - 1)
+            };
+            of_degree = of_degree * factor as u128 / degree as u128;
+            total += of_degree;
+            if of_degree == 0 || total > MOST_PRODUCTS as u128 {
+                break;
+            }
+        }
+        usize::try_from(total).unwrap_or(usize::MAX)
+    }
+
+    /// The products of each degree, grown from those of the degree before.
+    fn products(&self, n_features: usize) -> Vec<Vec<usize>> {
         let mut all: Vec<Vec<usize>> = if self.include_bias { vec![vec![]] } else { vec![] };
         let mut last: Vec<Vec<usize>> = vec![vec![]];
         for _ in 0..self.degree {
             let mut next = Vec::new();
             for factors in &last {
                 let first = factors.last().map_or(0, |feature| feature + usize::from(self.interaction_only));
-                for feature in first..n_features {
-                    next.push(factors.iter().copied().chain([feature]).collect());
-                    if all.len() + next.len() > MOST_PRODUCTS {
-                        return None;
-                    }
-                }
+                next.extend(
+                    (first..n_features)
+                        .map(|feature| factors.iter().copied().chain([feature]).collect::<Vec<usize>>()),
+                );
             }
             if next.is_empty() {
                 break;
@@ -121,7 +138,7 @@ impl PolynomialFeatures {
             all.extend_from_slice(&next);
             last = next;
         }
-        Some(all)
+        all
     }
 }
 
@@ -138,14 +155,15 @@ impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for PolynomialFeatures 
         if self.degree > 1000 && !self.interaction_only {
             return Err(refuse("at most 1000".into()));
         }
-        match self.products(n_features) {
-            None => Err(refuse(format!("at most {MOST_PRODUCTS} products of {n_features} features"))),
-            Some(factors) if factors.is_empty() => Err(refuse("at least 1, or include_bias".into())),
-            Some(factors) => {
-                self.learned = Some(Products { n_features, factors });
-                Ok(())
-            }
+        if self.count(n_features) > MOST_PRODUCTS {
+            return Err(refuse(format!("at most {MOST_PRODUCTS} products of {n_features} features")));
         }
+        let factors = self.products(n_features);
+        if factors.is_empty() {
+            return Err(refuse("at least 1, or include_bias".into()));
+        }
+        self.learned = Some(Products { n_features, factors });
+        Ok(())
     }
 }
 
@@ -155,7 +173,7 @@ impl<F: Float, S: Data<Elem = F>> Transform<ArrayBase<S, Ix2>> for PolynomialFea
     fn transform(&self, x: &ArrayBase<S, Ix2>) -> Result<Array2<F>> {
         let products = self.fitted("transform")?;
         check_transform(x, products.n_features)?;
-        let mut out = Array2::zeros((x.nrows(), products.factors.len()));
+        let mut out = super::zeros("PolynomialFeatures", (x.nrows(), products.factors.len()))?;
         for (x, mut out) in x.rows().into_iter().zip(out.rows_mut()) {
             for (product, factors) in out.iter_mut().zip(&products.factors) {
                 *product = factors.iter().fold(F::one(), |product, &feature| product * x[feature]);

@@ -1,4 +1,4 @@
-use super::{by_column, check_fit, check_transform, divisor, quantile};
+use super::{by_column, check_fit, check_learned, check_transform, divisor, quantile};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit, Transform};
 use crate::float::Float;
@@ -142,6 +142,7 @@ impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for RobustScaler {
             center.push(quantile(&sorted, 0.5));
             scale.push(divisor(quantile(&sorted, hi / 100.0) - quantile(&sorted, lo / 100.0)));
         }
+        check_learned("RobustScaler", &scale)?;
         self.learned = Some(Learned { center, scale });
         Ok(())
     }

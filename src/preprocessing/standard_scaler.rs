@@ -1,4 +1,4 @@
-use super::{by_column, check_fit, check_transform};
+use super::{by_column, check_fit, check_learned, check_transform};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit, Transform};
 use crate::float::Float;
@@ -53,6 +53,7 @@ pub struct StandardScaler {
 /// What was learned, one number for each feature.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Moments {
+    n_samples: f64,
     mean: Vec<f64>,
     variance: Vec<f64>,
     scale: Vec<f64>,
@@ -109,6 +110,23 @@ impl StandardScaler {
         Ok(self.moments("scale")?.scale.as_slice().into())
     }
 
+    /// Learns from one more batch; the first one counts as `fit`.
+    ///
+    /// # Errors
+    /// As `fit`, and a batch of another number of features than the ones before.
+    pub fn partial_fit<F: Float, S: Data<Elem = F>>(&mut self, x: &ArrayBase<S, Ix2>) -> Result<()> {
+        check_fit(x)?;
+        let mut moments = Moments::of(x);
+        if let Some(before) = &self.moments {
+            check_transform(x, before.mean.len())?;
+            moments = before.and(&moments);
+        }
+        check_learned("StandardScaler", &moments.mean)?;
+        check_learned("StandardScaler", &moments.variance)?;
+        self.moments = Some(moments);
+        Ok(())
+    }
+
     /// Back from what `transform` gave to the original units.
     ///
     /// # Errors
@@ -153,12 +171,35 @@ impl Moments {
             }
         }
         let variance: Vec<f64> = (squares.iter().zip(&drift))
-            .map(|(square, drift)| ((square - drift * drift / n) / n).max(0.0))
+            .map(|(square, drift)| (square - drift * drift / n) / n)
+            // Rounding may leave less than nothing; NaN, from an overflow, must stay.
+            .map(|variance| if variance < 0.0 { 0.0 } else { variance })
             .collect();
         mean.iter_mut().zip(&drift).for_each(|(mean, drift)| *mean += drift / n);
-        let scale =
-            mean.iter().zip(&variance).map(|(&mean, &variance)| scale_of(mean, variance, n)).collect();
-        Self { mean, variance, scale }
+        Self::new(n, mean, variance)
+    }
+
+    fn new(n_samples: f64, mean: Vec<f64>, variance: Vec<f64>) -> Self {
+        let scale = mean
+            .iter()
+            .zip(&variance)
+            .map(|(&mean, &variance)| scale_of(mean, variance, n_samples))
+            .collect();
+        Self { n_samples, mean, variance, scale }
+    }
+
+    /// The moments of these samples and the `other` ones together.
+    fn and(&self, other: &Self) -> Self {
+        let n = self.n_samples + other.n_samples;
+        let share = other.n_samples / n;
+        let (mut mean, mut variance) = (Vec::new(), Vec::new());
+        for feature in 0..self.mean.len() {
+            let apart = other.mean[feature] - self.mean[feature];
+            let spread = other.variance[feature] - self.variance[feature];
+            mean.push(self.mean[feature] + apart * share);
+            variance.push(self.variance[feature] + spread * share + apart * apart * share * (1.0 - share));
+        }
+        Self::new(n, mean, variance)
     }
 }
 
@@ -172,8 +213,9 @@ impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for StandardScaler {
     type Report = ();
 
     fn fit(&mut self, x: &ArrayBase<S, Ix2>, (): ()) -> Result<()> {
-        check_fit(x)?;
-        self.moments = Some(Moments::of(x));
+        let mut fresh = self.unfitted();
+        fresh.partial_fit(x)?;
+        *self = fresh;
         Ok(())
     }
 }

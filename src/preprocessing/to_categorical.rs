@@ -32,15 +32,7 @@ pub fn to_categorical<F: Float>(
     labels: &ArrayBase<impl Data<Elem = impl ClassNumber>, Ix1>,
     n_classes: usize,
 ) -> Result<Array2<F>> {
-    let len = labels.len().checked_mul(n_classes);
-    if len
-        .and_then(|len| len.checked_mul(size_of::<F>()))
-        .is_none_or(|n| Vec::<u8>::new().try_reserve_exact(n).is_err())
-    {
-        let expected = "a number of classes that fits into memory";
-        return Err(Error::invalid_parameter("to_categorical", "n_classes", n_classes, expected));
-    }
-    let mut rows = Array2::zeros((labels.len(), n_classes));
+    let mut rows = super::zeros("to_categorical", (labels.len(), n_classes))?;
     for (row, &label) in labels.iter().enumerate() {
         match label.try_into() {
             Ok(class) if class < n_classes => rows[[row, class]] = F::one(),

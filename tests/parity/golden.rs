@@ -241,7 +241,7 @@ fn metric(name: &str, data: &Value, case: &Value) -> Compared {
     let (target, prediction) = match name {
         "mse" | "mae" | "rmse" | "r2" | "cosine" | "logcosh" => (of("reg_true"), of("reg_pred")),
         "accuracy_binary" | "precision" | "recall" | "auc_roc" | "auc_pr" | "tp" | "fp" | "tn" | "fn"
-        | "bce" => (of("bin_true"), of("bin_prob")),
+        | "bce" | "sens_at_spec.5" => (of("bin_true"), of("bin_prob")),
         _ => (of("cls_true"), of("cls_prob")),
     };
     let classes = labels(&target.view(), None);

@@ -294,9 +294,9 @@ pub fn metric(value: &Value) -> Built<AnyMetric<f64>> {
         "F1Score" | "FBetaScore" => {
             let f = set!(FBeta::new(a.number("beta").unwrap_or(1.0)), a, number threshold);
             let metric = AnyMetric::new(match a.get("average").and_then(Value::as_str) {
-                Some("micro") => f.average(Average::Micro),
-                Some("macro") => f.average(Average::Macro),
-                Some("weighted") => f.average(Average::Weighted),
+                Some("micro") => f.average(axonal::nn::Average::Micro),
+                Some("macro") => f.average(axonal::nn::Average::Macro),
+                Some("weighted") => f.average(axonal::nn::Average::Weighted),
                 _ => return Err("F-beta without an average".into()),
             });
             metric.named(if a.class == "F1Score" { "f1_score" } else { "fbeta_score" })

@@ -255,6 +255,11 @@ struct Rows<R> {
 
 impl<R: Read> Rows<R> {
     fn new(options: &CsvReader, source: PathBuf, reader: R) -> Result<Self> {
+        if matches!(options.delimiter, b'"' | b'\n' | b'\r' | b'+' | b'-' | b'.' | b'0'..=b'9') {
+            let got = format!("{:?}", char::from(options.delimiter));
+            let expected = "a character that is no part of numbers, quotes or line ends";
+            return Err(Error::invalid_parameter("CsvReader", "delimiter", got, expected));
+        }
         let mut rows = Self {
             options: options.clone(),
             source,

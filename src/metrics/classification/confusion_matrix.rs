@@ -1,5 +1,5 @@
 use super::{Average, ClassScore, check_lengths};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Axis, Data, Ix1};
 use std::fmt;
 use std::fmt::Write as _;
@@ -44,7 +44,7 @@ impl ConfusionMatrix {
     /// Counts the pairs of true and predicted classes.
     ///
     /// # Errors
-    /// No samples, or `y_pred` of another length than `y_true`.
+    /// No samples, `y_pred` of another length than `y_true`, or more classes than a matrix fits into memory for.
     pub fn new(
         y_true: &ArrayBase<impl Data<Elem = usize>, Ix1>,
         y_pred: &ArrayBase<impl Data<Elem = usize>, Ix1>,
@@ -53,6 +53,11 @@ impl ConfusionMatrix {
         let mut labels: Vec<usize> = y_true.iter().chain(y_pred).copied().collect();
         labels.sort_unstable();
         labels.dedup();
+        let n_cells = labels.len().checked_mul(labels.len());
+        if n_cells.is_none_or(|n| Vec::<usize>::new().try_reserve_exact(n).is_err()) {
+            let (got, expected) = (labels.len(), "so few classes that their square fits into memory");
+            return Err(Error::invalid_parameter("ConfusionMatrix", "n_classes", got, expected));
+        }
         let place = |label: &usize| labels.partition_point(|known| known < label);
         let mut counts = Array2::zeros((labels.len(), labels.len()));
         for (truth, predicted) in y_true.iter().zip(y_pred) {

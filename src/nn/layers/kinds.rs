@@ -75,6 +75,9 @@ kinds! {
     "cropping2d" => Cropping2D,
     "up_sampling1d" => UpSampling1D,
     "up_sampling2d" => UpSampling2D,
+    "simple_rnn" => SimpleRnn,
+    "lstm" => Lstm,
+    "gru" => Gru,
 }
 
 fn read<F: Float, L: Layer<F> + DeserializeOwned + 'static>(

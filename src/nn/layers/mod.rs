@@ -17,6 +17,7 @@ mod embedding;
 mod kinds;
 mod normalization;
 mod pooling;
+mod recurrent;
 mod regularization;
 mod reshaping;
 mod rows;
@@ -34,6 +35,7 @@ pub use pooling::{
     AveragePooling1D, AveragePooling2D, GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalMaxPooling1D,
     GlobalMaxPooling2D, MaxPooling1D, MaxPooling2D,
 };
+pub use recurrent::{Gru, Lstm, SimpleRnn};
 pub use regularization::{
     ActivityRegularization, AlphaDropout, Dropout, GaussianDropout, GaussianNoise, SpatialDropout1D,
     SpatialDropout2D,

@@ -163,7 +163,7 @@ pub trait Loss<F: Float>: Debug + Send + Sync {
     /// Refuses hyperparameters outside of their ranges and outputs that it cannot compare.
     ///
     /// # Errors
-    /// [`Error::InvalidParameter`](crate::Error::InvalidParameter), [`Error::Shape`](crate::Error::Shape).
+    /// [`Error::InvalidParameter`], [`Error::Shape`].
     fn validate(&self, output: &Shape) -> Result<()> {
         let _ = output;
         Ok(())

@@ -11,7 +11,7 @@ use crate::nn::workspace::Workspace;
 use ndarray::{Array1, Array2, ArrayBase, ArrayD, ArrayView2, Data, DataMut, Dimension, Ix2};
 
 impl<F: Float> Model<F> {
-    /// [`Predict::predict`](crate::Predict::predict) with a batch size.
+    /// [`Predict::predict`](crate::estimator::Predict::predict) with a batch size.
     ///
     /// # Errors
     /// Samples of another shape, NaN in them, a batch size of 0.

@@ -115,7 +115,7 @@ impl<F: Float> Model<F> {
         self
     }
 
-    /// Keeps options for [`Fit::fit`](crate::Fit::fit). Validation data, sample weights and callbacks belong to
+    /// Keeps options for [`Fit::fit`](crate::estimator::Fit::fit). Validation data, sample weights and callbacks belong to
     /// one run: `fit` refuses a model that was given them here.
     #[must_use]
     pub fn with_fit_options(mut self, options: FitOptions<'_, F>) -> Self {

@@ -180,7 +180,7 @@ pub trait Optimizer<F: Float>: Debug + Send + Sync {
     /// Refuses hyperparameters outside of their ranges.
     ///
     /// # Errors
-    /// [`Error::InvalidParameter`](crate::Error::InvalidParameter) with the rule's and the parameter's name.
+    /// [`Error::InvalidParameter`] with the rule's and the parameter's name.
     fn validate(&self) -> Result<()> {
         Ok(())
     }

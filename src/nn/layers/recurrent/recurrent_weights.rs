@@ -1,0 +1,205 @@
+//! What every recurrent layer says about its weights and its steps.
+
+use super::super::{glorot_uniform, yes, zeros};
+use crate::activation::Activation;
+use crate::initializer::Initializer;
+use crate::nn::constraint::Constraint;
+use crate::nn::layer::{Plan, Shape};
+use crate::nn::regularizer::Regularizer;
+use serde::{Deserialize, Serialize};
+
+/// A kernel for the input, one for the state, a bias, and the direction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RecurrentWeights {
+    #[serde(default = "tanh")]
+    pub(super) activation: Activation,
+    #[serde(default = "yes")]
+    pub(super) use_bias: bool,
+    #[serde(default = "glorot_uniform")]
+    pub(super) kernel_initializer: Initializer,
+    #[serde(default = "orthogonal")]
+    pub(super) recurrent_initializer: Initializer,
+    #[serde(default = "zeros")]
+    pub(super) bias_initializer: Initializer,
+    #[serde(default)]
+    pub(super) kernel_regularizer: Option<Regularizer>,
+    #[serde(default)]
+    pub(super) recurrent_regularizer: Option<Regularizer>,
+    #[serde(default)]
+    pub(super) bias_regularizer: Option<Regularizer>,
+    #[serde(default)]
+    pub(super) activity_regularizer: Option<Regularizer>,
+    #[serde(default)]
+    pub(super) kernel_constraint: Option<Constraint>,
+    #[serde(default)]
+    pub(super) recurrent_constraint: Option<Constraint>,
+    #[serde(default)]
+    pub(super) bias_constraint: Option<Constraint>,
+    #[serde(default)]
+    pub(super) return_sequences: bool,
+    #[serde(default)]
+    pub(super) go_backwards: bool,
+}
+
+fn tanh() -> Activation {
+    Activation::Tanh
+}
+
+fn orthogonal() -> Initializer {
+    Initializer::Orthogonal { gain: 1.0 }
+}
+
+impl Default for RecurrentWeights {
+    fn default() -> Self {
+        Self {
+            activation: tanh(),
+            use_bias: true,
+            kernel_initializer: glorot_uniform(),
+            recurrent_initializer: orthogonal(),
+            bias_initializer: zeros(),
+            kernel_regularizer: None,
+            recurrent_regularizer: None,
+            bias_regularizer: None,
+            activity_regularizer: None,
+            kernel_constraint: None,
+            recurrent_constraint: None,
+            bias_constraint: None,
+            return_sequences: false,
+            go_backwards: false,
+        }
+    }
+}
+
+impl RecurrentWeights {
+    /// Declares kernel, recurrent kernel and bias, for so many features, units and gates.
+    pub(super) fn declare(
+        &self,
+        plan: Plan,
+        [features, units, gates]: [usize; 3],
+        bias_shape: impl Into<Shape>,
+        bias_initializer: Initializer,
+    ) -> Plan {
+        let wide = units.saturating_mul(gates);
+        let plan = plan
+            .param("kernel", [features, wide], self.kernel_initializer.clone())
+            .regularizer(self.kernel_regularizer)
+            .constraint(self.kernel_constraint)
+            .param("recurrent_kernel", [units, wide], self.recurrent_initializer.clone())
+            .regularizer(self.recurrent_regularizer)
+            .constraint(self.recurrent_constraint);
+        let plan = if self.use_bias {
+            plan.param("bias", bias_shape, bias_initializer)
+                .regularizer(self.bias_regularizer)
+                .constraint(self.bias_constraint)
+        } else {
+            plan
+        };
+        plan.activity_regularizer(self.activity_regularizer)
+    }
+}
+
+/// The setters that every layer with [`RecurrentWeights`] in its field `weights` has.
+macro_rules! recurrent_setters {
+    () => {
+        /// What makes the new state; tanh by default.
+        #[must_use]
+        pub fn activation(mut self, activation: Activation) -> Self {
+            self.weights.activation = activation;
+            self
+        }
+
+        /// Whether a bias is added to the sums; yes by default.
+        #[must_use]
+        pub fn use_bias(mut self, use_bias: bool) -> Self {
+            self.weights.use_bias = use_bias;
+            self
+        }
+
+        /// How the kernel starts; Glorot uniform by default.
+        #[must_use]
+        pub fn kernel_initializer(mut self, initializer: Initializer) -> Self {
+            self.weights.kernel_initializer = initializer;
+            self
+        }
+
+        /// How the recurrent kernel starts; orthogonal by default.
+        #[must_use]
+        pub fn recurrent_initializer(mut self, initializer: Initializer) -> Self {
+            self.weights.recurrent_initializer = initializer;
+            self
+        }
+
+        /// How the bias starts; zeros by default.
+        #[must_use]
+        pub fn bias_initializer(mut self, initializer: Initializer) -> Self {
+            self.weights.bias_initializer = initializer;
+            self
+        }
+
+        /// A penalty on the kernel.
+        #[must_use]
+        pub fn kernel_regularizer(mut self, regularizer: Regularizer) -> Self {
+            self.weights.kernel_regularizer = Some(regularizer);
+            self
+        }
+
+        /// A penalty on the recurrent kernel.
+        #[must_use]
+        pub fn recurrent_regularizer(mut self, regularizer: Regularizer) -> Self {
+            self.weights.recurrent_regularizer = Some(regularizer);
+            self
+        }
+
+        /// A penalty on the bias.
+        #[must_use]
+        pub fn bias_regularizer(mut self, regularizer: Regularizer) -> Self {
+            self.weights.bias_regularizer = Some(regularizer);
+            self
+        }
+
+        /// A penalty on the layer's output, divided by the batch size.
+        #[must_use]
+        pub fn activity_regularizer(mut self, regularizer: Regularizer) -> Self {
+            self.weights.activity_regularizer = Some(regularizer);
+            self
+        }
+
+        /// What the kernel is projected to after each update.
+        #[must_use]
+        pub fn kernel_constraint(mut self, constraint: Constraint) -> Self {
+            self.weights.kernel_constraint = Some(constraint);
+            self
+        }
+
+        /// What the recurrent kernel is projected to after each update.
+        #[must_use]
+        pub fn recurrent_constraint(mut self, constraint: Constraint) -> Self {
+            self.weights.recurrent_constraint = Some(constraint);
+            self
+        }
+
+        /// What the bias is projected to after each update.
+        #[must_use]
+        pub fn bias_constraint(mut self, constraint: Constraint) -> Self {
+            self.weights.bias_constraint = Some(constraint);
+            self
+        }
+
+        /// Whether the states of all steps come out, not the last alone; no by default.
+        #[must_use]
+        pub fn return_sequences(mut self, return_sequences: bool) -> Self {
+            self.weights.return_sequences = return_sequences;
+            self
+        }
+
+        /// Whether the sequence is read from its end; no by default. The states come out in the order in which
+        /// they are made.
+        #[must_use]
+        pub fn go_backwards(mut self, go_backwards: bool) -> Self {
+            self.weights.go_backwards = go_backwards;
+            self
+        }
+    };
+}
+pub(super) use recurrent_setters;
