@@ -33,8 +33,8 @@ fn main() -> Result<()> {
                 scope.spawn(move || {
                     for n in 0..predictions / 80 {
                         let row = (n + thread * 7) % rows.len();
-                        let answer = model.predict(&rows[row]).expect("a row that was answered before");
-                        assert_eq!(answer, expected[row], "another answer than a single thread's");
+                        let same = model.predict(&rows[row]).is_ok_and(|answer| answer == expected[row]);
+                        assert!(same, "another answer than a single thread's");
                     }
                 });
             }

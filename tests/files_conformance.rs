@@ -1,4 +1,5 @@
 //! Every estimator keeps to the contract of estimators.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 #![cfg(feature = "testing")]
 
 use axonal::ndarray::{Array1, Array2};

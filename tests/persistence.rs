@@ -1,4 +1,5 @@
 //! Saving and loading: nothing lost, nothing let in.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 #[path = "persistence/anatomy.rs"]
 mod anatomy;
