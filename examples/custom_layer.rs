@@ -71,7 +71,9 @@ impl<F: Float> Layer<F> for WrongBump {
         y.zip_mut_with(&x, |y, &x| *y = (-x * x).exp());
     }
     fn backward(&self, Backward { x, y, dy, mut dx, .. }: Backward<'_, F>) {
-        dx.assign(&(-&dy * &y * &x));
+        dx.assign(&dy);
+        dx.zip_mut_with(&y, |dx, &y| *dx *= y);
+        dx.zip_mut_with(&x, |dx, &x| *dx *= -x);
     }
 }
 

@@ -1,4 +1,5 @@
 //! A million predictions from eight threads on one shared model: the bits of a single thread, and no more memory at
+// ci: skip (runs for minutes; see the docs)
 //! the end than after the first tenth. `cargo run --release --example soak [predictions]`
 use axonal::ndarray::{Array2, Axis};
 use axonal::prelude::*;
