@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 /// use axonal::prelude::*;
 ///
 /// // Two units with the norms 5 and 1.
-/// let mut kernel = [3.0, 1.0, 4.0, 0.0];
+/// let mut kernel: [f64; 4] = [3.0, 1.0, 4.0, 0.0];
 /// Constraint::max_norm(2.0).apply(&[2, 2], &mut kernel);
-/// assert!((kernel[0] - 1.2).abs() < 1e-6 && (kernel[2] - 1.6_f64).abs() < 1e-6 && kernel[1] > 0.999999);
+/// assert!((kernel[0] - 1.2).abs() < 1e-6 && (kernel[2] - 1.6).abs() < 1e-6 && kernel[1] > 0.999999);
 /// ```
 ///
 /// # References

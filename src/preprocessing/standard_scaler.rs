@@ -53,6 +53,8 @@ pub struct StandardScaler {
 /// What was learned, one number for each feature.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Moments {
+    /// Absent in files from before rows could be added; more rows then count alone.
+    #[serde(default)]
     n_samples: f64,
     mean: Vec<f64>,
     variance: Vec<f64>,

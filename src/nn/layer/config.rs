@@ -74,7 +74,7 @@ impl Config {
 ///
 /// let inner = LayerConfig::of::<f32>(&Dropout::new(0.5)).unwrap();
 /// assert_eq!(inner.kind(), "dropout");
-/// assert_eq!(serde_json::to_string(&inner).unwrap(), r#"{"kind":"dropout","config":{"rate":0.5}}"#);
+/// assert_eq!(serde_json::to_string(&inner).unwrap(), r#"{"kind":"dropout","config":{"rate":0.5,"noise_shape":null}}"#);
 /// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
