@@ -5,43 +5,17 @@ use crate::float::Float;
 use crate::nn::callback::{Callback, Progress, Run};
 use crate::nn::fit_options::{FitOptions, PlainOptions, Validation, Verbose};
 use crate::nn::history::{Evaluation, History, Logs};
-use crate::nn::layout::zeros;
 use crate::nn::model::Model;
 use crate::nn::model::data::{Samples, rows_of};
+use crate::nn::model::last_good::LastGood;
 use crate::nn::model::scores::Scores;
+use crate::nn::model::trainer::{Divergence, Trainer};
 use crate::nn::targets::{Prepared, TargetView, Targets};
-use crate::nn::workspace::{Deltas, StepNoise, Workspace};
+use crate::nn::workspace::Workspace;
 use crate::rng::{Purpose, Rng};
-use ndarray::{ArrayBase, ArrayView2, Axis, Data, Dimension, Slice};
+use ndarray::{ArrayBase, Axis, Data, Dimension, Slice};
 use std::io::Write as _;
 use std::time::Instant;
-
-/// The buffers of the training steps of one run; nothing is allocated after they are made.
-struct Trainer<F> {
-    workspace: Workspace<F>,
-    deltas: Deltas<F>,
-    grads: Vec<F>,
-    targets: Prepared<F>,
-    weights: Vec<F>,
-    scores: Scores<F>,
-}
-
-/// What a step found wrong.
-struct Divergence {
-    quantity: &'static str,
-    loss: f64,
-}
-
-/// A model's numbers at the end of the last good epoch, to go back to.
-struct Checkpoint<F> {
-    params: Vec<F>,
-    state: Vec<F>,
-    moments: Vec<F>,
-    iterations: u64,
-    epochs_trained: u64,
-    steps_trained: u64,
-    epoch: Option<usize>,
-}
 
 impl<F: Float> Model<F> {
     /// Trains for some epochs, as Keras's `fit`; a second call goes on where the first ended, so two fits of one
@@ -111,7 +85,7 @@ impl<F: Float> Model<F> {
         let x = x.view().into_dyn();
         let samples = self.samples(x, y.into(), None, None, ["x", "y", "sample_weight"])?;
         let mut trainer = Trainer::new(self, samples.len(), &samples)?;
-        let before = Checkpoint::of(self, None);
+        let before = LastGood::of(self, None);
         let batch = samples.x.view();
         trainer.gather_targets(&samples, 0..samples.len(), None);
         if let Err(divergence) = trainer.step(self, Some(batch), samples.len()) {
@@ -171,160 +145,6 @@ fn split_off<'a, F: Float>(all: &'a Samples<'_, F>, first: usize) -> Samples<'a,
     Samples { x, targets, weights: all.weights.as_ref().map(|weights| weights[first..].to_vec()) }
 }
 
-impl<F: Float> Trainer<F> {
-    fn new(model: &Model<F>, batch: usize, samples: &Samples<'_, F>) -> Result<Self> {
-        let targets = match &samples.targets {
-            Prepared::Values { width, .. } => {
-                Prepared::Values { values: zeros("targets", batch * width)?, width: *width }
-            }
-            Prepared::Labels { width, .. } => {
-                Prepared::Labels { labels: vec![0; batch * width], width: *width }
-            }
-        };
-        Ok(Self {
-            workspace: Workspace::new(&model.layout, batch)?,
-            deltas: Deltas::new(&model.layout, batch)?,
-            grads: zeros("gradients", model.params.len())?,
-            targets,
-            weights: vec![F::zero(); if samples.weights.is_some() { batch } else { 0 }],
-            scores: Scores::new(model),
-        })
-    }
-
-    /// Copies the samples of a batch, in the order given, to where the step finds them.
-    fn gather(&mut self, samples: &Samples<'_, F>, order: &[usize]) {
-        let columns = samples.x.ncols();
-        let Some(x) = samples.x.as_slice() else { return };
-        for (slot, &row) in self.workspace.input.chunks_exact_mut(columns).zip(order) {
-            slot.copy_from_slice(&x[row * columns..][..columns]);
-        }
-        self.gather_targets(samples, 0..order.len(), Some(order));
-    }
-
-    /// Copies the targets and weights of a batch: of the rows named by `order`, or of `range`.
-    fn gather_targets(
-        &mut self,
-        samples: &Samples<'_, F>,
-        range: std::ops::Range<usize>,
-        order: Option<&[usize]>,
-    ) {
-        let row = |slot: usize| order.map_or(range.start + slot, |order| order[slot]);
-        match (&mut self.targets, &samples.targets) {
-            (Prepared::Values { values: slots, width }, Prepared::Values { values, .. }) => {
-                for slot in 0..range.len() {
-                    slots[slot * *width..][..*width].copy_from_slice(&values[row(slot) * *width..][..*width]);
-                }
-            }
-            (Prepared::Labels { labels: slots, width }, Prepared::Labels { labels, .. }) => {
-                for slot in 0..range.len() {
-                    slots[slot * *width..][..*width].copy_from_slice(&labels[row(slot) * *width..][..*width]);
-                }
-            }
-            _ => {}
-        }
-        if let Some(weights) = &samples.weights {
-            for slot in 0..range.len() {
-                self.weights[slot] = weights[row(slot)];
-            }
-        }
-    }
-
-    /// One step: forward, loss and its gradient, backward, update; then the scores of the batch before it.
-    fn step(
-        &mut self,
-        model: &mut Model<F>,
-        x: Option<ArrayView2<'_, F>>,
-        batch: usize,
-    ) -> std::result::Result<(), Divergence> {
-        let layout = model.layout.clone();
-        let logits = model.fused();
-        let noise = StepNoise { seed: model.seed, step: model.steps_trained };
-        self.workspace.train(&layout, &model.params, &mut model.state, noise, x, batch, logits);
-        let targets = self.targets.rows(0, batch);
-        let weights = (!self.weights.is_empty()).then(|| &self.weights[..batch]);
-        let gradient = self.deltas.output_mut(batch * layout.output().size());
-        let loss = model.batch_loss(&self.workspace, batch, targets, weights, Some(gradient));
-        let loss = loss + model.weight_penalty() + self.workspace.activity_penalty(&layout, batch);
-        if !loss.is_finite() {
-            return Err(Divergence { quantity: "loss", loss });
-        }
-        self.grads.fill(F::zero());
-        let finite = self.workspace.backward(
-            &layout,
-            &model.params,
-            &mut self.grads,
-            &mut self.deltas,
-            x,
-            batch,
-            logits,
-        );
-        if !finite {
-            return Err(Divergence { quantity: "gradient of the loss", loss: f64::NAN });
-        }
-        for variable in layout.variables.iter().filter(|variable| variable.trainable) {
-            if let Some(regularizer) = variable.regularizer {
-                let range = variable.range.clone();
-                regularizer.add_gradient(1.0, &model.params[range.clone()], &mut self.grads[range]);
-            }
-        }
-        model.updater.step(&layout, &mut model.params, &mut self.grads);
-        model.steps_trained += 1;
-        self.scores.add_loss(loss, batch);
-        if self.scores.has_metrics() {
-            model.finish_output(&mut self.workspace, batch);
-            let weights = (!self.weights.is_empty()).then(|| &self.weights[..batch]);
-            self.scores.add_metrics(
-                self.workspace.output(batch),
-                batch,
-                self.targets.rows(0, batch),
-                weights,
-            );
-        }
-        Ok(())
-    }
-}
-
-impl Divergence {
-    fn at(self, epoch: usize, batch: usize, learning_rate: f64, last_good_epoch: Option<usize>) -> Error {
-        let Self { quantity, loss } = self;
-        Error::Diverged { quantity, epoch: epoch + 1, batch: batch + 1, loss, learning_rate, last_good_epoch }
-    }
-}
-
-impl<F: Float> Checkpoint<F> {
-    fn of(model: &Model<F>, epoch: Option<usize>) -> Self {
-        Self {
-            params: model.params.clone(),
-            state: model.state.clone(),
-            moments: model.updater.moments.clone(),
-            iterations: model.updater.iterations,
-            epochs_trained: model.epochs_trained,
-            steps_trained: model.steps_trained,
-            epoch,
-        }
-    }
-
-    /// Takes over the model's numbers; allocates nothing.
-    fn update(&mut self, model: &Model<F>, epoch: usize) {
-        self.params.copy_from_slice(&model.params);
-        self.state.copy_from_slice(&model.state);
-        self.moments.copy_from_slice(&model.updater.moments);
-        self.iterations = model.updater.iterations;
-        self.epochs_trained = model.epochs_trained;
-        self.steps_trained = model.steps_trained;
-        self.epoch = Some(epoch);
-    }
-
-    fn restore(&self, model: &mut Model<F>) {
-        model.params.copy_from_slice(&self.params);
-        model.state.copy_from_slice(&self.state);
-        model.updater.moments.copy_from_slice(&self.moments);
-        model.updater.iterations = self.iterations;
-        model.epochs_trained = self.epochs_trained;
-        model.steps_trained = self.steps_trained;
-    }
-}
-
 /// One call of `fit`: what is learned from, what is judged by, and where the run stands.
 struct Session<'a, F> {
     samples: &'a Samples<'a, F>,
@@ -337,7 +157,7 @@ struct Session<'a, F> {
     /// The loss and the metrics, then the same of the validation, then the learning rate.
     epoch_logs: Logs,
     progress: Progress,
-    checkpoint: Checkpoint<F>,
+    last_good: LastGood<F>,
     history: History,
 }
 
@@ -378,7 +198,7 @@ impl<'a, F: Float> Session<'a, F> {
             order: Vec::with_capacity(n),
             epoch_logs: Logs::with_keys(names),
             progress,
-            checkpoint: Checkpoint::of(model, None),
+            last_good: LastGood::of(model, None),
             history: History::default(),
         })
     }
@@ -409,12 +229,12 @@ impl<'a, F: Float> Session<'a, F> {
             self.call(model, callbacks, |callback, run| callback.on_epoch_begin(run))?;
             if let Err(divergence) = self.epoch(model, callbacks)? {
                 let batch = self.progress.batch;
-                let error = divergence.at(epoch, batch, model.learning_rate(), self.checkpoint.epoch);
-                self.checkpoint.restore(model);
+                let error = divergence.at(epoch, batch, model.learning_rate(), self.last_good.epoch);
+                self.last_good.restore(model);
                 return Err(error);
             }
             model.epochs_trained += 1;
-            self.checkpoint.update(model, epoch + 1);
+            self.last_good.update(model, epoch + 1);
             self.judge(model, epoch);
             self.progress.logs.assign(&self.epoch_logs);
             self.call(model, callbacks, |callback, run| callback.on_epoch_end(run))?;

@@ -4,8 +4,10 @@ mod answer;
 mod data;
 mod estimate;
 mod fit;
+mod last_good;
 mod scores;
 mod summary;
+mod trainer;
 mod weights;
 
 pub use summary::Summary;

@@ -1,0 +1,153 @@
+//! One training step: gather, forward, loss, backward, update.
+
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::nn::layout::zeros;
+use crate::nn::model::Model;
+use crate::nn::model::data::Samples;
+use crate::nn::model::scores::Scores;
+use crate::nn::targets::Prepared;
+use crate::nn::workspace::{Deltas, StepNoise, Workspace};
+use ndarray::ArrayView2;
+
+/// The buffers of the training steps of one run; nothing is allocated after they are made.
+pub(super) struct Trainer<F> {
+    pub(super) workspace: Workspace<F>,
+    deltas: Deltas<F>,
+    grads: Vec<F>,
+    targets: Prepared<F>,
+    weights: Vec<F>,
+    pub(super) scores: Scores<F>,
+}
+
+/// What a step found wrong.
+pub(super) struct Divergence {
+    pub(super) quantity: &'static str,
+    pub(super) loss: f64,
+}
+
+impl<F: Float> Trainer<F> {
+    pub(super) fn new(model: &Model<F>, batch: usize, samples: &Samples<'_, F>) -> Result<Self> {
+        let targets = match &samples.targets {
+            Prepared::Values { width, .. } => {
+                Prepared::Values { values: zeros("targets", batch * width)?, width: *width }
+            }
+            Prepared::Labels { width, .. } => {
+                Prepared::Labels { labels: vec![0; batch * width], width: *width }
+            }
+        };
+        Ok(Self {
+            workspace: Workspace::new(&model.layout, batch)?,
+            deltas: Deltas::new(&model.layout, batch)?,
+            grads: zeros("gradients", model.params.len())?,
+            targets,
+            weights: vec![F::zero(); if samples.weights.is_some() { batch } else { 0 }],
+            scores: Scores::new(model),
+        })
+    }
+
+    /// Copies the samples of a batch, in the order given, to where the step finds them.
+    pub(super) fn gather(&mut self, samples: &Samples<'_, F>, order: &[usize]) {
+        let columns = samples.x.ncols();
+        let Some(x) = samples.x.as_slice() else { return };
+        for (slot, &row) in self.workspace.input.chunks_exact_mut(columns).zip(order) {
+            slot.copy_from_slice(&x[row * columns..][..columns]);
+        }
+        self.gather_targets(samples, 0..order.len(), Some(order));
+    }
+
+    /// Copies the targets and weights of a batch: of the rows named by `order`, or of `range`.
+    pub(super) fn gather_targets(
+        &mut self,
+        samples: &Samples<'_, F>,
+        range: std::ops::Range<usize>,
+        order: Option<&[usize]>,
+    ) {
+        let row = |slot: usize| order.map_or(range.start + slot, |order| order[slot]);
+        match (&mut self.targets, &samples.targets) {
+            (Prepared::Values { values: slots, width }, Prepared::Values { values, .. }) => {
+                for slot in 0..range.len() {
+                    slots[slot * *width..][..*width].copy_from_slice(&values[row(slot) * *width..][..*width]);
+                }
+            }
+            (Prepared::Labels { labels: slots, width }, Prepared::Labels { labels, .. }) => {
+                for slot in 0..range.len() {
+                    slots[slot * *width..][..*width].copy_from_slice(&labels[row(slot) * *width..][..*width]);
+                }
+            }
+            _ => {}
+        }
+        if let Some(weights) = &samples.weights {
+            for slot in 0..range.len() {
+                self.weights[slot] = weights[row(slot)];
+            }
+        }
+    }
+
+    /// One step: forward, loss and its gradient, backward, update; then the scores of the batch before it.
+    pub(super) fn step(
+        &mut self,
+        model: &mut Model<F>,
+        x: Option<ArrayView2<'_, F>>,
+        batch: usize,
+    ) -> std::result::Result<(), Divergence> {
+        let layout = model.layout.clone();
+        let logits = model.fused();
+        let noise = StepNoise { seed: model.seed, step: model.steps_trained };
+        self.workspace.train(&layout, &model.params, &mut model.state, noise, x, batch, logits);
+        let targets = self.targets.rows(0, batch);
+        let weights = (!self.weights.is_empty()).then(|| &self.weights[..batch]);
+        let gradient = self.deltas.output_mut(batch * layout.output().size());
+        let loss = model.batch_loss(&self.workspace, batch, targets, weights, Some(gradient));
+        let loss = loss + model.weight_penalty() + self.workspace.activity_penalty(&layout, batch);
+        if !loss.is_finite() {
+            return Err(Divergence { quantity: "loss", loss });
+        }
+        self.grads.fill(F::zero());
+        let finite = self.workspace.backward(
+            &layout,
+            &model.params,
+            &mut self.grads,
+            &mut self.deltas,
+            x,
+            batch,
+            logits,
+        );
+        if !finite {
+            return Err(Divergence { quantity: "gradient of the loss", loss: f64::NAN });
+        }
+        for variable in layout.variables.iter().filter(|variable| variable.trainable) {
+            if let Some(regularizer) = variable.regularizer {
+                let range = variable.range.clone();
+                regularizer.add_gradient(1.0, &model.params[range.clone()], &mut self.grads[range]);
+            }
+        }
+        model.updater.step(&layout, &mut model.params, &mut self.grads);
+        model.steps_trained += 1;
+        self.scores.add_loss(loss, batch);
+        if self.scores.has_metrics() {
+            model.finish_output(&mut self.workspace, batch);
+            let weights = (!self.weights.is_empty()).then(|| &self.weights[..batch]);
+            self.scores.add_metrics(
+                self.workspace.output(batch),
+                batch,
+                self.targets.rows(0, batch),
+                weights,
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Divergence {
+    pub(super) fn at(
+        self,
+        epoch: usize,
+        batch: usize,
+        learning_rate: f64,
+        last_good_epoch: Option<usize>,
+    ) -> Error {
+        let Self { quantity, loss } = self;
+        Error::Diverged { quantity, epoch: epoch + 1, batch: batch + 1, loss, learning_rate, last_good_epoch }
+    }
+}
