@@ -10,6 +10,8 @@ pub use crate::model_selection::{
     Classifier, GridSearch, KFold, RandomSearch, Regressor, StratifiedKFold, cross_val_score, cross_validate,
     train_test_split,
 };
+#[cfg(feature = "progress")]
+pub use crate::nn::ProgressBar;
 pub use crate::nn::layers::*;
 pub use crate::nn::{
     Accuracy, Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, AnyLoss, AnyMetric, AnyOptimizer, Auc,

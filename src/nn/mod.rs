@@ -17,6 +17,8 @@ mod targets;
 pub(crate) mod updater;
 mod workspace;
 
+#[cfg(feature = "progress")]
+pub use callback::ProgressBar;
 pub use callback::{
     Callback, Checkpoint, CsvLogger, EarlyStopping, JsonLogger, LambdaCallback, LearningRateScheduler,
     ReduceLrOnPlateau, Run, StopToken,

@@ -8,6 +8,8 @@ mod lambda_callback;
 mod learning_rate_scheduler;
 mod log_file;
 mod monitor;
+#[cfg(feature = "progress")]
+mod progress_bar;
 mod reduce_lr_on_plateau;
 #[cfg(test)]
 mod replay;
@@ -22,6 +24,9 @@ pub use json_logger::JsonLogger;
 pub use lambda_callback::LambdaCallback;
 pub use learning_rate_scheduler::LearningRateScheduler;
 pub(crate) use monitor::Monitor;
+#[cfg(feature = "progress")]
+#[cfg_attr(docsrs, doc(cfg(feature = "progress")))]
+pub use progress_bar::ProgressBar;
 pub use reduce_lr_on_plateau::ReduceLrOnPlateau;
 pub use run::Run;
 pub(crate) use run::{Ending, Progress};

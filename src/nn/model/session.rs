@@ -175,7 +175,10 @@ impl<'a, F: Float, S: Feed<F>> Session<'a, F, S> {
         while self.progress.stop.is_none() && self.progress.ending != Ending::Interrupted {
             self.progress.batch = done;
             match self.feed.step(model, done)? {
-                None => break,
+                None => {
+                    self.progress.batch = done.saturating_sub(1);
+                    break;
+                }
                 Some(Err(divergence)) => return Ok(Err(divergence)),
                 Some(Ok(())) => done += 1,
             }
