@@ -154,7 +154,8 @@ fn pixels(image: ArrayView1<'_, f64>, side: usize, (low, high): (f64, f64), (x, 
     for (index, &value) in image.iter().enumerate() {
         let share = (value / 2.0 - low / 2.0) / (high / 2.0 - low / 2.0);
         let gray = (255.0 * (1.0 - share)).round();
-        if !(gray < 255.0) {
+        // White, or an image of one gray.
+        if gray.is_nan() || gray >= 255.0 {
             continue;
         }
         let (column, row) = ((index % side) as f64, (index / side) as f64);

@@ -19,10 +19,11 @@ impl<F: Float, S: Feed<F>> Session<'_, F, S> {
             return Ok(());
         }
         let checkpoint = self.checkpoint(model, callbacks)?;
-        callbacks.iter_mut().fold(Ok(()), |outcome, callback| {
-            let told = callback.on_checkpoint(&checkpoint);
-            outcome.and(told)
-        })
+        let mut outcome = Ok(());
+        for callback in callbacks {
+            outcome = outcome.and(callback.on_checkpoint(&checkpoint));
+        }
+        outcome
     }
 
     fn checkpoint(&mut self, model: &Model<F>, callbacks: &Callbacks<'_, F>) -> Result<Checkpoint<F>> {
