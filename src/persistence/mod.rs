@@ -3,19 +3,24 @@
 //! [`Model::save`](crate::nn::Model::save) and [`Model::load`](crate::nn::Model::load) are the doors;
 //! [`inspect`] looks into a file without building it. The folder by its questions: how a file looks (`frame`,
 //! `structured`, `numbers`, `training`), how it gets to the disk (`file`, `atomic`), how it is read (`source`,
-//! `registry`, `limits`), and what is saved (`model_save`, `model_load`,
-//! `weights_load`, `kmeans`, `scalers`).
+//! `registry`, `limits`), what is saved (`model_save`, `model_load`,
+//! `weights_load`, `kmeans`, `scalers`, `checkpoint_file`), and the callbacks that save during a training run
+//! (`model_checkpoint` with `path_template`, `backup_and_restore`).
 
 mod atomic;
+mod backup_and_restore;
+mod checkpoint_file;
 mod crc;
 mod file;
 mod frame;
 mod inspect;
 mod kmeans;
 mod limits;
+mod model_checkpoint;
 mod model_load;
 mod model_save;
 mod numbers;
+mod path_template;
 mod registry;
 mod scalers;
 mod source;
@@ -23,9 +28,11 @@ mod structured;
 mod training;
 mod weights_load;
 
+pub use backup_and_restore::BackupAndRestore;
 pub use frame::Content;
 pub use inspect::{Inspection, RecipeInfo, TensorInfo, inspect, inspect_bytes};
 pub use limits::{Limits, LoadOptions};
+pub use model_checkpoint::ModelCheckpoint;
 pub use numbers::NumberType;
 pub use registry::Registry;
 
