@@ -4,7 +4,8 @@
 //! order: the bits of a result do not depend on the number of threads. Nothing is allocated inside an iteration.
 
 use super::distance::squared_distance_about;
-use super::nearest::{Centers, Group, NO_LABEL};
+use super::group::Room;
+use super::nearest::{Centers, NO_LABEL};
 use super::relocation::relocate_empty;
 use super::samples::{Moments, Samples};
 use super::sums::{Sums, add_clusters};
@@ -41,14 +42,11 @@ const ROOM_FOR_SUMS: usize = 4 << 20;
 /// Ranges of clusters, where the sums are added up cluster by cluster.
 const RANGES: usize = 16;
 
-/// Rows that are labelled and summed up before the next ones: they are read from memory once.
-const ROWS_IN_CACHE: usize = 32;
-
 /// A stretch of the rows with its own place to work in.
 #[derive(Debug)]
 struct Shard<F> {
     first_row: usize,
-    group: Group<F>,
+    room: Room<F>,
     /// Absent where the sums are added up cluster by cluster.
     sums: Sums,
     changed: usize,
@@ -77,11 +75,12 @@ impl<'a, F: Float> Lloyd<'a, F> {
         // Sums of its own for each shard pay while there are few clusters.
         let own_sums = by_rows >= 16 || n_clusters < 64;
         let shard_rows = n.div_ceil(if own_sums { by_rows } else { n.div_ceil(256).min(64) });
+        let nearest = Centers::new(n_clusters, d);
         let shards: Vec<_> = (0..n)
             .step_by(shard_rows)
             .map(|first_row| Shard {
                 first_row,
-                group: Group::new(d),
+                room: nearest.room(shard_rows),
                 sums: if own_sums { Sums::new(n_clusters, d) } else { Sums::default() },
                 changed: 0,
                 inertia: 0.0,
@@ -92,7 +91,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
             n_clusters,
             mean: moments.mean.clone(),
             spread: moments.spread,
-            nearest: Centers::new(n_clusters, d),
+            nearest,
             shards,
             shard_rows,
             sums: Sums::new(n_clusters, d),
@@ -192,9 +191,11 @@ impl<F: Float> Shard<F> {
     fn assign(&mut self, samples: &Samples<'_, F>, mean: &[F], nearest: &Centers<F>, labels: &mut [u32]) {
         self.changed = 0;
         self.sums.clear();
-        for (index, labels) in labels.chunks_mut(ROWS_IN_CACHE).enumerate() {
-            let part = samples.part(index * ROWS_IN_CACHE, labels.len());
-            self.changed += nearest.label(part.values, mean, &mut self.group, labels);
+        // Rows are labelled and summed up before the next ones: they are read from memory once.
+        let together = self.room.rows();
+        for (index, labels) in labels.chunks_mut(together).enumerate() {
+            let part = samples.part(index * together, labels.len());
+            self.changed += nearest.label(part.values, mean, &mut self.room, labels);
             if !self.sums.is_absent() {
                 let sums = &mut self.sums;
                 vectorize(
@@ -234,12 +235,13 @@ pub(crate) fn assign<F: Float>(
     nearest: &Centers<F>,
     labels: &mut [u32],
 ) {
-    let (n, d) = (samples.n_samples(), samples.n_features);
+    let n = samples.n_samples();
     let shard_rows = n.div_ceil(n.div_ceil(256).clamp(1, 64)).max(1);
-    let mut shards: Vec<_> = (0..n).step_by(shard_rows).map(|first_row| (first_row, Group::new(d))).collect();
+    let mut shards: Vec<_> =
+        (0..n).step_by(shard_rows).map(|first_row| (first_row, nearest.room(shard_rows))).collect();
     let operations = samples.values.len().saturating_mul(nearest.n_clusters());
-    zip_chunks(operations, &mut shards, labels, shard_rows, |(first_row, group), labels| {
-        nearest.label(samples.part(*first_row, labels.len()).values, mean, group, labels);
+    zip_chunks(operations, &mut shards, labels, shard_rows, |(first_row, room), labels| {
+        nearest.label(samples.part(*first_row, labels.len()).values, mean, room, labels);
     });
 }
 

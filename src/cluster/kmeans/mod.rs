@@ -1,11 +1,13 @@
 //! k-means: points grouped around the means of their groups.
 //!
 //! The folder by its questions: what can be set and asked ([`KMeans`]), where the centers start (`init`,
-//! `plus_plus`), how they move (`lloyd`, `sums`, `relocation`), and which center is the nearest (`nearest`).
+//! `plus_plus`), how they move (`lloyd`, `sums`, `relocation`), and which center is the nearest (`nearest`,
+//! `group`, `search`).
 
 mod answers;
 pub(crate) mod distance;
 pub(crate) mod fitted;
+mod group;
 pub(crate) mod init;
 pub(crate) mod lloyd;
 pub(crate) mod nearest;
@@ -14,6 +16,7 @@ mod record;
 mod relocation;
 pub(crate) mod report;
 pub(crate) mod samples;
+mod search;
 mod sums;
 
 pub use init::{InitFunction, KMeansInit};

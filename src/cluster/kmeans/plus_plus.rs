@@ -8,7 +8,6 @@
 
 use super::check_counts;
 use super::distance::squared_distance;
-use super::nearest::{Instructions, instructions, multiply_add};
 use super::samples::{Samples, elements, in_range, in_rows};
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -348,6 +347,37 @@ fn best_trial(pieces: &[Piece], n_trials: usize) -> usize {
             if left < best.1 { (trial, left) } else { best }
         })
         .0
+}
+
+/// a·b + c, in one rounding where the processor has that.
+#[inline(always)]
+fn multiply_add<F: Float, const FUSED: bool>(a: F, b: F, c: F) -> F {
+    if FUSED { a.mul_add(b, c) } else { a * b + c }
+}
+
+/// What the processor offers to the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Instructions {
+    /// Thirty-two vectors of 512 bits.
+    Wide,
+    /// `mul_add` is an instruction.
+    Fused,
+    /// `mul_add` would be a slow function.
+    Plain,
+}
+
+/// What the processor at hand offers.
+fn instructions() -> Instructions {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512f") {
+            return Instructions::Wide;
+        }
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            return Instructions::Fused;
+        }
+    }
+    if cfg!(target_arch = "aarch64") { Instructions::Fused } else { Instructions::Plain }
 }
 
 #[cfg(test)]
