@@ -9,15 +9,10 @@
 //! parameters takes about a third of the time of the baseline build.
 #![allow(unsafe_code, reason = "calling a #[target_feature] function needs it; see the module's docs")]
 
-#[cfg(target_arch = "aarch64")]
-use core::arch::aarch64::{vbslq_f32, vbslq_f64, vcltq_f32, vcltq_f64};
-#[cfg(target_arch = "x86_64")]
-use core::arch::x86_64::{
-    _CMP_LT_OQ, _mm256_blendv_pd, _mm256_blendv_ps, _mm256_cmp_pd, _mm256_cmp_ps, _mm512_cmp_pd_mask,
-    _mm512_cmp_ps_mask, _mm512_mask_blend_pd, _mm512_mask_blend_ps,
-};
 #[doc(hidden)]
 pub use gemmkit::simd::SimdOps;
+
+mod lanes;
 
 /// Runs `work` compiled for the widest instruction set at hand.
 ///
@@ -99,59 +94,39 @@ pub trait Wide<F: gemmkit::GemmScalar> {
     fn run<S: Lanes<F>>(self, simd: S) -> Self::Output;
 }
 
-/// What the engine's registers lack: a choice lane by lane.
+/// What the engine's registers lack: a choice lane by lane, and rows turned into columns.
 #[doc(hidden)]
 pub trait Lanes<F: gemmkit::GemmScalar>: SimdOps<F> {
     /// How many registers there are to keep numbers in.
     const REGISTERS: usize;
+
+    /// The side of the squares that [`transpose`](Self::transpose) turns.
+    const SIDE: usize;
 
     /// In each lane `then` where a < b, else `otherwise`.
     ///
     /// # Safety
     /// The instruction set that `self` names is there, and enabled in the calling function.
     unsafe fn less(self, a: Self::Reg, b: Self::Reg, then: Self::Reg, otherwise: Self::Reg) -> Self::Reg;
+
+    /// `to[j][i] = from[i][j] - mean[j]` over a square, its lines a stride apart.
+    ///
+    /// # Safety
+    /// The squares are there, and [`SIDE`](Self::SIDE) means; the instruction set as in [`less`](Self::less).
+    unsafe fn transpose(self, from: (*const F, usize), mean: *const F, to: (*mut F, usize));
 }
 
-macro_rules! lanes {
-    ($($simd:ty, $float:ty, $registers:literal: |$a:ident, $b:ident, $then:ident, $otherwise:ident| $choice:expr;)+) => {
-        $(impl Lanes<$float> for $simd {
-            const REGISTERS: usize = $registers;
-
-            #[inline(always)]
-            unsafe fn less(
-                self,
-                $a: Self::Reg,
-                $b: Self::Reg,
-                $then: Self::Reg,
-                $otherwise: Self::Reg,
-            ) -> Self::Reg {
-                $choice
-            }
-        })+
-    };
-}
-lanes! {
-    gemmkit::simd::ScalarTok, f32, 16: |a, b, then, otherwise| if a < b { then } else { otherwise };
-    gemmkit::simd::ScalarTok, f64, 16: |a, b, then, otherwise| if a < b { then } else { otherwise };
-}
-// SAFETY of the blocks below: the caller vouches for the instruction set.
-#[cfg(target_arch = "x86_64")]
-lanes! {
-    gemmkit::simd::Fma, f32, 16: |a, b, then, otherwise|
-        unsafe { _mm256_blendv_ps(otherwise, then, _mm256_cmp_ps::<_CMP_LT_OQ>(a, b)) };
-    gemmkit::simd::Fma, f64, 16: |a, b, then, otherwise|
-        unsafe { _mm256_blendv_pd(otherwise, then, _mm256_cmp_pd::<_CMP_LT_OQ>(a, b)) };
-    gemmkit::simd::Avx512F, f32, 32: |a, b, then, otherwise|
-        unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), otherwise, then) };
-    gemmkit::simd::Avx512F, f64, 32: |a, b, then, otherwise|
-        unsafe { _mm512_mask_blend_pd(_mm512_cmp_pd_mask::<_CMP_LT_OQ>(a, b), otherwise, then) };
-}
-#[cfg(target_arch = "aarch64")]
-lanes! {
-    gemmkit::simd::Neon, f32, 32: |a, b, then, otherwise|
-        unsafe { vbslq_f32(vcltq_f32(a, b), then, otherwise) };
-    gemmkit::simd::Neon, f64, 32: |a, b, then, otherwise|
-        unsafe { vbslq_f64(vcltq_f64(a, b), then, otherwise) };
+/// Asks for `len` numbers to be brought into the cache. What lies there is neither read nor written.
+#[inline(always)]
+pub(crate) fn prefetch<F>(from: *const F, len: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for line in (0..len * size_of::<F>()).step_by(64) {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint that has no effect on the program, and none at all where the address is not valid.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast::<i8>().wrapping_add(line)) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (from, len);
 }
 
 /// What an element type of this crate brings for the machine: products, and registers of its own.

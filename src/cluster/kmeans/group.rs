@@ -1,9 +1,9 @@
 //! Rows side by side: groups of them, one row a lane, as the search reads them.
 
-use crate::float::Float;
+#![allow(unsafe_code, reason = "squares of rows are turned through pointers")]
 
-/// Features that are transposed together.
-const SIDE: usize = 8;
+use crate::float::Float;
+use crate::simd::{Lanes, Wide};
 
 /// A thread's room for the rows that it searches centers for.
 #[derive(Debug, Clone)]
@@ -36,74 +36,69 @@ impl<F: Float> Room<F> {
 
     /// Takes over rows, and the mean from them. Lanes without a row keep what they had. Answers how many places
     /// the groups with a row have.
-    #[inline(always)]
     pub(super) fn load(&mut self, rows: &[F], mean: &[F]) -> usize {
-        match self.lanes {
-            4 => self.load_lanes::<4>(rows, mean),
-            8 => self.load_lanes::<8>(rows, mean),
-            16 => self.load_lanes::<16>(rows, mean),
-            _ => self.load_lanes::<32>(rows, mean),
-        }
+        let d = mean.len();
+        let groups = (rows.len() / d).div_ceil(self.lanes);
+        F::run_wide(Turn {
+            rows,
+            mean,
+            lanes: self.lanes,
+            groups: &mut self.features[..groups * self.lanes * d],
+        });
+        groups * self.lanes
     }
+}
+
+/// Rows to be turned into groups, less their mean.
+struct Turn<'a, F> {
+    rows: &'a [F],
+    mean: &'a [F],
+    lanes: usize,
+    groups: &'a mut [F],
+}
+
+impl<F: Float> Wide<F> for Turn<'_, F> {
+    type Output = ();
 
     #[inline(always)]
-    fn load_lanes<const L: usize>(&mut self, rows: &[F], mean: &[F]) -> usize {
-        let d = mean.len();
-        let mut places = 0;
-        for (rows, group) in rows.chunks(L * d).zip(self.features.chunks_exact_mut(L * d)) {
-            load_group::<F, L>(group, rows, mean);
-            places += L;
+    fn run<S: Lanes<F>>(self, simd: S) {
+        let width = self.lanes * self.mean.len();
+        for (rows, group) in self.rows.chunks(width).zip(self.groups.chunks_exact_mut(width)) {
+            if rows.len() == width {
+                turn(simd, rows, self.mean, self.lanes, group);
+            } else {
+                turn_features(rows, self.mean, 0, self.lanes, group);
+            }
         }
-        places
     }
 }
 
-/// Takes over up to `L` rows as a group.
+/// Turns as many rows as there are lanes.
 #[inline(always)]
-fn load_group<F: Float, const L: usize>(group: &mut [F], rows: &[F], mean: &[F]) {
+fn turn<F: Float, S: Lanes<F>>(simd: S, rows: &[F], mean: &[F], lanes: usize, group: &mut [F]) {
     let d = mean.len();
-    let lanes = group.as_chunks_mut::<L>().0;
-    if rows.len() < L * d {
-        for (lane, row) in rows.chunks_exact(d).enumerate() {
-            for ((lanes, x), mean) in lanes.iter_mut().zip(row).zip(mean) {
-                lanes[lane] = *x - *mean;
+    assert!(rows.len() == lanes * d && group.len() == lanes * d && lanes.is_multiple_of(S::SIDE));
+    let squares = d - d % S::SIDE;
+    for feature in (0..squares).step_by(S::SIDE) {
+        for lane in (0..lanes).step_by(S::SIDE) {
+            // SAFETY: the lengths were compared above: from this row and this feature on there are as many as the
+            // side of a square in `rows` (lanes, d), in `group` (d, lanes) and, of features, in `mean`. The
+            // instruction set is the one that `simd` names.
+            unsafe {
+                let from = (rows.as_ptr().add(lane * d + feature), d);
+                let to = (group.as_mut_ptr().add(feature * lanes + lane), lanes);
+                simd.transpose(from, mean.as_ptr().add(feature), to);
             }
         }
-        return;
     }
-    let (sides, rest) = lanes.as_chunks_mut::<SIDE>();
-    let (means, mean_rest) = mean.as_chunks::<SIDE>();
-    // Squares on the way, read in rows and written in columns, each at fixed places.
-    let mut square = [[F::zero(); SIDE]; L];
-    for (side, (lanes, mean)) in sides.iter_mut().zip(means).enumerate() {
-        for (lane, square) in square.iter_mut().enumerate() {
-            if let Some(x) = rows[lane * d + side * SIDE..].first_chunk::<SIDE>() {
-                *square = *x;
-            }
-        }
-        for feature in 0..SIDE {
-            lanes[feature] = column(&square, feature, mean[feature]);
-        }
-    }
-    for (feature, (lanes, mean)) in rest.iter_mut().zip(mean_rest).enumerate() {
-        let first = d - mean_rest.len() + feature;
-        let mut column = [F::zero(); L];
-        for (x, row) in column.iter_mut().zip(rows.chunks_exact(d)) {
-            *x = row[first];
-        }
-        *lanes = column.map(
-            #[inline(always)]
-            |x| x - *mean,
-        );
-    }
+    turn_features(rows, mean, squares, lanes, group);
 }
 
-/// A feature of every row of a square, less its mean.
+/// Turns the features from `first` on of up to as many rows as there are lanes.
 #[inline(always)]
-fn column<F: Float, const L: usize>(square: &[[F; SIDE]; L], feature: usize, mean: F) -> [F; L] {
-    let mut column = [F::zero(); L];
-    for lane in 0..L {
-        column[lane] = square[lane][feature] - mean;
+fn turn_features<F: Float>(rows: &[F], mean: &[F], first: usize, lanes: usize, group: &mut [F]) {
+    for (lane, row) in rows.chunks_exact(mean.len()).enumerate() {
+        let features = row.iter().zip(mean).enumerate().skip(first);
+        features.for_each(|(feature, (x, mean))| group[feature * lanes + lane] = *x - *mean);
     }
-    column
 }

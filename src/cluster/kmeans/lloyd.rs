@@ -195,7 +195,8 @@ impl<F: Float> Shard<F> {
         let together = self.room.rows();
         for (index, labels) in labels.chunks_mut(together).enumerate() {
             let part = samples.part(index * together, labels.len());
-            self.changed += nearest.label(part.values, mean, &mut self.room, labels);
+            let ahead = &samples.values[index * together * samples.n_features..];
+            self.changed += nearest.label(ahead, mean, &mut self.room, labels);
             if !self.sums.is_absent() {
                 let sums = &mut self.sums;
                 vectorize(

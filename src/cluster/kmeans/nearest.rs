@@ -5,9 +5,8 @@
 //! has an effect on a result.
 
 use super::group::Room;
-use super::search::{Search, shape};
+use super::search::{Search, relabel, shape};
 use crate::float::Float;
-use crate::simd::vectorize;
 
 /// A row's label before it has one.
 pub(crate) const NO_LABEL: u32 = u32::MAX;
@@ -86,20 +85,20 @@ impl<F: Float> Centers<F> {
         Room::new(self.lanes, together.min(n_rows.max(1)), self.n_features)
     }
 
-    /// The label of every row: the nearest center, of equally near ones the first. `mean` is taken from the rows
-    /// as it was from the centers. Answers how many labels are not what they were.
+    /// The label of the first rows, as many as there are labels: the nearest center, of equally near ones the first. `mean` is taken from the rows
+    /// as it was from the centers; the rows behind them are those that will come next. Answers how many labels are not what they were.
     pub(crate) fn label(&self, rows: &[F], mean: &[F], room: &mut Room<F>, labels: &mut [u32]) -> usize {
         let together = room.rows();
-        let mut changed = 0;
-        for (rows, labels) in rows.chunks(together * self.n_features).zip(labels.chunks_mut(together)) {
-            let places = vectorize(
-                #[inline(always)]
-                || room.load(rows, mean),
-            );
+        let (mut changed, mut ahead) = (0, rows);
+        for labels in labels.chunks_mut(together) {
+            let (rows, next) = ahead.split_at(labels.len() * self.n_features);
+            ahead = next;
+            let places = room.load(rows, mean);
             room.smallest[..places].fill(F::infinity());
             F::run_wide(Search {
                 centers: self,
                 features: &room.features,
+                ahead,
                 smallest: &mut room.smallest[..places],
                 nearest: &mut room.nearest[..places],
                 second: &mut [],
@@ -108,23 +107,6 @@ impl<F: Float> Centers<F> {
         }
         changed
     }
-}
-
-/// Takes over the numbers of the nearest centers. Answers how many labels are not what they were.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clusters are numbered by u32")]
-fn relabel<F: Float>(labels: &mut [u32], nearest: &[F]) -> usize {
-    vectorize(
-        #[inline(always)]
-        || {
-            let mut changed = 0;
-            for (label, nearest) in labels.iter_mut().zip(nearest) {
-                let nearest = nearest.as_f64() as i32 as u32;
-                changed += u32::from(*label != nearest);
-                *label = nearest;
-            }
-            changed as usize
-        },
-    )
 }
 
 /// The height that leaves the least room empty, of such the first; one that leaves little more is as good if it

@@ -11,7 +11,7 @@
 
 use super::nearest::Centers;
 use crate::float::Float;
-use crate::simd::{Lanes, Wide};
+use crate::simd::{Lanes, Wide, prefetch, vectorize};
 
 /// Bytes of centers that pass over several groups before the next ones come: they stay in the first-level cache.
 const CENTERS_IN_CACHE: usize = 1 << 14;
@@ -21,6 +21,8 @@ pub(super) struct Search<'a, F> {
     pub(super) centers: &'a Centers<F>,
     /// For each group its features, for each feature a line of its lanes.
     pub(super) features: &'a [F],
+    /// The rows that come next, which are fetched into the cache meanwhile.
+    pub(super) ahead: &'a [F],
     /// A line for each group: the smallest score of each lane,
     pub(super) smallest: &'a mut [F],
     /// whose it is,
@@ -114,8 +116,13 @@ impl<F: Float> Search<'_, F> {
                     let x = self.features.as_ptr().add(lanes * d);
                     for tile in first..(first + block).min(tiles) {
                         let centers = panels.as_ptr().add(tile * P * d);
-                        let scores =
-                            scores::<F, S, R, P>(simd, d, x, centers, half_norms.as_ptr().add(tile * P));
+                        let half_norms = half_norms.as_ptr().add(tile * P);
+                        let scores = if tile == 0 && lanes * d < self.ahead.len() {
+                            let ahead = self.ahead.as_ptr().add(lanes * d);
+                            scores::<F, S, R, P, true>(simd, d, x, centers, half_norms, ahead)
+                        } else {
+                            scores::<F, S, R, P, false>(simd, d, x, centers, half_norms, x)
+                        };
                         for scores in scores {
                             running.meet::<SECOND>(simd, scores, cluster);
                             cluster = simd.add(cluster, simd.splat(F::one()));
@@ -130,6 +137,23 @@ impl<F: Float> Search<'_, F> {
             }
         }
     }
+}
+
+/// Takes over the numbers of the nearest centers. Answers how many labels are not what they were.
+pub(super) fn relabel<F: Float>(labels: &mut [u32], nearest: &[F]) -> usize {
+    vectorize(
+        #[inline(always)]
+        || {
+            let mut changed = 0;
+            for (label, nearest) in labels.iter_mut().zip(nearest) {
+                // SAFETY: a whole number below 2²⁴: the search writes no other, and room begins as zeros.
+                let nearest = unsafe { nearest.as_f64().to_int_unchecked::<i32>() }.cast_unsigned();
+                changed += u32::from(*label != nearest);
+                *label = nearest;
+            }
+            changed as usize
+        },
+    )
 }
 
 /// What the lanes of a group have found so far.
@@ -162,17 +186,19 @@ impl<F: Float, S: Lanes<F>, const R: usize> Running<F, S, R> {
 }
 
 /// The scores of a group about a tile of centers.
+/// With `AHEAD`, the memory at `ahead` is fetched into the cache, as much as a group has.
 ///
 /// # Safety
 /// `x` has d lines of `R` registers, `centers` d lines of `P` numbers, `half_norms` P numbers. The instruction set
 /// that `simd` names is there, and enabled in the calling function.
 #[inline(always)]
-unsafe fn scores<F: Float, S: Lanes<F>, const R: usize, const P: usize>(
+unsafe fn scores<F: Float, S: Lanes<F>, const R: usize, const P: usize, const AHEAD: bool>(
     simd: S,
     d: usize,
     x: *const F,
     centers: *const F,
     half_norms: *const F,
+    ahead: *const F,
 ) -> [[S::Reg; R]; P] {
     // SAFETY: by the contract above, every line that is read is there.
     unsafe {
@@ -182,6 +208,10 @@ unsafe fn scores<F: Float, S: Lanes<F>, const R: usize, const P: usize>(
         }
         for feature in 0..d {
             let line: [S::Reg; R] = load(simd, x.add(feature * R * S::LANES));
+            if AHEAD {
+                // As many bytes as this line has: with the last line, a group is fetched.
+                prefetch(ahead.wrapping_add(feature * R * S::LANES), R * S::LANES);
+            }
             for (p, scores) in scores.iter_mut().enumerate() {
                 let center = simd.splat(*centers.add(feature * P + p));
                 for r in 0..R {
