@@ -1,7 +1,8 @@
 //! k-means: points grouped around the means of their groups.
 //!
 //! The folder by its questions: what can be set and asked ([`KMeans`]), where the centers start (`init`,
-//! `plus_plus`), how they move (`lloyd`, `sums`, `relocation`), and which center is the nearest (`nearest`,
+//! `plus_plus`,
+//! `trials`), how they move (`lloyd`, `sums`, `relocation`), and which center is the nearest (`nearest`,
 //! `group`, `search`).
 
 mod answers;
@@ -18,6 +19,7 @@ pub(crate) mod report;
 pub(crate) mod samples;
 mod search;
 mod sums;
+mod trials;
 
 pub use init::{InitFunction, KMeansInit};
 pub use plus_plus::kmeans_plusplus;
