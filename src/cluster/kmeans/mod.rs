@@ -2,10 +2,11 @@
 //!
 //! The folder by its questions: what can be set and asked ([`KMeans`]), where the centers start (`init`,
 //! `plus_plus`,
-//! `trials`), how they move (`lloyd`, `sums`, `relocation`), and which center is the nearest (`nearest`,
+//! `trials`), how they move (`lloyd`, `bounds`, `sums`, `relocation`), and which center is the nearest (`nearest`,
 //! `group`, `search`).
 
 mod answers;
+mod bounds;
 pub(crate) mod distance;
 pub(crate) mod fitted;
 mod group;
