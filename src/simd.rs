@@ -132,7 +132,7 @@ pub(crate) fn prefetch<F>(from: *const F, len: usize) {
 /// What an element type of this crate brings for the machine: products, and registers of its own.
 ///
 /// Sealed: its supertraits close [`Float`](crate::Float).
-pub trait Registers: gemmkit::GemmScalar + gemmkit::FusedScalar {
+pub trait Registers: gemmkit::GemmScalar {
     /// Runs `work` compiled for the widest registers at hand.
     #[doc(hidden)]
     fn run_wide<W: Wide<Self>>(work: W) -> W::Output;
