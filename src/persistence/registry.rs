@@ -145,9 +145,7 @@ impl<F: Float> Registry<F> {
         // What is wrong deep inside is to be told as it is, through layers that know only `Error`.
         self.layer_at(kind, config, 1, limits.max_depth).map_err(|error| match error {
             Error::Load { problem, .. } => *problem,
-            source => {
-                FileProblem::Rejected { part: format!("layer {:?}", excerpt(kind)), source: Box::new(source) }
-            }
+            source => rejected(format!("layer {:?}", excerpt(kind)), source),
         })
     }
 
@@ -245,7 +243,12 @@ fn same_kind(what: &str, expected: &str, got: &str) -> Checked<()> {
     Err(FileProblem::Rejected { part: what, source: Box::new(source) })
 }
 
-pub(super) fn rejected(part: impl Into<String>, source: Error) -> FileProblem {
+pub(super) fn rejected(part: impl Into<String>, mut source: Error) -> FileProblem {
+    // The parser quotes names of the file in full, and as they are.
+    if let Error::Parse { expected, got, .. } = &mut source {
+        *expected = expected.escape_debug().take(160).collect();
+        *got = got.escape_debug().take(64).collect();
+    }
     FileProblem::Rejected { part: part.into(), source: Box::new(source) }
 }
 
@@ -262,6 +265,11 @@ pub(super) fn check_text(config: &Config, limits: &Limits) -> Checked<()> {
             limit: limits.max_config_bytes as u64,
         });
     }
+    check_brackets(text)
+}
+
+/// Refuses text that is nested too deep for a parser that recurses.
+pub(super) fn check_brackets(text: &str) -> Checked<()> {
     let (mut depth, mut deepest, mut in_string, mut escaped) = (0_u64, 0, false, false);
     for byte in text.bytes() {
         match byte {

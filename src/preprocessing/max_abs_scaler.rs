@@ -28,6 +28,7 @@ use serde::{Deserialize, Serialize};
 /// # }
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MaxAbsScaler {
     max_abs: Option<Vec<f64>>,
 }

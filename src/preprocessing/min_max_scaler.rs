@@ -34,6 +34,7 @@ use serde::{Deserialize, Serialize};
 /// # }
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MinMaxScaler {
     feature_range: (f64, f64),
     clip: bool,
@@ -42,6 +43,7 @@ pub struct MinMaxScaler {
 
 /// What was learned, one number for each feature.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Seen {
     min: Vec<f64>,
     max: Vec<f64>,

@@ -22,6 +22,7 @@ mod standard_scaler;
 mod to_categorical;
 
 pub use category::{Category, CategoryValue};
+pub(crate) use column_transformer::{ColumnSettings, Step};
 pub use column_transformer::{ColumnStep, ColumnTransformer, Remainder};
 pub use fit_transform::FitTransform;
 pub use label_encoder::LabelEncoder;
@@ -31,7 +32,9 @@ pub use normalizer::{Norm, Normalizer};
 pub use one_hot_encoder::{DropCategory, OneHotEncoder, Unknown};
 pub use ordinal_encoder::OrdinalEncoder;
 #[cfg(feature = "pca")]
-pub use pca::{Pca, PcaComponents};
+pub use pca::{Pca, PcaComponents, PcaSolver};
+#[cfg(feature = "pca")]
+pub(crate) use pca::{PcaNumbers, PcaSettings};
 pub use polynomial_features::PolynomialFeatures;
 pub use robust_scaler::RobustScaler;
 pub use simple_imputer::{Impute, SimpleImputer};

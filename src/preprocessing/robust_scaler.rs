@@ -33,6 +33,7 @@ use serde::{Deserialize, Serialize};
 /// # }
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RobustScaler {
     with_centering: bool,
     with_scaling: bool,
@@ -42,6 +43,7 @@ pub struct RobustScaler {
 
 /// What was learned, one number for each feature.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Learned {
     center: Vec<f64>,
     scale: Vec<f64>,

@@ -45,6 +45,7 @@ pub enum Impute {
 /// # }
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SimpleImputer {
     strategy: Impute,
     statistics: Option<Vec<f64>>,

@@ -44,6 +44,7 @@ use serde::{Deserialize, Serialize};
 /// T. F. Chan, G. H. Golub, R. J. LeVeque, *Algorithms for computing the sample variance*, 1983 (the corrected
 /// two-pass algorithm).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct StandardScaler {
     with_mean: bool,
     with_std: bool,
@@ -52,6 +53,7 @@ pub struct StandardScaler {
 
 /// What was learned, one number for each feature.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Moments {
     /// Absent in files from before rows could be added; more rows then count alone.
     #[serde(default)]
