@@ -17,5 +17,7 @@ mod hostile;
 mod memory;
 #[path = "persistence/models.rs"]
 mod models;
+#[path = "persistence/pipelines.rs"]
+mod pipelines;
 #[path = "persistence/round_trip.rs"]
 mod round_trip;
