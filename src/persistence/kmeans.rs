@@ -6,7 +6,7 @@ use super::frame::{Content, HEADER_LEN};
 use super::limits::LoadOptions;
 use super::model_load::{Tensors, check_number_type, shape_text_of};
 use super::numbers::{NumberType, Tensor};
-use super::registry::{check_text, rejected};
+use super::registry::{bounded, check_text, rejected};
 use super::source::{Opened, Source};
 use super::structured::{Dims, EstimatorRecord, Records};
 use crate::cluster::KMeans;
@@ -165,7 +165,7 @@ fn read_shapes<F: Float, R: Read>(opened: &Opened<R>, options: &LoadOptions<'_, 
         let found = format!("{:?}", excerpt(head.recipe.kind));
         return Err(FileProblem::Content { expected: "a KMeans".into(), found });
     }
-    let config = Config::from_json(head.recipe.config);
+    let config = Config::from_json(bounded(head.recipe.config, &options.limits)?);
     check_text(&config, &options.limits)?;
     let settings: Settings = config.read(KIND).map_err(|source| rejected("KMeans", source))?;
     let mut tensors = Tensors { records, left: head.n_tensors, bytes: 0, convert: options.convert_numbers };

@@ -5,7 +5,7 @@ use super::frame::Content;
 use super::limits::{Limits, LoadOptions};
 use super::model_save::{MOMENTS, ORIGIN_PARAMS, ORIGIN_STATE};
 use super::numbers::NumberType;
-use super::registry::{Registry, rejected};
+use super::registry::{Registry, bounded, rejected};
 use super::source::{Opened, Source};
 use super::structured::{Dims, LayerRecord, MAX_RANK, ModelRecord, Recipe, Records, TensorRecord};
 use super::training::Training;
@@ -108,19 +108,16 @@ impl<F: Float> Parts<F> {
         let mut records = Records::new(&opened.structure, super::frame::HEADER_LEN as u64);
         let head: ModelRecord<'_> = records.next("a model")?;
         let layout = read_layers(&mut records, &head, registry, limits, opened.header.numbers_len)?;
-        let loss = registry.make_loss(head.loss.kind, &Config::from_json(head.loss.config), limits)?;
+        let loss = registry.make_loss(head.loss.kind, &config_of(&head.loss, limits)?, limits)?;
         loss.validate(layout.output()).map_err(|source| rejected("loss", source))?;
         let mut metrics = Vec::new();
         for _ in 0..at_most("metrics", head.n_metrics, limits)? {
             let recipe: Recipe<'_> = records.next("a metric")?;
-            metrics.push(registry.make_metric(recipe.kind, &Config::from_json(recipe.config), limits)?);
+            metrics.push(registry.make_metric(recipe.kind, &config_of(&recipe, limits)?, limits)?);
         }
-        let optimizer = registry.make_optimizer(
-            head.optimizer.kind,
-            &Config::from_json(head.optimizer.config),
-            limits,
-        )?;
-        let training = Training::from_json(head.training, optimizer.kind())?;
+        let optimizer =
+            registry.make_optimizer(head.optimizer.kind, &config_of(&head.optimizer, limits)?, limits)?;
+        let training = Training::from_json(head.training, optimizer.kind(), limits)?;
         let learning_rates = training.learning_rates(optimizer.kind())?;
         let mut tensors =
             Tensors { records, left: head.n_tensors, bytes: 0, convert: options.convert_numbers };
@@ -184,6 +181,11 @@ fn moments_len<F: Float>(layout: &Layout<F>, optimizer: &dyn Optimizer<F>, modif
     trainable.saturating_mul(Updater::buffers(optimizer, modifiers))
 }
 
+/// The configuration of a recipe; its length is checked before it is copied.
+fn config_of(recipe: &Recipe<'_>, limits: &Limits) -> Checked<Config> {
+    bounded(recipe.config, limits).map(Config::from_json)
+}
+
 fn at_most(what: &str, n: u32, limits: &Limits) -> Checked<u32> {
     if n as usize <= limits.max_layers {
         return Ok(n);
@@ -206,7 +208,7 @@ fn read_layers<F: Float>(
     let mut layers = Vec::new();
     for index in 0..at_most("layers", head.n_layers, limits)? {
         let LayerRecord { recipe, trainable } = records.next("a layer")?;
-        let layer = registry.make_layer(recipe.kind, &Config::from_json(recipe.config), limits)?;
+        let layer = registry.make_layer(recipe.kind, &config_of(&recipe, limits)?, limits)?;
         let part = || format!("layer {index}");
         if shape.size() == 0 {
             return Err(rejected(part(), Error::shape("input", "axes of at least 1", &shape)));

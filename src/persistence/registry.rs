@@ -255,16 +255,21 @@ pub(super) fn rejected(part: impl Into<String>, mut source: Error) -> FileProble
 /// The deepest nesting of brackets in a configuration; the parser of JSON recurses as deep.
 const MAX_BRACKETS: u64 = 100;
 
+/// Refuses a configuration that is too long.
+pub(super) fn bounded<'a>(text: &'a str, limits: &Limits) -> Checked<&'a str> {
+    if text.len() <= limits.max_config_bytes {
+        return Ok(text);
+    }
+    Err(FileProblem::Limit {
+        what: "bytes of one configuration".into(),
+        value: text.len() as u64,
+        limit: limits.max_config_bytes as u64,
+    })
+}
+
 /// Refuses configurations that are too long or nested too deep, before anything recurses over them.
 pub(super) fn check_text(config: &Config, limits: &Limits) -> Checked<()> {
-    let text = config.as_json();
-    if text.len() > limits.max_config_bytes {
-        return Err(FileProblem::Limit {
-            what: "bytes of one configuration".into(),
-            value: text.len() as u64,
-            limit: limits.max_config_bytes as u64,
-        });
-    }
+    let text = bounded(config.as_json(), limits)?;
     check_brackets(text)
 }
 

@@ -285,3 +285,60 @@ fn devices_pipes_and_directories_end_at_once() {
     assert!(begun.elapsed() < Duration::from_secs(1));
     std::fs::remove_dir_all(directory).unwrap();
 }
+
+/// A wrapper of layers, `levels` deep, with `padding` behind the innermost configuration's brace.
+fn nested(levels: usize, padding: usize) -> String {
+    let mut config = format!("{{\"rate\":0.1,\"noise_shape\":null{}}}", " ".repeat(padding));
+    let mut kind = "dropout";
+    for _ in 0..levels {
+        config = format!("{{\"layers\":[{{\"kind\":\"{kind}\",\"config\":{config}}}]}}");
+        kind = "residual";
+    }
+    config
+}
+
+#[test]
+fn layers_inside_of_layers_do_not_multiply_a_long_text() {
+    for (levels, padding) in [(1, 200_000), (8, 100_000), (15, 10), (15, 1_000), (15, 200_000), (15, 250_000)]
+    {
+        let file = anatomy()
+            .replace("dropout", "residual")
+            .replace(&dropout_config(), &nested(levels, padding))
+            .file();
+        let (loaded, peak) = peak_of(|| Model::<f32>::from_bytes(&file).map(drop));
+        eprintln!("{levels} {padding}: {peak} of {} {:?}", file.len(), loaded.err().map(|e| e.to_string()));
+    }
+}
+
+#[test]
+fn long_texts_are_held_once() {
+    let long = anatomy();
+    let structure = String::from_utf8_lossy(&long.structure).into_owned();
+    let start = structure.find("{\"learning_rate\"").unwrap();
+    eprintln!("{}", &structure[start..start + 60]);
+    for length in [100_000, 250_000, 15_000_000] {
+        let config = format!("{{\"rate\":0.1,\"noise_shape\":null{}}}", " ".repeat(length));
+        let file = anatomy().replace(&dropout_config(), &config).file();
+        let (loaded, peak) = peak_of(|| Model::<f32>::from_bytes(&file).map(drop));
+        eprintln!("{length}: {peak} of {} {:?}", file.len(), loaded.err().map(|e| e.to_string()));
+    }
+    let x = axonal::ndarray::Array2::from_shape_fn((2, 60_000), |(i, j)| (i * 7 + j * 13) as f64 / 7.0);
+    let mut scaler = StandardScaler::new();
+    scaler.fit(&x, ()).unwrap();
+    let file = scaler.to_bytes().unwrap();
+    let (loaded, peak) = peak_of(|| StandardScaler::from_bytes(&file).map(drop));
+    eprintln!("scaler: {peak} of {} {:?}", file.len(), loaded.err().map(|e| e.to_string()));
+    let x = axonal::ndarray::Array2::from_shape_fn((150_000, 1), |(i, _)| i as f64);
+    let mut encoder = OneHotEncoder::new();
+    encoder.fit(&x, ()).unwrap();
+    let file = encoder.to_bytes().unwrap();
+    let (loaded, peak) = peak_of(|| OneHotEncoder::from_bytes(&file).map(drop));
+    eprintln!("encoder: {peak} of {} {:?}", file.len(), loaded.err().map(|e| e.to_string()));
+    let mut many = Sequential::<f32>::new(2);
+    for _ in 0..1000 {
+        many = many.add(BatchNormalization::default());
+    }
+    let many = many.compile(Sgd::default(), MeanSquaredError::default()).unwrap().to_bytes().unwrap();
+    let (loaded, peak) = peak_of(|| Model::<f32>::from_bytes(&many).map(drop));
+    eprintln!("1000 layers: {peak} of {} {:?}", many.len(), loaded.err().map(|e| e.to_string()));
+}
