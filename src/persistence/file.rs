@@ -8,6 +8,7 @@ use super::numbers::{NumberType, Tensor, Values};
 use super::structured::{Dims, EstimatorRecord, Recipe, TensorRecord, encode};
 use crate::error::{Error, Result};
 use crate::nn::Config;
+use crate::preprocessing::Statistics;
 use serde::Serialize;
 use std::fmt;
 use std::io::{self, Write};
@@ -32,13 +33,14 @@ impl<'a> Draft<'a> {
     /// # Errors
     /// Fields that JSON cannot hold, such as NaN ([`Error::Unsaveable`]).
     pub fn of<T: Serialize>(kind: &str, estimator: &T) -> Result<Self> {
-        let unsaveable = || Error::Unsaveable {
-            what: format!("this {kind}"),
-            reason: "its numbers are not finite".into(),
-            hint: "set finite ones and fit it again".into(),
-        };
-        let config = Config::of(estimator).ok_or_else(unsaveable)?;
-        Self::estimator(kind, config.as_json(), Vec::new())
+        Self::estimator(kind, config_of(kind, estimator)?.as_json(), Vec::new())
+    }
+
+    /// A transformer whose statistics are numbers of the file.
+    pub(super) fn of_statistics<T: Statistics + Serialize>(kind: &str, transformer: &'a T) -> Result<Self> {
+        let Some(statistics) = transformer.statistics() else { return Self::of(kind, transformer) };
+        let tensors = T::NAMES.iter().zip(statistics).map(|(name, values)| Tensor::flat(*name, values));
+        Self::estimator(kind, config_of(kind, &transformer.unfitted())?.as_json(), tensors.collect())
     }
 
     /// An estimator of a configuration and tensors.
@@ -133,6 +135,14 @@ impl<'a> Draft<'a> {
             hint: "learn from fewer categories or features".into(),
         })
     }
+}
+
+fn config_of<T: Serialize>(kind: &str, estimator: &T) -> Result<Config> {
+    Config::of(estimator).ok_or_else(|| Error::Unsaveable {
+        what: format!("this {kind}"),
+        reason: "its numbers are not finite".into(),
+        hint: "set finite ones and fit it again".into(),
+    })
 }
 
 impl fmt::Debug for Draft<'_> {

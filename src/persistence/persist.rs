@@ -13,7 +13,9 @@ use super::structured::{EstimatorRecord, Records};
 use crate::cluster::KMeans;
 use crate::error::{Error, FileProblem, Result, excerpt};
 use crate::float::Float;
+use crate::nn::layout::zeros;
 use crate::nn::model::Model;
+use crate::preprocessing::Statistics;
 use serde::de::DeserializeOwned;
 use std::fmt;
 use std::io::{self, Read};
@@ -95,6 +97,62 @@ impl<'a> Part<'a> {
     /// Another kind, or fields that are not those of `T` ([`Error::Load`]).
     pub fn read<T: DeserializeOwned>(self, kind: &str) -> Result<T> {
         self.composite(kind, |_| 0, |fields, _| Ok(fields))
+    }
+
+    /// What [`Draft::of_statistics`] has written; earlier files have the statistics among the fields.
+    pub(super) fn read_statistics<T: Statistics + DeserializeOwned>(mut self, kind: &str) -> Result<T> {
+        let name = self.opened.name.clone();
+        let found = self.contents::<T>(kind).and_then(|(settings, tensors)| {
+            let lengths = if tensors.left == 0 {
+                tensors.finish(self.opened.header.numbers_len)?;
+                None
+            } else {
+                Some(self.list_lengths(tensors, T::NAMES)?)
+            };
+            Ok((settings, lengths))
+        });
+        let (settings, lengths) = found.map_err(|problem| problem.in_file(&name))?;
+        self.opened.structure = Vec::new();
+        let Some(lengths) = lengths else {
+            self.opened.numbers(|_| Ok(Ok(())))?;
+            return Ok(settings);
+        };
+        let lists: Result<Vec<_>> =
+            lengths.into_iter().map(|len| zeros::<f64>("the statistics", len)).collect();
+        let mut lists = lists?;
+        self.opened.numbers(|numbers| {
+            for (name, list) in T::NAMES.iter().zip(&mut lists) {
+                if let Err(problem) = numbers.floats(name, NumberType::F64, list)? {
+                    return Ok(Err(problem));
+                }
+            }
+            Ok(Ok(()))
+        })?;
+        Ok(settings.with_statistics(lists))
+    }
+
+    /// The lengths of lists of f64 of these names.
+    fn list_lengths(&self, mut tensors: Tensors<'_>, names: &[&str]) -> Checked<Vec<usize>> {
+        let mut lengths = Vec::new();
+        for expected in names {
+            let (record, number) = tensors.next(expected)?;
+            match (number, &record.shape.0[..]) {
+                (NumberType::F64, &[len]) if record.name == *expected => {
+                    lengths.push(usize::try_from(len).unwrap_or(usize::MAX));
+                }
+                _ => {
+                    let got = format!("{:?} of {}", excerpt(record.name), number.name());
+                    let expected = (*expected).into();
+                    return Err(FileProblem::Tensor {
+                        tensor: expected,
+                        expected: "a list of f64".into(),
+                        got,
+                    });
+                }
+            }
+        }
+        tensors.finish(self.opened.header.numbers_len)?;
+        Ok(lengths)
     }
 
     pub(super) fn open<R: Read + 'a>(source: Source<R>, allowed: Allowed<'a>) -> Result<Self> {

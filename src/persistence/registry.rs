@@ -270,11 +270,30 @@ pub(super) fn bounded<'a>(text: &'a str, limits: &Limits) -> Checked<&'a str> {
 /// Refuses configurations that are too long or nested too deep, before anything recurses over them.
 pub(super) fn check_text(config: &Config, limits: &Limits) -> Checked<()> {
     let text = bounded(config.as_json(), limits)?;
-    check_brackets(text)
+    check_brackets(text)?;
+    // A layer inside of a layer is copied out of the text around it, twice on every level, and a level takes at least
+    // two brackets.
+    let levels = deepest(text) / 2;
+    let (value, limit) = ((text.len() as u64).saturating_mul(levels), limits.max_config_bytes as u64);
+    if value <= limit {
+        return Ok(());
+    }
+    let what = "bytes of one configuration, times its depth".into();
+    Err(FileProblem::Limit { what, value, limit })
 }
 
 /// Refuses text that is nested too deep for a parser that recurses.
 pub(super) fn check_brackets(text: &str) -> Checked<()> {
+    let value = deepest(text);
+    if value <= MAX_BRACKETS {
+        return Ok(());
+    }
+    let what = "depth of brackets in a configuration".into();
+    Err(FileProblem::Limit { what, value, limit: MAX_BRACKETS })
+}
+
+/// The most brackets around a place of the text, outside of its strings.
+fn deepest(text: &str) -> u64 {
     let (mut depth, mut deepest, mut in_string, mut escaped) = (0_u64, 0, false, false);
     for byte in text.bytes() {
         match byte {
@@ -287,11 +306,7 @@ pub(super) fn check_brackets(text: &str) -> Checked<()> {
         }
         deepest = depth.max(deepest);
     }
-    if deepest > MAX_BRACKETS {
-        let what = "depth of brackets in a configuration".into();
-        return Err(FileProblem::Limit { what, value: deepest, limit: MAX_BRACKETS });
-    }
-    Ok(())
+    deepest
 }
 
 impl<F: Float> Default for Registry<F> {

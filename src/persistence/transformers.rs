@@ -1,4 +1,4 @@
-//! Transformers in files: settings and statistics as JSON, for they are few numbers.
+//! Transformers in files: settings and categories as JSON, statistics as numbers.
 
 use super::file::Draft;
 use super::frame::HEADER_LEN;
@@ -10,16 +10,16 @@ use crate::preprocessing::{
 };
 
 macro_rules! saved {
-    ($($transformer:ty, $kind:literal, |$self:ident| $problem:expr;)*) => {
+    ($draft:ident, $read:path: $($transformer:ty, $kind:literal, |$self:ident| $problem:expr;)*) => {
         $(
             impl Persist for $transformer {
                 fn draft(&self) -> Result<Draft<'_>> {
-                    Draft::of($kind, self)
+                    Draft::$draft($kind, self)
                 }
 
                 fn restore(part: Part<'_>) -> Result<Self> {
                     let name = part.name().to_owned();
-                    let $self: Self = part.read($kind)?;
+                    let $self: Self = $read(part, $kind)?;
                     let problem: Option<&'static str> = $problem;
                     match problem {
                         None => Ok($self),
@@ -32,7 +32,7 @@ macro_rules! saved {
     };
 }
 
-saved! {
+saved! { of_statistics, Part::read_statistics:
     StandardScaler, "standard_scaler", |scaler| match (scaler.mean(), scaler.variance(), scaler.scale()) {
         (Ok(mean), Ok(variance), Ok(scale)) => {
             let lengths = mean.len() == variance.len() && mean.len() == scale.len() && !mean.is_empty();
@@ -57,6 +57,12 @@ saved! {
         }
         _ => None,
     };
+    SimpleImputer, "simple_imputer", |imputer| imputer.statistics().ok().and_then(|statistics| {
+        unless(!statistics.is_empty(), "a number for each feature")
+    });
+}
+
+saved! { of, Part::read:
     Normalizer, "normalizer", |normalizer| None;
     OneHotEncoder, "one_hot_encoder", |encoder| encoder.categories().ok().and_then(ascending);
     OrdinalEncoder, "ordinal_encoder", |encoder| encoder.categories().ok().and_then(ascending);
@@ -65,9 +71,6 @@ saved! {
         sorted.sort_unstable();
         let once = sorted.windows(2).all(|pair| pair[0] != pair[1]);
         unless(!classes.is_empty() && once, "classes, each of them once")
-    });
-    SimpleImputer, "simple_imputer", |imputer| imputer.statistics().ok().and_then(|statistics| {
-        unless(!statistics.is_empty(), "a number for each feature")
     });
     PolynomialFeatures, "polynomial_features", |features| {
         unless(features.is_sound(), "a degree and a number of features that together give a bounded number of products")

@@ -42,9 +42,27 @@ pub use standard_scaler::StandardScaler;
 pub use to_categorical::{ClassNumber, to_categorical};
 
 use crate::error::{Error, Result};
+use crate::estimator::Estimator;
 use crate::float::Float;
 use crate::validate;
 use ndarray::{Array2, ArrayBase, Data, Ix2};
+
+/// What a transformer has learned, as numbers beside its settings: for files.
+pub(crate) trait Statistics: Estimator {
+    /// What each list of numbers is.
+    const NAMES: &'static [&'static str];
+
+    /// The lists in the order of their names; `None` before `fit`.
+    fn statistics(&self) -> Option<Vec<&[f64]>>;
+
+    /// With these lists, in the order of their names, as what was learned.
+    fn with_statistics(self, statistics: Vec<Vec<f64>>) -> Self;
+}
+
+/// The next list.
+fn taken(statistics: &mut impl Iterator<Item = Vec<f64>>) -> Vec<f64> {
+    statistics.next().unwrap_or_default()
+}
 
 /// Refuses data that no transformer can learn from: without rows or columns, or not finite.
 fn check_fit<F: Float, S: Data<Elem = F>>(x: &ArrayBase<S, Ix2>) -> Result<()> {

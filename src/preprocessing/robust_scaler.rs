@@ -1,4 +1,4 @@
-use super::{by_column, check_fit, check_learned, check_transform, divisor, quantile};
+use super::{Statistics, by_column, check_fit, check_learned, check_transform, divisor, quantile, taken};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit, Transform};
 use crate::float::Float;
@@ -163,5 +163,20 @@ impl<F: Float, S: Data<Elem = F>> Transform<ArrayBase<S, Ix2>> for RobustScaler 
 impl Estimator for RobustScaler {
     fn unfitted(&self) -> Self {
         Self { learned: None, ..self.clone() }
+    }
+}
+
+impl Statistics for RobustScaler {
+    const NAMES: &'static [&'static str] = &["center", "scale"];
+
+    fn statistics(&self) -> Option<Vec<&[f64]>> {
+        let Learned { center, scale } = self.learned.as_ref()?;
+        Some(vec![center, scale])
+    }
+
+    fn with_statistics(self, statistics: Vec<Vec<f64>>) -> Self {
+        let mut lists = statistics.into_iter();
+        let (center, scale) = (taken(&mut lists), taken(&mut lists));
+        Self { learned: Some(Learned { center, scale }), ..self }
     }
 }
