@@ -83,10 +83,25 @@ fn learns(mut model: Model<f32>) {
     let _ = model.predict(&x);
 }
 
+/// CRC-32 of each byte.
+const CRCS: [u32; 256] = {
+    let mut crcs = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut crc = byte as u32;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = (crc >> 1) ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 };
+            bit += 1;
+        }
+        crcs[byte] = crc;
+        byte += 1;
+    }
+    crcs
+};
+
 fn crc(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0_u32, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 })
-    })
+    !bytes.iter().fold(!0_u32, |crc, byte| (crc >> 8) ^ CRCS[usize::from(crc as u8 ^ byte)])
 }
 
 const MAGIC: &[u8] = b"\x89AXN\r\n\x1a\n";
