@@ -14,7 +14,8 @@ pub use gemmkit::simd::SimdOps;
 
 /// Runs `work` compiled for the widest instruction set at hand.
 ///
-/// `work` should be a closure around loops over slices; what it calls must be `#[inline(always)]` to take part.
+/// `work` should be a closure around loops over slices, marked `#[inline(always)]`: one that the compiler does not
+/// inline stays compiled for the baseline. The same holds for what it calls.
 ///
 /// # Examples
 /// ```
@@ -22,7 +23,7 @@ pub use gemmkit::simd::SimdOps;
 ///
 /// let x = [1.0f32; 100];
 /// let mut y = [2.0f32; 100];
-/// vectorize(|| y.iter_mut().zip(&x).for_each(|(y, x)| *y += 0.5 * x));
+/// vectorize(#[inline(always)] || y.iter_mut().zip(&x).for_each(|(y, x)| *y += 0.5 * x));
 /// assert_eq!(y, [2.5; 100]);
 /// ```
 #[inline]
@@ -95,7 +96,7 @@ pub trait Wide<F: gemmkit::GemmScalar> {
 /// What an element type of this crate brings for the machine: products, and registers of its own.
 ///
 /// Sealed: its supertraits close [`Float`](crate::Float).
-pub trait Registers: gemmkit::GemmScalar + gemmkit::FusedScalar {
+pub trait Registers: gemmkit::GemmScalar {
     /// Runs `work` compiled for the widest registers at hand.
     #[doc(hidden)]
     fn run_wide<W: Wide<Self>>(work: W) -> W::Output;
@@ -194,7 +195,10 @@ mod tests {
         let x: Vec<f64> = (0..1001).map(|i| f64::from(i) * 0.37 - 100.0).collect();
         let plain: Vec<f64> = x.iter().map(|v| v * v + 1.0).collect();
         let mut wide = vec![0.0; x.len()];
-        vectorize(|| wide.iter_mut().zip(&x).for_each(|(y, x)| *y = x * x + 1.0));
+        vectorize(
+            #[inline(always)]
+            || wide.iter_mut().zip(&x).for_each(|(y, x)| *y = x * x + 1.0),
+        );
         assert_eq!(wide, plain);
     }
 }

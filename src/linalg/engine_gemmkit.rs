@@ -41,42 +41,6 @@ pub(super) fn gemm<F: Float>(
     }
 }
 
-pub(super) fn gemm_bias<F: Float>(
-    a: ArrayView2<'_, F>,
-    b: ArrayView2<'_, F>,
-    bias: &[F],
-    mut c: ArrayViewMut2<'_, F>,
-) {
-    let (m, k, n) = sizes(&a, &b, &c);
-    assert_eq!(bias.len(), n, "a bias has one number for each column of the product");
-    let (a_strides, b_strides, c_strides) =
-        (strides(a.strides()), strides(b.strides()), strides(c.strides()));
-    // SAFETY: as in `gemm`; the bias has `n` elements and, being a shared borrow, does not overlap `c`.
-    unsafe {
-        gemmkit::gemm_fused_unchecked(
-            m,
-            k,
-            n,
-            F::one(),
-            a.as_ptr(),
-            a_strides.0,
-            a_strides.1,
-            b.as_ptr(),
-            b_strides.0,
-            b_strides.1,
-            F::zero(),
-            c.as_mut_ptr(),
-            c_strides.0,
-            c_strides.1,
-            bias.as_ptr(),
-            gemmkit::BiasDim::PerCol,
-            true,
-            None,
-            Parallelism::Serial,
-        );
-    }
-}
-
 /// (m, k, n) of a product.
 fn sizes<F>(a: &ArrayView2<'_, F>, b: &ArrayView2<'_, F>, c: &ArrayViewMut2<'_, F>) -> (usize, usize, usize) {
     let ((m, k), n) = (a.dim(), b.ncols());

@@ -2,12 +2,16 @@
 //!
 //! Every product of the crate goes through [`gemm`] and its relatives, on strided views, so that a transposed
 //! operand costs no copy and another engine can take the place of this one in one file. The default engine is
-//! [gemmkit](https://docs.rs/gemmkit); the feature `matrixmultiply` puts ndarray's own in its place. The order
+//! the crate's own (`tiles.rs`), made for the small and flat matrices of a training step, written in the
+//! register vocabulary of [gemmkit](https://docs.rs/gemmkit); the feature `matrixmultiply` puts ndarray's own in
+//! its place. The order
 //! of summation inside an element of the result depends on the shapes alone, never on the number of threads.
 
 mod engine_gemmkit;
 mod engine_matrixmultiply;
 mod narrow;
+mod shared;
+mod tiles;
 
 use crate::float::Float;
 use crate::simd::vectorize;
@@ -17,6 +21,8 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Engine {
+    /// The crate's own tiles.
+    Tiles,
     /// gemmkit: run-time dispatch to AVX2 and AVX-512.
     Gemmkit,
     /// ndarray's engine; with the feature `matrixmultiply` its AVX-512 kernels are on.
@@ -26,7 +32,7 @@ pub enum Engine {
 impl Engine {
     /// The engine that [`gemm`] uses in this build.
     pub const DEFAULT: Self =
-        if cfg!(feature = "matrixmultiply") { Self::Matrixmultiply } else { Self::Gemmkit };
+        if cfg!(feature = "matrixmultiply") { Self::Matrixmultiply } else { Self::Tiles };
 }
 
 /// `c = alpha * a.b + beta * c`, with `c` not read where `beta` is 0.
@@ -54,7 +60,10 @@ pub fn gemm<F: Float>(
     beta: F,
     c: ArrayViewMut2<'_, F>,
 ) {
-    gemm_with(Engine::DEFAULT, alpha, a, b, beta, c);
+    match Engine::DEFAULT {
+        Engine::Tiles => shared::gemm(alpha, a, b, beta, c, None),
+        engine => gemm_with(engine, alpha, a, b, beta, c),
+    }
 }
 
 /// [`gemm`] by a named engine.
@@ -70,6 +79,7 @@ pub fn gemm_with<F: Float>(
     c: ArrayViewMut2<'_, F>,
 ) {
     match engine {
+        Engine::Tiles => tiles::gemm(alpha, a, b, beta, c, None),
         Engine::Gemmkit => engine_gemmkit::gemm(alpha, a, b, beta, c),
         Engine::Matrixmultiply => engine_matrixmultiply::gemm(alpha, a, b, beta, c),
     }
@@ -77,10 +87,8 @@ pub fn gemm_with<F: Float>(
 
 /// `c = a.b + bias`, the bias (n) added to every row; without a bias `c = a.b`.
 ///
-/// A row of the result depends on the same row of `a` alone, to the bit, and not on how many rows there are;
-/// the one exception is a single row of a wide product (n above 64), which may differ in its last bits.
-/// Narrow products have a kernel of their own, because the engine changes its order of summation with the
-/// number of rows there, and is slower at few rows.
+/// A row of the result depends on the same row of `a` alone, to the bit, and not on how many rows there are.
+/// Narrow products (n up to 64) of contiguous matrices have a kernel of their own, which packs nothing.
 ///
 /// # Panics
 /// As [`gemm`], and where the bias has not one number a column.
@@ -90,15 +98,18 @@ pub fn affine<F: Float>(
     bias: Option<&[F]>,
     mut c: ArrayViewMut2<'_, F>,
 ) {
-    if (b.ncols() <= narrow::WIDEST || a.nrows() == 1)
+    if b.ncols() <= narrow::WIDEST
         && let (Some(a), Some(b), Some(c)) = (narrow::Rows::of(&a), b.as_slice(), c.as_slice_mut())
     {
         return narrow::affine(a, b, bias, c);
     }
     match (Engine::DEFAULT, bias) {
+        (Engine::Tiles, bias) => shared::gemm(F::one(), a, b, F::zero(), c, bias),
         (engine, None) => gemm_with(engine, F::one(), a, b, F::zero(), c),
-        (Engine::Gemmkit, Some(bias)) => engine_gemmkit::gemm_bias(a, b, bias, c),
-        (Engine::Matrixmultiply, Some(bias)) => engine_matrixmultiply::gemm_bias(a, b, bias, c),
+        (engine, Some(bias)) => {
+            c.assign(&ndarray::aview1(bias));
+            gemm_with(engine, F::one(), a, b, F::one(), c);
+        }
     }
 }
 
@@ -119,11 +130,14 @@ pub fn add_rows<F: Float>(a: ArrayView2<'_, F>, sums: &mut [F]) {
     }
     assert_eq!(a.ncols(), sums.len(), "one sum for each column");
     match a.as_slice() {
-        Some(values) => vectorize(|| {
-            for row in values.chunks_exact(sums.len()) {
-                sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += value);
-            }
-        }),
+        Some(values) => vectorize(
+            #[inline(always)]
+            || {
+                for row in values.chunks_exact(sums.len()) {
+                    sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += value);
+                }
+            },
+        ),
         None => a
             .rows()
             .into_iter()
@@ -149,7 +163,10 @@ mod tests {
     use crate::rng::{Purpose, Rng};
     use ndarray::{Array2, s};
 
-    const SHAPES: [(usize, usize, usize); 9] = [
+    const SHAPES: [(usize, usize, usize); 12] = [
+        (1, 600, 100),
+        (70, 300, 130),
+        (200, 513, 5),
         (1, 1, 1),
         (1, 7, 3),
         (3, 1, 5),
@@ -178,7 +195,7 @@ mod tests {
 
     #[test]
     fn both_engines_agree_with_the_plain_loop_in_every_form() {
-        for engine in [Engine::Gemmkit, Engine::Matrixmultiply] {
+        for engine in [Engine::Tiles, Engine::Gemmkit, Engine::Matrixmultiply] {
             for (m, k, n) in SHAPES {
                 let (a, b) = (random(m, k, 1), random(k, n, 2));
                 let (at, bt) = (a.t().as_standard_layout().to_owned(), b.t().as_standard_layout().to_owned());
@@ -198,10 +215,30 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "rayon")]
+    fn the_bits_do_not_depend_on_the_number_of_threads() {
+        for (m, k, n) in [(300, 260, 40), (33, 700, 150), (129, 129, 129)] {
+            let (a, b) = (random(m, k, 10), random(k, n, 11));
+            let bias: Vec<f64> = (0..n).map(|j| j as f64 * 0.1).collect();
+            let product = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let mut c = Array2::from_elem((m, n), f64::NAN);
+                pool.install(|| shared::gemm(1.0, a.view(), b.view(), 0.0, c.view_mut(), Some(&bias)));
+                pool.install(|| shared::gemm(-1.0, a.view(), b.view(), 0.5, c.view_mut(), None));
+                c
+            };
+            let one = product(1);
+            for threads in [2, 3, 5] {
+                assert_eq!(product(threads), one, "{m}x{k}x{n} by {threads} threads");
+            }
+        }
+    }
+
+    #[test]
     fn strided_and_reversed_views_multiply_as_their_copies() {
         let (a, b) = (random(14, 22, 4), random(22, 10, 5));
         let (a, b) = (a.slice(s![..;2, ..;-2]), b.slice(s![..;2, ..;3]));
-        for engine in [Engine::Gemmkit, Engine::Matrixmultiply] {
+        for engine in [Engine::Tiles, Engine::Gemmkit, Engine::Matrixmultiply] {
             let mut wide = Array2::from_elem((14, 8), 9.0);
             gemm_with(engine, 1.0, a, b, 0.0, wide.slice_mut(s![..;2, ..;2]));
             assert!(close(&wide.slice(s![..;2, ..;2]).to_owned(), &plain(a, b)), "{engine:?}");
@@ -218,10 +255,6 @@ mod tests {
             let mut c = Array2::from_elem((m, n), f64::NAN);
             affine(a.view(), b.view(), Some(&bias), c.view_mut());
             assert!(close(&c, &want), "affine {m}x{k}x{n}");
-            engine_gemmkit::gemm_bias(a.view(), b.view(), &bias, c.view_mut());
-            assert!(close(&c, &want), "gemmkit {m}x{k}x{n}");
-            engine_matrixmultiply::gemm_bias(a.view(), b.view(), &bias, c.view_mut());
-            assert!(close(&c, &want), "matrixmultiply {m}x{k}x{n}");
             let mut c = Array2::from_elem((m, n), f64::NAN);
             affine(a.view(), b.view(), None, c.view_mut());
             assert!(close(&c, &plain(a.view(), b.view())), "affine without bias {m}x{k}x{n}");
@@ -234,7 +267,7 @@ mod tests {
             let (a, b) = (random(70, 90, 8), random(90, n, 9));
             let mut whole = Array2::zeros((70, n));
             affine(a.view(), b.view(), None, whole.view_mut());
-            for rows in [1, 2, 3, 5, 6, 7, 33].into_iter().filter(|&rows| n <= 64 || rows > 1) {
+            for rows in [1, 2, 3, 5, 6, 7, 33] {
                 let mut part = Array2::zeros((rows, n));
                 affine(a.slice(s![10..10 + rows, ..]), b.view(), None, part.view_mut());
                 assert_eq!(part, whole.slice(s![10..10 + rows, ..]), "{rows} rows, {n} columns");

@@ -1,0 +1,441 @@
+//! Products of strided matrices, one tile of the result in registers at a time.
+//!
+//! The inner dimension is cut into stretches of at most [`DEPTH`], of about equal length. For each of them and
+//! for each strip of two registers of columns, the strip of `b` is packed into a buffer on the stack that stays
+//! in the first-level cache, and every tile of rows runs over it; `a` is read where it lies, whatever its strides.
+//! An element of the result is one chain of multiply-adds for each stretch, the stretches added in order, so it
+//! does not depend on the rows and columns around it, nor on who computes which of them.
+//!
+//! The row tiles are of about equal height too: 32 rows are 6 + 6 + 5 + 5 + 5 + 5 rather than five times 6 and a
+//! rest of 2 that leaves the multipliers waiting. After Goto and van de Geijn, "Anatomy of High-Performance
+//! Matrix Multiplication" (2008), without its packing of `a`: the matrices of a training step are small, and
+//! the copy does not pay.
+#![allow(unsafe_code, reason = "registers are loaded and stored through pointers; see the module's docs")]
+
+use crate::float::Float;
+use crate::simd::{SimdOps, Wide};
+use ndarray::{ArrayView2, ArrayViewMut2};
+use std::mem::MaybeUninit;
+
+/// The longest stretch of the inner dimension: a strip of it (two registers wide) fills half of a first-level
+/// cache with AVX2 and two thirds of the larger one that comes with AVX-512.
+const DEPTH: usize = 256;
+
+/// Bytes of `a` that every strip runs over again; they should stay in the second-level cache.
+const BLOCK_BYTES: usize = 192 << 10;
+
+/// The numbers of the widest strip: two AVX-512 registers of `f32` for each step of a stretch.
+const STRIP: usize = DEPTH * 32;
+
+/// `c = alpha * a.b + beta * c`, and the bias added to every row.
+pub(super) fn gemm<F: Float>(
+    alpha: F,
+    a: ArrayView2<'_, F>,
+    b: ArrayView2<'_, F>,
+    beta: F,
+    mut c: ArrayViewMut2<'_, F>,
+    bias: Option<&[F]>,
+) {
+    let ((m, k), n) = (a.dim(), b.ncols());
+    assert!(
+        b.nrows() == k && c.dim() == (m, n),
+        "a product of {:?} and {:?} does not fit {:?}",
+        a.dim(),
+        b.dim(),
+        c.dim()
+    );
+    assert!(bias.is_none_or(|bias| bias.len() == n), "a bias has one number for each column of the product");
+    let (c_row, c_col) = strides(c.strides());
+    // A result whose rows are the contiguous axis is computed as its transpose; so is a single column.
+    if bias.is_none() && (c_row == 1 && c_col != 1 || n == 1 && m > 1) {
+        return gemm(alpha, b.reversed_axes(), a.reversed_axes(), beta, c.reversed_axes(), None);
+    }
+    let (a_row, a_step) = strides(a.strides());
+    let (b_step, b_col) = strides(b.strides());
+    F::run_wide(Product {
+        size: [m, k, n],
+        alpha,
+        beta,
+        a: Strided { start: a.as_ptr(), row: a_row, column: a_step },
+        b: Strided { start: b.as_ptr(), row: b_step, column: b_col },
+        c: Target { start: c.as_mut_ptr(), row: c_row, column: c_col },
+        bias: bias.map(<[F]>::as_ptr),
+    });
+}
+
+/// Where the elements of an operand lie.
+#[derive(Clone, Copy)]
+struct Strided<F> {
+    start: *const F,
+    row: isize,
+    column: isize,
+}
+
+impl<F> Strided<F> {
+    /// # Safety
+    /// The element must be one of the operand's, or the one after the last.
+    #[inline(always)]
+    unsafe fn at(self, row: usize, column: usize) -> *const F {
+        // SAFETY: the caller's promise; indices of elements that exist fit an `isize`.
+        unsafe { self.start.offset(row.cast_signed() * self.row + column.cast_signed() * self.column) }
+    }
+}
+
+/// Where the elements of the result lie.
+#[derive(Clone, Copy)]
+struct Target<F> {
+    start: *mut F,
+    row: isize,
+    column: isize,
+}
+
+/// A product whose shapes have been checked; the pointers are those of views that outlive it.
+struct Product<F> {
+    /// Rows of `a`, the inner dimension, columns of `b`.
+    size: [usize; 3],
+    alpha: F,
+    beta: F,
+    a: Strided<F>,
+    b: Strided<F>,
+    c: Target<F>,
+    bias: Option<*const F>,
+}
+
+/// One stretch of the inner dimension against one strip of columns.
+#[derive(Clone, Copy)]
+struct Strip<F> {
+    start: *const F,
+    step: isize,
+    /// First and number of the steps, first and number of the columns.
+    steps: (usize, usize),
+    columns: (usize, usize),
+    beta: F,
+    /// Whether the bias is due: with the last stretch.
+    bias: bool,
+}
+
+impl<F: Float> Wide<F> for Product<F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: SimdOps<F>>(self, simd: S) {
+        let [m, k, n] = self.size;
+        if m == 0 || n == 0 {
+            return;
+        }
+        let stretches = k.div_ceil(DEPTH).max(1);
+        let depth = k.div_ceil(stretches);
+        let tallest = tallest::<F, S>();
+        let block = (BLOCK_BYTES / (depth.max(1) * size_of::<F>())).max(4 * tallest);
+        let mut buffer = [const { MaybeUninit::<F>::uninit() }; STRIP];
+        for stretch in 0..stretches {
+            let first = stretch * depth;
+            let steps = (first, depth.min(k - first));
+            let beta = if stretch == 0 { self.beta } else { F::one() };
+            let bias = stretch + 1 == stretches;
+            for top in (0..m).step_by(block) {
+                let rows = (top, block.min(m - top));
+                let mut column = 0;
+                while column < n {
+                    // A lone row waits for each multiply-add to end, unless more of them stand side by side.
+                    let side_by_side = m == 1 && self.b.column == 1 && n - column >= 8 * S::LANES;
+                    let registers = if side_by_side { 8 } else { 2 };
+                    let columns = (column, (registers * S::LANES).min(n - column));
+                    let whole = columns.1 == registers * S::LANES;
+                    let strip = Strip { start: self.b.start, step: self.b.row, steps, columns, beta, bias };
+                    // SAFETY: the steps and columns are `b`'s; a strip read in place is as wide as it is loaded.
+                    unsafe {
+                        let in_place = whole && self.b.column == 1 && rows.1 <= 2 * tallest;
+                        let strip = if in_place {
+                            Strip { start: self.b.at(first, column), ..strip }
+                        } else {
+                            self.packed::<S>(simd, strip, &mut buffer)
+                        };
+                        self.rows::<S>(simd, rows, strip);
+                    }
+                    column += columns.1;
+                }
+            }
+        }
+    }
+}
+
+/// The most rows of a tile two registers wide: what the registers hold beside its operands.
+#[inline(always)]
+fn tallest<F, S: SimdOps<F>>() -> usize
+where
+    F: Float,
+{
+    if S::LANES * size_of::<F>() == 64 { 12 } else { 6 }
+}
+
+#[allow(clippy::needless_range_loop, reason = "row and column of a register tile read best as indices")]
+impl<F: Float> Product<F> {
+    /// Copies a strip of `b` into the buffer, step after step, filled up with zeros to whole registers.
+    ///
+    /// # Safety
+    /// The strip's steps and columns must be `b`'s.
+    #[inline(always)]
+    unsafe fn packed<S: SimdOps<F>>(
+        &self,
+        simd: S,
+        strip: Strip<F>,
+        buffer: &mut [MaybeUninit<F>; STRIP],
+    ) -> Strip<F> {
+        let ((first, steps), (column, columns)) = (strip.steps, strip.columns);
+        let width = columns.next_multiple_of(S::LANES).min(2 * S::LANES);
+        let out = buffer.as_mut_ptr().cast::<F>();
+        // SAFETY: the buffer holds DEPTH steps of the widest strip; the elements read are `b`'s.
+        unsafe {
+            if self.b.column == 1 && columns == 2 * S::LANES {
+                let (mut from, mut to) = (self.b.at(first, column), out);
+                for _ in 0..steps {
+                    let line = [simd.loadu(from), simd.loadu(from.add(S::LANES))];
+                    simd.storeu(to, line[0]);
+                    simd.storeu(to.add(S::LANES), line[1]);
+                    from = from.wrapping_offset(self.b.row);
+                    to = to.add(width);
+                }
+            } else if self.b.column == 1 {
+                for step in 0..steps {
+                    let from = self.b.at(first + step, column);
+                    let to = out.add(step * width);
+                    for i in 0..columns {
+                        *to.add(i) = *from.add(i);
+                    }
+                    for i in columns..width {
+                        *to.add(i) = F::zero();
+                    }
+                }
+            } else {
+                for i in (0..width).step_by(SQUARE) {
+                    let full =
+                        if self.b.row == 1 && i + SQUARE <= columns { steps - steps % SQUARE } else { 0 };
+                    for step in (0..full).step_by(SQUARE) {
+                        let from = self.b.at(first + step, column + i);
+                        transpose(from, self.b.column, out.add(step * width + i), width);
+                    }
+                    for i in i..(i + SQUARE).min(width) {
+                        let mut from = self.b.at(first + full, column + i.min(columns - 1));
+                        for step in full..steps {
+                            *out.add(step * width + i) = if i < columns { *from } else { F::zero() };
+                            from = from.wrapping_offset(self.b.row);
+                        }
+                    }
+                }
+            }
+        }
+        Strip { start: out, step: width.cast_signed(), ..strip }
+    }
+
+    /// A strip against `rows` (first, number), in tiles of about equal height.
+    ///
+    /// # Safety
+    /// Rows, steps and columns must be the product's; the strip must be readable in whole registers.
+    #[inline(always)]
+    unsafe fn rows<S: SimdOps<F>>(&self, simd: S, (top, rows): (usize, usize), strip: Strip<F>) {
+        let tiles = rows.div_ceil(tallest::<F, S>());
+        let (height, higher) = (rows / tiles, rows % tiles);
+        let mut row = top;
+        for tile in 0..tiles {
+            let height = height + usize::from(tile < higher);
+            // SAFETY: the caller's promise.
+            unsafe {
+                if strip.columns.1 > 2 * S::LANES {
+                    self.tile::<S, 1, 8>(simd, row, strip);
+                } else if strip.columns.1 > S::LANES {
+                    self.tile_of::<S, 2>(simd, row, height, strip);
+                } else {
+                    self.tile_of::<S, 1>(simd, row, height, strip);
+                }
+            }
+            row += height;
+        }
+    }
+
+    /// # Safety
+    /// As [`rows`](Self::rows), for `height` rows from `row` on.
+    #[inline(always)]
+    unsafe fn tile_of<S: SimdOps<F>, const C: usize>(
+        &self,
+        simd: S,
+        row: usize,
+        height: usize,
+        strip: Strip<F>,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match height {
+                1 => self.tile::<S, 1, C>(simd, row, strip),
+                2 => self.tile::<S, 2, C>(simd, row, strip),
+                3 => self.tile::<S, 3, C>(simd, row, strip),
+                4 => self.tile::<S, 4, C>(simd, row, strip),
+                5 => self.tile::<S, 5, C>(simd, row, strip),
+                6 => self.tile::<S, 6, C>(simd, row, strip),
+                7 => self.tile::<S, 7, C>(simd, row, strip),
+                8 => self.tile::<S, 8, C>(simd, row, strip),
+                9 => self.tile::<S, 9, C>(simd, row, strip),
+                10 => self.tile::<S, 10, C>(simd, row, strip),
+                11 => self.tile::<S, 11, C>(simd, row, strip),
+                _ => self.tile::<S, 12, C>(simd, row, strip),
+            }
+        }
+    }
+
+    /// `R` rows × `C` registers of the result.
+    ///
+    /// # Safety
+    /// As [`rows`](Self::rows), for `R` rows from `row` on.
+    #[inline(always)]
+    unsafe fn tile<S: SimdOps<F>, const R: usize, const C: usize>(
+        &self,
+        simd: S,
+        row: usize,
+        strip: Strip<F>,
+    ) {
+        let (first, steps) = strip.steps;
+        let (column, columns) = strip.columns;
+        let [c_row, c_col] = [self.c.row, self.c.column];
+        // SAFETY: rows `row..row + R` and steps `first..first + steps` are `a`'s; the strip holds `steps` lines of
+        // C registers; the columns written are the result's. The instruction set is the one that `simd` names.
+        unsafe {
+            let out = self.c.start.offset(row.cast_signed() * c_row + column.cast_signed() * c_col);
+            for r in 0..R {
+                prefetch(out.wrapping_offset(r.cast_signed() * c_row));
+            }
+            let mut sums = accumulate::<F, S, R, C>(
+                simd,
+                steps,
+                (self.a.at(row, first), self.a.row, self.a.column),
+                (strip.start, strip.step),
+            );
+            if self.alpha != F::one() {
+                let alpha = simd.splat(self.alpha);
+                for r in 0..R {
+                    for c in 0..C {
+                        sums[r][c] = simd.mul(sums[r][c], alpha);
+                    }
+                }
+            }
+            let bias = self.bias.filter(|_| strip.bias);
+            for c in 0..C {
+                let left = columns.saturating_sub(c * S::LANES);
+                let at = column + c * S::LANES;
+                let out = out.wrapping_offset((c * S::LANES).cast_signed() * c_col);
+                if left >= S::LANES && c_col == 1 {
+                    let bias = bias.map(|bias| simd.loadu(bias.add(at)));
+                    for r in 0..R {
+                        let out = out.offset(r.cast_signed() * c_row);
+                        let mut sum = sums[r][c];
+                        if strip.beta == F::one() {
+                            sum = simd.add(simd.loadu(out), sum);
+                        } else if strip.beta != F::zero() {
+                            sum = simd.mul_add(simd.splat(strip.beta), simd.loadu(out), sum);
+                        }
+                        if let Some(bias) = bias {
+                            sum = simd.add(sum, bias);
+                        }
+                        simd.storeu(out, sum);
+                    }
+                } else {
+                    let mut lanes = [F::zero(); LANES_AT_MOST];
+                    for r in 0..R {
+                        simd.storeu(lanes.as_mut_ptr(), sums[r][c]);
+                        for (i, &sum) in lanes.iter().enumerate().take(left.min(S::LANES)) {
+                            let out = out.offset(r.cast_signed() * c_row + i.cast_signed() * c_col);
+                            let mut sum = sum;
+                            if strip.beta == F::one() {
+                                sum += *out;
+                            } else if strip.beta != F::zero() {
+                                sum += strip.beta * *out;
+                            }
+                            if let Some(bias) = bias {
+                                sum += *bias.add(at + i);
+                            }
+                            *out = sum;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `R` rows of `a` (start, stride of the rows, stride of the steps) against a strip (start, stride of the steps).
+///
+/// # Safety
+/// The steps must exist in both; the instruction set must be the one that `simd` names.
+#[inline(always)]
+#[allow(clippy::needless_range_loop, reason = "row and column of a register tile read best as indices")]
+unsafe fn accumulate<F: Float, S: SimdOps<F>, const R: usize, const C: usize>(
+    simd: S,
+    steps: usize,
+    (mut a, a_row, a_step): (*const F, isize, isize),
+    (mut b, b_step): (*const F, isize),
+) -> [[S::Reg; C]; R] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut sums = [[simd.zero(); C]; R];
+        for _ in 0..steps {
+            let mut line = [simd.zero(); C];
+            for c in 0..C {
+                line[c] = simd.loadu(b.add(c * S::LANES));
+            }
+            for r in 0..R {
+                let factor = simd.splat(*a.offset(r.cast_signed() * a_row));
+                for c in 0..C {
+                    sums[r][c] = simd.mul_add(factor, line[c], sums[r][c]);
+                }
+            }
+            a = a.wrapping_offset(a_step);
+            b = b.wrapping_offset(b_step);
+        }
+        sums
+    }
+}
+
+/// The side of the squares in which a strip is turned over.
+const SQUARE: usize = 8;
+
+/// Turns a square over: contiguous numbers `from_row` apart become lines `width` apart.
+///
+/// # Safety
+/// Both squares must exist.
+#[inline(always)]
+unsafe fn transpose<F: Float>(from: *const F, from_row: isize, to: *mut F, width: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut square = [[F::zero(); SQUARE]; SQUARE];
+        for (i, row) in square.iter_mut().enumerate() {
+            *row = from.offset(i.cast_signed() * from_row).cast::<[F; SQUARE]>().read();
+        }
+        for step in 0..SQUARE {
+            let line: [F; SQUARE] = std::array::from_fn(|i| square[i][step]);
+            to.add(step * width).cast::<[F; SQUARE]>().write(line);
+        }
+    }
+}
+
+/// The lanes of the widest register there is, of the smallest number: AVX-512 and `f32`.
+const LANES_AT_MOST: usize = 16;
+
+/// Asks for the cache line of a place that is about to be read or written.
+#[inline(always)]
+fn prefetch<F>(place: *mut F) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch reads nothing; any address will do, and SSE is part of x86-64.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(place.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = place;
+}
+
+/// The strides of the rows and of the columns.
+fn strides(strides: &[isize]) -> (isize, isize) {
+    match *strides {
+        [rows, columns] => (rows, columns),
+        _ => (0, 0),
+    }
+}
