@@ -266,7 +266,8 @@ fn read_text<F: Float, R>(opened: &Opened<R>) -> Checked<(Text, Vec<(String, usi
             _ => None,
         };
         let Some(len) = len.filter(|_| tensors.bytes <= opened.header.numbers_len) else {
-            let (tensor, got) = (name.to_string(), format!("{} numbers of {:?}", shape.0.len(), number.name()));
+            let (tensor, got) =
+                (name.to_string(), format!("{} numbers of {:?}", shape.0.len(), number.name()));
             let expected = format!("one axis of {} numbers that are in the file", F::NAME);
             return Err(FileProblem::Tensor { tensor, expected, got });
         };
