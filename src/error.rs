@@ -88,6 +88,19 @@ pub enum Error {
         index: Vec<usize>,
     },
 
+    /// A number that an embedding has no vector for.
+    #[error("{what} contains {value} at {index:?}, which is no index; the network looks up whole numbers from 0 to {}", .len.saturating_sub(1))]
+    Index {
+        /// The array.
+        what: String,
+        /// The number.
+        value: String,
+        /// Where the first such number stands.
+        index: Vec<usize>,
+        /// How many indices there are.
+        len: usize,
+    },
+
     /// A class label that no output stands for.
     #[error("y[{row}]: label {label} is not one of the {n_classes} classes; labels are whole numbers from 0 to {}", .n_classes.saturating_sub(1))]
     Label {
@@ -368,6 +381,10 @@ mod tests {
             (
                 Error::non_finite("x", f64::NEG_INFINITY, [6, 2]),
                 "x contains -inf at [6, 2]; remove or impute such values first",
+            ),
+            (
+                Error::Index { what: "x".into(), value: "2.5".into(), index: vec![3, 1], len: 10 },
+                "x contains 2.5 at [3, 1], which is no index; the network looks up whole numbers from 0 to 9",
             ),
             (
                 Error::Label { row: 17, label: "10".into(), n_classes: 10 },

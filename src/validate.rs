@@ -35,6 +35,27 @@ pub(crate) fn finite<F: Float, S: Data<Elem = F>, D: Dimension>(
     }
 }
 
+/// Refuses numbers that are no whole ones below `len`; the error names the first one's index.
+pub(crate) fn indices<F: Float, S: Data<Elem = F>, D: Dimension>(
+    what: &str,
+    array: &ArrayBase<S, D>,
+    len: usize,
+) -> Result<()> {
+    let none = |v: F| !(v >= F::zero() && v.as_f64() < len as f64 && v == v.trunc());
+    if !array.iter().any(|&v| none(v)) {
+        return Ok(());
+    }
+    match array.view().into_dyn().indexed_iter().find(|&(_, &v)| none(v)) {
+        Some((index, v)) => Err(Error::Index {
+            what: what.into(),
+            value: v.as_f64().to_string(),
+            index: index.slice().to_vec(),
+            len,
+        }),
+        None => Ok(()),
+    }
+}
+
 /// Refuses a matrix without rows or without columns.
 pub(crate) fn not_empty<F, S: Data<Elem = F>>(what: &str, array: &ArrayBase<S, Ix2>) -> Result<()> {
     let needed = match array.dim() {

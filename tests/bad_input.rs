@@ -237,3 +237,32 @@ fn weights_are_matched_by_name_and_shape() {
     assert_eq!(model.weights(), before, "a refused set changes nothing");
     says(model.set_weights(&before[..1]), &["0.dense/bias"]);
 }
+
+#[test]
+fn numbers_without_a_vector_are_refused_before_the_step() {
+    let mut model: Model<f32> = Sequential::new(3)
+        .add(Embedding::new(5, 2))
+        .add(Flatten::default())
+        .add(Dense::new(1))
+        .compile(Adam::default(), MeanSquaredError::default())
+        .unwrap();
+    let before = model.weights();
+    let y = array![[0.0_f32], [1.0]];
+    for (wrong, text) in [(5.0, "5"), (-1.0, "-1"), (2.5, "2.5"), (1e30, "at [1, 2]")] {
+        let x = array![[0.0_f32, 4.0, 1.0], [1.0, 0.0, wrong]];
+        let words = ["x contains", text, "[1, 2]", "whole numbers from 0 to 4"];
+        says(model.fit_with(&x, &y, FitOptions::new()), &words);
+        says(model.train_on_batch(&x, &y), &words);
+        says(model.evaluate(&x, &y), &words);
+        says(model.predict(&x), &words);
+    }
+    assert_eq!(model.weights(), before, "no step was made");
+    let x = array![[0.0_f32, 4.0, 1.0], [1.0, -0.0, 3.0]];
+    model.fit_with(&x, &y, FitOptions::new()).unwrap();
+
+    let steps: Model<f32> = Sequential::new([2, 3])
+        .add(TimeDistributed::new(Embedding::new(5, 2)))
+        .compile(Adam::default(), MeanSquaredError::default())
+        .unwrap();
+    says(steps.predict(&Array3::from_elem((1, 2, 3), 7.0)), &["x contains", "7", "[0, 0]"]);
+}

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::float::Float;
 use serde::{Deserialize, Serialize};
+use std::str::FromStr;
 
 /// A projection of a weight after each update.
 ///
@@ -17,6 +18,9 @@ use serde::{Deserialize, Serialize};
 /// let mut kernel: [f64; 4] = [3.0, 1.0, 4.0, 0.0];
 /// Constraint::max_norm(2.0).apply(&[2, 2], &mut kernel);
 /// assert!((kernel[0] - 1.2).abs() < 1e-6 && (kernel[2] - 1.6).abs() < 1e-6 && kernel[1] > 0.999999);
+/// // By name, with Keras's bounds.
+/// assert_eq!("max_norm".parse::<Constraint>()?, Constraint::max_norm(2.0));
+/// # Ok::<(), axonal::Error>(())
 /// ```
 ///
 /// # References
@@ -133,5 +137,36 @@ impl Constraint {
             let factor = F::of(target(norm) / (EPSILON + norm));
             own().for_each(|index| values[index] *= factor);
         }
+    }
+}
+
+impl FromStr for Constraint {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Ok(match name.to_ascii_lowercase().replace('_', "").as_str() {
+            "nonneg" => Self::NonNeg,
+            "maxnorm" => Self::max_norm(2.0),
+            "unitnorm" => Self::unit_norm(),
+            "minmaxnorm" => Self::min_max_norm(0.0, 1.0, 1.0),
+            _ => {
+                let known = ["non_neg", "max_norm", "unit_norm", "min_max_norm"];
+                return Err(Error::unknown_name("constraint", name, known));
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Constraint;
+
+    #[test]
+    fn an_unknown_name_lists_the_known_ones() {
+        let error = "positive".parse::<Constraint>().unwrap_err().to_string();
+        assert!(error.contains("positive") && error.contains("non_neg"), "{error}");
+        assert_eq!("NonNeg".parse::<Constraint>().unwrap(), Constraint::NonNeg);
+        assert_eq!("unit_norm".parse::<Constraint>().unwrap(), Constraint::unit_norm());
+        assert_eq!("MinMaxNorm".parse::<Constraint>().unwrap(), Constraint::min_max_norm(0.0, 1.0, 1.0));
     }
 }

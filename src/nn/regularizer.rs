@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::simd::vectorize;
 use serde::{Deserialize, Serialize};
+use std::str::FromStr;
 
 /// A penalty `l1 Σ|w| + l2 Σw²` that is added to the loss (Keras: no factor ½).
 ///
@@ -13,6 +14,9 @@ use serde::{Deserialize, Serialize};
 ///
 /// assert_eq!(Regularizer::l2(0.1).penalty(&[1.0, -2.0]), 0.5);
 /// assert_eq!(Regularizer::l1_l2(1.0, 0.5).penalty(&[1.0, -2.0]), 5.5);
+/// // By name, with Keras's factors: 0.01, and none at all for both together.
+/// assert_eq!("l2".parse::<Regularizer>()?, Regularizer::l2(0.01));
+/// # Ok::<(), axonal::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -84,5 +88,31 @@ impl Regularizer {
                 }
             },
         );
+    }
+}
+
+impl FromStr for Regularizer {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Ok(match name.to_ascii_lowercase().as_str() {
+            "l1" => Self::l1(0.01),
+            "l2" => Self::l2(0.01),
+            "l1_l2" | "l1l2" => Self::l1_l2(0.0, 0.0),
+            _ => return Err(Error::unknown_name("regularizer", name, ["l1", "l2", "l1_l2"])),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Regularizer;
+
+    #[test]
+    fn an_unknown_name_lists_the_known_ones() {
+        let error = "l3".parse::<Regularizer>().unwrap_err().to_string();
+        assert!(error.contains("l3") && error.contains("l1_l2"), "{error}");
+        assert_eq!("L1L2".parse::<Regularizer>().unwrap(), Regularizer::l1_l2(0.0, 0.0));
+        assert_eq!("L1".parse::<Regularizer>().unwrap(), Regularizer::l1(0.01));
     }
 }

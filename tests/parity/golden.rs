@@ -83,7 +83,7 @@ fn optimizer(name: &str, given: &Value, case: &Value) -> Compared {
         classes.iter().find(|(prefix, _)| name.starts_with(prefix)).ok_or(format!("optimizer {name}"))?;
     let mut config: Map<String, Value> = case["config"].as_object().cloned().unwrap_or_default();
     config.insert("class".into(), json!(class));
-    let optimizer = keras_config::optimizer(&Value::Object(config))?;
+    let optimizer = keras_config::optimizer(&Value::Object(config), None)?;
     let start = flat(&given["x0"]);
     let grads = given["grads"].as_array().into_iter().flatten().map(flat).collect();
     let mut walk =

@@ -3,6 +3,7 @@
 //! What is not there yet is an error that names it; so is an argument that nothing reads.
 
 use crate::keras_layers;
+use crate::unsummed::{Observed, Occurrences, Unsummed};
 use axonal::nn::{AnyRule, Tuned};
 use axonal::prelude::*;
 use serde_json::{Map, Value};
@@ -69,9 +70,21 @@ macro_rules! set {
     }};
 }
 
-pub fn optimizer(value: &Value) -> Built<AnyOptimizer<f64>> {
+/// The rule around which the moments take up an embedding's gradients before they are summed, where there are such.
+fn unsummed(optimizer: AnyOptimizer<f64>, occurrences: Option<Occurrences>) -> AnyOptimizer<f64> {
+    let Some(occurrences) = occurrences else { return optimizer };
+    let decay = optimizer.modifiers().weight_decay;
+    // The learning rate that all rules with such moments have by default.
+    let around = Tuned::of(Unsummed { rule: optimizer.rule().clone(), occurrences }, 0.001).any();
+    match decay {
+        Some(decay) => around.weight_decay(decay),
+        None => around,
+    }
+}
+
+pub fn optimizer(value: &Value, occurrences: Option<Occurrences>) -> Built<AnyOptimizer<f64>> {
     if let Some(name) = value.as_str() {
-        return parsed(name);
+        return Ok(unsummed(parsed(name)?, occurrences));
     }
     let a = Arguments::of(value).ok_or_else(|| format!("optimizer {value}"))?;
     let optimizer: Tuned<AnyRule<f64>> = match a.class {
@@ -96,6 +109,7 @@ pub fn optimizer(value: &Value) -> Built<AnyOptimizer<f64>> {
         .any(),
         class => return Err(format!("optimizer {class}")),
     };
+    let optimizer = unsummed(optimizer, occurrences);
     let optimizer =
         set!(optimizer, a, number clipnorm number global_clipnorm number clipvalue number weight_decay);
     let optimizer = match a.get("learning_rate") {
@@ -344,14 +358,9 @@ pub fn activation(value: &Value) -> Built<Activation> {
     value.as_str().map_or_else(|| Err(format!("activation {value}")), parsed)
 }
 
-fn regularizer(value: &Value) -> Built<Regularizer> {
+pub fn regularizer(value: &Value) -> Built<Regularizer> {
     if let Some(name) = value.as_str() {
-        return match name.to_lowercase().as_str() {
-            "l1" => Ok(Regularizer::l1(0.01)),
-            "l2" => Ok(Regularizer::l2(0.01)),
-            "l1_l2" | "l1l2" => Ok(Regularizer::l1_l2(0.0, 0.0)),
-            other => Err(format!("regularizer {other}")),
-        };
+        return parsed(name);
     }
     let a = Arguments::of(value).ok_or_else(|| format!("regularizer {value}"))?;
     let built = match a.class {
@@ -363,7 +372,7 @@ fn regularizer(value: &Value) -> Built<Regularizer> {
     a.all_read(built)
 }
 
-fn constraint(value: &Value) -> Built<Constraint> {
+pub fn constraint(value: &Value) -> Built<Constraint> {
     let default = Map::new();
     let a = match value.as_str() {
         Some(name) => Arguments { class: name, values: &default, read: RefCell::default() },
@@ -387,11 +396,23 @@ fn constraint(value: &Value) -> Built<Constraint> {
 }
 
 /// The network of a list of layers.
-pub fn network(input: &[usize], layers: &[Value]) -> Built<Sequential<f64>> {
+pub fn network(
+    input: &[usize],
+    layers: &[Value],
+    occurrences: Option<&Occurrences>,
+) -> Built<Sequential<f64>> {
     layers.iter().try_fold(Sequential::new(input), |network, value| {
         let a = Arguments::of(value).ok_or_else(|| format!("layer {value}"))?;
         let network = match a.class {
             "Dense" => network.add(dense(&a)?),
+            "Embedding" => {
+                let layer = keras_layers::embedding(&a)?;
+                let output_dim = a.whole("output_dim").unwrap_or_default();
+                match occurrences.cloned() {
+                    Some(occurrences) => network.add(Observed { layer, output_dim, occurrences }),
+                    None => network.add(layer),
+                }
+            }
             _ => network.add(keras_layers::layer(&a)?),
         };
         let trainable = a.flag("trainable").unwrap_or(true);

@@ -1,6 +1,7 @@
 //! A training run of Keras: the same model on the same data from the same weights, without shuffling.
 
 use crate::keras_config::Built;
+use crate::unsummed::Occurrences;
 use crate::{Difference, Outcome, flat, keras_config, shape};
 use axonal::ndarray::{Array1, ArrayD, IxDyn};
 use axonal::nn::{Evaluation, History, TargetForm};
@@ -39,19 +40,34 @@ macro_rules! with_targets {
     };
 }
 
+/// What TensorFlow makes of an embedding's gradients, where that differs from the gradients themselves.
+fn occurrences(optimizer: &Value, layers: &[Value]) -> Built<Option<Occurrences>> {
+    let embeds = layers.first().is_some_and(|layer| {
+        // A penalty's gradient, and gradients that are accumulated, sum the occurrences up.
+        layer["class"] == "Embedding"
+            && layer["trainable"] != false
+            && layer["embeddings_regularizer"].is_null()
+    });
+    if !embeds || !optimizer["gradient_accumulation_steps"].is_null() {
+        return Ok(None);
+    }
+    if ["clipnorm", "global_clipnorm", "clipvalue"].iter().any(|clip| !optimizer[clip].is_null()) {
+        return Err("the clipping of an embedding's unsummed gradients".into());
+    }
+    let class = optimizer.as_str().or_else(|| optimizer["class"].as_str()).unwrap_or_default();
+    let class = class.rsplit('.').next().unwrap_or_default();
+    let known = ["SGD", "Lion", "Adam", "AdamW", "Nadam", "Lamb", "RMSprop", "Adagrad", "Adamax"];
+    let class = known.iter().find(|known| known.eq_ignore_ascii_case(class)).map_or(class, |known| *known);
+    Occurrences::of(class, |key| optimizer[key].as_f64())
+}
+
 fn train(content: &Value) -> Built<(Difference, f64)> {
     let case = &content["case"];
     let input: Vec<usize> = flat(&case["input"]).iter().map(|&n| n as usize).collect();
     let layers = case["layers"].as_array().ok_or("a list of layers")?;
-    let network = keras_config::network(&input, layers)?;
-    // TensorFlow hands Keras the gradient of an embedding as one row for each occurrence of an index, and Keras's
-    // squaring optimizers square these rows before they are summed: Σ g² in place of (Σ g)². With that, the case
-    // agrees within 5.1e-6; Keras's other backends, and this crate, square the gradient itself.
-    let embeds = layers.iter().any(|layer| layer["class"] == "Embedding");
-    if embeds && case["optimizer"]["class"].as_str().is_none_or(|class| !class.ends_with("SGD")) {
-        return Err("the squares of an embedding's unsummed gradients, as TensorFlow makes them".into());
-    }
-    let optimizer = keras_config::optimizer(&case["optimizer"])?;
+    let occurrences = occurrences(&case["optimizer"], layers)?;
+    let network = keras_config::network(&input, layers, occurrences.as_ref())?;
+    let optimizer = keras_config::optimizer(&case["optimizer"], occurrences)?;
     let loss = keras_config::loss(&case["loss"])?;
     let y = &content["y"];
     let labels = loss.target_form() == TargetForm::Labels && shape(y).len() == 1;

@@ -1,7 +1,7 @@
 //! Layers from Keras's configurations.
 
 use crate::flat;
-use crate::keras_config::{Arguments, Built, activation};
+use crate::keras_config::{Arguments, Built, activation, constraint, regularizer};
 use axonal::nn::{MergeMode, Size2D};
 use axonal::prelude::*;
 use serde_json::Value;
@@ -69,10 +69,29 @@ fn flag(value: &Value) -> bool {
     value.as_bool().expect("a flag")
 }
 
+/// Sets the penalties and projections that the configuration names.
+macro_rules! penalized {
+    ($layer:expr, $a:expr, $($key:ident)*) => {{
+        let mut layer = $layer;
+        $(if let Some(value) = $a.get(stringify!($key)) {
+            layer = layer.$key(penalized!(@read $key value)?);
+        })*
+        layer
+    }};
+    (@read embeddings_constraint $value:ident) => { constraint($value) };
+    (@read gamma_constraint $value:ident) => { constraint($value) };
+    (@read beta_constraint $value:ident) => { constraint($value) };
+    (@read kernel_constraint $value:ident) => { constraint($value) };
+    (@read recurrent_constraint $value:ident) => { constraint($value) };
+    (@read bias_constraint $value:ident) => { constraint($value) };
+    (@read $key:ident $value:ident) => { regularizer($value) };
+}
+
 /// What convolutions and recurrent layers have in common; the initial weights are given.
 macro_rules! weights {
     ($layer:expr, $a:expr) => {{
-        let mut layer = with!($layer, $a, flag => use_bias);
+        let mut layer = penalized!(with!($layer, $a, flag => use_bias), $a, kernel_regularizer bias_regularizer
+            activity_regularizer kernel_constraint bias_constraint);
         if let Some(value) = $a.get("activation") {
             layer = layer.activation(activation(value)?);
         }
@@ -85,9 +104,23 @@ macro_rules! weights {
     }};
 }
 
+/// Sets the penalties and projections of what a normalization multiplies by and adds.
+macro_rules! affine {
+    ($layer:expr, $a:expr) => {{
+        for initializer in ["gamma_initializer", "beta_initializer"] {
+            let _ = $a.get(initializer);
+        }
+        penalized!($layer, $a, gamma_regularizer beta_regularizer gamma_constraint beta_constraint)
+    }};
+}
+
 macro_rules! recurrent {
     ($layer:expr, $a:expr) => {
-        with!(weights!($layer, $a), $a, flag => return_sequences flag => go_backwards)
+        penalized!(
+            with!(weights!($layer, $a), $a, flag => return_sequences flag => go_backwards),
+            $a,
+            recurrent_regularizer recurrent_constraint
+        )
     };
 }
 
@@ -99,6 +132,14 @@ macro_rules! gated {
         }
         layer
     }};
+}
+
+/// The embedding of a configuration.
+pub fn embedding(a: &Arguments<'_>) -> Built<Embedding> {
+    let _ = a.get("embeddings_initializer");
+    let size = |key| a.whole(key).ok_or_else(|| format!("Embedding without {key}"));
+    let layer = Embedding::new(size("input_dim")?, size("output_dim")?);
+    Ok(penalized!(layer, a, embeddings_regularizer embeddings_constraint))
 }
 
 /// The layer of a configuration.
@@ -120,16 +161,20 @@ pub fn layer(a: &Arguments<'_>) -> Built<Made> {
             Arc::new(with!(PRelu::default(), a, axes => shared_axes))
         }
         "Softmax" => Arc::new(with!(Softmax::default(), a, |v| number(v) as isize => axis)),
-        "BatchNormalization" => {
-            Arc::new(with!(BatchNormalization::default(), a, |v| number(v) as isize => axis
-            number => momentum number => epsilon flag => center flag => scale))
-        }
-        "LayerNormalization" => Arc::new(with!(LayerNormalization::default(), a, axes => axis
-            number => epsilon flag => center flag => scale)),
+        "BatchNormalization" => Arc::new(affine!(
+            with!(BatchNormalization::default(), a, |v| number(v) as isize => axis
+            number => momentum number => epsilon flag => center flag => scale),
+            a
+        )),
+        "LayerNormalization" => Arc::new(affine!(
+            with!(LayerNormalization::default(), a, axes => axis
+            number => epsilon flag => center flag => scale),
+            a
+        )),
         "RMSNormalization" => Arc::new(with!(RmsNormalization::default(), a, number => epsilon)),
         "GroupNormalization" => {
             let layer = GroupNormalization::new(a.whole("groups").unwrap_or(32));
-            Arc::new(with!(layer, a, number => epsilon flag => center flag => scale))
+            Arc::new(affine!(with!(layer, a, number => epsilon flag => center flag => scale), a))
         }
         "UnitNormalization" => Arc::new(UnitNormalization::default()),
         "Rescaling" => Arc::new(with!(Rescaling::new(number(need("scale")?)), a, number => offset)),
@@ -184,11 +229,7 @@ pub fn layer(a: &Arguments<'_>) -> Built<Made> {
         "GlobalMaxPooling2D" => Arc::new(with!(GlobalMaxPooling2D::default(), a, flag => keepdims)),
         "GlobalAveragePooling1D" => Arc::new(with!(GlobalAveragePooling1D::default(), a, flag => keepdims)),
         "GlobalAveragePooling2D" => Arc::new(with!(GlobalAveragePooling2D::default(), a, flag => keepdims)),
-        "Embedding" => {
-            let _ = a.get("embeddings_initializer");
-            let dims = [need("input_dim")?, need("output_dim")?].map(length);
-            Arc::new(Embedding::new(dims[0], dims[1]))
-        }
+        "Embedding" => Arc::new(embedding(a)?),
         "Flatten" => Arc::new(Flatten::default()),
         "Reshape" => Arc::new(Reshape::new(wholes(need("target_shape")?))),
         "Permute" => Arc::new(Permute::new(wholes(need("dims")?))),

@@ -11,6 +11,7 @@ mod keras_config;
 mod keras_fit;
 mod keras_layers;
 mod kmeans;
+mod unsummed;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};

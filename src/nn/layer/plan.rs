@@ -81,6 +81,7 @@ pub struct Plan {
     activation: Activation,
     activity_regularizer: Option<Regularizer>,
     nested: Vec<Nested>,
+    indices: Option<usize>,
     problem: Option<String>,
 }
 
@@ -99,6 +100,7 @@ impl Plan {
             activation: Activation::Linear,
             activity_regularizer: None,
             nested: Vec::new(),
+            indices: None,
             problem: None,
         }
     }
@@ -186,6 +188,14 @@ impl Plan {
     #[must_use]
     pub fn activity_regularizer(mut self, regularizer: Option<Regularizer>) -> Self {
         self.activity_regularizer = regularizer;
+        self
+    }
+
+    /// Says that the input is made of indices: whole numbers below `len`. Where such a layer comes first in a network,
+    /// data with any other number are refused before anything is computed.
+    #[must_use]
+    pub fn indices(mut self, len: usize) -> Self {
+        self.indices = Some(len);
         self
     }
 
@@ -288,6 +298,12 @@ impl Plan {
     #[must_use]
     pub fn declared_activity_regularizer(&self) -> Option<&Regularizer> {
         self.activity_regularizer.as_ref()
+    }
+
+    /// The number that the input's indices are below, where the layer looks up indices.
+    #[must_use]
+    pub fn declared_indices(&self) -> Option<usize> {
+        self.indices
     }
 
     /// The layers inside of this one, with their places.

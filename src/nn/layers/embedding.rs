@@ -19,8 +19,15 @@ use serde::{Deserialize, Serialize};
 /// | `embeddings` | (input_dim, output_dim) | `embeddings_initializer` | uniform between ±0.05 |
 ///
 /// # Errors
-/// In `compile`: dimensions of 0. A number that is no index of a vector has NaN for an answer, so that training
-/// stops with [`Error::Diverged`] and no wrong vector is ever looked up.
+/// In `compile`: dimensions of 0. Where the layer comes first in a network, a number that is no index of a vector is
+/// [`Error::Index`] in every method that takes samples. Behind other layers its vector is NaN, so that training stops
+/// with [`Error::Diverged`] and no wrong vector is ever looked up.
+///
+/// # Agreement with Keras
+/// The gradient of a vector is the sum over all occurrences of its index in the batch, and an optimizer's rule works on
+/// that sum, as in Keras on JAX and PyTorch. On TensorFlow, Keras hands the rule one gradient for each occurrence: the
+/// rules that square gradients (Adam, RMSprop, Adagrad and their kin) then take up `Σ g²` in place of `(Σ g)²`, and the
+/// weights after a step differ wherever an index occurs twice in a batch.
 ///
 /// # Examples
 /// ```
@@ -112,7 +119,8 @@ impl<F: Float> Layer<F> for Embedding {
         Ok(Plan::output(output)
             .param("embeddings", [self.input_dim, self.output_dim], self.embeddings_initializer.clone())
             .regularizer(self.embeddings_regularizer)
-            .constraint(self.embeddings_constraint))
+            .constraint(self.embeddings_constraint)
+            .indices(self.input_dim))
     }
 
     fn forward(&self, Forward { x, mut y, params, .. }: Forward<'_, F>) {

@@ -22,6 +22,7 @@ impl<F: Float> Model<F> {
     ) -> Result<Array2<F>> {
         let batch_size = options.validate("predict")?;
         let x = rows("x", x.view().into_dyn(), self.input_shape(), true)?;
+        self.check_indices("x", &x)?;
         let columns = self.output_shape().size();
         let answers = zeros("the answers", x.nrows().saturating_mul(columns))?;
         let mut out = Array2::from_shape_vec((x.nrows(), columns), answers)
@@ -90,6 +91,7 @@ impl<F: Float> Model<F> {
             ));
         }
         crate::validate::finite("x", x)?;
+        self.check_indices("x", x)?;
         let x = x.view();
         if x.is_standard_layout() {
             self.answer(x, workspace, out);

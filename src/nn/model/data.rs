@@ -6,7 +6,7 @@ use crate::nn::layer::Shape;
 use crate::nn::model::Model;
 use crate::nn::targets::{Prepared, TargetView, Targets};
 use crate::validate::{self, shape_text};
-use ndarray::{ArrayView2, ArrayViewD, CowArray, Ix2};
+use ndarray::{ArrayBase, ArrayView2, ArrayViewD, CowArray, Data, Dimension, Ix2};
 
 /// Samples, targets and weights that fit a model.
 pub(crate) struct Samples<'a, F> {
@@ -53,6 +53,18 @@ pub(crate) fn rows<'a, F: Float>(
 }
 
 impl<F: Float> Model<F> {
+    /// Refuses numbers that the first layer, where it looks up indices, has nothing for.
+    pub(crate) fn check_indices<S: Data<Elem = F>, D: Dimension>(
+        &self,
+        what: &str,
+        x: &ArrayBase<S, D>,
+    ) -> Result<()> {
+        match self.layout.nodes.first().and_then(|node| node.plan.declared_indices()) {
+            Some(len) => validate::indices(what, x, len),
+            None => Ok(()),
+        }
+    }
+
     /// Checks what a run learns from or is judged by.
     pub(crate) fn samples<'a>(
         &self,
@@ -63,6 +75,7 @@ impl<F: Float> Model<F> {
         names: [&str; 3],
     ) -> Result<Samples<'a, F>> {
         let x = rows(names[0], x, self.input_shape(), false)?;
+        self.check_indices(names[0], &x)?;
         let (form, ignored) = (self.loss.target_form(), self.loss.ignored_label());
         let targets = y.prepare(names[1], form, self.output_shape(), x.nrows(), ignored)?;
         for metric in &self.metrics {

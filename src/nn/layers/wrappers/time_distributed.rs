@@ -77,7 +77,9 @@ impl<F: Float> Layer<F> for TimeDistributed<F> {
         let per_batch = inner.cache_len(0);
         let per_sample = (inner.cache_len(1) - per_batch).saturating_mul(steps);
         let plan = Plan::output(dims).input(input).cache(per_sample).batch_cache(per_batch);
+        let indices = inner.declared_indices();
         let plan = plan.nested_activated("layer", inner);
+        let plan = indices.into_iter().fold(plan, Plan::indices);
         check_depth("time_distributed", plan.activation(activation).activity_regularizer(regularizer))
     }
 
