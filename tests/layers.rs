@@ -62,6 +62,8 @@ fn reshaping_layers_hold_the_contract() {
     holds(&Cropping2D::edges([1, 0], [0, 2]), [3, 4, 2]);
     holds(&UpSampling1D::new(3), [4, 2]);
     holds(&UpSampling2D::new([2, 3]), [3, 2, 2]);
+    holds(&UpSampling2D::new([2, 3]).interpolation(Interpolation::Bilinear), [3, 2, 2]);
+    holds(&UpSampling2D::new([3, 1]).interpolation(Interpolation::Bilinear), [1, 4, 1]);
 }
 
 #[test]
@@ -81,6 +83,8 @@ fn normalization_layers_hold_the_contract() {
         holds(&Normalization::new([0.5], [4.0]).axis(None), &shape);
     }
     holds(&LayerNormalization::default().axis([-2, -1]), [2, 3, 4]);
+    holds(&RmsNormalization::default().axis([-2, -1]), [2, 3, 4]);
+    holds(&RmsNormalization::default().axis([1, 2, 3]), [2, 3, 2]);
     holds(&LayerNormalization::default(), 37);
     holds(&Normalization::new([0.5, 1.0, 2.0], [4.0, 0.3, 0.0]), [2, 3]);
     holds(&Normalization::new([0.5, 1.0], [4.0, 0.3]).axis(1).invert(true), [2, 3]);
@@ -214,6 +218,38 @@ fn recurrent_layers_answer_as_in_keras() {
     let rnn = constant!(SimpleRnn::new(4));
     check(answer(rnn.clone(), 3, 4, 2), &[0.405_432, 0.736_053_47]);
     check(answer(rnn.go_backwards(true), 3, 4, 2), &[0.111_447_29, 0.552_888_9]);
+}
+
+/// What a layer without weights makes of one sample.
+fn made<const N: usize>(layer: impl Layer<f64> + 'static, shape: [usize; N], sample: &[f64]) -> Vec<f64> {
+    let model =
+        Sequential::new(shape).add(layer).compile(Adam::default(), MeanSquaredError::default()).unwrap();
+    let sizes: Vec<usize> = [1].into_iter().chain(shape).collect();
+    let x = axonal::ndarray::ArrayD::from_shape_vec(sizes, sample.to_vec()).unwrap();
+    model.predict(&x).unwrap().into_iter().collect()
+}
+
+#[track_caller]
+fn close(got: &[f64], want: &[f64]) {
+    assert_eq!(got.len(), want.len());
+    assert!(got.iter().zip(want).all(|(got, want)| (got - want).abs() < 1e-12), "got {got:?}, want {want:?}");
+}
+
+#[test]
+fn images_are_interpolated_between_the_centers_of_their_pixels() {
+    let layer = || UpSampling2D::new([1, 2]).interpolation(Interpolation::Bilinear);
+    close(&made(layer(), [1, 2, 1], &[1.0, 2.0]), &[1.0, 1.25, 1.75, 2.0]);
+    let layer = UpSampling2D::new(2).interpolation(Interpolation::Bilinear);
+    let by_row =
+        [[0.0, 0.25, 0.75, 1.0], [0.5, 0.75, 1.25, 1.5], [1.5, 1.75, 2.25, 2.5], [2.0, 2.25, 2.75, 3.0]];
+    close(&made(layer, [2, 2, 1], &[0.0, 1.0, 2.0, 3.0]), &by_row.concat());
+}
+
+#[test]
+fn the_mean_square_of_several_axes_is_one_number() {
+    // The mean square of 1, 7, 5 and 5 is 25.
+    let got = made(RmsNormalization::default().axis([-2, -1]).epsilon(1e-300), [2, 2], &[1.0, 7.0, 5.0, 5.0]);
+    close(&got, &[0.2, 1.4, 1.0, 1.0]);
 }
 
 #[test]

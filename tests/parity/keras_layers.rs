@@ -2,7 +2,7 @@
 
 use crate::flat;
 use crate::keras_config::{Arguments, Built, activation, constraint, regularizer};
-use axonal::nn::{MergeMode, Size2D};
+use axonal::nn::{Interpolation, MergeMode, Size2D};
 use axonal::prelude::*;
 use serde_json::Value;
 use std::sync::Arc;
@@ -171,7 +171,7 @@ pub fn layer(a: &Arguments<'_>) -> Built<Made> {
             number => epsilon flag => center flag => scale),
             a
         )),
-        "RMSNormalization" => Arc::new(with!(RmsNormalization::default(), a, number => epsilon)),
+        "RMSNormalization" => Arc::new(with!(RmsNormalization::default(), a, axes => axis number => epsilon)),
         "GroupNormalization" => {
             let layer = GroupNormalization::new(a.whole("groups").unwrap_or(32));
             Arc::new(affine!(with!(layer, a, number => epsilon flag => center flag => scale), a))
@@ -235,7 +235,15 @@ pub fn layer(a: &Arguments<'_>) -> Built<Made> {
         "Permute" => Arc::new(Permute::new(wholes(need("dims")?))),
         "RepeatVector" => Arc::new(RepeatVector::new(length(need("n")?))),
         "UpSampling1D" => Arc::new(UpSampling1D::new(a.get("size").map_or(2, length))),
-        "UpSampling2D" => Arc::new(UpSampling2D::new(a.get("size").map_or(2.into(), size))),
+        "UpSampling2D" => {
+            let interpolation = match a.get("interpolation").and_then(Value::as_str) {
+                None | Some("nearest") => Interpolation::Nearest,
+                Some("bilinear") => Interpolation::Bilinear,
+                Some(other) => return Err(format!("interpolation {other}")),
+            };
+            let size = a.get("size").map_or(2.into(), size);
+            Arc::new(UpSampling2D::new(size).interpolation(interpolation))
+        }
         "ZeroPadding2D" => Arc::new(ZeroPadding2D::new(a.get("padding").map_or(1.into(), size))),
         "ZeroPadding1D" => Arc::new(ZeroPadding1D::new(a.get("padding").map_or(1, length))),
         "Cropping2D" => Arc::new(Cropping2D::new(size(need("cropping")?))),

@@ -42,8 +42,8 @@ pub use regularization::{
     SpatialDropout2D,
 };
 pub use reshaping::{
-    Cropping1D, Cropping2D, Flatten, Permute, RepeatVector, Reshape, UpSampling1D, UpSampling2D,
-    ZeroPadding1D, ZeroPadding2D,
+    Cropping1D, Cropping2D, Flatten, Interpolation, Permute, RepeatVector, Reshape, UpSampling1D,
+    UpSampling2D, ZeroPadding1D, ZeroPadding2D,
 };
 pub use window::{Padding, Size2D};
 pub use wrappers::{Bidirectional, MergeMode, Residual, TimeDistributed};

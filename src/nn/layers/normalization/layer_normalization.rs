@@ -1,9 +1,9 @@
 //! Layer normalization.
 
-use super::super::{axis_of, whole_rows};
+use super::super::whole_rows;
 use super::scale_and_center::{ScaleAndCenter, scale_and_center_setters};
-use super::{check_epsilon, sum_of};
-use crate::error::{Error, Result};
+use super::{check_epsilon, last_axes, sum_of};
+use crate::error::Result;
 use crate::float::Float;
 use crate::initializer::Initializer;
 use crate::nn::constraint::Constraint;
@@ -71,24 +71,7 @@ impl LayerNormalization {
 
     /// The lengths of the normalized axes.
     fn normalized<'s>(&self, input: &'s Shape) -> Result<&'s [usize]> {
-        let mut axes = self
-            .axis
-            .iter()
-            .map(|&axis| axis_of("layer_normalization", axis, input))
-            .collect::<Result<Vec<_>>>()?;
-        axes.sort_unstable();
-        axes.dedup();
-        let first = input.rank() - axes.len();
-        if axes.is_empty() || axes != (first..input.rank()).collect::<Vec<_>>() {
-            let expected = format!("the last axes of the sample {input}, as in [-1] or [-2, -1]");
-            return Err(Error::invalid_parameter(
-                "layer_normalization",
-                "axis",
-                format!("{:?}", self.axis),
-                expected,
-            ));
-        }
-        Ok(&input.dims()[first..])
+        last_axes("layer_normalization", &self.axis, input)
     }
 
     /// How many numbers are normalized together; without a plan, the sample.

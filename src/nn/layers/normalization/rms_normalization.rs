@@ -1,7 +1,7 @@
 //! Normalization by the root of the mean square.
 
 use super::super::{ones, whole_rows};
-use super::{check_epsilon, sum_of};
+use super::{check_epsilon, last_axes, sum_of};
 use crate::error::Result;
 use crate::float::Float;
 use crate::initializer::Initializer;
@@ -9,7 +9,7 @@ use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
 use crate::simd::vectorize;
 use serde::{Deserialize, Serialize};
 
-/// Divides by the root of the mean square over the last axis: `y = scale ⊙ x / √(mean(x²) + ε)`.
+/// Divides by the root of the mean square over the last axes: `y = scale ⊙ x / √(mean(x²) + ε)`.
 ///
 /// # Shapes
 /// Any; it comes out as it went in.
@@ -17,12 +17,12 @@ use serde::{Deserialize, Serialize};
 /// # Parameters
 /// | name | shape | initializer | default |
 /// |---|---|---|---|
-/// | `scale` | (n), n being the last axis | `scale_initializer` | ones |
+/// | `scale` | the normalized axes | `scale_initializer` | ones |
 ///
-/// `epsilon` 1e-6 by default.
+/// `axis` [-1] and `epsilon` 1e-6 by default.
 ///
 /// # Errors
-/// In `compile`: an epsilon not above 0.
+/// In `compile`: axes that are not the last ones of the sample, an epsilon not above 0.
 ///
 /// # Examples
 /// ```
@@ -36,17 +36,25 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RmsNormalization {
+    axis: Vec<isize>,
     epsilon: f64,
     scale_initializer: Initializer,
 }
 
 impl Default for RmsNormalization {
     fn default() -> Self {
-        Self { epsilon: 1e-6, scale_initializer: ones() }
+        Self { axis: vec![-1], epsilon: 1e-6, scale_initializer: ones() }
     }
 }
 
 impl RmsNormalization {
+    /// The axes whose mean square is taken together; they must be the last ones, as in `[-2, -1]`.
+    #[must_use]
+    pub fn axis(mut self, axis: impl Into<Vec<isize>>) -> Self {
+        self.axis = axis.into();
+        self
+    }
+
     /// What is added to the mean square.
     #[must_use]
     pub fn epsilon(mut self, epsilon: f64) -> Self {
@@ -69,10 +77,10 @@ impl<F: Float> Layer<F> for RmsNormalization {
 
     fn plan(&self, input: &Shape) -> Result<Plan> {
         check_epsilon("rms_normalization", self.epsilon)?;
+        let dims = Shape::from(last_axes("rms_normalization", &self.axis, input)?);
+        let runs = input.size() / dims.size().max(1);
         // 1/√(mean(x²) + ε) of each run.
-        Ok(Plan::output(input.clone())
-            .param("scale", input.last(), self.scale_initializer.clone())
-            .cache(input.size() / input.last().max(1)))
+        Ok(Plan::output(input.clone()).param("scale", dims, self.scale_initializer.clone()).cache(runs))
     }
 
     fn forward(&self, Forward { x, mut y, params: scale, cache, .. }: Forward<'_, F>) {

@@ -19,6 +19,6 @@ pub use permute::Permute;
 pub use repeat_vector::RepeatVector;
 pub use reshape::Reshape;
 pub use up_sampling1d::UpSampling1D;
-pub use up_sampling2d::UpSampling2D;
+pub use up_sampling2d::{Interpolation, UpSampling2D};
 pub use zero_padding1d::ZeroPadding1D;
 pub use zero_padding2d::ZeroPadding2D;

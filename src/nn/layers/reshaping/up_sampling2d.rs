@@ -6,7 +6,11 @@ use crate::float::Float;
 use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
 use serde::{Deserialize, Serialize};
 
-/// Repeats rows and columns: each number becomes a block of its copies (nearest-neighbour interpolation).
+/// Repeats rows and columns: each number becomes a block of its copies, or numbers in between are interpolated.
+///
+/// With [`Interpolation::Bilinear`], the place of the output's row i among the input's rows is
+/// `(i + ½) / size - ½`, kept inside of the image; the rows on its two sides count by how near they are, and so do
+/// columns.
 ///
 /// # Shapes
 /// (rows, columns, channels) comes out as (rows · size, columns · size, channels).
@@ -29,12 +33,33 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct UpSampling2D {
     size: Size2D,
+    #[serde(default)]
+    interpolation: Interpolation,
+}
+
+/// Where the numbers of a larger image come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Interpolation {
+    /// Each is a copy of the nearest one.
+    #[default]
+    Nearest,
+    /// Each is a weighted mean of the four around its place.
+    Bilinear,
 }
 
 impl UpSampling2D {
     /// So many copies along the rows and the columns.
     pub fn new(size: impl Into<Size2D>) -> Self {
-        Self { size: size.into() }
+        Self { size: size.into(), interpolation: Interpolation::Nearest }
+    }
+
+    /// Where the numbers come from; copies of the nearest by default.
+    #[must_use]
+    pub fn interpolation(mut self, interpolation: Interpolation) -> Self {
+        self.interpolation = interpolation;
+        self
     }
 
     /// Rows, columns and channels of the input, and the copies along both.
@@ -48,11 +73,37 @@ impl UpSampling2D {
     }
 }
 
-/// Calls `each` with a place of the large image and the place of the small one that it is a copy of.
-fn each_copy([rows, columns]: [usize; 2], size: [usize; 2], mut each: impl FnMut(usize, usize)) {
-    for row in 0..rows * size[0] {
-        for column in 0..columns * size[1] {
-            each(row * columns * size[1] + column, row / size[0] * columns + column / size[1]);
+/// The two places of `length` between which the place `index` of the enlarged axis lies, and how much each counts.
+fn sides(index: usize, length: usize, size: usize) -> [(usize, f64); 2] {
+    #[allow(clippy::cast_precision_loss, reason = "the length of an image's axis")]
+    let place = ((index as f64 + 0.5) / size as f64 - 0.5).clamp(0.0, (length - 1) as f64);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to the length of the axis")]
+    let before = place as usize;
+    [(before, 1.0 - place.fract()), ((before + 1).min(length - 1), place.fract())]
+}
+
+impl UpSampling2D {
+    /// Calls `each` with a place of the large image, a place of the small one that it is made from, and how much that
+    /// counts.
+    fn each_source(
+        self,
+        [rows, columns]: [usize; 2],
+        size: [usize; 2],
+        mut each: impl FnMut(usize, usize, f64),
+    ) {
+        for row in 0..rows * size[0] {
+            for column in 0..columns * size[1] {
+                let to = row * columns * size[1] + column;
+                if self.interpolation == Interpolation::Nearest {
+                    each(to, row / size[0] * columns + column / size[1], 1.0);
+                    continue;
+                }
+                for (row, by_row) in sides(row, rows, size[0]) {
+                    for (column, by_column) in sides(column, columns, size[1]) {
+                        each(to, row * columns + column, by_row * by_column);
+                    }
+                }
+            }
         }
     }
 }
@@ -75,9 +126,11 @@ impl<F: Float> Layer<F> for UpSampling2D {
         };
         let (width, large) = (x.ncols(), y.ncols());
         let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
+        y.fill(F::zero());
         for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(large)) {
-            each_copy(dims, size, |to, from| {
-                y[to * channels..][..channels].copy_from_slice(&x[from * channels..][..channels]);
+            self.each_source(dims, size, |to, from, weight| {
+                let (y, weight) = (&mut y[to * channels..][..channels], F::of(weight));
+                y.iter_mut().zip(&x[from * channels..][..channels]).for_each(|(y, &x)| *y += weight * x);
             });
         }
     }
@@ -89,12 +142,12 @@ impl<F: Float> Layer<F> for UpSampling2D {
         };
         let (width, large) = (dx.ncols(), dy.ncols());
         let (Some(dy), Some(dx)) = (dy.as_slice(), dx.as_slice_mut()) else { return };
-        // y = copies of x  =>  dx = Σ dy over the copies
+        // y = Σ weight x  =>  dx = Σ weight dy
         dx.fill(F::zero());
         for (dx, dy) in dx.chunks_exact_mut(width).zip(dy.chunks_exact(large)) {
-            each_copy(dims, size, |from, to| {
-                let dx = &mut dx[to * channels..][..channels];
-                dx.iter_mut().zip(&dy[from * channels..][..channels]).for_each(|(dx, &dy)| *dx += dy);
+            self.each_source(dims, size, |to, from, weight| {
+                let (dx, weight) = (&mut dx[from * channels..][..channels], F::of(weight));
+                dx.iter_mut().zip(&dy[to * channels..][..channels]).for_each(|(dx, &dy)| *dx += weight * dy);
             });
         }
     }
