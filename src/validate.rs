@@ -17,10 +17,13 @@ pub(crate) fn finite<F: Float, S: Data<Elem = F>, D: Dimension>(
     array: &ArrayBase<S, D>,
 ) -> Result<()> {
     let all_finite = match array.as_slice_memory_order() {
-        Some(slice) => vectorize(|| {
-            // No early exit inside a chunk: that is what lets the compiler vectorize it.
-            slice.chunks(1024).all(|chunk| chunk.iter().fold(true, |finite, v| finite & v.is_finite()))
-        }),
+        Some(slice) => vectorize(
+            #[inline(always)]
+            || {
+                // No early exit inside a chunk: that is what lets the compiler vectorize it.
+                slice.chunks(1024).all(|chunk| chunk.iter().fold(true, |finite, v| finite & v.is_finite()))
+            },
+        ),
         None => array.iter().all(|v| v.is_finite()),
     };
     if all_finite {

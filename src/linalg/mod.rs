@@ -10,6 +10,7 @@
 mod engine_gemmkit;
 mod engine_matrixmultiply;
 mod narrow;
+mod shared;
 mod tiles;
 
 use crate::float::Float;
@@ -59,7 +60,10 @@ pub fn gemm<F: Float>(
     beta: F,
     c: ArrayViewMut2<'_, F>,
 ) {
-    gemm_with(Engine::DEFAULT, alpha, a, b, beta, c);
+    match Engine::DEFAULT {
+        Engine::Tiles => shared::gemm(alpha, a, b, beta, c, None),
+        engine => gemm_with(engine, alpha, a, b, beta, c),
+    }
 }
 
 /// [`gemm`] by a named engine.
@@ -100,8 +104,8 @@ pub fn affine<F: Float>(
         return narrow::affine(a, b, bias, c);
     }
     match (Engine::DEFAULT, bias) {
+        (Engine::Tiles, bias) => shared::gemm(F::one(), a, b, F::zero(), c, bias),
         (engine, None) => gemm_with(engine, F::one(), a, b, F::zero(), c),
-        (Engine::Tiles, bias) => tiles::gemm(F::one(), a, b, F::zero(), c, bias),
         (engine, Some(bias)) => {
             c.assign(&ndarray::aview1(bias));
             gemm_with(engine, F::one(), a, b, F::one(), c);
@@ -126,11 +130,14 @@ pub fn add_rows<F: Float>(a: ArrayView2<'_, F>, sums: &mut [F]) {
     }
     assert_eq!(a.ncols(), sums.len(), "one sum for each column");
     match a.as_slice() {
-        Some(values) => vectorize(|| {
-            for row in values.chunks_exact(sums.len()) {
-                sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += value);
-            }
-        }),
+        Some(values) => vectorize(
+            #[inline(always)]
+            || {
+                for row in values.chunks_exact(sums.len()) {
+                    sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += value);
+                }
+            },
+        ),
         None => a
             .rows()
             .into_iter()
@@ -203,6 +210,26 @@ mod tests {
                     gemm_with(engine, 2.0, a, b, 0.5, c.view_mut());
                     assert!(close(&c, &blended), "{engine:?} {m}x{k}x{n} with alpha and beta");
                 }
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "rayon")]
+    fn the_bits_do_not_depend_on_the_number_of_threads() {
+        for (m, k, n) in [(300, 260, 40), (33, 700, 150), (129, 129, 129)] {
+            let (a, b) = (random(m, k, 10), random(k, n, 11));
+            let bias: Vec<f64> = (0..n).map(|j| j as f64 * 0.1).collect();
+            let product = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let mut c = Array2::from_elem((m, n), f64::NAN);
+                pool.install(|| shared::gemm(1.0, a.view(), b.view(), 0.0, c.view_mut(), Some(&bias)));
+                pool.install(|| shared::gemm(-1.0, a.view(), b.view(), 0.5, c.view_mut(), None));
+                c
+            };
+            let one = product(1);
+            for threads in [2, 3, 5] {
+                assert_eq!(product(threads), one, "{m}x{k}x{n} by {threads} threads");
             }
         }
     }

@@ -69,17 +69,20 @@ impl Regularizer {
     /// Adds `scale` times the penalty's gradient at `values` to `gradient`; the gradient of |w| at 0 is 0.
     pub fn add_gradient<F: Float>(&self, scale: f64, values: &[F], gradient: &mut [F]) {
         let (l1, l2) = (F::of(scale * self.l1), F::of(scale * 2.0 * self.l2));
-        vectorize(|| {
-            for (gradient, &value) in gradient.iter_mut().zip(values) {
-                let sign = if value > F::zero() {
-                    F::one()
-                } else if value < F::zero() {
-                    -F::one()
-                } else {
-                    F::zero()
-                };
-                *gradient += l1 * sign + l2 * value;
-            }
-        });
+        vectorize(
+            #[inline(always)]
+            || {
+                for (gradient, &value) in gradient.iter_mut().zip(values) {
+                    let sign = if value > F::zero() {
+                        F::one()
+                    } else if value < F::zero() {
+                        -F::one()
+                    } else {
+                        F::zero()
+                    };
+                    *gradient += l1 * sign + l2 * value;
+                }
+            },
+        );
     }
 }

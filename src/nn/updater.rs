@@ -147,7 +147,10 @@ impl<F: Float> Updater<F> {
         let factor = F::of(decay * self.current_rate());
         for decaying in self.runs.iter().flat_map(|run| &run.decaying) {
             let params = &mut params[decaying.clone()];
-            vectorize(|| params.iter_mut().for_each(|w| *w -= *w * factor));
+            vectorize(
+                #[inline(always)]
+                || params.iter_mut().for_each(|w| *w -= *w * factor),
+            );
         }
     }
 
@@ -172,12 +175,15 @@ impl<F: Float> Updater<F> {
         let overwrite =
             self.modifiers.ema_overwrite_frequency.is_some_and(|steps| (updates + 1).is_multiple_of(steps));
         self.each_average(params, |average, params| {
-            vectorize(|| {
-                average
-                    .iter_mut()
-                    .zip(&*params)
-                    .for_each(|(average, &w)| *average = old * *average + new * w);
-            });
+            vectorize(
+                #[inline(always)]
+                || {
+                    average
+                        .iter_mut()
+                        .zip(&*params)
+                        .for_each(|(average, &w)| *average = old * *average + new * w);
+                },
+            );
             if overwrite {
                 params.copy_from_slice(average);
             }
@@ -205,7 +211,10 @@ impl<F: Float> Updater<F> {
             let limit = F::of(limit);
             for run in &*self.runs {
                 let grads = &mut grads[run.params.clone()];
-                vectorize(|| grads.iter_mut().for_each(|g| *g = g.max(-limit).min(limit)));
+                vectorize(
+                    #[inline(always)]
+                    || grads.iter_mut().for_each(|g| *g = g.max(-limit).min(limit)),
+                );
             }
         }
         if let Some(limit) = self.modifiers.clipnorm {
@@ -247,21 +256,27 @@ impl Run {
 
 /// The sum of squares, in eight partial sums.
 fn squares<F: Float>(values: &[F]) -> f64 {
-    vectorize(|| {
-        let (chunks, rest) = values.as_chunks::<8>();
-        let mut lanes = [0.0; 8];
-        for chunk in chunks {
-            for (lane, v) in lanes.iter_mut().zip(chunk) {
-                *lane += v.as_f64() * v.as_f64();
+    vectorize(
+        #[inline(always)]
+        || {
+            let (chunks, rest) = values.as_chunks::<8>();
+            let mut lanes = [0.0; 8];
+            for chunk in chunks {
+                for (lane, v) in lanes.iter_mut().zip(chunk) {
+                    *lane += v.as_f64() * v.as_f64();
+                }
             }
-        }
-        lanes.iter().sum::<f64>() + rest.iter().map(|v| v.as_f64() * v.as_f64()).sum::<f64>()
-    })
+            lanes.iter().sum::<f64>() + rest.iter().map(|v| v.as_f64() * v.as_f64()).sum::<f64>()
+        },
+    )
 }
 
 fn scale_down<F: Float>(norm: f64, limit: f64, grads: &mut [F]) {
     if norm > limit {
         let factor = F::of(limit / norm);
-        vectorize(|| grads.iter_mut().for_each(|g| *g *= factor));
+        vectorize(
+            #[inline(always)]
+            || grads.iter_mut().for_each(|g| *g *= factor),
+        );
     }
 }

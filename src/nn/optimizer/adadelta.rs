@@ -78,14 +78,17 @@ impl<F: Float> Optimizer<F> for AdadeltaRule {
         let (rate, rho, rest) = (F::of(learning_rate), F::of(self.rho), F::of(1.0 - self.rho));
         let epsilon = F::of(self.epsilon);
         let (squares, steps) = moments.split_at_mut(params.len());
-        vectorize(|| {
-            for (((w, &g), a), d) in params.iter_mut().zip(grads).zip(squares).zip(steps) {
-                *a = rho * *a + rest * g * g;
-                let step = g * ((*d + epsilon) / (*a + epsilon)).sqrt();
-                *d = rho * *d + rest * step * step;
-                *w -= rate * step;
-            }
-        });
+        vectorize(
+            #[inline(always)]
+            || {
+                for (((w, &g), a), d) in params.iter_mut().zip(grads).zip(squares).zip(steps) {
+                    *a = rho * *a + rest * g * g;
+                    let step = g * ((*d + epsilon) / (*a + epsilon)).sqrt();
+                    *d = rho * *d + rest * step * step;
+                    *w -= rate * step;
+                }
+            },
+        );
     }
 
     fn config(&self) -> Option<Config> {

@@ -163,11 +163,14 @@ impl<'a, F: Float> MeanSquares<'a, F> {
     fn update(mut self, grads: &[F], decay: F, rest: F, epsilon: F) -> Self {
         match &mut self {
             Self::Vector(squares) => {
-                vectorize(|| {
-                    for (v, &g) in squares.iter_mut().zip(grads) {
-                        *v = decay * *v + rest * (g * g + epsilon);
-                    }
-                });
+                vectorize(
+                    #[inline(always)]
+                    || {
+                        for (v, &g) in squares.iter_mut().zip(grads) {
+                            *v = decay * *v + rest * (g * g + epsilon);
+                        }
+                    },
+                );
             }
             Self::Matrices { rows, columns, row_means, column_means } => {
                 let (row_share, column_share) = (rest / F::of(*columns as f64), rest / F::of(*rows as f64));
@@ -218,11 +221,14 @@ impl<F: Float> Row<'_, F> {
     }
 
     fn step(&self, params: &mut [F], grads: &[F], rate: F) {
-        vectorize(|| {
-            for ((w, &g), &v) in params.iter_mut().zip(grads).zip(self.squares) {
-                *w -= rate * (g * self.factor / v.sqrt());
-            }
-        });
+        vectorize(
+            #[inline(always)]
+            || {
+                for ((w, &g), &v) in params.iter_mut().zip(grads).zip(self.squares) {
+                    *w -= rate * (g * self.factor / v.sqrt());
+                }
+            },
+        );
     }
 }
 

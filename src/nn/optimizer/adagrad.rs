@@ -76,12 +76,15 @@ impl<F: Float> Optimizer<F> for AdagradRule {
 
     fn update(&self, Step { params, grads, moments, learning_rate, .. }: Step<'_, F>) {
         let (rate, epsilon) = (F::of(learning_rate), F::of(self.epsilon));
-        vectorize(|| {
-            for ((w, &g), a) in params.iter_mut().zip(grads).zip(moments) {
-                *a += g * g;
-                *w -= rate * g / (*a + epsilon).sqrt();
-            }
-        });
+        vectorize(
+            #[inline(always)]
+            || {
+                for ((w, &g), a) in params.iter_mut().zip(grads).zip(moments) {
+                    *a += g * g;
+                    *w -= rate * g / (*a + epsilon).sqrt();
+                }
+            },
+        );
     }
 
     fn config(&self) -> Option<Config> {

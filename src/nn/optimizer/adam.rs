@@ -144,23 +144,29 @@ impl<F: Float, const DECOUPLED: bool> Optimizer<F> for AdamRule<DECOUPLED> {
         let (means, rest) = moments.split_at_mut(params.len());
         let (squares, largest) = rest.split_at_mut(params.len());
         if self.amsgrad {
-            return vectorize(|| {
-                let moments = means.iter_mut().zip(squares).zip(largest);
-                for ((w, &g), ((m, v), most)) in params.iter_mut().zip(grads).zip(moments) {
+            return vectorize(
+                #[inline(always)]
+                || {
+                    let moments = means.iter_mut().zip(squares).zip(largest);
+                    for ((w, &g), ((m, v), most)) in params.iter_mut().zip(grads).zip(moments) {
+                        *m += (g - *m) * mean_rate;
+                        *v += (g * g - *v) * square_rate;
+                        *most = most.max(*v);
+                        *w -= alpha * *m / (most.sqrt() + epsilon);
+                    }
+                },
+            );
+        }
+        vectorize(
+            #[inline(always)]
+            || {
+                for (((w, &g), m), v) in params.iter_mut().zip(grads).zip(means).zip(squares) {
                     *m += (g - *m) * mean_rate;
                     *v += (g * g - *v) * square_rate;
-                    *most = most.max(*v);
-                    *w -= alpha * *m / (most.sqrt() + epsilon);
+                    *w -= alpha * *m / (v.sqrt() + epsilon);
                 }
-            });
-        }
-        vectorize(|| {
-            for (((w, &g), m), v) in params.iter_mut().zip(grads).zip(means).zip(squares) {
-                *m += (g - *m) * mean_rate;
-                *v += (g * g - *v) * square_rate;
-                *w -= alpha * *m / (v.sqrt() + epsilon);
-            }
-        });
+            },
+        );
     }
 
     fn config(&self) -> Option<Config> {

@@ -89,13 +89,16 @@ impl<F: Float> Optimizer<F> for AdamaxRule {
         let (mean_rate, decay) = (F::of(1.0 - self.beta_1), F::of(self.beta_2));
         let epsilon = F::of(self.epsilon);
         let (means, largest) = moments.split_at_mut(params.len());
-        vectorize(|| {
-            for (((w, &g), m), u) in params.iter_mut().zip(grads).zip(means).zip(largest) {
-                *m += (g - *m) * mean_rate;
-                *u = (decay * *u).max(g.abs());
-                *w -= alpha * *m / (*u + epsilon);
-            }
-        });
+        vectorize(
+            #[inline(always)]
+            || {
+                for (((w, &g), m), u) in params.iter_mut().zip(grads).zip(means).zip(largest) {
+                    *m += (g - *m) * mean_rate;
+                    *u = (decay * *u).max(g.abs());
+                    *w -= alpha * *m / (*u + epsilon);
+                }
+            },
+        );
     }
 
     fn config(&self) -> Option<Config> {

@@ -143,15 +143,18 @@ impl<F: Float> Optimizer<F> for FtrlRule {
         let numbers = params.iter_mut().zip(grads).zip(squares.iter_mut().zip(linears));
         // The square root is exact and a vector instruction; other powers are neither.
         if self.learning_rate_power == -0.5 {
-            return vectorize(|| {
-                for ((w, &g), (n, z)) in numbers {
-                    let grown = *n + g * g;
-                    let strength = grown.sqrt();
-                    *z += g + shrinkage * *w - (strength - n.sqrt()) * inverse * *w;
-                    *n = grown;
-                    *w = (z.max(-l1).min(l1) - *z) / (strength * inverse + ridge);
-                }
-            });
+            return vectorize(
+                #[inline(always)]
+                || {
+                    for ((w, &g), (n, z)) in numbers {
+                        let grown = *n + g * g;
+                        let strength = grown.sqrt();
+                        *z += g + shrinkage * *w - (strength - n.sqrt()) * inverse * *w;
+                        *n = grown;
+                        *w = (z.max(-l1).min(l1) - *z) / (strength * inverse + ridge);
+                    }
+                },
+            );
         }
         for ((w, &g), (n, z)) in numbers {
             let grown = *n + g * g;

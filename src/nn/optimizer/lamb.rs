@@ -93,21 +93,27 @@ impl<F: Float> Optimizer<F> for LambRule {
         let direction = |m: F, v: F| m * mean / ((v * square).sqrt() + epsilon);
         step.each_array(|ArrayStep { params, grads, moments, learning_rate, .. }| {
             let [means, squares] = moments;
-            vectorize(|| {
-                for ((&g, m), v) in grads.iter().zip(means.iter_mut()).zip(squares.iter_mut()) {
-                    *m += (g - *m) * mean_rate;
-                    *v += (g * g - *v) * square_rate;
-                }
-            });
+            vectorize(
+                #[inline(always)]
+                || {
+                    for ((&g, m), v) in grads.iter().zip(means.iter_mut()).zip(squares.iter_mut()) {
+                        *m += (g - *m) * mean_rate;
+                        *v += (g * g - *v) * square_rate;
+                    }
+                },
+            );
             let own_length = sum_of_squares(params, params, |w, _| w);
             let length = sum_of_squares(means, squares, direction);
             let ratio = if length > 0.0 && own_length > 0.0 { (own_length / length).sqrt() } else { 1.0 };
             let rate = F::of(learning_rate * ratio);
-            vectorize(|| {
-                for ((w, &m), &v) in params.iter_mut().zip(&*means).zip(&*squares) {
-                    *w -= rate * direction(m, v);
-                }
-            });
+            vectorize(
+                #[inline(always)]
+                || {
+                    for ((w, &m), &v) in params.iter_mut().zip(&*means).zip(&*squares) {
+                        *w -= rate * direction(m, v);
+                    }
+                },
+            );
         });
     }
 

@@ -79,15 +79,18 @@ impl<F: Float> Optimizer<F> for LionRule {
         let (zero, rate) = (F::zero(), F::of(learning_rate));
         let (old, new) = (F::of(self.beta_1), F::of(1.0 - self.beta_1));
         let (decay, rest) = (F::of(self.beta_2), F::of(1.0 - self.beta_2));
-        vectorize(|| {
-            for ((w, &g), m) in params.iter_mut().zip(grads).zip(moments) {
-                let mix = old * *m + new * g;
-                *m = decay * *m + rest * g;
-                let up = select(mix > zero, rate, zero);
-                let down = select(mix < zero, rate, zero);
-                *w += down - up;
-            }
-        });
+        vectorize(
+            #[inline(always)]
+            || {
+                for ((w, &g), m) in params.iter_mut().zip(grads).zip(moments) {
+                    let mix = old * *m + new * g;
+                    *m = decay * *m + rest * g;
+                    let up = select(mix > zero, rate, zero);
+                    let down = select(mix < zero, rate, zero);
+                    *w += down - up;
+                }
+            },
+        );
     }
 
     fn config(&self) -> Option<Config> {

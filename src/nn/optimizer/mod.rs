@@ -220,21 +220,24 @@ impl<F: Float, R: Optimizer<F> + ?Sized> Optimizer<F> for Arc<R> {
 /// The sum of the squares of a function of two slices' numbers, in eight partial sums: that is what vectors can add
 /// up.
 fn sum_of_squares<F: Float>(a: &[F], b: &[F], of: impl Fn(F, F) -> F) -> f64 {
-    vectorize(|| {
-        let ((a_blocks, a_rest), (b_blocks, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-        let mut sums = [0.0; 8];
-        for (a, b) in a_blocks.iter().zip(b_blocks) {
-            for ((sum, &a), &b) in sums.iter_mut().zip(a).zip(b) {
-                let v = of(a, b).as_f64();
-                *sum += v * v;
+    vectorize(
+        #[inline(always)]
+        || {
+            let ((a_blocks, a_rest), (b_blocks, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+            let mut sums = [0.0; 8];
+            for (a, b) in a_blocks.iter().zip(b_blocks) {
+                for ((sum, &a), &b) in sums.iter_mut().zip(a).zip(b) {
+                    let v = of(a, b).as_f64();
+                    *sum += v * v;
+                }
             }
-        }
-        for (&a, &b) in a_rest.iter().zip(b_rest) {
-            let v = of(a, b).as_f64();
-            sums[0] += v * v;
-        }
-        sums.iter().sum()
-    })
+            for (&a, &b) in a_rest.iter().zip(b_rest) {
+                let v = of(a, b).as_f64();
+                sums[0] += v * v;
+            }
+            sums.iter().sum()
+        },
+    )
 }
 
 /// Refuses a decay rate outside of [0, 1).

@@ -94,13 +94,16 @@ impl<F: Float> Optimizer<F> for NadamRule {
         let (mean_rate, square_rate) = (F::of(1.0 - self.beta_1), F::of(1.0 - self.beta_2));
         let epsilon = F::of(self.epsilon);
         let (means, squares) = moments.split_at_mut(params.len());
-        vectorize(|| {
-            for (((w, &g), m), v) in params.iter_mut().zip(grads).zip(means).zip(squares) {
-                *m += (g - *m) * mean_rate;
-                *v += (g * g - *v) * square_rate;
-                *w -= (ahead * *m + here * g) / ((*v * correction).sqrt() + epsilon);
-            }
-        });
+        vectorize(
+            #[inline(always)]
+            || {
+                for (((w, &g), m), v) in params.iter_mut().zip(grads).zip(means).zip(squares) {
+                    *m += (g - *m) * mean_rate;
+                    *v += (g * g - *v) * square_rate;
+                    *w -= (ahead * *m + here * g) / ((*v * correction).sqrt() + epsilon);
+                }
+            },
+        );
     }
 
     fn config(&self) -> Option<Config> {

@@ -104,35 +104,47 @@ impl<F: Float> Optimizer<F> for RmsPropRule {
         let (means, steps) = others.split_at_mut(if self.centered { n } else { 0 });
         let pairs = params.iter_mut().zip(grads).zip(squares);
         match (self.centered, steps.is_empty()) {
-            (false, true) => vectorize(|| {
-                for ((w, &g), v) in pairs {
-                    *v = rho * *v + rest * g * g;
-                    *w -= rate * g / (*v + epsilon).sqrt();
-                }
-            }),
-            (false, false) => vectorize(|| {
-                for (((w, &g), v), d) in pairs.zip(steps) {
-                    *v = rho * *v + rest * g * g;
-                    *d = momentum * *d + rate * g / (*v + epsilon).sqrt();
-                    *w -= *d;
-                }
-            }),
+            (false, true) => vectorize(
+                #[inline(always)]
+                || {
+                    for ((w, &g), v) in pairs {
+                        *v = rho * *v + rest * g * g;
+                        *w -= rate * g / (*v + epsilon).sqrt();
+                    }
+                },
+            ),
+            (false, false) => vectorize(
+                #[inline(always)]
+                || {
+                    for (((w, &g), v), d) in pairs.zip(steps) {
+                        *v = rho * *v + rest * g * g;
+                        *d = momentum * *d + rate * g / (*v + epsilon).sqrt();
+                        *w -= *d;
+                    }
+                },
+            ),
             // Rounding can make the mean square less than the squared mean; the divisor's square stays above 0.
-            (true, true) => vectorize(|| {
-                for (((w, &g), v), a) in pairs.zip(means) {
-                    *v = rho * *v + rest * g * g;
-                    *a = rho * *a + rest * g;
-                    *w -= rate * g / ((*v - *a * *a).max(F::zero()) + epsilon).sqrt();
-                }
-            }),
-            (true, false) => vectorize(|| {
-                for ((((w, &g), v), a), d) in pairs.zip(means).zip(steps) {
-                    *v = rho * *v + rest * g * g;
-                    *a = rho * *a + rest * g;
-                    *d = momentum * *d + rate * g / ((*v - *a * *a).max(F::zero()) + epsilon).sqrt();
-                    *w -= *d;
-                }
-            }),
+            (true, true) => vectorize(
+                #[inline(always)]
+                || {
+                    for (((w, &g), v), a) in pairs.zip(means) {
+                        *v = rho * *v + rest * g * g;
+                        *a = rho * *a + rest * g;
+                        *w -= rate * g / ((*v - *a * *a).max(F::zero()) + epsilon).sqrt();
+                    }
+                },
+            ),
+            (true, false) => vectorize(
+                #[inline(always)]
+                || {
+                    for ((((w, &g), v), a), d) in pairs.zip(means).zip(steps) {
+                        *v = rho * *v + rest * g * g;
+                        *a = rho * *a + rest * g;
+                        *d = momentum * *d + rate * g / ((*v - *a * *a).max(F::zero()) + epsilon).sqrt();
+                        *w -= *d;
+                    }
+                },
+            ),
         }
     }
 

@@ -78,21 +78,24 @@ impl<F: Float> Optimizer<F> for SgdRule {
 
     fn update(&self, Step { params, grads, moments, learning_rate, .. }: Step<'_, F>) {
         let (rate, momentum) = (F::of(learning_rate), F::of(self.momentum));
-        vectorize(|| {
-            if moments.is_empty() {
-                params.iter_mut().zip(grads).for_each(|(w, &g)| *w -= rate * g);
-            } else if self.nesterov {
-                for ((w, &g), m) in params.iter_mut().zip(grads).zip(moments) {
-                    *m = momentum * *m - rate * g;
-                    *w += momentum * *m - rate * g;
+        vectorize(
+            #[inline(always)]
+            || {
+                if moments.is_empty() {
+                    params.iter_mut().zip(grads).for_each(|(w, &g)| *w -= rate * g);
+                } else if self.nesterov {
+                    for ((w, &g), m) in params.iter_mut().zip(grads).zip(moments) {
+                        *m = momentum * *m - rate * g;
+                        *w += momentum * *m - rate * g;
+                    }
+                } else {
+                    for ((w, &g), m) in params.iter_mut().zip(grads).zip(moments) {
+                        *m = momentum * *m - rate * g;
+                        *w += *m;
+                    }
                 }
-            } else {
-                for ((w, &g), m) in params.iter_mut().zip(grads).zip(moments) {
-                    *m = momentum * *m - rate * g;
-                    *w += *m;
-                }
-            }
-        });
+            },
+        );
     }
 
     fn config(&self) -> Option<Config> {

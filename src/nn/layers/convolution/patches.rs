@@ -68,26 +68,32 @@ impl Patches {
         if !self.all_inside() {
             matrix.fill(F::zero());
         }
-        vectorize(|| {
-            self.each_run(|run, place| {
-                let (to, from) = (&mut matrix[run.clone()], &image[place..place + run.len()]);
-                // A call to copy costs more than a few numbers do.
-                if to.len() < 16 {
-                    to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
-                } else {
-                    to.copy_from_slice(from);
-                }
-            });
-        });
+        vectorize(
+            #[inline(always)]
+            || {
+                self.each_run(|run, place| {
+                    let (to, from) = (&mut matrix[run.clone()], &image[place..place + run.len()]);
+                    // A call to copy costs more than a few numbers do.
+                    if to.len() < 16 {
+                        to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
+                    } else {
+                        to.copy_from_slice(from);
+                    }
+                });
+            },
+        );
     }
 
     /// Adds every number of the matrix to the place of the image that it was taken from.
     pub(super) fn scatter<F: Float>(&self, matrix: &[F], image: &mut [F]) {
-        vectorize(|| {
-            self.each_run(|run, place| {
-                let to = &mut image[place..place + run.len()];
-                to.iter_mut().zip(&matrix[run]).for_each(|(to, &from)| *to += from);
-            });
-        });
+        vectorize(
+            #[inline(always)]
+            || {
+                self.each_run(|run, place| {
+                    let to = &mut image[place..place + run.len()];
+                    to.iter_mut().zip(&matrix[run]).for_each(|(to, &from)| *to += from);
+                });
+            },
+        );
     }
 }

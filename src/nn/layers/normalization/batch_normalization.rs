@@ -240,18 +240,21 @@ impl<F: Float> Sums<'_, F> {
             }
             return;
         }
-        vectorize(|| {
-            for (a, b) in self.a.chunks(BLOCK * length).zip(self.b.chunks(BLOCK * length)) {
-                partial.fill(F::zero());
-                for (a, b) in a.chunks_exact(length).zip(b.chunks_exact(length)) {
-                    let numbers = a.iter().zip(b).zip(p.iter().zip(q));
-                    for (sum, ((&a, &b), (&p, &q))) in partial.iter_mut().zip(numbers) {
-                        *sum += term(a, b, p, q);
+        vectorize(
+            #[inline(always)]
+            || {
+                for (a, b) in self.a.chunks(BLOCK * length).zip(self.b.chunks(BLOCK * length)) {
+                    partial.fill(F::zero());
+                    for (a, b) in a.chunks_exact(length).zip(b.chunks_exact(length)) {
+                        let numbers = a.iter().zip(b).zip(p.iter().zip(q));
+                        for (sum, ((&a, &b), (&p, &q))) in partial.iter_mut().zip(numbers) {
+                            *sum += term(a, b, p, q);
+                        }
                     }
+                    sums.iter_mut().zip(&*partial).for_each(|(sum, &partial)| *sum += partial);
                 }
-                sums.iter_mut().zip(&*partial).for_each(|(sum, &partial)| *sum += partial);
-            }
-        });
+            },
+        );
     }
 }
 
@@ -265,23 +268,26 @@ fn map<F: Float, const N: usize>(
     term: impl Fn(F, F, [F; N]) -> F,
 ) {
     let Runs { length, inner } = runs;
-    vectorize(|| {
-        if inner > 1 {
-            let runs = to.chunks_exact_mut(inner).zip(a.chunks_exact(inner).zip(b.chunks_exact(inner)));
-            for (run, (to, (a, b))) in runs.enumerate() {
-                let numbers = numbers.map(|numbers| numbers[run % length]);
-                to.iter_mut().zip(a.iter().zip(b)).for_each(|(to, (&a, &b))| *to = term(a, b, numbers));
+    vectorize(
+        #[inline(always)]
+        || {
+            if inner > 1 {
+                let runs = to.chunks_exact_mut(inner).zip(a.chunks_exact(inner).zip(b.chunks_exact(inner)));
+                for (run, (to, (a, b))) in runs.enumerate() {
+                    let numbers = numbers.map(|numbers| numbers[run % length]);
+                    to.iter_mut().zip(a.iter().zip(b)).for_each(|(to, (&a, &b))| *to = term(a, b, numbers));
+                }
+                return;
             }
-            return;
-        }
-        let numbers = numbers.map(|numbers| &numbers[..length]);
-        let rows = to.chunks_exact_mut(length).zip(a.chunks_exact(length).zip(b.chunks_exact(length)));
-        for (to, (a, b)) in rows {
-            for (feature, (to, (&a, &b))) in to.iter_mut().zip(a.iter().zip(b)).enumerate() {
-                *to = term(a, b, numbers.map(|numbers| numbers[feature]));
+            let numbers = numbers.map(|numbers| &numbers[..length]);
+            let rows = to.chunks_exact_mut(length).zip(a.chunks_exact(length).zip(b.chunks_exact(length)));
+            for (to, (a, b)) in rows {
+                for (feature, (to, (&a, &b))) in to.iter_mut().zip(a.iter().zip(b)).enumerate() {
+                    *to = term(a, b, numbers.map(|numbers| numbers[feature]));
+                }
             }
-        }
-    });
+        },
+    );
 }
 
 #[cfg(test)]

@@ -111,23 +111,26 @@ impl<F: Float> Layer<F> for GroupNormalization {
         let (gamma, beta) = self.affine.parts(params);
         let (width, size, epsilon) = (x.ncols(), channels / self.groups, F::of(self.epsilon));
         let samples = super::super::whole_rows(x.as_slice(), y.as_slice_mut(), width);
-        vectorize(|| {
-            for ((sample, y), statistics) in samples.zip(cache.chunks_exact_mut(2 * self.groups)) {
-                for (index, statistics) in statistics.chunks_exact_mut(2).enumerate() {
-                    let group = Group { sample, channels, first: index * size, size };
-                    let mean = group.mean(|x| x);
-                    let inverse = F::one() / (group.mean(|x| (x - mean) * (x - mean)) + epsilon).sqrt();
-                    statistics.copy_from_slice(&[mean, inverse]);
-                    for (x, y) in group.runs().zip(y.chunks_exact_mut(channels)) {
-                        for (at, (&x, y)) in x.iter().zip(&mut y[group.first..]).enumerate() {
-                            let channel = group.first + at;
-                            let scale = inverse * gamma.map_or(F::one(), |gamma| gamma[channel]);
-                            *y = (x - mean) * scale + beta.map_or(F::zero(), |beta| beta[channel]);
+        vectorize(
+            #[inline(always)]
+            || {
+                for ((sample, y), statistics) in samples.zip(cache.chunks_exact_mut(2 * self.groups)) {
+                    for (index, statistics) in statistics.chunks_exact_mut(2).enumerate() {
+                        let group = Group { sample, channels, first: index * size, size };
+                        let mean = group.mean(|x| x);
+                        let inverse = F::one() / (group.mean(|x| (x - mean) * (x - mean)) + epsilon).sqrt();
+                        statistics.copy_from_slice(&[mean, inverse]);
+                        for (x, y) in group.runs().zip(y.chunks_exact_mut(channels)) {
+                            for (at, (&x, y)) in x.iter().zip(&mut y[group.first..]).enumerate() {
+                                let channel = group.first + at;
+                                let scale = inverse * gamma.map_or(F::one(), |gamma| gamma[channel]);
+                                *y = (x - mean) * scale + beta.map_or(F::zero(), |beta| beta[channel]);
+                            }
                         }
                     }
                 }
-            }
-        });
+            },
+        );
     }
 
     fn backward(&self, pass: Backward<'_, F>) {

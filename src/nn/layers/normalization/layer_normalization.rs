@@ -116,17 +116,20 @@ impl<F: Float> Layer<F> for LayerNormalization {
         let (gamma, beta) = self.affine.parts(params);
         let (count, epsilon) = (F::of(width as f64), F::of(self.epsilon));
         let rows = whole_rows(x.as_slice(), y.as_slice_mut(), width);
-        vectorize(|| {
-            for ((x, y), statistics) in rows.zip(cache.chunks_exact_mut(2)) {
-                let mean = sum_of(x, x, |x, _| x) / count;
-                let variance = sum_of(x, x, |x, _| (x - mean) * (x - mean)) / count;
-                let inverse = F::one() / (variance + epsilon).sqrt();
-                statistics.copy_from_slice(&[mean, inverse]);
-                y.iter_mut().zip(x).for_each(|(y, &x)| *y = (x - mean) * inverse);
-                y.iter_mut().zip(gamma.into_iter().flatten()).for_each(|(y, &gamma)| *y *= gamma);
-                y.iter_mut().zip(beta.into_iter().flatten()).for_each(|(y, &beta)| *y += beta);
-            }
-        });
+        vectorize(
+            #[inline(always)]
+            || {
+                for ((x, y), statistics) in rows.zip(cache.chunks_exact_mut(2)) {
+                    let mean = sum_of(x, x, |x, _| x) / count;
+                    let variance = sum_of(x, x, |x, _| (x - mean) * (x - mean)) / count;
+                    let inverse = F::one() / (variance + epsilon).sqrt();
+                    statistics.copy_from_slice(&[mean, inverse]);
+                    y.iter_mut().zip(x).for_each(|(y, &x)| *y = (x - mean) * inverse);
+                    y.iter_mut().zip(gamma.into_iter().flatten()).for_each(|(y, &gamma)| *y *= gamma);
+                    y.iter_mut().zip(beta.into_iter().flatten()).for_each(|(y, &beta)| *y += beta);
+                }
+            },
+        );
     }
 
     fn backward(&self, pass: Backward<'_, F>) {
@@ -137,24 +140,27 @@ impl<F: Float> Layer<F> for LayerNormalization {
         let Some(dy) = dy.as_slice_mut() else { return };
         let rows = whole_rows(x.as_slice(), dx.as_slice_mut(), width);
         let count = F::of(width as f64);
-        vectorize(|| {
-            for (((x, dx), dy), statistics) in
-                rows.zip(dy.chunks_exact_mut(width.max(1))).zip(cache.chunks_exact(2))
-            {
-                let (mean, inverse) = (statistics[0], statistics[1]);
-                // dγ += dy x̂, dβ += dy, with x̂ = (x - μ) / √(σ² + ε)
-                dx.iter_mut().zip(x).for_each(|(dx, &x)| *dx = (x - mean) * inverse);
-                let sums = dgamma.iter_mut().flat_map(|dgamma| dgamma.iter_mut());
-                sums.zip(&*dx).zip(&*dy).for_each(|((sum, &x), &dy)| *sum += dy * x);
-                let sums = dbeta.iter_mut().flat_map(|dbeta| dbeta.iter_mut());
-                sums.zip(&*dy).for_each(|(sum, &dy)| *sum += dy);
-                // dx = 1/√(σ² + ε) (g - mean of g - x̂ · mean of g x̂), with g = dy γ
-                dy.iter_mut().zip(gamma.into_iter().flatten()).for_each(|(dy, &gamma)| *dy *= gamma);
-                let mean_g = sum_of(dy, dy, |g, _| g) / count;
-                let mean_gx = sum_of(dy, dx, |g, x| g * x) / count;
-                dx.iter_mut().zip(&*dy).for_each(|(dx, &g)| *dx = inverse * (g - mean_g - *dx * mean_gx));
-            }
-        });
+        vectorize(
+            #[inline(always)]
+            || {
+                for (((x, dx), dy), statistics) in
+                    rows.zip(dy.chunks_exact_mut(width.max(1))).zip(cache.chunks_exact(2))
+                {
+                    let (mean, inverse) = (statistics[0], statistics[1]);
+                    // dγ += dy x̂, dβ += dy, with x̂ = (x - μ) / √(σ² + ε)
+                    dx.iter_mut().zip(x).for_each(|(dx, &x)| *dx = (x - mean) * inverse);
+                    let sums = dgamma.iter_mut().flat_map(|dgamma| dgamma.iter_mut());
+                    sums.zip(&*dx).zip(&*dy).for_each(|((sum, &x), &dy)| *sum += dy * x);
+                    let sums = dbeta.iter_mut().flat_map(|dbeta| dbeta.iter_mut());
+                    sums.zip(&*dy).for_each(|(sum, &dy)| *sum += dy);
+                    // dx = 1/√(σ² + ε) (g - mean of g - x̂ · mean of g x̂), with g = dy γ
+                    dy.iter_mut().zip(gamma.into_iter().flatten()).for_each(|(dy, &gamma)| *dy *= gamma);
+                    let mean_g = sum_of(dy, dy, |g, _| g) / count;
+                    let mean_gx = sum_of(dy, dx, |g, x| g * x) / count;
+                    dx.iter_mut().zip(&*dy).for_each(|(dx, &g)| *dx = inverse * (g - mean_g - *dx * mean_gx));
+                }
+            },
+        );
     }
 
     fn config(&self) -> Option<Config> {

@@ -78,12 +78,17 @@ impl<F: Float> Layer<F> for RmsNormalization {
     fn forward(&self, Forward { x, mut y, params: scale, cache, .. }: Forward<'_, F>) {
         let rows = whole_rows(x.as_slice(), y.as_slice_mut(), scale.len());
         let (count, epsilon) = (F::of(scale.len() as f64), F::of(self.epsilon));
-        vectorize(|| {
-            for ((x, y), inverse) in rows.zip(cache) {
-                *inverse = F::one() / (sum_of(x, x, |x, _| x * x) / count + epsilon).sqrt();
-                y.iter_mut().zip(x.iter().zip(scale)).for_each(|(y, (&x, &scale))| *y = x * *inverse * scale);
-            }
-        });
+        vectorize(
+            #[inline(always)]
+            || {
+                for ((x, y), inverse) in rows.zip(cache) {
+                    *inverse = F::one() / (sum_of(x, x, |x, _| x * x) / count + epsilon).sqrt();
+                    y.iter_mut()
+                        .zip(x.iter().zip(scale))
+                        .for_each(|(y, (&x, &scale))| *y = x * *inverse * scale);
+                }
+            },
+        );
     }
 
     fn backward(&self, pass: Backward<'_, F>) {
@@ -91,21 +96,25 @@ impl<F: Float> Layer<F> for RmsNormalization {
         let Some(dy) = dy.as_slice_mut() else { return };
         let rows = whole_rows(x.as_slice(), dx.as_slice_mut(), scale.len());
         let count = F::of(scale.len() as f64);
-        vectorize(|| {
-            for (((x, dx), dy), &mut inverse) in rows.zip(dy.chunks_exact_mut(scale.len().max(1))).zip(cache)
-            {
-                dscale
-                    .iter_mut()
-                    .zip(x.iter().zip(&*dy))
-                    .for_each(|(sum, (&x, &dy))| *sum += dy * x * inverse);
-                // dx = r (g - x r² · mean of g x), with g = dy scale and r = 1/√(mean(x²) + ε)
-                dy.iter_mut().zip(scale).for_each(|(dy, &scale)| *dy *= scale);
-                let mean_gx = sum_of(dy, x, |g, x| g * x) / count * inverse * inverse;
-                dx.iter_mut()
-                    .zip(x.iter().zip(&*dy))
-                    .for_each(|(dx, (&x, &g))| *dx = inverse * (g - x * mean_gx));
-            }
-        });
+        vectorize(
+            #[inline(always)]
+            || {
+                for (((x, dx), dy), &mut inverse) in
+                    rows.zip(dy.chunks_exact_mut(scale.len().max(1))).zip(cache)
+                {
+                    dscale
+                        .iter_mut()
+                        .zip(x.iter().zip(&*dy))
+                        .for_each(|(sum, (&x, &dy))| *sum += dy * x * inverse);
+                    // dx = r (g - x r² · mean of g x), with g = dy scale and r = 1/√(mean(x²) + ε)
+                    dy.iter_mut().zip(scale).for_each(|(dy, &scale)| *dy *= scale);
+                    let mean_gx = sum_of(dy, x, |g, x| g * x) / count * inverse * inverse;
+                    dx.iter_mut()
+                        .zip(x.iter().zip(&*dy))
+                        .for_each(|(dx, (&x, &g))| *dx = inverse * (g - x * mean_gx));
+                }
+            },
+        );
     }
 
     fn config(&self) -> Option<Config> {

@@ -47,29 +47,35 @@ impl<F: Float> Layer<F> for UnitNormalization {
     fn forward(&self, Forward { x, mut y, cache, plan, .. }: Forward<'_, F>) {
         let width = plan.map_or(x.ncols(), |plan| plan.input_shape().last());
         let rows = whole_rows(x.as_slice(), y.as_slice_mut(), width);
-        vectorize(|| {
-            for ((x, y), inverse) in rows.zip(cache) {
-                *inverse = F::one() / sum_of(x, x, |x, _| x * x).max(F::of(LEAST)).sqrt();
-                y.iter_mut().zip(x).for_each(|(y, &x)| *y = x * *inverse);
-            }
-        });
+        vectorize(
+            #[inline(always)]
+            || {
+                for ((x, y), inverse) in rows.zip(cache) {
+                    *inverse = F::one() / sum_of(x, x, |x, _| x * x).max(F::of(LEAST)).sqrt();
+                    y.iter_mut().zip(x).for_each(|(y, &x)| *y = x * *inverse);
+                }
+            },
+        );
     }
 
     fn backward(&self, Backward { x, dy, mut dx, cache, plan, .. }: Backward<'_, F>) {
         let width = plan.map_or(x.ncols(), |plan| plan.input_shape().last());
         let Some(dy) = dy.as_slice() else { return };
         let rows = whole_rows(x.as_slice(), dx.as_slice_mut(), width);
-        vectorize(|| {
-            for (((x, dx), dy), &mut inverse) in rows.zip(dy.chunks_exact(width.max(1))).zip(cache) {
-                // dx = (dy - y Σ dy y) / ‖x‖; where the norm is at its least, it is a constant
-                let constant = inverse * inverse >= F::one() / F::of(LEAST);
-                let dot =
-                    if constant { F::zero() } else { sum_of(dy, x, |dy, x| dy * x) * inverse * inverse };
-                dx.iter_mut()
-                    .zip(x.iter().zip(dy))
-                    .for_each(|(dx, (&x, &dy))| *dx = inverse * (dy - x * dot));
-            }
-        });
+        vectorize(
+            #[inline(always)]
+            || {
+                for (((x, dx), dy), &mut inverse) in rows.zip(dy.chunks_exact(width.max(1))).zip(cache) {
+                    // dx = (dy - y Σ dy y) / ‖x‖; where the norm is at its least, it is a constant
+                    let constant = inverse * inverse >= F::one() / F::of(LEAST);
+                    let dot =
+                        if constant { F::zero() } else { sum_of(dy, x, |dy, x| dy * x) * inverse * inverse };
+                    dx.iter_mut()
+                        .zip(x.iter().zip(dy))
+                        .for_each(|(dx, (&x, &dy))| *dx = inverse * (dy - x * dot));
+                }
+            },
+        );
     }
 
     fn config(&self) -> Option<Config> {

@@ -28,38 +28,45 @@ impl AveragePool {
         let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
         let channels = self.channels;
         let outputs = self.window.positions() * channels;
-        vectorize(|| {
-            for (x, y) in x.chunks_exact(self.inputs()).zip(y.chunks_exact_mut(outputs)) {
-                y.fill(F::zero());
-                self.window.each(|at, _, place| {
-                    let (x, y) = (&x[place * channels..][..channels], &mut y[at * channels..][..channels]);
-                    y.iter_mut().zip(x).for_each(|(y, &x)| *y += x);
-                });
-                for (at, y) in y.chunks_exact_mut(channels).enumerate() {
-                    let share = self.share(at);
-                    y.iter_mut().for_each(|y: &mut F| *y *= share);
+        vectorize(
+            #[inline(always)]
+            || {
+                for (x, y) in x.chunks_exact(self.inputs()).zip(y.chunks_exact_mut(outputs)) {
+                    y.fill(F::zero());
+                    self.window.each(|at, _, place| {
+                        let (x, y) =
+                            (&x[place * channels..][..channels], &mut y[at * channels..][..channels]);
+                        y.iter_mut().zip(x).for_each(|(y, &x)| *y += x);
+                    });
+                    for (at, y) in y.chunks_exact_mut(channels).enumerate() {
+                        let share = self.share(at);
+                        y.iter_mut().for_each(|y: &mut F| *y *= share);
+                    }
                 }
-            }
-        });
+            },
+        );
     }
 
     pub(super) fn backward<F: Float>(&self, Backward { mut dy, mut dx, .. }: Backward<'_, F>) {
         let (Some(dy), Some(dx)) = (dy.as_slice_mut(), dx.as_slice_mut()) else { return };
         let channels = self.channels;
         let outputs = self.window.positions() * channels;
-        vectorize(|| {
-            for (dy, dx) in dy.chunks_exact_mut(outputs).zip(dx.chunks_exact_mut(self.inputs())) {
-                // y = Σ x / n  =>  each x gets dy / n
-                for (at, dy) in dy.chunks_exact_mut(channels).enumerate() {
-                    let share = self.share(at);
-                    dy.iter_mut().for_each(|dy: &mut F| *dy *= share);
+        vectorize(
+            #[inline(always)]
+            || {
+                for (dy, dx) in dy.chunks_exact_mut(outputs).zip(dx.chunks_exact_mut(self.inputs())) {
+                    // y = Σ x / n  =>  each x gets dy / n
+                    for (at, dy) in dy.chunks_exact_mut(channels).enumerate() {
+                        let share = self.share(at);
+                        dy.iter_mut().for_each(|dy: &mut F| *dy *= share);
+                    }
+                    dx.fill(F::zero());
+                    self.window.each(|at, _, place| {
+                        let dx = &mut dx[place * channels..][..channels];
+                        dx.iter_mut().zip(&dy[at * channels..][..channels]).for_each(|(dx, &dy)| *dx += dy);
+                    });
                 }
-                dx.fill(F::zero());
-                self.window.each(|at, _, place| {
-                    let dx = &mut dx[place * channels..][..channels];
-                    dx.iter_mut().zip(&dy[at * channels..][..channels]).for_each(|(dx, &dy)| *dx += dy);
-                });
-            }
-        });
+            },
+        );
     }
 }

@@ -1,0 +1,92 @@
+//! Large products shared by the threads of the caller's pool.
+//!
+//! The result is cut along its longer side, because then the shorter operand is the one that every thread reads.
+//! An element's order of summation does not depend on the cut (see `tiles.rs`), so the bits are the same for any
+//! number of threads.
+
+use super::tiles;
+use crate::float::Float;
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+/// `c = alpha * a.b + beta * c`, and the bias added to every row; by several threads where that pays.
+pub(super) fn gemm<F: Float>(
+    alpha: F,
+    a: ArrayView2<'_, F>,
+    b: ArrayView2<'_, F>,
+    beta: F,
+    c: ArrayViewMut2<'_, F>,
+    bias: Option<&[F]>,
+) {
+    #[cfg(feature = "rayon")]
+    {
+        let operations = a.nrows().saturating_mul(a.ncols()).saturating_mul(b.ncols());
+        let parts = threads::worth(operations);
+        if parts > 1 {
+            return threads::gemm(parts, Product { alpha, a, b, beta, c, bias });
+        }
+    }
+    tiles::gemm(alpha, a, b, beta, c, bias);
+}
+
+#[cfg(feature = "rayon")]
+struct Product<'a, F> {
+    alpha: F,
+    a: ArrayView2<'a, F>,
+    b: ArrayView2<'a, F>,
+    beta: F,
+    c: ArrayViewMut2<'a, F>,
+    bias: Option<&'a [F]>,
+}
+
+#[cfg(feature = "rayon")]
+mod threads {
+    use super::{Float, Product, tiles};
+    use ndarray::Axis;
+
+    /// Multiply-adds from which a fork inside of the pool pays: some 25 µs of one core.
+    const WORTH: usize = 1 << 20;
+
+    /// The same from outside, where the caller has to wake the pool and to wait for it.
+    const WORTH_FROM_OUTSIDE: usize = 1 << 24;
+
+    /// Columns and rows of a whole number of register tiles, for every instruction set.
+    const GRAIN: [usize; 2] = [12, 32];
+
+    pub(super) fn worth(operations: usize) -> usize {
+        if operations < WORTH {
+            return 1;
+        }
+        let inside = rayon::current_thread_index().is_some();
+        if inside || operations >= WORTH_FROM_OUTSIDE {
+            rayon::current_num_threads().min(operations / (WORTH / 2))
+        } else {
+            1
+        }
+    }
+
+    pub(super) fn gemm<F: Float>(parts: usize, product: Product<'_, F>) {
+        let Product { alpha, a, b, beta, c, bias } = product;
+        let (m, n) = c.dim();
+        let axis = usize::from(n > m);
+        let len = [m, n][axis];
+        let cut = (len * (parts / 2) / parts.max(1)).next_multiple_of(GRAIN[axis]);
+        if parts < 2 || cut == 0 || cut >= len {
+            return tiles::gemm(alpha, a, b, beta, c, bias);
+        }
+        let (c_left, c_right) = c.split_at(Axis(axis), cut);
+        let ([a_left, a_right], [b_left, b_right]) = if axis == 0 {
+            let (left, right) = a.split_at(Axis(0), cut);
+            ([left, right], [b, b])
+        } else {
+            let (left, right) = b.split_at(Axis(1), cut);
+            ([a, a], [left, right])
+        };
+        let (bias_left, bias_right) = match bias {
+            Some(bias) if axis == 1 => (Some(&bias[..cut]), Some(&bias[cut..])),
+            bias => (bias, bias),
+        };
+        let left = Product { alpha, a: a_left, b: b_left, beta, c: c_left, bias: bias_left };
+        let right = Product { alpha, a: a_right, b: b_right, beta, c: c_right, bias: bias_right };
+        rayon::join(|| gemm(parts / 2, left), || gemm(parts - parts / 2, right));
+    }
+}
