@@ -1,6 +1,7 @@
 //! The shared traits: what a network, a k-means, a scaler and a pipeline have in common.
 
 use crate::error::Result;
+use std::any::Any;
 
 /// Learns from data.
 ///
@@ -78,4 +79,28 @@ pub trait Estimator: Clone {
     /// scalers and k-means drop what they learned.
     #[must_use]
     fn unfitted(&self) -> Self;
+
+    /// The estimators that this one is a row of, as a pipeline is; for most none.
+    fn steps(&self) -> Vec<&dyn AnyEstimator> {
+        Vec::new()
+    }
+}
+
+/// An estimator of whatever type, to be looked into. Nothing to implement: every estimator is one.
+pub trait AnyEstimator {
+    /// The estimator, to be asked for its type.
+    fn as_any(&self) -> &dyn Any;
+
+    /// As [`Estimator::steps`].
+    fn steps(&self) -> Vec<&dyn AnyEstimator>;
+}
+
+impl<T: Estimator + 'static> AnyEstimator for T {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn steps(&self) -> Vec<&dyn AnyEstimator> {
+        Estimator::steps(self)
+    }
 }

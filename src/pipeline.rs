@@ -1,7 +1,7 @@
 //! Transformers and an estimator in a row, as one estimator.
 
 use crate::error::Result;
-use crate::estimator::{Estimator, Fit, Predict, Score, Transform};
+use crate::estimator::{AnyEstimator, Estimator, Fit, Predict, Score, Transform};
 use serde::{Deserialize, Serialize};
 
 /// A transformer, and whatever comes after it: fitted, asked, scored and copied as one.
@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// Any number of steps is a pipeline of pipelines: [`then`](Self::then) appends one. A pipeline of transformers
 /// alone is a transformer.
+///
+/// `save` and `load` keep the whole of it, with a network or a k-means at the end, as one file.
 ///
 /// # Errors
 /// Those of its steps.
@@ -102,8 +104,12 @@ impl<X: ?Sized, Y, T: Transform<X>, E: Score<T::Output, Y>> Score<X, Y> for Pipe
     }
 }
 
-impl<T: Estimator, E: Estimator> Estimator for Pipeline<T, E> {
+impl<T: Estimator + 'static, E: Estimator + 'static> Estimator for Pipeline<T, E> {
     fn unfitted(&self) -> Self {
         Self::new(self.transformer.unfitted(), self.estimator.unfitted())
+    }
+
+    fn steps(&self) -> Vec<&dyn AnyEstimator> {
+        vec![&self.transformer, &self.estimator]
     }
 }

@@ -20,7 +20,8 @@ const FLOORS: &[&[&str]] = &[
     &["nn::layout"],
     &["nn::updater", "nn::workspace"],
     CONTAINERS,
-    &["model_selection", "pipeline", "persistence", "plot"],
+    &["model_selection", "pipeline", "plot"],
+    &["persistence"],
     &["testing"],
 ];
 

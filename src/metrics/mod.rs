@@ -17,5 +17,21 @@ pub use regression::{
 };
 
 pub mod clustering;
+pub mod weighted;
 
 pub use clustering::*;
+
+use crate::error::Result;
+use crate::float::Float;
+use crate::validate;
+use ndarray::{ArrayBase, Data, Ix1};
+
+/// The weights of the samples as f64, if they are weights.
+fn sample_weights<W: Float>(
+    sample_weight: &ArrayBase<impl Data<Elem = W>, Ix1>,
+    n_samples: usize,
+) -> Result<Vec<f64>> {
+    let weights: Vec<f64> = sample_weight.iter().map(|weight| weight.as_f64()).collect();
+    validate::sample_weights("sample_weight", &weights, n_samples)?;
+    Ok(weights)
+}

@@ -122,9 +122,7 @@ impl<F: Float> Checkpoint<F> {
     /// # }
     /// ```
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        self.draft()?.save_to(&mut bytes)?;
-        Ok(bytes)
+        self.draft()?.to_bytes()
     }
 
     /// The checkpoint of a file of this crate. It is checked as a model's file is; whether it is one of the run at
@@ -144,7 +142,7 @@ impl<F: Float> Checkpoint<F> {
         read(Source::open(path, &Limits::default())?)
     }
 
-    fn draft(&self) -> Result<Draft<'_, F>> {
+    fn draft(&self) -> Result<Draft<'_>> {
         let (last_good_epoch, last_good) = (self.last_good.0, self.last_good.1.as_ref());
         let mut history = self.history.clone();
         let history_values = history.take_values().into_iter().map(Bits).collect();
@@ -199,7 +197,7 @@ impl Counters {
     }
 }
 
-fn tensors_of<'a, F: Float>(whose: &str, numbers: &'a Numbers<F>) -> Vec<Tensor<'a, F>> {
+fn tensors_of<'a, F: Float>(whose: &str, numbers: &'a Numbers<F>) -> Vec<Tensor<'a>> {
     let parts = [("params", &numbers.params), ("state", &numbers.state), ("moments", &numbers.moments)];
     parts.map(|(part, values)| Tensor::flat(format!("{whose}/{part}"), values)).into()
 }
@@ -256,7 +254,7 @@ fn read_text<F: Float, R>(opened: &Opened<R>) -> Checked<(Text, Vec<(String, usi
     let sets = 1 + usize::from(text.last_good.is_some());
     let expected = 3 * sets + text.callbacks.len();
     if head.n_tensors as usize != expected {
-        let (tensor, expected) = ("all".into(), format!("{expected} tensors"));
+        let (tensor, expected) = (String::from("all"), format!("{expected} tensors"));
         return Err(FileProblem::Tensor { tensor, expected, got: head.n_tensors.to_string() });
     }
     let mut tensors = Tensors { records, left: head.n_tensors, bytes: 0, convert: false };
@@ -268,11 +266,12 @@ fn read_text<F: Float, R>(opened: &Opened<R>) -> Checked<(Text, Vec<(String, usi
             _ => None,
         };
         let Some(len) = len.filter(|_| tensors.bytes <= opened.header.numbers_len) else {
-            let (tensor, got) = (name, format!("{} numbers of {:?}", shape.0.len(), number.name()));
+            let (tensor, got) =
+                (name.to_string(), format!("{} numbers of {:?}", shape.0.len(), number.name()));
             let expected = format!("one axis of {} numbers that are in the file", F::NAME);
             return Err(FileProblem::Tensor { tensor, expected, got });
         };
-        lengths.push((name, len));
+        lengths.push((name.to_string(), len));
     }
     tensors.finish(opened.header.numbers_len)?;
     Ok((text, lengths))

@@ -3,25 +3,55 @@
 use super::atomic;
 use super::crc::{Crc, crc32};
 use super::frame::{Content, FORMAT, Header};
-use super::numbers::Tensor;
-use super::structured::encode;
+use super::limits::{Limits, most_values, values_of};
+use super::numbers::{NumberType, Tensor, Values};
+use super::structured::{Dims, EstimatorRecord, Recipe, TensorRecord, encode};
 use crate::error::{Error, Result};
-use crate::float::Float;
+use crate::nn::Config;
+use crate::preprocessing::Statistics;
 use serde::Serialize;
+use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
 
 /// The crate and its version, as files name it.
 pub(super) const WRITER: &str = concat!("axonal ", env!("CARGO_PKG_VERSION"));
 
-/// A file in memory, but for the numbers, which it borrows.
-pub(super) struct Draft<'a, F> {
+/// A file in the making: what [`Persist::draft`](super::Persist::draft) answers with.
+///
+/// It holds the structure in memory, and borrows the numbers.
+pub struct Draft<'a> {
     content: Content,
     structure: Vec<u8>,
-    tensors: Vec<Tensor<'a, F>>,
+    tensors: Vec<Tensor<'a>>,
 }
 
-impl<'a, F: Float> Draft<'a, F> {
+impl<'a> Draft<'a> {
+    /// An estimator that is its configuration: the fields of `estimator` as JSON, under a name. That of another crate
+    /// carries a namespace, as in `"mycrate.log_scale"`.
+    ///
+    /// # Errors
+    /// Fields that JSON cannot hold, such as NaN ([`Error::Unsaveable`]).
+    pub fn of<T: Serialize>(kind: &str, estimator: &T) -> Result<Self> {
+        Self::estimator(kind, config_of(kind, estimator)?.as_json(), Vec::new())
+    }
+
+    /// A transformer whose statistics are numbers of the file.
+    pub(super) fn of_statistics<T: Statistics + Serialize>(kind: &str, transformer: &'a T) -> Result<Self> {
+        let Some(statistics) = transformer.statistics() else { return Self::of(kind, transformer) };
+        let tensors = T::NAMES.iter().zip(statistics).map(|(name, values)| Tensor::flat(*name, values));
+        Self::estimator(kind, config_of(kind, &transformer.unfitted())?.as_json(), tensors.collect())
+    }
+
+    /// An estimator of a configuration and tensors.
+    pub(super) fn estimator(kind: &str, config: &str, tensors: Vec<Tensor<'a>>) -> Result<Self> {
+        let mut draft = Self::new(Content::Estimator);
+        let n_tensors = u32::try_from(tensors.len()).unwrap_or(u32::MAX);
+        draft.record(&EstimatorRecord { writer: WRITER, recipe: Recipe { kind, config }, n_tensors })?;
+        draft.tensors(tensors)?;
+        Ok(draft)
+    }
+
     pub(super) fn new(content: Content) -> Self {
         Self { content, structure: Vec::new(), tensors: Vec::new() }
     }
@@ -32,13 +62,21 @@ impl<'a, F: Float> Draft<'a, F> {
     }
 
     /// Appends tensors, with their records, after all other records.
-    pub(super) fn tensors(&mut self, tensors: Vec<Tensor<'a, F>>) -> Result<()> {
-        for tensor in &tensors {
-            tensor.check()?;
-            self.record(&tensor.record())?;
+    pub(super) fn tensors(&mut self, tensors: Vec<Tensor<'a>>) -> Result<()> {
+        for Tensor { name, shape, values } in &tensors {
+            values.check(name)?;
+            self.record(&TensorRecord { name, number: values.number().code(), shape: shape.clone() })?;
         }
         self.tensors = tensors;
         Ok(())
+    }
+
+    /// This file as a tensor of another one.
+    pub(super) fn within(self, name: impl Into<String>) -> Result<Tensor<'a>> {
+        let header = self.header()?;
+        let len = usize::try_from(header.file_len()).unwrap_or(usize::MAX);
+        let inner = Inner { header, draft: self };
+        Ok(Tensor { name: name.into(), shape: Dims::of(&[len]), values: Box::new(inner) })
     }
 
     /// Replaces the file at `path`, whole or not at all.
@@ -54,18 +92,26 @@ impl<'a, F: Float> Draft<'a, F> {
         written.map_err(|source| Error::Save { path: "the writer".into(), action: "write", source })
     }
 
+    /// The file in memory.
+    pub(super) fn to_bytes(&self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.save_to(&mut bytes)?;
+        Ok(bytes)
+    }
+
     fn write(&self, header: &Header, out: &mut dyn Write) -> io::Result<()> {
         out.write_all(&header.to_bytes())?;
         out.write_all(&self.structure)?;
         let padding = (64 - self.structure.len() % 64) % 64;
         out.write_all(&[0; 64][..padding])?;
-        self.tensors.iter().try_for_each(|tensor| tensor.write(out))
+        self.tensors.iter().try_for_each(|tensor| tensor.values.write(out))
     }
 
     /// The header, with the checksums of all that follows it.
     fn header(&self) -> Result<Header> {
+        self.check_size()?;
         let mut sum = Sum { crc: Crc::new(), len: 0 };
-        let summed = self.tensors.iter().try_for_each(|tensor| tensor.write(&mut sum));
+        let summed = self.tensors.iter().try_for_each(|tensor| tensor.values.write(&mut sum));
         summed.map_err(|source| Error::Save { path: "the writer".into(), action: "sum up", source })?;
         Ok(Header {
             format: FORMAT,
@@ -75,6 +121,54 @@ impl<'a, F: Float> Draft<'a, F> {
             structure_crc: crc32(&self.structure),
             numbers_crc: sum.crc.value(),
         })
+    }
+
+    /// Refuses what a load with the default limits would refuse for its size.
+    fn check_size(&self) -> Result<()> {
+        let len = self.structure.len() as u64;
+        if len <= Limits::default().max_structure_bytes && values_of(&self.structure) <= most_values(len) {
+            return Ok(());
+        }
+        Err(Error::Unsaveable {
+            what: "the configuration".into(),
+            reason: format!("its {len} bytes or their values are more than a load takes"),
+            hint: "learn from fewer categories or features".into(),
+        })
+    }
+}
+
+fn config_of<T: Serialize>(kind: &str, estimator: &T) -> Result<Config> {
+    Config::of(estimator).ok_or_else(|| Error::Unsaveable {
+        what: format!("this {kind}"),
+        reason: "its numbers are not finite".into(),
+        hint: "set finite ones and fit it again".into(),
+    })
+}
+
+impl fmt::Debug for Draft<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.tensors.iter().map(|tensor| &tensor.name).collect();
+        f.debug_struct("Draft").field("content", &self.content).field("tensors", &names).finish()
+    }
+}
+
+/// A file inside of another one.
+struct Inner<'a> {
+    header: Header,
+    draft: Draft<'a>,
+}
+
+impl Values for Inner<'_> {
+    fn number(&self) -> NumberType {
+        NumberType::U8
+    }
+
+    fn check(&self, _: &str) -> Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.draft.write(&self.header, out)
     }
 }
 

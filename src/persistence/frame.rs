@@ -75,7 +75,7 @@ impl Header {
         end.checked_next_multiple_of(64).unwrap_or(u64::MAX)
     }
 
-    fn file_len(&self) -> u64 {
+    pub(super) fn file_len(&self) -> u64 {
         self.numbers_offset().saturating_add(self.numbers_len)
     }
 

@@ -121,25 +121,25 @@ fn read<R: Read>(opened: &Opened<R>, limits: &Limits) -> Checked<Inspection> {
     };
     let n_tensors = match header.content {
         Content::Model => {
-            let head: ModelRecord = records.next("a model")?;
+            let head: ModelRecord<'_> = records.next("a model")?;
             for _ in 0..bounded("layers", head.n_layers, limits)? {
-                found.layers.push(records.next::<LayerRecord>("a layer")?.recipe.into());
+                found.layers.push(records.next::<LayerRecord<'_>>("a layer")?.recipe.into());
             }
             for _ in 0..bounded("metrics", head.n_metrics, limits)? {
-                found.metrics.push(records.next::<Recipe>("a metric")?.into());
+                found.metrics.push(records.next::<Recipe<'_>>("a metric")?.into());
             }
-            found.writer = head.writer;
+            found.writer = head.writer.into();
             (found.loss, found.optimizer) = (Some(head.loss.into()), Some(head.optimizer.into()));
             head.n_tensors
         }
         Content::Weights => {
-            let head: WeightsRecord = records.next("weights")?;
-            found.writer = head.writer;
+            let head: WeightsRecord<'_> = records.next("weights")?;
+            found.writer = head.writer.into();
             head.n_tensors
         }
         Content::Estimator => {
-            let head: EstimatorRecord = records.next("an estimator")?;
-            found.writer = head.writer;
+            let head: EstimatorRecord<'_> = records.next("an estimator")?;
+            found.writer = head.writer.into();
             found.layers.push(head.recipe.into());
             head.n_tensors
         }
@@ -158,7 +158,7 @@ fn read<R: Read>(opened: &Opened<R>, limits: &Limits) -> Checked<Inspection> {
     let mut tensors = Tensors { records, left, bytes: 0, convert: true };
     while tensors.left > 0 {
         let (record, number) = tensors.next("a tensor")?;
-        found.tensors.push(TensorInfo { name: record.name, shape: record.shape.0, number });
+        found.tensors.push(TensorInfo { name: record.name.into(), shape: record.shape.0, number });
     }
     tensors.finish(header.numbers_len)?;
     Ok(found)
@@ -171,9 +171,9 @@ fn bounded(what: &str, n: u32, limits: &Limits) -> Checked<u32> {
     Err(FileProblem::Limit { what: what.into(), value: n.into(), limit: limits.max_layers as u64 })
 }
 
-impl From<Recipe> for RecipeInfo {
-    fn from(Recipe { kind, config }: Recipe) -> Self {
-        Self { kind, config }
+impl From<Recipe<'_>> for RecipeInfo {
+    fn from(Recipe { kind, config }: Recipe<'_>) -> Self {
+        Self { kind: kind.into(), config: config.into() }
     }
 }
 

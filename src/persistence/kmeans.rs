@@ -1,14 +1,14 @@
 //! k-means in files.
 
 use super::Checked;
-use super::file::{Draft, WRITER};
+use super::file::Draft;
 use super::frame::{Content, HEADER_LEN};
 use super::limits::LoadOptions;
 use super::model_load::{Tensors, check_number_type, shape_text_of};
-use super::numbers::{NumberType, Tensor, Values};
-use super::registry::{check_text, rejected};
+use super::numbers::{NumberType, Tensor};
+use super::registry::{bounded, check_text, rejected};
 use super::source::{Opened, Source};
-use super::structured::{Dims, EstimatorRecord, Recipe, Records};
+use super::structured::{Dims, EstimatorRecord, Records};
 use crate::cluster::KMeans;
 use crate::cluster::kmeans::{Learned, Settings};
 use crate::error::{Error, FileProblem, Result, excerpt};
@@ -19,7 +19,7 @@ use ndarray::Array2;
 use std::io::{Read, Write};
 use std::path::Path;
 
-const KIND: &str = "kmeans";
+pub(super) const KIND: &str = "kmeans";
 const INITIAL: &str = "initial_centers";
 const CENTERS: &str = "centers";
 const MEAN: &str = "mean";
@@ -50,7 +50,7 @@ impl<F: Float> KMeans<F> {
     /// # }
     /// ```
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        self.drafted(|draft| draft.save(path.as_ref()))
+        self.file_draft()?.save(path.as_ref())
     }
 
     /// As [`save`](Self::save), to a writer; it is flushed at the end.
@@ -58,7 +58,7 @@ impl<F: Float> KMeans<F> {
     /// # Errors
     /// As [`save`](Self::save).
     pub fn save_to(&self, mut writer: impl Write) -> Result<()> {
-        self.drafted(|draft| draft.save_to(&mut writer))
+        self.file_draft()?.save_to(&mut writer)
     }
 
     /// As [`save`](Self::save), to memory.
@@ -66,9 +66,7 @@ impl<F: Float> KMeans<F> {
     /// # Errors
     /// As [`save`](Self::save).
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        self.save_to(&mut bytes)?;
-        Ok(bytes)
+        self.file_draft()?.to_bytes()
     }
 
     /// Loads what [`save`](Self::save) has saved.
@@ -84,7 +82,8 @@ impl<F: Float> KMeans<F> {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn load_with(path: impl AsRef<Path>, options: LoadOptions<'_, F>) -> Result<Self> {
-        read_kmeans(Source::open(path.as_ref(), &options.limits)?, &options)
+        let source = Source::open(path.as_ref(), &options.limits)?;
+        read_kmeans(source.structure(&[Content::Estimator], &options.limits)?, &options)
     }
 
     /// As [`load`](Self::load), from memory.
@@ -93,10 +92,11 @@ impl<F: Float> KMeans<F> {
     /// As [`load`](Self::load).
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let options = LoadOptions::new();
-        read_kmeans(Source::bytes(bytes, &options.limits)?, &options)
+        let source = Source::bytes(bytes, &options.limits)?;
+        read_kmeans(source.structure(&[Content::Estimator], &options.limits)?, &options)
     }
 
-    fn drafted(&self, save: impl FnOnce(&Draft<'_, F>) -> Result<()>) -> Result<()> {
+    pub(super) fn file_draft(&self) -> Result<Draft<'_>> {
         self.check_settings()?;
         let settings = self.settings().ok_or_else(|| Error::Unsaveable {
             what: "this KMeans".into(),
@@ -104,30 +104,17 @@ impl<F: Float> KMeans<F> {
             hint: "set init to KMeansInit::Centers of what the function answers".into(),
         })?;
         let config = Config::of(&settings).map_or_else(String::new, |config| config.as_json().into());
-        let learned = self.learned_numbers();
         let mut tensors = Vec::new();
-        let initial = self
-            .initial_centers()
-            .map(|centers| (centers.shape().to_vec(), centers.iter().copied().collect::<Vec<F>>()));
-        if let Some((shape, values)) = &initial {
-            let values = Values::Floats(values);
-            tensors.push(Tensor { name: INITIAL.into(), shape: shape.clone(), values });
+        if let Some(centers) = self.initial_centers() {
+            let values: Vec<F> = centers.iter().copied().collect();
+            tensors.push(Tensor::floats(INITIAL, centers.shape(), values));
         }
-        if let Some(Learned { centers, mean, labels }) = &learned {
-            let shape = vec![settings.n_clusters(), mean.len()];
-            tensors.push(Tensor { name: CENTERS.into(), shape, values: Values::Floats(centers) });
-            tensors.push(Tensor::flat(MEAN, mean));
-            let values = Values::Counts(labels);
-            tensors.push(Tensor { name: LABELS.into(), shape: vec![labels.len()], values });
+        if let Some(Learned { centers, mean, labels }) = self.learned_numbers() {
+            tensors.push(Tensor::floats(CENTERS, &[settings.n_clusters(), mean.len()], centers));
+            tensors.push(Tensor::floats(MEAN, &[mean.len()], mean));
+            tensors.push(Tensor::counts(LABELS, labels));
         }
-        let mut draft = Draft::new(Content::Estimator);
-        draft.record(&EstimatorRecord {
-            writer: WRITER.into(),
-            recipe: Recipe { kind: KIND.into(), config },
-            n_tensors: u32::try_from(tensors.len()).unwrap_or(u32::MAX),
-        })?;
-        draft.tensors(tensors)?;
-        save(&draft)
+        Draft::estimator(KIND, &config, tensors)
     }
 }
 
@@ -140,8 +127,10 @@ struct Shapes {
     number: NumberType,
 }
 
-fn read_kmeans<F: Float, R: Read>(source: Source<R>, options: &LoadOptions<'_, F>) -> Result<KMeans<F>> {
-    let mut opened = source.structure(&[Content::Estimator], &options.limits)?;
+pub(super) fn read_kmeans<F: Float, R: Read>(
+    mut opened: Opened<R>,
+    options: &LoadOptions<'_, F>,
+) -> Result<KMeans<F>> {
     let shapes = read_shapes(&opened, options).map_err(|problem| problem.in_file(&opened.name))?;
     opened.structure = Vec::new();
     let Shapes { settings, initial, learned, number } = shapes;
@@ -171,19 +160,19 @@ fn read_kmeans<F: Float, R: Read>(source: Source<R>, options: &LoadOptions<'_, F
 
 fn read_shapes<F: Float, R: Read>(opened: &Opened<R>, options: &LoadOptions<'_, F>) -> Checked<Shapes> {
     let mut records = Records::new(&opened.structure, HEADER_LEN as u64);
-    let head: EstimatorRecord = records.next("an estimator")?;
+    let head: EstimatorRecord<'_> = records.next("an estimator")?;
     if head.recipe.kind != KIND {
-        let found = format!("{:?}", excerpt(&head.recipe.kind));
+        let found = format!("{:?}", excerpt(head.recipe.kind));
         return Err(FileProblem::Content { expected: "a KMeans".into(), found });
     }
-    let config = Config::from_json(head.recipe.config);
+    let config = Config::from_json(bounded(head.recipe.config, &options.limits)?);
     check_text(&config, &options.limits)?;
     let settings: Settings = config.read(KIND).map_err(|source| rejected("KMeans", source))?;
     let mut tensors = Tensors { records, left: head.n_tensors, bytes: 0, convert: options.convert_numbers };
     let mut number = None;
     let mut matrix = |tensors: &mut Tensors<'_>, name: &str| {
         let (record, found) = tensors.next(name)?;
-        check_number_type::<F>(&record.name, found, *number.get_or_insert(found), options.convert_numbers)?;
+        check_number_type::<F>(record.name, found, *number.get_or_insert(found), options.convert_numbers)?;
         match record.shape.0[..] {
             [rows, columns] if record.name == name && rows == settings.n_clusters() as u64 && columns > 0 => {
                 Ok((fitting(rows)?, fitting(columns)?))
@@ -191,7 +180,7 @@ fn read_shapes<F: Float, R: Read>(opened: &Opened<R>, options: &LoadOptions<'_, 
             _ => Err(FileProblem::Tensor {
                 tensor: name.into(),
                 expected: format!("a matrix with {} rows", settings.n_clusters()),
-                got: format!("{:?} of shape {}", excerpt(&record.name), shape_text_of(&record.shape)),
+                got: format!("{:?} of shape {}", excerpt(record.name), shape_text_of(&record.shape)),
             }),
         }
     };

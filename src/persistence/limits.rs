@@ -1,7 +1,23 @@
 //! How much a file may ask for, and what else a load may be told.
 
 use super::registry::Registry;
+use crate::float::Float;
+use std::any::Any;
 use std::fmt;
+
+/// How many values the configurations may have, however short they are written.
+const MOST_SHORT_VALUES: u64 = 1 << 15;
+
+/// How many values a structure of this length may have: two bytes of text, "0,", can become eight in memory; numbers
+/// of many digits cannot.
+pub(super) fn most_values(structure_len: u64) -> u64 {
+    MOST_SHORT_VALUES + structure_len / 16
+}
+
+/// About how many values a structure has.
+pub(super) fn values_of(structure: &[u8]) -> u64 {
+    structure.iter().filter(|&&byte| byte == b',').count() as u64
+}
 
 /// What a file may have at most. The defaults are far above what networks need, and low enough that a hostile file
 /// takes no more memory than its own length and about a MiB.
@@ -25,7 +41,7 @@ pub struct Limits {
     pub max_config_bytes: usize,
     /// How many layers there are, and how many metrics: 1,000.
     pub max_layers: usize,
-    /// How deep layers may stand inside of layers: 16.
+    /// How deep layers may stand inside of layers, and steps of column transformers inside of steps: 16.
     pub max_depth: usize,
     /// The bytes that one sample's activations take: 1 GiB.
     pub max_activation_bytes: usize,
@@ -102,6 +118,40 @@ impl<'a, F> LoadOptions<'a, F> {
     pub fn skip_mismatch(mut self, skip: bool) -> Self {
         self.skip_mismatch = skip;
         self
+    }
+}
+
+/// The options for parts of whatever number type.
+#[derive(Clone)]
+pub(super) struct Allowed<'a> {
+    pub(super) limits: Limits,
+    convert_numbers: bool,
+    registry: Option<&'a dyn Any>,
+    /// How deep the part stands within others.
+    pub(super) depth: usize,
+}
+
+impl<'a> Allowed<'a> {
+    /// The options for a part of the part that these are for.
+    pub(super) fn deeper(&self) -> Self {
+        Self { depth: self.depth + 1, ..self.clone() }
+    }
+
+    /// The options of a network of `F`; a registry for another number type is none for this one.
+    pub(super) fn typed<F: Float>(&self) -> LoadOptions<'a, F> {
+        LoadOptions {
+            registry: self.registry.and_then(|registry| registry.downcast_ref()),
+            limits: self.limits.clone(),
+            convert_numbers: self.convert_numbers,
+            skip_mismatch: false,
+        }
+    }
+}
+
+impl<'a, F: Float> From<LoadOptions<'a, F>> for Allowed<'a> {
+    fn from(options: LoadOptions<'a, F>) -> Self {
+        let LoadOptions { registry, limits, convert_numbers, .. } = options;
+        Self { limits, convert_numbers, registry: registry.map(|registry| registry as &dyn Any), depth: 0 }
     }
 }
 

@@ -5,7 +5,7 @@ use super::frame::Content;
 use super::limits::{Limits, LoadOptions};
 use super::model_save::{MOMENTS, ORIGIN_PARAMS, ORIGIN_STATE};
 use super::numbers::NumberType;
-use super::registry::{Registry, rejected};
+use super::registry::{Registry, bounded, rejected};
 use super::source::{Opened, Source};
 use super::structured::{Dims, LayerRecord, MAX_RANK, ModelRecord, Recipe, Records, TensorRecord};
 use super::training::Training;
@@ -52,7 +52,8 @@ impl<F: Float> Model<F> {
     /// As [`load`](Self::load).
     pub fn load_with<'a>(path: impl AsRef<Path>, options: impl Into<LoadOptions<'a, F>>) -> Result<Self> {
         let options = options.into();
-        read_model(Source::open(path.as_ref(), &options.limits)?, &options)
+        let source = Source::open(path.as_ref(), &options.limits)?;
+        read_model(source.structure(&[Content::Model], &options.limits)?, &options)
     }
 
     /// As [`load`](Self::load), from memory.
@@ -69,12 +70,15 @@ impl<F: Float> Model<F> {
     /// As [`load`](Self::load).
     pub fn from_bytes_with<'a>(bytes: &[u8], options: impl Into<LoadOptions<'a, F>>) -> Result<Self> {
         let options = options.into();
-        read_model(Source::bytes(bytes, &options.limits)?, &options)
+        let source = Source::bytes(bytes, &options.limits)?;
+        read_model(source.structure(&[Content::Model], &options.limits)?, &options)
     }
 }
 
-fn read_model<F: Float, R: Read>(source: Source<R>, options: &LoadOptions<'_, F>) -> Result<Model<F>> {
-    let mut opened = source.structure(&[Content::Model], &options.limits)?;
+pub(super) fn read_model<F: Float, R: Read>(
+    mut opened: Opened<R>,
+    options: &LoadOptions<'_, F>,
+) -> Result<Model<F>> {
     let parts = Parts::read(&opened, options).map_err(|problem| problem.in_file(&opened.name))?;
     // What was read of the structure is not needed while the numbers are.
     opened.structure = Vec::new();
@@ -102,21 +106,18 @@ impl<F: Float> Parts<F> {
         let registry = options.registry.unwrap_or(&nothing);
         registry.validate()?;
         let mut records = Records::new(&opened.structure, super::frame::HEADER_LEN as u64);
-        let head: ModelRecord = records.next("a model")?;
+        let head: ModelRecord<'_> = records.next("a model")?;
         let layout = read_layers(&mut records, &head, registry, limits, opened.header.numbers_len)?;
-        let loss = registry.make_loss(&head.loss.kind, &Config::from_json(head.loss.config), limits)?;
+        let loss = registry.make_loss(head.loss.kind, &config_of(&head.loss, limits)?, limits)?;
         loss.validate(layout.output()).map_err(|source| rejected("loss", source))?;
         let mut metrics = Vec::new();
         for _ in 0..at_most("metrics", head.n_metrics, limits)? {
-            let recipe: Recipe = records.next("a metric")?;
-            metrics.push(registry.make_metric(&recipe.kind, &Config::from_json(recipe.config), limits)?);
+            let recipe: Recipe<'_> = records.next("a metric")?;
+            metrics.push(registry.make_metric(recipe.kind, &config_of(&recipe, limits)?, limits)?);
         }
-        let optimizer = registry.make_optimizer(
-            &head.optimizer.kind,
-            &Config::from_json(head.optimizer.config),
-            limits,
-        )?;
-        let training = Training::from_json(&head.training, optimizer.kind())?;
+        let optimizer =
+            registry.make_optimizer(head.optimizer.kind, &config_of(&head.optimizer, limits)?, limits)?;
+        let training = Training::from_json(head.training, optimizer.kind(), limits)?;
         let learning_rates = training.learning_rates(optimizer.kind())?;
         let mut tensors =
             Tensors { records, left: head.n_tensors, bytes: 0, convert: options.convert_numbers };
@@ -180,6 +181,11 @@ fn moments_len<F: Float>(layout: &Layout<F>, optimizer: &dyn Optimizer<F>, modif
     trainable.saturating_mul(Updater::buffers(optimizer, modifiers))
 }
 
+/// The configuration of a recipe; its length is checked before it is copied.
+fn config_of(recipe: &Recipe<'_>, limits: &Limits) -> Checked<Config> {
+    bounded(recipe.config, limits).map(Config::from_json)
+}
+
 fn at_most(what: &str, n: u32, limits: &Limits) -> Checked<u32> {
     if n as usize <= limits.max_layers {
         return Ok(n);
@@ -190,7 +196,7 @@ fn at_most(what: &str, n: u32, limits: &Limits) -> Checked<u32> {
 /// Makes the layers in turn, each checked against the shape that comes to it before the next is made.
 fn read_layers<F: Float>(
     records: &mut Records<'_>,
-    head: &ModelRecord,
+    head: &ModelRecord<'_>,
     registry: &Registry<F>,
     limits: &Limits,
     numbers_len: u64,
@@ -202,7 +208,7 @@ fn read_layers<F: Float>(
     let mut layers = Vec::new();
     for index in 0..at_most("layers", head.n_layers, limits)? {
         let LayerRecord { recipe, trainable } = records.next("a layer")?;
-        let layer = registry.make_layer(&recipe.kind, &Config::from_json(recipe.config), limits)?;
+        let layer = registry.make_layer(recipe.kind, &config_of(&recipe, limits)?, limits)?;
         let part = || format!("layer {index}");
         if shape.size() == 0 {
             return Err(rejected(part(), Error::shape("input", "axes of at least 1", &shape)));
@@ -266,24 +272,24 @@ pub(super) struct Tensors<'a> {
     pub(super) convert: bool,
 }
 
-impl Tensors<'_> {
+impl<'a> Tensors<'a> {
     /// The next record with its number type, its bytes counted.
-    pub(super) fn next(&mut self, expected: &str) -> Checked<(TensorRecord, NumberType)> {
+    pub(super) fn next(&mut self, expected: &str) -> Checked<(TensorRecord<'a>, NumberType)> {
         let Some(left) = self.left.checked_sub(1) else {
             let (tensor, expected) = (excerpt(expected), "it in the file".into());
             return Err(FileProblem::Tensor { tensor, expected, got: "no more tensors".into() });
         };
         self.left = left;
         let offset = self.records.offset();
-        let record: TensorRecord = self.records.next("a tensor")?;
+        let record: TensorRecord<'_> = self.records.next("a tensor")?;
         let Some(number) = NumberType::from_code(record.number) else {
-            let (expected, got) = ("a number type of 0 to 2".into(), record.number.to_string());
+            let (expected, got) = ("a number type of 0 to 3".into(), record.number.to_string());
             return Err(FileProblem::Malformed { offset, expected, got });
         };
         let numbers = record.shape.0.iter().try_fold(number.width(), |bytes, &dim| bytes.checked_mul(dim));
         let total = numbers.and_then(|bytes| self.bytes.checked_add(bytes));
         let Some(total) = total else {
-            let (tensor, got) = (excerpt(&record.name), shape_text_of(&record.shape));
+            let (tensor, got) = (excerpt(record.name), shape_text_of(&record.shape));
             return Err(FileProblem::Tensor {
                 tensor,
                 expected: "a shape of less than 2^64 bytes".into(),
@@ -300,7 +306,7 @@ impl Tensors<'_> {
         for variable in &layout.variables {
             let (record, found) = self.next(&variable.name)?;
             let number = *number.get_or_insert(found);
-            check_number_type::<F>(&record.name, found, number, self.convert)?;
+            check_number_type::<F>(record.name, found, number, self.convert)?;
             same(&record, &variable.name, variable.shape.dims())?;
         }
         Ok(number.unwrap_or(NumberType::of::<F>()))
@@ -322,7 +328,7 @@ impl Tensors<'_> {
     pub(super) fn finish(mut self, numbers_len: u64) -> Checked<()> {
         if self.left > 0 {
             let (record, _) = self.next("")?;
-            let (tensor, expected) = (excerpt(&record.name), "no more tensors".into());
+            let (tensor, expected) = (excerpt(record.name), "no more tensors".into());
             return Err(FileProblem::Tensor { tensor, expected, got: shape_text_of(&record.shape) });
         }
         self.records.finish()?;
@@ -341,7 +347,8 @@ pub(super) fn check_number_type<F: Float>(
     others: NumberType,
     convert: bool,
 ) -> Checked<()> {
-    let fits = found != NumberType::U64 && (convert || found == NumberType::of::<F>());
+    let fits =
+        !matches!(found, NumberType::U64 | NumberType::U8) && (convert || found == NumberType::of::<F>());
     if fits && found == others {
         return Ok(());
     }
@@ -357,13 +364,13 @@ pub(super) fn check_number_type<F: Float>(
     })
 }
 
-fn same(record: &TensorRecord, name: &str, shape: &[usize]) -> Checked<()> {
+fn same(record: &TensorRecord<'_>, name: &str, shape: &[usize]) -> Checked<()> {
     if record.name != name {
         let expected = "it at this place".into();
         return Err(FileProblem::Tensor {
             tensor: name.into(),
             expected,
-            got: format!("{:?}", excerpt(&record.name)),
+            got: format!("{:?}", excerpt(record.name)),
         });
     }
     if record.shape == Dims::of(shape) {
@@ -380,12 +387,12 @@ pub(super) fn shape_text_of(dims: &Dims) -> String {
 }
 
 /// The layers of a file, for their names only.
-pub(super) fn skip_layers(records: &mut Records<'_>, head: &ModelRecord, limits: &Limits) -> Checked<()> {
+pub(super) fn skip_layers(records: &mut Records<'_>, head: &ModelRecord<'_>, limits: &Limits) -> Checked<()> {
     for _ in 0..at_most("layers", head.n_layers, limits)? {
-        records.next::<LayerRecord>("a layer")?;
+        records.next::<LayerRecord<'_>>("a layer")?;
     }
     for _ in 0..at_most("metrics", head.n_metrics, limits)? {
-        records.next::<Recipe>("a metric")?;
+        records.next::<Recipe<'_>>("a metric")?;
     }
     Ok(())
 }

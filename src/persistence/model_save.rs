@@ -2,7 +2,7 @@
 
 use super::file::{Draft, WRITER};
 use super::frame::Content;
-use super::numbers::{Tensor, Values};
+use super::numbers::Tensor;
 use super::registry::{Registry, has_namespace};
 use super::structured::{Dims, LayerRecord, ModelRecord, Recipe, WeightsRecord};
 use super::training::Training;
@@ -44,7 +44,7 @@ impl<F: Float> Model<F> {
     /// # }
     /// ```
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        self.draft()?.save(path.as_ref())
+        self.file_draft()?.save(path.as_ref())
     }
 
     /// As [`save`](Self::save), to a writer; it is flushed at the end.
@@ -52,7 +52,7 @@ impl<F: Float> Model<F> {
     /// # Errors
     /// As [`save`](Self::save).
     pub fn save_to(&self, mut writer: impl Write) -> Result<()> {
-        self.draft()?.save_to(&mut writer)
+        self.file_draft()?.save_to(&mut writer)
     }
 
     /// As [`save`](Self::save), to memory.
@@ -60,9 +60,7 @@ impl<F: Float> Model<F> {
     /// # Errors
     /// As [`save`](Self::save).
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        self.save_to(&mut bytes)?;
-        Ok(bytes)
+        self.file_draft()?.to_bytes()
     }
 
     /// Saves the weights alone, trained and moving ones, under their names.
@@ -81,59 +79,60 @@ impl<F: Float> Model<F> {
         self.weights_draft()?.save_to(&mut writer)
     }
 
-    fn draft(&self) -> Result<Draft<'_, F>> {
-        let training = Training::of(self)?;
+    pub(super) fn file_draft(&self) -> Result<Draft<'_>> {
+        let training = Training::of(self)?.to_json()?;
         let weights = self.weight_tensors();
         let others = self.other_tensors();
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let rule = &self.updater.rule;
+        let loss = config::<F>("loss", "the loss", self.loss.kind(), self.loss.config(), &self.loss)?;
+        let optimizer = config::<F>("optimizer", "the optimizer", rule.kind(), rule.config(), rule)?;
         let mut draft = Draft::new(Content::Model);
         draft.record(&ModelRecord {
-            writer: WRITER.into(),
+            writer: WRITER,
             input: Dims::of(self.layout.input.dims()),
             n_layers: count(self.layout.nodes.len()),
-            loss: recipe::<F>("loss", "the loss", self.loss.kind(), self.loss.config(), &self.loss)?,
+            loss: Recipe { kind: self.loss.kind(), config: loss.as_json() },
             n_metrics: count(self.metrics.len()),
-            optimizer: recipe::<F>("optimizer", "the optimizer", rule.kind(), rule.config(), rule)?,
-            training: training.to_json()?,
+            optimizer: Recipe { kind: rule.kind(), config: optimizer.as_json() },
+            training: &training,
             n_tensors: count(weights.len() + others.len()),
         })?;
         for node in &self.layout.nodes {
-            let what = format!("layer {}", node.name);
-            let recipe = recipe::<F>("layer", &what, node.layer.kind(), node.layer.config(), &node.layer)?;
+            let (what, kind) = (format!("layer {}", node.name), node.layer.kind());
+            let config = config::<F>("layer", &what, kind, node.layer.config(), &node.layer)?;
+            let recipe = Recipe { kind, config: config.as_json() };
             draft.record(&LayerRecord { recipe, trainable: node.trainable })?;
         }
         for metric in &self.metrics {
-            let what = format!("metric {}", metric.name());
-            draft.record(&recipe::<F>("metric", &what, metric.kind(), metric.config(), metric)?)?;
+            let (what, kind) = (format!("metric {}", metric.name()), metric.kind());
+            let config = config::<F>("metric", &what, kind, metric.config(), metric)?;
+            draft.record(&Recipe { kind, config: config.as_json() })?;
         }
         draft.tensors(weights.into_iter().chain(others).collect())?;
         Ok(draft)
     }
 
-    fn weights_draft(&self) -> Result<Draft<'_, F>> {
+    fn weights_draft(&self) -> Result<Draft<'_>> {
         let tensors = self.weight_tensors();
         let n_tensors = u32::try_from(tensors.len()).unwrap_or(u32::MAX);
         let mut draft = Draft::new(Content::Weights);
-        draft.record(&WeightsRecord { writer: WRITER.into(), n_tensors })?;
+        draft.record(&WeightsRecord { writer: WRITER, n_tensors })?;
         draft.tensors(tensors)?;
         Ok(draft)
     }
 
-    fn weight_tensors(&self) -> Vec<Tensor<'_, F>> {
+    fn weight_tensors(&self) -> Vec<Tensor<'_>> {
         let tensor = |variable: &Variable| {
             let buffer = if variable.in_state { &self.state } else { &self.params };
-            Tensor {
-                name: variable.name.clone(),
-                shape: variable.shape.dims().to_vec(),
-                values: Values::Floats(buffer.get(variable.range.clone()).unwrap_or_default()),
-            }
+            let values = buffer.get(variable.range.clone()).unwrap_or_default();
+            Tensor::floats(variable.name.clone(), variable.shape.dims(), values)
         };
         self.layout.variables.iter().map(tensor).collect()
     }
 
     /// What is not a weight: the optimizer's moments, and the weights to start over from.
-    fn other_tensors(&self) -> Vec<Tensor<'_, F>> {
+    fn other_tensors(&self) -> Vec<Tensor<'_>> {
         let mut tensors = vec![Tensor::flat(MOMENTS, &self.updater.moments)];
         if let Some((params, state)) = self.origin() {
             tensors.push(Tensor::flat(ORIGIN_PARAMS, params));
@@ -147,14 +146,14 @@ pub(super) const MOMENTS: &str = "optimizer/moments";
 pub(super) const ORIGIN_PARAMS: &str = "origin/params";
 pub(super) const ORIGIN_STATE: &str = "origin/state";
 
-/// A recipe for a file, if it comes back from it as it is.
-fn recipe<F: Float>(
+/// The configuration of a recipe for a file, if it comes back from it as it is.
+fn config<F: Float>(
     family: &'static str,
     what: &str,
     kind: &str,
     config: Option<Config>,
     original: &dyn Debug,
-) -> Result<Recipe> {
+) -> Result<Config> {
     let unsaveable =
         |reason: String, hint: &str| Error::Unsaveable { what: what.into(), reason, hint: hint.into() };
     let Some(config) = config else {
@@ -177,7 +176,7 @@ fn recipe<F: Float>(
             return Err(unsaveable(problem.to_string(), "repair its configuration, or use save_weights"));
         }
     }
-    Ok(Recipe { kind: kind.into(), config: config.as_json().into() })
+    Ok(config)
 }
 
 /// The text of what a load would make of a kind and its configuration.

@@ -2,9 +2,10 @@
 
 use super::Checked;
 use super::crc::Crc;
-use super::structured::{Dims, TensorRecord};
+use super::structured::Dims;
 use crate::error::{Error, FileProblem, Result};
 use crate::float::Float;
+use std::borrow::Cow;
 use std::io::{self, Read, Write};
 
 /// The bytes that are converted at a time.
@@ -20,6 +21,8 @@ pub enum NumberType {
     F64,
     /// 64-bit unsigned whole numbers.
     U64,
+    /// Bytes: a file within the file.
+    U8,
 }
 
 impl NumberType {
@@ -32,77 +35,104 @@ impl NumberType {
             Self::F32 => 0,
             Self::F64 => 1,
             Self::U64 => 2,
+            Self::U8 => 3,
         }
     }
 
     pub(super) fn from_code(code: u8) -> Option<Self> {
-        [Self::F32, Self::F64, Self::U64].into_iter().find(|number| number.code() == code)
+        [Self::F32, Self::F64, Self::U64, Self::U8].into_iter().find(|number| number.code() == code)
     }
 
-    /// "f32", "f64", "u64".
+    /// "f32", "f64", "u64", "u8".
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
             Self::F64 => "f64",
             Self::U64 => "u64",
+            Self::U8 => "u8",
         }
     }
 
     /// The bytes of one number.
     #[must_use]
     pub fn width(self) -> u64 {
-        if self == Self::F32 { 4 } else { 8 }
+        match self {
+            Self::U8 => 1,
+            Self::F32 => 4,
+            Self::F64 | Self::U64 => 8,
+        }
     }
 }
 
 /// The numbers of a tensor that is to be saved.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Values<'a, F> {
-    Floats(&'a [F]),
-    Counts(&'a [usize]),
+pub(super) trait Values {
+    fn number(&self) -> NumberType;
+
+    /// Refuses NaN and infinities, which `load` would not take.
+    fn check(&self, name: &str) -> Result<()>;
+
+    fn write(&self, out: &mut dyn Write) -> io::Result<()>;
+}
+
+impl<F: Float> Values for Cow<'_, [F]> {
+    fn number(&self) -> NumberType {
+        NumberType::of::<F>()
+    }
+
+    fn check(&self, name: &str) -> Result<()> {
+        check_finite(name, self)
+    }
+
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        if F::NAME == "f32" {
+            #[allow(clippy::cast_possible_truncation, reason = "the number is an f32")]
+            return write_chunks(self, out, |value| (value.as_f64() as f32).to_le_bytes());
+        }
+        write_chunks(self, out, |value| value.as_f64().to_le_bytes())
+    }
+}
+
+/// Whole numbers.
+pub(super) struct Counts(pub(super) Vec<usize>);
+
+impl Values for Counts {
+    fn number(&self) -> NumberType {
+        NumberType::U64
+    }
+
+    fn check(&self, _: &str) -> Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        write_chunks(&self.0, out, |value| (value as u64).to_le_bytes())
+    }
 }
 
 /// A tensor that is to be saved.
-#[derive(Debug)]
-pub(super) struct Tensor<'a, F> {
+pub(super) struct Tensor<'a> {
     pub(super) name: String,
-    pub(super) shape: Vec<usize>,
-    pub(super) values: Values<'a, F>,
+    pub(super) shape: Dims,
+    pub(super) values: Box<dyn Values + 'a>,
 }
 
-impl<'a, F: Float> Tensor<'a, F> {
+impl<'a> Tensor<'a> {
+    pub(super) fn floats<F: Float>(
+        name: impl Into<String>,
+        shape: &[usize],
+        values: impl Into<Cow<'a, [F]>>,
+    ) -> Self {
+        Self { name: name.into(), shape: Dims::of(shape), values: Box::new(values.into()) }
+    }
+
+    pub(super) fn counts(name: impl Into<String>, values: Vec<usize>) -> Self {
+        Self { name: name.into(), shape: Dims::of(&[values.len()]), values: Box::new(Counts(values)) }
+    }
+
     /// A tensor of one axis.
-    pub(super) fn flat(name: impl Into<String>, values: &'a [F]) -> Self {
-        Self { name: name.into(), shape: vec![values.len()], values: Values::Floats(values) }
-    }
-
-    pub(super) fn record(&self) -> TensorRecord {
-        let number = match self.values {
-            Values::Floats(_) => NumberType::of::<F>(),
-            Values::Counts(_) => NumberType::U64,
-        };
-        TensorRecord { name: self.name.clone(), number: number.code(), shape: Dims::of(&self.shape) }
-    }
-
-    /// Refuses NaN and infinities, which `load` would not take.
-    pub(super) fn check(&self) -> Result<()> {
-        match self.values {
-            Values::Floats(values) => check_finite(&self.name, values),
-            Values::Counts(_) => Ok(()),
-        }
-    }
-
-    pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        match self.values {
-            Values::Floats(values) if F::NAME == "f32" =>
-            {
-                #[allow(clippy::cast_possible_truncation, reason = "the number is an f32")]
-                write_chunks(values, out, |value| (value.as_f64() as f32).to_le_bytes())
-            }
-            Values::Floats(values) => write_chunks(values, out, |value| value.as_f64().to_le_bytes()),
-            Values::Counts(values) => write_chunks(values, out, |value| (value as u64).to_le_bytes()),
-        }
+    pub(super) fn flat<F: Float>(name: impl Into<String>, values: &'a [F]) -> Self {
+        Self::floats(name, &[values.len()], values)
     }
 }
 
@@ -149,8 +179,8 @@ impl<R: Read> Numbers<R> {
         match number {
             NumberType::F32 => self.chunks(out, |bytes| F::of(f64::from(f32::from_le_bytes(bytes))))?,
             NumberType::F64 => self.chunks(out, |bytes| F::of(f64::from_le_bytes(bytes)))?,
-            #[allow(clippy::cast_precision_loss, reason = "floats are not asked for where counts are stored")]
-            NumberType::U64 => self.chunks(out, |bytes| F::of(u64::from_le_bytes(bytes) as f64))?,
+            // Floats are not asked for where others are stored.
+            NumberType::U64 | NumberType::U8 => return Err(io::ErrorKind::InvalidInput.into()),
         }
         let Some(index) = out.iter().position(|value| !value.is_finite()) else { return Ok(Ok(())) };
         let value = out[index].to_string();
@@ -160,6 +190,11 @@ impl<R: Read> Numbers<R> {
     /// The next tensor, of whole numbers; those that do not fit become `usize::MAX`.
     pub(super) fn counts(&mut self, out: &mut [usize]) -> io::Result<()> {
         self.chunks(out, |bytes| usize::try_from(u64::from_le_bytes(bytes)).unwrap_or(usize::MAX))
+    }
+
+    /// The next tensor, of bytes, through a reader that ends with it.
+    pub(super) fn bytes(&mut self, len: u64) -> Bytes<'_, R> {
+        Bytes { numbers: self, left: len }
     }
 
     /// Reads over a tensor.
@@ -190,5 +225,21 @@ impl<R: Read> Numbers<R> {
     /// The checksum of what was read, and the reader.
     pub(super) fn finish(self) -> (u32, R) {
         (self.crc.value(), self.reader)
+    }
+}
+
+/// Reads the bytes of one tensor.
+pub(super) struct Bytes<'a, R> {
+    numbers: &'a mut Numbers<R>,
+    left: u64,
+}
+
+impl<R: Read> Read for Bytes<'_, R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let len = usize::try_from(self.left).unwrap_or(usize::MAX).min(out.len());
+        let read = self.numbers.reader.read(&mut out[..len])?;
+        self.numbers.crc.update(&out[..read]);
+        self.left -= read as u64;
+        Ok(read)
     }
 }

@@ -145,9 +145,7 @@ impl<F: Float> Registry<F> {
         // What is wrong deep inside is to be told as it is, through layers that know only `Error`.
         self.layer_at(kind, config, 1, limits.max_depth).map_err(|error| match error {
             Error::Load { problem, .. } => *problem,
-            source => {
-                FileProblem::Rejected { part: format!("layer {:?}", excerpt(kind)), source: Box::new(source) }
-            }
+            source => rejected(format!("layer {:?}", excerpt(kind)), source),
         })
     }
 
@@ -245,23 +243,57 @@ fn same_kind(what: &str, expected: &str, got: &str) -> Checked<()> {
     Err(FileProblem::Rejected { part: what, source: Box::new(source) })
 }
 
-pub(super) fn rejected(part: impl Into<String>, source: Error) -> FileProblem {
+pub(super) fn rejected(part: impl Into<String>, mut source: Error) -> FileProblem {
+    // The parser quotes names of the file in full, and as they are.
+    if let Error::Parse { expected, got, .. } = &mut source {
+        *expected = expected.escape_debug().take(160).collect();
+        *got = got.escape_debug().take(64).collect();
+    }
     FileProblem::Rejected { part: part.into(), source: Box::new(source) }
 }
 
 /// The deepest nesting of brackets in a configuration; the parser of JSON recurses as deep.
 const MAX_BRACKETS: u64 = 100;
 
+/// Refuses a configuration that is too long.
+pub(super) fn bounded<'a>(text: &'a str, limits: &Limits) -> Checked<&'a str> {
+    if text.len() <= limits.max_config_bytes {
+        return Ok(text);
+    }
+    Err(FileProblem::Limit {
+        what: "bytes of one configuration".into(),
+        value: text.len() as u64,
+        limit: limits.max_config_bytes as u64,
+    })
+}
+
 /// Refuses configurations that are too long or nested too deep, before anything recurses over them.
 pub(super) fn check_text(config: &Config, limits: &Limits) -> Checked<()> {
-    let text = config.as_json();
-    if text.len() > limits.max_config_bytes {
-        return Err(FileProblem::Limit {
-            what: "bytes of one configuration".into(),
-            value: text.len() as u64,
-            limit: limits.max_config_bytes as u64,
-        });
+    let text = bounded(config.as_json(), limits)?;
+    check_brackets(text)?;
+    // A layer inside of a layer is copied out of the text around it, twice on every level, and a level takes at least
+    // two brackets.
+    let levels = deepest(text) / 2;
+    let (value, limit) = ((text.len() as u64).saturating_mul(levels), limits.max_config_bytes as u64);
+    if value <= limit {
+        return Ok(());
     }
+    let what = "bytes of one configuration, times its depth".into();
+    Err(FileProblem::Limit { what, value, limit })
+}
+
+/// Refuses text that is nested too deep for a parser that recurses.
+pub(super) fn check_brackets(text: &str) -> Checked<()> {
+    let value = deepest(text);
+    if value <= MAX_BRACKETS {
+        return Ok(());
+    }
+    let what = "depth of brackets in a configuration".into();
+    Err(FileProblem::Limit { what, value, limit: MAX_BRACKETS })
+}
+
+/// The most brackets around a place of the text, outside of its strings.
+fn deepest(text: &str) -> u64 {
     let (mut depth, mut deepest, mut in_string, mut escaped) = (0_u64, 0, false, false);
     for byte in text.bytes() {
         match byte {
@@ -274,11 +306,7 @@ pub(super) fn check_text(config: &Config, limits: &Limits) -> Checked<()> {
         }
         deepest = depth.max(deepest);
     }
-    if deepest > MAX_BRACKETS {
-        let what = "depth of brackets in a configuration".into();
-        return Err(FileProblem::Limit { what, value: deepest, limit: MAX_BRACKETS });
-    }
-    Ok(())
+    deepest
 }
 
 impl<F: Float> Default for Registry<F> {

@@ -3,15 +3,12 @@
 use super::Checked;
 use super::crc::crc32;
 use super::frame::{Content, HEADER_LEN, Header};
-use super::limits::Limits;
+use super::limits::{Limits, most_values, values_of};
 use super::numbers::Numbers;
 use crate::error::{Error, FileProblem, Result};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
-
-/// How many values the configurations may have, however short they are written.
-const MOST_SHORT_VALUES: u64 = 1 << 15;
 
 /// What is read from: bytes of known length with a name.
 pub(super) struct Source<R> {
@@ -47,6 +44,19 @@ impl<'a> Source<&'a [u8]> {
 }
 
 impl<R: Read> Source<R> {
+    /// A part of a file that is being read, of this length.
+    pub(super) fn part(name: String, reader: R, len: u64) -> Self {
+        Self { name, reader, len }
+    }
+
+    /// The same through a reader of any type.
+    pub(super) fn any<'a>(self) -> Source<Box<dyn Read + 'a>>
+    where
+        R: 'a,
+    {
+        Source { name: self.name, reader: Box::new(self.reader), len: self.len }
+    }
+
     fn check_len(&self, limits: &Limits) -> Result<()> {
         if self.len <= limits.max_file_bytes {
             return Ok(());
@@ -62,13 +72,8 @@ impl<R: Read> Source<R> {
         let reading = (&mut self.reader).take(HEADER_LEN as u64).read_to_end(&mut first);
         reading.map_err(|source| Error::Io { path: name.clone().into(), source })?;
         let header = Header::parse(&first, self.len, limits).map_err(|problem| problem.in_file(&name))?;
-        if !expected.contains(&header.content) {
-            let names: Vec<_> = expected.iter().map(|content| content.name()).collect();
-            let problem =
-                FileProblem::Content { expected: names.join(" or "), found: header.content.name().into() };
-            return Err(problem.in_file(&name));
-        }
         let mut opened = Opened { name, header, structure: Vec::new(), reader: self.reader };
+        opened.require(expected)?;
         opened.read_structure(self.len)?;
         Ok(opened)
     }
@@ -83,6 +88,16 @@ pub(super) struct Opened<R> {
 }
 
 impl<R: Read> Opened<R> {
+    /// Refuses a file that holds nothing of what is `expected`.
+    pub(super) fn require(&self, expected: &[Content]) -> Result<()> {
+        if expected.contains(&self.header.content) {
+            return Ok(());
+        }
+        let names: Vec<_> = expected.iter().map(|content| content.name()).collect();
+        let found = self.header.content.name().into();
+        Err(FileProblem::Content { expected: names.join(" or "), found }.in_file(&self.name))
+    }
+
     fn read_structure(&mut self, len: u64) -> Result<()> {
         let padded = self.header.numbers_offset() - HEADER_LEN as u64;
         // The header's lengths add up to the file's, and its structure is within the limit.
@@ -91,7 +106,7 @@ impl<R: Read> Opened<R> {
         let refused = |_| Error::OutOfMemory { what: "the structure of a file".into(), bytes: padded };
         structure.try_reserve_exact(padded).map_err(refused)?;
         structure.resize(padded, 0);
-        self.reader.read_exact(&mut structure).map_err(|error| self.failed(error, len))?;
+        self.reader.read_exact(&mut structure).map_err(|error| failed(&self.name, error, len))?;
         let end = usize::try_from(self.header.structure_len).unwrap_or(padded).min(padded);
         if let Some(position) = structure[end..].iter().position(|&byte| byte != 0) {
             let offset = (HEADER_LEN + end + position) as u64;
@@ -105,23 +120,13 @@ impl<R: Read> Opened<R> {
                 FileProblem::Checksum { section: "structure", offset: HEADER_LEN as u64, stored, computed };
             return Err(problem.in_file(&self.name));
         }
-        // Two bytes of text, "0,", can become eight in memory; numbers of many digits cannot.
-        let values = structure.iter().filter(|&&byte| byte == b',').count() as u64;
-        let limit = MOST_SHORT_VALUES + self.header.structure_len / 16;
+        let (values, limit) = (values_of(&structure), most_values(self.header.structure_len));
         if values > limit {
             let what = "values in the configurations".into();
             return Err(FileProblem::Limit { what, value: values, limit }.in_file(&self.name));
         }
         self.structure = structure;
         Ok(())
-    }
-
-    /// The error of a read that failed; a file that became shorter in the meantime is cut off.
-    pub(super) fn failed(&self, error: io::Error, len: u64) -> Error {
-        if error.kind() == io::ErrorKind::UnexpectedEof {
-            return FileProblem::Truncated { expected: len, got: 0 }.in_file(&self.name);
-        }
-        Error::Io { path: self.name.clone().into(), source: error }
     }
 
     /// The length of the file.
@@ -134,12 +139,19 @@ impl<R: Read> Opened<R> {
         &mut self,
         read: impl FnOnce(&mut Numbers<&mut R>) -> io::Result<Checked<()>>,
     ) -> Result<()> {
+        let (name, len) = (self.name.clone(), self.len());
+        self.parts(|numbers| match read(numbers) {
+            Ok(found) => found.map_err(|problem| problem.in_file(&name)),
+            Err(error) => Err(failed(&name, error, len)),
+        })
+    }
+
+    /// As [`numbers`](Self::numbers), where the numbers are files that tell their own problems.
+    pub(super) fn parts<T>(&mut self, read: impl FnOnce(&mut Numbers<&mut R>) -> Result<T>) -> Result<T> {
         let mut numbers = Numbers::new(&mut self.reader);
-        let outcome = read(&mut numbers);
+        let found = read(&mut numbers)?;
         let (computed, reader) = numbers.finish();
         let more = reader.read(&mut [0]);
-        let found = outcome.map_err(|error| self.failed(error, self.len()))?;
-        found.map_err(|problem| problem.in_file(&self.name))?;
         let stored = self.header.numbers_crc;
         if stored != computed {
             let offset = self.header.numbers_offset();
@@ -147,11 +159,19 @@ impl<R: Read> Opened<R> {
             return Err(problem.in_file(&self.name));
         }
         match more {
-            Ok(0) => Ok(()),
+            Ok(0) => Ok(found),
             Ok(extra) => {
                 Err(FileProblem::Trailing { end: self.len(), extra: extra as u64 }.in_file(&self.name))
             }
-            Err(error) => Err(self.failed(error, self.len())),
+            Err(error) => Err(failed(&self.name, error, self.len())),
         }
     }
+}
+
+/// The error of a read that failed; a file that became shorter in the meantime is cut off.
+fn failed(name: &str, error: io::Error, len: u64) -> Error {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        return FileProblem::Truncated { expected: len, got: 0 }.in_file(name);
+    }
+    Error::Io { path: name.into(), source: error }
 }

@@ -1,14 +1,14 @@
 //! The structured part of a file: records, one after the other. The only module that knows bincode.
 //!
 //! bincode encodes without names, so no record ever gains or loses a field within a format; what may grow is JSON
-//! inside of a record. Records are decoded one at a time from a slice of known length, each with that length as its
+//! inside of a record. Texts are borrowed from the structure, so that it is in memory once. Records are decoded one at a time from a slice of known length, each with that length as its
 //! limit, none of them recursive; their lists are bounded, so that a few bytes cannot become many in memory. An
 //! encoding that is not the one this module would write is refused: one model has one file.
 
 use super::Checked;
 use crate::error::{FileProblem, excerpt};
 use bincode::Options;
-use serde::de::{DeserializeOwned, Error as _, SeqAccess, Visitor};
+use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 use std::io::{self, Write};
@@ -18,23 +18,25 @@ pub(super) const MAX_RANK: usize = 8;
 
 /// The first record of a model's file. Then come the layers, the metrics and the tensors.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct ModelRecord {
+pub(super) struct ModelRecord<'a> {
     /// The crate and its version, for people.
-    pub(super) writer: String,
+    pub(super) writer: &'a str,
     pub(super) input: Dims,
     pub(super) n_layers: u32,
-    pub(super) loss: Recipe,
+    #[serde(borrow)]
+    pub(super) loss: Recipe<'a>,
     pub(super) n_metrics: u32,
-    pub(super) optimizer: Recipe,
+    #[serde(borrow)]
+    pub(super) optimizer: Recipe<'a>,
     /// Learning rates, modifiers, options of `fit`, and where the training stands, as JSON.
-    pub(super) training: String,
+    pub(super) training: &'a str,
     pub(super) n_tensors: u32,
 }
 
 /// The first record of a file of weights. Then come the tensors.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct WeightsRecord {
-    pub(super) writer: String,
+pub(super) struct WeightsRecord<'a> {
+    pub(super) writer: &'a str,
     pub(super) n_tensors: u32,
 }
 
@@ -49,31 +51,33 @@ pub(super) struct CheckpointRecord {
 
 /// The first record of an estimator's file. Then come the tensors.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct EstimatorRecord {
-    pub(super) writer: String,
+pub(super) struct EstimatorRecord<'a> {
+    pub(super) writer: &'a str,
     /// What estimator it is, with its settings as JSON.
-    pub(super) recipe: Recipe,
+    #[serde(borrow)]
+    pub(super) recipe: Recipe<'a>,
     pub(super) n_tensors: u32,
 }
 
 /// A kind with its configuration as JSON.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Recipe {
-    pub(super) kind: String,
-    pub(super) config: String,
+pub(super) struct Recipe<'a> {
+    pub(super) kind: &'a str,
+    pub(super) config: &'a str,
 }
 
 /// A layer in its place.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct LayerRecord {
-    pub(super) recipe: Recipe,
+pub(super) struct LayerRecord<'a> {
+    #[serde(borrow)]
+    pub(super) recipe: Recipe<'a>,
     pub(super) trainable: bool,
 }
 
 /// A run of the numbers: each tensor follows the one before it.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct TensorRecord {
-    pub(super) name: String,
+pub(super) struct TensorRecord<'a> {
+    pub(super) name: &'a str,
     /// See [`NumberType`](super::numbers::NumberType).
     pub(super) number: u8,
     pub(super) shape: Dims,
@@ -143,7 +147,7 @@ impl<'a> Records<'a> {
     }
 
     /// The next record; `expected` is its name in errors.
-    pub(super) fn next<T: DeserializeOwned + Serialize>(&mut self, expected: &str) -> Checked<T> {
+    pub(super) fn next<T: Deserialize<'a> + Serialize>(&mut self, expected: &str) -> Checked<T> {
         let malformed = |got: String| FileProblem::Malformed {
             offset: self.offset,
             expected: format!("a record of {expected}"),
@@ -201,15 +205,15 @@ impl Write for Compare<'_> {
 mod tests {
     use super::*;
 
-    fn tensor() -> TensorRecord {
-        TensorRecord { name: "0.dense/kernel".into(), number: 1, shape: Dims(vec![4, 300]) }
+    fn tensor() -> TensorRecord<'static> {
+        TensorRecord { name: "0.dense/kernel", number: 1, shape: Dims(vec![4, 300]) }
     }
 
     #[test]
     fn records_come_back_in_turn() {
         let mut bytes = Vec::new();
         encode(&tensor(), &mut bytes).unwrap();
-        encode(&Recipe { kind: "k".into(), config: "{}".into() }, &mut bytes).unwrap();
+        encode(&Recipe { kind: "k", config: "{}" }, &mut bytes).unwrap();
         let mut records = Records::new(&bytes, 64);
         assert_eq!(records.next::<TensorRecord>("a tensor").unwrap().shape, Dims(vec![4, 300]));
         assert_eq!(records.next::<Recipe>("a loss").unwrap().kind, "k");

@@ -1,13 +1,14 @@
 //! What a model's file says beside layers and numbers: how it is trained, and where the training stands.
 
 use super::Checked;
-use super::registry::rejected;
+use super::limits::Limits;
+use super::registry::{bounded, check_text, rejected};
 use crate::error::{Error, FileProblem, Result};
 use crate::float::Float;
-use crate::nn::Modifiers;
 use crate::nn::fit_options::PlainOptions;
 use crate::nn::model::Model;
 use crate::nn::optimizer::LearningRate;
+use crate::nn::{Config, Modifiers};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -59,10 +60,10 @@ impl Training {
     }
 
     /// The settings, checked as the builders check them; `optimizer` names the rule in errors.
-    pub(super) fn from_json(text: &str, optimizer: &str) -> Checked<Self> {
-        let training: Self = crate::nn::Config::from_json(text)
-            .read("training")
-            .map_err(|source| rejected("training", source))?;
+    pub(super) fn from_json(text: &str, optimizer: &str, limits: &Limits) -> Checked<Self> {
+        let config = Config::from_json(bounded(text, limits)?);
+        check_text(&config, limits)?;
+        let training: Self = config.read("training").map_err(|source| rejected("training", source))?;
         let counters = [
             ("epochs_trained", training.epochs_trained),
             ("steps_trained", training.steps_trained),
@@ -99,5 +100,5 @@ fn rate_text(rate: &LearningRate) -> Result<Box<RawValue>> {
 }
 
 fn rate_from(text: &RawValue) -> Result<LearningRate> {
-    crate::nn::Config::from_json(text.get()).read("learning rate")
+    Config::from_json(text.get()).read("learning rate")
 }

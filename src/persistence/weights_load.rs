@@ -107,11 +107,11 @@ impl<F: Float> Model<F> {
     ) -> Checked<(Vec<Step>, Vec<String>)> {
         let mut records = Records::new(&opened.structure, HEADER_LEN as u64);
         let left = if opened.header.content == Content::Model {
-            let head: ModelRecord = records.next("a model")?;
+            let head: ModelRecord<'_> = records.next("a model")?;
             skip_layers(&mut records, &head, &options.limits)?;
             head.n_tensors
         } else {
-            records.next::<WeightsRecord>("weights")?.n_tensors
+            records.next::<WeightsRecord<'_>>("weights")?.n_tensors
         };
         let mut tensors = Tensors { records, left, bytes: 0, convert: options.convert_numbers };
         let (mut steps, mut skipped) = (Vec::new(), Vec::new());
@@ -125,27 +125,27 @@ impl<F: Float> Model<F> {
             let step = match found {
                 _ if !is_weight => Step::Skip(bytes),
                 Some(index) if taken[index] => {
-                    let (tensor, expected) = (excerpt(&record.name), "it once".into());
+                    let (tensor, expected) = (excerpt(record.name), "it once".into());
                     return Err(FileProblem::Tensor { tensor, expected, got: "it twice".into() });
                 }
                 Some(index) if record.shape == Dims::of(self.layout.variables[index].shape.dims()) => {
-                    check_number_type::<F>(&record.name, number, number, options.convert_numbers)?;
+                    check_number_type::<F>(record.name, number, number, options.convert_numbers)?;
                     taken[index] = true;
                     Step::Take(index, number)
                 }
                 _ if options.skip_mismatch => {
-                    skipped.push(excerpt(&record.name));
+                    skipped.push(excerpt(record.name));
                     Step::Skip(bytes)
                 }
                 Some(index) => {
                     let expected = format!("shape {}", self.layout.variables[index].shape);
                     let got = format!("shape {}", shape_text_of(&record.shape));
-                    return Err(FileProblem::Tensor { tensor: excerpt(&record.name), expected, got });
+                    return Err(FileProblem::Tensor { tensor: excerpt(record.name), expected, got });
                 }
                 None => {
                     let expected = "only weights that the model has".into();
                     let got = format!("shape {}", shape_text_of(&record.shape));
-                    return Err(FileProblem::Tensor { tensor: excerpt(&record.name), expected, got });
+                    return Err(FileProblem::Tensor { tensor: excerpt(record.name), expected, got });
                 }
             };
             push(&mut steps, step);

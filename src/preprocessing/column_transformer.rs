@@ -1,12 +1,13 @@
 use crate::error::{Error, Result};
-use crate::estimator::{Estimator, Fit, Transform};
+use crate::estimator::{AnyEstimator, Estimator, Fit, Transform};
 use crate::float::Float;
 use crate::validate;
 use ndarray::{Array2, ArrayBase, Axis, Data, Ix2, concatenate};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// What becomes of the columns that no step names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Remainder {
     /// They are left out.
@@ -18,7 +19,7 @@ pub enum Remainder {
 
 /// A transformer that can be a step of a [`ColumnTransformer`]. Nothing to implement: every transformer from a table
 /// to a table is one.
-pub trait ColumnStep<F>: fmt::Debug + Send + Sync {
+pub trait ColumnStep<F>: AnyEstimator + fmt::Debug + Send + Sync {
     /// Learns from the step's columns.
     ///
     /// # Errors
@@ -65,6 +66,65 @@ where
     }
 }
 
+/// A transformer whose type is not known any more.
+#[derive(Debug)]
+pub(crate) struct Step<F>(Box<dyn ColumnStep<F>>);
+
+impl<F: 'static> Step<F> {
+    pub(crate) fn new(transformer: impl ColumnStep<F> + 'static) -> Self {
+        Self(Box::new(transformer))
+    }
+
+    /// The transformer, of whatever type.
+    pub(crate) fn inside(&self) -> &dyn AnyEstimator {
+        &*self.0
+    }
+}
+
+impl<F> Clone for Step<F> {
+    fn clone(&self) -> Self {
+        Self(self.0.boxed_copy())
+    }
+}
+
+impl<F> Fit<Array2<F>> for Step<F> {
+    type Report = ();
+
+    fn fit(&mut self, x: &Array2<F>, (): ()) -> Result<()> {
+        self.0.fit_columns(x)
+    }
+}
+
+impl<F> Transform<Array2<F>> for Step<F> {
+    type Output = Array2<F>;
+
+    fn transform(&self, x: &Array2<F>) -> Result<Array2<F>> {
+        self.0.transform_columns(x)
+    }
+}
+
+impl<F> Estimator for Step<F> {
+    fn unfitted(&self) -> Self {
+        Self(self.0.boxed_unfitted())
+    }
+}
+
+/// A column transformer but for its steps, for files.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ColumnSettings {
+    /// The columns of each step.
+    columns: Vec<Vec<usize>>,
+    remainder: Remainder,
+    n_features: Option<usize>,
+}
+
+impl ColumnSettings {
+    pub(crate) fn n_steps(&self) -> usize {
+        self.columns.len()
+    }
+}
+
 /// Gives different columns to different transformers and puts what comes out side by side.
 ///
 /// # Shapes
@@ -98,7 +158,7 @@ where
 /// ```
 #[derive(Debug)]
 pub struct ColumnTransformer<F> {
-    steps: Vec<(Box<dyn ColumnStep<F>>, Vec<usize>)>,
+    steps: Vec<(Step<F>, Vec<usize>)>,
     remainder: Remainder,
     n_features: Option<usize>,
 }
@@ -111,7 +171,7 @@ impl<F> Default for ColumnTransformer<F> {
 
 impl<F> Clone for ColumnTransformer<F> {
     fn clone(&self) -> Self {
-        let steps = self.steps.iter().map(|(step, columns)| (step.boxed_copy(), columns.clone())).collect();
+        let steps = self.steps.iter().map(|(step, columns)| (step.clone(), columns.clone())).collect();
         Self { steps, ..*self }
     }
 }
@@ -126,7 +186,7 @@ impl<F: Float> ColumnTransformer<F> {
     /// Gives the columns of these numbers to `transformer`.
     #[must_use]
     pub fn step(mut self, transformer: impl ColumnStep<F> + 'static, columns: impl Into<Vec<usize>>) -> Self {
-        self.steps.push((Box::new(transformer), columns.into()));
+        self.steps.push((Step::new(transformer), columns.into()));
         self
     }
 
@@ -135,6 +195,27 @@ impl<F: Float> ColumnTransformer<F> {
     pub fn remainder(mut self, remainder: Remainder) -> Self {
         self.remainder = remainder;
         self
+    }
+
+    /// The settings, for files.
+    pub(crate) fn settings(&self) -> ColumnSettings {
+        let columns = self.steps.iter().map(|(_, columns)| columns.clone()).collect();
+        ColumnSettings { columns, remainder: self.remainder, n_features: self.n_features }
+    }
+
+    /// The steps, of whatever type.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = &dyn AnyEstimator> {
+        self.steps.iter().map(|(step, _)| step.inside())
+    }
+
+    /// A transformer of these settings and as many steps as they say.
+    pub(crate) fn of_settings(settings: ColumnSettings, steps: Vec<Step<F>>) -> Result<Self> {
+        let ColumnSettings { columns, remainder, n_features } = settings;
+        let columns = Self { steps: steps.into_iter().zip(columns).collect(), remainder, n_features };
+        if let Some(n_features) = n_features {
+            columns.check_columns(n_features)?;
+        }
+        Ok(columns)
     }
 
     /// The columns that pass through.
@@ -167,7 +248,7 @@ impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for ColumnTransformer<F
         self.check_columns(x.ncols())?;
         validate::finite("x", &x.select(Axis(1), &self.passing(x.ncols())))?;
         for (step, columns) in &mut self.steps {
-            step.fit_columns(&x.select(Axis(1), columns))?;
+            step.fit(&x.select(Axis(1), columns), ())?;
         }
         self.n_features = Some(x.ncols());
         Ok(())
@@ -183,7 +264,7 @@ impl<F: Float, S: Data<Elem = F>> Transform<ArrayBase<S, Ix2>> for ColumnTransfo
         validate::features("x", &x.view(), n_features)?;
         let mut parts = Vec::with_capacity(self.steps.len() + 1);
         for (step, columns) in &self.steps {
-            parts.push(step.transform_columns(&x.select(Axis(1), columns))?);
+            parts.push(step.transform(&x.select(Axis(1), columns))?);
         }
         let passing = self.passing(n_features);
         let rest = x.select(Axis(1), &passing);
@@ -197,8 +278,7 @@ impl<F: Float, S: Data<Elem = F>> Transform<ArrayBase<S, Ix2>> for ColumnTransfo
 
 impl<F: Float> Estimator for ColumnTransformer<F> {
     fn unfitted(&self) -> Self {
-        let steps =
-            self.steps.iter().map(|(step, columns)| (step.boxed_unfitted(), columns.clone())).collect();
+        let steps = self.steps.iter().map(|(step, columns)| (step.unfitted(), columns.clone())).collect();
         Self { steps, remainder: self.remainder, n_features: None }
     }
 }

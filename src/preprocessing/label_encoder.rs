@@ -27,6 +27,7 @@ use std::path::Path;
 /// # }
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LabelEncoder {
     classes: Option<Vec<String>>,
 }

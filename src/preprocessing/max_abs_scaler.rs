@@ -1,4 +1,4 @@
-use super::{by_column, check_fit, check_transform, divisor, fold_columns};
+use super::{Statistics, by_column, check_fit, check_transform, divisor, fold_columns, taken};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit, Transform};
 use crate::float::Float;
@@ -28,6 +28,7 @@ use serde::{Deserialize, Serialize};
 /// # }
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MaxAbsScaler {
     max_abs: Option<Vec<f64>>,
 }
@@ -101,5 +102,18 @@ impl<F: Float, S: Data<Elem = F>> Transform<ArrayBase<S, Ix2>> for MaxAbsScaler 
 impl Estimator for MaxAbsScaler {
     fn unfitted(&self) -> Self {
         Self::new()
+    }
+}
+
+impl Statistics for MaxAbsScaler {
+    const NAMES: &'static [&'static str] = &["max_abs"];
+
+    fn statistics(&self) -> Option<Vec<&[f64]>> {
+        Some(vec![self.max_abs.as_deref()?])
+    }
+
+    fn with_statistics(self, statistics: Vec<Vec<f64>>) -> Self {
+        let mut lists = statistics.into_iter();
+        Self { max_abs: Some(taken(&mut lists)) }
     }
 }

@@ -1,4 +1,4 @@
-use super::{by_column, check_fit, check_learned, check_transform, divisor, fold_columns};
+use super::{Statistics, by_column, check_fit, check_learned, check_transform, divisor, fold_columns, taken};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit, Transform};
 use crate::float::Float;
@@ -34,6 +34,7 @@ use serde::{Deserialize, Serialize};
 /// # }
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MinMaxScaler {
     feature_range: (f64, f64),
     clip: bool,
@@ -42,6 +43,7 @@ pub struct MinMaxScaler {
 
 /// What was learned, one number for each feature.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Seen {
     min: Vec<f64>,
     max: Vec<f64>,
@@ -163,5 +165,20 @@ impl<F: Float, S: Data<Elem = F>> Transform<ArrayBase<S, Ix2>> for MinMaxScaler 
 impl Estimator for MinMaxScaler {
     fn unfitted(&self) -> Self {
         Self { seen: None, ..self.clone() }
+    }
+}
+
+impl Statistics for MinMaxScaler {
+    const NAMES: &'static [&'static str] = &["data_min", "data_max"];
+
+    fn statistics(&self) -> Option<Vec<&[f64]>> {
+        let Seen { min, max } = self.seen.as_ref()?;
+        Some(vec![min, max])
+    }
+
+    fn with_statistics(self, statistics: Vec<Vec<f64>>) -> Self {
+        let mut lists = statistics.into_iter();
+        let (min, max) = (taken(&mut lists), taken(&mut lists));
+        Self { seen: Some(Seen { min, max }), ..self }
     }
 }

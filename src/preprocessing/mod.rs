@@ -22,6 +22,7 @@ mod standard_scaler;
 mod to_categorical;
 
 pub use category::{Category, CategoryValue};
+pub(crate) use column_transformer::{ColumnSettings, Step};
 pub use column_transformer::{ColumnStep, ColumnTransformer, Remainder};
 pub use fit_transform::FitTransform;
 pub use label_encoder::LabelEncoder;
@@ -31,7 +32,9 @@ pub use normalizer::{Norm, Normalizer};
 pub use one_hot_encoder::{DropCategory, OneHotEncoder, Unknown};
 pub use ordinal_encoder::OrdinalEncoder;
 #[cfg(feature = "pca")]
-pub use pca::{Pca, PcaComponents};
+pub use pca::{Pca, PcaComponents, PcaSolver};
+#[cfg(feature = "pca")]
+pub(crate) use pca::{PcaNumbers, PcaSettings};
 pub use polynomial_features::PolynomialFeatures;
 pub use robust_scaler::RobustScaler;
 pub use simple_imputer::{Impute, SimpleImputer};
@@ -39,9 +42,27 @@ pub use standard_scaler::StandardScaler;
 pub use to_categorical::{ClassNumber, to_categorical};
 
 use crate::error::{Error, Result};
+use crate::estimator::Estimator;
 use crate::float::Float;
 use crate::validate;
 use ndarray::{Array2, ArrayBase, Data, Ix2};
+
+/// What a transformer has learned, as numbers beside its settings: for files.
+pub(crate) trait Statistics: Estimator {
+    /// What each list of numbers is.
+    const NAMES: &'static [&'static str];
+
+    /// The lists in the order of their names; `None` before `fit`.
+    fn statistics(&self) -> Option<Vec<&[f64]>>;
+
+    /// With these lists, in the order of their names, as what was learned.
+    fn with_statistics(self, statistics: Vec<Vec<f64>>) -> Self;
+}
+
+/// The next list.
+fn taken(statistics: &mut impl Iterator<Item = Vec<f64>>) -> Vec<f64> {
+    statistics.next().unwrap_or_default()
+}
 
 /// Refuses data that no transformer can learn from: without rows or columns, or not finite.
 fn check_fit<F: Float, S: Data<Elem = F>>(x: &ArrayBase<S, Ix2>) -> Result<()> {

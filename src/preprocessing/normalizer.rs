@@ -55,6 +55,7 @@ impl Norm {
 /// # }
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Normalizer {
     norm: Norm,
 }

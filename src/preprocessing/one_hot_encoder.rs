@@ -68,6 +68,7 @@ impl DropCategory {
 /// # }
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct OneHotEncoder {
     unknown: Unknown,
     drop: DropCategory,

@@ -34,6 +34,7 @@ use serde::{Deserialize, Serialize};
 /// # }
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct OrdinalEncoder {
     unknown: Unknown,
     categories: Option<Categories>,

@@ -32,18 +32,42 @@ use serde::{Deserialize, Serialize};
 /// # }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PolynomialFeatures {
     degree: usize,
     interaction_only: bool,
     include_bias: bool,
-    learned: Option<Products>,
+    n_features: Option<usize>,
 }
 
-/// The products, each by the numbers of its factors, ascending.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Products, each by the numbers of its factors, ascending, one behind the other. They follow from the settings and
+/// the number of features, so they are worked out where they are needed: a file need not be trusted with them.
+#[derive(Debug, Default)]
 struct Products {
-    n_features: usize,
-    factors: Vec<Vec<usize>>,
+    factors: Vec<usize>,
+    /// Where the factors of each product end.
+    ends: Vec<usize>,
+}
+
+impl Products {
+    fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn get(&self, product: usize) -> &[usize] {
+        let start = product.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.factors[start..self.ends[product]]
+    }
+
+    /// Appends a product of `product` and one more feature.
+    fn push(&mut self, product: Option<usize>, feature: Option<usize>) {
+        if let Some(product) = product {
+            let start = product.checked_sub(1).map_or(0, |before| self.ends[before]);
+            self.factors.extend_from_within(start..self.ends[product]);
+        }
+        self.factors.extend(feature);
+        self.ends.push(self.factors.len());
+    }
 }
 
 impl Default for PolynomialFeatures {
@@ -59,7 +83,7 @@ impl PolynomialFeatures {
     /// Products of up to `degree` factors.
     #[must_use]
     pub fn new(degree: usize) -> Self {
-        Self { degree, interaction_only: false, include_bias: true, learned: None }
+        Self { degree, interaction_only: false, include_bias: true, n_features: None }
     }
 
     /// Whether no feature may be twice in a product.
@@ -81,23 +105,29 @@ impl PolynomialFeatures {
     /// # Errors
     /// [`Error::NotFitted`] before `fit`, or another number of names than features.
     pub fn feature_names(&self, names: &[impl AsRef<str>]) -> Result<Vec<String>> {
-        let products = self.fitted("feature_names")?;
-        if names.len() != products.n_features {
-            return Err(Error::shape("names", format!("{} names", products.n_features), names.len()));
+        let n_features = self.fitted("feature_names")?;
+        if names.len() != n_features {
+            return Err(Error::shape("names", format!("{n_features} names"), names.len()));
         }
         let power = |run: &[usize]| match run {
             [feature] => names[*feature].as_ref().to_owned(),
             _ => format!("{}^{}", names[run[0]].as_ref(), run.len()),
         };
-        let name = |factors: &Vec<usize>| match factors.as_slice() {
+        let name = |factors: &[usize]| match factors {
             [] => "1".to_owned(),
             factors => factors.chunk_by(|a, b| a == b).map(power).collect::<Vec<_>>().join(" "),
         };
-        Ok(products.factors.iter().map(name).collect())
+        let products = self.products(n_features);
+        Ok((0..products.len()).map(|product| name(products.get(product))).collect())
     }
 
-    fn fitted(&self, method: &'static str) -> Result<&Products> {
-        self.learned.as_ref().ok_or(Error::NotFitted { estimator: "PolynomialFeatures", method })
+    fn fitted(&self, method: &'static str) -> Result<usize> {
+        self.n_features.ok_or(Error::NotFitted { estimator: "PolynomialFeatures", method })
+    }
+
+    /// Whether `fit` can have left this behind.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.n_features.is_none_or(|n_features| n_features > 0 && self.check(n_features).is_ok())
     }
 
     /// How many products there are but for the bias, up to one more than are allowed.
@@ -120,25 +150,45 @@ impl PolynomialFeatures {
     }
 
     /// The products of each degree, grown from those of the degree before.
-    fn products(&self, n_features: usize) -> Vec<Vec<usize>> {
-        let mut all: Vec<Vec<usize>> = if self.include_bias { vec![vec![]] } else { vec![] };
-        let mut last: Vec<Vec<usize>> = vec![vec![]];
+    fn products(&self, n_features: usize) -> Products {
+        let mut all = Products::default();
+        all.push(None, None);
+        let mut last = 0..1;
         for _ in 0..self.degree {
-            let mut next = Vec::new();
-            for factors in &last {
-                let first = factors.last().map_or(0, |feature| feature + usize::from(self.interaction_only));
-                next.extend(
-                    (first..n_features)
-                        .map(|feature| factors.iter().copied().chain([feature]).collect::<Vec<usize>>()),
-                );
+            let next = all.len();
+            for product in last {
+                let last_factor = all.get(product).last();
+                let first = last_factor.map_or(0, |feature| feature + usize::from(self.interaction_only));
+                (first..n_features).for_each(|feature| all.push(Some(product), Some(feature)));
             }
-            if next.is_empty() {
+            if all.len() == next {
                 break;
             }
-            all.extend_from_slice(&next);
-            last = next;
+            last = next..all.len();
+        }
+        if !self.include_bias {
+            all.ends.remove(0);
         }
         all
+    }
+
+    /// Refuses settings that give no products of so many features, or too many.
+    fn check(&self, n_features: usize) -> Result<()> {
+        let refuse = |expected: String| {
+            Error::invalid_parameter("PolynomialFeatures", "degree", self.degree, expected)
+        };
+        // One feature has a product for every degree, each longer than the one before.
+        if self.degree > 1000 && !self.interaction_only {
+            return Err(refuse("at most 1000".into()));
+        }
+        let count = self.count(n_features);
+        if count > MOST_PRODUCTS {
+            return Err(refuse(format!("at most {MOST_PRODUCTS} products of {n_features} features")));
+        }
+        if count == 0 && !self.include_bias {
+            return Err(refuse("at least 1, or include_bias".into()));
+        }
+        Ok(())
     }
 }
 
@@ -147,22 +197,8 @@ impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for PolynomialFeatures 
 
     fn fit(&mut self, x: &ArrayBase<S, Ix2>, (): ()) -> Result<()> {
         check_fit(x)?;
-        let n_features = x.ncols();
-        let refuse = |expected: String| {
-            Error::invalid_parameter("PolynomialFeatures", "degree", self.degree, expected)
-        };
-        // One feature has a product for every degree, each longer than the one before.
-        if self.degree > 1000 && !self.interaction_only {
-            return Err(refuse("at most 1000".into()));
-        }
-        if self.count(n_features) > MOST_PRODUCTS {
-            return Err(refuse(format!("at most {MOST_PRODUCTS} products of {n_features} features")));
-        }
-        let factors = self.products(n_features);
-        if factors.is_empty() {
-            return Err(refuse("at least 1, or include_bias".into()));
-        }
-        self.learned = Some(Products { n_features, factors });
+        self.check(x.ncols())?;
+        self.n_features = Some(x.ncols());
         Ok(())
     }
 }
@@ -171,12 +207,13 @@ impl<F: Float, S: Data<Elem = F>> Transform<ArrayBase<S, Ix2>> for PolynomialFea
     type Output = Array2<F>;
 
     fn transform(&self, x: &ArrayBase<S, Ix2>) -> Result<Array2<F>> {
-        let products = self.fitted("transform")?;
-        check_transform(x, products.n_features)?;
-        let mut out = super::zeros("PolynomialFeatures", (x.nrows(), products.factors.len()))?;
+        let n_features = self.fitted("transform")?;
+        check_transform(x, n_features)?;
+        let products = self.products(n_features);
+        let mut out = super::zeros("PolynomialFeatures", (x.nrows(), products.len()))?;
         for (x, mut out) in x.rows().into_iter().zip(out.rows_mut()) {
-            for (product, factors) in out.iter_mut().zip(&products.factors) {
-                *product = factors.iter().fold(F::one(), |product, &feature| product * x[feature]);
+            for (product, value) in out.iter_mut().enumerate() {
+                *value = products.get(product).iter().fold(F::one(), |so_far, &feature| so_far * x[feature]);
             }
         }
         Ok(out)
@@ -185,6 +222,6 @@ impl<F: Float, S: Data<Elem = F>> Transform<ArrayBase<S, Ix2>> for PolynomialFea
 
 impl Estimator for PolynomialFeatures {
     fn unfitted(&self) -> Self {
-        Self { learned: None, ..self.clone() }
+        Self { n_features: None, ..self.clone() }
     }
 }

@@ -1,4 +1,4 @@
-use super::{by_column, check_fit, check_learned, check_transform, divisor, quantile};
+use super::{Statistics, by_column, check_fit, check_learned, check_transform, divisor, quantile, taken};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit, Transform};
 use crate::float::Float;
@@ -33,6 +33,7 @@ use serde::{Deserialize, Serialize};
 /// # }
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RobustScaler {
     with_centering: bool,
     with_scaling: bool,
@@ -42,6 +43,7 @@ pub struct RobustScaler {
 
 /// What was learned, one number for each feature.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Learned {
     center: Vec<f64>,
     scale: Vec<f64>,
@@ -161,5 +163,20 @@ impl<F: Float, S: Data<Elem = F>> Transform<ArrayBase<S, Ix2>> for RobustScaler 
 impl Estimator for RobustScaler {
     fn unfitted(&self) -> Self {
         Self { learned: None, ..self.clone() }
+    }
+}
+
+impl Statistics for RobustScaler {
+    const NAMES: &'static [&'static str] = &["center", "scale"];
+
+    fn statistics(&self) -> Option<Vec<&[f64]>> {
+        let Learned { center, scale } = self.learned.as_ref()?;
+        Some(vec![center, scale])
+    }
+
+    fn with_statistics(self, statistics: Vec<Vec<f64>>) -> Self {
+        let mut lists = statistics.into_iter();
+        let (center, scale) = (taken(&mut lists), taken(&mut lists));
+        Self { learned: Some(Learned { center, scale }), ..self }
     }
 }

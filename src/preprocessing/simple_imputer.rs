@@ -1,4 +1,4 @@
-use super::quantile;
+use super::{Statistics, quantile, taken};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit, Transform};
 use crate::float::Float;
@@ -45,6 +45,7 @@ pub enum Impute {
 /// # }
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SimpleImputer {
     strategy: Impute,
     statistics: Option<Vec<f64>>,
@@ -146,5 +147,18 @@ impl<F: Float, S: Data<Elem = F>> Transform<ArrayBase<S, Ix2>> for SimpleImputer
 impl Estimator for SimpleImputer {
     fn unfitted(&self) -> Self {
         Self { statistics: None, ..self.clone() }
+    }
+}
+
+impl Statistics for SimpleImputer {
+    const NAMES: &'static [&'static str] = &["statistics"];
+
+    fn statistics(&self) -> Option<Vec<&[f64]>> {
+        Some(vec![self.statistics.as_deref()?])
+    }
+
+    fn with_statistics(self, statistics: Vec<Vec<f64>>) -> Self {
+        let mut lists = statistics.into_iter();
+        Self { statistics: Some(taken(&mut lists)), ..self }
     }
 }

@@ -1,4 +1,4 @@
-use super::{by_column, check_fit, check_learned, check_transform};
+use super::{Statistics, by_column, check_fit, check_learned, check_transform, taken};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit, Transform};
 use crate::float::Float;
@@ -44,6 +44,7 @@ use serde::{Deserialize, Serialize};
 /// T. F. Chan, G. H. Golub, R. J. LeVeque, *Algorithms for computing the sample variance*, 1983 (the corrected
 /// two-pass algorithm).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct StandardScaler {
     with_mean: bool,
     with_std: bool,
@@ -52,6 +53,7 @@ pub struct StandardScaler {
 
 /// What was learned, one number for each feature.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Moments {
     /// Absent in files from before rows could be added; more rows then count alone.
     #[serde(default)]
@@ -236,5 +238,21 @@ impl<F: Float, S: Data<Elem = F>> Transform<ArrayBase<S, Ix2>> for StandardScale
 impl Estimator for StandardScaler {
     fn unfitted(&self) -> Self {
         Self { moments: None, ..self.clone() }
+    }
+}
+
+impl Statistics for StandardScaler {
+    const NAMES: &'static [&'static str] = &["n_samples", "mean", "variance", "scale"];
+
+    fn statistics(&self) -> Option<Vec<&[f64]>> {
+        let Moments { n_samples, mean, variance, scale } = self.moments.as_ref()?;
+        Some(vec![std::slice::from_ref(n_samples), mean, variance, scale])
+    }
+
+    fn with_statistics(self, statistics: Vec<Vec<f64>>) -> Self {
+        let mut lists = statistics.into_iter();
+        let n_samples = taken(&mut lists).first().copied().unwrap_or_default();
+        let (mean, variance, scale) = (taken(&mut lists), taken(&mut lists), taken(&mut lists));
+        Self { moments: Some(Moments { n_samples, mean, variance, scale }), ..self }
     }
 }

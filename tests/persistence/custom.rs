@@ -91,7 +91,7 @@ impl<F: Float> Optimizer<F> for SignSgd {
     }
 }
 
-fn everything_custom() -> Model<f32> {
+pub(crate) fn everything_custom() -> Model<f32> {
     Sequential::new(3)
         .add(Scale { factor: 0.1 + 0.2 })
         .add(Dense::new(1))
@@ -100,7 +100,7 @@ fn everything_custom() -> Model<f32> {
         .metric(Mean {})
 }
 
-fn full() -> Registry<f32> {
+pub(crate) fn full() -> Registry<f32> {
     Registry::new()
         .layer::<Scale>("test.scale")
         .loss::<Quartic>("test.quartic")

@@ -4,6 +4,7 @@ use super::anatomy::{Anatomy, varint};
 use super::memory::peak_of;
 use super::models;
 use axonal::FileProblem;
+use axonal::ndarray::Array2;
 use axonal::persistence::{Limits, LoadOptions};
 use axonal::prelude::*;
 use std::time::{Duration, Instant};
@@ -257,15 +258,16 @@ fn kmeans_and_scalers_check_what_they_learned() {
     assert!(said.contains("labels is 3, expected labels below 3"), "{said}");
     let mut scaler = StandardScaler::new();
     scaler.fit(&models::samples().0, ()).unwrap();
-    let file = Anatomy::of(&scaler.to_bytes().unwrap()).edit("\"scale\":[", "\"scale\":[");
-    let text = String::from_utf8_lossy(&file.structure).into_owned();
-    let start = text.find("{\"with_mean\"").unwrap();
-    let config = &text[start..];
-    let shorter = config.replace("\"scale\":[", "\"scale\":[1.0,");
-    let said = StandardScaler::from_bytes(
-        &file.replace(config.trim_end_matches('\0'), shorter.trim_end_matches('\0')).file(),
-    );
-    assert!(said.is_err());
+    let said = |file: Anatomy| StandardScaler::from_bytes(&file.file()).unwrap_err().to_string();
+    let file = || Anatomy::of(&scaler.to_bytes().unwrap());
+    let mut zero = file();
+    let last = zero.numbers.len() - 8;
+    zero.numbers[last..].fill(0);
+    assert!(said(zero).contains("a positive scale for each feature"));
+    let mut shorter = file().reshape("variance", &[3], &[2]);
+    shorter.numbers.drain(8..16);
+    assert!(said(shorter).contains("a mean, a variance and a positive scale for each feature"));
+    assert!(said(file().reshape("variance", &[3], &[1 << 60])).contains("bytes of numbers"));
 }
 
 #[cfg(unix)]
@@ -284,4 +286,86 @@ fn devices_pipes_and_directories_end_at_once() {
     assert!(models::classifier().save(&pipe).unwrap_err().to_string().contains("something else than a file"));
     assert!(begun.elapsed() < Duration::from_secs(1));
     std::fs::remove_dir_all(directory).unwrap();
+}
+
+/// A wrapper of layers, `levels` deep, with `padding` behind the innermost configuration's brace.
+fn nested(levels: usize, padding: usize) -> String {
+    let mut config = format!("{{\"rate\":0.1,\"noise_shape\":null{}}}", " ".repeat(padding));
+    let mut kind = "dropout";
+    for _ in 0..levels {
+        config = format!("{{\"layers\":[{{\"kind\":\"{kind}\",\"config\":{config}}}]}}");
+        kind = "residual";
+    }
+    config
+}
+
+#[test]
+fn layers_inside_of_layers_do_not_multiply_a_long_text() {
+    for (levels, padding) in
+        [(1, 100_000), (1, 250_000), (8, 15_000), (8, 200_000), (15, 10), (15, 8_000), (15, 250_000)]
+    {
+        let file = anatomy()
+            .replace("dropout", "residual")
+            .replace(&dropout_config(), &nested(levels, padding))
+            .file();
+        let (loaded, peak) = peak_of(|| Model::<f32>::from_bytes(&file).map(drop));
+        assert!(
+            peak <= file.len() + (1 << 20),
+            "{levels} {padding}: {peak} bytes for a file of {}",
+            file.len()
+        );
+        let fits = padding * (3 * levels + 1) / 2 < 230_000;
+        assert_eq!(loaded.is_ok(), fits, "{levels} {padding}: {:?}", loaded.err());
+    }
+}
+
+/// The most memory beyond a file's length that loading it takes, in bytes.
+fn beyond<T>(file: &[u8], load: impl Fn(&[u8]) -> Result<T>) -> isize {
+    let (_, peak) = peak_of(|| load(file).map(drop));
+    peak as isize - file.len() as isize
+}
+
+#[test]
+fn long_files_take_their_length_and_a_mib() {
+    let spare = 1 << 20;
+    for length in [100_000, 250_000, 15_000_000] {
+        let config = format!("{{\"rate\":0.1,\"noise_shape\":null{}}}", " ".repeat(length));
+        let file = anatomy().replace(&dropout_config(), &config).file();
+        assert!(beyond(&file, Model::<f32>::from_bytes) <= spare, "{length}");
+    }
+    let x = Array2::from_shape_fn((2, 60_000), |(i, j)| (i * 7 + j * 13) as f64 / 7.0);
+    let mut scaler = StandardScaler::new();
+    scaler.fit(&x, ()).unwrap();
+    let file = scaler.to_bytes().unwrap();
+    assert_eq!(StandardScaler::from_bytes(&file).unwrap(), scaler);
+    assert!(beyond(&file, StandardScaler::from_bytes) <= spare);
+    let mut many = Sequential::<f32>::new(2);
+    for _ in 0..1000 {
+        many = many.add(BatchNormalization::default());
+    }
+    let many = many.compile(Sgd::default(), MeanSquaredError::default()).unwrap().to_bytes().unwrap();
+    // A layer is some kilobytes in memory, however few its weights: the limit of layers bounds them.
+    let beyond_many = beyond(&many, Model::<f32>::from_bytes);
+    assert!(beyond_many <= 4 * spare, "{beyond_many} beyond {}", many.len());
+    let network = Sequential::<f32>::new(1000)
+        .add(Dense::new(1000))
+        .compile(Adam::default(), MeanSquaredError::default())
+        .unwrap();
+    let file = network.to_bytes().unwrap();
+    assert!(beyond(&file, Model::<f32>::from_bytes) <= spare);
+    let mut damaged = Anatomy::of(&file);
+    let last = damaged.numbers.len() - 4;
+    damaged.numbers[last..].copy_from_slice(&f32::NAN.to_le_bytes());
+    assert!(beyond(&damaged.file(), Model::<f32>::from_bytes) <= spare);
+}
+
+/// Categories are a few bytes in a file and a value of their own in memory.
+#[test]
+fn encoders_take_a_few_times_their_length() {
+    let x = Array2::from_shape_fn((100_000, 1), |(i, _)| i as f64);
+    let mut encoder = OneHotEncoder::new();
+    encoder.fit(&x, ()).unwrap();
+    let file = encoder.to_bytes().unwrap();
+    let beyond = beyond(&file, OneHotEncoder::from_bytes);
+    assert!(beyond <= 4 * file.len() as isize + (1 << 20), "{beyond} of {}", file.len());
 }

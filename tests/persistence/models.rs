@@ -89,3 +89,48 @@ pub(crate) fn convolutional() -> Model<f32> {
     model.fit_with(&x, &y, FitOptions::new().batch_size(4).epochs(1)).unwrap();
     model
 }
+
+/// A recurrent layer in both directions over sequences, after one epoch.
+pub(crate) fn recurrent() -> Model<f32> {
+    let x = Array2::from_shape_fn((12, 15), |(i, j)| ((i * 7 + j * 5) % 19) as f32 / 9.5 - 1.0);
+    let y: Array1<usize> = (0..12).map(|i| i % 2).collect();
+    let mut model = Sequential::new([5, 3])
+        .add(Bidirectional::new(Lstm::new(3).return_sequences(true)))
+        .add(Gru::new(4))
+        .add(Dense::new(2).activation(Activation::Softmax))
+        .compile(Sgd::new(0.1).momentum(0.9), SparseCategoricalCrossentropy::default())
+        .unwrap();
+    let x = x.into_shape_with_order([12, 5, 3]).unwrap();
+    model.fit_with(&x, &y, FitOptions::new().batch_size(4).epochs(1)).unwrap();
+    model
+}
+
+/// What a table is turned into by its columns, before a network answers with classes.
+pub(crate) type TablePipeline =
+    Pipeline<ColumnTransformer<f32>, Pipeline<StandardScaler, Classifier<Model<f32>>>>;
+
+/// The pipeline of a table, fitted.
+pub(crate) fn table_pipeline() -> TablePipeline {
+    let (x, y) = samples();
+    let network = Sequential::new(12)
+        .add(Dense::new(4).activation(Activation::Tanh))
+        .add(Dense::new(2).activation(Activation::Softmax))
+        .compile(Adam::new(0.05), SparseCategoricalCrossentropy::default())
+        .unwrap();
+    let columns = ColumnTransformer::new()
+        .step(Pipeline::new(SimpleImputer::new(), PolynomialFeatures::new(2)), [0, 1])
+        .step(KMeans::new(3).seed(4), [1, 2])
+        .step(
+            Pipeline::new(MinMaxScaler::new(), Pipeline::new(RobustScaler::new(), MaxAbsScaler::new())),
+            [2],
+        )
+        .step(Normalizer::new(), [0, 1]);
+    let mut pipeline = Pipeline::new(columns, Pipeline::new(StandardScaler::new(), Classifier::new(network)));
+    pipeline.fit(&x, &y).unwrap();
+    pipeline
+}
+
+/// What is in the pipeline's tables.
+pub(crate) fn kinds() -> Array2<f32> {
+    Array2::from_shape_fn((20, 2), |(i, j)| ((i * 3 + j) % (3 + j)) as f32)
+}

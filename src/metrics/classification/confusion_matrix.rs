@@ -1,5 +1,7 @@
 use super::{Average, ClassScore, check_lengths};
 use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::metrics::sample_weights;
 use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Axis, Data, Ix1};
 use std::fmt;
 use std::fmt::Write as _;
@@ -21,10 +23,12 @@ use std::fmt::Write as _;
 /// println!("{matrix}");
 /// # Ok::<(), axonal::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ConfusionMatrix {
     labels: Vec<usize>,
     counts: Array2<usize>,
+    /// The sums of the samples' weights; the counts, where all count alike.
+    weights: Array2<f64>,
 }
 
 /// What the entries of a confusion matrix are divided by.
@@ -49,6 +53,55 @@ impl ConfusionMatrix {
         y_true: &ArrayBase<impl Data<Elem = usize>, Ix1>,
         y_pred: &ArrayBase<impl Data<Elem = usize>, Ix1>,
     ) -> Result<Self> {
+        let mut matrix = Self::zeros(y_true, y_pred)?;
+        for (truth, predicted) in y_true.iter().zip(y_pred) {
+            let cell = [matrix.place(*truth), matrix.place(*predicted)];
+            matrix.counts[cell] += 1;
+        }
+        matrix.weights = matrix.counts.mapv(|count| count as f64);
+        Ok(matrix)
+    }
+
+    /// As [`new`](Self::new), with a weight for each sample: every score is that of samples which count as much as
+    /// their weights say.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and weights that are negative, not finite, all zero, or not one for each sample.
+    ///
+    /// # Examples
+    /// ```
+    /// use axonal::metrics::ConfusionMatrix;
+    /// use axonal::ndarray::array;
+    ///
+    /// let matrix = ConfusionMatrix::weighted(&array![0, 1], &array![0, 0], &array![3.0, 1.0])?;
+    /// assert_eq!(matrix.accuracy(), 0.75);
+    /// # Ok::<(), axonal::Error>(())
+    /// ```
+    pub fn weighted<W: Float>(
+        y_true: &ArrayBase<impl Data<Elem = usize>, Ix1>,
+        y_pred: &ArrayBase<impl Data<Elem = usize>, Ix1>,
+        sample_weight: &ArrayBase<impl Data<Elem = W>, Ix1>,
+    ) -> Result<Self> {
+        let weights = sample_weights(sample_weight, y_true.len())?;
+        let mut matrix = Self::zeros(y_true, y_pred)?;
+        for ((truth, predicted), weight) in y_true.iter().zip(y_pred).zip(weights) {
+            let cell = [matrix.place(*truth), matrix.place(*predicted)];
+            matrix.counts[cell] += 1;
+            matrix.weights[cell] += weight;
+        }
+        Ok(matrix)
+    }
+
+    /// The place of a label among those that occur.
+    fn place(&self, label: usize) -> usize {
+        self.labels.partition_point(|known| *known < label)
+    }
+
+    /// Nothing counted yet.
+    fn zeros(
+        y_true: &ArrayBase<impl Data<Elem = usize>, Ix1>,
+        y_pred: &ArrayBase<impl Data<Elem = usize>, Ix1>,
+    ) -> Result<Self> {
         check_lengths(y_true.len(), y_pred.len())?;
         let mut labels: Vec<usize> = y_true.iter().chain(y_pred).copied().collect();
         labels.sort_unstable();
@@ -58,12 +111,8 @@ impl ConfusionMatrix {
             let (got, expected) = (labels.len(), "so few classes that their square fits into memory");
             return Err(Error::invalid_parameter("ConfusionMatrix", "n_classes", got, expected));
         }
-        let place = |label: &usize| labels.partition_point(|known| known < label);
-        let mut counts = Array2::zeros((labels.len(), labels.len()));
-        for (truth, predicted) in y_true.iter().zip(y_pred) {
-            counts[[place(truth), place(predicted)]] += 1;
-        }
-        Ok(Self { labels, counts })
+        let shape = (labels.len(), labels.len());
+        Ok(Self { labels, counts: Array2::zeros(shape), weights: Array2::zeros(shape) })
     }
 
     /// The classes, ascending: what rows and columns stand for.
@@ -78,10 +127,10 @@ impl ConfusionMatrix {
         self.counts.view()
     }
 
-    /// The counts as shares; 0 where a class has no samples.
+    /// The counts, or the sums of weights, as shares; 0 where a class has no samples.
     #[must_use]
     pub fn normalized(&self, by: Normalize) -> Array2<f64> {
-        let counts = self.counts.mapv(|count| count as f64);
+        let counts = self.weights.clone();
         let divisor = match by {
             Normalize::True => counts.sum_axis(Axis(1)).insert_axis(Axis(1)),
             Normalize::Pred => counts.sum_axis(Axis(0)).insert_axis(Axis(0)),
@@ -100,8 +149,9 @@ impl ConfusionMatrix {
     #[must_use]
     pub fn class_scores(&self) -> Vec<ClassScore> {
         let (hits, truths, predictions) = (self.hits(), self.truths(), self.predictions());
+        let supports = self.counts.sum_axis(Axis(1));
         (0..self.labels.len())
-            .map(|class| ClassScore::of(hits[class], predictions[class], truths[class]))
+            .map(|class| ClassScore::of(hits[class], predictions[class], truths[class], supports[class]))
             .collect()
     }
 
@@ -113,11 +163,26 @@ impl ConfusionMatrix {
         average.of(self)
     }
 
+    /// The weighted harmonic mean of precision and recall, `beta` times as much weight on recall, averaged.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score), and a negative or NaN `beta`.
+    pub fn f_beta(&self, beta: f64, average: Average) -> Result<f64> {
+        average.f_beta(self, beta)
+    }
+
+    /// The number of samples.
+    pub(super) fn n_samples(&self) -> usize {
+        self.counts.sum()
+    }
+
     /// The mean of the recalls of the classes that occur among the true labels.
     #[must_use]
     pub fn balanced_accuracy(&self) -> f64 {
-        let occurring: Array1<f64> = (self.class_scores().iter().filter(|score| score.support > 0))
-            .map(|score| score.recall)
+        let scores = self.class_scores();
+        let occurring: Array1<f64> = (scores.iter().zip(self.truths()))
+            .filter(|(_, truths)| *truths > 0.0)
+            .map(|(score, _)| score.recall)
             .collect();
         occurring.mean().unwrap_or(0.0)
     }
@@ -141,21 +206,21 @@ impl ConfusionMatrix {
 
     /// Predicted correctly, by class.
     pub(super) fn hits(&self) -> Array1<f64> {
-        self.counts.diag().mapv(|count| count as f64)
+        self.weights.diag().to_owned()
     }
 
     /// Samples of each class.
     pub(super) fn truths(&self) -> Array1<f64> {
-        self.counts.sum_axis(Axis(1)).mapv(|count| count as f64)
+        self.weights.sum_axis(Axis(1))
     }
 
     /// Predictions of each class.
     pub(super) fn predictions(&self) -> Array1<f64> {
-        self.counts.sum_axis(Axis(0)).mapv(|count| count as f64)
+        self.weights.sum_axis(Axis(0))
     }
 
     pub(super) fn total(&self) -> f64 {
-        self.counts.sum() as f64
+        self.weights.sum()
     }
 
     /// A picture of the matrix as SVG text: darker where a share of the true class is larger.

@@ -16,6 +16,7 @@ pub use precision_recall::{
 };
 pub use precision_recall_curve::{PrecisionRecallCurve, average_precision_score, precision_recall_curve};
 pub use probability::{brier_score_loss, log_loss, top_k_accuracy_score};
+pub(super) use probability::{weighted_brier, weighted_log_loss};
 pub use report::{ClassificationReport, classification_report};
 pub use roc::{RocCurve, auc, roc_auc_ovr_score, roc_auc_score, roc_curve};
 
@@ -51,25 +52,30 @@ struct Thresholds {
 }
 
 impl Thresholds {
-    #[allow(clippy::cast_precision_loss, reason = "2^53 samples fit no memory")]
+    /// Without weights all samples count alike.
     fn of<F: Float>(
         y_true: &ArrayBase<impl Data<Elem = usize>, Ix1>,
         y_score: &ArrayBase<impl Data<Elem = F>, Ix1>,
+        sample_weight: Option<&[f64]>,
     ) -> Result<Self> {
         check_lengths(y_true.len(), y_score.len())?;
         check_labels(y_true, 2)?;
         validate::finite("y_score", y_score)?;
-        let mut ranked: Vec<(f64, usize)> =
-            y_score.iter().zip(y_true).map(|(score, &label)| (score.as_f64(), label)).collect();
+        let mut ranked: Vec<(f64, usize, f64)> =
+            y_score.iter().zip(y_true).map(|(score, &label)| (score.as_f64(), label, 1.0)).collect();
+        if let Some(weights) = sample_weight {
+            ranked.iter_mut().zip(weights).for_each(|(sample, weight)| sample.2 = *weight);
+            ranked.retain(|sample| sample.2 > 0.0);
+        }
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
         let mut thresholds = Self { scores: vec![], true_positives: vec![], false_positives: vec![] };
-        let mut positives = 0;
-        for (rank, &(score, label)) in ranked.iter().enumerate() {
-            positives += label;
+        let (mut positives, mut negatives) = (0.0, 0.0);
+        for (rank, &(score, label, weight)) in ranked.iter().enumerate() {
+            *(if label == 1 { &mut positives } else { &mut negatives }) += weight;
             if ranked.get(rank + 1).is_none_or(|next| next.0 != score) {
                 thresholds.scores.push(score);
-                thresholds.true_positives.push(positives as f64);
-                thresholds.false_positives.push((rank + 1 - positives) as f64);
+                thresholds.true_positives.push(positives);
+                thresholds.false_positives.push(negatives);
             }
         }
         Ok(thresholds)

@@ -38,14 +38,13 @@ fn ratio(a: f64, b: f64) -> f64 {
 }
 
 impl ClassScore {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of samples")]
-    pub(super) fn of(hits: f64, predicted: f64, truths: f64) -> Self {
+    pub(super) fn of(hits: f64, predicted: f64, truths: f64, support: usize) -> Self {
         Self {
             precision: ratio(hits, predicted),
             recall: ratio(hits, truths),
             f1: ratio(2.0 * hits, predicted + truths),
             jaccard: ratio(hits, predicted + truths - hits),
-            support: truths as usize,
+            support,
         }
     }
 
@@ -68,18 +67,30 @@ impl Average {
         }
         if self == Self::Micro {
             let total = matrix.total();
-            return Ok(ClassScore::of(matrix.hits().sum(), total, total));
+            return Ok(ClassScore::of(matrix.hits().sum(), total, total, matrix.n_samples()));
         }
-        Ok(self.mean_of(&matrix.class_scores(), |score| score))
+        Ok(self.mean_of(matrix, |score| score))
     }
 
-    /// `score` of each class, averaged; for scores that do not follow from the averages of others.
-    #[allow(clippy::cast_precision_loss, reason = "2^53 samples fit no memory")]
-    fn mean_of(self, scores: &[ClassScore], of: impl Fn(ClassScore) -> ClassScore) -> ClassScore {
-        let weight = |score: &ClassScore| if self == Self::Weighted { score.support as f64 } else { 1.0 };
-        let total: f64 = scores.iter().map(weight).sum();
+    /// The weighted harmonic mean of precision and recall, averaged.
+    pub(super) fn f_beta(self, matrix: &ConfusionMatrix, beta: f64) -> Result<f64> {
+        if beta.is_nan() || beta < 0.0 {
+            return Err(Error::invalid_parameter("fbeta_score", "beta", beta, "at least 0"));
+        }
+        let with_f_beta = |score: ClassScore| ClassScore { f1: score.f_beta(beta), ..score };
+        match self {
+            Self::Binary | Self::Micro => Ok(with_f_beta(self.of(matrix)?).f1),
+            Self::Macro | Self::Weighted => Ok(self.mean_of(matrix, with_f_beta).f1),
+        }
+    }
+
+    /// `of` each class's scores, averaged; for scores that do not follow from the averages of others.
+    fn mean_of(self, matrix: &ConfusionMatrix, of: impl Fn(ClassScore) -> ClassScore) -> ClassScore {
+        let (scores, truths) = (matrix.class_scores(), matrix.truths());
+        let weights = truths.mapv(|truths| if self == Self::Weighted { truths } else { 1.0 });
         let mean = |field: fn(&ClassScore) -> f64| {
-            ratio(scores.iter().map(|score| weight(score) * field(&of(*score))).sum(), total)
+            let values = scores.iter().zip(&weights).map(|(score, weight)| weight * field(&of(*score)));
+            ratio(values.sum(), weights.sum())
         };
         ClassScore {
             precision: mean(|score| score.precision),
@@ -103,7 +114,7 @@ fn binary(matrix: &ConfusionMatrix) -> Result<ClassScore> {
     }
     let scores = matrix.labels().iter().zip(matrix.class_scores());
     let positive = scores.into_iter().find(|(label, _)| **label == 1).map(|(_, score)| score);
-    Ok(positive.unwrap_or(ClassScore::of(0.0, 0.0, 0.0)))
+    Ok(positive.unwrap_or(ClassScore::of(0.0, 0.0, 0.0, 0)))
 }
 
 /// Of the samples predicted as a class, the share that is of it; averaged.
@@ -190,15 +201,7 @@ pub fn fbeta_score(
     beta: f64,
     average: Average,
 ) -> Result<f64> {
-    if beta.is_nan() || beta < 0.0 {
-        return Err(Error::invalid_parameter("fbeta_score", "beta", beta, "at least 0"));
-    }
-    let matrix = ConfusionMatrix::new(y_true, y_pred)?;
-    let with_f_beta = |score: ClassScore| ClassScore { f1: score.f_beta(beta), ..score };
-    match average {
-        Average::Binary | Average::Micro => Ok(with_f_beta(matrix.score(average)?).f1),
-        Average::Macro | Average::Weighted => Ok(average.mean_of(&matrix.class_scores(), with_f_beta).f1),
-    }
+    ConfusionMatrix::new(y_true, y_pred)?.f_beta(beta, average)
 }
 
 /// Of the samples of a class or predicted as it, the share that is both; averaged.

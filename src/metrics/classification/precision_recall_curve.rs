@@ -1,6 +1,7 @@
 use super::Thresholds;
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::metrics::sample_weights;
 use ndarray::{Array1, ArrayBase, Data, Ix1};
 
 /// Precision and recall at every threshold.
@@ -21,6 +22,37 @@ impl PrecisionRecallCurve {
     pub fn average_precision(&self) -> f64 {
         let gains = self.recall.windows(2).into_iter().map(|pair| pair[0] - pair[1]);
         gains.zip(&self.precision).map(|(gain, precision)| gain * precision).sum()
+    }
+
+    /// As [`precision_recall_curve`], with a weight for each sample.
+    ///
+    /// # Errors
+    /// As [`precision_recall_curve`], and weights that are negative, not finite, all zero, or not one for each sample.
+    pub fn weighted<F: Float, W: Float>(
+        y_true: &ArrayBase<impl Data<Elem = usize>, Ix1>,
+        y_score: &ArrayBase<impl Data<Elem = F>, Ix1>,
+        sample_weight: &ArrayBase<impl Data<Elem = W>, Ix1>,
+    ) -> Result<Self> {
+        let weights = sample_weights(sample_weight, y_true.len())?;
+        Self::of(&Thresholds::of(y_true, y_score, Some(&weights))?)
+    }
+
+    fn of(steps: &Thresholds) -> Result<Self> {
+        let (positives, _) = steps.totals();
+        if positives == 0.0 {
+            return Err(Error::Target {
+                owner: "precision_recall_curve".into(),
+                expected: "at least 1 sample of class 1".into(),
+                got: "none".into(),
+                hint: "judge by more samples, or stratify the split".into(),
+            });
+        }
+        let counts = || steps.true_positives.iter().zip(&steps.false_positives).rev();
+        Ok(PrecisionRecallCurve {
+            precision: counts().map(|(hits, alarms)| hits / (hits + alarms)).chain([1.0]).collect(),
+            recall: counts().map(|(hits, _)| hits / positives).chain([0.0]).collect(),
+            thresholds: steps.scores.iter().rev().copied().collect(),
+        })
     }
 }
 
@@ -47,22 +79,7 @@ pub fn precision_recall_curve<F: Float>(
     y_true: &ArrayBase<impl Data<Elem = usize>, Ix1>,
     y_score: &ArrayBase<impl Data<Elem = F>, Ix1>,
 ) -> Result<PrecisionRecallCurve> {
-    let steps = Thresholds::of(y_true, y_score)?;
-    let (positives, _) = steps.totals();
-    if positives == 0.0 {
-        return Err(Error::Target {
-            owner: "precision_recall_curve".into(),
-            expected: "at least 1 sample of class 1".into(),
-            got: "none".into(),
-            hint: "judge by more samples, or stratify the split".into(),
-        });
-    }
-    let counts = || steps.true_positives.iter().zip(&steps.false_positives).rev();
-    Ok(PrecisionRecallCurve {
-        precision: counts().map(|(hits, alarms)| hits / (hits + alarms)).chain([1.0]).collect(),
-        recall: counts().map(|(hits, _)| hits / positives).chain([0.0]).collect(),
-        thresholds: steps.scores.iter().rev().copied().collect(),
-    })
+    PrecisionRecallCurve::of(&Thresholds::of(y_true, y_score, None)?)
 }
 
 /// The mean of the precisions at all thresholds, weighted by the gain in recall.

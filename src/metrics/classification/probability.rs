@@ -21,10 +21,17 @@ use ndarray::{ArrayBase, Data, Dimension, Ix1, Ix2};
 /// assert!((loss - 2.0_f64.ln()).abs() < 1e-12);
 /// # Ok::<(), axonal::Error>(())
 /// ```
-#[allow(clippy::cast_precision_loss, reason = "2^53 samples fit no memory")]
 pub fn log_loss<F: Float>(
     y_true: &ArrayBase<impl Data<Elem = usize>, Ix1>,
     y_prob: &ArrayBase<impl Data<Elem = F>, Ix2>,
+) -> Result<f64> {
+    weighted_log_loss(y_true, y_prob, &vec![1.0; y_true.len()])
+}
+
+pub(in crate::metrics) fn weighted_log_loss<F: Float>(
+    y_true: &ArrayBase<impl Data<Elem = usize>, Ix1>,
+    y_prob: &ArrayBase<impl Data<Elem = F>, Ix2>,
+    weights: &[f64],
 ) -> Result<f64> {
     validate::not_empty("y_prob", y_prob)?;
     check_lengths(y_true.len(), y_prob.nrows())?;
@@ -35,7 +42,12 @@ pub fn log_loss<F: Float>(
         .iter()
         .zip(y_prob.rows())
         .map(|(&label, row)| -row[label].as_f64().clamp(epsilon, 1.0 - epsilon).ln());
-    Ok(losses.sum::<f64>() / y_true.len() as f64)
+    Ok(mean(losses, weights))
+}
+
+/// The weighted mean.
+fn mean(values: impl Iterator<Item = f64>, weights: &[f64]) -> f64 {
+    values.zip(weights).map(|(value, weight)| weight * value).sum::<f64>() / weights.iter().sum::<f64>()
 }
 
 /// The mean squared difference between the predicted probability of class 1 and whether it was the class.
@@ -52,16 +64,24 @@ pub fn log_loss<F: Float>(
 /// assert_eq!(axonal::metrics::brier_score_loss(&array![0, 1], &array![0.5, 1.0])?, 0.125);
 /// # Ok::<(), axonal::Error>(())
 /// ```
-#[allow(clippy::cast_precision_loss, reason = "2^53 samples fit no memory")]
 pub fn brier_score_loss<F: Float>(
     y_true: &ArrayBase<impl Data<Elem = usize>, Ix1>,
     y_prob: &ArrayBase<impl Data<Elem = F>, Ix1>,
+) -> Result<f64> {
+    weighted_brier(y_true, y_prob, &vec![1.0; y_true.len()])
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a class number")]
+pub(in crate::metrics) fn weighted_brier<F: Float>(
+    y_true: &ArrayBase<impl Data<Elem = usize>, Ix1>,
+    y_prob: &ArrayBase<impl Data<Elem = F>, Ix1>,
+    weights: &[f64],
 ) -> Result<f64> {
     check_lengths(y_true.len(), y_prob.len())?;
     check_labels(y_true, 2)?;
     check_probabilities("brier_score_loss", y_prob)?;
     let squares = y_true.iter().zip(y_prob).map(|(&label, p)| (p.as_f64() - label as f64).powi(2));
-    Ok(squares.sum::<f64>() / y_true.len() as f64)
+    Ok(mean(squares, weights))
 }
 
 /// The share of samples whose true class is among the `k` with the highest scores.

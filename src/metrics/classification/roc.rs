@@ -1,6 +1,7 @@
 use super::{Average, Thresholds, check_labels, check_lengths};
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::metrics::sample_weights;
 use crate::validate;
 use ndarray::{Array1, ArrayBase, Data, Ix1, Ix2};
 
@@ -21,6 +22,39 @@ impl RocCurve {
     #[must_use]
     pub fn auc(&self) -> f64 {
         trapezoid(&self.false_positive_rate, &self.true_positive_rate)
+    }
+
+    /// As [`roc_curve`], with a weight for each sample.
+    ///
+    /// # Errors
+    /// As [`roc_curve`], and weights that are negative, not finite, all zero, or not one for each sample.
+    pub fn weighted<F: Float, W: Float>(
+        y_true: &ArrayBase<impl Data<Elem = usize>, Ix1>,
+        y_score: &ArrayBase<impl Data<Elem = F>, Ix1>,
+        sample_weight: &ArrayBase<impl Data<Elem = W>, Ix1>,
+    ) -> Result<Self> {
+        let weights = sample_weights(sample_weight, y_true.len())?;
+        Self::of(&Thresholds::of(y_true, y_score, Some(&weights))?)
+    }
+
+    fn of(steps: &Thresholds) -> Result<Self> {
+        let (positives, negatives) = steps.totals();
+        if positives == 0.0 || negatives == 0.0 {
+            return Err(Error::Target {
+                owner: "roc_curve".into(),
+                expected: "samples of both classes, 0 and 1".into(),
+                got: format!("{positives} positive and {negatives} negative ones"),
+                hint: "judge by more samples, or stratify the split".into(),
+            });
+        }
+        let rate = |counts: &[f64], total: f64| {
+            std::iter::once(0.0).chain(counts.iter().map(|count| count / total)).collect()
+        };
+        Ok(RocCurve {
+            false_positive_rate: rate(&steps.false_positives, negatives),
+            true_positive_rate: rate(&steps.true_positives, positives),
+            thresholds: std::iter::once(f64::INFINITY).chain(steps.scores.iter().copied()).collect(),
+        })
     }
 }
 
@@ -47,24 +81,7 @@ pub fn roc_curve<F: Float>(
     y_true: &ArrayBase<impl Data<Elem = usize>, Ix1>,
     y_score: &ArrayBase<impl Data<Elem = F>, Ix1>,
 ) -> Result<RocCurve> {
-    let steps = Thresholds::of(y_true, y_score)?;
-    let (positives, negatives) = steps.totals();
-    if positives == 0.0 || negatives == 0.0 {
-        return Err(Error::Target {
-            owner: "roc_curve".into(),
-            expected: "samples of both classes, 0 and 1".into(),
-            got: format!("{positives} positive and {negatives} negative ones"),
-            hint: "judge by more samples, or stratify the split".into(),
-        });
-    }
-    let rate = |counts: &[f64], total: f64| {
-        std::iter::once(0.0).chain(counts.iter().map(|count| count / total)).collect()
-    };
-    Ok(RocCurve {
-        false_positive_rate: rate(&steps.false_positives, negatives),
-        true_positive_rate: rate(&steps.true_positives, positives),
-        thresholds: std::iter::once(f64::INFINITY).chain(steps.scores.iter().copied()).collect(),
-    })
+    RocCurve::of(&Thresholds::of(y_true, y_score, None)?)
 }
 
 /// The area under the receiver operating characteristic: the chance that a positive sample scores above a negative

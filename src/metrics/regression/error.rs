@@ -1,4 +1,4 @@
-use super::{mean, mean_over_outputs};
+use super::pairs::{Pairs, mean_over_outputs};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use ndarray::{ArrayBase, Data, Dimension};
@@ -25,7 +25,7 @@ pub fn mean_squared_error<F: Float, D: Dimension>(
     y_true: &ArrayBase<impl Data<Elem = F>, D>,
     y_pred: &ArrayBase<impl Data<Elem = F>, D>,
 ) -> Result<f64> {
-    mean_over_outputs(y_true, y_pred, |t, p| Ok(mean(t, p, |t, p| (t - p).powi(2))))
+    mean_over_outputs(y_true, y_pred, None, squared)
 }
 
 /// The root of the mean of the squared differences, in the unit of the values.
@@ -50,7 +50,7 @@ pub fn root_mean_squared_error<F: Float, D: Dimension>(
     y_true: &ArrayBase<impl Data<Elem = F>, D>,
     y_pred: &ArrayBase<impl Data<Elem = F>, D>,
 ) -> Result<f64> {
-    mean_over_outputs(y_true, y_pred, |t, p| Ok(mean(t, p, |t, p| (t - p).powi(2)).sqrt()))
+    mean_over_outputs(y_true, y_pred, None, root_squared)
 }
 
 /// The mean of the absolute differences.
@@ -75,7 +75,7 @@ pub fn mean_absolute_error<F: Float, D: Dimension>(
     y_true: &ArrayBase<impl Data<Elem = F>, D>,
     y_pred: &ArrayBase<impl Data<Elem = F>, D>,
 ) -> Result<f64> {
-    mean_over_outputs(y_true, y_pred, |t, p| Ok(mean(t, p, |t, p| (t - p).abs())))
+    mean_over_outputs(y_true, y_pred, None, absolute)
 }
 
 /// The median of the absolute differences: a few outliers do not move it.
@@ -100,8 +100,8 @@ pub fn median_absolute_error<F: Float, D: Dimension>(
     y_true: &ArrayBase<impl Data<Elem = F>, D>,
     y_pred: &ArrayBase<impl Data<Elem = F>, D>,
 ) -> Result<f64> {
-    mean_over_outputs(y_true, y_pred, |t, p| {
-        let mut errors: Vec<f64> = t.iter().zip(p).map(|(t, p)| (t - p).abs()).collect();
+    mean_over_outputs(y_true, y_pred, None, |pairs| {
+        let mut errors: Vec<f64> = pairs.absolute().collect();
         errors.sort_by(f64::total_cmp);
         let middle = errors.len() / 2;
         Ok(if errors.len() % 2 == 1 { errors[middle] } else { (errors[middle - 1] + errors[middle]) / 2.0 })
@@ -130,9 +130,7 @@ pub fn max_error<F: Float, D: Dimension>(
     y_true: &ArrayBase<impl Data<Elem = F>, D>,
     y_pred: &ArrayBase<impl Data<Elem = F>, D>,
 ) -> Result<f64> {
-    mean_over_outputs(y_true, y_pred, |t, p| {
-        Ok(t.iter().zip(p).map(|(t, p)| (t - p).abs()).fold(0.0, f64::max))
-    })
+    mean_over_outputs(y_true, y_pred, None, |pairs| Ok(pairs.absolute().fold(0.0, f64::max)))
 }
 
 /// The mean of the absolute differences as shares of the true values (1 is 100 %).
@@ -157,7 +155,7 @@ pub fn mean_absolute_percentage_error<F: Float, D: Dimension>(
     y_true: &ArrayBase<impl Data<Elem = F>, D>,
     y_pred: &ArrayBase<impl Data<Elem = F>, D>,
 ) -> Result<f64> {
-    mean_over_outputs(y_true, y_pred, |t, p| Ok(mean(t, p, |t, p| (t - p).abs() / t.abs().max(f64::EPSILON))))
+    mean_over_outputs(y_true, y_pred, None, percentage)
 }
 
 /// The mean of the squared differences of the logarithms.
@@ -183,10 +181,7 @@ pub fn mean_squared_log_error<F: Float, D: Dimension>(
     y_true: &ArrayBase<impl Data<Elem = F>, D>,
     y_pred: &ArrayBase<impl Data<Elem = F>, D>,
 ) -> Result<f64> {
-    mean_over_outputs(y_true, y_pred, |t, p| {
-        check_log("mean_squared_log_error", t, p)?;
-        Ok(mean(t, p, |t, p| (t.ln_1p() - p.ln_1p()).powi(2)))
-    })
+    mean_over_outputs(y_true, y_pred, None, squared_log)
 }
 
 /// The root of the mean of the squared differences of the logarithms.
@@ -212,10 +207,7 @@ pub fn root_mean_squared_log_error<F: Float, D: Dimension>(
     y_true: &ArrayBase<impl Data<Elem = F>, D>,
     y_pred: &ArrayBase<impl Data<Elem = F>, D>,
 ) -> Result<f64> {
-    mean_over_outputs(y_true, y_pred, |t, p| {
-        check_log("root_mean_squared_log_error", t, p)?;
-        Ok(mean(t, p, |t, p| (t.ln_1p() - p.ln_1p()).powi(2)).sqrt())
-    })
+    mean_over_outputs(y_true, y_pred, None, root_squared_log)
 }
 
 /// The loss whose minimum is a quantile.
@@ -244,18 +236,41 @@ pub fn mean_pinball_loss<F: Float, D: Dimension>(
     y_pred: &ArrayBase<impl Data<Elem = F>, D>,
     alpha: f64,
 ) -> Result<f64> {
-    if !(0.0..=1.0).contains(&alpha) {
-        return Err(Error::invalid_parameter("mean_pinball_loss", "alpha", alpha, "0 <= alpha <= 1"));
-    }
-    mean_over_outputs(y_true, y_pred, |t, p| {
-        Ok(mean(t, p, |t, p| f64::max(alpha * (t - p), (alpha - 1.0) * (t - p))))
-    })
+    mean_over_outputs(y_true, y_pred, None, |pairs| pinball(pairs, alpha))
+}
+
+pub(in crate::metrics) fn squared(pairs: &Pairs<'_>) -> Result<f64> {
+    Ok(pairs.mean(|truth, predicted| (truth - predicted).powi(2)))
+}
+
+pub(in crate::metrics) fn root_squared(pairs: &Pairs<'_>) -> Result<f64> {
+    squared(pairs).map(f64::sqrt)
+}
+
+pub(in crate::metrics) fn absolute(pairs: &Pairs<'_>) -> Result<f64> {
+    Ok(pairs.mean(|truth, predicted| (truth - predicted).abs()))
+}
+
+pub(in crate::metrics) fn percentage(pairs: &Pairs<'_>) -> Result<f64> {
+    Ok(pairs.mean(|truth, predicted| (truth - predicted).abs() / truth.abs().max(f64::EPSILON)))
 }
 
 /// Refuses values whose ln(1 + y) does not exist.
-fn check_log(owner: &str, y_true: &[f64], y_pred: &[f64]) -> Result<()> {
-    match y_true.iter().chain(y_pred).find(|value| **value <= -1.0) {
-        Some(value) => Err(Error::invalid_parameter(owner, "y", value, "values above -1")),
-        None => Ok(()),
+pub(in crate::metrics) fn squared_log(pairs: &Pairs<'_>) -> Result<f64> {
+    match pairs.truths.iter().chain(pairs.predictions).find(|value| **value <= -1.0) {
+        Some(value) => Err(Error::invalid_parameter("mean_squared_log_error", "y", value, "values above -1")),
+        None => Ok(pairs.mean(|truth, predicted| (truth.ln_1p() - predicted.ln_1p()).powi(2))),
     }
+}
+
+pub(in crate::metrics) fn root_squared_log(pairs: &Pairs<'_>) -> Result<f64> {
+    squared_log(pairs).map(f64::sqrt)
+}
+
+pub(in crate::metrics) fn pinball(pairs: &Pairs<'_>, alpha: f64) -> Result<f64> {
+    if !(0.0..=1.0).contains(&alpha) {
+        return Err(Error::invalid_parameter("mean_pinball_loss", "alpha", alpha, "0 <= alpha <= 1"));
+    }
+    Ok(pairs
+        .mean(|truth, predicted| f64::max(alpha * (truth - predicted), (alpha - 1.0) * (truth - predicted))))
 }

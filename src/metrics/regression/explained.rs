@@ -1,4 +1,4 @@
-use super::{mean, mean_over_outputs};
+use super::pairs::{Pairs, mean_over_outputs};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use ndarray::{ArrayBase, Data, Dimension};
@@ -26,15 +26,7 @@ pub fn r2_score<F: Float, D: Dimension>(
     y_true: &ArrayBase<impl Data<Elem = F>, D>,
     y_pred: &ArrayBase<impl Data<Elem = F>, D>,
 ) -> Result<f64> {
-    mean_over_outputs(y_true, y_pred, |truths, predictions| {
-        if truths.len() < 2 {
-            return Err(Error::TooFewSamples { owner: "r2_score", n_samples: 1, name: "samples", needed: 2 });
-        }
-        let center = mean(truths, truths, |truth, _| truth);
-        let total = mean(truths, truths, |truth, _| (truth - center).powi(2));
-        let residual = mean(truths, predictions, |truth, predicted| (truth - predicted).powi(2));
-        Ok(explained(residual, total))
-    })
+    mean_over_outputs(y_true, y_pred, None, r2)
 }
 
 /// The share of the values' variance that is gone from the errors; unlike [`r2_score`] it forgives a constant error.
@@ -59,12 +51,23 @@ pub fn explained_variance_score<F: Float, D: Dimension>(
     y_true: &ArrayBase<impl Data<Elem = F>, D>,
     y_pred: &ArrayBase<impl Data<Elem = F>, D>,
 ) -> Result<f64> {
-    mean_over_outputs(y_true, y_pred, |truths, predictions| {
-        let bias = mean(truths, predictions, |truth, predicted| truth - predicted);
-        let center = mean(truths, truths, |truth, _| truth);
-        let residual = mean(truths, predictions, |truth, predicted| (truth - predicted - bias).powi(2));
-        Ok(explained(residual, mean(truths, truths, |truth, _| (truth - center).powi(2))))
-    })
+    mean_over_outputs(y_true, y_pred, None, explained_variance)
+}
+
+pub(in crate::metrics) fn r2(pairs: &Pairs<'_>) -> Result<f64> {
+    if pairs.truths.len() < 2 {
+        return Err(Error::TooFewSamples { owner: "r2_score", n_samples: 1, name: "samples", needed: 2 });
+    }
+    let center = pairs.mean(|truth, _| truth);
+    let total = pairs.mean(|truth, _| (truth - center).powi(2));
+    Ok(explained(pairs.mean(|truth, predicted| (truth - predicted).powi(2)), total))
+}
+
+pub(in crate::metrics) fn explained_variance(pairs: &Pairs<'_>) -> Result<f64> {
+    let bias = pairs.mean(|truth, predicted| truth - predicted);
+    let center = pairs.mean(|truth, _| truth);
+    let residual = pairs.mean(|truth, predicted| (truth - predicted - bias).powi(2));
+    Ok(explained(residual, pairs.mean(|truth, _| (truth - center).powi(2))))
 }
 
 /// 1 − residual / total; where there is nothing to explain, whether nothing is left.

@@ -174,6 +174,23 @@ impl<'a, F: Float, S: Feed<F>> Session<'a, F, S> {
         self.feed.begin_epoch(model, done);
         while self.progress.stop.is_none() && self.progress.ending != Ending::Interrupted {
             self.progress.batch = done;
+            if callbacks.is_empty() {
+                let begun = done;
+                let (now, stepped) = self.feed.steps(model, begun, self.token.as_ref())?;
+                done = now;
+                self.position.batch = done;
+                self.position.taken += (done - begun) as u64;
+                self.progress.batch = done;
+                match stepped {
+                    None => {
+                        self.progress.batch = done.saturating_sub(1);
+                        break;
+                    }
+                    Some(Err(divergence)) => return Ok(Err(divergence)),
+                    Some(Ok(())) => self.look_at_token(),
+                }
+                continue;
+            }
             match self.feed.step(model, done)? {
                 None => {
                     self.progress.batch = done.saturating_sub(1);
@@ -185,14 +202,12 @@ impl<'a, F: Float, S: Feed<F>> Session<'a, F, S> {
             self.position.batch = done;
             self.position.taken += 1;
             self.look_at_token();
-            if !callbacks.is_empty() {
-                self.feed.scores().write(&mut self.progress.logs, 0);
-                self.call(model, callbacks, |callback, run| callback.on_batch_end(run))?;
-                self.look_at_token();
-                // What is interrupted is meant to go on some day.
-                self.progress.checkpoint_requested |= self.progress.ending == Ending::Interrupted;
-                self.hand_out_checkpoint(model, callbacks)?;
-            }
+            self.feed.scores().write(&mut self.progress.logs, 0);
+            self.call(model, callbacks, |callback, run| callback.on_batch_end(run))?;
+            self.look_at_token();
+            // What is interrupted is meant to go on some day.
+            self.progress.checkpoint_requested |= self.progress.ending == Ending::Interrupted;
+            self.hand_out_checkpoint(model, callbacks)?;
         }
         // A gradient too large for its type shows in the weights at the latest.
         let finite = model.params.iter().chain(&model.state).fold(true, |finite, w| finite & w.is_finite());

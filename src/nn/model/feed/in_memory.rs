@@ -1,13 +1,15 @@
 //! Batches of samples that lie in memory, in a new order each epoch.
 
-use super::{Feed, Stepped};
+use super::{Feed, Stepped, one_by_one};
 use crate::error::Result;
 use crate::float::Float;
+use crate::nn::callback::StopToken;
 use crate::nn::fit_options::PlainOptions;
 use crate::nn::model::Model;
 use crate::nn::model::data::{Samples, rows_of};
 use crate::nn::model::scores::Scores;
 use crate::nn::model::trainer::Trainer;
+use crate::parallel;
 use crate::rng::{Purpose, Rng};
 
 /// The first `n` of some samples.
@@ -72,6 +74,18 @@ impl<F: Float> Feed<F> for InMemory<'_, F> {
             Some(rows_of(&x, start, end))
         };
         Ok(Some(self.trainer.step(model, in_place, end - start)))
+    }
+
+    /// From inside of the pool, where the work is large enough to be shared: to enter it for every product costs
+    /// more than a product.
+    fn steps(
+        &mut self,
+        model: &mut Model<F>,
+        done: usize,
+        token: Option<&StopToken>,
+    ) -> Result<(usize, Stepped)> {
+        let operations = model.layout.params_len.saturating_mul(self.batch_size());
+        parallel::inside(operations, || one_by_one(self, model, done, token))
     }
 
     fn skip(&mut self, _: u64) -> Result<()> {

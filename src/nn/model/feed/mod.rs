@@ -11,6 +11,7 @@ use super::Model;
 use super::scores::Scores;
 use super::trainer::Divergence;
 use crate::error::Result;
+use crate::nn::callback::StopToken;
 
 /// What a step came to; none where the epoch has no further batch.
 pub(super) type Stepped = Option<std::result::Result<(), Divergence>>;
@@ -38,6 +39,20 @@ pub(super) trait Feed<F> {
     /// A batch that does not fit the model.
     fn step(&mut self, model: &mut Model<F>, batch: usize) -> Result<Stepped>;
 
+    /// Steps from the batch of this number on, until the epoch has no further one, a step diverges, or somebody
+    /// interrupts; answers how many batches are done and what the last step came to.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step).
+    fn steps(
+        &mut self,
+        model: &mut Model<F>,
+        done: usize,
+        token: Option<&StopToken>,
+    ) -> Result<(usize, Stepped)> {
+        one_by_one(self, model, done, token)
+    }
+
     /// Passes over batches that an earlier run has taken.
     ///
     /// # Errors
@@ -46,4 +61,21 @@ pub(super) trait Feed<F> {
 
     /// Whether there will be no batches any more.
     fn exhausted(&self) -> bool;
+}
+
+fn one_by_one<F, S: Feed<F> + ?Sized>(
+    feed: &mut S,
+    model: &mut Model<F>,
+    mut done: usize,
+    token: Option<&StopToken>,
+) -> Result<(usize, Stepped)> {
+    loop {
+        match feed.step(model, done)? {
+            Some(Ok(())) => done += 1,
+            last => return Ok((done, last)),
+        }
+        if token.is_some_and(StopToken::is_stopped) {
+            return Ok((done, Some(Ok(()))));
+        }
+    }
 }

@@ -10,7 +10,7 @@ import numpy as np
 import sklearn
 from sklearn import metrics, model_selection, preprocessing
 from sklearn.compose import ColumnTransformer
-from sklearn.datasets import load_iris, load_wine
+from sklearn.datasets import load_digits, load_iris, load_wine
 from sklearn.decomposition import PCA
 from sklearn.impute import SimpleImputer
 
@@ -197,6 +197,49 @@ for name, t, p in (("one output", rng.exponential(3, 40), rng.exponential(3, 40)
          median=metrics.median_absolute_error(t, p), mape=metrics.mean_absolute_percentage_error(t, p),
          msle=metrics.mean_squared_log_error(t, p), rmsle=metrics.root_mean_squared_log_error(t, p),
          explained=metrics.explained_variance_score(t, p), pinball=metrics.mean_pinball_loss(t, p, alpha=0.3))
+
+# Weighted samples, some of them with no weight at all.
+for name, n_classes, n in (("binary", 2, 50), ("four", 4, 80)):
+    y = rng.integers(0, n_classes, size=n)
+    p = np.where(rng.random(n) < 0.4, rng.integers(0, n_classes, size=n), y)
+    w = np.where(rng.random(n) < 0.2, 0.0, rng.exponential(2.0, size=n))
+    scores = {}
+    for average in ("macro", "micro", "weighted") + (("binary",) if n_classes == 2 else ()):
+        how = {"average": average, "zero_division": 0, "sample_weight": w}
+        scores[average] = [f(y, p, **how) for f in (metrics.precision_score, metrics.recall_score, metrics.f1_score,
+                                                    metrics.jaccard_score)] + [metrics.fbeta_score(y, p, beta=2, **how)]
+    case("weighted_classes", name, y=y, p=p, w=w, scores=scores, accuracy=metrics.accuracy_score(y, p, sample_weight=w),
+         by_true=metrics.confusion_matrix(y, p, normalize="true", sample_weight=w),
+         balanced=metrics.balanced_accuracy_score(y, p, sample_weight=w),
+         matthews=metrics.matthews_corrcoef(y, p, sample_weight=w), kappa=metrics.cohen_kappa_score(y, p, sample_weight=w))
+for name, decimals in (("distinct", 9), ("ties", 1)):
+    y = rng.integers(0, 2, size=50)
+    s = np.clip(np.round(0.5 + 0.3 * (y - 0.5) + 0.3 * rng.normal(size=50), decimals), 0, 1)
+    w = np.where(rng.random(50) < 0.2, 0.0, rng.exponential(2.0, size=50))
+    prob = np.column_stack([1 - s, s])
+    fpr, tpr, _ = metrics.roc_curve(y, s, drop_intermediate=False, sample_weight=w)
+    case("weighted_scores", name, y=y, s=s, w=w, fpr=fpr, tpr=tpr, auc=metrics.roc_auc_score(y, s, sample_weight=w),
+         average_precision=metrics.average_precision_score(y, s, sample_weight=w),
+         brier=metrics.brier_score_loss(y, s, sample_weight=w), log_loss=metrics.log_loss(y, prob, sample_weight=w))
+for name, t, p in (("one output", rng.exponential(3, 40), rng.exponential(3, 40)),
+                   ("two outputs", rng.exponential(3, (30, 2)), rng.exponential(3, (30, 2)))):
+    w = np.where(rng.random(len(t)) < 0.2, 0.0, rng.exponential(2.0, size=len(t)))
+    how = {"sample_weight": w}
+    case("weighted_values", name, shape=t.shape, t=t.ravel(), p=p.ravel(), w=w, r2=metrics.r2_score(t, p, **how),
+         mse=metrics.mean_squared_error(t, p, **how), rmse=metrics.root_mean_squared_error(t, p, **how),
+         mae=metrics.mean_absolute_error(t, p, **how), mape=metrics.mean_absolute_percentage_error(t, p, **how),
+         msle=metrics.mean_squared_log_error(t, p, **how), rmsle=metrics.root_mean_squared_log_error(t, p, **how),
+         explained=metrics.explained_variance_score(t, p, **how),
+         pinball=metrics.mean_pinball_loss(t, p, alpha=0.3, **how))
+
+# Random projections: where the spectrum falls steeply, any of them finds the same components.
+steep = rng.normal(size=(60, 8)) * 3.0 ** -np.arange(8) @ rng.normal(size=(8, 40))
+steep += 1e-9 * rng.normal(size=steep.shape)
+for name, x, n in (("steep", steep, 5), ("digits", load_digits().data[:200], 6)):
+    model = PCA(n_components=n, svd_solver="randomized", random_state=0, iterated_power=20).fit(x)
+    case("pca_randomized", name, x=x, n_components=n, mean=model.mean_, components=model.components_,
+         explained_variance=model.explained_variance_, explained_variance_ratio=model.explained_variance_ratio_,
+         singular_values=model.singular_values_, transformed=model.transform(x[:7]))
 
 print(len(cases), "cases of scikit-learn", sklearn.__version__)
 here = pathlib.Path(__file__).parent

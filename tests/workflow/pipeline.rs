@@ -1,10 +1,4 @@
 //! Pipelines and everything that fits repeatedly, with a small estimator whose answers can be worked out by hand.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
 
 use axonal::model_selection::{Fold, Samples, ShuffleSplit, Splitter, TimeSeriesSplit, learning_curve};
 use axonal::ndarray::{Array1, Array2, ArrayBase, Data, Ix1, Ix2, array};

@@ -1,9 +1,13 @@
+//! Principal component analysis.
+
+mod decomposition;
+
+use self::decomposition::{by_covariance, by_projections, by_svd};
 use super::{check_fit, check_learned, check_transform};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit, Transform};
 use crate::float::Float;
 use crate::linalg::gemm;
-use nalgebra::{DMatrix, SVD, SymmetricEigen};
 use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Axis, Data, Ix2};
 use serde::{Deserialize, Serialize};
 
@@ -31,12 +35,26 @@ impl From<f64> for PcaComponents {
     }
 }
 
+/// How the components are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum PcaSolver {
+    /// `Randomized` where fewer than 80 % of the components of data of more than 500 samples or features are asked for
+    /// by number, and no covariance is small enough; else `Exact`.
+    #[default]
+    Auto,
+    /// By the eigenvectors of the covariance where there are at least ten times as many samples as features and at
+    /// most 1000 of these, else by a singular value decomposition.
+    Exact,
+    /// From random projections: the time is that of a few products of the data with as many columns as components
+    /// are asked for. Needs a number of components.
+    Randomized,
+}
+
 /// Principal component analysis: the directions in which the data vary most, and the data along them.
 ///
 /// z = (x − μ) · Vᵀ, with the rows of V the first right singular vectors of the centered data. The largest entry of
-/// each is positive, so that a result does not depend on chance. Exact, in f64: by the eigenvectors of the
-/// covariance where there are at least ten times as many samples as features, else by a singular value
-/// decomposition.
+/// each is positive, so that a result does not depend on the decomposition. Computed in f64.
 ///
 /// # Shapes
 /// `x`: (n_samples, n_features). Out: (n_samples, n_components).
@@ -44,6 +62,8 @@ impl From<f64> for PcaComponents {
 /// # Parameters
 /// * `n_components`: a number (`2`), a share of the variance (`0.95`), or all. Default: all.
 /// * `whiten`: give every component variance 1. Default: false.
+/// * `solver`: exact, or from random projections. Default: [`PcaSolver::Auto`].
+/// * `seed`: of the random projections. Default: 0.
 ///
 /// # Errors
 /// More components than samples or features, a share outside of its range, fewer than two samples, NaN or
@@ -65,36 +85,87 @@ impl From<f64> for PcaComponents {
 /// ```
 ///
 /// # References
-/// H. Hotelling, *Analysis of a complex of statistical variables into principal components*, 1933.
+/// H. Hotelling, *Analysis of a complex of statistical variables into principal components*, 1933. N. Halko, P. G.
+/// Martinsson, J. A. Tropp, *Finding structure with randomness*, 2011, arXiv:0909.4061.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pca {
     n_components: PcaComponents,
     whiten: bool,
+    #[serde(default)]
+    solver: PcaSolver,
+    #[serde(default)]
+    seed: u64,
     learned: Option<Learned>,
+}
+
+/// A principal component analysis but for its numbers, for files.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PcaSettings {
+    n_components: PcaComponents,
+    whiten: bool,
+    #[serde(default)]
+    solver: PcaSolver,
+    #[serde(default)]
+    seed: u64,
+    /// How many samples there were, if any.
+    n_samples: Option<usize>,
+}
+
+impl PcaSettings {
+    pub(crate) fn is_learned(&self) -> bool {
+        self.n_samples.is_some()
+    }
 }
 
 /// What was learned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Learned {
-    mean: Array1<f64>,
-    /// (n_components, n_features), orthonormal rows.
-    components: Array2<f64>,
-    explained_variance: Array1<f64>,
-    explained_variance_ratio: Array1<f64>,
+    numbers: PcaNumbers,
     n_samples: usize,
+}
+
+/// What was learned, as numbers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PcaNumbers {
+    pub(crate) mean: Array1<f64>,
+    /// (n_components, n_features), orthonormal rows.
+    pub(crate) components: Array2<f64>,
+    pub(crate) explained_variance: Array1<f64>,
+    pub(crate) explained_variance_ratio: Array1<f64>,
 }
 
 impl Pca {
     /// A number of components, or the share of the variance that they account for.
     #[must_use]
     pub fn new(n_components: impl Into<PcaComponents>) -> Self {
-        Self { n_components: n_components.into(), whiten: false, learned: None }
+        Self {
+            n_components: n_components.into(),
+            whiten: false,
+            solver: PcaSolver::Auto,
+            seed: 0,
+            learned: None,
+        }
     }
 
     /// Whether to give every component variance 1.
     #[must_use]
     pub fn whiten(mut self, whiten: bool) -> Self {
         self.whiten = whiten;
+        self
+    }
+
+    /// How the components are found.
+    #[must_use]
+    pub fn solver(mut self, solver: PcaSolver) -> Self {
+        self.solver = solver;
+        self
+    }
+
+    /// The seed of the random projections.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
         self
     }
 
@@ -136,9 +207,9 @@ impl Pca {
     /// [`Error::NotFitted`] before `fit`.
     #[allow(clippy::cast_precision_loss, reason = "2^53 samples fit no memory")]
     pub fn singular_values(&self) -> Result<Array1<f64>> {
-        let learned = self.learned("singular_values")?;
+        let learned = self.learned.as_ref().ok_or(not_fitted("singular_values"))?;
         let n = learned.n_samples as f64 - 1.0;
-        Ok(learned.explained_variance.mapv(|variance| (variance * n).sqrt()))
+        Ok(learned.numbers.explained_variance.mapv(|variance| (variance * n).sqrt()))
     }
 
     /// From components back to features; what the components left out is lost.
@@ -154,19 +225,49 @@ impl Pca {
         Ok((x + &learned.mean).mapv(F::of))
     }
 
-    fn learned(&self, method: &'static str) -> Result<&Learned> {
-        self.learned.as_ref().ok_or(Error::NotFitted { estimator: "Pca", method })
+    /// The settings, for files.
+    pub(crate) fn settings(&self) -> PcaSettings {
+        let Self { n_components, whiten, solver, seed, .. } = *self;
+        let n_samples = self.learned.as_ref().map(|learned| learned.n_samples);
+        PcaSettings { n_components, whiten, solver, seed, n_samples }
+    }
+
+    /// What was learned.
+    pub(crate) fn numbers(&self) -> Option<&PcaNumbers> {
+        self.learned.as_ref().map(|learned| &learned.numbers)
+    }
+
+    /// An analysis of these settings and numbers, whose lengths have been checked to fit each other.
+    pub(crate) fn of_record(settings: PcaSettings, numbers: Option<PcaNumbers>) -> Result<Self> {
+        let PcaSettings { n_components, whiten, solver, seed, n_samples } = settings;
+        let refused = |name, value: String, expected: &str| {
+            Err(Error::invalid_parameter("Pca", name, value, expected.to_owned()))
+        };
+        if let Some(n_samples) = n_samples.filter(|n_samples| *n_samples < 2) {
+            return refused("n_samples", n_samples.to_string(), "at least 2");
+        }
+        if let Some(numbers) = &numbers {
+            let values = numbers.explained_variance.iter().chain(&numbers.explained_variance_ratio);
+            if let Some(value) = values.copied().find(|value| *value < 0.0) {
+                return refused("explained_variance", value.to_string(), "at least 0");
+            }
+        }
+        let learned = numbers.zip(n_samples).map(|(numbers, n_samples)| Learned { numbers, n_samples });
+        Ok(Self { n_components, whiten, solver, seed, learned })
+    }
+
+    fn learned(&self, method: &'static str) -> Result<&PcaNumbers> {
+        self.numbers().ok_or(not_fitted(method))
     }
 
     /// What whitening divided each component by.
-    fn stretch(&self, learned: &Learned) -> Array1<f64> {
+    fn stretch(&self, learned: &PcaNumbers) -> Array1<f64> {
         let deviation = |variance: f64| variance.sqrt().max(f64::EPSILON);
         learned.explained_variance.mapv(|variance| if self.whiten { deviation(variance) } else { 1.0 })
     }
 
     /// How many of the components with these shares of the variance are kept.
-    fn count(&self, ratio: &Array1<f64>) -> Result<usize> {
-        let most = ratio.len();
+    fn count(&self, ratio: &Array1<f64>, most: usize) -> Result<usize> {
         match self.n_components {
             PcaComponents::All => Ok(most),
             PcaComponents::Count(count) if (1..=most).contains(&count) => Ok(count),
@@ -188,57 +289,48 @@ impl Pca {
     }
 }
 
-/// Variances, descending, and the directions as rows.
-type Directions = (Vec<f64>, Array2<f64>);
-
-/// The decomposition did not come to an end; happens to numbers near the limits of f64 alone.
-fn no_convergence() -> Error {
-    Error::invalid_parameter(
-        "Pca",
-        "x",
-        "too badly scaled to decompose",
-        "features of comparable size; scale them first",
-    )
+fn not_fitted(method: &'static str) -> Error {
+    Error::NotFitted { estimator: "Pca", method }
 }
 
-/// By the eigenvectors of the covariance.
-#[allow(clippy::cast_precision_loss, reason = "2^53 samples fit no memory")]
-fn by_covariance(centered: &Array2<f64>) -> Result<Directions> {
-    let (n_samples, n_features) = centered.dim();
-    let mut covariance = Array2::zeros((n_features, n_features));
-    gemm(1.0 / (n_samples as f64 - 1.0), centered.t(), centered.view(), 0.0, covariance.view_mut());
-    let matrix = DMatrix::from_fn(n_features, n_features, |row, column| covariance[[row, column]]);
-    let eigen =
-        SymmetricEigen::try_new(matrix, f64::EPSILON, 1_000 * n_features).ok_or_else(no_convergence)?;
-    let mut order: Vec<usize> = (0..n_features).collect();
-    order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
-    let variances = order.iter().map(|&index| eigen.eigenvalues[index].max(0.0)).collect();
-    let directions = Array2::from_shape_fn((n_features, n_features), |(row, column)| {
-        eigen.eigenvectors[(column, order[row])]
-    });
-    Ok((variances, directions))
+/// The solver for so many of the components of data of this shape, with the number for random projections.
+fn choose(
+    solver: PcaSolver,
+    n_components: PcaComponents,
+    (n_samples, n_features): (usize, usize),
+) -> Result<Option<usize>> {
+    let least = n_samples.min(n_features);
+    match (solver, n_components) {
+        (PcaSolver::Randomized, PcaComponents::Count(count)) => Ok(Some(count.min(least))),
+        (PcaSolver::Randomized, _) => {
+            let (value, expected) =
+                ("no number".to_owned(), "a number of components for PcaSolver::Randomized");
+            Err(Error::invalid_parameter("Pca", "n_components", value, expected))
+        }
+        (PcaSolver::Auto, PcaComponents::Count(count))
+            if n_samples.max(n_features) > 500
+                && !has_small_covariance(n_samples, n_features)
+                && count > 0
+                && count < least - least / 5 =>
+        {
+            Ok(Some(count))
+        }
+        _ => Ok(None),
+    }
 }
 
-/// By a singular value decomposition, which is exact for small variances too.
-#[allow(clippy::cast_precision_loss, reason = "2^53 samples fit no memory")]
-fn by_svd(centered: &Array2<f64>) -> Result<Directions> {
-    let (n_samples, n_features) = centered.dim();
-    let matrix = DMatrix::from_fn(n_samples, n_features, |row, column| centered[[row, column]]);
-    let most = 1_000 * n_samples.max(n_features);
-    let svd = SVD::try_new(matrix, false, true, f64::EPSILON, most).ok_or_else(no_convergence)?;
-    let transposed = svd.v_t.ok_or_else(no_convergence)?;
-    let scale = n_samples as f64 - 1.0;
-    let variances = svd.singular_values.iter().map(|value| value * value / scale).collect();
-    let directions = Array2::from_shape_fn(transposed.shape(), |(row, column)| transposed[(row, column)]);
-    Ok((variances, directions))
+fn has_small_covariance(n_samples: usize, n_features: usize) -> bool {
+    n_features <= 1000 && n_samples / 10 >= n_features
 }
 
 impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for Pca {
     type Report = ();
 
+    #[allow(clippy::cast_precision_loss, reason = "2^53 samples fit no memory")]
     fn fit(&mut self, x: &ArrayBase<S, Ix2>, (): ()) -> Result<()> {
         check_fit(x)?;
-        let (n_samples, n_features) = x.dim();
+        let x_dim = x.dim();
+        let (n_samples, n_features) = x_dim;
         if n_samples < 2 {
             return Err(Error::TooFewSamples { owner: "Pca", n_samples, name: "samples", needed: 2 });
         }
@@ -246,10 +338,12 @@ impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for Pca {
         let Some(mean) = x.mean_axis(Axis(0)) else { return Ok(()) };
         let centered = x - &mean;
         check_learned("Pca", &[centered.iter().map(|v| v * v).sum()])?;
-        let (variances, mut directions) = if n_samples >= 10 * n_features && n_features <= 1000 {
-            by_covariance(&centered)?
-        } else {
-            by_svd(&centered)?
+        // Of the whole, which random projections do not see.
+        let total = centered.iter().map(|v| v * v).sum::<f64>() / (n_samples as f64 - 1.0);
+        let (variances, mut directions) = match choose(self.solver, self.n_components, x_dim)? {
+            Some(count) => by_projections(&centered, count, self.seed)?,
+            None if has_small_covariance(n_samples, n_features) => by_covariance(&centered)?,
+            None => by_svd(&centered)?,
         };
         for mut direction in directions.rows_mut() {
             let largest =
@@ -260,16 +354,15 @@ impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for Pca {
         }
         check_learned("Pca", &variances)?;
         let variances = Array1::from_vec(variances);
-        let total = variances.sum();
         let ratio = if total > 0.0 { &variances / total } else { Array1::zeros(variances.len()) };
-        let count = self.count(&ratio)?;
-        self.learned = Some(Learned {
+        let count = self.count(&ratio, n_samples.min(n_features))?;
+        let numbers = PcaNumbers {
             mean,
             components: directions.slice_move(ndarray::s![..count, ..]).as_standard_layout().into_owned(),
             explained_variance: variances.slice_move(ndarray::s![..count]),
             explained_variance_ratio: ratio.slice_move(ndarray::s![..count]),
-            n_samples,
-        });
+        };
+        self.learned = Some(Learned { numbers, n_samples });
         Ok(())
     }
 }

@@ -1,5 +1,4 @@
 //! The embedded data sets and the generators.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use axonal::datasets::*;
 use axonal::ndarray::{Array2, Axis, array};

@@ -1,10 +1,4 @@
 //! Tables, IDX and NumPy files: what is read, and what is refused where.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
 
 use axonal::Result;
 use axonal::datasets::{load_idx, read_idx, read_npy, write_npy};

@@ -1,5 +1,4 @@
 //! Transformers: values that scikit-learn gives, ways back, refusals.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use axonal::ndarray::{Array1, Array2, array, s};
 use axonal::prelude::*;

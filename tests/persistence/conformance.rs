@@ -1,6 +1,4 @@
 //! Every estimator keeps to the contract of estimators.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
-#![cfg(feature = "testing")]
 
 use axonal::ndarray::{Array1, Array2};
 use axonal::prelude::*;

@@ -1,6 +1,4 @@
 //! Networks and k-means inside of the workflow: what they saw before leaks nowhere, and tables become evaluated models.
-#![cfg(feature = "datasets")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use axonal::datasets::{Dataset, load_breast_cancer, load_iris};
 use axonal::prelude::*;

@@ -1,5 +1,4 @@
 //! Splits and what stands on them.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use axonal::ndarray::{Array1, Array2, Array4, array};
 use axonal::prelude::*;

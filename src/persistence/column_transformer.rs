@@ -1,0 +1,103 @@
+//! Column transformers in files: each step is a file within, whose kind says what it becomes.
+
+use super::file::Draft;
+use super::persist::{Part, Persist, file_methods};
+use super::pipeline::{PIPELINE, row_of, two_steps};
+use super::registry::rejected;
+use crate::cluster::KMeans;
+use crate::error::{Error, FileProblem, Result};
+use crate::estimator::AnyEstimator;
+use crate::float::Float;
+#[cfg(feature = "pca")]
+use crate::preprocessing::Pca;
+use crate::preprocessing::{
+    CategoryValue, ColumnSettings, ColumnTransformer, MaxAbsScaler, MinMaxScaler, Normalizer, OneHotEncoder,
+    OrdinalEncoder, PolynomialFeatures, RobustScaler, SimpleImputer, StandardScaler, Step,
+};
+
+const KIND: &str = "column_transformer";
+
+impl<F: Float + CategoryValue<Code = F>> Persist for ColumnTransformer<F> {
+    fn draft(&self) -> Result<Draft<'_>> {
+        let config =
+            serde_json::to_string(&self.settings()).map_err(|problem| unsaveable(problem.to_string()))?;
+        let parts =
+            self.steps().enumerate().map(|(number, step)| draft_of::<F>(step)?.within(number.to_string()));
+        Draft::estimator(KIND, &config, parts.collect::<Result<_>>()?)
+    }
+
+    fn restore(part: Part<'_>) -> Result<Self> {
+        let name = part.name().to_owned();
+        part.composite(KIND, ColumnSettings::n_steps, |settings, parts| {
+            let steps: Result<Vec<_>> = (0..settings.n_steps())
+                .map(|number| parts.next(format_args!("step {number}"), step))
+                .collect();
+            Self::of_settings(settings, steps?).map_err(|source| rejected(KIND, source).in_file(&name))
+        })
+    }
+}
+
+file_methods! { [F: Float + CategoryValue<Code = F>] ColumnTransformer<F>; }
+
+fn unsaveable(reason: String) -> Error {
+    Error::Unsaveable {
+        what: "a step of this ColumnTransformer".into(),
+        reason,
+        hint: "use transformers of this crate and pipelines of them".into(),
+    }
+}
+
+/// The transformers that a file may name as a step.
+macro_rules! steps {
+    ($($(#[$attribute:meta])? $kind:literal => $transformer:ty,)*) => {
+        /// The draft of a step, whichever of this crate it is.
+        fn draft_of<F: Float + CategoryValue<Code = F>>(step: &dyn AnyEstimator) -> Result<Draft<'_>> {
+            let any = step.as_any();
+            $($(#[$attribute])? if let Some(step) = any.downcast_ref::<$transformer>() {
+                return step.draft();
+            })*
+            if let Some(step) = any.downcast_ref::<Step<F>>() {
+                return draft_of::<F>(step.inside());
+            }
+            match step.steps()[..] {
+                [transformer, estimator] => {
+                    let steps = vec![
+                        ("transformer", draft_of::<F>(transformer)?),
+                        ("estimator", draft_of::<F>(estimator)?),
+                    ];
+                    row_of(PIPELINE, steps)
+                }
+                _ => Err(unsaveable("it is not one of this crate".into())),
+            }
+        }
+
+        /// The step that a part holds.
+        fn step<F: Float + CategoryValue<Code = F>>(part: Part<'_>) -> Result<Step<F>> {
+            part.check_depth()?;
+            match part.kind()?.as_str() {
+                $($(#[$attribute])? $kind => <$transformer>::restore(part).map(Step::new),)*
+                PIPELINE => two_steps(part, step::<F>, step::<F>).map(Step::new),
+                kind => {
+                    let problem = FileProblem::UnknownKind { what: "step", kind: kind.into() };
+                    Err(problem.in_file(part.name()))
+                }
+            }
+        }
+    };
+}
+
+steps! {
+    "standard_scaler" => StandardScaler,
+    "min_max_scaler" => MinMaxScaler,
+    "max_abs_scaler" => MaxAbsScaler,
+    "robust_scaler" => RobustScaler,
+    "normalizer" => Normalizer,
+    "one_hot_encoder" => OneHotEncoder,
+    "ordinal_encoder" => OrdinalEncoder,
+    "simple_imputer" => SimpleImputer,
+    "polynomial_features" => PolynomialFeatures,
+    #[cfg(feature = "pca")]
+    "pca" => Pca,
+    "kmeans" => KMeans<F>,
+    "column_transformer" => ColumnTransformer<F>,
+}

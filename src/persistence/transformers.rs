@@ -1,0 +1,94 @@
+//! Transformers in files: settings and categories as JSON, statistics as numbers.
+
+use super::file::Draft;
+use super::frame::HEADER_LEN;
+use super::persist::{Part, Persist, file_methods};
+use crate::error::{FileProblem, Result};
+use crate::preprocessing::{
+    Category, CategoryValue as _, LabelEncoder, MaxAbsScaler, MinMaxScaler, Normalizer, OneHotEncoder,
+    OrdinalEncoder, PolynomialFeatures, RobustScaler, SimpleImputer, StandardScaler,
+};
+
+macro_rules! saved {
+    ($draft:ident, $read:path: $($transformer:ty, $kind:literal, |$self:ident| $problem:expr;)*) => {
+        $(
+            impl Persist for $transformer {
+                fn draft(&self) -> Result<Draft<'_>> {
+                    Draft::$draft($kind, self)
+                }
+
+                fn restore(part: Part<'_>) -> Result<Self> {
+                    let name = part.name().to_owned();
+                    let $self: Self = $read(part, $kind)?;
+                    let problem: Option<&'static str> = $problem;
+                    match problem {
+                        None => Ok($self),
+                        Some(expected) => Err(misfit(expected).in_file(&name)),
+                    }
+                }
+            }
+        )*
+        file_methods! { $([] $transformer;)* }
+    };
+}
+
+saved! { of_statistics, Part::read_statistics:
+    StandardScaler, "standard_scaler", |scaler| match (scaler.mean(), scaler.variance(), scaler.scale()) {
+        (Ok(mean), Ok(variance), Ok(scale)) => {
+            let lengths = mean.len() == variance.len() && mean.len() == scale.len() && !mean.is_empty();
+            unless(lengths && scale.iter().all(|scale| *scale > 0.0), "a mean, a variance and a positive scale for each feature")
+        }
+        _ => None,
+    };
+    MinMaxScaler, "min_max_scaler", |scaler| match (scaler.data_min(), scaler.data_max()) {
+        (Ok(min), Ok(max)) => {
+            let ordered = min.iter().zip(&max).all(|(min, max)| min <= max);
+            unless(min.len() == max.len() && !min.is_empty() && ordered, "a minimum and a maximum for each feature")
+        }
+        _ => None,
+    };
+    MaxAbsScaler, "max_abs_scaler", |scaler| scaler.max_abs().ok().and_then(|max| {
+        unless(!max.is_empty() && max.iter().all(|max| *max >= 0.0), "a maximum of at least 0 for each feature")
+    });
+    RobustScaler, "robust_scaler", |scaler| match (scaler.center(), scaler.scale()) {
+        (Ok(center), Ok(scale)) => {
+            let lengths = center.len() == scale.len() && !center.is_empty();
+            unless(lengths && scale.iter().all(|scale| *scale > 0.0), "a center and a positive scale for each feature")
+        }
+        _ => None,
+    };
+    SimpleImputer, "simple_imputer", |imputer| imputer.statistics().ok().and_then(|statistics| {
+        unless(!statistics.is_empty(), "a number for each feature")
+    });
+}
+
+saved! { of, Part::read:
+    Normalizer, "normalizer", |normalizer| None;
+    OneHotEncoder, "one_hot_encoder", |encoder| encoder.categories().ok().and_then(ascending);
+    OrdinalEncoder, "ordinal_encoder", |encoder| encoder.categories().ok().and_then(ascending);
+    LabelEncoder, "label_encoder", |encoder| encoder.classes().ok().and_then(|classes| {
+        let mut sorted: Vec<&String> = classes.iter().collect();
+        sorted.sort_unstable();
+        let once = sorted.windows(2).all(|pair| pair[0] != pair[1]);
+        unless(!classes.is_empty() && once, "classes, each of them once")
+    });
+    PolynomialFeatures, "polynomial_features", |features| {
+        unless(features.is_sound(), "a degree and a number of features that together give a bounded number of products")
+    };
+}
+
+fn unless(sound: bool, expected: &'static str) -> Option<&'static str> {
+    (!sound).then_some(expected)
+}
+
+/// Categories are looked up by bisection.
+fn ascending(features: &[Vec<Category>]) -> Option<&'static str> {
+    let sound = |known: &Vec<Category>| {
+        !known.is_empty() && known.windows(2).all(|pair| pair[0].compare(&pair[1]).is_lt())
+    };
+    unless(!features.is_empty() && features.iter().all(sound), "ascending categories for each feature")
+}
+
+fn misfit(expected: &str) -> FileProblem {
+    FileProblem::Malformed { offset: HEADER_LEN as u64, expected: expected.into(), got: "others".into() }
+}

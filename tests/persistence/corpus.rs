@@ -1,0 +1,79 @@
+//! The corpus of the fuzz targets, replayed: every input that once found a fault or a new path.
+
+use super::{models, oracle};
+use axonal::prelude::*;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+type Target = fn(&[u8]);
+
+/// The targets that this build has.
+fn targets() -> Vec<(&'static str, Target)> {
+    vec![
+        ("load_bytes", oracle::load_bytes),
+        ("load_repaired", oracle::load_repaired),
+        ("network", oracle::network),
+        #[cfg(feature = "csv")]
+        ("table", oracle::table),
+        ("arrays", oracle::arrays),
+    ]
+}
+
+fn corpus(target: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(target)
+}
+
+#[test]
+fn the_corpus_of_every_fuzz_target_is_replayed() {
+    for (name, target) in targets() {
+        let mut inputs = 0;
+        for input in fs::read_dir(corpus(name)).unwrap() {
+            target(&fs::read(input.unwrap().path()).unwrap());
+            inputs += 1;
+        }
+        assert!(inputs >= 3, "{name} has {inputs} inputs");
+    }
+}
+
+/// Small files of every kind, to start fuzzing from; run where a format or a kind is new.
+#[test]
+#[ignore = "writes the first inputs of the fuzz targets"]
+fn write_first_inputs() {
+    let small: Model<f32> = Sequential::new(2)
+        .add(Dense::new(2).activation(Activation::Relu))
+        .add(Residual::new().add(Dropout::new(0.5)))
+        .add(Dense::new(1))
+        .compile(Adam::default(), MeanSquaredError::default())
+        .unwrap();
+    let mut encoder = OneHotEncoder::new();
+    encoder.fit(&models::kinds(), ()).unwrap();
+    let files = [
+        ("model", small.to_bytes().unwrap()),
+        ("convolutional", models::convolutional().to_bytes().unwrap()),
+        ("recurrent", models::recurrent().to_bytes().unwrap()),
+        ("kmeans", models::kmeans().to_bytes().unwrap()),
+        ("encoder", encoder.to_bytes().unwrap()),
+        ("pipeline", models::table_pipeline().to_bytes().unwrap()),
+    ];
+    for target in ["load_bytes", "load_repaired"] {
+        fs::create_dir_all(corpus(target)).unwrap();
+        for (name, bytes) in &files {
+            fs::write(corpus(target).join(name), bytes).unwrap();
+        }
+    }
+    let texts: [(&str, &str, &[u8]); 9] = [
+        ("network", "dense", b"\0\x04\x02\x03\x01\x01\x00\x01\x02\x02\x00\x01\x01"),
+        ("network", "images", b"\x02\x06\x06\x02\x03\x03\x02\x01\x00\x06\x02\x02\x00\x01\x0b"),
+        ("network", "sequences", b"\x01\x05\x03\x02\x03\x01\x01\x00\x19\x02\x01\x01\x00\x1a"),
+        ("table", "numbers", b"\0a,b\n1,2.5\n-3e4,0\n"),
+        ("table", "texts", b"\0name,kind\n\"x, \"\"y\"\"\",1\r\nz,2\n"),
+        ("table", "missing", b"\x09,1\nNaN,2\n"),
+        ("arrays", "idx", b"\0\0\x08\x02\0\0\0\x02\0\0\0\x02\x01\x02\x03\x04"),
+        ("arrays", "npy", b"\x93NUMPY\x01\0\x46\0{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }            \n\0\0\x80\x3f"),
+        ("arrays", "gzip", b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x63\x60\xe0\x60\x60\x62\x60\0\0"),
+    ];
+    for (target, name, bytes) in texts {
+        fs::create_dir_all(corpus(target)).unwrap();
+        fs::write(corpus(target).join(name), bytes).unwrap();
+    }
+}

@@ -1,0 +1,240 @@
+//! What holds for any bytes whatever: the bodies of the fuzz targets, which a test replays over their corpus.
+#![allow(dead_code, reason = "each fuzz target uses its own")]
+
+use axonal::ndarray::{Array1, ArrayD, IxDyn};
+use axonal::persistence::{Limits, LoadOptions, inspect_bytes};
+use axonal::prelude::*;
+
+/// Any bytes, through every door that takes a file.
+pub fn load_bytes(bytes: &[u8]) {
+    let _ = inspect_bytes(bytes);
+    let _ = Model::<f32>::from_bytes(bytes);
+    let _ = Model::<f64>::from_bytes_with(bytes, LoadOptions::new().convert_numbers(true));
+    let _ = KMeans::<f32>::from_bytes(bytes);
+    let _ = StandardScaler::from_bytes(bytes);
+    let _ = OneHotEncoder::from_bytes(bytes);
+    let _ = ColumnTransformer::<f32>::from_bytes(bytes);
+    let _ = Pipeline::<StandardScaler, Classifier<Model<f32>>>::from_bytes(bytes);
+}
+
+/// A structure and numbers in a frame whose lengths and checksums are right, and so in the files within: an error, or
+/// something that answers, learns and saves to bytes which load again.
+pub fn load_repaired(bytes: &[u8]) {
+    let Some(file) = repaired(bytes, 0) else { return };
+    let _ = inspect_bytes(&file);
+    let mut limits = Limits::default();
+    limits.max_activation_bytes = 1 << 18;
+    let options = || LoadOptions::<f32>::new().limits(limits.clone());
+    if let Ok(model) = Model::<f32>::from_bytes_with(&file, options()) {
+        saves_again(&model, Model::to_bytes, |bytes| Model::from_bytes(bytes));
+        learns(model);
+    }
+    if let Ok(kmeans) = KMeans::<f32>::from_bytes(&file) {
+        saves_again(&kmeans, KMeans::to_bytes, |bytes| KMeans::from_bytes(bytes));
+    }
+    let x = ArrayD::from_elem(IxDyn(&[2, 3]), 0.5_f32).into_dimensionality::<axonal::ndarray::Ix2>();
+    let x = x.expect("two axes");
+    macro_rules! transformers {
+        ($($type:ty),*) => {$(
+            if let Ok(transformer) = <$type>::from_bytes_with(&file, options()) {
+                let _ = transformer.transform(&x);
+                saves_again(&transformer, <$type>::to_bytes, |bytes| <$type>::from_bytes(bytes));
+            }
+        )*};
+    }
+    transformers!(
+        StandardScaler,
+        MinMaxScaler,
+        MaxAbsScaler,
+        RobustScaler,
+        Normalizer,
+        OneHotEncoder,
+        OrdinalEncoder,
+        SimpleImputer,
+        PolynomialFeatures,
+        ColumnTransformer<f32>,
+        Pipeline<StandardScaler, MinMaxScaler>
+    );
+    if let Ok(labels) = LabelEncoder::from_bytes(&file) {
+        saves_again(&labels, LabelEncoder::to_bytes, |bytes| LabelEncoder::from_bytes(bytes));
+    }
+    type Table = Pipeline<ColumnTransformer<f32>, Pipeline<StandardScaler, Classifier<Model<f32>>>>;
+    if let Ok(pipeline) = Table::from_bytes_with(&file, options()) {
+        let _ = pipeline.predict(&x);
+        saves_again(&pipeline, Table::to_bytes, |bytes| Table::from_bytes(bytes));
+    }
+}
+
+fn saves_again<T>(loaded: &T, save: fn(&T) -> Result<Vec<u8>>, load: fn(&[u8]) -> Result<T>) {
+    let saved = save(loaded).expect("what was loaded can be saved");
+    let again = load(&saved).expect("what was saved can be loaded");
+    assert!(save(&again).expect("and saved again") == saved, "another file of the same");
+}
+
+/// Answers and takes a step, or says why not.
+fn learns(mut model: Model<f32>) {
+    let mut shape = vec![2];
+    shape.extend_from_slice(model.input_shape().dims());
+    let x = ArrayD::from_elem(IxDyn(&shape), 0.5_f32);
+    let _ = model.predict(&x);
+    let options = || FitOptions::new().epochs(1).batch_size(2);
+    let _ = model.fit_with(&x, &Array1::<usize>::zeros(2), options());
+    let _ = model.fit_with(&x, &Array1::<f32>::zeros(2), options());
+    let _ = model.predict(&x);
+}
+
+/// CRC-32 of each byte.
+const CRCS: [u32; 256] = {
+    let mut crcs = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut crc = byte as u32;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = (crc >> 1) ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 };
+            bit += 1;
+        }
+        crcs[byte] = crc;
+        byte += 1;
+    }
+    crcs
+};
+
+fn crc(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0_u32, |crc, byte| (crc >> 8) ^ CRCS[usize::from(crc as u8 ^ byte)])
+}
+
+const MAGIC: &[u8] = b"\x89AXN\r\n\x1a\n";
+
+/// The same parts with lengths and checksums that fit; the parts are where the header says, as far as they go.
+fn repaired(bytes: &[u8], depth: usize) -> Option<Vec<u8>> {
+    let mut header: [u8; 64] = bytes.get(..64)?.try_into().ok()?;
+    let rest = &bytes[64..];
+    let stated = u64::from_le_bytes(header[24..32].try_into().ok()?);
+    let structure = &rest[..usize::try_from(stated).unwrap_or(usize::MAX).min(rest.len())];
+    let numbers_at = (64 + structure.len()).next_multiple_of(64);
+    let mut numbers = bytes.get(numbers_at..).unwrap_or_default().to_vec();
+    repair_inside(&mut numbers, depth);
+    header[..12].copy_from_slice(b"\x89AXN\r\n\x1a\n\x01\0\0\0");
+    header[16..24].copy_from_slice(&((numbers_at + numbers.len()) as u64).to_le_bytes());
+    header[24..32].copy_from_slice(&(structure.len() as u64).to_le_bytes());
+    header[32..40].copy_from_slice(&(numbers.len() as u64).to_le_bytes());
+    header[40..44].copy_from_slice(&crc(structure).to_le_bytes());
+    header[44..48].copy_from_slice(&crc(&numbers).to_le_bytes());
+    header[48..60].fill(0);
+    let own = crc(&header[..60]);
+    header[60..].copy_from_slice(&own.to_le_bytes());
+    let mut file = [&header[..], structure].concat();
+    file.resize(numbers_at, 0);
+    file.extend(numbers);
+    Some(file)
+}
+
+/// Repairs the files among the numbers, whose lengths stay.
+fn repair_inside(numbers: &mut [u8], depth: usize) {
+    let mut at = 0;
+    while let Some(found) = numbers[at..].windows(MAGIC.len()).position(|eight| eight == MAGIC) {
+        at += found;
+        let Some(Ok(stated)) = numbers.get(at + 16..at + 24).map(<[u8; 8]>::try_from) else { return };
+        let end = usize::try_from(u64::from_le_bytes(stated)).unwrap_or(0).saturating_add(at);
+        if depth < 8
+            && let Some(inner) = numbers.get_mut(at..end)
+            && let Some(file) = repaired(inner, depth + 1)
+            && file.len() == inner.len()
+        {
+            inner.copy_from_slice(&file);
+            at = end;
+        } else {
+            at += 1;
+        }
+    }
+}
+
+/// Layers whose kinds and hyperparameters the bytes choose: refused by `compile`, or trained for a batch and asked.
+pub fn network(bytes: &[u8]) {
+    let mut choices = bytes.iter().map(|&byte| usize::from(byte));
+    let mut next = |bound: usize| choices.next().unwrap_or_default() % bound;
+    let dims: Vec<usize> = (0..1 + next(3)).map(|_| next(9)).collect();
+    let mut layers = Sequential::<f32>::new(dims);
+    for _ in 0..next(5) {
+        let (a, b, c) = (next(5), next(4), next(3));
+        let padding = [Padding::Valid, Padding::Same, Padding::Causal][c];
+        let share = [0.0, 0.5, 1.0, -1.0, 1e-9, 1e9, f64::NAN][next(7)];
+        layers = match next(30) {
+            0 => layers.add(Dense::new(a).activation(Activation::Softmax)),
+            1 => layers.add(Dense::new(a).activation(Activation::Gelu).use_bias(c > 0)),
+            2 => layers.add(Dropout::new(share)),
+            3 => layers.add(Flatten::default()),
+            4 => layers.add(Reshape::new([a, b])),
+            5 => layers.add(Conv1D::new(a, b).padding(padding).strides(1 + c).groups(b)),
+            6 => layers.add(Conv2D::new(a, [b, c]).padding(padding).dilation_rate([c, b])),
+            7 => layers.add(Conv2DTranspose::new(a, b).padding(padding).strides(b)),
+            8 => layers.add(DepthwiseConv2D::new(a).padding(padding)),
+            9 => layers.add(SeparableConv2D::new(a, b).padding(padding)),
+            10 => layers.add(MaxPooling1D::new(a).strides(b).padding(padding)),
+            11 => layers.add(MaxPooling2D::new([a, b]).padding(padding)),
+            12 => layers.add(AveragePooling2D::new([a, b]).padding(padding)),
+            13 => layers.add(GlobalAveragePooling2D::default()),
+            14 => layers.add(GlobalMaxPooling1D::default()),
+            15 => layers.add(BatchNormalization::default()),
+            16 => layers.add(LayerNormalization::default()),
+            17 => layers.add(GroupNormalization::new(a).epsilon(share)),
+            18 => layers.add(RmsNormalization::default()),
+            19 => layers.add(Embedding::new(a, b)),
+            20 => layers.add(Permute::new(vec![a, b])),
+            21 => layers.add(RepeatVector::new(a)),
+            22 => layers.add(ZeroPadding2D::new([a, b])),
+            23 => layers.add(Cropping2D::new([a, b])),
+            24 => layers.add(UpSampling2D::new([a, b])),
+            25 => layers.add(Lstm::new(a).return_sequences(c > 0)),
+            26 => layers.add(Gru::new(a).return_sequences(c > 0)),
+            27 => layers.add(Bidirectional::new(SimpleRnn::new(a))),
+            28 => layers.add(TimeDistributed::new(Dense::new(a))),
+            _ => layers.add(Residual::new().add(Dense::new(a)).add(GaussianNoise::new(share))),
+        };
+    }
+    let rate = [0.1, 0.0, -1.0, 1e30, f64::NAN][next(5)];
+    let compiled = match next(5) {
+        0 => layers.compile(Sgd::new(rate).momentum(0.9), MeanSquaredError::default()),
+        1 => layers.compile(Adam::new(rate).clipnorm(1.0), SparseCategoricalCrossentropy::default()),
+        2 => layers.compile(RmsProp::new(rate), BinaryCrossentropy::default()),
+        3 => layers.compile(AdamW::new(rate).ema(0.9), Huber::default()),
+        _ => layers.compile(Adafactor::new(rate), MeanAbsoluteError::default()),
+    };
+    if let Ok(model) = compiled {
+        if let Ok(saved) = model.to_bytes() {
+            let again = Model::<f32>::from_bytes(&saved).expect("what was saved can be loaded");
+            assert!(again.to_bytes().expect("and saved again") == saved, "another file of the same");
+        }
+        learns(model);
+    }
+}
+
+/// A table of text: an error with its place, or numbers that are finite.
+#[cfg(feature = "csv")]
+pub fn table(bytes: &[u8]) {
+    use axonal::datasets::{CsvReader, Missing};
+    let Some((&choice, text)) = bytes.split_first() else { return };
+    let reader = CsvReader::new()
+        .header(choice & 1 == 0)
+        .delimiter([b',', b';', b'\t', b'"'][usize::from(choice >> 1) % 4]);
+    let kept = choice & 8 != 0;
+    let reader = if kept { reader.missing(Missing::Nan) } else { reader };
+    if let Ok(table) = reader.read_from::<f64>("fuzz", text) {
+        assert!(table.data.iter().all(|value| value.is_finite() || (kept && value.is_nan())));
+    }
+}
+
+/// Arrays of NumPy and of the MNIST files, through the doors that take a path.
+pub fn arrays(bytes: &[u8]) {
+    use axonal::datasets::{read_idx, read_npy};
+    let folder =
+        if std::path::Path::new("/dev/shm").is_dir() { "/dev/shm".into() } else { std::env::temp_dir() };
+    let path = folder.join(format!("axonal-arrays-{}", std::process::id()));
+    std::fs::write(&path, bytes).expect("a place for a file");
+    let _ = read_idx::<u8>(&path);
+    let _ = read_idx::<f32>(&path);
+    let _ = read_npy::<f32, IxDyn>(&path);
+    let _ = read_npy::<i64, IxDyn>(&path);
+    let _ = std::fs::remove_file(&path);
+}

@@ -1,0 +1,18 @@
+//! What comes before and after `fit`: data, preprocessing, model selection, pipelines, reports.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod data_files;
+mod datasets;
+mod model_selection;
+#[cfg(feature = "datasets")]
+mod network;
+mod pipeline;
+mod preprocessing;
+mod scikit_learn;
