@@ -13,8 +13,9 @@
 #![allow(unsafe_code, reason = "registers are loaded and stored through pointers; see the module's docs")]
 
 use crate::float::Float;
-use crate::simd::{SimdOps, Wide};
+use crate::simd::{Registers, SimdOps, Wide};
 use ndarray::{ArrayView2, ArrayViewMut2};
+use std::any::TypeId;
 use std::mem::MaybeUninit;
 
 /// The longest stretch of the inner dimension: a strip of it (two registers wide) fills half of a first-level
@@ -52,7 +53,7 @@ pub(super) fn gemm<F: Float>(
     }
     let (a_row, a_step) = strides(a.strides());
     let (b_step, b_col) = strides(b.strides());
-    F::run_wide(Product {
+    run(Product {
         size: [m, k, n],
         alpha,
         beta,
@@ -61,6 +62,26 @@ pub(super) fn gemm<F: Float>(
         c: Target { start: c.as_mut_ptr(), row: c_row, column: c_col },
         bias: bias.map(<[F]>::as_ptr),
     });
+}
+
+/// Hands the product to the code for its type, which is compiled once with this crate: it is large, and every
+/// crate that names a generic function compiles it anew.
+fn run<F: Float>(product: Product<F>) {
+    if TypeId::of::<F>() == TypeId::of::<f32>() {
+        run_f32(product.retyped());
+    } else {
+        run_f64(product.retyped());
+    }
+}
+
+#[inline(never)]
+fn run_f32(product: Product<f32>) {
+    f32::run_wide(product);
+}
+
+#[inline(never)]
+fn run_f64(product: Product<f64>) {
+    f64::run_wide(product);
 }
 
 /// Where the elements of an operand lie.
@@ -112,6 +133,25 @@ struct Strip<F> {
     beta: F,
     /// Whether the bias is due: with the last stretch.
     bias: bool,
+}
+
+impl<F: Float> Product<F> {
+    /// The same product where `F` is `G`; the two scalars pass through `f64`, which holds both types' numbers.
+    fn retyped<G: Float>(self) -> Product<G> {
+        let Self { size, alpha, beta, a, b, c, bias } = self;
+        debug_assert_eq!(TypeId::of::<F>(), TypeId::of::<G>());
+        let operand =
+            |from: Strided<F>| Strided { start: from.start.cast(), row: from.row, column: from.column };
+        Product {
+            size,
+            alpha: G::of(alpha.as_f64()),
+            beta: G::of(beta.as_f64()),
+            a: operand(a),
+            b: operand(b),
+            c: Target { start: c.start.cast(), row: c.row, column: c.column },
+            bias: bias.map(<*const F>::cast),
+        }
+    }
 }
 
 impl<F: Float> Wide<F> for Product<F> {
@@ -266,18 +306,24 @@ impl<F: Float> Product<F> {
         // SAFETY: the caller's promise.
         unsafe {
             match height {
-                1 => self.tile::<S, 1, C>(simd, row, strip),
-                2 => self.tile::<S, 2, C>(simd, row, strip),
-                3 => self.tile::<S, 3, C>(simd, row, strip),
-                4 => self.tile::<S, 4, C>(simd, row, strip),
-                5 => self.tile::<S, 5, C>(simd, row, strip),
-                6 => self.tile::<S, 6, C>(simd, row, strip),
-                7 => self.tile::<S, 7, C>(simd, row, strip),
-                8 => self.tile::<S, 8, C>(simd, row, strip),
-                9 => self.tile::<S, 9, C>(simd, row, strip),
-                10 => self.tile::<S, 10, C>(simd, row, strip),
-                11 => self.tile::<S, 11, C>(simd, row, strip),
-                _ => self.tile::<S, 12, C>(simd, row, strip),
+                1 => return self.tile::<S, 1, C>(simd, row, strip),
+                2 => return self.tile::<S, 2, C>(simd, row, strip),
+                3 => return self.tile::<S, 3, C>(simd, row, strip),
+                4 => return self.tile::<S, 4, C>(simd, row, strip),
+                5 => return self.tile::<S, 5, C>(simd, row, strip),
+                6 => return self.tile::<S, 6, C>(simd, row, strip),
+                _ => {}
+            }
+            // A constant: the higher tiles are not compiled for the other instruction sets.
+            if const { S::LANES * size_of::<F>() == 64 } {
+                match height {
+                    7 => self.tile::<S, 7, C>(simd, row, strip),
+                    8 => self.tile::<S, 8, C>(simd, row, strip),
+                    9 => self.tile::<S, 9, C>(simd, row, strip),
+                    10 => self.tile::<S, 10, C>(simd, row, strip),
+                    11 => self.tile::<S, 11, C>(simd, row, strip),
+                    _ => self.tile::<S, 12, C>(simd, row, strip),
+                }
             }
         }
     }
