@@ -1,12 +1,16 @@
 //! The speed of k-means over sizes from iris to a million rows: Lloyd's iteration from given centers, the choice of
 //! starts, prediction, and the time of one row.
 //!
-//! `cargo bench --bench kmeans [-- --quick] [--json FILE]`. `RAYON_NUM_THREADS` sets the threads.
+//! `cargo bench --bench kmeans [-- --quick] [--json FILE]`. `RAYON_NUM_THREADS` sets the threads. With
+//! `--rows FILE N D K` it measures rows of `f32` from a raw file instead and prints one line of JSON:
+//! `benches/compare_kmeans.py` asks for that.
 
 use axonal::cluster::kmeans_plusplus;
 use axonal::ndarray::{Array2, s};
 use axonal::prelude::*;
 use axonal::rng::{Purpose, Rng};
+use std::fs::File;
+use std::io::{BufReader, Read};
 use std::time::{Duration, Instant};
 
 /// Rows, features, clusters, and whether a quick run has it.
@@ -46,31 +50,57 @@ fn shortest(runs: usize, mut work: impl FnMut()) -> f64 {
     std::iter::repeat_n((), runs).map(time).min().unwrap_or(Duration::ZERO).as_secs_f64()
 }
 
+/// Bytes that the system counts for this process.
+fn memory(what: &str) -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(what));
+    line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok()).unwrap_or(0) << 10
+}
+
+/// Rows of `f32` as they lie in a file.
+fn rows(path: &str, n: usize, d: usize) -> Result<Array2<f32>> {
+    let problem = |source| Error::Io { path: path.into(), source };
+    let mut file = BufReader::new(File::open(path).map_err(problem)?);
+    let mut x = Array2::zeros((n, d));
+    let mut bytes = [0; 4];
+    for value in &mut x {
+        file.read_exact(&mut bytes).map_err(problem)?;
+        *value = f32::from_le_bytes(bytes);
+    }
+    Ok(x)
+}
+
 struct Line {
     of: &'static str,
     sizes: (usize, usize, usize),
     n_iter: usize,
+    inertia: f64,
+    /// Bytes of memory that the first fit needed at most, beyond the rows; 0 where the system does not say.
+    beyond_x: usize,
     lloyd: f64,
     plus_plus: f64,
     predict: f64,
     one_row: f64,
 }
 
-fn measure<F: Float>(n: usize, d: usize, k: usize, runs: usize) -> Result<Line> {
-    let x = blobs::<F>(n, d, k);
+fn measure<F: Float>(x: &Array2<F>, k: usize, runs: usize) -> Result<Line> {
+    let (n, d) = x.dim();
     let init = KMeansInit::Centers(x.slice(s![..k, ..]).to_owned());
     let mut kmeans = KMeans::new(k).init(init).max_iter(20).tol(0.0);
-    let n_iter = kmeans.fit(&x, ())?.n_iter;
+    let resident = memory("VmRSS:");
+    let report = kmeans.fit(x, ())?;
+    let beyond_x = memory("VmHWM:").saturating_sub(resident);
+    let (n_iter, inertia) = (report.n_iter, report.inertia);
     let runs = if n < 10_000 { 50 * runs } else { runs };
-    let lloyd = shortest(runs, || drop(kmeans.fit(&x, ())));
+    let lloyd = shortest(runs, || drop(kmeans.fit(x, ())));
     let plus_plus = shortest(runs.min(5), || {
         let mut rng = Rng::new(0, Purpose::Clustering, 0);
-        drop(kmeans_plusplus(&x, k, None, &mut rng));
+        drop(kmeans_plusplus(x, k, None, &mut rng));
     });
-    let predict = shortest(runs, || drop(kmeans.predict(&x)));
+    let predict = shortest(runs, || drop(kmeans.predict(x)));
     let row = x.slice(s![..1, ..]);
     let one_row = shortest(100, || (0..100).for_each(|_| drop(kmeans.predict(&row)))) / 100.0;
-    Ok(Line { of: F::NAME, sizes: (n, d, k), n_iter, lloyd, plus_plus, predict, one_row })
+    Ok(Line { of: F::NAME, sizes: (n, d, k), n_iter, inertia, beyond_x, lloyd, plus_plus, predict, one_row })
 }
 
 impl Line {
@@ -83,7 +113,8 @@ impl Line {
     fn json(&self) -> serde_json::Value {
         let (n, d, k) = self.sizes;
         serde_json::json!({
-            "type": self.of, "n": n, "d": d, "k": k, "n_iter": self.n_iter, "lloyd_s": self.lloyd,
+            "type": self.of, "n": n, "d": d, "k": k, "n_iter": self.n_iter, "inertia": self.inertia,
+            "bytes_beyond_x": self.beyond_x, "lloyd_s": self.lloyd,
             "kmeans_plusplus_s": self.plus_plus, "predict_s": self.predict, "predict_one_row_s": self.one_row,
             "gflops": self.gflops(),
         })
@@ -95,11 +126,17 @@ fn main() -> Result<()> {
     let quick = arguments.iter().any(|argument| argument == "--quick");
     let json =
         arguments.iter().position(|argument| argument == "--json").and_then(|at| arguments.get(at + 1));
+    if let Some(at) = arguments.iter().position(|argument| argument == "--rows") {
+        let size = |index: usize| arguments.get(at + index).and_then(|size| size.parse().ok()).unwrap_or(1);
+        let x = rows(arguments.get(at + 1).map_or("", |path| path), size(2), size(3))?;
+        println!("{}", measure(&x, size(4), 5)?.json());
+        return Ok(());
+    }
     println!("type         n    d     k  iter    lloyd ms  GFLOP/s   k-means++ ms  predict ms  one row ns");
     let mut lines = Vec::new();
     for (n, d, k, _) in SIZES.into_iter().filter(|size| size.3 || !quick) {
         let runs = if quick { 1 } else { 3 };
-        for line in [measure::<f32>(n, d, k, runs)?, measure::<f64>(n, d, k, runs)?] {
+        for line in [measure(&blobs::<f32>(n, d, k), k, runs)?, measure(&blobs::<f64>(n, d, k), k, runs)?] {
             println!(
                 "{} {n:9} {d:4} {k:5} {:5} {:11.3} {:8.1} {:14.3} {:11.3} {:11.0}",
                 line.of,

@@ -1,6 +1,7 @@
 //! Handwritten digits: 1,797 real images of 8 × 8 pixels, ten classes. Model, fit, evaluate, predict.
 //!
-//! `cargo run --release --example digits`
+//! `cargo run --release --example digits`, or with a progress bar and pictures:
+//! `cargo run --release --example digits --features progress,plot`
 
 use axonal::ndarray::{ArrayView1, Axis};
 use axonal::prelude::*;
@@ -21,8 +22,12 @@ fn main() -> Result<()> {
         .metric(Accuracy::default());
     println!("{}", model.summary());
 
-    let options = FitOptions::new().epochs(40).batch_size(32).validation_split(0.1).verbose(Verbose::Epochs);
-    model.fit_with(&x_train, &y_train, options)?;
+    let options = FitOptions::new().epochs(40).batch_size(32).validation_split(0.1);
+    #[cfg(feature = "progress")]
+    let options = options.callback(ProgressBar::new());
+    #[cfg(not(feature = "progress"))]
+    let options = options.verbose(Verbose::Epochs);
+    let history = model.fit_with(&x_train, &y_train, options)?;
 
     let scores = model.evaluate(&x_test, &y_test)?;
     println!(
@@ -40,6 +45,43 @@ fn main() -> Result<()> {
         let probability = 100.0 * probabilities[[index, class]];
         println!("→ {class} with a probability of {probability:.1} % (it is a {})\n", y_test[index]);
     }
+    println!("{} epochs of training", history.epochs());
+    #[cfg(feature = "plot")]
+    pictures(&history, &model, &x_test, &y_test)?;
+    Ok(())
+}
+
+/// Pictures of the run, of what the model sees, and of what k-means makes of the images without their labels.
+#[cfg(feature = "plot")]
+fn pictures(
+    history: &History,
+    model: &Model<f32>,
+    x: &axonal::ndarray::Array2<f32>,
+    y: &axonal::ndarray::Array1<usize>,
+) -> Result<()> {
+    use axonal::metrics::ConfusionMatrix;
+    use axonal::ndarray::s;
+    use axonal::plot::{ClusterPlot, ImageGrid};
+
+    history.plot("target/digits-history.svg")?;
+    let classes = model.predict_classes(x)?;
+    ConfusionMatrix::new(y, &classes)?.plot("target/digits-confusion.svg")?;
+    let first = ..40;
+    ImageGrid::new(&x.slice(s![first, ..]))
+        .labels(&y.slice(s![first]))
+        .predictions(&classes.slice(s![first]))
+        .title("digits and what the network takes them for")
+        .save("target/digits-images.svg")?;
+
+    let (seen, new) = (x.slice(s![5.., ..]), x.slice(s![..5, ..]));
+    let mut kmeans = KMeans::new(10).seed(42);
+    kmeans.fit(&seen, ())?;
+    ClusterPlot::new(&seen, &kmeans.predict(&seen)?)
+        .centers(kmeans.cluster_centers()?)
+        .new_points(&new, &kmeans.predict(&new)?)
+        .title("digits by k-means, without their labels")
+        .save("target/digits-clusters.svg")?;
+    println!("pictures: target/digits-{{history,confusion,images,clusters}}.svg");
     Ok(())
 }
 

@@ -53,6 +53,9 @@ pub mod nn;
 mod parallel;
 pub mod persistence;
 pub mod pipeline;
+#[cfg(feature = "plot")]
+#[cfg_attr(docsrs, doc(cfg(feature = "plot")))]
+pub mod plot;
 pub mod prelude;
 pub mod preprocessing;
 pub mod rng;

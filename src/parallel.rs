@@ -41,6 +41,16 @@ pub(crate) fn for_each<T: Send>(operations: usize, items: &mut [T], work: impl F
     items.iter_mut().for_each(work);
 }
 
+/// Runs `work` on a thread of the pool, where `operations` make it worth while that what it does there is shared.
+pub(crate) fn inside<R: Send>(operations: usize, work: impl FnOnce() -> R + Send) -> R {
+    #[cfg(feature = "rayon")]
+    if operations >= WORTH_THREADS && rayon::current_num_threads() > 1 {
+        return rayon::scope(|_| work());
+    }
+    let _ = operations;
+    work()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

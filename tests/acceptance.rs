@@ -17,6 +17,7 @@ const PROGRAMS: &[&str] = &[
     "persistence",
     "persistence_custom",
     "tuning",
+    "callbacks",
     "custom_layer",
 ];
 

@@ -20,7 +20,7 @@ const FLOORS: &[&[&str]] = &[
     &["nn::layout"],
     &["nn::updater", "nn::workspace"],
     CONTAINERS,
-    &["model_selection", "pipeline"],
+    &["model_selection", "pipeline", "plot"],
     &["persistence"],
     &["testing"],
 ];

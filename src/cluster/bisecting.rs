@@ -3,7 +3,7 @@
 use super::kmeans::fitted::Fitted;
 use super::kmeans::init::KMeansInit;
 use super::kmeans::lloyd::{Lloyd, Rules, Run, inertia_of};
-use super::kmeans::nearest::{Centers, Group};
+use super::kmeans::nearest::Centers;
 use super::kmeans::report::KMeansReport;
 use super::kmeans::samples::{Moments, Samples, elements, in_rows};
 use super::kmeans::{check_counts, numbers};
@@ -355,7 +355,6 @@ impl<F: Float> Tree<F> {
     fn descend(&self, samples: &Samples<'_, F>, mean: &[F]) -> Vec<u32> {
         let d = samples.n_features;
         let mut labels = vec![0; samples.n_samples()];
-        let mut group = Group::new(d);
         let mut open: Vec<(usize, Vec<usize>)> = vec![(0, (0..samples.n_samples()).collect())];
         while let Some((number, rows)) = open.pop() {
             let Some((left, right)) = self.nodes[number].children else {
@@ -366,7 +365,7 @@ impl<F: Float> Tree<F> {
             pair.set(&[&self.centers[left * d..][..d], &self.centers[right * d..][..d]].concat());
             let values: Vec<F> = rows.iter().flat_map(|&row| samples.row(row)).copied().collect();
             let mut sides = vec![0; rows.len()];
-            pair.label(&values, mean, &mut group, &mut sides);
+            pair.label(&values, mean, &mut pair.room(rows.len()), &mut sides);
             let side =
                 |side: u32| rows.iter().zip(&sides).filter(move |(_, s)| **s == side).map(|(row, _)| *row);
             open.push((left, side(0).collect()));

@@ -401,6 +401,7 @@ const SQUARE: usize = 8;
 ///
 /// # Safety
 /// Both squares must exist.
+#[allow(clippy::needless_range_loop, reason = "a column of the square has no slice to iterate over")]
 #[inline(always)]
 unsafe fn transpose<F: Float>(from: *const F, from_row: isize, to: *mut F, width: usize) {
     // SAFETY: the caller's promise.

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::nn::callback::Callback;
+use crate::nn::callback::{Callback, StopToken};
 use crate::nn::targets::Targets;
 use ndarray::{ArrayBase, ArrayViewD, Data, Dimension};
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,28 @@ pub enum Verbose {
     Silent,
     /// One line an epoch, to standard output.
     Epochs,
+}
+
+/// What a training run does when the loss, a gradient or a weight is no longer a number.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum OnDivergence {
+    /// Ends with [`Error::Diverged`]; the model is back at its last good epoch.
+    #[default]
+    Stop,
+    /// Goes back to the last good epoch and on from there with a smaller learning rate. What happened is in
+    /// [`History::recoveries`](crate::nn::History::recoveries).
+    ///
+    /// The epoch begins again without a second `on_epoch_begin`; a [`LearningRateScheduler`](crate::nn::callback::LearningRateScheduler)
+    /// that ignores the rate so far undoes the reduction in the next epoch. Batches of an iterator that are gone
+    /// do not come again.
+    RestoreAndReduce {
+        /// What the learning rate is multiplied by: above 0 and below 1. A schedule is multiplied as a whole.
+        factor: f64,
+        /// How often in a run; the next divergence ends it.
+        times: usize,
+    },
 }
 
 /// How to train: the arguments of Keras's `fit`, with its defaults.
@@ -34,6 +56,9 @@ pub enum Verbose {
 /// | `class_weight`, `sample_weight` | none |
 /// | `verbose` | [`Verbose::Silent`] |
 /// | `callback` | none; may be called several times |
+/// | `stop_token` | none: nobody interrupts the run |
+/// | `on_divergence` | [`OnDivergence::Stop`] |
+/// | `steps_per_epoch` | of an iterator of batches: all that there are |
 ///
 /// # Examples
 /// ```
@@ -48,6 +73,8 @@ pub struct FitOptions<'a, F> {
     pub(crate) validation: Option<Validation<'a, F>>,
     pub(crate) sample_weight: Option<Vec<F>>,
     pub(crate) callbacks: Vec<Box<dyn Callback<F> + 'a>>,
+    pub(crate) stop_token: Option<StopToken>,
+    pub(crate) steps_per_epoch: Option<usize>,
 }
 
 /// The options that a model can keep for [`Fit::fit`](crate::estimator::Fit::fit).
@@ -62,6 +89,13 @@ pub(crate) struct PlainOptions {
     pub(crate) validation_freq: usize,
     pub(crate) class_weight: Option<Vec<(usize, f64)>>,
     pub(crate) verbose: Verbose,
+    #[serde(skip_serializing_if = "is_default")]
+    pub(crate) on_divergence: OnDivergence,
+}
+
+/// Whether a field may be left out of a file, so that files of earlier versions and of this one are alike.
+fn is_default(on_divergence: &OnDivergence) -> bool {
+    *on_divergence == OnDivergence::Stop
 }
 
 /// Data that a run is judged by, but does not learn from.
@@ -82,6 +116,7 @@ impl Default for PlainOptions {
             validation_freq: 1,
             class_weight: None,
             verbose: Verbose::Silent,
+            on_divergence: OnDivergence::Stop,
         }
     }
 }
@@ -98,6 +133,11 @@ impl PlainOptions {
             let expected = "0 <= validation_split < 1";
             return Err(Error::invalid_parameter("fit", "validation_split", self.validation_split, expected));
         }
+        if let OnDivergence::RestoreAndReduce { factor, .. } = self.on_divergence
+            && !(factor > 0.0 && factor < 1.0)
+        {
+            return Err(Error::invalid_parameter("fit, on_divergence", "factor", factor, "0 < factor < 1"));
+        }
         for &(class, weight) in self.class_weight.iter().flatten() {
             if !(weight >= 0.0 && weight.is_finite()) {
                 let problem =
@@ -111,7 +151,14 @@ impl PlainOptions {
 
 impl<F> Default for FitOptions<'_, F> {
     fn default() -> Self {
-        Self { plain: PlainOptions::default(), validation: None, sample_weight: None, callbacks: Vec::new() }
+        Self {
+            plain: PlainOptions::default(),
+            validation: None,
+            sample_weight: None,
+            callbacks: Vec::new(),
+            stop_token: None,
+            steps_per_epoch: None,
+        }
     }
 }
 
@@ -203,16 +250,42 @@ impl<'a, F: Float> FitOptions<'a, F> {
         self
     }
 
+    /// Lets a token interrupt the run from outside, after any batch.
+    #[must_use]
+    pub fn stop_token(mut self, token: &StopToken) -> Self {
+        self.stop_token = Some(token.clone());
+        self
+    }
+
+    /// What to do when the loss, a gradient or a weight is no longer a number.
+    #[must_use]
+    pub fn on_divergence(mut self, action: OnDivergence) -> Self {
+        self.plain.on_divergence = action;
+        self
+    }
+
+    /// How many batches of an iterator make an epoch, in [`fit_batches`](crate::nn::Model::fit_batches); without it,
+    /// one pass is one epoch.
+    #[must_use]
+    pub fn steps_per_epoch(mut self, steps: usize) -> Self {
+        self.steps_per_epoch = Some(steps);
+        self
+    }
+
     /// The first option that belongs to a single run and cannot be kept by a model.
     pub(crate) fn misplaced(&self) -> Option<&'static str> {
         if self.validation.is_some() {
             Some("validation_data")
         } else if self.sample_weight.is_some() {
             Some("sample_weight")
-        } else if self.callbacks.is_empty() {
-            None
-        } else {
+        } else if !self.callbacks.is_empty() {
             Some("callback")
+        } else if self.stop_token.is_some() {
+            Some("stop_token")
+        } else if self.steps_per_epoch.is_some() {
+            Some("steps_per_epoch")
+        } else {
+            None
         }
     }
 }

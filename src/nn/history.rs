@@ -25,6 +25,20 @@ pub struct History {
     values: Vec<Vec<f64>>,
     epochs: Vec<usize>,
     stopped: Option<String>,
+    #[serde(default)]
+    recoveries: Vec<Recovery>,
+}
+
+/// A divergence after which the run went on from its last good epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Recovery {
+    /// The epoch that diverged, counted from 0.
+    pub epoch: usize,
+    /// The learning rate of the step that diverged.
+    pub diverged_at: f64,
+    /// The learning rate with which the epoch began again.
+    pub learning_rate: f64,
 }
 
 impl History {
@@ -63,6 +77,31 @@ impl History {
     #[must_use]
     pub fn stopped(&self) -> Option<&str> {
         self.stopped.as_deref()
+    }
+
+    /// The divergences after which the run went on by
+    /// [`OnDivergence::RestoreAndReduce`](crate::nn::OnDivergence::RestoreAndReduce).
+    #[must_use]
+    pub fn recoveries(&self) -> &[Recovery] {
+        &self.recoveries
+    }
+
+    pub(crate) fn recover(&mut self, epoch: usize, diverged_at: f64, learning_rate: f64) {
+        self.recoveries.push(Recovery { epoch, diverged_at, learning_rate });
+    }
+
+    /// The values, key by key, for a file that must keep them to the bit.
+    pub(crate) fn take_values(&mut self) -> Vec<Vec<f64>> {
+        std::mem::take(&mut self.values)
+    }
+
+    /// Whether values of these lengths belong to the keys: none has more than there are epochs.
+    pub(crate) fn takes(&self, mut lengths: impl ExactSizeIterator<Item = usize>) -> bool {
+        lengths.len() == self.keys.len() && lengths.all(|len| len <= self.epochs.len())
+    }
+
+    pub(crate) fn put_values(&mut self, values: Vec<Vec<f64>>) {
+        self.values = values;
     }
 
     pub(crate) fn push(&mut self, epoch: usize, logs: &Logs) {

@@ -3,7 +3,7 @@
 pub mod callback;
 pub mod constraint;
 pub(crate) mod fit_options;
-mod history;
+pub(crate) mod history;
 pub mod layer;
 pub mod layers;
 pub(crate) mod layout;
@@ -17,17 +17,22 @@ mod targets;
 pub(crate) mod updater;
 mod workspace;
 
-pub use callback::{Callback, Run};
+#[cfg(feature = "progress")]
+pub use callback::ProgressBar;
+pub use callback::{
+    Callback, Checkpoint, CsvLogger, EarlyStopping, JsonLogger, LambdaCallback, LearningRateScheduler,
+    ReduceLrOnPlateau, Run, StopToken,
+};
 pub use constraint::Constraint;
-pub use fit_options::{EvaluateOptions, FitOptions, PredictOptions, Verbose};
-pub use history::{Evaluation, History, Logs};
+pub use fit_options::{EvaluateOptions, FitOptions, OnDivergence, PredictOptions, Verbose};
+pub use history::{Evaluation, History, Logs, Recovery};
 pub use layer::{
     Backward, Config, Forward, Layer, LayerConfig, Mode, Nested, ParamSpec, Plan, Shape, StateSpec,
 };
 pub use layers::*;
 pub use loss::*;
 pub use metric::*;
-pub use model::{Model, Summary, Weight};
+pub use model::{Batch, Model, Summary, Weight};
 pub use optimizer::*;
 pub use regularizer::Regularizer;
 pub use sequential::Sequential;

@@ -5,7 +5,7 @@
 //! | 0–7 | `89 41 58 4e 0d 0a 1a 0a`: finds other files, and ours where a text-mode transfer has changed them |
 //! | 8–9 | format; a reader refuses later ones |
 //! | 10–11 | revision of the format, for additions that older readers may ignore |
-//! | 12–15 | content: 1 model, 2 weights, 3 estimator |
+//! | 12–15 | content: 1 model, 2 weights, 3 estimator, 4 checkpoint |
 //! | 16–23 | length of the file |
 //! | 24–31 | length of the structure |
 //! | 32–39 | length of the numbers |
@@ -34,17 +34,23 @@ pub enum Content {
     Weights,
     /// A k-means or a transformer of data.
     Estimator,
+    /// A training run at one moment.
+    Checkpoint,
 }
 
 impl Content {
-    const ALL: [(Self, u32, &'static str); 3] =
-        [(Self::Model, 1, "a model"), (Self::Weights, 2, "weights"), (Self::Estimator, 3, "an estimator")];
+    const ALL: [(Self, u32, &'static str); 4] = [
+        (Self::Model, 1, "a model"),
+        (Self::Weights, 2, "weights"),
+        (Self::Estimator, 3, "an estimator"),
+        (Self::Checkpoint, 4, "a checkpoint"),
+    ];
 
     fn code(self) -> u32 {
         Self::ALL.iter().find(|(content, ..)| *content == self).map_or(0, |(_, code, _)| *code)
     }
 
-    /// "a model", "weights", "an estimator".
+    /// "a model", "weights", "an estimator", "a checkpoint".
     #[must_use]
     pub fn name(self) -> &'static str {
         Self::ALL.iter().find(|(content, ..)| *content == self).map_or("", |(.., name)| name)
@@ -118,7 +124,7 @@ impl Header {
         }
         let code = u32::from_le_bytes(part(bytes, 12));
         let Some((content, ..)) = Content::ALL.iter().find(|(_, known, _)| *known == code) else {
-            let expected = "a content of 1 to 3".into();
+            let expected = "a content of 1 to 4".into();
             return Err(FileProblem::Malformed { offset: 12, expected, got: code.to_string() });
         };
         let header = Self {

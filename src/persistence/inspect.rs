@@ -6,7 +6,9 @@ use super::limits::Limits;
 use super::model_load::Tensors;
 use super::numbers::NumberType;
 use super::source::{Opened, Source};
-use super::structured::{EstimatorRecord, LayerRecord, ModelRecord, Recipe, Records, WeightsRecord};
+use super::structured::{
+    CheckpointRecord, EstimatorRecord, LayerRecord, ModelRecord, Recipe, Records, WeightsRecord,
+};
 use crate::error::{FileProblem, Result};
 use std::fmt;
 use std::io::Read;
@@ -95,7 +97,8 @@ pub fn inspect_bytes(bytes: &[u8]) -> Result<Inspection> {
 }
 
 fn inspect_source<R: Read>(source: Source<R>, limits: &Limits) -> Result<Inspection> {
-    let mut opened = source.structure(&[Content::Model, Content::Weights, Content::Estimator], limits)?;
+    let contents = [Content::Model, Content::Weights, Content::Estimator, Content::Checkpoint];
+    let mut opened = source.structure(&contents, limits)?;
     let found = read(&opened, limits).map_err(|problem| problem.in_file(&opened.name))?;
     let bytes = opened.header.numbers_len;
     opened.numbers(|numbers| numbers.skip(bytes).map(Ok))?;
@@ -138,6 +141,11 @@ fn read<R: Read>(opened: &Opened<R>, limits: &Limits) -> Checked<Inspection> {
             let head: EstimatorRecord<'_> = records.next("an estimator")?;
             found.writer = head.writer.into();
             found.layers.push(head.recipe.into());
+            head.n_tensors
+        }
+        Content::Checkpoint => {
+            let head: CheckpointRecord = records.next("a checkpoint")?;
+            found.writer = head.writer;
             head.n_tensors
         }
     };

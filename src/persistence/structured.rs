@@ -40,6 +40,15 @@ pub(super) struct WeightsRecord<'a> {
     pub(super) n_tensors: u32,
 }
 
+/// The first record of a checkpoint of a training run. Then come the tensors.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct CheckpointRecord {
+    pub(super) writer: String,
+    /// Everything but the numbers of the model's type, as JSON.
+    pub(super) run: String,
+    pub(super) n_tensors: u32,
+}
+
 /// The first record of an estimator's file. Then come the tensors.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct EstimatorRecord<'a> {

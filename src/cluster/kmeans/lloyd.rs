@@ -3,8 +3,10 @@
 //! The rows are cut into shards by the sizes of the problem alone, and what the shards add up is folded in their
 //! order: the bits of a result do not depend on the number of threads. Nothing is allocated inside an iteration.
 
+use super::bounds::{Bounds, Gaps};
 use super::distance::squared_distance_about;
-use super::nearest::{Centers, Group, NO_LABEL};
+use super::group::Room;
+use super::nearest::{Centers, NO_LABEL};
 use super::relocation::relocate_empty;
 use super::samples::{Moments, Samples};
 use super::sums::{Sums, add_clusters};
@@ -41,17 +43,17 @@ const ROOM_FOR_SUMS: usize = 4 << 20;
 /// Ranges of clusters, where the sums are added up cluster by cluster.
 const RANGES: usize = 16;
 
-/// Rows that are labelled and summed up before the next ones: they are read from memory once.
-const ROWS_IN_CACHE: usize = 32;
-
 /// A stretch of the rows with its own place to work in.
 #[derive(Debug)]
 struct Shard<F> {
     first_row: usize,
-    group: Group<F>,
+    room: Room<F>,
     /// Absent where the sums are added up cluster by cluster.
     sums: Sums,
+    /// Absent where no bounds are kept.
+    gaps: Option<Gaps<F>>,
     changed: usize,
+    searched: usize,
     inertia: f64,
 }
 
@@ -63,6 +65,7 @@ pub(crate) struct Lloyd<'a, F> {
     mean: Vec<F>,
     spread: f64,
     nearest: Centers<F>,
+    bounds: Option<Bounds>,
     shards: Vec<Shard<F>>,
     shard_rows: usize,
     sums: Sums,
@@ -77,22 +80,22 @@ impl<'a, F: Float> Lloyd<'a, F> {
         // Sums of its own for each shard pay while there are few clusters.
         let own_sums = by_rows >= 16 || n_clusters < 64;
         let shard_rows = n.div_ceil(if own_sums { by_rows } else { n.div_ceil(256).min(64) });
-        let shards: Vec<_> = (0..n)
-            .step_by(shard_rows)
-            .map(|first_row| Shard {
-                first_row,
-                group: Group::new(d),
-                sums: if own_sums { Sums::new(n_clusters, d) } else { Sums::default() },
-                changed: 0,
-                inertia: 0.0,
-            })
-            .collect();
+        let nearest = Centers::new(n_clusters, d);
+        let bounds = Bounds::new::<F>(n, n_clusters, d);
+        let shard = |first_row| {
+            let room = nearest.room(shard_rows);
+            let gaps = bounds.as_ref().map(|_| Gaps::new(shard_rows.min(n - first_row), &room, d));
+            let sums = if own_sums { Sums::new(n_clusters, d) } else { Sums::default() };
+            Shard { first_row, room, sums, gaps, changed: 0, searched: 0, inertia: 0.0 }
+        };
+        let shards: Vec<_> = (0..n).step_by(shard_rows).map(shard).collect();
         Self {
             samples,
             n_clusters,
             mean: moments.mean.clone(),
             spread: moments.spread,
-            nearest: Centers::new(n_clusters, d),
+            nearest,
+            bounds,
             shards,
             shard_rows,
             sums: Sums::new(n_clusters, d),
@@ -107,8 +110,9 @@ impl<'a, F: Float> Lloyd<'a, F> {
         let mut previous = centers.clone();
         let mut history = Vec::with_capacity(rules.max_iter.min(1 << 10));
         let (mut strict, mut converged) = (false, false);
+        self.bounds.iter_mut().for_each(Bounds::reset);
         while !converged && history.len() < rules.max_iter {
-            self.nearest.set(&centers);
+            self.follow(&previous, &centers);
             let changed = self.assign_and_sum(&mut labels);
             let relocated = relocate_empty(&self.samples, &self.mean, &centers, &labels, &mut self.sums);
             std::mem::swap(&mut previous, &mut centers);
@@ -122,11 +126,19 @@ impl<'a, F: Float> Lloyd<'a, F> {
             converged = strict || moved(&previous, &centers) <= rules.tolerance;
         }
         if !strict {
-            self.nearest.set(&centers);
+            self.follow(&previous, &centers);
             self.assign(&mut labels);
         }
         let inertia = self.inertia(&centers, &mut labels);
         Run { labels, centers, inertia, n_iter: history.len(), converged, history }
+    }
+
+    /// Makes ready for centers that have moved.
+    fn follow(&mut self, from: &[F], to: &[F]) {
+        self.nearest.set(to);
+        if let Some(bounds) = &mut self.bounds {
+            bounds.follow(from, to, &self.nearest.half_norms);
+        }
     }
 
     /// The labels of all rows about these centers, and their inertia.
@@ -172,10 +184,15 @@ impl<'a, F: Float> Lloyd<'a, F> {
     /// The labels alone (and the shards' own sums, where there are any).
     fn assign(&mut self, labels: &mut [u32]) -> usize {
         let (samples, nearest, mean) = (self.samples, &self.nearest, &self.mean);
+        let bounds = self.bounds.as_ref().filter(|bounds| bounds.is_active());
         zip_chunks(self.operations(), &mut self.shards, labels, self.shard_rows, |shard, labels| {
-            shard.assign(&samples.part(shard.first_row, labels.len()), mean, nearest, labels);
+            let part = samples.part(shard.first_row, labels.len());
+            shard.assign(&part, mean, (bounds, nearest), labels);
         });
-        self.shards.iter().map(|shard| shard.changed).sum()
+        let changed = self.shards.iter().map(|shard| shard.changed).sum();
+        let searched = self.shards.iter().map(|shard| shard.searched).sum();
+        self.bounds.iter_mut().for_each(|bounds| bounds.decide(changed, searched));
+        changed
     }
 
     /// Σ wᵢ‖xᵢ − c‖² by the direct formula.
@@ -189,12 +206,28 @@ impl<'a, F: Float> Lloyd<'a, F> {
 }
 
 impl<F: Float> Shard<F> {
-    fn assign(&mut self, samples: &Samples<'_, F>, mean: &[F], nearest: &Centers<F>, labels: &mut [u32]) {
-        self.changed = 0;
+    fn assign(
+        &mut self,
+        samples: &Samples<'_, F>,
+        mean: &[F],
+        (bounds, nearest): (Option<&Bounds>, &Centers<F>),
+        labels: &mut [u32],
+    ) {
+        (self.changed, self.searched) = (0, 0);
         self.sums.clear();
-        for (index, labels) in labels.chunks_mut(ROWS_IN_CACHE).enumerate() {
-            let part = samples.part(index * ROWS_IN_CACHE, labels.len());
-            self.changed += nearest.label(part.values, mean, &mut self.group, labels);
+        // Rows are labelled and summed up before the next ones: they are read from memory once.
+        let together = self.room.rows();
+        for (index, labels) in labels.chunks_mut(together).enumerate() {
+            let part = samples.part(index * together, labels.len());
+            if let (Some(bounds), Some(gaps)) = (bounds, &mut self.gaps) {
+                let rows = (index * together, part.values);
+                let (changed, searched) = gaps.label(rows, mean, (bounds, nearest), &mut self.room, labels);
+                self.changed += changed;
+                self.searched += searched;
+            } else {
+                let ahead = &samples.values[index * together * samples.n_features..];
+                self.changed += nearest.label(ahead, mean, &mut self.room, labels);
+            }
             if !self.sums.is_absent() {
                 let sums = &mut self.sums;
                 vectorize(
@@ -234,12 +267,13 @@ pub(crate) fn assign<F: Float>(
     nearest: &Centers<F>,
     labels: &mut [u32],
 ) {
-    let (n, d) = (samples.n_samples(), samples.n_features);
+    let n = samples.n_samples();
     let shard_rows = n.div_ceil(n.div_ceil(256).clamp(1, 64)).max(1);
-    let mut shards: Vec<_> = (0..n).step_by(shard_rows).map(|first_row| (first_row, Group::new(d))).collect();
+    let mut shards: Vec<_> =
+        (0..n).step_by(shard_rows).map(|first_row| (first_row, nearest.room(shard_rows))).collect();
     let operations = samples.values.len().saturating_mul(nearest.n_clusters());
-    zip_chunks(operations, &mut shards, labels, shard_rows, |(first_row, group), labels| {
-        nearest.label(samples.part(*first_row, labels.len()).values, mean, group, labels);
+    zip_chunks(operations, &mut shards, labels, shard_rows, |(first_row, room), labels| {
+        nearest.label(samples.part(*first_row, labels.len()).values, mean, room, labels);
     });
 }
 
@@ -255,5 +289,64 @@ pub(crate) fn normalize<F: Float>(rows: &mut [F], n_features: usize) {
         if norm > 0.0 {
             row.iter_mut().for_each(|x| *x = F::of(x.as_f64() / norm));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::{Purpose, Rng};
+
+    /// Blobs of all degrees of overlap, far from the origin, with points that lie twice.
+    fn points<F: Float>(n: usize, d: usize, seed: u64) -> Vec<F> {
+        let mut rng = Rng::new(seed, Purpose::Other, 0);
+        let centers: Vec<f64> = (0..12 * d).map(|_| 4.0 * rng.normal()).collect();
+        let mut points = Vec::with_capacity(n * d);
+        for row in 0..n {
+            let blob = row % 12;
+            if row % 10 == 9 {
+                points.extend_from_within((row - 1) * d..);
+                continue;
+            }
+            let spread = 0.1 + 0.2 * blob as f64;
+            points.extend((0..d).map(|f| F::of(50.0 + centers[blob * d + f] + spread * rng.normal())));
+        }
+        points
+    }
+
+    /// The same runs with bounds and without; answers how many iterations used them.
+    fn with_and_without<F: Float>(n: usize, d: usize, k: usize, seed: u64) -> usize {
+        let values = points::<F>(n, d, seed);
+        let samples = Samples { values: &values, n_features: d, weights: None };
+        let moments = Moments::of(&samples).unwrap();
+        let start: Vec<F> =
+            values[..k * d].iter().zip(moments.mean.iter().cycle()).map(|(x, mean)| *x - *mean).collect();
+        let rules = |max_iter| Rules { max_iter, tolerance: 0.0, spherical: false };
+        let mut used = 0;
+        for max_iter in [5, 30, 300] {
+            let mut plain = Lloyd::new(samples, &moments, k);
+            plain.bounds = None;
+            let want = plain.run(start.clone(), rules(max_iter));
+            let mut lloyd = Lloyd::new(samples, &moments, k);
+            let got = lloyd.run(start.clone(), rules(max_iter));
+            assert_eq!(got.labels, want.labels, "n = {n}, d = {d}, k = {k}, seed {seed}");
+            assert_eq!((got.centers, got.n_iter), (want.centers, want.n_iter));
+            assert_eq!((got.history, got.inertia), (want.history, want.inertia));
+            let searched: usize = lloyd.shards.iter().map(|shard| shard.searched).sum();
+            used += usize::from(searched < n && lloyd.bounds.as_ref().is_some_and(Bounds::is_active));
+        }
+        used
+    }
+
+    #[test]
+    fn bounds_change_no_bit_of_a_run() {
+        let mut used = 0;
+        for seed in 0..8 {
+            used += with_and_without::<f32>(700, 2, 17, seed);
+            used += with_and_without::<f32>(900, 9, 40, seed);
+            used += with_and_without::<f64>(700, 3, 25, seed);
+            used += with_and_without::<f64>(600, 16, 16, seed);
+        }
+        assert!(used >= 40, "the bounds were in use at the end of only {used} of 96 runs");
     }
 }

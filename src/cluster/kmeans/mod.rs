@@ -1,11 +1,15 @@
 //! k-means: points grouped around the means of their groups.
 //!
 //! The folder by its questions: what can be set and asked ([`KMeans`]), where the centers start (`init`,
-//! `plus_plus`), how they move (`lloyd`, `sums`, `relocation`), and which center is the nearest (`nearest`).
+//! `plus_plus`,
+//! `trials`), how they move (`lloyd`, `bounds`, `sums`, `relocation`), and which center is the nearest (`nearest`,
+//! `group`, `search`).
 
 mod answers;
+mod bounds;
 pub(crate) mod distance;
 pub(crate) mod fitted;
+mod group;
 pub(crate) mod init;
 pub(crate) mod lloyd;
 pub(crate) mod nearest;
@@ -14,7 +18,9 @@ mod record;
 mod relocation;
 pub(crate) mod report;
 pub(crate) mod samples;
+mod search;
 mod sums;
+mod trials;
 
 pub use init::{InitFunction, KMeansInit};
 pub use plus_plus::kmeans_plusplus;

@@ -1,18 +1,13 @@
 //! Greedy k-means++: each center is drawn among the rows with a probability that grows with the squared distance
 //! to the centers so far, and of several such draws the one is kept that leaves the least inertia.
 
-//!
-//! A row whose nearest center lies less than half as far as that center from a new one cannot be nearer to the
-//! new one (the triangle inequality), and is passed over (Raff, Exact acceleration of k-means++, 2021,
-//! arXiv:2105.02936).
-
 use super::check_counts;
 use super::distance::squared_distance;
-use super::nearest::{Instructions, instructions, multiply_add};
 use super::samples::{Samples, elements, in_range, in_rows};
+use super::trials::Candidates;
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::parallel::{for_each, zip_chunks};
+use crate::parallel::zip_chunks;
 use crate::rng::Rng;
 use crate::simd::vectorize;
 use crate::validate;
@@ -63,35 +58,23 @@ pub fn kmeans_plusplus<F: Float>(
 }
 
 /// Rows whose distances one piece of work keeps up to date.
-const PIECE: usize = 1024;
-
-/// Candidates that are compared with a row at once.
-const LANES: usize = 8;
-
-/// Rows that meet the candidates at once.
-const ROWS: usize = 4;
-
-/// Rows among which those to pass over are sought at once.
-const BLOCK: usize = 64;
-
-/// Features from which on a distance costs more than finding out whether it is needed.
-const WORTH_SKIPPING: usize = 12;
+pub(super) const PIECE: usize = 1024;
 
 /// A piece of the rows, and what it adds to the sums over all of them.
 #[derive(Debug)]
-struct Piece {
-    first_row: usize,
+pub(super) struct Piece {
+    pub(super) first_row: usize,
     /// Σ w·D over the rows, D the squared distance to the nearest center so far.
     potential: f64,
     /// What that sum would be with each of the candidates.
-    candidates: Vec<f64>,
+    pub(super) candidates: Vec<f64>,
 }
 
 /// A row's nearest center so far.
 #[derive(Debug, Clone, Copy)]
-struct Closest<F> {
-    distance: F,
-    center: u32,
+pub(super) struct Closest<F> {
+    pub(super) distance: F,
+    pub(super) center: u32,
 }
 
 /// The rows chosen as centers.
@@ -105,15 +88,16 @@ pub(crate) fn choose<F: Float>(
 ) -> Vec<usize> {
     let n = samples.n_samples();
     let mut closest = vec![Closest { distance: F::infinity(), center: 0 }; n];
-    let n_lanes = n_trials.next_multiple_of(LANES);
+    let mut candidates = Candidates::new(samples.n_features, n_trials);
     let mut pieces: Vec<_> = (0..n)
         .step_by(PIECE)
-        .map(|first_row| Piece { first_row, potential: 0.0, candidates: vec![0.0; n_lanes] })
+        .map(|first_row| Piece { first_row, potential: 0.0, candidates: vec![0.0; candidates.n_lanes()] })
         .collect();
     let mut chosen = vec![by_weight(samples, draw())];
-    let mut candidates = Candidates::new(samples.n_features, n_lanes);
+    // To the first center every row is nearer than to none.
+    let (mut nearer, mut noted) = (vec![1; n], 1);
     while chosen.len() < n_clusters {
-        draw_near(samples, &chosen, &mut pieces, &mut closest);
+        draw_near(samples, &chosen, &mut pieces, &mut closest, (&nearer, noted));
         let potential: f64 = pieces.iter().map(|piece| piece.potential).sum();
         candidates.rows.clear();
         for _ in 0..n_trials {
@@ -124,8 +108,10 @@ pub(crate) fn choose<F: Float>(
             candidates.rows.push(row);
         }
         candidates.pack(samples, &chosen);
-        candidates.compare(samples, &mut pieces, &closest);
-        chosen.push(candidates.rows[best_trial(&pieces, n_trials)]);
+        candidates.compare(samples, &mut pieces, &closest, &mut nearer);
+        let best = best_trial(&pieces, n_trials);
+        chosen.push(candidates.rows[best]);
+        noted = candidates.bit(best);
     }
     chosen
 }
@@ -173,26 +159,25 @@ fn pass(indices: std::ops::Range<usize>, target: f64, mass: impl Fn(usize) -> f6
     last
 }
 
-/// Takes the last center into the closest distances.
+/// Takes the last center into the closest distances of the rows that `nearer` names by a bit of `noted`.
 fn draw_near<F: Float>(
     samples: &Samples<'_, F>,
     chosen: &[usize],
     pieces: &mut [Piece],
     closest: &mut [Closest<F>],
+    (nearer, noted): (&[u32], u32),
 ) {
     let Some((&last, earlier)) = chosen.split_last() else { return };
     let center = samples.row(last);
-    // A quarter of the squared distance to each earlier center: rows nearer to theirs than that stay.
-    let near: Vec<F> = earlier.iter().map(|&row| quarter(samples.row(row), center)).collect();
-    let always = samples.n_features < WORTH_SKIPPING || earlier.is_empty();
     zip_chunks(samples.values.len(), pieces, closest, PIECE, |piece, closest| {
         let part = samples.part(piece.first_row, closest.len());
+        let nearer = &nearer[piece.first_row..][..closest.len()];
         piece.potential = vectorize(
             #[inline(always)]
             || {
                 let mut potential = 0.0;
-                for (row, closest) in closest.iter_mut().enumerate() {
-                    if always || closest.distance > near[closest.center as usize] {
+                for (row, (closest, nearer)) in closest.iter_mut().zip(nearer).enumerate() {
+                    if nearer & noted != 0 {
                         let distance = squared_distance(part.row(row), center);
                         if distance < closest.distance {
                             *closest = Closest { distance, center: earlier.len() as u32 };
@@ -204,139 +189,6 @@ fn draw_near<F: Float>(
             },
         );
     });
-}
-
-fn quarter<F: Float>(a: &[F], b: &[F]) -> F {
-    F::of(0.25) * squared_distance(a, b)
-}
-
-/// The candidates for the next center.
-#[derive(Debug)]
-struct Candidates<F> {
-    rows: Vec<usize>,
-    /// For each eight of them a line of their values of each feature.
-    lines: Vec<F>,
-    n_lanes: usize,
-    /// For each center a quarter of the squared distance to the nearest candidate.
-    near: Vec<F>,
-}
-
-impl<F: Float> Candidates<F> {
-    fn new(n_features: usize, n_lanes: usize) -> Self {
-        Self {
-            rows: Vec::with_capacity(n_lanes),
-            lines: vec![F::zero(); n_features * n_lanes],
-            n_lanes,
-            near: Vec::new(),
-        }
-    }
-
-    fn pack(&mut self, samples: &Samples<'_, F>, chosen: &[usize]) {
-        let d = samples.n_features;
-        for lane in 0..self.n_lanes {
-            // Lanes to spare repeat the first candidate.
-            let candidate = samples.row(self.rows.get(lane).copied().unwrap_or(self.rows[0]));
-            let lines = self.lines[lane / LANES * LANES * d..].iter_mut();
-            lines.skip(lane % LANES).step_by(LANES).zip(candidate).for_each(|(line, x)| *line = *x);
-        }
-        self.near.clear();
-        if d >= WORTH_SKIPPING {
-            let nearest = |&center: &usize| {
-                let quarters = self.rows.iter().map(|&row| quarter(samples.row(row), samples.row(center)));
-                quarters.fold(F::infinity(), |a, b| if b < a { b } else { a })
-            };
-            self.near.extend(chosen.iter().map(nearest));
-        }
-    }
-
-    /// The sums that each candidate would leave.
-    fn compare(&self, samples: &Samples<'_, F>, pieces: &mut [Piece], closest: &[Closest<F>]) {
-        let operations = samples.values.len().saturating_mul(self.n_lanes);
-        for_each(operations, pieces, |piece| {
-            let n_rows = PIECE.min(closest.len() - piece.first_row);
-            let part = samples.part(piece.first_row, n_rows);
-            let closest = &closest[piece.first_row..][..n_rows];
-            piece.candidates.fill(0.0);
-            if instructions() == Instructions::Plain {
-                vectorize(
-                    #[inline(always)]
-                    || self.compare_piece::<false>(&part, &mut piece.candidates, closest),
-                );
-            } else {
-                vectorize(
-                    #[inline(always)]
-                    || self.compare_piece::<true>(&part, &mut piece.candidates, closest),
-                );
-            }
-        });
-    }
-
-    #[inline(always)]
-    fn compare_piece<const FUSED: bool>(
-        &self,
-        part: &Samples<'_, F>,
-        sums: &mut [f64],
-        closest: &[Closest<F>],
-    ) {
-        let d = part.n_features;
-        let mut active = [0; BLOCK + ROWS];
-        let mut settled = 0.0;
-        for first in (0..closest.len()).step_by(BLOCK) {
-            let mut count = 0;
-            for (row, closest) in closest.iter().enumerate().skip(first).take(BLOCK) {
-                let far = self.near.get(closest.center as usize).is_none_or(|near| closest.distance > *near);
-                active[count] = row;
-                count += usize::from(far);
-                settled += if far { 0.0 } else { part.weight(row) * closest.distance.as_f64() };
-            }
-            // Places to spare repeat the last row, without a weight.
-            let last = active[count.saturating_sub(1)];
-            active[count..count + ROWS].fill(last);
-            for (lines, sums) in self.lines.chunks_exact(LANES * d).zip(sums.as_chunks_mut::<LANES>().0) {
-                let lines = lines.as_chunks::<LANES>().0;
-                for place in (0..count).step_by(ROWS) {
-                    let rows: [usize; ROWS] = std::array::from_fn(
-                        #[inline(always)]
-                        |row| active[place + row],
-                    );
-                    let distances = distances::<F, FUSED>(part, rows, lines);
-                    for (index, distances) in distances.iter().enumerate() {
-                        let own = closest[rows[index]].distance;
-                        let weight = if place + index < count { part.weight(rows[index]) } else { 0.0 };
-                        for lane in 0..LANES {
-                            let less = if distances[lane] < own { distances[lane] } else { own };
-                            sums[lane] += weight * less.as_f64();
-                        }
-                    }
-                }
-            }
-        }
-        sums.iter_mut().for_each(|sum| *sum += settled);
-    }
-}
-
-/// The squared distances of a few rows to eight candidates.
-#[inline(always)]
-fn distances<F: Float, const FUSED: bool>(
-    part: &Samples<'_, F>,
-    rows: [usize; ROWS],
-    lines: &[[F; LANES]],
-) -> [[F; LANES]; ROWS] {
-    let d = lines.len();
-    let [a, b, c, e] = rows;
-    let (a, b, c, e) = (&part.row(a)[..d], &part.row(b)[..d], &part.row(c)[..d], &part.row(e)[..d]);
-    let mut distances = [[F::zero(); LANES]; ROWS];
-    for feature in 0..d {
-        let line = lines[feature];
-        let x = [a[feature], b[feature], c[feature], e[feature]];
-        for row in 0..ROWS {
-            for lane in 0..LANES {
-                let difference = x[row] - line[lane];
-                distances[row][lane] = multiply_add::<F, FUSED>(difference, difference, distances[row][lane]);
-            }
-        }
-    }
-    distances
 }
 
 /// The candidate that leaves the least, of equal ones the first.
@@ -463,6 +315,15 @@ mod tests {
                 assert_eq!(fast, plainly(&samples, 40, 9, &mut || b.uniform()), "d = {d}");
             }
         }
+    }
+
+    #[test]
+    fn more_trials_than_are_noted_make_the_plain_choice_too() {
+        let x = noise(300, 5);
+        let samples = Samples { values: &x, n_features: 5, weights: None };
+        let (mut a, mut b) = (Rng::new(4, Purpose::Clustering, 0), Rng::new(4, Purpose::Clustering, 0));
+        let fast = choose(&samples, 12, 41, &mut || a.uniform());
+        assert_eq!(fast, plainly(&samples, 12, 41, &mut || b.uniform()));
     }
 
     #[test]

@@ -48,6 +48,17 @@ impl Sums {
     #[inline(always)]
     pub(crate) fn add_rows<F: Float>(&mut self, samples: &Samples<'_, F>, mean: &[F], labels: &[u32]) {
         let (d, width) = (self.n_features, self.n_features + 1);
+        if samples.weights.is_none() {
+            for (x, &label) in samples.values.chunks_exact(d).zip(labels) {
+                let line = &mut self.lines[label as usize * width..][..width];
+                let (sums, total) = line.split_at_mut(d);
+                total[0] += 1.0;
+                for ((sum, x), mean) in sums.iter_mut().zip(x).zip(mean) {
+                    *sum += (*x - *mean).as_f64();
+                }
+            }
+            return;
+        }
         for (row, (x, &label)) in samples.values.chunks_exact(d).zip(labels).enumerate() {
             add_point(&mut self.lines[label as usize * width..][..width], x, mean, samples.weight(row));
         }

@@ -1,110 +1,50 @@
 //! What may happen between the steps of a training run.
 
+mod checkpoint;
+mod csv_logger;
+mod early_stopping;
+mod json_logger;
+mod lambda_callback;
+mod learning_rate_scheduler;
+mod log_file;
+mod monitor;
+#[cfg(feature = "progress")]
+mod progress_bar;
+mod reduce_lr_on_plateau;
+#[cfg(test)]
+mod replay;
+mod run;
+mod stop_token;
+
+pub use checkpoint::{CallbackState, Checkpoint};
+pub(crate) use checkpoint::{Numbers, Position, Rate};
+pub use csv_logger::CsvLogger;
+pub use early_stopping::EarlyStopping;
+pub use json_logger::JsonLogger;
+pub use lambda_callback::LambdaCallback;
+pub use learning_rate_scheduler::LearningRateScheduler;
+pub(crate) use monitor::Monitor;
+#[cfg(feature = "progress")]
+#[cfg_attr(docsrs, doc(cfg(feature = "progress")))]
+pub use progress_bar::ProgressBar;
+pub use reduce_lr_on_plateau::ReduceLrOnPlateau;
+pub use run::Run;
+pub(crate) use run::{Ending, Progress};
+pub use stop_token::StopToken;
+
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::nn::history::Logs;
 use crate::nn::model::Model;
 use crate::nn::optimizer::LearningRate;
 use std::fmt;
 
-/// The view of a training run that a callback is handed.
-pub struct Run<'a, F> {
-    pub(crate) model: &'a mut Model<F>,
-    pub(crate) progress: &'a mut Progress,
-}
-
-/// Where a training run stands.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Progress {
-    pub(crate) epoch: usize,
-    pub(crate) epochs: usize,
-    pub(crate) batch: usize,
-    pub(crate) batches: usize,
-    pub(crate) logs: Logs,
-    /// The names that the logs of an epoch's end will have.
-    pub(crate) names: Vec<String>,
-    pub(crate) stop: Option<String>,
-}
-
-impl<F: Float> Run<'_, F> {
-    /// The epoch, counted from 0 (from `initial_epoch` where one is set).
-    #[must_use]
-    pub fn epoch(&self) -> usize {
-        self.progress.epoch
-    }
-
-    /// The epoch to stop before, as asked for.
-    #[must_use]
-    pub fn epochs(&self) -> usize {
-        self.progress.epochs
-    }
-
-    /// The batch within the epoch, counted from 0.
-    #[must_use]
-    pub fn batch(&self) -> usize {
-        self.progress.batch
-    }
-
-    /// How many batches an epoch has.
-    #[must_use]
-    pub fn batches(&self) -> usize {
-        self.progress.batches
-    }
-
-    /// The numbers so far: at a batch's end the running means of the epoch, at an epoch's end those of the
-    /// epoch with the validation's.
-    #[must_use]
-    pub fn logs(&self) -> &Logs {
-        &self.progress.logs
-    }
-
-    /// The names that the logs have at an epoch's end.
-    #[must_use]
-    pub fn names(&self) -> &[String] {
-        &self.progress.names
-    }
-
-    /// The model as it stands.
-    #[must_use]
-    pub fn model(&self) -> &Model<F> {
-        self.model
-    }
-
-    /// The model, to be changed: its weights, say.
-    pub fn model_mut(&mut self) -> &mut Model<F> {
-        self.model
-    }
-
-    /// The learning rate of the next step.
-    #[must_use]
-    pub fn learning_rate(&self) -> f64 {
-        self.model.learning_rate()
-    }
-
-    /// Sets the learning rate from the next step on.
-    ///
-    /// # Errors
-    /// A rate that is negative or not finite, or a model whose rate follows a schedule.
-    pub fn set_learning_rate(&mut self, rate: f64) -> Result<()> {
-        self.model.set_learning_rate(rate)
-    }
-
-    /// Ends the run after this batch or epoch; the history tells the reason.
-    pub fn stop(&mut self, reason: impl Into<String>) {
-        self.progress.stop.get_or_insert(reason.into());
-    }
-}
-
-impl<F> fmt::Debug for Run<'_, F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Run").field("progress", &self.progress).finish_non_exhaustive()
-    }
-}
-
 /// Something that is told what happens during a training run, and may act on it.
 ///
 /// Every hook does nothing by default. An error from a hook ends the run with that error; the model keeps the
-/// weights of the last whole batch.
+/// weights of the last whole batch. A panic goes through to the caller of `fit`, and leaves the model as sound.
+///
+/// A callback that remembers something from epoch to epoch returns it from [`state`](Self::state) and takes it back
+/// in [`load_state`](Self::load_state), so that a run that is resumed from a checkpoint goes on as it would have.
 ///
 /// # Examples
 /// ```
@@ -180,6 +120,34 @@ pub trait Callback<F: Float> {
         let _ = run;
         Ok(())
     }
+
+    /// After a batch or an epoch at which some callback has called [`Run::request_checkpoint`], and after every
+    /// callback was told of that batch or epoch.
+    ///
+    /// # Errors
+    /// As [`on_epoch_begin`](Self::on_epoch_begin).
+    fn on_checkpoint(&mut self, checkpoint: &Checkpoint<F>) -> Result<()> {
+        let _ = checkpoint;
+        Ok(())
+    }
+
+    /// What the callback remembers at this moment; nothing by default.
+    ///
+    /// # Errors
+    /// What cannot be written down.
+    fn state(&self) -> Result<CallbackState<F>> {
+        Ok(CallbackState::default())
+    }
+
+    /// Takes back what [`state`](Self::state) has returned, in a run that is resumed; called after
+    /// [`on_train_begin`](Self::on_train_begin).
+    ///
+    /// # Errors
+    /// A state of another callback.
+    fn load_state(&mut self, state: CallbackState<F>) -> Result<()> {
+        let _ = state;
+        Ok(())
+    }
 }
 
 impl<F: Float, C: Callback<F> + ?Sized> Callback<F> for &mut C {
@@ -201,6 +169,18 @@ impl<F: Float, C: Callback<F> + ?Sized> Callback<F> for &mut C {
 
     fn on_train_end(&mut self, run: &mut Run<'_, F>) -> Result<()> {
         (**self).on_train_end(run)
+    }
+
+    fn on_checkpoint(&mut self, checkpoint: &Checkpoint<F>) -> Result<()> {
+        (**self).on_checkpoint(checkpoint)
+    }
+
+    fn state(&self) -> Result<CallbackState<F>> {
+        (**self).state()
+    }
+
+    fn load_state(&mut self, state: CallbackState<F>) -> Result<()> {
+        (**self).load_state(state)
     }
 }
 

@@ -29,7 +29,7 @@ use std::sync::Arc;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct AnyLoss<F>(Arc<dyn Loss<F>>);
 
 impl<F: Float> AnyLoss<F> {
@@ -93,5 +93,11 @@ impl<F: Float> Loss<F> for AnyLoss<F> {
 
     fn config(&self) -> Option<Config> {
         self.0.config()
+    }
+}
+/// As the one within: it is saved as that one, which a file compares by its text.
+impl<F> std::fmt::Debug for AnyLoss<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Debug::fmt(&self.0, f)
     }
 }

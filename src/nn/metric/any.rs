@@ -25,7 +25,7 @@ use std::sync::Arc;
 /// assert_eq!((metric.kind(), metric.name()), ("mean_absolute_error", "mae".to_string()));
 /// # Ok::<(), Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct AnyMetric<F> {
     metric: Arc<dyn Metric<F>>,
     name: Option<String>,
@@ -122,5 +122,14 @@ impl<F: Float> Metric<F> for AnyMetric<F> {
 
     fn config(&self) -> Option<Config> {
         self.metric.config()
+    }
+}
+/// As the one within, as which it is saved, which a file compares by its text; a weighted one would not come back.
+impl<F> std::fmt::Debug for AnyMetric<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.weighted {
+            return f.debug_struct("AnyMetric").field("metric", &self.metric).finish_non_exhaustive();
+        }
+        std::fmt::Debug::fmt(&self.metric, f)
     }
 }

@@ -3,13 +3,17 @@
 mod answer;
 mod data;
 mod estimate;
+mod feed;
 mod fit;
 mod last_good;
+mod resume;
 mod scores;
+mod session;
 mod summary;
 mod trainer;
 mod weights;
 
+pub use feed::Batch;
 pub use summary::Summary;
 pub use weights::Weight;
 

@@ -36,6 +36,23 @@ impl<F: Float> Scores<F> {
         self.totals.iter_mut().for_each(|totals| totals.fill(0.0));
     }
 
+    /// Every sum, for a checkpoint.
+    pub(crate) fn sums(&self) -> Vec<f64> {
+        [self.loss, self.count].into_iter().chain(self.totals.iter().flatten().copied()).collect()
+    }
+
+    /// Goes on from sums of a checkpoint; false, and nothing is changed, where there are more or fewer of them.
+    pub(crate) fn set_sums(&mut self, sums: &[f64]) -> bool {
+        let len = 2 + self.totals.iter().map(Vec::len).sum::<usize>();
+        let [loss, count, totals @ ..] = sums else { return false };
+        if sums.len() != len {
+            return false;
+        }
+        (self.loss, self.count) = (*loss, *count);
+        self.totals.iter_mut().flatten().zip(totals).for_each(|(slot, total)| *slot = *total);
+        true
+    }
+
     pub(crate) fn has_metrics(&self) -> bool {
         !self.metrics.is_empty()
     }

@@ -31,7 +31,7 @@ use std::sync::Arc;
 pub type AnyOptimizer<F> = Tuned<AnyRule<F>>;
 
 /// The update rule of an [`AnyOptimizer`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct AnyRule<F>(Arc<dyn Optimizer<F>>);
 
 impl<F: Float> Optimizer<F> for AnyRule<F> {
@@ -101,5 +101,11 @@ impl<F: Float> FromStr for AnyOptimizer<F> {
             "adafactor" => Adafactor::default().any(),
             _ => return Err(Error::unknown_name("optimizer", name, NAMES)),
         })
+    }
+}
+/// As the one within: it is saved as that one, which a file compares by its text.
+impl<F> std::fmt::Debug for AnyRule<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Debug::fmt(&self.0, f)
     }
 }

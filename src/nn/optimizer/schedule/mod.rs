@@ -48,6 +48,8 @@ pub enum LearningRate {
     CosineDecay(CosineDecay),
     /// Half a cosine wave, again and again.
     CosineDecayRestarts(CosineDecayRestarts),
+    /// Another one, multiplied by a factor.
+    Scaled(Box<LearningRate>, f64),
     /// Any function of the step; it is not part of a model's file.
     #[serde(skip)]
     Function(RateFunction),
@@ -82,6 +84,7 @@ impl LearningRate {
             Self::PiecewiseConstantDecay(schedule) => schedule.at(step),
             Self::CosineDecay(schedule) => schedule.at(step),
             Self::CosineDecayRestarts(schedule) => schedule.at(step),
+            Self::Scaled(rate, factor) => rate.at(step) * factor,
             Self::Function(function) => (function.0)(step),
         }
     }
@@ -105,8 +108,27 @@ impl LearningRate {
             Self::PiecewiseConstantDecay(schedule) => schedule.validate(owner),
             Self::CosineDecay(schedule) => schedule.validate(owner),
             Self::CosineDecayRestarts(schedule) => schedule.validate(owner),
+            Self::Scaled(rate, factor) => {
+                at_least_zero(owner, "factor of the learning rate", *factor)?;
+                rate.validate(owner)
+            }
             Self::Function(function) => at_least_zero(owner, "learning_rate", (function.0)(0)),
         }
+    }
+
+    /// The same, multiplied by a factor at every step.
+    #[must_use]
+    pub fn scaled(self, factor: f64) -> Self {
+        match self {
+            Self::Constant(rate) => Self::Constant(rate * factor),
+            Self::Scaled(rate, earlier) => Self::Scaled(rate, earlier * factor),
+            schedule => Self::Scaled(Box::new(schedule), factor),
+        }
+    }
+
+    /// What a schedule is multiplied by; 1 where it is not.
+    pub(crate) fn factor(&self) -> f64 {
+        if let Self::Scaled(_, factor) = self { *factor } else { 1.0 }
     }
 }
 
@@ -250,6 +272,18 @@ mod tests {
         assert!(!rate.is_constant() && LearningRate::from(0.1).is_constant());
         assert!(serde_json::to_string(&rate).is_err());
         assert_eq!(rate.clone(), rate);
+    }
+
+    #[test]
+    fn a_scaled_rate_is_a_multiple_at_every_step() {
+        assert_eq!(LearningRate::from(0.5).scaled(0.5), LearningRate::Constant(0.25));
+        let schedule = LearningRate::from(PiecewiseConstantDecay::new([10], [1.0, 0.5]));
+        let halved_twice = schedule.clone().scaled(0.5).scaled(0.5);
+        assert_eq!([0, 11].map(|step| halved_twice.at(step)), [0.25, 0.125]);
+        assert_eq!((halved_twice.factor(), schedule.factor()), (0.25, 1.0));
+        let text = serde_json::to_string(&halved_twice).unwrap();
+        assert_eq!(serde_json::from_str::<LearningRate>(&text).unwrap(), halved_twice);
+        assert!(schedule.scaled(-1.0).validate("adam").unwrap_err().to_string().contains("is -1"));
     }
 
     #[test]

@@ -1,0 +1,64 @@
+//! What callbacks cost: the same training run without any, with those of Keras that everybody uses, and with a closure
+//! at each batch; in microseconds a step, and as a ratio to the run without.
+
+#![allow(missing_docs, clippy::expect_used, reason = "a bench")]
+
+use axonal::ndarray::{Array1, Array2};
+use axonal::prelude::*;
+use std::time::Instant;
+
+const ROWS: usize = 10_000;
+const BATCH: usize = 32;
+
+fn options<'a>() -> FitOptions<'a, f32> {
+    FitOptions::new().epochs(2).batch_size(BATCH)
+}
+
+fn main() -> Result<()> {
+    let rounds = if std::env::args().any(|argument| argument == "--quick") { 5 } else { 25 };
+    let x = Array2::from_shape_fn((ROWS, 20), |(i, j)| ((i * 31 + j * 17) % 97) as f32 / 48.5 - 1.0);
+    let y = Array1::from_shape_fn(ROWS, |i| (i % 2) as f32);
+    let log = std::env::temp_dir().join(format!("axonal-bench-callbacks-{}.csv", std::process::id()));
+    let mut seconds = [const { Vec::new() }; 4];
+    // The variants take turns, so that a slow moment of the machine meets all of them.
+    for _ in 0..rounds {
+        for (variant, seconds) in seconds.iter_mut().enumerate() {
+            let mut seen = 0.0;
+            let mut model = Sequential::new(20)
+                .add(Dense::new(64).activation(Activation::Relu))
+                .add(Dense::new(32).activation(Activation::Relu))
+                .add(Dense::new(1).activation(Activation::Sigmoid))
+                .compile(Adam::default(), BinaryCrossentropy::default())?;
+            let stopping = EarlyStopping::new("loss").patience(9).restore_best_weights(true);
+            let options = match variant {
+                0 => options(),
+                1 => options().stop_token(&StopToken::new()),
+                2 => options()
+                    .callback(stopping)
+                    .callback(ReduceLrOnPlateau::new("loss"))
+                    .callback(CsvLogger::new(&log)),
+                _ => options().callback(LambdaCallback::new().on_batch_end(|run| {
+                    seen += run.logs().get("loss").unwrap_or_default();
+                    Ok(())
+                })),
+            };
+            let begun = Instant::now();
+            model.fit_with(&x, &y, options)?;
+            seconds.push(begun.elapsed().as_secs_f64());
+        }
+    }
+    let _ = std::fs::remove_file(&log);
+    let steps = (2 * ROWS.div_ceil(BATCH)) as f64;
+    let names = ["no callbacks", "a stop token", "three of Keras's", "a closure each batch"];
+    let median = |values: &mut Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        1e6 * values[values.len() / 2] / steps
+    };
+    let [first, ..] = &mut seconds;
+    let plain = median(first);
+    for (name, seconds) in names.iter().zip(&mut seconds) {
+        let step = median(seconds);
+        println!("{name:22} {step:8.2} us a step, ratio {:.3}", step / plain);
+    }
+    Ok(())
+}

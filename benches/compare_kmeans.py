@@ -1,0 +1,116 @@
+"""k-means beside scikit-learn (and faiss, where it is installed): the same rows, centers and iterations.
+
+Build the bench first, then give this program the bench and a Python that has scikit-learn runs it:
+
+    cargo bench --bench kmeans --no-run
+    python benches/compare_kmeans.py target/release/deps/kmeans-<hash> [--threads 1 2] [--only 100000x64x100]
+
+Every measurement is a process of its own, bound to as many processors as it has threads; the three take turns, so
+that a busy spell of the machine meets all of them. Printed are the shortest times, and the ratios peer / axonal.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+SIZES = ["1797x64x10", "500000x3x20", "100000x16x100", "1000000x16x64", "100000x64x100", "100000x128x256",
+         "60000x784x10", "20000x128x1000"]
+
+
+def rows(size):
+    """Blobs that overlap, with a tenth of noise; scikit-learn's digits for 1797 x 64."""
+    import numpy as np
+    n, d, k = map(int, size.split("x"))
+    if (n, d) == (1797, 64):
+        from sklearn.datasets import load_digits
+        return np.ascontiguousarray(load_digits().data, np.float32)
+    random = np.random.Generator(np.random.PCG64(11))
+    centers = random.normal(0, 3, (k, d)).astype(np.float32)
+    x = centers[random.integers(0, k, n)] + random.normal(0, 1.5, (n, d)).astype(np.float32)
+    x[random.permutation(n)[: n // 10]] = random.uniform(-8, 8, (n // 10, d)).astype(np.float32)
+    return np.ascontiguousarray(x, np.float32)
+
+
+def shortest(runs, work):
+    best = float("inf")
+    for _ in range(runs):
+        begun = time.perf_counter()
+        result = work()
+        best = min(best, time.perf_counter() - begun)
+    return best, result
+
+
+def peer(name, path, size, threads):
+    """What a process of this program with `--peer` prints: its times."""
+    import numpy as np
+    n, d, k = map(int, size.split("x"))
+    x = np.fromfile(path, np.float32).reshape(n, d)
+    runs = 30 if n < 10_000 else 3
+    if name == "faiss":
+        import faiss
+        faiss.omp_set_num_threads(threads)
+        model = faiss.Kmeans(d, k, niter=20, max_points_per_centroid=n, min_points_per_centroid=1)
+        fit, _ = shortest(runs, lambda: model.train(x, init_centroids=x[:k].copy()))
+        return {"fit": fit / 20, "predict": shortest(runs, lambda: model.index.search(x, 1))[0]}
+    from sklearn.cluster import KMeans, kmeans_plusplus
+    model = KMeans(k, init=x[:k].copy(), n_init=1, max_iter=20, tol=0)
+    fit, _ = shortest(runs, lambda: model.fit(x))
+    return {"fit": fit / model.n_iter_, "n_iter": int(model.n_iter_), "inertia": float(model.inertia_),
+            "k-means++": shortest(1, lambda: kmeans_plusplus(x, k, random_state=0))[0],
+            "predict": shortest(runs, lambda: model.predict(x))[0]}
+
+
+def run(command, threads):
+    environment = dict(os.environ, RAYON_NUM_THREADS=str(threads), OMP_NUM_THREADS=str(threads),
+                       OPENBLAS_NUM_THREADS=str(threads))
+    command = ["taskset", "-c", ",".join(map(str, range(threads)))] + command
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    return json.loads(done.stdout) if done.returncode == 0 else None
+
+
+def compare(bench, path, size, threads):
+    n, d, k = size.split("x")
+    own = run([bench, "--rows", path, n, d, k], threads)
+    if own is None:
+        sys.exit(f"{bench} failed")
+    ours = {"fit": own["lloyd_s"] / own["n_iter"], "k-means++": own["kmeans_plusplus_s"], "predict": own["predict_s"]}
+    print(f"{size:>16} {threads} thread(s): {1e3 * own['lloyd_s']:.2f} ms for {own['n_iter']} iterations, "
+          f"{own['gflops']:.0f} GFLOP/s, one row {1e9 * own['predict_one_row_s']:.0f} ns, "
+          f"{own['bytes_beyond_x'] / int(n):.0f} bytes a row beyond x")
+    for name in ("sklearn", "faiss"):
+        theirs = run([sys.executable, __file__, bench, "--peer", name, path, size, str(threads)], threads)
+        if theirs is None:
+            continue
+        ratios = [f"{what} {theirs[what] / seconds:.2f}" for what, seconds in ours.items() if what in theirs]
+        note = ""
+        if theirs.get("n_iter", own["n_iter"]) != own["n_iter"]:
+            note = f" (per iteration: n_iter {theirs['n_iter']} there)"
+        print(f"{'':16} {name} / axonal: " + ", ".join(ratios) + note, flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bench")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--only", nargs="+", default=SIZES, metavar="NxDxK")
+    parser.add_argument("--peer", nargs=4, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.peer:
+        name, path, size, threads = arguments.peer
+        print(json.dumps(peer(name, path, size, int(threads))))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for size in arguments.only:
+            path = str(Path(folder, size))
+            rows(size).tofile(path)
+            for threads in arguments.threads:
+                compare(str(Path(arguments.bench).resolve()), path, size, threads)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+//! Rows side by side: groups of them, one row a lane, as the search reads them.
+
+#![allow(unsafe_code, reason = "squares of rows are turned through pointers")]
+
+use crate::float::Float;
+use crate::simd::{Lanes, Wide};
+
+/// A thread's room for the rows that it searches centers for.
+#[derive(Debug, Clone)]
+pub(crate) struct Room<F> {
+    /// Rows of a group.
+    pub(super) lanes: usize,
+    /// For each group its features less their mean, for each feature a line of its lanes.
+    pub(super) features: Vec<F>,
+    /// For each row the smallest score so far, and whose it is.
+    pub(super) smallest: Vec<F>,
+    pub(super) nearest: Vec<F>,
+}
+
+impl<F: Float> Room<F> {
+    /// Room for so many rows, rounded up to whole groups.
+    pub(super) fn new(lanes: usize, n_rows: usize, n_features: usize) -> Self {
+        let rows = n_rows.next_multiple_of(lanes);
+        Self {
+            lanes,
+            features: vec![F::zero(); rows * n_features],
+            smallest: vec![F::zero(); rows],
+            nearest: vec![F::zero(); rows],
+        }
+    }
+
+    /// How many rows fit.
+    pub(crate) fn rows(&self) -> usize {
+        self.smallest.len()
+    }
+
+    /// Takes over rows, and the mean from them. Lanes without a row keep what they had. Answers how many places
+    /// the groups with a row have.
+    pub(super) fn load(&mut self, rows: &[F], mean: &[F]) -> usize {
+        let d = mean.len();
+        let groups = (rows.len() / d).div_ceil(self.lanes);
+        F::run_wide(Turn {
+            rows,
+            mean,
+            lanes: self.lanes,
+            groups: &mut self.features[..groups * self.lanes * d],
+        });
+        groups * self.lanes
+    }
+}
+
+/// Rows to be turned into groups, less their mean.
+struct Turn<'a, F> {
+    rows: &'a [F],
+    mean: &'a [F],
+    lanes: usize,
+    groups: &'a mut [F],
+}
+
+impl<F: Float> Wide<F> for Turn<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Lanes<F>>(self, simd: S) {
+        let width = self.lanes * self.mean.len();
+        for (rows, group) in self.rows.chunks(width).zip(self.groups.chunks_exact_mut(width)) {
+            if rows.len() == width {
+                turn(simd, rows, self.mean, self.lanes, group);
+            } else {
+                turn_features(rows, self.mean, 0, self.lanes, group);
+            }
+        }
+    }
+}
+
+/// Turns as many rows as there are lanes.
+#[inline(always)]
+fn turn<F: Float, S: Lanes<F>>(simd: S, rows: &[F], mean: &[F], lanes: usize, group: &mut [F]) {
+    let d = mean.len();
+    assert!(rows.len() == lanes * d && group.len() == lanes * d && lanes.is_multiple_of(S::SIDE));
+    let squares = d - d % S::SIDE;
+    for feature in (0..squares).step_by(S::SIDE) {
+        for lane in (0..lanes).step_by(S::SIDE) {
+            // SAFETY: the lengths were compared above: from this row and this feature on there are as many as the
+            // side of a square in `rows` (lanes, d), in `group` (d, lanes) and, of features, in `mean`. The
+            // instruction set is the one that `simd` names.
+            unsafe {
+                let from = (rows.as_ptr().add(lane * d + feature), d);
+                let to = (group.as_mut_ptr().add(feature * lanes + lane), lanes);
+                simd.transpose(from, mean.as_ptr().add(feature), to);
+            }
+        }
+    }
+    turn_features(rows, mean, squares, lanes, group);
+}
+
+/// Turns the features from `first` on of up to as many rows as there are lanes.
+#[inline(always)]
+fn turn_features<F: Float>(rows: &[F], mean: &[F], first: usize, lanes: usize, group: &mut [F]) {
+    for (lane, row) in rows.chunks_exact(mean.len()).enumerate() {
+        let features = row.iter().zip(mean).enumerate().skip(first);
+        features.for_each(|(feature, (x, mean))| group[feature * lanes + lane] = *x - *mean);
+    }
+}

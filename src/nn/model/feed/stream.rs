@@ -1,0 +1,148 @@
+//! Batches of an iterator: files, generators, whatever does not fit into memory.
+
+use super::{Feed, Stepped};
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::nn::model::Model;
+use crate::nn::model::scores::Scores;
+use crate::nn::model::trainer::Trainer;
+use crate::nn::targets::Targets;
+use ndarray::{ArrayBase, ArrayViewD, Data, Dimension};
+
+/// What [`fit_batches`](crate::nn::Model::fit_batches) takes from an iterator: a pair of samples and their targets,
+/// or a `Result` of one, whose error ends the run.
+///
+/// # Examples
+/// ```
+/// use axonal::ndarray::{Array1, Array2};
+/// use axonal::nn::Batch;
+///
+/// fn takes(_: impl Batch<f32>) {}
+/// takes((Array2::<f32>::zeros((32, 4)), Array1::<u8>::zeros(32)));
+/// takes(axonal::Result::Ok((Array2::<f32>::zeros((32, 4)), vec![0_u8; 32])));
+/// ```
+pub trait Batch<F> {
+    /// Hands views of the samples and targets to `learn`.
+    ///
+    /// # Errors
+    /// The error of `learn`, or of the batch itself.
+    fn view<T>(self, learn: impl FnOnce(ArrayViewD<'_, F>, Targets<'_, F>) -> Result<T>) -> Result<T>;
+}
+
+impl<F, S: Data<Elem = F>, D: Dimension, Y> Batch<F> for (ArrayBase<S, D>, Y)
+where
+    for<'y> &'y Y: Into<Targets<'y, F>>,
+{
+    fn view<T>(self, learn: impl FnOnce(ArrayViewD<'_, F>, Targets<'_, F>) -> Result<T>) -> Result<T> {
+        learn(self.0.view().into_dyn(), (&self.1).into())
+    }
+}
+
+impl<F, B: Batch<F>> Batch<F> for Result<B> {
+    fn view<T>(self, learn: impl FnOnce(ArrayViewD<'_, F>, Targets<'_, F>) -> Result<T>) -> Result<T> {
+        self?.view(learn)
+    }
+}
+
+/// The batches of an iterator, each forgotten before the next is taken.
+pub(in crate::nn::model) struct Stream<'a, F, I> {
+    batches: I,
+    steps_per_epoch: Option<usize>,
+    class_weight: Option<&'a [(usize, f64)]>,
+    /// The buffers of a step; there from the first batch on, and made anew for a larger one.
+    trainer: Option<Trainer<F>>,
+    /// The sums of the epoch, until there is a trainer to keep them.
+    scores: Scores<F>,
+    exhausted: bool,
+}
+
+impl<'a, F: Float, I: Iterator<Item: Batch<F>>> Stream<'a, F, I> {
+    pub(in crate::nn::model) fn new(
+        model: &Model<F>,
+        batches: I,
+        steps_per_epoch: Option<usize>,
+        class_weight: Option<&'a [(usize, f64)]>,
+    ) -> Self {
+        let scores = Scores::new(model);
+        Self { batches, steps_per_epoch, class_weight, trainer: None, scores, exhausted: false }
+    }
+
+    fn next(&mut self) -> Option<I::Item> {
+        let batch = self.batches.next();
+        self.exhausted = batch.is_none();
+        batch
+    }
+
+    fn learn(
+        &mut self,
+        model: &mut Model<F>,
+        x: ArrayViewD<'_, F>,
+        y: Targets<'_, F>,
+        number: usize,
+    ) -> Result<Stepped> {
+        let names = ["x", "y", "sample_weight"].map(|name| format!("batch {}, {name}", number + 1));
+        let names = [names[0].as_str(), names[1].as_str(), names[2].as_str()];
+        let samples = model.samples(x, y, None, self.class_weight, names)?;
+        let n = samples.len();
+        if self.trainer.as_ref().is_none_or(|trainer| trainer.workspace.capacity() < n) {
+            let mut larger = Trainer::new(model, n, &samples)?;
+            std::mem::swap(&mut larger.scores, self.scores());
+            self.trainer = Some(larger);
+        }
+        let Some(trainer) = &mut self.trainer else { return Ok(None) };
+        trainer.gather_targets(&samples, 0..n, None);
+        Ok(Some(trainer.step(model, Some(samples.x.view()), n)))
+    }
+}
+
+impl<F: Float, I: Iterator<Item: Batch<F>>> Feed<F> for Stream<'_, F, I> {
+    fn batches(&self) -> usize {
+        self.steps_per_epoch.unwrap_or(match self.batches.size_hint() {
+            (least, Some(most)) if least == most => most,
+            _ => 0,
+        })
+    }
+
+    fn batch_size(&self) -> usize {
+        self.trainer.as_ref().map_or(0, |trainer| trainer.workspace.capacity())
+    }
+
+    fn identity(&self) -> String {
+        match self.steps_per_epoch {
+            Some(steps) => format!("{steps} batches of an iterator an epoch"),
+            None => "one pass over an iterator".into(),
+        }
+    }
+
+    fn scores(&mut self) -> &mut Scores<F> {
+        match &mut self.trainer {
+            Some(trainer) => &mut trainer.scores,
+            None => &mut self.scores,
+        }
+    }
+
+    fn begin_epoch(&mut self, _: &Model<F>, _: usize) {}
+
+    fn step(&mut self, model: &mut Model<F>, batch: usize) -> Result<Stepped> {
+        if self.steps_per_epoch.is_some_and(|steps| batch >= steps) {
+            return Ok(None);
+        }
+        let Some(next) = self.next() else { return Ok(None) };
+        next.view(|x, y| self.learn(model, x, y, batch))
+    }
+
+    fn skip(&mut self, taken: u64) -> Result<()> {
+        for _ in 0..taken {
+            let Some(batch) = self.next() else {
+                let problem = format!("it ended before the {taken} batches that are done already");
+                return Err(Error::Callback { name: "in a resumed run".into(), source: problem.into() });
+            };
+            batch.view(|_, _| Ok(()))?;
+        }
+        Ok(())
+    }
+
+    fn exhausted(&self) -> bool {
+        self.exhausted
+    }
+}

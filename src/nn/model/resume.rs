@@ -1,0 +1,110 @@
+//! Checkpoints of a run, and going on from them.
+
+use super::feed::Feed;
+use super::session::{Callbacks, Session};
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::nn::callback::{CallbackState, Checkpoint, Ending, Numbers, Rate};
+use crate::nn::model::Model;
+use crate::nn::optimizer::LearningRate;
+
+impl<F: Float, S: Feed<F>> Session<'_, F, S> {
+    /// Hands a checkpoint to every callback, where one has asked for it.
+    pub(super) fn hand_out_checkpoint(
+        &mut self,
+        model: &Model<F>,
+        callbacks: &mut Callbacks<'_, F>,
+    ) -> Result<()> {
+        if !std::mem::take(&mut self.progress.checkpoint_requested) {
+            return Ok(());
+        }
+        let checkpoint = self.checkpoint(model, callbacks)?;
+        let mut outcome = Ok(());
+        for callback in callbacks {
+            outcome = outcome.and(callback.on_checkpoint(&checkpoint));
+        }
+        outcome
+    }
+
+    fn checkpoint(&mut self, model: &Model<F>, callbacks: &Callbacks<'_, F>) -> Result<Checkpoint<F>> {
+        let states: Result<Vec<CallbackState<F>>> =
+            callbacks.iter().map(|callback| callback.state()).collect();
+        let numbers = Numbers::of(model);
+        let last_good = (self.last_good.numbers != numbers).then(|| self.last_good.numbers.clone());
+        let rate = match &model.updater.learning_rate {
+            LearningRate::Constant(rate) => Rate::Constant(*rate),
+            schedule => Rate::Factor(schedule.factor()),
+        };
+        Ok(Checkpoint {
+            identity: self.identity(model, callbacks.len()),
+            position: self.position,
+            stop: self.progress.stop.clone(),
+            history: self.history.clone(),
+            totals: self.feed.scores().sums(),
+            rate,
+            numbers,
+            last_good: (self.last_good.epoch, last_good),
+            callbacks: states?,
+        })
+    }
+
+    /// Everything as it was at the checkpoint.
+    pub(super) fn go_on_from(
+        &mut self,
+        checkpoint: Checkpoint<F>,
+        model: &mut Model<F>,
+        callbacks: &mut Callbacks<'_, F>,
+    ) -> Result<()> {
+        let identity = self.identity(model, callbacks.len());
+        let (last_good_epoch, last_good) = checkpoint.last_good;
+        let last_good = last_good.unwrap_or_else(|| checkpoint.numbers.clone());
+        let same = checkpoint.identity == identity
+            && checkpoint.numbers.fit(model)
+            && last_good.fit(model)
+            && checkpoint.callbacks.len() == callbacks.len()
+            && matches!(checkpoint.rate, Rate::Constant(_)) == model.updater.learning_rate.is_constant()
+            && self.feed.scores().set_sums(&checkpoint.totals);
+        if !same {
+            let got = format!("of another run ({})", checkpoint.identity);
+            let expected = format!("one of this run ({identity}); remove it to begin anew");
+            return Err(Error::invalid_parameter("Run::resume", "checkpoint", got, expected));
+        }
+        for (callback, state) in callbacks.iter_mut().zip(checkpoint.callbacks) {
+            callback.load_state(state)?;
+        }
+        self.feed.skip(checkpoint.position.taken)?;
+        match checkpoint.rate {
+            Rate::Constant(rate) => model.set_learning_rate(rate)?,
+            Rate::Factor(factor) => {
+                let compiled = model.updater.compiled_rate.clone();
+                let relative = factor / compiled.factor();
+                model.updater.learning_rate =
+                    if relative == 1.0 { compiled } else { compiled.scaled(relative) };
+            }
+        }
+        checkpoint.numbers.restore(model);
+        (self.last_good.numbers, self.last_good.epoch) = (last_good, last_good_epoch);
+        (self.position, self.history) = (checkpoint.position, checkpoint.history);
+        self.progress.stop = checkpoint.stop;
+        self.progress.ending = Ending::Complete;
+        Ok(())
+    }
+
+    /// What a checkpoint must have been made of to be of use to this run.
+    fn identity(&self, model: &Model<F>, n_callbacks: usize) -> String {
+        let weights: Vec<String> =
+            model.layout.variables.iter().map(|v| format!("{} {}", v.name, v.shape)).collect();
+        let layers: Vec<&str> = model.layout.nodes.iter().map(|node| node.name.as_str()).collect();
+        format!(
+            "{}; layers {}; weights {}; {} with {}; {}; seed {}; {}; {n_callbacks} callbacks",
+            F::NAME,
+            layers.join(", "),
+            weights.join(", "),
+            model.loss.kind(),
+            model.updater.rule.kind(),
+            model.score_names().join(", "),
+            model.seed,
+            self.feed.identity(),
+        )
+    }
+}

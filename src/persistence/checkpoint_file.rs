@@ -1,0 +1,298 @@
+//! Checkpoints of a training run into bytes, and back.
+
+use super::Checked;
+use super::file::{Draft, WRITER};
+use super::frame::{Content, HEADER_LEN};
+use super::limits::Limits;
+use super::model_load::Tensors;
+use super::numbers::{NumberType, Tensor};
+use super::registry::rejected;
+use super::source::{Opened, Source};
+use super::structured::{CheckpointRecord, Records, TensorRecord};
+use crate::error::{Error, FileProblem, Result};
+use crate::float::Float;
+use crate::nn::callback::{CallbackState, Checkpoint, Numbers, Position, Rate};
+use crate::nn::history::History;
+use crate::nn::layout::zeros;
+use serde::{Deserialize, Serialize};
+use std::io::Read;
+use std::path::Path;
+
+/// All of a checkpoint but the numbers of the model's type.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text {
+    identity: String,
+    epoch: usize,
+    batch: usize,
+    taken: u64,
+    stop: Option<String>,
+    /// The history but for its values.
+    history: History,
+    history_values: Vec<Bits>,
+    /// As bits: the sums of an epoch may be infinite or NaN, and must come back as they were.
+    totals: Bits,
+    rate: TextOfRate,
+    counters: Counters,
+    last_good_epoch: Option<usize>,
+    last_good: Option<Counters>,
+    callbacks: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum TextOfRate {
+    Constant(f64),
+    Factor(f64),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Counters {
+    iterations: u64,
+    epochs_trained: u64,
+    steps_trained: u64,
+}
+
+/// Numbers as sixteen hexadecimal digits each.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+#[derive(Clone)]
+struct Bits(Vec<f64>);
+
+impl From<Bits> for String {
+    fn from(bits: Bits) -> Self {
+        bits.0.iter().map(|value| format!("{:016x}", value.to_bits())).collect()
+    }
+}
+
+impl TryFrom<String> for Bits {
+    type Error = String;
+
+    fn try_from(text: String) -> std::result::Result<Self, String> {
+        let (words, []) = text.as_bytes().as_chunks::<16>() else {
+            return Err(format!("{} hexadecimal digits, which 16 does not divide", text.len()));
+        };
+        let value = |word: &[u8; 16]| {
+            let digits = std::str::from_utf8(word).ok()?;
+            // A sign would be another spelling of the same number.
+            if digits.starts_with('+') {
+                return None;
+            }
+            u64::from_str_radix(digits, 16).ok().map(f64::from_bits)
+        };
+        let values: Option<Vec<f64>> = words.iter().map(value).collect();
+        values.map(Self).ok_or_else(|| "something else than hexadecimal digits".into())
+    }
+}
+
+impl<F: Float> Checkpoint<F> {
+    /// The checkpoint as a file of this crate.
+    ///
+    /// # Errors
+    /// NaN among the numbers.
+    ///
+    /// # Examples
+    /// ```
+    /// use axonal::ndarray::array;
+    /// use axonal::prelude::*;
+    ///
+    /// /// Keeps the last checkpoint in memory: it could send it to somewhere.
+    /// #[derive(Default)]
+    /// struct Keep(Vec<u8>);
+    ///
+    /// impl Callback<f64> for Keep {
+    ///     fn on_epoch_end(&mut self, run: &mut Run<'_, f64>) -> Result<()> {
+    ///         run.request_checkpoint();
+    ///         Ok(())
+    ///     }
+    ///     fn on_checkpoint(&mut self, checkpoint: &Checkpoint<f64>) -> Result<()> {
+    ///         self.0 = checkpoint.to_bytes()?;
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<()> {
+    /// let mut keep = Keep::default();
+    /// let mut model = Sequential::new(1).add(Dense::new(1)).compile(Sgd::new(0.1), MeanSquaredError::default())?;
+    /// model.fit_with(&array![[0.0], [1.0]], &array![1.0, 3.0], FitOptions::new().epochs(3).callback(&mut keep))?;
+    /// let checkpoint = Checkpoint::<f64>::from_bytes(&keep.0)?;
+    /// assert_eq!((checkpoint.epoch(), checkpoint.batch(), checkpoint.history().epochs()), (3, 0, 3));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        self.draft()?.to_bytes()
+    }
+
+    /// The checkpoint of a file of this crate. It is checked as a model's file is; whether it is one of the run at
+    /// hand is checked where that is resumed.
+    ///
+    /// # Errors
+    /// [`Error::Load`] for what is damaged or something else.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        read(Source::bytes(bytes, &Limits::default())?)
+    }
+
+    pub(super) fn save(&self, path: &Path) -> Result<()> {
+        self.draft()?.save(path)
+    }
+
+    pub(super) fn load(path: &Path) -> Result<Self> {
+        read(Source::open(path, &Limits::default())?)
+    }
+
+    fn draft(&self) -> Result<Draft<'_>> {
+        let (last_good_epoch, last_good) = (self.last_good.0, self.last_good.1.as_ref());
+        let mut history = self.history.clone();
+        let history_values = history.take_values().into_iter().map(Bits).collect();
+        let text = Text {
+            identity: self.identity.clone(),
+            epoch: self.position.epoch,
+            batch: self.position.batch,
+            taken: self.position.taken,
+            stop: self.stop.clone(),
+            history,
+            history_values,
+            totals: Bits(self.totals.clone()),
+            rate: match self.rate {
+                Rate::Constant(rate) => TextOfRate::Constant(rate),
+                Rate::Factor(factor) => TextOfRate::Factor(factor),
+            },
+            counters: Counters::of(&self.numbers),
+            last_good_epoch,
+            last_good: last_good.map(Counters::of),
+            callbacks: self.callbacks.iter().map(|state| state.text.clone()).collect(),
+        };
+        let run = serde_json::to_string(&text).map_err(|problem| Error::Unsaveable {
+            what: "the checkpoint".into(),
+            reason: problem.to_string(),
+            hint: "look for a number in its history that JSON cannot hold".into(),
+        })?;
+        let mut tensors = tensors_of("model", &self.numbers);
+        tensors.extend(last_good.into_iter().flat_map(|numbers| tensors_of("last good epoch", numbers)));
+        let states = self.callbacks.iter().enumerate();
+        tensors
+            .extend(states.map(|(index, state)| Tensor::flat(format!("callback {index}"), &state.numbers)));
+        let mut draft = Draft::new(Content::Checkpoint);
+        let n_tensors = u32::try_from(tensors.len()).unwrap_or(u32::MAX);
+        draft.record(&CheckpointRecord { writer: WRITER.into(), run, n_tensors })?;
+        draft.tensors(tensors)?;
+        Ok(draft)
+    }
+}
+
+impl Counters {
+    fn of<F>(numbers: &Numbers<F>) -> Self {
+        Self {
+            iterations: numbers.iterations,
+            epochs_trained: numbers.epochs_trained,
+            steps_trained: numbers.steps_trained,
+        }
+    }
+
+    fn with<F>(&self, [params, state, moments]: [Vec<F>; 3]) -> Numbers<F> {
+        let Self { iterations, epochs_trained, steps_trained } = *self;
+        Numbers { params, state, moments, iterations, epochs_trained, steps_trained }
+    }
+}
+
+fn tensors_of<'a, F: Float>(whose: &str, numbers: &'a Numbers<F>) -> Vec<Tensor<'a>> {
+    let parts = [("params", &numbers.params), ("state", &numbers.state), ("moments", &numbers.moments)];
+    parts.map(|(part, values)| Tensor::flat(format!("{whose}/{part}"), values)).into()
+}
+
+fn read<F: Float, R: Read>(source: Source<R>) -> Result<Checkpoint<F>> {
+    let mut opened = source.structure(&[Content::Checkpoint], &Limits::default())?;
+    let (text, lengths) = read_text::<F, R>(&opened).map_err(|problem| problem.in_file(&opened.name))?;
+    let mut buffers = Vec::with_capacity(lengths.len());
+    for &(_, len) in &lengths {
+        buffers.push(zeros::<F>("a checkpoint", len)?);
+    }
+    opened.numbers(|numbers| {
+        for ((name, _), buffer) in lengths.iter().zip(&mut buffers) {
+            if let Err(problem) = numbers.floats(name, NumberType::of::<F>(), buffer)? {
+                return Ok(Err(problem));
+            }
+        }
+        Ok(Ok(()))
+    })?;
+    let mut buffers = buffers.into_iter();
+    let mut next = || [0; 3].map(|_| buffers.next().unwrap_or_default());
+    let numbers = text.counters.with(next());
+    let last_good = text.last_good.as_ref().map(|counters| counters.with(next()));
+    let callbacks = text.callbacks.into_iter().zip(buffers);
+    let mut history = text.history;
+    history.put_values(text.history_values.into_iter().map(|bits| bits.0).collect());
+    Ok(Checkpoint {
+        identity: text.identity,
+        position: Position { epoch: text.epoch, batch: text.batch, taken: text.taken },
+        stop: text.stop,
+        history,
+        totals: text.totals.0,
+        rate: match text.rate {
+            TextOfRate::Constant(rate) => Rate::Constant(rate),
+            TextOfRate::Factor(factor) => Rate::Factor(factor),
+        },
+        numbers,
+        last_good: (text.last_good_epoch, last_good),
+        callbacks: callbacks.map(|(text, numbers)| CallbackState { text, numbers }).collect(),
+    })
+}
+
+/// The text of a checkpoint, and the names and lengths of its tensors, all of them of one axis and of type `F`.
+fn read_text<F: Float, R>(opened: &Opened<R>) -> Checked<(Text, Vec<(String, usize)>)> {
+    let mut records = Records::new(&opened.structure, HEADER_LEN as u64);
+    let head: CheckpointRecord = records.next("a checkpoint")?;
+    let text: Text =
+        serde_json::from_str(&head.run).map_err(|problem| rejected("checkpoint", unreadable(&problem)))?;
+    if !text.history.takes(text.history_values.iter().map(|bits| bits.0.len())) {
+        let problem =
+            Error::invalid_parameter("checkpoint", "history", "uneven", "values for each key and epoch");
+        return Err(rejected("checkpoint", problem));
+    }
+    let sets = 1 + usize::from(text.last_good.is_some());
+    let expected = 3 * sets + text.callbacks.len();
+    if head.n_tensors as usize != expected {
+        let (tensor, expected) = (String::from("all"), format!("{expected} tensors"));
+        return Err(FileProblem::Tensor { tensor, expected, got: head.n_tensors.to_string() });
+    }
+    let mut tensors = Tensors { records, left: head.n_tensors, bytes: 0, convert: false };
+    let mut lengths = Vec::new();
+    for _ in 0..expected {
+        let (TensorRecord { name, shape, .. }, number) = tensors.next("a tensor of the checkpoint")?;
+        let len = match shape.0.as_slice() {
+            [len] if number == NumberType::of::<F>() => usize::try_from(*len).ok(),
+            _ => None,
+        };
+        let Some(len) = len.filter(|_| tensors.bytes <= opened.header.numbers_len) else {
+            let (tensor, got) =
+                (name.to_string(), format!("{} numbers of {:?}", shape.0.len(), number.name()));
+            let expected = format!("one axis of {} numbers that are in the file", F::NAME);
+            return Err(FileProblem::Tensor { tensor, expected, got });
+        };
+        lengths.push((name.to_string(), len));
+    }
+    tensors.finish(opened.header.numbers_len)?;
+    Ok((text, lengths))
+}
+
+fn unreadable(problem: &serde_json::Error) -> Error {
+    Error::invalid_parameter("checkpoint", "text", problem, "what this crate writes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_come_back_to_the_bit() {
+        let values = vec![0.0, -0.0, 1.0 / 3.0, f64::NAN, f64::INFINITY, f64::MIN_POSITIVE / 8.0];
+        let text = String::from(Bits(values.clone()));
+        let back = Bits::try_from(text).unwrap().0;
+        assert!(values.iter().zip(&back).all(|(a, b)| a.to_bits() == b.to_bits()));
+        for wrong in ["0", "zzzzzzzzzzzzzzzz", "+000000000000000", "ä0000000000000000"] {
+            assert!(Bits::try_from(wrong.to_string()).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! An iteration of k-means allocates nothing, and a fit needs a few bytes a row beyond the rows themselves.
+#![allow(unsafe_code, reason = "counting allocations takes a global allocator")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
+
+use axonal::ndarray::{Array2, s};
+use axonal::prelude::*;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+    static LIVE: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+fn taken(bytes: isize) {
+    let _ = COUNT.try_with(|count| count.set(count.get() + usize::from(bytes > 0)));
+    let _ = LIVE.try_with(|live| {
+        live.set(live.get() + bytes);
+        let _ = PEAK.try_with(|peak| peak.set(peak.get().max(live.get())));
+    });
+}
+
+// SAFETY: every call goes to the system's allocator unchanged; only counters are kept beside it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        taken(layout.size().cast_signed());
+        // SAFETY: the caller's contract is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        taken(-layout.size().cast_signed());
+        // SAFETY: the caller's contract is passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Noise in which no label settles soon.
+fn noise<F: Float>(n: usize, d: usize) -> Array2<F> {
+    let mut rng = axonal::rng::Rng::new(5, axonal::rng::Purpose::Dataset, 0);
+    Array2::from_shape_simple_fn((n, d), || F::of(rng.normal()))
+}
+
+#[test]
+fn an_iteration_allocates_nothing() {
+    // Small enough for one thread, on which the allocations are counted.
+    let x = noise::<f32>(1500, 7);
+    let allocations = |max_iter| {
+        let init = KMeansInit::Centers(x.slice(s![..9, ..]).to_owned());
+        let mut kmeans = KMeans::new(9).init(init).max_iter(max_iter).tol(0.0);
+        let before = COUNT.get();
+        assert_eq!(kmeans.fit(&x, ()).unwrap().n_iter, max_iter);
+        COUNT.get() - before
+    };
+    assert_eq!(allocations(3), allocations(11));
+}
+
+/// The most bytes that a fit on one thread had at once, beyond the rows.
+fn peak<F: Float>(n: usize, kmeans: KMeans<F>) -> isize {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    pool.install(|| {
+        let x = noise::<F>(n, 3);
+        let mut kmeans = kmeans;
+        PEAK.set(LIVE.get());
+        let before = LIVE.get();
+        kmeans.fit(&x, ()).unwrap();
+        PEAK.get() - before
+    })
+}
+
+#[test]
+fn a_fit_needs_sixteen_bytes_a_row_in_f32_and_twenty_four_in_f64() {
+    const FEW_MEGABYTES: isize = 3 << 20;
+    let n = 400_000;
+    let rows = isize::try_from(n).unwrap();
+    for init in [KMeansInit::PlusPlus, KMeansInit::Random] {
+        let kmeans = KMeans::new(5).init(init).n_init(1).max_iter(3);
+        let peak = peak::<f32>(n, kmeans);
+        assert!(peak <= 16 * rows + FEW_MEGABYTES, "{} bytes a row", peak / rows);
+    }
+    let peak = peak::<f64>(n, KMeans::new(5).max_iter(3));
+    assert!(peak <= 24 * rows + FEW_MEGABYTES, "{} bytes a row", peak / rows);
+}
