@@ -1,6 +1,4 @@
 //! The checkers let right layers pass and say of broken ones what is broken.
-#![cfg(feature = "testing")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use axonal::ndarray::{ArrayView2, array};
 use axonal::nn::{Direction, LossPass, MetricBatch, Step, TargetView};

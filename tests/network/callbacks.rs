@@ -1,5 +1,4 @@
 //! Callbacks as their users meet them: files, errors, interruptions.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 use axonal::ndarray::{Array1, Array2};
 use axonal::prelude::*;

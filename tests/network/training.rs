@@ -1,5 +1,4 @@
 //! What a training run promises: the same bits for the same seed, correct epoch losses, nothing lost.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 use axonal::ndarray::{Array1, Array2, s};
 use axonal::prelude::*;

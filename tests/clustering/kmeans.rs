@@ -19,7 +19,6 @@
 //! | `equal_in_diff_n_threads` | `the_bits_do_not_depend_on_threads` |
 //! | `wrong_params` | `what_is_wrong_is_said` |
 //! | faiss: objective falls, more centers, few distinct points, heavy weights, redo | `the_inertia_falls_with_every_iteration`, `more_iterations_and_more_runs_are_never_worse`, `duplicates_leave_clusters_empty_and_are_reported` |
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by a panic")]
 
 use axonal::datasets::{load_iris, make_blobs};
 use axonal::metrics::{adjusted_rand_score, v_measure_score};

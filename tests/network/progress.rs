@@ -1,6 +1,4 @@
 //! What a progress bar writes over a whole run.
-#![cfg(feature = "progress")]
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 use axonal::ndarray::{Array1, Array2};
 use axonal::prelude::*;

@@ -1,5 +1,4 @@
 //! Training on the batches of an iterator.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 use axonal::ndarray::{Array1, Array2, s};
 use axonal::prelude::*;

@@ -1,5 +1,4 @@
 //! Numbers that run away: the run ends with an error, or goes on from the last good epoch; the model stays sound.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 use axonal::ndarray::{Array1, Array2};
 use axonal::prelude::*;

@@ -2,7 +2,6 @@
 //!
 //! A step of plain gradient descent at rate 1 moves every weight by exactly its gradient, so the whole chain is
 //! checked from outside: the fused last activation, the loss, the layers, the activations between them.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 use axonal::ndarray::{Array1, Array2, ArrayD, array};
 use axonal::nn::{Loss, Targets};

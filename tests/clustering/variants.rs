@@ -1,5 +1,4 @@
 //! Mini-batches, bisection and the choice of starts, by their properties and the reference examples.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by a panic")]
 
 use axonal::cluster::{BisectingStrategy, elbow, elbow_by, kmeans_plusplus};
 use axonal::datasets::make_blobs;

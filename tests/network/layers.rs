@@ -1,6 +1,4 @@
 //! Every layer holds the contract, over several shapes, strides and paddings.
-#![cfg(feature = "testing")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use axonal::ndarray::{Array2, Array3};
 use axonal::prelude::*;

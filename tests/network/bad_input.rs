@@ -1,5 +1,4 @@
 //! Whatever a caller gets wrong is an error that says what was expected and what came.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 use axonal::ndarray::{Array1, Array2, Array3, arr0, array, s};
 use axonal::prelude::*;

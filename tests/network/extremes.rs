@@ -1,5 +1,4 @@
 //! Logits and data at the ends of the number line: finite losses and gradients, against exact values.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 use axonal::Float;
 use axonal::ndarray::{Array1, Array2, array};

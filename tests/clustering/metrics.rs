@@ -1,5 +1,4 @@
 //! The quality of clusterings, by numbers that scikit-learn's documentation and tests state.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by a panic")]
 
 use axonal::metrics::*;
 use axonal::ndarray::{Array1, Array2, array};

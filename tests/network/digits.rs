@@ -1,6 +1,4 @@
 //! The main job on real input: handwritten digits, over ten seeds.
-#![cfg(feature = "datasets")]
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 use axonal::prelude::*;
 

@@ -1,10 +1,7 @@
 //! Every optimizer against Keras's numbers, on functions with known minima, and with every modifier.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
-mod free_weights;
-
+use crate::free_weights::{Walk, assert_close};
 use axonal::prelude::*;
-use free_weights::{Walk, assert_close};
 
 /// Every optimizer with a learning rate.
 fn every(rate: f64) -> Vec<(&'static str, AnyOptimizer<f64>)> {

@@ -1,5 +1,4 @@
 //! Optimizers, losses and metrics by name are saved as what they stand for.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 use axonal::prelude::*;
 

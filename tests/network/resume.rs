@@ -1,5 +1,4 @@
 //! A run that is interrupted anywhere and resumed ends as one that was not, to the bit.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 use axonal::ndarray::{Array1, Array2, s};
 use axonal::prelude::*;

@@ -3,7 +3,6 @@
 //!
 //! Labels, iterations and predictions are equal; everything else within 1e-7 in `f64` and 1e-4 in `f32`, relative
 //! to numbers above 1.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by a panic")]
 
 use axonal::metrics;
 use axonal::ndarray::{Array1, Array2};
