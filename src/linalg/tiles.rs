@@ -349,58 +349,61 @@ impl<F: Float> Product<F> {
             for r in 0..R {
                 prefetch(out.wrapping_offset(r.cast_signed() * c_row));
             }
-            let mut sums = accumulate::<F, S, R, C>(
+            let sums = accumulate::<F, S, R, C>(
                 simd,
                 steps,
                 (self.a.at(row, first), self.a.row, self.a.column),
                 (strip.start, strip.step),
             );
-            if self.alpha != F::one() {
-                let alpha = simd.splat(self.alpha);
+            let add = strip.beta == F::one();
+            let plain = self.alpha == F::one() && c_col == 1 && (add || strip.beta == F::zero());
+            if !plain || columns < C * S::LANES {
+                let mut rest = [F::zero(); TILE_AT_MOST];
                 for r in 0..R {
                     for c in 0..C {
-                        sums[r][c] = simd.mul(sums[r][c], alpha);
+                        simd.storeu(rest.as_mut_ptr().add((r * C + c) * S::LANES), sums[r][c]);
                     }
                 }
+                return self.write(&rest, C * S::LANES, (row, R), strip);
             }
             let bias = self.bias.filter(|_| strip.bias);
             for c in 0..C {
-                let left = columns.saturating_sub(c * S::LANES);
-                let at = column + c * S::LANES;
-                let out = out.wrapping_offset((c * S::LANES).cast_signed() * c_col);
-                if left >= S::LANES && c_col == 1 {
-                    let bias = bias.map(|bias| simd.loadu(bias.add(at)));
-                    for r in 0..R {
-                        let out = out.offset(r.cast_signed() * c_row);
-                        let mut sum = sums[r][c];
-                        if strip.beta == F::one() {
-                            sum = simd.add(simd.loadu(out), sum);
-                        } else if strip.beta != F::zero() {
-                            sum = simd.mul_add(simd.splat(strip.beta), simd.loadu(out), sum);
-                        }
-                        if let Some(bias) = bias {
-                            sum = simd.add(sum, bias);
-                        }
-                        simd.storeu(out, sum);
+                let out = out.add(c * S::LANES);
+                let bias = match bias {
+                    Some(bias) => simd.loadu(bias.add(column + c * S::LANES)),
+                    None => simd.zero(),
+                };
+                for r in 0..R {
+                    let out = out.offset(r.cast_signed() * c_row);
+                    let sum = if add { simd.add(simd.loadu(out), sums[r][c]) } else { sums[r][c] };
+                    simd.storeu(out, simd.add(sum, bias));
+                }
+            }
+        }
+    }
+
+    /// Writes a tile, `width` numbers a row, element by element: where it is cut off by the result's edge, or where
+    /// the result is scaled or strided.
+    ///
+    /// # Safety
+    /// Rows (first, number) and columns must be the result's.
+    #[inline(never)]
+    unsafe fn write(&self, tile: &[F], width: usize, (row, rows): (usize, usize), strip: Strip<F>) {
+        let (column, columns) = strip.columns;
+        for (r, sums) in tile.chunks_exact(width).enumerate().take(rows) {
+            for (i, &sum) in sums.iter().enumerate().take(columns) {
+                let (r, i) = ((row + r).cast_signed(), (column + i).cast_signed());
+                // SAFETY: the caller's promise; the bias has a number for each column.
+                unsafe {
+                    let out = self.c.start.offset(r * self.c.row + i * self.c.column);
+                    let mut sum = self.alpha * sum;
+                    if strip.beta != F::zero() {
+                        sum += strip.beta * *out;
                     }
-                } else {
-                    let mut lanes = [F::zero(); LANES_AT_MOST];
-                    for r in 0..R {
-                        simd.storeu(lanes.as_mut_ptr(), sums[r][c]);
-                        for (i, &sum) in lanes.iter().enumerate().take(left.min(S::LANES)) {
-                            let out = out.offset(r.cast_signed() * c_row + i.cast_signed() * c_col);
-                            let mut sum = sum;
-                            if strip.beta == F::one() {
-                                sum += *out;
-                            } else if strip.beta != F::zero() {
-                                sum += strip.beta * *out;
-                            }
-                            if let Some(bias) = bias {
-                                sum += *bias.add(at + i);
-                            }
-                            *out = sum;
-                        }
+                    if let (true, Some(bias)) = (strip.bias, self.bias) {
+                        sum += *bias.offset(i);
                     }
+                    *out = sum;
                 }
             }
         }
@@ -463,8 +466,8 @@ unsafe fn transpose<F: Float>(from: *const F, from_row: isize, to: *mut F, width
     }
 }
 
-/// The lanes of the widest register there is, of the smallest number: AVX-512 and `f32`.
-const LANES_AT_MOST: usize = 16;
+/// The numbers of the largest tile: 12 rows of two AVX-512 registers of `f32`.
+const TILE_AT_MOST: usize = 12 * 32;
 
 /// Asks for the cache line of a place that is about to be read or written.
 #[inline(always)]
