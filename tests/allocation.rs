@@ -9,25 +9,34 @@ use std::cell::Cell;
 
 thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
+    static LIVE: Cell<isize> = const { Cell::new(0) };
 }
 
 struct Counting;
+
+/// Bytes that came or went. Sizes of allocations fit an `isize`.
+fn changed(bytes: isize) {
+    let _ = LIVE.try_with(|live| live.set(live.get() + bytes));
+}
 
 // SAFETY: every call goes to the system's allocator unchanged; only a counter is kept beside it.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+        changed(layout.size().cast_signed());
         // SAFETY: the caller's contract is passed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        changed(-layout.size().cast_signed());
         // SAFETY: the caller's contract is passed on.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+        changed(size.cast_signed() - layout.size().cast_signed());
         // SAFETY: the caller's contract is passed on.
         unsafe { System.realloc(pointer, layout, size) }
     }
@@ -86,6 +95,28 @@ fn a_training_step_allocates_nothing_after_the_first() {
             assert_eq!(epoch[0], epoch[6], "allocations at the batches' ends: {counts:?}");
         }
     }
+}
+
+#[test]
+fn a_run_over_an_iterator_keeps_memory_flat() {
+    // 16 MB in all, 80 kB a batch.
+    let batches = (0..200).map(|batch| {
+        let x = Array2::from_shape_fn((100, 200), |(i, j)| ((batch + i * 7 + j * 13) % 17) as f32 / 8.5);
+        (x, (0..100).map(|i| i % 3).collect::<Array1<usize>>())
+    });
+    let mut model = Sequential::new(200)
+        .add(Dense::new(20).activation(Activation::Relu))
+        .add(Dense::new(3).activation(Activation::Softmax))
+        .compile(Adam::default(), SparseCategoricalCrossentropy::default())
+        .unwrap();
+    let mut live = Vec::with_capacity(200);
+    let record = LambdaCallback::new().on_batch_end(|_| {
+        live.push(LIVE.with(Cell::get));
+        Ok(())
+    });
+    model.fit_batches(batches, FitOptions::new().callback(record)).unwrap();
+    assert_eq!(live.len(), 200);
+    assert!(live.iter().all(|&bytes| bytes == live[0]), "{live:?}");
 }
 
 #[test]

@@ -13,8 +13,9 @@
 #![allow(unsafe_code, reason = "registers are loaded and stored through pointers; see the module's docs")]
 
 use crate::float::Float;
-use crate::simd::{SimdOps, Wide};
+use crate::simd::{Registers, SimdOps, Wide};
 use ndarray::{ArrayView2, ArrayViewMut2};
+use std::any::TypeId;
 use std::mem::MaybeUninit;
 
 /// The longest stretch of the inner dimension: a strip of it (two registers wide) fills half of a first-level
@@ -52,7 +53,7 @@ pub(super) fn gemm<F: Float>(
     }
     let (a_row, a_step) = strides(a.strides());
     let (b_step, b_col) = strides(b.strides());
-    F::run_wide(Product {
+    run(Product {
         size: [m, k, n],
         alpha,
         beta,
@@ -61,6 +62,26 @@ pub(super) fn gemm<F: Float>(
         c: Target { start: c.as_mut_ptr(), row: c_row, column: c_col },
         bias: bias.map(<[F]>::as_ptr),
     });
+}
+
+/// Hands the product to the code for its type, which is compiled once with this crate: it is large, and every
+/// crate that names a generic function compiles it anew.
+fn run<F: Float>(product: Product<F>) {
+    if TypeId::of::<F>() == TypeId::of::<f32>() {
+        run_f32(product.retyped());
+    } else {
+        run_f64(product.retyped());
+    }
+}
+
+#[inline(never)]
+fn run_f32(product: Product<f32>) {
+    f32::run_wide(product);
+}
+
+#[inline(never)]
+fn run_f64(product: Product<f64>) {
+    f64::run_wide(product);
 }
 
 /// Where the elements of an operand lie.
@@ -112,6 +133,25 @@ struct Strip<F> {
     beta: F,
     /// Whether the bias is due: with the last stretch.
     bias: bool,
+}
+
+impl<F: Float> Product<F> {
+    /// The same product where `F` is `G`; the two scalars pass through `f64`, which holds both types' numbers.
+    fn retyped<G: Float>(self) -> Product<G> {
+        let Self { size, alpha, beta, a, b, c, bias } = self;
+        debug_assert_eq!(TypeId::of::<F>(), TypeId::of::<G>());
+        let operand =
+            |from: Strided<F>| Strided { start: from.start.cast(), row: from.row, column: from.column };
+        Product {
+            size,
+            alpha: G::of(alpha.as_f64()),
+            beta: G::of(beta.as_f64()),
+            a: operand(a),
+            b: operand(b),
+            c: Target { start: c.start.cast(), row: c.row, column: c.column },
+            bias: bias.map(<*const F>::cast),
+        }
+    }
 }
 
 impl<F: Float> Wide<F> for Product<F> {
@@ -266,18 +306,24 @@ impl<F: Float> Product<F> {
         // SAFETY: the caller's promise.
         unsafe {
             match height {
-                1 => self.tile::<S, 1, C>(simd, row, strip),
-                2 => self.tile::<S, 2, C>(simd, row, strip),
-                3 => self.tile::<S, 3, C>(simd, row, strip),
-                4 => self.tile::<S, 4, C>(simd, row, strip),
-                5 => self.tile::<S, 5, C>(simd, row, strip),
-                6 => self.tile::<S, 6, C>(simd, row, strip),
-                7 => self.tile::<S, 7, C>(simd, row, strip),
-                8 => self.tile::<S, 8, C>(simd, row, strip),
-                9 => self.tile::<S, 9, C>(simd, row, strip),
-                10 => self.tile::<S, 10, C>(simd, row, strip),
-                11 => self.tile::<S, 11, C>(simd, row, strip),
-                _ => self.tile::<S, 12, C>(simd, row, strip),
+                1 => return self.tile::<S, 1, C>(simd, row, strip),
+                2 => return self.tile::<S, 2, C>(simd, row, strip),
+                3 => return self.tile::<S, 3, C>(simd, row, strip),
+                4 => return self.tile::<S, 4, C>(simd, row, strip),
+                5 => return self.tile::<S, 5, C>(simd, row, strip),
+                6 => return self.tile::<S, 6, C>(simd, row, strip),
+                _ => {}
+            }
+            // A constant: the higher tiles are not compiled for the other instruction sets.
+            if const { S::LANES * size_of::<F>() == 64 } {
+                match height {
+                    7 => self.tile::<S, 7, C>(simd, row, strip),
+                    8 => self.tile::<S, 8, C>(simd, row, strip),
+                    9 => self.tile::<S, 9, C>(simd, row, strip),
+                    10 => self.tile::<S, 10, C>(simd, row, strip),
+                    11 => self.tile::<S, 11, C>(simd, row, strip),
+                    _ => self.tile::<S, 12, C>(simd, row, strip),
+                }
             }
         }
     }
@@ -303,58 +349,61 @@ impl<F: Float> Product<F> {
             for r in 0..R {
                 prefetch(out.wrapping_offset(r.cast_signed() * c_row));
             }
-            let mut sums = accumulate::<F, S, R, C>(
+            let sums = accumulate::<F, S, R, C>(
                 simd,
                 steps,
                 (self.a.at(row, first), self.a.row, self.a.column),
                 (strip.start, strip.step),
             );
-            if self.alpha != F::one() {
-                let alpha = simd.splat(self.alpha);
+            let add = strip.beta == F::one();
+            let plain = self.alpha == F::one() && c_col == 1 && (add || strip.beta == F::zero());
+            if !plain || columns < C * S::LANES {
+                let mut rest = [F::zero(); TILE_AT_MOST];
                 for r in 0..R {
                     for c in 0..C {
-                        sums[r][c] = simd.mul(sums[r][c], alpha);
+                        simd.storeu(rest.as_mut_ptr().add((r * C + c) * S::LANES), sums[r][c]);
                     }
                 }
+                return self.write(&rest, C * S::LANES, (row, R), strip);
             }
             let bias = self.bias.filter(|_| strip.bias);
             for c in 0..C {
-                let left = columns.saturating_sub(c * S::LANES);
-                let at = column + c * S::LANES;
-                let out = out.wrapping_offset((c * S::LANES).cast_signed() * c_col);
-                if left >= S::LANES && c_col == 1 {
-                    let bias = bias.map(|bias| simd.loadu(bias.add(at)));
-                    for r in 0..R {
-                        let out = out.offset(r.cast_signed() * c_row);
-                        let mut sum = sums[r][c];
-                        if strip.beta == F::one() {
-                            sum = simd.add(simd.loadu(out), sum);
-                        } else if strip.beta != F::zero() {
-                            sum = simd.mul_add(simd.splat(strip.beta), simd.loadu(out), sum);
-                        }
-                        if let Some(bias) = bias {
-                            sum = simd.add(sum, bias);
-                        }
-                        simd.storeu(out, sum);
+                let out = out.add(c * S::LANES);
+                let bias = match bias {
+                    Some(bias) => simd.loadu(bias.add(column + c * S::LANES)),
+                    None => simd.zero(),
+                };
+                for r in 0..R {
+                    let out = out.offset(r.cast_signed() * c_row);
+                    let sum = if add { simd.add(simd.loadu(out), sums[r][c]) } else { sums[r][c] };
+                    simd.storeu(out, simd.add(sum, bias));
+                }
+            }
+        }
+    }
+
+    /// Writes a tile, `width` numbers a row, element by element: where it is cut off by the result's edge, or where
+    /// the result is scaled or strided.
+    ///
+    /// # Safety
+    /// Rows (first, number) and columns must be the result's.
+    #[inline(never)]
+    unsafe fn write(&self, tile: &[F], width: usize, (row, rows): (usize, usize), strip: Strip<F>) {
+        let (column, columns) = strip.columns;
+        for (r, sums) in tile.chunks_exact(width).enumerate().take(rows) {
+            for (i, &sum) in sums.iter().enumerate().take(columns) {
+                let (r, i) = ((row + r).cast_signed(), (column + i).cast_signed());
+                // SAFETY: the caller's promise; the bias has a number for each column.
+                unsafe {
+                    let out = self.c.start.offset(r * self.c.row + i * self.c.column);
+                    let mut sum = self.alpha * sum;
+                    if strip.beta != F::zero() {
+                        sum += strip.beta * *out;
                     }
-                } else {
-                    let mut lanes = [F::zero(); LANES_AT_MOST];
-                    for r in 0..R {
-                        simd.storeu(lanes.as_mut_ptr(), sums[r][c]);
-                        for (i, &sum) in lanes.iter().enumerate().take(left.min(S::LANES)) {
-                            let out = out.offset(r.cast_signed() * c_row + i.cast_signed() * c_col);
-                            let mut sum = sum;
-                            if strip.beta == F::one() {
-                                sum += *out;
-                            } else if strip.beta != F::zero() {
-                                sum += strip.beta * *out;
-                            }
-                            if let Some(bias) = bias {
-                                sum += *bias.add(at + i);
-                            }
-                            *out = sum;
-                        }
+                    if let (true, Some(bias)) = (strip.bias, self.bias) {
+                        sum += *bias.offset(i);
                     }
+                    *out = sum;
                 }
             }
         }
@@ -417,8 +466,8 @@ unsafe fn transpose<F: Float>(from: *const F, from_row: isize, to: *mut F, width
     }
 }
 
-/// The lanes of the widest register there is, of the smallest number: AVX-512 and `f32`.
-const LANES_AT_MOST: usize = 16;
+/// The numbers of the largest tile: 12 rows of two AVX-512 registers of `f32`.
+const TILE_AT_MOST: usize = 12 * 32;
 
 /// Asks for the cache line of a place that is about to be read or written.
 #[inline(always)]

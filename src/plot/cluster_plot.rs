@@ -194,12 +194,12 @@ impl ClusterPlot {
         }
         y += 8.0;
         if self.centers.nrows() > 0 {
-            group = group.add(cross((662.0, y - 4.0))).add(text("center", 674.0, y, 12.0, "start"));
+            group = group.add(cross((662.0, y - 4.0))).add(text("center", 678.0, y, 12.0, "start"));
             y += 22.0;
         }
         if self.new_points.nrows() > 0 {
             group =
-                group.add(star((662.0, y - 4.0), "white")).add(text("new point", 674.0, y, 12.0, "start"));
+                group.add(star((662.0, y - 4.0), "white")).add(text("new point", 678.0, y, 12.0, "start"));
         }
         group
     }

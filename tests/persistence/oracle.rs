@@ -26,11 +26,11 @@ pub fn load_repaired(bytes: &[u8]) {
     limits.max_activation_bytes = 1 << 18;
     let options = || LoadOptions::<f32>::new().limits(limits.clone());
     if let Ok(model) = Model::<f32>::from_bytes_with(&file, options()) {
-        saves_again(&model, Model::to_bytes, |bytes| Model::from_bytes(bytes));
+        saves_again(&model, Model::to_bytes, Model::from_bytes);
         learns(model);
     }
     if let Ok(kmeans) = KMeans::<f32>::from_bytes(&file) {
-        saves_again(&kmeans, KMeans::to_bytes, |bytes| KMeans::from_bytes(bytes));
+        saves_again(&kmeans, KMeans::to_bytes, KMeans::from_bytes);
     }
     let x = ArrayD::from_elem(IxDyn(&[2, 3]), 0.5_f32).into_dimensionality::<axonal::ndarray::Ix2>();
     let x = x.expect("two axes");
@@ -56,12 +56,12 @@ pub fn load_repaired(bytes: &[u8]) {
         Pipeline<StandardScaler, MinMaxScaler>
     );
     if let Ok(labels) = LabelEncoder::from_bytes(&file) {
-        saves_again(&labels, LabelEncoder::to_bytes, |bytes| LabelEncoder::from_bytes(bytes));
+        saves_again(&labels, LabelEncoder::to_bytes, LabelEncoder::from_bytes);
     }
     type Table = Pipeline<ColumnTransformer<f32>, Pipeline<StandardScaler, Classifier<Model<f32>>>>;
     if let Ok(pipeline) = Table::from_bytes_with(&file, options()) {
         let _ = pipeline.predict(&x);
-        saves_again(&pipeline, Table::to_bytes, |bytes| Table::from_bytes(bytes));
+        saves_again(&pipeline, Table::to_bytes, Table::from_bytes);
     }
 }
 

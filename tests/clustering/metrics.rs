@@ -1,0 +1,175 @@
+//! The quality of clusterings, by numbers that scikit-learn's documentation and tests state.
+
+use axonal::metrics::*;
+use axonal::ndarray::{Array1, Array2, array};
+use axonal::prelude::*;
+use std::fmt::Debug;
+
+fn close(got: f64, want: f64) {
+    assert!((got - want).abs() <= 1e-7 * want.abs().max(1.0), "got {got}, want {want}");
+}
+
+fn says<T: Debug>(result: Result<T>, words: &str) {
+    let message = result.unwrap_err().to_string();
+    assert!(message.contains(words), "{message}");
+}
+
+/// The 17 rows of the reference example: 6, 6 and 5 of three classes.
+fn seventeen() -> (Array1<u8>, Array1<i64>) {
+    let classes = array![1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3];
+    (classes, array![1, 1, 1, 1, 2, 1, 2, 2, 2, 2, 3, 1, 3, 3, 3, 2, 2])
+}
+
+#[test]
+fn the_reference_example_gives_the_reference_numbers() {
+    let (a, b) = seventeen();
+    close(mutual_info_score(&a, &b).unwrap(), 0.4102186227);
+    close(normalized_mutual_info_score(&a, &b).unwrap(), 0.3783499279);
+    close(adjusted_rand_score(&a, &b).unwrap(), 0.2669404517);
+    assert!((adjusted_mutual_info_score(&a, &b).unwrap() - 0.27821).abs() < 1e-5);
+}
+
+#[test]
+fn comparisons_match_their_published_values() {
+    let a = array![0, 0, 0, 1, 1, 1];
+    let (b, c) = (array![0, 0, 0, 1, 2, 2], array![0, 1, 0, 1, 2, 2]);
+    close(adjusted_rand_score(&array![0, 0, 1, 2], &array![0, 0, 1, 1]).unwrap(), 0.5714285714285715);
+    close(adjusted_rand_score(&a, &c).unwrap(), 0.24242424242424243);
+    let (h, c_, v) = homogeneity_completeness_v_measure(&a, &b, 1.0).unwrap();
+    close(h, 1.0);
+    close(c_, 0.6853314789615865);
+    close(v, 0.8132898335036762);
+    let (h, c_, v) = homogeneity_completeness_v_measure(&a, &c, 1.0).unwrap();
+    close(h, 2.0 / 3.0);
+    close(c_, 0.4206198356850535);
+    close(v, 0.5158037429793889);
+    close(homogeneity_score(&a, &c).unwrap(), h);
+    close(completeness_score(&a, &c).unwrap(), c_);
+}
+
+#[test]
+fn comparisons_are_symmetric_and_blind_to_names() {
+    let (a, b) = seventeen();
+    let renamed = a.mapv(|label| [7i16, -4, 900][label as usize - 1]);
+    let there = [
+        rand_score(&a, &b),
+        adjusted_rand_score(&a, &b),
+        fowlkes_mallows_score(&a, &b),
+        mutual_info_score(&a, &b),
+        adjusted_mutual_info_score(&a, &b),
+        v_measure_score(&a, &b),
+    ];
+    let back = [
+        rand_score(&b, &renamed),
+        adjusted_rand_score(&b, &renamed),
+        fowlkes_mallows_score(&b, &renamed),
+        mutual_info_score(&b, &renamed),
+        adjusted_mutual_info_score(&b, &renamed),
+        v_measure_score(&b, &renamed),
+    ];
+    there.into_iter().zip(back).for_each(|(there, back)| close(there.unwrap(), back.unwrap()));
+}
+
+#[test]
+fn trivial_labellings_agree() {
+    let (none, one, same) = (Array1::<i32>::zeros(0), array![3], array![5, 5, 5]);
+    for labels in [&none, &one, &same] {
+        close(rand_score(labels, labels).unwrap(), 1.0);
+        close(adjusted_rand_score(labels, labels).unwrap(), 1.0);
+        close(normalized_mutual_info_score(labels, labels).unwrap(), 1.0);
+        close(adjusted_mutual_info_score(labels, labels).unwrap(), 1.0);
+        close(v_measure_score(labels, labels).unwrap(), 1.0);
+        close(mutual_info_score(labels, labels).unwrap(), 0.0);
+    }
+    says(adjusted_rand_score(&same, &one), "expected (3), as many as labels_true, got (1)");
+}
+
+#[test]
+fn means_of_the_entropies_are_ordered() {
+    let (a, b) = seventeen();
+    let by = |average| normalized_mutual_info_score_by(average, &a, &b).unwrap();
+    let scores =
+        [AverageMethod::Min, AverageMethod::Geometric, AverageMethod::Arithmetic, AverageMethod::Max].map(by);
+    assert!(scores.windows(2).all(|pair| pair[0] >= pair[1]), "{scores:?}");
+    close(scores[2], normalized_mutual_info_score(&a, &b).unwrap());
+}
+
+#[test]
+fn the_adjusted_scores_of_random_labels_are_near_zero() {
+    let mut rng = axonal::rng::Rng::new(5, axonal::rng::Purpose::Other, 0);
+    let (a, b): (Vec<usize>, Vec<usize>) = (0..3000).map(|_| (rng.below(10), rng.below(10))).unzip();
+    let (a, b) = (Array1::from(a), Array1::from(b));
+    assert!(adjusted_mutual_info_score(&a, &b).unwrap().abs() < 0.01);
+    assert!(adjusted_rand_score(&a, &b).unwrap().abs() < 0.01);
+    assert!(normalized_mutual_info_score(&a, &b).unwrap() > 0.005, "chance is not taken from this one");
+}
+
+#[test]
+fn iris_gives_the_reference_numbers() {
+    let iris = axonal::datasets::load_iris::<f64>().unwrap();
+    close(silhouette_score(&iris.data, &iris.target).unwrap(), 0.5034774406932967);
+    close(calinski_harabasz_score(&iris.data, &iris.target).unwrap(), 487.3308763749);
+    let mut kmeans = KMeans::new(3).n_init(10).seed(0);
+    kmeans.fit(&iris.data, ()).unwrap();
+    let labels = kmeans.labels().unwrap();
+    close(silhouette_score(&iris.data, labels).unwrap(), 0.5528190123564098);
+    close(calinski_harabasz_score(&iris.data, labels).unwrap(), 561.62775662962);
+    close(davies_bouldin_score(&iris.data, labels).unwrap(), 0.6619715465);
+    close(inertia(&iris.data, labels).unwrap(), kmeans.inertia().unwrap());
+}
+
+#[test]
+fn dispersions_of_edge_cases_are_defined() {
+    let labels: Array1<usize> = (0..20).map(|row| row / 10).collect();
+    let same = Array2::<f64>::ones((20, 2));
+    close(calinski_harabasz_score(&same, &labels).unwrap(), 1.0);
+    close(davies_bouldin_score(&same, &labels).unwrap(), 0.0);
+    let balanced = Array2::from_shape_fn((20, 2), |(row, _)| if row % 2 == 0 { -1.0 } else { 1.0 });
+    close(calinski_harabasz_score(&balanced, &labels).unwrap(), 0.0);
+    close(
+        davies_bouldin_score(&array![[0.0, 1.0], [1.0, 1.0], [3.0, 4.0]], &array![0, 0, 1]).unwrap(),
+        0.12803687993289598,
+    );
+    // Four groups of ten, each of two opposite rows five times.
+    let opposite = |a: [f64; 2], b: [f64; 2]| (0..10).flat_map(move |row| if row % 2 == 0 { a } else { b });
+    let groups: Vec<f64> = opposite([0.0, 0.0], [1.0, 1.0])
+        .chain(opposite([3.0, 3.0], [4.0, 4.0]))
+        .chain(opposite([0.0, 4.0], [1.0, 3.0]))
+        .chain(opposite([3.0, 1.0], [4.0, 0.0]))
+        .collect();
+    let groups = Array2::from_shape_vec((40, 2), groups).unwrap();
+    let labels: Array1<usize> = (0..40).map(|row| [0, 1, 2, 3][row / 10]).collect();
+    close(calinski_harabasz_score(&groups, &labels).unwrap(), 45.0 * 36.0 / 15.0);
+    close(davies_bouldin_score(&groups, &labels).unwrap(), 2.0 * 0.5f64.sqrt() / 3.0);
+}
+
+#[test]
+fn silhouettes_of_coinciding_clusters_are_one_and_of_equal_rows_zero() {
+    let x = array![[0.0], [0.0], [5.0], [5.0]];
+    assert_eq!(silhouette_samples(&x, &array![0, 0, 1, 1]).unwrap(), array![1.0, 1.0, 1.0, 1.0]);
+    assert_eq!(silhouette_score(&Array2::<f32>::zeros((4, 2)), &array![0, 0, 1, 1]).unwrap(), 0.0);
+}
+
+#[test]
+fn too_few_or_too_many_labels_are_refused() {
+    let x = Array2::<f32>::ones((4, 2));
+    says(
+        silhouette_score(&x, &array![1, 1, 1, 1]),
+        "labels is 1 distinct, expected 2 to n_samples - 1 = 3 distinct",
+    );
+    says(davies_bouldin_score(&x, &array![1, 2, 3, 4]), "4 distinct");
+    says(calinski_harabasz_score(&x, &array![1, 2]), "expected 4");
+    says(silhouette_score(&Array2::<f32>::from_elem((4, 2), f32::NAN), &array![1, 1, 2, 2]), "NaN");
+    says(silhouette_score(&Array2::<f32>::zeros((0, 2)), &Array1::<u8>::zeros(0)), "empty");
+}
+
+#[test]
+fn a_sampled_silhouette_is_near_the_whole_one() {
+    let blobs =
+        axonal::datasets::make_blobs::<f32>(1500, &array![[0.0, 0.0], [6.0, 0.0], [0.0, 6.0]], 1.0, 1)
+            .unwrap();
+    let whole = silhouette_score(&blobs.data, &blobs.target).unwrap();
+    let some = silhouette_score_of_some(&blobs.data, &blobs.target, 400, 3).unwrap();
+    assert!((whole - some).abs() < 0.03, "{whole} {some}");
+    says(silhouette_score_of_some(&blobs.data, &blobs.target, 1501, 3), "sample_size");
+}

@@ -1,0 +1,283 @@
+//! Every layer holds the contract, over several shapes, strides and paddings.
+
+use axonal::ndarray::{Array2, Array3};
+use axonal::prelude::*;
+use axonal::testing::{Check, check_layer, check_layer_with};
+
+fn holds(layer: &(impl Layer<f64> + ?Sized), shape: impl Into<Shape>) {
+    let shape = shape.into();
+    if let Err(failure) = check_layer(layer, &shape) {
+        panic!("{layer:?} on {shape}: {failure}");
+    }
+}
+
+#[test]
+fn activation_layers_hold_the_contract() {
+    for shape in [Shape::from(6), [3, 4].into(), [2, 3, 2].into()] {
+        holds(&Relu::default(), &shape);
+        holds(&Relu::default().negative_slope(0.1).max_value(1.0).threshold(0.2), &shape);
+        holds(&LeakyRelu::default(), &shape);
+        holds(&Elu::new(0.7), &shape);
+        holds(&PRelu::default(), &shape);
+        holds(&PRelu::default().shared_axes([1]), &shape);
+        holds(&Softmax::default(), &shape);
+        holds(&Softmax::default().axis(1), &shape);
+        holds(&ActivationLayer::new(Activation::Silu), &shape);
+    }
+    holds(&PRelu::default().shared_axes([1, 2]), [3, 4, 2]);
+    holds(&PRelu::default().shared_axes([-1]), [3, 4, 2]);
+    holds(&Softmax::default().axis(2), [2, 3, 4]);
+}
+
+#[test]
+fn regularization_layers_hold_the_contract() {
+    for shape in [Shape::from(6), [3, 4].into()] {
+        holds(&Dropout::new(0.4), &shape);
+        holds(&GaussianNoise::new(0.5), &shape);
+        holds(&GaussianDropout::new(0.5), &shape);
+        holds(&AlphaDropout::new(0.4), &shape);
+        holds(&ActivityRegularization::new(0.1, 0.2), &shape);
+    }
+    holds(&Dropout::new(0.4).noise_shape([1, 4]), [3, 4]);
+    holds(&Dropout::new(0.4).noise_shape([3, 1, 2]), [3, 4, 2]);
+    holds(&AlphaDropout::new(0.4).noise_shape([3, 1]), [3, 4]);
+    holds(&SpatialDropout1D::new(0.5), [5, 3]);
+    holds(&SpatialDropout2D::new(0.5), [3, 4, 3]);
+}
+
+#[test]
+fn reshaping_layers_hold_the_contract() {
+    holds(&Flatten::default(), [3, 4]);
+    holds(&Reshape::new([2, 6]), [3, 4]);
+    holds(&Permute::new([2, 1]), [3, 4]);
+    holds(&Permute::new([3, 1, 2]), [3, 4, 2]);
+    holds(&RepeatVector::new(3), 4);
+    holds(&ZeroPadding1D::new(2), [3, 4]);
+    holds(&ZeroPadding1D::edges(0, 3), [3, 4]);
+    holds(&ZeroPadding2D::new(1), [3, 4, 2]);
+    holds(&ZeroPadding2D::edges([0, 2], [1, 3]), [3, 4, 2]);
+    holds(&Cropping1D::new(1), [4, 3]);
+    holds(&Cropping2D::edges([1, 0], [0, 2]), [3, 4, 2]);
+    holds(&UpSampling1D::new(3), [4, 2]);
+    holds(&UpSampling2D::new([2, 3]), [3, 2, 2]);
+    holds(&UpSampling2D::new([2, 3]).interpolation(Interpolation::Bilinear), [3, 2, 2]);
+    holds(&UpSampling2D::new([3, 1]).interpolation(Interpolation::Bilinear), [1, 4, 1]);
+}
+
+#[test]
+fn normalization_layers_hold_the_contract() {
+    for shape in [Shape::from(6), [3, 4].into(), [2, 3, 4].into()] {
+        holds(&BatchNormalization::default(), &shape);
+        holds(&BatchNormalization::default().axis(1).momentum(0.5), &shape);
+        holds(&BatchNormalization::default().scale(false), &shape);
+        holds(&BatchNormalization::default().center(false), &shape);
+        holds(&LayerNormalization::default(), &shape);
+        holds(&LayerNormalization::default().scale(false).center(false), &shape);
+        holds(&RmsNormalization::default(), &shape);
+        holds(&GroupNormalization::new(2), &shape);
+        holds(&GroupNormalization::new(1).center(false), &shape);
+        holds(&UnitNormalization::default(), &shape);
+        holds(&Rescaling::new(0.3).offset(1.0), &shape);
+        holds(&Normalization::new([0.5], [4.0]).axis(None), &shape);
+    }
+    holds(&LayerNormalization::default().axis([-2, -1]), [2, 3, 4]);
+    holds(&RmsNormalization::default().axis([-2, -1]), [2, 3, 4]);
+    holds(&RmsNormalization::default().axis([1, 2, 3]), [2, 3, 2]);
+    holds(&LayerNormalization::default(), 37);
+    holds(&Normalization::new([0.5, 1.0, 2.0], [4.0, 0.3, 0.0]), [2, 3]);
+    holds(&Normalization::new([0.5, 1.0], [4.0, 0.3]).axis(1).invert(true), [2, 3]);
+}
+
+#[test]
+fn convolutions_hold_the_contract_at_any_stride_padding_dilation_and_group() {
+    for padding in [Padding::Valid, Padding::Same, Padding::Causal] {
+        for (kernel, stride, dilation, groups) in
+            [(1, 1, 1, 1), (3, 1, 1, 1), (3, 2, 1, 2), (2, 3, 1, 1), (3, 1, 2, 2), (2, 2, 3, 1), (1, 2, 1, 1)]
+        {
+            let layer = Conv1D::new(4, kernel)
+                .strides(stride)
+                .dilation_rate(dilation)
+                .groups(groups)
+                .padding(padding);
+            holds(&layer, [7, 2]);
+            holds(&layer.activation(Activation::Tanh).use_bias(false), [6, 4]);
+        }
+    }
+    for padding in [Padding::Valid, Padding::Same] {
+        for (kernel, stride, dilation, groups) in [
+            ([1, 1], [1, 1], [1, 1], 1),
+            ([1, 1], [1, 1], [1, 1], 2),
+            ([3, 3], [1, 1], [1, 1], 1),
+            ([2, 3], [2, 1], [1, 1], 2),
+            ([3, 2], [1, 3], [1, 2], 1),
+            ([3, 1], [2, 2], [2, 1], 2),
+        ] {
+            let layer = Conv2D::new(4, kernel)
+                .strides(stride)
+                .dilation_rate(dilation)
+                .groups(groups)
+                .padding(padding);
+            holds(&layer, [6, 5, 2]);
+            holds(&layer.use_bias(false).activation(Activation::Relu), [5, 7, 4]);
+            let depthwise = DepthwiseConv2D::new(kernel)
+                .strides(stride)
+                .dilation_rate(dilation)
+                .padding(padding)
+                .depth_multiplier(groups);
+            holds(&depthwise, [6, 5, 3]);
+            let separable = SeparableConv2D::new(3, kernel)
+                .strides(stride)
+                .dilation_rate(dilation)
+                .padding(padding)
+                .depth_multiplier(groups);
+            holds(&separable, [6, 5, 3]);
+            holds(&separable.use_bias(false), [5, 5, 2]);
+            let transposed =
+                Conv2DTranspose::new(3, kernel).strides(stride).dilation_rate(dilation).padding(padding);
+            holds(&transposed, [3, 4, 2]);
+            holds(&transposed.use_bias(false), [2, 2, 3]);
+        }
+    }
+}
+
+#[test]
+fn pooling_layers_hold_the_contract_at_any_stride_and_padding() {
+    for padding in [Padding::Valid, Padding::Same] {
+        for (size, stride) in [(1, 1), (2, 2), (3, 1), (2, 3), (3, 2)] {
+            holds(&MaxPooling1D::new(size).strides(stride).padding(padding), [7, 3]);
+            holds(&AveragePooling1D::new(size).strides(stride).padding(padding), [7, 3]);
+            holds(&MaxPooling2D::new([size, 2]).strides(stride).padding(padding), [5, 6, 2]);
+            holds(&AveragePooling2D::new([2, size]).strides(stride).padding(padding), [5, 6, 2]);
+        }
+    }
+    for keepdims in [false, true] {
+        holds(&GlobalMaxPooling1D::default().keepdims(keepdims), [5, 3]);
+        holds(&GlobalMaxPooling2D::default().keepdims(keepdims), [3, 2, 3]);
+        holds(&GlobalAveragePooling1D::default().keepdims(keepdims), [5, 3]);
+        holds(&GlobalAveragePooling2D::default().keepdims(keepdims), [3, 2, 3]);
+    }
+}
+
+#[test]
+fn embeddings_hold_the_contract() {
+    let check = Check { integers: Some(5), ..Check::default() };
+    check_layer_with(&Embedding::new(5, 3), 4, check).unwrap();
+    check_layer_with(&Embedding::new(5, 2), [2, 3], check).unwrap();
+}
+
+#[test]
+fn recurrent_layers_hold_the_contract() {
+    for (all, backwards) in [(false, false), (true, false), (false, true), (true, true)] {
+        holds(&SimpleRnn::new(3).return_sequences(all).go_backwards(backwards), [4, 2]);
+        holds(&Lstm::new(3).return_sequences(all).go_backwards(backwards), [4, 2]);
+        holds(&Gru::new(3).return_sequences(all).go_backwards(backwards), [4, 2]);
+    }
+    holds(&SimpleRnn::new(2).use_bias(false).activation(Activation::Silu), [3, 2]);
+    holds(&Lstm::new(2).use_bias(false).activation(Activation::Gelu).unit_forget_bias(false), [3, 2]);
+    holds(&Lstm::new(2).recurrent_activation(Activation::HardSigmoid), [1, 3]);
+    holds(&Gru::new(2).use_bias(false).activation(Activation::Softsign), [3, 2]);
+    holds(&Gru::new(2).recurrent_activation(Activation::Softmax), [2, 3]);
+}
+
+/// The layer's answer to 0, 1, 2, …, with the weights that its initializers make.
+fn answer(layer: impl Layer<f64> + 'static, steps: usize, features: usize, samples: usize) -> Array2<f64> {
+    let x = Array3::from_shape_fn((samples, steps, features), |(i, j, k)| {
+        ((i * steps + j) * features + k) as f64
+    });
+    let model =
+        Sequential::new([steps, features]).add(layer).compile(Adam::default(), MeanSquaredError::default());
+    model.unwrap().predict(&x).unwrap()
+}
+
+/// Numbers of Keras's own tests (`rnn/{lstm,gru,simple_rnn}_test.py`).
+#[test]
+fn recurrent_layers_answer_as_in_keras() {
+    let [kernel, recurrent, bias] = [0.01, 0.02, 0.03].map(Initializer::Constant);
+    let check = |got: Array2<f64>, want: &[f64]| {
+        assert_eq!(got.nrows(), want.len());
+        for (row, want) in got.rows().into_iter().zip(want) {
+            assert!(row.iter().all(|v| (v - want).abs() < 1e-6), "expected {want}, got {row}");
+        }
+    };
+    macro_rules! constant {
+        ($layer:expr) => {
+            $layer
+                .kernel_initializer(kernel.clone())
+                .recurrent_initializer(recurrent.clone())
+                .bias_initializer(bias.clone())
+        };
+    }
+    let lstm = constant!(Lstm::new(3));
+    check(answer(lstm.clone(), 6, 4, 3), &[0.628_868_7, 0.868_991_55, 0.946_077_3]);
+    check(answer(lstm.go_backwards(true), 6, 4, 3), &[0.356_221_65, 0.747_895_24, 0.887_272_6]);
+    let gru = constant!(Gru::new(3));
+    check(answer(gru.clone(), 6, 4, 3), &[0.521_728_9, 0.637_165_9, 0.393_849_64]);
+    check(answer(gru.go_backwards(true), 6, 4, 3), &[0.244_062_59, 0.611_516, 0.392_880_8]);
+    let rnn = constant!(SimpleRnn::new(4));
+    check(answer(rnn.clone(), 3, 4, 2), &[0.405_432, 0.736_053_47]);
+    check(answer(rnn.go_backwards(true), 3, 4, 2), &[0.111_447_29, 0.552_888_9]);
+}
+
+/// What a layer without weights makes of one sample.
+fn made<const N: usize>(layer: impl Layer<f64> + 'static, shape: [usize; N], sample: &[f64]) -> Vec<f64> {
+    let model =
+        Sequential::new(shape).add(layer).compile(Adam::default(), MeanSquaredError::default()).unwrap();
+    let sizes: Vec<usize> = [1].into_iter().chain(shape).collect();
+    let x = axonal::ndarray::ArrayD::from_shape_vec(sizes, sample.to_vec()).unwrap();
+    model.predict(&x).unwrap().into_iter().collect()
+}
+
+#[track_caller]
+fn close(got: &[f64], want: &[f64]) {
+    assert_eq!(got.len(), want.len());
+    assert!(got.iter().zip(want).all(|(got, want)| (got - want).abs() < 1e-12), "got {got:?}, want {want:?}");
+}
+
+#[test]
+fn images_are_interpolated_between_the_centers_of_their_pixels() {
+    let layer = || UpSampling2D::new([1, 2]).interpolation(Interpolation::Bilinear);
+    close(&made(layer(), [1, 2, 1], &[1.0, 2.0]), &[1.0, 1.25, 1.75, 2.0]);
+    let layer = UpSampling2D::new(2).interpolation(Interpolation::Bilinear);
+    let by_row =
+        [[0.0, 0.25, 0.75, 1.0], [0.5, 0.75, 1.25, 1.5], [1.5, 1.75, 2.25, 2.5], [2.0, 2.25, 2.75, 3.0]];
+    close(&made(layer, [2, 2, 1], &[0.0, 1.0, 2.0, 3.0]), &by_row.concat());
+}
+
+#[test]
+fn the_mean_square_of_several_axes_is_one_number() {
+    // The mean square of 1, 7, 5 and 5 is 25.
+    let got = made(RmsNormalization::default().axis([-2, -1]).epsilon(1e-300), [2, 2], &[1.0, 7.0, 5.0, 5.0]);
+    close(&got, &[0.2, 1.4, 1.0, 1.0]);
+}
+
+#[test]
+fn layers_made_of_others_hold_the_contract() {
+    for all in [false, true] {
+        for merge_mode in [MergeMode::Concat, MergeMode::Sum, MergeMode::Ave, MergeMode::Mul] {
+            holds(&Bidirectional::new(Lstm::new(2).return_sequences(all)).merge_mode(merge_mode), [3, 2]);
+            holds(&Bidirectional::new(Gru::new(2).return_sequences(all)).merge_mode(merge_mode), [4, 1]);
+        }
+    }
+    holds(&TimeDistributed::new(Dense::new(3).activation(Activation::Softmax)), [4, 2]);
+    holds(&TimeDistributed::new(Conv2D::new(2, 2).activation(Activation::Gelu)), [3, 3, 4, 2].as_slice());
+    holds(&TimeDistributed::new(Dropout::new(0.5)), [3, 4]);
+    holds(&TimeDistributed::new(BatchNormalization::default()), [3, 4]);
+    holds(&TimeDistributed::new(Lstm::new(2)), [3, 2, 2]);
+    holds(&Residual::new().add(Dense::new(5).activation(Activation::Gelu)).add(Dense::new(4)), 4);
+    holds(
+        &Residual::new().add(Conv2D::new(3, 3).padding(Padding::Same).activation(Activation::Relu)),
+        [4, 3, 3],
+    );
+    let block = Residual::new().add(BatchNormalization::default()).add(Dropout::new(0.3)).add(Dense::new(3));
+    holds(&Residual::new().add(block).add(LayerNormalization::default()), [2, 3]);
+}
+
+#[test]
+fn layers_too_deep_inside_of_each_other_are_refused() {
+    let mut layer: Residual<f64> = Residual::new().add(Dense::new(3));
+    for _ in 0..20 {
+        layer = Residual::new().add(layer);
+    }
+    let error = layer.plan(&Shape::from(3)).unwrap_err().to_string();
+    assert!(error.contains("at most 16 layers inside of each other"), "{error}");
+}

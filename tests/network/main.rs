@@ -1,0 +1,25 @@
+//! Networks through the public interface: their parts, their training, and what surrounds a training run.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
+
+#[path = "../free_weights/mod.rs"]
+mod free_weights;
+
+mod activations;
+mod any;
+mod bad_input;
+mod callbacks;
+#[cfg(feature = "datasets")]
+mod digits;
+mod divergence;
+mod extremes;
+mod fit_batches;
+mod gradients;
+#[cfg(feature = "testing")]
+mod layers;
+mod optimizers;
+#[cfg(feature = "progress")]
+mod progress;
+mod resume;
+#[cfg(feature = "testing")]
+mod testing;
+mod training;
