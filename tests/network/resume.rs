@@ -190,20 +190,19 @@ fn the_older_checkpoint_serves_where_the_newer_is_damaged() {
         how(&mut bytes);
         fs::write(backups.join(name), bytes).unwrap();
     };
-    let ways: [&dyn Fn(&mut Vec<u8>); 4] =
-        [&|bytes| bytes.truncate(1000), &|bytes| bytes[700] ^= 1, &|bytes| bytes.clear(), &|bytes| {
-            bytes.push(0)
-        }];
+    type Damage = fn(&mut Vec<u8>);
+    let ways: [Damage; 4] =
+        [|bytes| bytes.truncate(1000), |bytes| bytes[700] ^= 1, Vec::clear, |bytes| bytes.push(0)];
     for way in ways {
         interrupted(&folder.0, BackupAndRestore::new(&backups));
-        damage("backup-1.axonal", way);
+        damage("backup-1.axonal", &way);
         assert_eq!(resume().unwrap(), 9, "from the end of the first epoch");
         interrupted(&folder.0, BackupAndRestore::new(&backups));
-        damage("backup-0.axonal", way);
+        damage("backup-0.axonal", &way);
         assert_eq!(resume().unwrap(), 12, "the newer one is sound");
         interrupted(&folder.0, BackupAndRestore::new(&backups));
-        damage("backup-0.axonal", way);
-        damage("backup-1.axonal", way);
+        damage("backup-0.axonal", &way);
+        damage("backup-1.axonal", &way);
         let message = resume().unwrap_err().to_string();
         assert!(message.contains("backup-"), "{message}");
         fs::remove_dir_all(&backups).unwrap();

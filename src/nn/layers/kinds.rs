@@ -114,6 +114,7 @@ mod tests {
 #[cfg(all(test, feature = "testing"))]
 mod contract {
     use super::*;
+    use crate::error::Error;
     use crate::nn::layer::Shape;
     use crate::testing::{Check, check_layer_with};
 
@@ -167,7 +168,7 @@ mod contract {
         ("cropping1d", r#"{"cropping":[[1,0]]}"#, &[&[4, 2], &[2, 3]]),
         ("cropping2d", r#"{"cropping":[[1,0],[0,1]]}"#, &[&[4, 2, 1], &[2, 3, 2]]),
         ("up_sampling1d", r#"{"size":2}"#, &[&[4, 2], &[2, 3]]),
-        ("up_sampling2d", r#"{"size":[2,1]}"#, &[&[4, 2, 1], &[2, 3, 2]]),
+        ("up_sampling2d", r#"{"size":[2,1],"interpolation":"bilinear"}"#, &[&[4, 2, 1], &[2, 3, 2]]),
         ("simple_rnn", r#"{"units":2}"#, &[&[4, 2], &[1, 3]]),
         ("lstm", r#"{"units":2,"weights":{"return_sequences":true}}"#, &[&[4, 2], &[1, 3]]),
         ("gru", r#"{"units":2,"weights":{"go_backwards":true}}"#, &[&[4, 2], &[1, 3]]),
@@ -189,7 +190,8 @@ mod contract {
     ];
 
     fn made(kind: &str, config: &Config) -> Result<Arc<dyn Layer<f64>>> {
-        from_config(kind, config, &made).unwrap_or_else(|| panic!("no layer of kind {kind}"))
+        from_config(kind, config, &made)
+            .unwrap_or_else(|| Err(Error::unknown_name("layer", kind, KINDS.iter().copied())))
     }
 
     #[test]
