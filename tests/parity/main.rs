@@ -2,7 +2,15 @@
 //!
 //! The folder is `tests/parity`, or the one that the environment variable `AXONAL_PARITY` names. A file says by its
 //! content what it is: a training run of Keras, a table of Keras's numbers, a k-means run of scikit-learn.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
+#![allow(
+    missing_docs,
+    clippy::missing_panics_doc,
+    clippy::missing_errors_doc,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test"
+)]
 
 #[path = "../free_weights/mod.rs"]
 mod free_weights;
