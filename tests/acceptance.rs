@@ -30,7 +30,7 @@ fn every_program_of_a_dependent_crate_builds_and_succeeds() {
     let manifest = format!(
         "[package]\nname = \"outside\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n[workspace]\n\
          [dependencies]\naxonal = {{ path = {project:?} }}\nserde = {{ version = \"1\", features = [\"derive\"] }}\n\
-         [profile.release]\ndebug-assertions = true\n"
+         [profile.release]\nopt-level = 1\ndebug-assertions = true\n[profile.release.package.\"*\"]\nopt-level = 1\n"
     );
     fs::write(outside.join("Cargo.toml"), manifest).unwrap();
     fs::copy(project.join("Cargo.lock"), outside.join("Cargo.lock")).ok();

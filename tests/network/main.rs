@@ -17,8 +17,6 @@ mod gradients;
 #[cfg(feature = "testing")]
 mod layers;
 mod optimizers;
-#[cfg(feature = "progress")]
-mod progress;
 mod resume;
 #[cfg(feature = "testing")]
 mod testing;

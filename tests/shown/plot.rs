@@ -1,6 +1,4 @@
 //! Pictures: what is in them, and what is refused.
-#![cfg(feature = "plot")]
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 use axonal::metrics::ConfusionMatrix;
 use axonal::ndarray::{Array1, Array2, array};
