@@ -43,11 +43,12 @@ mod threads {
     use super::{Float, Product, tiles};
     use ndarray::Axis;
 
-    /// Multiply-adds from which a fork inside of the pool pays: some 25 µs of one core.
-    const WORTH: usize = 1 << 20;
+    /// Multiply-adds from which a fork inside of the pool pays: some 200 µs of one core. A product of 3 million gets
+    /// slower by it on a virtual machine, where a thread that sleeps is slow to wake.
+    const WORTH: usize = 1 << 23;
 
     /// The same from outside, where the caller has to wake the pool and to wait for it.
-    const WORTH_FROM_OUTSIDE: usize = 1 << 24;
+    const WORTH_FROM_OUTSIDE: usize = 1 << 25;
 
     /// Columns and rows of a whole number of register tiles, for every instruction set.
     const GRAIN: [usize; 2] = [12, 32];
