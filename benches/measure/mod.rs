@@ -3,6 +3,7 @@
 //! `cargo bench` measures, `cargo bench -- --quick` looks; `--json PATH` writes the rows to a file.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each bench uses a part of this module")]
 
+use axonal::simd::{Registers, SimdOps, Wide};
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -89,31 +90,36 @@ pub fn duration(seconds: f64) -> String {
 
 /// The most multiply-adds that one core does in registers, as operations a second; what products are held against.
 pub fn peak_flops() -> f64 {
-    /// Independent chains, enough to hide the latency of a multiply-add.
-    struct Chains<'a>(&'a mut [[f32; 16]; 12], u32);
-    impl axonal::simd::Kernel for Chains<'_> {
-        type Output = ();
+    /// Independent chains, enough to hide the latency of a multiply-add and few enough to stay in registers.
+    struct Chains(u32);
+    impl Wide<f32> for Chains {
+        /// The numbers of a register, and something to keep.
+        type Output = (usize, f32);
         #[inline(always)]
-        fn run<const FMA: bool>(self) {
-            let mut chains = *self.0;
-            for _ in 0..self.1 {
-                for chain in &mut chains {
-                    for value in chain.iter_mut() {
-                        *value = axonal::simd::fma::<f32, FMA>(*value, 0.999, 1e-3);
+        #[allow(unsafe_code, reason = "the register vocabulary; it touches no memory here")]
+        fn run<S: SimdOps<f32>>(self, simd: S) -> (usize, f32) {
+            // SAFETY: only registers are touched; the instruction set is the one that `simd` names.
+            unsafe {
+                let factor = simd.splat(0.999);
+                let mut chains = [simd.splat(0.5); CHAINS];
+                for _ in 0..self.0 {
+                    for chain in &mut chains {
+                        *chain = simd.mul_add(*chain, factor, factor);
                     }
                 }
+                (S::LANES, chains.iter().map(|&chain| simd.reduce_sum(chain)).sum())
             }
-            *self.0 = chains;
         }
     }
+    const CHAINS: usize = 12;
     const ROUNDS: u32 = 200_000;
-    let mut chains = [[1.0f32; 16]; 12];
+    let mut lanes = 1;
     let best = (0..9)
         .map(|_| {
             let begun = Instant::now();
-            axonal::simd::dispatch(Chains(black_box(&mut chains), ROUNDS));
+            lanes = black_box(f32::run_wide(Chains(black_box(ROUNDS)))).0;
             begun.elapsed().as_secs_f64()
         })
         .fold(f64::INFINITY, f64::min);
-    f64::from(ROUNDS) * 12.0 * 16.0 * 2.0 / best
+    f64::from(ROUNDS) * (CHAINS * lanes * 2) as f64 / best
 }
