@@ -4,6 +4,7 @@
 //! that is what the `unsafe` blocks are for.
 #![allow(unsafe_code, reason = "the engine's entry points for strided views take pointers")]
 
+use super::{sizes, strides};
 use crate::float::Float;
 use gemmkit::Parallelism;
 use ndarray::{ArrayView2, ArrayViewMut2};
@@ -38,26 +39,5 @@ pub(super) fn gemm<F: Float>(
             c_strides.1,
             Parallelism::Serial,
         );
-    }
-}
-
-/// (m, k, n) of a product.
-fn sizes<F>(a: &ArrayView2<'_, F>, b: &ArrayView2<'_, F>, c: &ArrayViewMut2<'_, F>) -> (usize, usize, usize) {
-    let ((m, k), n) = (a.dim(), b.ncols());
-    assert!(
-        b.nrows() == k && c.dim() == (m, n),
-        "a product of {:?} and {:?} does not fit {:?}",
-        a.dim(),
-        b.dim(),
-        c.dim()
-    );
-    (m, k, n)
-}
-
-/// The strides of the rows and of the columns.
-fn strides(strides: &[isize]) -> (isize, isize) {
-    match *strides {
-        [rows, columns] => (rows, columns),
-        _ => (0, 0),
     }
 }

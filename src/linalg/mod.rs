@@ -145,6 +145,30 @@ pub fn add_rows<F: Float>(a: ArrayView2<'_, F>, sums: &mut [F]) {
     }
 }
 
+/// (m, k, n) of a product.
+///
+/// # Panics
+/// Where the shapes do not agree.
+fn sizes<F>(a: &ArrayView2<'_, F>, b: &ArrayView2<'_, F>, c: &ArrayViewMut2<'_, F>) -> (usize, usize, usize) {
+    let ((m, k), n) = (a.dim(), b.ncols());
+    assert!(
+        b.nrows() == k && c.dim() == (m, n),
+        "a product of {:?} and {:?} does not fit {:?}",
+        a.dim(),
+        b.dim(),
+        c.dim()
+    );
+    (m, k, n)
+}
+
+/// The strides of the rows and of the columns.
+fn strides(strides: &[isize]) -> (isize, isize) {
+    match *strides {
+        [rows, columns] => (rows, columns),
+        _ => (0, 0),
+    }
+}
+
 /// A slice as a row-major matrix.
 #[allow(clippy::expect_used, reason = "every caller cuts the slice to rows × columns first")]
 pub(crate) fn matrix<F>(values: &[F], rows: usize, columns: usize) -> ArrayView2<'_, F> {

@@ -1,8 +1,8 @@
-//! The product of a batch with a narrow matrix, or of a single row with any matrix, kept in registers.
+//! The product of a batch with a narrow matrix, kept in registers.
 //!
 //! A tile of rows × columns of the result is accumulated over the whole inner dimension in one chain of
-//! multiply-adds for each element (for a single column, in one chain a lane), and the bias is added last. The chain is the same wherever the row lies, so
-//! a row's result does not depend on the batch around it. The matrix is read as it is, without packing; where
+//! multiply-adds for each element (for a single column, in one chain a lane), and the bias is added last. The chain
+//! is the same wherever the row lies, so a row's result does not depend on the batch around it. The matrix is read as it is, without packing; where
 //! its width is no multiple of a register, the last tile overlaps the one before it and computes a few elements
 //! twice, to the same bits.
 //!
@@ -15,7 +15,7 @@ use crate::float::Float;
 use crate::simd::{SimdOps, Wide};
 use ndarray::ArrayView2;
 
-/// The widest matrix that stays here whatever the number of rows: its rows fill a few registers.
+/// The widest matrix that comes here: its rows fill a few registers.
 pub(super) const WIDEST: usize = 64;
 
 /// Rows of contiguous numbers, one after the other.
@@ -34,7 +34,7 @@ impl<'a, F: Float> Rows<'a, F> {
     }
 }
 
-/// `c = a.b + bias` for `b` (k, n) and `c` (m, n) in standard layout, n being up to [`WIDEST`] or m 1.
+/// `c = a.b + bias` for `b` (k, n) and `c` (m, n) in standard layout, n being up to [`WIDEST`].
 pub(super) fn affine<F: Float>(a: Rows<'_, F>, b: &[F], bias: Option<&[F]>, c: &mut [F]) {
     if a.rows == 0 || c.is_empty() {
         return;

@@ -12,8 +12,9 @@
 //! the copy does not pay.
 #![allow(unsafe_code, reason = "registers are loaded and stored through pointers; see the module's docs")]
 
+use super::{sizes, strides};
 use crate::float::Float;
-use crate::simd::{Registers, SimdOps, Wide};
+use crate::simd::{Lanes, Registers, SimdOps, Wide, prefetch};
 use ndarray::{ArrayView2, ArrayViewMut2};
 use std::any::TypeId;
 use std::mem::MaybeUninit;
@@ -37,14 +38,7 @@ pub(super) fn gemm<F: Float>(
     mut c: ArrayViewMut2<'_, F>,
     bias: Option<&[F]>,
 ) {
-    let ((m, k), n) = (a.dim(), b.ncols());
-    assert!(
-        b.nrows() == k && c.dim() == (m, n),
-        "a product of {:?} and {:?} does not fit {:?}",
-        a.dim(),
-        b.dim(),
-        c.dim()
-    );
+    let (m, k, n) = sizes(&a, &b, &c);
     assert!(bias.is_none_or(|bias| bias.len() == n), "a bias has one number for each column of the product");
     let (c_row, c_col) = strides(c.strides());
     // A result whose rows are the contiguous axis is computed as its transpose; so is a single column.
@@ -158,7 +152,7 @@ impl<F: Float> Wide<F> for Product<F> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: SimdOps<F>>(self, simd: S) {
+    fn run<S: Lanes<F>>(self, simd: S) {
         let [m, k, n] = self.size;
         if m == 0 || n == 0 {
             return;
@@ -202,11 +196,11 @@ impl<F: Float> Wide<F> for Product<F> {
 
 /// The most rows of a tile two registers wide: what the registers hold beside its operands.
 #[inline(always)]
-fn tallest<F, S: SimdOps<F>>() -> usize
+fn tallest<F, S: Lanes<F>>() -> usize
 where
     F: Float,
 {
-    if S::LANES * size_of::<F>() == 64 { 12 } else { 6 }
+    if S::REGISTERS == 32 { 12 } else { 6 }
 }
 
 #[allow(clippy::needless_range_loop, reason = "row and column of a register tile read best as indices")]
@@ -216,7 +210,7 @@ impl<F: Float> Product<F> {
     /// # Safety
     /// The strip's steps and columns must be `b`'s.
     #[inline(always)]
-    unsafe fn packed<S: SimdOps<F>>(
+    unsafe fn packed<S: Lanes<F>>(
         &self,
         simd: S,
         strip: Strip<F>,
@@ -248,16 +242,25 @@ impl<F: Float> Product<F> {
                     }
                 }
             } else {
-                for i in (0..width).step_by(SQUARE) {
-                    let full =
-                        if self.b.row == 1 && i + SQUARE <= columns { steps - steps % SQUARE } else { 0 };
-                    for step in (0..full).step_by(SQUARE) {
-                        let from = self.b.at(first + step, column + i);
-                        transpose(from, self.b.column, out.add(step * width + i), width);
+                let side = S::SIDE;
+                let none = [F::zero(); SIDE_AT_MOST];
+                let distance = usize::try_from(self.b.column).ok().filter(|_| self.b.row == 1);
+                for i in (0..width).step_by(side) {
+                    let mut turned = 0;
+                    if let Some(distance) = distance.filter(|_| i + side <= columns) {
+                        turned = steps - steps % side;
+                        for step in (0..turned).step_by(side) {
+                            let from = self.b.at(first + step, column + i);
+                            simd.transpose(
+                                (from, distance),
+                                none.as_ptr(),
+                                (out.add(step * width + i), width),
+                            );
+                        }
                     }
-                    for i in i..(i + SQUARE).min(width) {
-                        let mut from = self.b.at(first + full, column + i.min(columns - 1));
-                        for step in full..steps {
+                    for i in i..(i + side).min(width) {
+                        let mut from = self.b.at(first + turned, column + i.min(columns - 1));
+                        for step in turned..steps {
                             *out.add(step * width + i) = if i < columns { *from } else { F::zero() };
                             from = from.wrapping_offset(self.b.row);
                         }
@@ -273,7 +276,7 @@ impl<F: Float> Product<F> {
     /// # Safety
     /// Rows, steps and columns must be the product's; the strip must be readable in whole registers.
     #[inline(always)]
-    unsafe fn rows<S: SimdOps<F>>(&self, simd: S, (top, rows): (usize, usize), strip: Strip<F>) {
+    unsafe fn rows<S: Lanes<F>>(&self, simd: S, (top, rows): (usize, usize), strip: Strip<F>) {
         let tiles = rows.div_ceil(tallest::<F, S>());
         let (height, higher) = (rows / tiles, rows % tiles);
         let mut row = top;
@@ -296,7 +299,7 @@ impl<F: Float> Product<F> {
     /// # Safety
     /// As [`rows`](Self::rows), for `height` rows from `row` on.
     #[inline(always)]
-    unsafe fn tile_of<S: SimdOps<F>, const C: usize>(
+    unsafe fn tile_of<S: Lanes<F>, const C: usize>(
         &self,
         simd: S,
         row: usize,
@@ -314,8 +317,8 @@ impl<F: Float> Product<F> {
                 6 => return self.tile::<S, 6, C>(simd, row, strip),
                 _ => {}
             }
-            // A constant: the higher tiles are not compiled for the other instruction sets.
-            if const { S::LANES * size_of::<F>() == 64 } {
+            // A constant: the higher tiles are not compiled where there are too few registers for them.
+            if const { S::REGISTERS == 32 } {
                 match height {
                     7 => self.tile::<S, 7, C>(simd, row, strip),
                     8 => self.tile::<S, 8, C>(simd, row, strip),
@@ -333,12 +336,7 @@ impl<F: Float> Product<F> {
     /// # Safety
     /// As [`rows`](Self::rows), for `R` rows from `row` on.
     #[inline(always)]
-    unsafe fn tile<S: SimdOps<F>, const R: usize, const C: usize>(
-        &self,
-        simd: S,
-        row: usize,
-        strip: Strip<F>,
-    ) {
+    unsafe fn tile<S: Lanes<F>, const R: usize, const C: usize>(&self, simd: S, row: usize, strip: Strip<F>) {
         let (first, steps) = strip.steps;
         let (column, columns) = strip.columns;
         let [c_row, c_col] = [self.c.row, self.c.column];
@@ -347,7 +345,7 @@ impl<F: Float> Product<F> {
         unsafe {
             let out = self.c.start.offset(row.cast_signed() * c_row + column.cast_signed() * c_col);
             for r in 0..R {
-                prefetch(out.wrapping_offset(r.cast_signed() * c_row));
+                prefetch(out.wrapping_offset(r.cast_signed() * c_row).cast_const(), 1);
             }
             let sums = accumulate::<F, S, R, C>(
                 simd,
@@ -443,49 +441,8 @@ unsafe fn accumulate<F: Float, S: SimdOps<F>, const R: usize, const C: usize>(
     }
 }
 
-/// The side of the squares in which a strip is turned over.
-const SQUARE: usize = 8;
-
-/// Turns a square over: contiguous numbers `from_row` apart become lines `width` apart.
-///
-/// # Safety
-/// Both squares must exist.
-#[allow(clippy::needless_range_loop, reason = "a column of the square has no slice to iterate over")]
-#[inline(always)]
-unsafe fn transpose<F: Float>(from: *const F, from_row: isize, to: *mut F, width: usize) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let mut square = [[F::zero(); SQUARE]; SQUARE];
-        for (i, row) in square.iter_mut().enumerate() {
-            *row = from.offset(i.cast_signed() * from_row).cast::<[F; SQUARE]>().read();
-        }
-        for step in 0..SQUARE {
-            let line: [F; SQUARE] = std::array::from_fn(|i| square[i][step]);
-            to.add(step * width).cast::<[F; SQUARE]>().write(line);
-        }
-    }
-}
+/// The side of the largest squares that are turned over.
+const SIDE_AT_MOST: usize = 8;
 
 /// The numbers of the largest tile: 12 rows of two AVX-512 registers of `f32`.
 const TILE_AT_MOST: usize = 12 * 32;
-
-/// Asks for the cache line of a place that is about to be read or written.
-#[inline(always)]
-fn prefetch<F>(place: *mut F) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch reads nothing; any address will do, and SSE is part of x86-64.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(place.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = place;
-}
-
-/// The strides of the rows and of the columns.
-fn strides(strides: &[isize]) -> (isize, isize) {
-    match *strides {
-        [rows, columns] => (rows, columns),
-        _ => (0, 0),
-    }
-}
