@@ -1,5 +1,7 @@
 //! k-means by halves: the worst cluster is split in two until there are enough.
 
+mod record;
+
 use super::kmeans::fitted::Fitted;
 use super::kmeans::init::KMeansInit;
 use super::kmeans::lloyd::{Lloyd, Rules, Run, inertia_of};
@@ -13,9 +15,11 @@ use crate::float::Float;
 use crate::rng::{Purpose, Rng};
 use crate::validate;
 use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix1, Ix2};
+use serde::{Deserialize, Serialize};
 
 /// Which cluster is split next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BisectingStrategy {
     /// The one of the largest inertia, the default.
@@ -73,7 +77,7 @@ pub struct BisectingKMeans<F> {
     tol: f64,
     strategy: BisectingStrategy,
     seed: u64,
-    fitted: Option<(Fitted<F>, Tree<F>)>,
+    fitted: Option<(Fitted<F>, Tree)>,
 }
 
 impl<F> BisectingKMeans<F> {
@@ -136,23 +140,26 @@ impl<F> BisectingKMeans<F> {
 }
 
 /// A cluster, and the two that it was split into.
-#[derive(Debug, Clone)]
 struct Node {
     /// Left and right.
     children: Option<(usize, usize)>,
-    /// The rows, while they are needed.
     rows: Vec<usize>,
     score: f64,
-    /// Its number among the leaves.
-    label: u32,
 }
 
-/// All clusters there ever were; the root is the first.
-#[derive(Debug, Clone)]
-struct Tree<F> {
+/// All clusters there ever were, while it grows; the root is the first.
+struct Growth<F> {
     nodes: Vec<Node>,
     /// A center for each node, less the mean of the data.
     centers: Vec<F>,
+}
+
+/// All clusters there ever were. The leaves come first, from left to right; behind them, in the order of the splits
+/// and so the root before all others, those that were split.
+#[derive(Debug, Clone)]
+struct Tree {
+    /// Left and right of each that was split.
+    children: Vec<[usize; 2]>,
 }
 
 impl<F: Float> BisectingKMeans<F> {
@@ -186,7 +193,7 @@ impl<F: Float> BisectingKMeans<F> {
     /// # Errors
     /// `NotFitted` before the first fit.
     pub fn cluster_centers(&self) -> Result<&Array2<F>> {
-        Ok(&self.learned("cluster_centers")?.0.cluster_centers)
+        Ok(self.learned("cluster_centers")?.0.cluster_centers())
     }
 
     /// The label of each row that was learned from, (n).
@@ -205,7 +212,7 @@ impl<F: Float> BisectingKMeans<F> {
         Ok(self.learned("inertia")?.0.inertia)
     }
 
-    fn learned(&self, method: &'static str) -> Result<&(Fitted<F>, Tree<F>)> {
+    fn learned(&self, method: &'static str) -> Result<&(Fitted<F>, Tree)> {
         self.fitted.as_ref().ok_or(Error::NotFitted { estimator: Self::NAME, method })
     }
 
@@ -233,25 +240,29 @@ impl<F: Float> BisectingKMeans<F> {
         let samples = Samples { values: elements(&x), n_features: d, weights };
         let moments = Moments::of(&samples)?;
         let mut history = vec![moments.spread];
-        let root = Node { children: None, rows: (0..n).collect(), score: moments.spread, label: 0 };
-        let mut tree = Tree { nodes: vec![root], centers: vec![F::zero(); d] };
+        let root = Node { children: None, rows: (0..n).collect(), score: moments.spread };
+        let mut growth = Growth { nodes: vec![root], centers: vec![F::zero(); d] };
         for split in 1..self.n_clusters {
             let before = history.last().copied().unwrap_or(0.0);
-            let gained = self.split_worst(&mut tree, &samples, &moments, split as u64)?;
+            let gained = self.split_worst(&mut growth, &samples, &moments, split as u64)?;
             history.push((before - gained).max(0.0));
         }
-        let (labels, centers) = tree.number_leaves(n, d);
+        let (tree, labels, centers) = growth.finish(n, d);
         let run = Run {
-            inertia: inertia_of(&samples, &moments.mean, &centers, &labels),
+            inertia: inertia_of(&samples, &moments.mean, &centers[..self.n_clusters * d], &labels),
             labels,
-            centers,
+            centers: Vec::<F>::new(),
             n_iter: self.n_clusters.max(2) - 1,
             converged: true,
             history,
         };
-        let fitted = Fitted::new(&run.centers, moments.mean);
-        let fitted =
-            Fitted { labels: numbers(&run.labels), inertia: run.inertia, n_iter: run.n_iter, ..fitted };
+        let fitted = Fitted {
+            n_clusters: self.n_clusters,
+            labels: numbers(&run.labels),
+            inertia: run.inertia,
+            n_iter: run.n_iter,
+            ..Fitted::new(centers, moments.mean)
+        };
         self.fitted = Some((fitted, tree));
         Ok(KMeansReport::of(run, self.n_clusters))
     }
@@ -259,7 +270,7 @@ impl<F: Float> BisectingKMeans<F> {
     /// Splits the leaf of the largest score. Answers by how much the inertia falls.
     fn split_worst(
         &self,
-        tree: &mut Tree<F>,
+        tree: &mut Growth<F>,
         samples: &Samples<'_, F>,
         moments: &Moments<F>,
         split: u64,
@@ -288,7 +299,7 @@ impl<F: Float> BisectingKMeans<F> {
             };
             tree.centers.extend_from_slice(center);
             let rows = places.iter().map(|&place| rows[place]).collect();
-            tree.nodes.push(Node { children: None, rows, score, label: 0 });
+            tree.nodes.push(Node { children: None, rows, score });
         }
         tree.nodes[worst].children = Some((first_child, first_child + 1));
         Ok(before - run.inertia)
@@ -317,7 +328,7 @@ impl<F: Float> BisectingKMeans<F> {
     }
 }
 
-impl<F: Float> Tree<F> {
+impl<F: Float> Growth<F> {
     /// The leaf to split: of those with at least two rows the one of the largest score, of equal ones the first.
     fn worst_leaf(&self) -> usize {
         let mut worst: Option<usize> = None;
@@ -330,42 +341,62 @@ impl<F: Float> Tree<F> {
         worst.unwrap_or(0)
     }
 
-    /// Numbers the leaves from left to right. Answers the label of every row, and the leaves' centers.
-    fn number_leaves(&mut self, n_samples: usize, n_features: usize) -> (Vec<u32>, Vec<F>) {
-        let (mut labels, mut centers) = (vec![0; n_samples], Vec::new());
-        let mut open = vec![0];
-        let mut label = 0;
+    /// Puts the leaves first, from left to right. Answers the tree, the label of every row, and the centers.
+    fn finish(self, n_samples: usize, n_features: usize) -> (Tree, Vec<u32>, Vec<F>) {
+        let mut labels = vec![0; n_samples];
+        let (mut order, mut inner, mut open) = (Vec::new(), Vec::new(), vec![0]);
         while let Some(number) = open.pop() {
-            if let Some((left, right)) = self.nodes[number].children {
+            let node = &self.nodes[number];
+            if let Some((left, right)) = node.children {
+                inner.push(number);
                 open.extend([right, left]);
                 continue;
             }
-            let node = &mut self.nodes[number];
-            node.label = label;
-            for row in std::mem::take(&mut node.rows) {
-                labels[row] = label;
-            }
-            centers.extend_from_slice(&self.centers[number * n_features..][..n_features]);
-            label += 1;
+            node.rows.iter().for_each(|&row| labels[row] = order.len() as u32);
+            order.push(number);
         }
-        (labels, centers)
+        // Those that were split, in the order of their children.
+        inner.sort_unstable_by_key(|&number| self.nodes[number].children);
+        order.extend(&inner);
+        let mut places = vec![0; order.len()];
+        order.iter().enumerate().for_each(|(place, &number)| places[number] = place);
+        let children = inner.iter().filter_map(|&number| self.nodes[number].children);
+        let children = children.map(|(left, right)| [places[left], places[right]]).collect();
+        let center = |&number: &usize| &self.centers[number * n_features..][..n_features];
+        (Tree { children }, labels, order.iter().flat_map(center).copied().collect())
+    }
+}
+
+impl Tree {
+    /// Whether every cluster but the root is a child once, of one that was split before it.
+    fn is_sound(&self, n_clusters: usize) -> bool {
+        let mut is_child = vec![false; n_clusters + self.children.len()];
+        let fits = self.children.iter().enumerate().all(|(split, children)| {
+            children.iter().all(|&child| {
+                let later = child < n_clusters || child > n_clusters + split;
+                later && is_child.get_mut(child).is_some_and(|is_child| !std::mem::replace(is_child, true))
+            })
+        });
+        fits && self.children.len() + 1 == n_clusters
     }
 
     /// The leaf in which each row ends that goes down from the root, each time to the nearer center.
-    fn descend(&self, samples: &Samples<'_, F>, mean: &[F]) -> Vec<u32> {
-        let d = samples.n_features;
+    fn descend<F: Float>(&self, samples: &Samples<'_, F>, fitted: &Fitted<F>) -> Vec<u32> {
+        let (n_leaves, d) = (fitted.n_clusters, samples.n_features);
         let mut labels = vec![0; samples.n_samples()];
-        let mut open: Vec<(usize, Vec<usize>)> = vec![(0, (0..samples.n_samples()).collect())];
+        let root = if self.children.is_empty() { 0 } else { n_leaves };
+        let mut open: Vec<(usize, Vec<usize>)> = vec![(root, (0..samples.n_samples()).collect())];
+        let center = |cluster: usize| &fitted.centered[cluster * d..][..d];
         while let Some((number, rows)) = open.pop() {
-            let Some((left, right)) = self.nodes[number].children else {
-                rows.into_iter().for_each(|row| labels[row] = self.nodes[number].label);
+            let Some([left, right]) = number.checked_sub(n_leaves).map(|split| self.children[split]) else {
+                rows.into_iter().for_each(|row| labels[row] = number as u32);
                 continue;
             };
             let mut pair = Centers::new(2, d);
-            pair.set(&[&self.centers[left * d..][..d], &self.centers[right * d..][..d]].concat());
+            pair.set(&[center(left), center(right)].concat());
             let values: Vec<F> = rows.iter().flat_map(|&row| samples.row(row)).copied().collect();
             let mut sides = vec![0; rows.len()];
-            pair.label(&values, mean, &mut pair.room(rows.len()), &mut sides);
+            pair.label(&values, &fitted.mean, &mut pair.room(rows.len()), &mut sides);
             let side =
                 |side: u32| rows.iter().zip(&sides).filter(move |(_, s)| **s == side).map(|(row, _)| *row);
             open.push((left, side(0).collect()));
@@ -391,7 +422,7 @@ impl<F: Float, S: Data<Elem = F>> Predict<ArrayBase<S, Ix2>> for BisectingKMeans
     /// The leaf in which each row ends. This need not be the one with the nearest center of all.
     fn predict(&self, x: &ArrayBase<S, Ix2>) -> Result<Array1<usize>> {
         let (fitted, tree) = self.learned("predict")?;
-        fitted.with_rows(Self::NAME, x.view(), |samples| numbers(&tree.descend(&samples, &fitted.mean)))
+        fitted.with_rows(Self::NAME, x.view(), |samples| numbers(&tree.descend(&samples, fitted)))
     }
 }
 
@@ -409,7 +440,7 @@ impl<F: Float, S: Data<Elem = F>> Score<ArrayBase<S, Ix2>> for BisectingKMeans<F
     fn score(&self, x: &ArrayBase<S, Ix2>, (): ()) -> Result<f64> {
         let (fitted, tree) = self.learned("score")?;
         fitted.with_rows(Self::NAME, x.view(), |samples| {
-            -fitted.inertia_of(&samples, &tree.descend(&samples, &fitted.mean))
+            -fitted.inertia_of(&samples, &tree.descend(&samples, fitted))
         })
     }
 }

@@ -1,9 +1,10 @@
 //! k-means on small random batches: for data that is large, or comes in pieces.
 
+mod record;
+
 use super::kmeans::fitted::{Fitted, answers};
 use super::kmeans::init::{KMeansInit, some_of};
 use super::kmeans::lloyd::{Run, assign};
-use super::kmeans::nearest::Centers;
 use super::kmeans::report::KMeansReport;
 use super::kmeans::samples::{Moments, Samples, elements, in_range, in_rows};
 use super::kmeans::{check_counts, numbers};
@@ -79,17 +80,21 @@ pub struct MiniBatchKMeans<F> {
     init_size: Option<usize>,
     reassignment_ratio: f64,
     seed: u64,
-    fitted: Option<Fitted<F>>,
-    progress: Option<Progress<F>>,
+    fitted: Option<(Fitted<F>, Standing)>,
 }
 
 /// Where the centers are between two steps.
-#[derive(Debug, Clone)]
 struct Progress<F> {
     /// (k, d), less the reference point.
     centers: Vec<F>,
     /// The point that is taken from all rows: near the data, so that little is lost in rounding.
     reference: Vec<F>,
+    standing: Standing,
+}
+
+/// How far the centers have come.
+#[derive(Debug, Clone)]
+struct Standing {
     /// The weight of the rows that each center has won.
     counts: Vec<f64>,
     /// Rows since centers were last moved onto rows.
@@ -113,7 +118,6 @@ impl<F> MiniBatchKMeans<F> {
             reassignment_ratio: 0.01,
             seed: 0,
             fitted: None,
-            progress: None,
         }
     }
 
@@ -205,14 +209,16 @@ impl<F: Float> MiniBatchKMeans<F> {
     pub fn partial_fit<S: Data<Elem = F>>(&mut self, x: &ArrayBase<S, Ix2>) -> Result<()> {
         self.check_parameters()?;
         validate::not_empty("x", x)?;
-        if let Some(progress) = &self.progress {
-            validate::features("x", &x.view(), progress.reference.len())?;
+        if let Some((fitted, _)) = &self.fitted {
+            validate::features("x", &x.view(), fitted.mean.len())?;
         }
         in_range(Self::NAME, x.view())?;
         let x = in_rows(x.view());
         let samples = Samples { values: elements(&x), n_features: x.ncols(), weights: None };
-        let mut progress = match self.progress.clone() {
-            Some(progress) => progress,
+        let mut progress = match self.fitted.clone() {
+            Some((Fitted { centered: centers, mean: reference, .. }, standing)) => {
+                Progress { centers, reference, standing }
+            }
             None => {
                 check_counts(Self::NAME, self.n_clusters, x.nrows())?;
                 self.init.check(self.n_clusters, x.ncols())?;
@@ -221,12 +227,11 @@ impl<F: Float> MiniBatchKMeans<F> {
                 self.start(&samples, mean, &mut rng)?
             }
         };
-        let mut rng = Rng::new(self.seed, Purpose::Clustering, progress.steps as u64);
+        let mut rng = Rng::new(self.seed, Purpose::Clustering, progress.standing.steps as u64);
         let step = progress.step(&samples, self.reassignment_ratio, &mut rng);
-        let fitted = Fitted::new(&progress.centers, progress.reference.clone());
-        let (labels, inertia, n_iter) = (numbers(&step.labels), step.inertia, progress.steps);
-        self.fitted = Some(Fitted { labels, inertia, n_iter, ..fitted });
-        self.progress = Some(progress);
+        let Progress { centers, reference, standing } = progress;
+        let (labels, inertia, n_iter) = (numbers(&step.labels), step.inertia, standing.steps);
+        self.fitted = Some((Fitted { labels, inertia, n_iter, ..Fitted::new(centers, reference) }, standing));
         Ok(())
     }
 
@@ -235,7 +240,7 @@ impl<F: Float> MiniBatchKMeans<F> {
     /// # Errors
     /// `NotFitted` before the first fit.
     pub fn cluster_centers(&self) -> Result<&Array2<F>> {
-        Ok(&self.learned("cluster_centers")?.cluster_centers)
+        Ok(self.learned("cluster_centers")?.cluster_centers())
     }
 
     /// The label of each row that was learned from; after `partial_fit`, of the last piece.
@@ -260,8 +265,9 @@ impl<F: Float> MiniBatchKMeans<F> {
     /// # Errors
     /// `NotFitted` before the first fit.
     pub fn n_steps(&self) -> Result<usize> {
-        let progress = self.progress.as_ref();
-        Ok(progress.ok_or(Error::NotFitted { estimator: Self::NAME, method: "n_steps" })?.steps)
+        let (_, standing) =
+            self.fitted.as_ref().ok_or(Error::NotFitted { estimator: Self::NAME, method: "n_steps" })?;
+        Ok(standing.steps)
     }
 
     /// [`fit`](Fit::fit), and the labels of the rows.
@@ -274,7 +280,10 @@ impl<F: Float> MiniBatchKMeans<F> {
     }
 
     fn learned(&self, method: &'static str) -> Result<&Fitted<F>> {
-        self.fitted.as_ref().ok_or(Error::NotFitted { estimator: Self::NAME, method })
+        match &self.fitted {
+            Some((fitted, _)) => Ok(fitted),
+            None => Err(Error::NotFitted { estimator: Self::NAME, method }),
+        }
     }
 
     fn check_parameters(&self) -> Result<()> {
@@ -321,18 +330,18 @@ impl<F: Float> MiniBatchKMeans<F> {
             let x = ArrayView2::from_shape((drawn.n_samples(), d), drawn.values).unwrap_or_else(|_| empty());
             let mut centers = self.init.start_where_possible(x, &drawn, self.n_clusters, rng)?;
             centers.iter_mut().zip(reference.iter().cycle()).for_each(|(c, point)| *c -= *point);
-            let fitted = Fitted::new(&centers, reference.clone());
+            let fitted = Fitted::new(centers, reference.clone());
             let judges = judges.samples(d);
             let mut labels = vec![0; judges.n_samples()];
-            assign(&judges, &reference, &fitted.nearest, &mut labels);
+            assign(&judges, &reference, fitted.nearest(), &mut labels);
             let inertia = fitted.inertia_of(&judges, &labels);
             if best.as_ref().is_none_or(|(least, _)| inertia < *least) {
-                best = Some((inertia, centers));
+                best = Some((inertia, fitted.centered));
             }
         }
         let centers = best.map(|(_, centers)| centers).unwrap_or_default();
         let counts = vec![0.0; self.n_clusters];
-        Ok(Progress { centers, reference, counts, since_reassignment: 0, steps: 0 })
+        Ok(Progress { centers, reference, standing: Standing { counts, since_reassignment: 0, steps: 0 } })
     }
 
     fn learn(&mut self, x: ArrayView2<'_, F>, weights: Option<&[F]>) -> Result<KMeansReport> {
@@ -352,27 +361,28 @@ impl<F: Float> MiniBatchKMeans<F> {
         let mut patience =
             Patience::new(batch_size, n, self.max_no_improvement, self.tol * moments.mean_variance);
         let mut converged = false;
-        while !converged && progress.steps < steps {
+        while !converged && progress.standing.steps < steps {
             let rows: Vec<usize> = (0..batch_size).map(|_| drawing.row(&mut rng)).collect();
             // What is likelier to be drawn must not count more once it is.
             let batch = Rows::new(&Samples { weights: None, ..samples }, &rows);
             let step = progress.step(&batch.samples(d), self.reassignment_ratio, &mut rng);
             converged = patience.ends(step.inertia / batch_size as f64, step.moved);
         }
-        let fitted = Fitted::new(&progress.centers, progress.reference.clone());
+        let Progress { centers, reference, standing } = progress;
+        let fitted = Fitted::new(centers, reference);
         let mut labels = vec![0; n];
-        assign(&samples, &progress.reference, &fitted.nearest, &mut labels);
+        assign(&samples, &fitted.mean, fitted.nearest(), &mut labels);
         let run = Run {
             inertia: fitted.inertia_of(&samples, &labels),
             labels,
             centers: Vec::<F>::new(),
-            n_iter: (progress.steps * batch_size).div_ceil(n),
+            n_iter: (standing.steps * batch_size).div_ceil(n),
             converged,
             history: patience.history,
         };
-        self.fitted =
-            Some(Fitted { labels: numbers(&run.labels), inertia: run.inertia, n_iter: run.n_iter, ..fitted });
-        self.progress = Some(progress);
+        let fitted =
+            Fitted { labels: numbers(&run.labels), inertia: run.inertia, n_iter: run.n_iter, ..fitted };
+        self.fitted = Some((fitted, standing));
         Ok(KMeansReport::of(run, self.n_clusters))
     }
 
@@ -443,17 +453,14 @@ struct Step {
 
 impl<F: Float> Progress<F> {
     fn step(&mut self, batch: &Samples<'_, F>, ratio: f64, rng: &mut Rng) -> Step {
-        let d = batch.n_features;
-        let mut nearest = Centers::new(self.counts.len(), d);
-        nearest.set(&self.centers);
+        let before = Fitted::new(self.centers.clone(), self.reference.clone());
         let mut labels = vec![0; batch.n_samples()];
-        assign(batch, &self.reference, &nearest, &mut labels);
-        let inertia = Fitted::new(&self.centers, self.reference.clone()).inertia_of(batch, &labels);
-        let before = self.centers.clone();
+        assign(batch, &self.reference, before.nearest(), &mut labels);
+        let inertia = before.inertia_of(batch, &labels);
         self.follow(batch, &labels);
         self.reassign(batch, ratio, rng);
-        let moved = before.iter().zip(&self.centers).map(|(a, b)| (*b - *a).as_f64().powi(2)).sum();
-        self.steps += 1;
+        let moved = before.centered.iter().zip(&self.centers).map(|(a, b)| (*b - *a).as_f64().powi(2)).sum();
+        self.standing.steps += 1;
         Step { labels, inertia, moved }
     }
 
@@ -461,7 +468,7 @@ impl<F: Float> Progress<F> {
     fn follow(&mut self, batch: &Samples<'_, F>, labels: &[u32]) {
         let d = batch.n_features;
         let mut sums = vec![0.0; self.centers.len()];
-        let mut weights = vec![0.0; self.counts.len()];
+        let mut weights = vec![0.0; self.standing.counts.len()];
         for (row, &label) in labels.iter().enumerate() {
             let cluster = label as usize;
             let weight = batch.weight(row);
@@ -471,7 +478,7 @@ impl<F: Float> Progress<F> {
                 *sum += weight * (*x - *point).as_f64();
             }
         }
-        let clusters = self.counts.iter_mut().zip(&weights).zip(self.centers.chunks_exact_mut(d));
+        let clusters = self.standing.counts.iter_mut().zip(&weights).zip(self.centers.chunks_exact_mut(d));
         for (((count, weight), center), sums) in clusters.zip(sums.chunks_exact(d)) {
             if *weight > 0.0 {
                 for (center, sum) in center.iter_mut().zip(sums) {
@@ -485,24 +492,26 @@ impl<F: Float> Progress<F> {
     /// From time to time, moves the centers that win too little onto random rows.
     fn reassign(&mut self, batch: &Samples<'_, F>, ratio: f64, rng: &mut Rng) {
         let (n, d) = (batch.n_samples(), batch.n_features);
-        self.since_reassignment += n;
-        let due = self.counts.contains(&0.0) || self.since_reassignment >= 10 * self.counts.len();
+        self.standing.since_reassignment += n;
+        let due = self.standing.counts.contains(&0.0)
+            || self.standing.since_reassignment >= 10 * self.standing.counts.len();
         if !due || ratio == 0.0 {
             return;
         }
-        self.since_reassignment = 0;
-        let bound = ratio * self.counts.iter().copied().fold(0.0, f64::max);
-        let mut poor: Vec<usize> = (0..self.counts.len()).filter(|&c| self.counts[c] < bound).collect();
-        poor.sort_by(|&a, &b| self.counts[a].total_cmp(&self.counts[b]));
+        self.standing.since_reassignment = 0;
+        let bound = ratio * self.standing.counts.iter().copied().fold(0.0, f64::max);
+        let mut poor: Vec<usize> =
+            (0..self.standing.counts.len()).filter(|&c| self.standing.counts[c] < bound).collect();
+        poor.sort_by(|&a, &b| self.standing.counts[a].total_cmp(&self.standing.counts[b]));
         poor.truncate(n / 2);
-        let rich = (0..self.counts.len()).filter(|cluster| !poor.contains(cluster));
-        let least = rich.map(|cluster| self.counts[cluster]).fold(f64::INFINITY, f64::min);
+        let rich = (0..self.standing.counts.len()).filter(|cluster| !poor.contains(cluster));
+        let least = rich.map(|cluster| self.standing.counts[cluster]).fold(f64::INFINITY, f64::min);
         for (cluster, row) in poor.iter().copied().zip(some_of(n, poor.len(), rng)) {
             let center = &mut self.centers[cluster * d..][..d];
             for ((center, x), point) in center.iter_mut().zip(batch.row(row)).zip(&self.reference) {
                 *center = *x - *point;
             }
-            self.counts[cluster] = if least.is_finite() { least } else { 0.0 };
+            self.standing.counts[cluster] = if least.is_finite() { least } else { 0.0 };
         }
     }
 }
@@ -556,6 +565,6 @@ impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for MiniBatchKMeans<F> 
 
 impl<F: Float> Estimator for MiniBatchKMeans<F> {
     fn unfitted(&self) -> Self {
-        Self { fitted: None, progress: None, ..self.clone() }
+        Self { fitted: None, ..self.clone() }
     }
 }

@@ -7,7 +7,7 @@ use super::limits::Limits;
 use super::model_load::Tensors;
 use super::numbers::{NumberType, Tensor};
 use super::registry::rejected;
-use super::source::{Opened, Source};
+use super::source::{Input, Opened, Source};
 use super::structured::{CheckpointRecord, Records, TensorRecord};
 use crate::error::{Error, FileProblem, Result};
 use crate::float::Float;
@@ -15,7 +15,6 @@ use crate::nn::callback::{CallbackState, Checkpoint, Numbers, Position, Rate};
 use crate::nn::history::History;
 use crate::nn::layout::zeros;
 use serde::{Deserialize, Serialize};
-use std::io::Read;
 use std::path::Path;
 
 /// All of a checkpoint but the numbers of the model's type.
@@ -202,7 +201,7 @@ fn tensors_of<'a, F: Float>(whose: &str, numbers: &'a Numbers<F>) -> Vec<Tensor<
     parts.map(|(part, values)| Tensor::flat(format!("{whose}/{part}"), values)).into()
 }
 
-fn read<F: Float, R: Read>(source: Source<R>) -> Result<Checkpoint<F>> {
+fn read<'a, F: Float, R: Input<'a>>(source: Source<R>) -> Result<Checkpoint<F>> {
     let mut opened = source.structure(&[Content::Checkpoint], &Limits::default())?;
     let (text, lengths) = read_text::<F, R>(&opened).map_err(|problem| problem.in_file(&opened.name))?;
     let mut buffers = Vec::with_capacity(lengths.len());
@@ -241,7 +240,7 @@ fn read<F: Float, R: Read>(source: Source<R>) -> Result<Checkpoint<F>> {
 }
 
 /// The text of a checkpoint, and the names and lengths of its tensors, all of them of one axis and of type `F`.
-fn read_text<F: Float, R>(opened: &Opened<R>) -> Checked<(Text, Vec<(String, usize)>)> {
+fn read_text<F: Float, R>(opened: &Opened<'_, R>) -> Checked<(Text, Vec<(String, usize)>)> {
     let mut records = Records::new(&opened.structure, HEADER_LEN as u64);
     let head: CheckpointRecord = records.next("a checkpoint")?;
     let text: Text =

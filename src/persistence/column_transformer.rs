@@ -4,7 +4,7 @@ use super::file::Draft;
 use super::persist::{Part, Persist, file_methods};
 use super::pipeline::{PIPELINE, row_of, two_steps};
 use super::registry::rejected;
-use crate::cluster::KMeans;
+use crate::cluster::{BisectingKMeans, KMeans, MiniBatchKMeans};
 use crate::error::{Error, FileProblem, Result};
 use crate::estimator::AnyEstimator;
 use crate::float::Float;
@@ -99,5 +99,7 @@ steps! {
     #[cfg(feature = "pca")]
     "pca" => Pca,
     "kmeans" => KMeans<F>,
+    "mini_batch_kmeans" => MiniBatchKMeans<F>,
+    "bisecting_kmeans" => BisectingKMeans<F>,
     "column_transformer" => ColumnTransformer<F>,
 }

@@ -5,13 +5,12 @@ use super::frame::{Content, HEADER_LEN};
 use super::limits::Limits;
 use super::model_load::Tensors;
 use super::numbers::NumberType;
-use super::source::{Opened, Source};
+use super::source::{Input, Opened, Source};
 use super::structured::{
     CheckpointRecord, EstimatorRecord, LayerRecord, ModelRecord, Recipe, Records, WeightsRecord,
 };
 use crate::error::{FileProblem, Result};
 use std::fmt;
-use std::io::Read;
 use std::path::Path;
 
 /// What a file says of itself: made by [`inspect`].
@@ -96,7 +95,7 @@ pub fn inspect_bytes(bytes: &[u8]) -> Result<Inspection> {
     inspect_source(Source::bytes(bytes, &limits)?, &limits)
 }
 
-fn inspect_source<R: Read>(source: Source<R>, limits: &Limits) -> Result<Inspection> {
+fn inspect_source<'a, R: Input<'a>>(source: Source<R>, limits: &Limits) -> Result<Inspection> {
     let contents = [Content::Model, Content::Weights, Content::Estimator, Content::Checkpoint];
     let mut opened = source.structure(&contents, limits)?;
     let found = read(&opened, limits).map_err(|problem| problem.in_file(&opened.name))?;
@@ -105,7 +104,7 @@ fn inspect_source<R: Read>(source: Source<R>, limits: &Limits) -> Result<Inspect
     Ok(found)
 }
 
-fn read<R: Read>(opened: &Opened<R>, limits: &Limits) -> Checked<Inspection> {
+fn read<'a, R: Input<'a>>(opened: &Opened<'a, R>, limits: &Limits) -> Checked<Inspection> {
     let header = opened.header;
     let mut records = Records::new(&opened.structure, HEADER_LEN as u64);
     let mut found = Inspection {

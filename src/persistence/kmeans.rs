@@ -1,4 +1,4 @@
-//! k-means in files.
+//! k-means and its variants in files: settings as JSON, centers and labels as numbers.
 
 use super::Checked;
 use super::file::Draft;
@@ -6,20 +6,21 @@ use super::frame::{Content, HEADER_LEN};
 use super::limits::LoadOptions;
 use super::model_load::{Tensors, check_number_type, shape_text_of};
 use super::numbers::{NumberType, Tensor};
+use super::persist::{Part, Persist, file_methods};
 use super::registry::{bounded, check_text, rejected};
-use super::source::{Opened, Source};
+use super::source::{Input, Opened, Source};
 use super::structured::{Dims, EstimatorRecord, Records};
-use crate::cluster::KMeans;
-use crate::cluster::kmeans::{Learned, Settings};
+use crate::cluster::kmeans::record::{Learned, List, Outline, Recorded, Start};
+use crate::cluster::{BisectingKMeans, KMeans, KMeansInit, MiniBatchKMeans};
 use crate::error::{Error, FileProblem, Result, excerpt};
 use crate::float::Float;
 use crate::nn::Config;
 use crate::nn::layout::zeros;
 use ndarray::Array2;
-use std::io::{Read, Write};
+use std::borrow::Cow;
+use std::io::Write;
 use std::path::Path;
 
-pub(super) const KIND: &str = "kmeans";
 const INITIAL: &str = "initial_centers";
 const CENTERS: &str = "centers";
 const MEAN: &str = "mean";
@@ -50,7 +51,7 @@ impl<F: Float> KMeans<F> {
     /// # }
     /// ```
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        self.file_draft()?.save(path.as_ref())
+        self.draft()?.save(path.as_ref())
     }
 
     /// As [`save`](Self::save), to a writer; it is flushed at the end.
@@ -58,7 +59,7 @@ impl<F: Float> KMeans<F> {
     /// # Errors
     /// As [`save`](Self::save).
     pub fn save_to(&self, mut writer: impl Write) -> Result<()> {
-        self.file_draft()?.save_to(&mut writer)
+        self.draft()?.save_to(&mut writer)
     }
 
     /// As [`save`](Self::save), to memory.
@@ -66,7 +67,7 @@ impl<F: Float> KMeans<F> {
     /// # Errors
     /// As [`save`](Self::save).
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        self.file_draft()?.to_bytes()
+        self.draft()?.to_bytes()
     }
 
     /// Loads what [`save`](Self::save) has saved.
@@ -83,7 +84,7 @@ impl<F: Float> KMeans<F> {
     /// As [`load`](Self::load).
     pub fn load_with(path: impl AsRef<Path>, options: LoadOptions<'_, F>) -> Result<Self> {
         let source = Source::open(path.as_ref(), &options.limits)?;
-        read_kmeans(source.structure(&[Content::Estimator], &options.limits)?, &options)
+        read(source.structure(&[Content::Estimator], &options.limits)?, &options)
     }
 
     /// As [`load`](Self::load), from memory.
@@ -93,113 +94,184 @@ impl<F: Float> KMeans<F> {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let options = LoadOptions::new();
         let source = Source::bytes(bytes, &options.limits)?;
-        read_kmeans(source.structure(&[Content::Estimator], &options.limits)?, &options)
-    }
-
-    pub(super) fn file_draft(&self) -> Result<Draft<'_>> {
-        self.check_settings()?;
-        let settings = self.settings().ok_or_else(|| Error::Unsaveable {
-            what: "this KMeans".into(),
-            reason: "its centers start from a function, which has no form in a file".into(),
-            hint: "set init to KMeansInit::Centers of what the function answers".into(),
-        })?;
-        let config = Config::of(&settings).map_or_else(String::new, |config| config.as_json().into());
-        let mut tensors = Vec::new();
-        if let Some(centers) = self.initial_centers() {
-            let values: Vec<F> = centers.iter().copied().collect();
-            tensors.push(Tensor::floats(INITIAL, centers.shape(), values));
-        }
-        if let Some(Learned { centers, mean, labels }) = self.learned_numbers() {
-            tensors.push(Tensor::floats(CENTERS, &[settings.n_clusters(), mean.len()], centers));
-            tensors.push(Tensor::floats(MEAN, &[mean.len()], mean));
-            tensors.push(Tensor::counts(LABELS, labels));
-        }
-        Draft::estimator(KIND, &config, tensors)
+        read(source.structure(&[Content::Estimator], &options.limits)?, &options)
     }
 }
 
-/// The records of a k-means: its settings and the shapes of its numbers.
-struct Shapes {
-    settings: Settings,
+macro_rules! persistent {
+    ($($clustering:ident)*) => {$(
+        impl<F: Float> Persist for $clustering<F> {
+            fn draft(&self) -> Result<Draft<'_>> {
+                draft(self)
+            }
+
+            fn restore(part: Part<'_>) -> Result<Self> {
+                let (opened, allowed) = part.into_opened();
+                opened.require(&[Content::Estimator])?;
+                read(opened, &allowed.typed::<F>())
+            }
+        }
+    )*};
+}
+
+persistent! { KMeans MiniBatchKMeans BisectingKMeans }
+
+file_methods! {
+    [F: Float] MiniBatchKMeans<F>;
+    [F: Float] BisectingKMeans<F>;
+}
+
+fn draft<F: Float, C: Recorded<F>>(clustering: &C) -> Result<Draft<'_>> {
+    clustering.check()?;
+    let start = clustering.start();
+    let name = start.name().ok_or_else(|| Error::Unsaveable {
+        what: format!("this {}", C::TYPE),
+        reason: "its centers start from a function, which has no form in a file".into(),
+        hint: "set init to KMeansInit::Centers of what the function answers".into(),
+    })?;
+    let settings = clustering.settings(name);
+    let config = Config::of(&settings).map_or_else(String::new, |config| config.as_json().into());
+    let mut tensors = Vec::new();
+    if let KMeansInit::Centers(centers) = start {
+        let values: Vec<F> = centers.iter().copied().collect();
+        tensors.push(Tensor::floats(INITIAL, centers.shape(), values));
+    }
+    if let Some((fitted, lists)) = clustering.learned() {
+        let mean = fitted.mean.as_slice();
+        tensors.push(Tensor::floats(
+            CENTERS,
+            &[settings.n_centers(), mean.len()],
+            fitted.centered.as_slice(),
+        ));
+        tensors.push(Tensor::flat(MEAN, mean));
+        tensors.push(Tensor::counts(LABELS, &[fitted.labels.len()], fitted.labels.to_vec()));
+        for ((name, shape, _), list) in settings.lists().into_iter().zip(lists) {
+            tensors.push(match list {
+                List::Whole(numbers) => Tensor::counts(name, &shape, numbers),
+                List::Real(numbers) => Tensor::floats(name, &shape, numbers),
+            });
+        }
+    }
+    Draft::estimator(C::KIND, &config, tensors)
+}
+
+/// The records of a clustering: its settings and the shapes of its numbers.
+struct Shapes<S> {
+    settings: S,
     initial: Option<(usize, usize)>,
     /// Features and rows.
     learned: Option<(usize, usize)>,
     number: NumberType,
 }
 
-pub(super) fn read_kmeans<F: Float, R: Read>(
-    mut opened: Opened<R>,
+fn read<'a, F: Float, C: Recorded<F>, R: Input<'a>>(
+    mut opened: Opened<'a, R>,
     options: &LoadOptions<'_, F>,
-) -> Result<KMeans<F>> {
-    let shapes = read_shapes(&opened, options).map_err(|problem| problem.in_file(&opened.name))?;
-    opened.structure = Vec::new();
+) -> Result<C> {
+    let shapes = read_shapes::<F, C, R>(&opened, options).map_err(|problem| problem.in_file(&opened.name))?;
+    opened.structure = Cow::default();
     let Shapes { settings, initial, learned, number } = shapes;
-    let k = settings.n_clusters();
     let values = |len| zeros::<F>("the centers", len);
     let mut initial_centers = values(initial.map_or(0, |(rows, columns)| rows * columns))?;
     let (n_features, n_rows) = learned.unwrap_or_default();
-    let (mut centers, mut mean) =
-        (values(if learned.is_some() { k * n_features } else { 0 })?, values(n_features)?);
-    let mut labels = Vec::new();
-    let refused = |_| Error::OutOfMemory { what: "the labels".into(), bytes: n_rows.saturating_mul(8) };
-    labels.try_reserve_exact(n_rows).map_err(refused)?;
-    labels.resize(n_rows, 0);
+    let (mut centered, mut mean) =
+        (values(settings.n_centers().saturating_mul(n_features))?, values(n_features)?);
+    let mut labels = whole(LABELS, n_rows)?;
+    let lists: Result<Vec<_>> = settings
+        .lists()
+        .into_iter()
+        .filter(|_| learned.is_some())
+        .map(|(name, shape, is_whole)| {
+            let len = shape.iter().product();
+            Ok((
+                name,
+                if is_whole { List::Whole(whole(name, len)?) } else { List::Real(zeros("a list", len)?) },
+            ))
+        })
+        .collect();
+    let mut lists = lists?;
     opened.numbers(|numbers| {
-        for (name, values) in [(INITIAL, &mut initial_centers), (CENTERS, &mut centers), (MEAN, &mut mean)] {
+        for (name, values) in [(INITIAL, &mut initial_centers), (CENTERS, &mut centered), (MEAN, &mut mean)] {
             if let Err(problem) = numbers.floats(name, number, values)? {
                 return Ok(Err(problem));
             }
         }
-        numbers.counts(&mut labels).map(Ok)
+        numbers.counts(&mut labels)?;
+        for (name, list) in &mut lists {
+            let read = match list {
+                List::Whole(list) => Ok(numbers.counts(list)?),
+                List::Real(list) => numbers.floats(name, NumberType::F64, list)?,
+            };
+            if let Err(problem) = read {
+                return Ok(Err(problem));
+            }
+        }
+        Ok(Ok(()))
     })?;
     let initial = initial.and_then(|shape| Array2::from_shape_vec(shape, initial_centers).ok());
-    let learned = learned.map(|_| Learned { centers, mean, labels });
-    KMeans::of_record(settings, initial, learned)
-        .map_err(|source| rejected("KMeans", source).in_file(&opened.name))
+    let lists = lists.into_iter().map(|(_, list)| list).collect();
+    let learned = learned.map(|_| Learned { centered, mean, labels, lists });
+    let init = KMeansInit::of_name(settings.init(), initial);
+    C::restore(settings, init, learned).map_err(|source| rejected(C::TYPE, source).in_file(&opened.name))
 }
 
-fn read_shapes<F: Float, R: Read>(opened: &Opened<R>, options: &LoadOptions<'_, F>) -> Checked<Shapes> {
+/// Room for whole numbers.
+fn whole(what: &str, len: usize) -> Result<Vec<usize>> {
+    let mut numbers = Vec::new();
+    let refused = |_| Error::OutOfMemory { what: what.into(), bytes: len.saturating_mul(8) };
+    numbers.try_reserve_exact(len).map_err(refused)?;
+    numbers.resize(len, 0);
+    Ok(numbers)
+}
+
+fn read_shapes<F: Float, C: Recorded<F>, R>(
+    opened: &Opened<'_, R>,
+    options: &LoadOptions<'_, F>,
+) -> Checked<Shapes<C::Settings>> {
     let mut records = Records::new(&opened.structure, HEADER_LEN as u64);
     let head: EstimatorRecord<'_> = records.next("an estimator")?;
-    if head.recipe.kind != KIND {
+    if head.recipe.kind != C::KIND {
         let found = format!("{:?}", excerpt(head.recipe.kind));
-        return Err(FileProblem::Content { expected: "a KMeans".into(), found });
+        return Err(FileProblem::Content { expected: format!("a {}", C::TYPE), found });
     }
     let config = Config::from_json(bounded(head.recipe.config, &options.limits)?);
     check_text(&config, &options.limits)?;
-    let settings: Settings = config.read(KIND).map_err(|source| rejected("KMeans", source))?;
+    let settings: C::Settings = config.read(C::KIND).map_err(|source| rejected(C::TYPE, source))?;
     let mut tensors = Tensors { records, left: head.n_tensors, bytes: 0, convert: options.convert_numbers };
     let mut number = None;
-    let mut matrix = |tensors: &mut Tensors<'_>, name: &str| {
+    let mut matrix = |tensors: &mut Tensors<'_>, name: &str, n_rows: usize| {
         let (record, found) = tensors.next(name)?;
         check_number_type::<F>(record.name, found, *number.get_or_insert(found), options.convert_numbers)?;
         match record.shape.0[..] {
-            [rows, columns] if record.name == name && rows == settings.n_clusters() as u64 && columns > 0 => {
+            [rows, columns] if record.name == name && rows == n_rows as u64 && rows > 0 && columns > 0 => {
                 Ok((fitting(rows)?, fitting(columns)?))
             }
             _ => Err(FileProblem::Tensor {
                 tensor: name.into(),
-                expected: format!("a matrix with {} rows", settings.n_clusters()),
+                expected: format!("a matrix with {n_rows} rows"),
                 got: format!("{:?} of shape {}", excerpt(record.name), shape_text_of(&record.shape)),
             }),
         }
     };
-    let initial = if settings.has_initial_centers() { Some(matrix(&mut tensors, INITIAL)?) } else { None };
-    let learned = match settings.learned {
-        None => None,
-        Some(_) => {
-            let (_, columns) = matrix(&mut tensors, CENTERS)?;
-            let number = number.unwrap_or(NumberType::of::<F>());
-            tensors.expect(MEAN, &[columns], number)?;
-            let (record, found) = tensors.next(LABELS)?;
-            let [rows] = record.shape.0[..] else {
-                return Err(labels_expected(&record.shape));
-            };
-            if record.name != LABELS || found != NumberType::U64 {
-                return Err(labels_expected(&record.shape));
-            }
-            Some((columns, fitting(rows)?))
+    let initial = match settings.init() {
+        Start::Centers => Some(matrix(&mut tensors, INITIAL, settings.n_clusters())?),
+        _ => None,
+    };
+    let learned = if settings.is_learned() {
+        let (_, columns) = matrix(&mut tensors, CENTERS, settings.n_centers())?;
+        let number = number.unwrap_or(NumberType::of::<F>());
+        tensors.expect(MEAN, &[columns], number)?;
+        let (record, found) = tensors.next(LABELS)?;
+        let rows = match record.shape.0[..] {
+            [rows] if record.name == LABELS && found == NumberType::U64 => rows,
+            _ => return Err(labels_expected(&record.shape)),
+        };
+        for (name, shape, is_whole) in settings.lists() {
+            tensors.expect(name, &shape, if is_whole { NumberType::U64 } else { NumberType::F64 })?;
         }
+        Some((columns, fitting(rows)?))
+    } else {
+        None
     };
     tensors.finish(opened.header.numbers_len)?;
     Ok(Shapes { number: number.unwrap_or(NumberType::of::<F>()), settings, initial, learned })

@@ -6,7 +6,7 @@ use super::limits::{Limits, LoadOptions};
 use super::model_save::{MOMENTS, ORIGIN_PARAMS, ORIGIN_STATE};
 use super::numbers::NumberType;
 use super::registry::{Registry, bounded, rejected};
-use super::source::{Opened, Source};
+use super::source::{Input, Opened, Source};
 use super::structured::{Dims, LayerRecord, MAX_RANK, ModelRecord, Recipe, Records, TensorRecord};
 use super::training::Training;
 use crate::error::{Error, FileProblem, Result, excerpt};
@@ -19,7 +19,7 @@ use crate::nn::model::Model;
 use crate::nn::optimizer::{LearningRate, Modifiers, Optimizer};
 use crate::nn::updater::Updater;
 use crate::validate::shape_text;
-use std::io::Read;
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -75,13 +75,13 @@ impl<F: Float> Model<F> {
     }
 }
 
-pub(super) fn read_model<F: Float, R: Read>(
-    mut opened: Opened<R>,
+pub(super) fn read_model<'a, F: Float, R: Input<'a>>(
+    mut opened: Opened<'a, R>,
     options: &LoadOptions<'_, F>,
 ) -> Result<Model<F>> {
     let parts = Parts::read(&opened, options).map_err(|problem| problem.in_file(&opened.name))?;
     // What was read of the structure is not needed while the numbers are.
-    opened.structure = Vec::new();
+    opened.structure = Cow::default();
     parts.with_numbers(&mut opened)
 }
 
@@ -100,7 +100,7 @@ struct Parts<F> {
 
 impl<F: Float> Parts<F> {
     /// Reads and checks all records; no memory is taken for numbers.
-    fn read<R: Read>(opened: &Opened<R>, options: &LoadOptions<'_, F>) -> Checked<Self> {
+    fn read<R>(opened: &Opened<'_, R>, options: &LoadOptions<'_, F>) -> Checked<Self> {
         let limits = &options.limits;
         let nothing = Registry::new();
         let registry = options.registry.unwrap_or(&nothing);
@@ -132,7 +132,7 @@ impl<F: Float> Parts<F> {
         Ok(Self { layout, loss, metrics, optimizer, training, learning_rates, number, has_origin })
     }
 
-    fn with_numbers<R: Read>(self, opened: &mut Opened<R>) -> Result<Model<F>> {
+    fn with_numbers<'a, R: Input<'a>>(self, opened: &mut Opened<'a, R>) -> Result<Model<F>> {
         let Self { layout, number, training, .. } = self;
         let mut params = zeros("the parameters", layout.params_len)?;
         let mut state = zeros("the state", layout.state_len)?;

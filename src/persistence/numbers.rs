@@ -126,8 +126,8 @@ impl<'a> Tensor<'a> {
         Self { name: name.into(), shape: Dims::of(shape), values: Box::new(values.into()) }
     }
 
-    pub(super) fn counts(name: impl Into<String>, values: Vec<usize>) -> Self {
-        Self { name: name.into(), shape: Dims::of(&[values.len()]), values: Box::new(Counts(values)) }
+    pub(super) fn counts(name: impl Into<String>, shape: &[usize], values: Vec<usize>) -> Self {
+        Self { name: name.into(), shape: Dims::of(shape), values: Box::new(Counts(values)) }
     }
 
     /// A tensor of one axis.

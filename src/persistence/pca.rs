@@ -35,7 +35,7 @@ impl Persist for Pca {
     fn restore(part: Part<'_>) -> Result<Self> {
         let read = read_shape(&part).map_err(|problem| problem.in_file(part.name()))?;
         let (mut opened, _) = part.into_opened();
-        opened.structure = Vec::new();
+        opened.structure = std::borrow::Cow::default();
         let (settings, shape) = read;
         let Some((n_components, n_features)) = shape else {
             opened.numbers(|_| Ok(Ok(())))?;

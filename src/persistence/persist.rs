@@ -3,26 +3,25 @@
 use super::Checked;
 use super::file::Draft;
 use super::frame::{Content, HEADER_LEN};
-use super::kmeans::read_kmeans;
 use super::limits::Allowed;
 use super::model_load::{Tensors, read_model};
 use super::numbers::{NumberType, Numbers};
 use super::registry::{check_brackets, rejected};
-use super::source::{Opened, Source};
+use super::source::{Input, Opened, Source};
 use super::structured::{EstimatorRecord, Records};
-use crate::cluster::KMeans;
 use crate::error::{Error, FileProblem, Result, excerpt};
 use crate::float::Float;
 use crate::nn::layout::zeros;
 use crate::nn::model::Model;
 use crate::preprocessing::Statistics;
 use serde::de::DeserializeOwned;
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Read};
 
 /// Can be saved, alone or as a part of a [`Pipeline`](crate::pipeline::Pipeline).
 ///
-/// Every transformer, [`KMeans`], [`Model`], [`Pipeline`](crate::pipeline::Pipeline),
+/// Every transformer, [`KMeans`](crate::cluster::KMeans) and its variants, [`Model`], [`Pipeline`](crate::pipeline::Pipeline),
 /// [`Classifier`](crate::model_selection::Classifier) and [`Regressor`](crate::model_selection::Regressor) is. A
 /// transformer of one's own becomes it in two lines, by its fields.
 ///
@@ -86,7 +85,7 @@ pub trait Persist: Sized {
 
 /// A file, or a file within one, whose structure is sound; its numbers come next.
 pub struct Part<'a> {
-    opened: Opened<Box<dyn Read + 'a>>,
+    opened: Opened<'a, Box<dyn Input<'a> + 'a>>,
     allowed: Allowed<'a>,
 }
 
@@ -112,7 +111,7 @@ impl<'a> Part<'a> {
             Ok((settings, lengths))
         });
         let (settings, lengths) = found.map_err(|problem| problem.in_file(&name))?;
-        self.opened.structure = Vec::new();
+        self.opened.structure = Cow::default();
         let Some(lengths) = lengths else {
             self.opened.numbers(|_| Ok(Ok(())))?;
             return Ok(settings);
@@ -155,7 +154,7 @@ impl<'a> Part<'a> {
         Ok(lengths)
     }
 
-    pub(super) fn open<R: Read + 'a>(source: Source<R>, allowed: Allowed<'a>) -> Result<Self> {
+    pub(super) fn open<R: Input<'a> + 'a>(source: Source<R>, allowed: Allowed<'a>) -> Result<Self> {
         let opened = source.any().structure(&[Content::Model, Content::Estimator], &allowed.limits)?;
         Ok(Self { opened, allowed })
     }
@@ -224,7 +223,7 @@ impl<'a> Part<'a> {
         mut self,
         kind: &str,
         n_parts: impl FnOnce(&T) -> usize,
-        read: impl FnOnce(T, &mut Parts<'_, &mut Box<dyn Read + 'a>>) -> Result<A>,
+        read: impl FnOnce(T, &mut Parts<'_, &mut Box<dyn Input<'a> + 'a>>) -> Result<A>,
     ) -> Result<A> {
         let name = self.opened.name.clone();
         let lengths = self.contents(kind).and_then(|(fields, tensors)| {
@@ -232,7 +231,7 @@ impl<'a> Part<'a> {
             Ok((fields, lengths))
         });
         let (fields, lengths) = lengths.map_err(|problem| problem.in_file(&name))?;
-        self.opened.structure = Vec::new();
+        self.opened.structure = Cow::default();
         let (lengths, allowed) = (lengths.into_iter(), &self.allowed);
         self.opened.parts(|numbers| read(fields, &mut Parts { name: &name, lengths, allowed, numbers }))
     }
@@ -263,7 +262,7 @@ impl<'a> Part<'a> {
     }
 
     /// The file that is read, for those who know its tensors.
-    pub(super) fn into_opened(self) -> (Opened<Box<dyn Read + 'a>>, Allowed<'a>) {
+    pub(super) fn into_opened(self) -> (Opened<'a, Box<dyn Input<'a> + 'a>>, Allowed<'a>) {
         (self.opened, self.allowed)
     }
 }
@@ -309,18 +308,6 @@ impl<F: Float> Persist for Model<F> {
         let (opened, allowed) = part.into_opened();
         opened.require(&[Content::Model])?;
         read_model(opened, &allowed.typed())
-    }
-}
-
-impl<F: Float> Persist for KMeans<F> {
-    fn draft(&self) -> Result<Draft<'_>> {
-        self.file_draft()
-    }
-
-    fn restore(part: Part<'_>) -> Result<Self> {
-        let (opened, allowed) = part.into_opened();
-        opened.require(&[Content::Estimator])?;
-        read_kmeans(opened, &allowed.typed())
     }
 }
 
@@ -401,6 +388,9 @@ macro_rules! file_methods {
 pub(super) use file_methods;
 
 /// What a file holds.
-pub(super) fn restore<'a, T: Persist, R: Read + 'a>(source: Source<R>, allowed: Allowed<'a>) -> Result<T> {
+pub(super) fn restore<'a, T: Persist, R: Input<'a> + 'a>(
+    source: Source<R>,
+    allowed: Allowed<'a>,
+) -> Result<T> {
     T::restore(Part::open(source, allowed)?)
 }

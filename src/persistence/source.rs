@@ -4,11 +4,39 @@ use super::Checked;
 use super::crc::crc32;
 use super::frame::{Content, HEADER_LEN, Header};
 use super::limits::{Limits, most_values, values_of};
-use super::numbers::Numbers;
+use super::numbers::{Bytes, Numbers};
 use crate::error::{Error, FileProblem, Result};
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
+
+/// What a file is read from. Bytes in memory are lent, so that their structure is there once.
+pub(super) trait Input<'a>: Read {
+    /// The next bytes, if they are in memory and as many as that.
+    fn lend(&mut self, len: usize) -> Option<&'a [u8]> {
+        let _ = len;
+        None
+    }
+}
+
+impl<'a> Input<'a> for File {}
+
+impl<'a, R: Read> Input<'a> for &mut Bytes<'_, R> {}
+
+impl<'a> Input<'a> for &'a [u8] {
+    fn lend(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (lent, rest) = self.split_at_checked(len)?;
+        *self = rest;
+        Some(lent)
+    }
+}
+
+impl<'a> Input<'a> for Box<dyn Input<'a> + 'a> {
+    fn lend(&mut self, len: usize) -> Option<&'a [u8]> {
+        (**self).lend(len)
+    }
+}
 
 /// What is read from: bytes of known length with a name.
 pub(super) struct Source<R> {
@@ -43,14 +71,14 @@ impl<'a> Source<&'a [u8]> {
     }
 }
 
-impl<R: Read> Source<R> {
+impl<'a, R: Input<'a>> Source<R> {
     /// A part of a file that is being read, of this length.
     pub(super) fn part(name: String, reader: R, len: u64) -> Self {
         Self { name, reader, len }
     }
 
     /// The same through a reader of any type.
-    pub(super) fn any<'a>(self) -> Source<Box<dyn Read + 'a>>
+    pub(super) fn any(self) -> Source<Box<dyn Input<'a> + 'a>>
     where
         R: 'a,
     {
@@ -66,13 +94,13 @@ impl<R: Read> Source<R> {
     }
 
     /// Reads and checks the header and the structure; what the file holds must be one of `expected`.
-    pub(super) fn structure(mut self, expected: &[Content], limits: &Limits) -> Result<Opened<R>> {
+    pub(super) fn structure(mut self, expected: &[Content], limits: &Limits) -> Result<Opened<'a, R>> {
         let name = std::mem::take(&mut self.name);
         let mut first = Vec::with_capacity(HEADER_LEN);
         let reading = (&mut self.reader).take(HEADER_LEN as u64).read_to_end(&mut first);
         reading.map_err(|source| Error::Io { path: name.clone().into(), source })?;
         let header = Header::parse(&first, self.len, limits).map_err(|problem| problem.in_file(&name))?;
-        let mut opened = Opened { name, header, structure: Vec::new(), reader: self.reader };
+        let mut opened = Opened { name, header, structure: Cow::default(), reader: self.reader };
         opened.require(expected)?;
         opened.read_structure(self.len)?;
         Ok(opened)
@@ -80,14 +108,14 @@ impl<R: Read> Source<R> {
 }
 
 /// A file whose header and structure are sound; the numbers come next.
-pub(super) struct Opened<R> {
+pub(super) struct Opened<'a, R> {
     pub(super) name: String,
     pub(super) header: Header,
-    pub(super) structure: Vec<u8>,
+    pub(super) structure: Cow<'a, [u8]>,
     reader: R,
 }
 
-impl<R: Read> Opened<R> {
+impl<'a, R: Input<'a>> Opened<'a, R> {
     /// Refuses a file that holds nothing of what is `expected`.
     pub(super) fn require(&self, expected: &[Content]) -> Result<()> {
         if expected.contains(&self.header.content) {
@@ -102,18 +130,20 @@ impl<R: Read> Opened<R> {
         let padded = self.header.numbers_offset() - HEADER_LEN as u64;
         // The header's lengths add up to the file's, and its structure is within the limit.
         let padded = usize::try_from(padded).unwrap_or(usize::MAX);
-        let mut structure = Vec::new();
-        let refused = |_| Error::OutOfMemory { what: "the structure of a file".into(), bytes: padded };
-        structure.try_reserve_exact(padded).map_err(refused)?;
-        structure.resize(padded, 0);
-        self.reader.read_exact(&mut structure).map_err(|error| failed(&self.name, error, len))?;
+        let mut structure = match self.reader.lend(padded) {
+            Some(lent) => Cow::Borrowed(lent),
+            None => Cow::Owned(self.read_bytes(padded, len)?),
+        };
         let end = usize::try_from(self.header.structure_len).unwrap_or(padded).min(padded);
         if let Some(position) = structure[end..].iter().position(|&byte| byte != 0) {
             let offset = (HEADER_LEN + end + position) as u64;
             let (expected, got) = ("a zero".into(), structure[end + position].to_string());
             return Err(FileProblem::Malformed { offset, expected, got }.in_file(&self.name));
         }
-        structure.truncate(end);
+        match &mut structure {
+            Cow::Borrowed(lent) => *lent = &lent[..end],
+            Cow::Owned(read) => read.truncate(end),
+        }
         let (stored, computed) = (self.header.structure_crc, crc32(&structure));
         if stored != computed {
             let problem =
@@ -127,6 +157,15 @@ impl<R: Read> Opened<R> {
         }
         self.structure = structure;
         Ok(())
+    }
+
+    fn read_bytes(&mut self, wanted: usize, len: u64) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let refused = |_| Error::OutOfMemory { what: "the structure of a file".into(), bytes: wanted };
+        bytes.try_reserve_exact(wanted).map_err(refused)?;
+        bytes.resize(wanted, 0);
+        self.reader.read_exact(&mut bytes).map_err(|error| failed(&self.name, error, len))?;
+        Ok(bytes)
     }
 
     /// The length of the file.

@@ -5,13 +5,13 @@ use super::frame::{Content, HEADER_LEN};
 use super::limits::LoadOptions;
 use super::model_load::{Tensors, check_number_type, shape_text_of, skip_layers};
 use super::numbers::NumberType;
-use super::source::{Opened, Source};
+use super::source::{Input, Opened, Source};
 use super::structured::{Dims, ModelRecord, Records, WeightsRecord};
 use crate::error::{FileProblem, Result, excerpt};
 use crate::float::Float;
 use crate::nn::layout::zeros;
 use crate::nn::model::Model;
-use std::io::Read;
+use std::borrow::Cow;
 use std::path::Path;
 
 impl<F: Float> Model<F> {
@@ -66,14 +66,14 @@ impl<F: Float> Model<F> {
         self.read_weights(source, &options)
     }
 
-    fn read_weights<R: Read>(
+    fn read_weights<'a, R: Input<'a>>(
         &mut self,
         source: Source<R>,
         options: &LoadOptions<'_, F>,
     ) -> Result<Vec<String>> {
         let mut opened = source.structure(&[Content::Weights, Content::Model], &options.limits)?;
         let (steps, skipped) = self.match_weights(&opened, options).map_err(|p| p.in_file(&opened.name))?;
-        opened.structure = Vec::new();
+        opened.structure = Cow::default();
         // Copies, so that a file that turns out to be damaged changes nothing.
         let mut params = zeros("the parameters", self.params.len())?;
         let mut state = zeros("the state", self.state.len())?;
@@ -100,9 +100,9 @@ impl<F: Float> Model<F> {
     }
 
     /// What to do with each tensor of the file, in turn, and the names of those left out.
-    fn match_weights<R: Read>(
+    fn match_weights<R>(
         &self,
-        opened: &Opened<R>,
+        opened: &Opened<'_, R>,
         options: &LoadOptions<'_, F>,
     ) -> Checked<(Vec<Step>, Vec<String>)> {
         let mut records = Records::new(&opened.structure, HEADER_LEN as u64);

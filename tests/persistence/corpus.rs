@@ -47,11 +47,19 @@ fn write_first_inputs() {
         .unwrap();
     let mut encoder = OneHotEncoder::new();
     encoder.fit(&models::kinds(), ()).unwrap();
+    let small = small.metric("mae".parse::<AnyMetric<f32>>().unwrap());
+    let mut small_weights = Vec::new();
+    small.save_weights_to(&mut small_weights).unwrap();
+    let checkpoint = models::checkpoint();
     let files = [
         ("model", small.to_bytes().unwrap()),
         ("convolutional", models::convolutional().to_bytes().unwrap()),
         ("recurrent", models::recurrent().to_bytes().unwrap()),
         ("kmeans", models::kmeans().to_bytes().unwrap()),
+        ("mini_batch", models::mini_batch().to_bytes().unwrap()),
+        ("bisecting", models::bisecting().to_bytes().unwrap()),
+        ("weights", small_weights),
+        ("checkpoint", checkpoint),
         ("encoder", encoder.to_bytes().unwrap()),
         ("pipeline", models::table_pipeline().to_bytes().unwrap()),
     ];

@@ -3,6 +3,7 @@
 use super::anatomy::Anatomy;
 use super::memory::peak_of;
 use super::models;
+use axonal::cluster::{BisectingKMeans, MiniBatchKMeans};
 use axonal::ndarray::Array2;
 use axonal::persistence::{Limits, LoadOptions, inspect_bytes};
 use axonal::prelude::*;
@@ -52,6 +53,8 @@ fn files() -> Vec<(&'static str, Vec<u8>, Load)> {
             }))
         }),
         ("kmeans", models::kmeans().to_bytes().unwrap(), load!(KMeans<f32>)),
+        ("mini_batch", models::mini_batch().to_bytes().unwrap(), load!(MiniBatchKMeans<f32>)),
+        ("bisecting", models::bisecting().to_bytes().unwrap(), load!(BisectingKMeans<f32>)),
         ("scaler", scaler.to_bytes().unwrap(), load!(StandardScaler)),
         ("encoder", encoder.to_bytes().unwrap(), load!(OneHotEncoder)),
         ("pipeline", models::table_pipeline().to_bytes().unwrap(), load!(models::TablePipeline)),

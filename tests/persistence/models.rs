@@ -1,5 +1,6 @@
 //! Models and data that the tests save.
 
+use axonal::cluster::{BisectingKMeans, BisectingStrategy, MiniBatchKMeans};
 use axonal::ndarray::{Array1, Array2};
 use axonal::prelude::*;
 
@@ -63,6 +64,46 @@ pub(crate) fn kmeans() -> KMeans<f32> {
     let mut kmeans = KMeans::new(3).seed(1);
     kmeans.fit(&samples().0, ()).unwrap();
     kmeans
+}
+
+/// A mini-batch k-means after a fit and a further piece of data.
+pub(crate) fn mini_batch() -> MiniBatchKMeans<f32> {
+    let x = samples().0;
+    let mut kmeans = MiniBatchKMeans::new(3).batch_size(16).max_no_improvement(None).tol(1e-3).seed(2);
+    kmeans.fit(&x, ()).unwrap();
+    kmeans.partial_fit(&x).unwrap();
+    kmeans
+}
+
+/// A bisecting k-means of five clusters, fitted.
+pub(crate) fn bisecting() -> BisectingKMeans<f32> {
+    let mut kmeans = BisectingKMeans::new(5)
+        .strategy(BisectingStrategy::LargestCluster)
+        .init(KMeansInit::PlusPlus)
+        .seed(3);
+    kmeans.fit(&samples().0, ()).unwrap();
+    kmeans
+}
+
+/// A checkpoint of the classifier's training, as a file.
+pub(crate) fn checkpoint() -> Vec<u8> {
+    #[derive(Default)]
+    struct Keep(Vec<u8>);
+    impl Callback<f32> for Keep {
+        fn on_epoch_end(&mut self, run: &mut Run<'_, f32>) -> Result<()> {
+            run.request_checkpoint();
+            Ok(())
+        }
+        fn on_checkpoint(&mut self, checkpoint: &Checkpoint<f32>) -> Result<()> {
+            self.0 = checkpoint.to_bytes()?;
+            Ok(())
+        }
+    }
+    let (x, y) = samples();
+    let mut keep = Keep::default();
+    let options = FitOptions::new().epochs(2).batch_size(16).callback(&mut keep);
+    classifier().fit_with(&x, &y, options).unwrap();
+    keep.0
 }
 
 /// A directory of a test's own.

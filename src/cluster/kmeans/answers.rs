@@ -14,7 +14,7 @@ impl<F: Float> KMeans<F> {
     /// # Errors
     /// `NotFitted` before the first fit.
     pub fn cluster_centers(&self) -> Result<&Array2<F>> {
-        Ok(&self.learned("cluster_centers")?.cluster_centers)
+        Ok(self.learned("cluster_centers")?.cluster_centers())
     }
 
     /// The label of each row that was learned from, (n).

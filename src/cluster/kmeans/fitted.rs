@@ -10,6 +10,7 @@ use crate::parallel::zip_chunks;
 use crate::simd::vectorize;
 use crate::validate;
 use ndarray::{Array1, Array2, ArrayView2};
+use std::sync::OnceLock;
 
 /// Rows of one piece of work.
 const PIECE: usize = 256;
@@ -17,11 +18,15 @@ const PIECE: usize = 256;
 /// What a fit leaves behind.
 #[derive(Debug, Clone)]
 pub(crate) struct Fitted<F> {
-    pub(crate) cluster_centers: Array2<F>,
+    pub(crate) n_clusters: usize,
+    /// The centers less the mean, (k, d); behind those of the clusters there may be others.
+    pub(crate) centered: Vec<F>,
     /// The columns' means; predictions are made about them, as the fit was.
     pub(crate) mean: Vec<F>,
-    /// The centers less the mean, prepared for the search.
-    pub(crate) nearest: Centers<F>,
+    /// The centers themselves, once they are asked for.
+    pub(crate) cluster_centers: OnceLock<Array2<F>>,
+    /// The centers prepared for the search, once there is one.
+    pub(crate) nearest: OnceLock<Centers<F>>,
     /// Whether rows are scaled to length 1.
     pub(crate) spherical: bool,
     pub(crate) labels: Array1<usize>,
@@ -31,15 +36,41 @@ pub(crate) struct Fitted<F> {
 
 impl<F: Float> Fitted<F> {
     /// What there is to keep of centers (k, d) from which the mean was taken.
-    pub(crate) fn new(centered: &[F], mean: Vec<F>) -> Self {
-        let d = mean.len();
-        let n_clusters = centered.len() / d;
-        let mut nearest = Centers::new(n_clusters, d);
-        nearest.set(centered);
-        let centers: Vec<F> = centered.iter().zip(mean.iter().cycle()).map(|(c, mean)| *c + *mean).collect();
-        let cluster_centers = Array2::from_shape_vec((n_clusters, d), centers).unwrap_or_default();
-        let labels = Array1::default(0);
-        Self { cluster_centers, mean, nearest, spherical: false, labels, inertia: 0.0, n_iter: 0 }
+    pub(crate) fn new(centered: Vec<F>, mean: Vec<F>) -> Self {
+        Self {
+            n_clusters: centered.len() / mean.len(),
+            centered,
+            mean,
+            cluster_centers: OnceLock::new(),
+            nearest: OnceLock::new(),
+            spherical: false,
+            labels: Array1::default(0),
+            inertia: 0.0,
+            n_iter: 0,
+        }
+    }
+
+    /// The centers of the clusters less the mean, (k, d).
+    fn of_clusters(&self) -> &[F] {
+        &self.centered[..self.n_clusters * self.mean.len()]
+    }
+
+    /// The centers, (k, d).
+    pub(crate) fn cluster_centers(&self) -> &Array2<F> {
+        self.cluster_centers.get_or_init(|| {
+            let centers = self.of_clusters().iter().zip(self.mean.iter().cycle());
+            let centers = centers.map(|(c, mean)| *c + *mean).collect();
+            Array2::from_shape_vec((self.n_clusters, self.mean.len()), centers).unwrap_or_default()
+        })
+    }
+
+    /// The centers as they are searched.
+    pub(crate) fn nearest(&self) -> &Centers<F> {
+        self.nearest.get_or_init(|| {
+            let mut nearest = Centers::new(self.n_clusters, self.mean.len());
+            nearest.set(self.of_clusters());
+            nearest
+        })
     }
 
     /// Checks new rows and hands them on in standard layout; of length 1, if the clustering is spherical.
@@ -83,13 +114,13 @@ impl<F: Float> Fitted<F> {
 
     fn label(&self, samples: &Samples<'_, F>) -> Vec<u32> {
         let mut labels = vec![0; samples.n_samples()];
-        assign(samples, &self.mean, &self.nearest, &mut labels);
+        assign(samples, &self.mean, self.nearest(), &mut labels);
         labels
     }
 
     pub(crate) fn inertia_of(&self, samples: &Samples<'_, F>, labels: &[u32]) -> f64 {
         let d = samples.n_features;
-        let centers = elements(&self.cluster_centers);
+        let centers = elements(self.cluster_centers());
         let distance = |(row, &label): (usize, &u32)| {
             let center = &centers[label as usize * d..][..d];
             samples.weight(row) * squared_distance(samples.row(row), center).as_f64()
@@ -98,8 +129,8 @@ impl<F: Float> Fitted<F> {
     }
 
     fn distances(&self, samples: &Samples<'_, F>) -> Array2<F> {
-        let (n, d, k) = (samples.n_samples(), samples.n_features, self.cluster_centers.nrows());
-        let centers = elements(&self.cluster_centers);
+        let (n, d, k) = (samples.n_samples(), samples.n_features, self.n_clusters);
+        let centers = elements(self.cluster_centers());
         let mut distances = vec![F::zero(); n * k];
         let mut pieces: Vec<usize> = (0..n).step_by(PIECE).collect();
         zip_chunks(n * k * d, &mut pieces, &mut distances, PIECE * k, |first, distances| {

@@ -14,7 +14,7 @@ pub(crate) mod init;
 pub(crate) mod lloyd;
 pub(crate) mod nearest;
 pub(crate) mod plus_plus;
-mod record;
+pub(crate) mod record;
 mod relocation;
 pub(crate) mod report;
 pub(crate) mod samples;
@@ -24,7 +24,6 @@ mod trials;
 
 pub use init::{InitFunction, KMeansInit};
 pub use plus_plus::kmeans_plusplus;
-pub(crate) use record::{Learned, Settings};
 pub use report::KMeansReport;
 
 use crate::error::{Error, Result};
@@ -258,20 +257,14 @@ impl<F: Float> KMeans<F> {
         if self.spherical {
             moments = moments.about_zero(&samples);
         }
-        let run = match self.max_points_per_center.map(|rows| rows.saturating_mul(self.n_clusters)) {
+        let mut run = match self.max_points_per_center.map(|rows| rows.saturating_mul(self.n_clusters)) {
             Some(count) if count < n => self.learn_from_some(x.view(), &samples, count, &moments)?,
             _ => self.best_run(x.view(), samples, &moments)?,
         };
         let (labels, inertia, n_iter) = (numbers(&run.labels), run.inertia, run.n_iter);
-        let fitted = Fitted {
-            labels,
-            inertia,
-            n_iter,
-            spherical: self.spherical,
-            ..Fitted::new(&run.centers, moments.mean)
-        };
+        let fitted = Fitted::new(std::mem::take(&mut run.centers), moments.mean);
         let report = KMeansReport::of(run, self.n_clusters);
-        self.fitted = Some(fitted);
+        self.fitted = Some(Fitted { labels, inertia, n_iter, spherical: self.spherical, ..fitted });
         Ok(report)
     }
 

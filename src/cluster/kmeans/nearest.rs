@@ -64,15 +64,6 @@ impl<F: Float> Centers<F> {
         }
     }
 
-    /// The centers (k, d) that were taken over.
-    pub(crate) fn centers(&self) -> Vec<F> {
-        let (d, height) = (self.n_features, self.height);
-        let value = |cluster: usize, feature: usize| {
-            self.panels[(cluster / height * d + feature) * height + cluster % height]
-        };
-        (0..self.n_clusters * d).map(|index| value(index / d, index % d)).collect()
-    }
-
     /// How many centers there are.
     pub(crate) fn n_clusters(&self) -> usize {
         self.n_clusters
@@ -127,7 +118,6 @@ mod tests {
         let d = mean.len();
         let mut prepared = Centers::in_tiles_of(height, centers.len() / d, d);
         prepared.set(centers);
-        assert_eq!(prepared.centers(), centers);
         let mut labels = vec![NO_LABEL; rows.len() / d];
         let mut room = prepared.room(labels.len());
         let changed = prepared.label(rows, mean, &mut room, &mut labels);

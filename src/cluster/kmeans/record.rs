@@ -1,4 +1,4 @@
-//! A k-means taken apart into settings and numbers, and put together again.
+//! Clusterings taken apart into settings and numbers, and put together again.
 
 use super::fitted::Fitted;
 use super::nearest::MOST_CLUSTERS;
@@ -6,7 +6,137 @@ use super::{KMeans, KMeansInit};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use ndarray::{Array1, Array2};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+/// A clustering as a file has it: settings, and numbers of which these are the lists.
+pub(crate) trait Recorded<F: Float>: Sized {
+    /// The kind in files. Kinds are never taken away, for files name them.
+    const KIND: &'static str;
+    /// The type, in messages.
+    const TYPE: &'static str;
+    /// The settings, and the counters of what was learned.
+    type Settings: Outline + Serialize + DeserializeOwned;
+
+    /// Refuses settings that `fit` would refuse.
+    fn check(&self) -> Result<()>;
+
+    /// Where the centers start.
+    fn start(&self) -> &KMeansInit<F>;
+
+    /// The settings, with this for the start.
+    fn settings(&self, init: Start) -> Self::Settings;
+
+    /// What was learned, with the lists that only this clustering has.
+    fn learned(&self) -> Option<(&Fitted<F>, Vec<List>)>;
+
+    /// The clustering of a file, whose lists have the lengths that the settings' [`Outline`] asks for.
+    fn restore(settings: Self::Settings, init: KMeansInit<F>, learned: Option<Learned<F>>) -> Result<Self>;
+}
+
+/// What settings say of the numbers that belong to them.
+pub(crate) trait Outline {
+    fn n_clusters(&self) -> usize;
+
+    fn init(&self) -> Start;
+
+    fn is_learned(&self) -> bool;
+
+    /// How many centers were learned.
+    fn n_centers(&self) -> usize {
+        self.n_clusters()
+    }
+
+    /// The lists that only this clustering has: their names and shapes, and whether they are of whole numbers.
+    fn lists(&self) -> Vec<(&'static str, Vec<usize>, bool)> {
+        Vec::new()
+    }
+}
+
+/// Numbers that are no coordinates.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum List {
+    Whole(Vec<usize>),
+    Real(Vec<f64>),
+}
+
+impl List {
+    pub(crate) fn whole(self) -> Vec<usize> {
+        if let Self::Whole(numbers) = self { numbers } else { Vec::new() }
+    }
+
+    pub(crate) fn real(self) -> Vec<f64> {
+        if let Self::Real(numbers) = self { numbers } else { Vec::new() }
+    }
+}
+
+/// What was learned, as the numbers of a file.
+#[derive(Debug)]
+pub(crate) struct Learned<F> {
+    /// (k, d), less the mean.
+    pub(crate) centered: Vec<F>,
+    /// (d)
+    pub(crate) mean: Vec<F>,
+    /// (n)
+    pub(crate) labels: Vec<usize>,
+    pub(crate) lists: Vec<List>,
+}
+
+impl<F: Float> Learned<F> {
+    /// What a fit would have left behind, with the lists.
+    pub(crate) fn fitted(
+        self,
+        owner: &'static str,
+        n_clusters: usize,
+        (inertia, n_iter): (f64, usize),
+    ) -> Result<(Fitted<F>, Vec<List>)> {
+        let Self { centered, mean, labels, lists } = self;
+        let refused =
+            |name, value: String, expected: String| Error::invalid_parameter(owner, name, value, expected);
+        if n_clusters > MOST_CLUSTERS {
+            let expected = format!("at most {MOST_CLUSTERS}");
+            return Err(refused("n_clusters", n_clusters.to_string(), expected));
+        }
+        if let Some(label) = labels.iter().find(|&&label| label >= n_clusters) {
+            return Err(refused("labels", label.to_string(), format!("labels below {n_clusters}")));
+        }
+        if inertia < 0.0 {
+            return Err(refused("inertia", inertia.to_string(), "at least 0".into()));
+        }
+        let labels = Array1::from(labels);
+        Ok((Fitted { n_clusters, labels, inertia, n_iter, ..Fitted::new(centered, mean) }, lists))
+    }
+}
+
+/// Where the centers start, but for given centers themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Start {
+    PlusPlus,
+    Random,
+    Centers,
+}
+
+impl<F: Float> KMeansInit<F> {
+    /// The start without its numbers; `None` for a function.
+    pub(crate) fn name(&self) -> Option<Start> {
+        match self {
+            Self::PlusPlus => Some(Start::PlusPlus),
+            Self::Random => Some(Start::Random),
+            Self::Centers(_) => Some(Start::Centers),
+            Self::Function(_) => None,
+        }
+    }
+
+    /// The start of a name, which takes the centers if it is one of given ones.
+    pub(crate) fn of_name(name: Start, centers: Option<Array2<F>>) -> Self {
+        match (name, centers) {
+            (Start::Centers, Some(centers)) => Self::Centers(centers),
+            (Start::Random, _) => Self::Random,
+            _ => Self::PlusPlus,
+        }
+    }
+}
 
 /// The settings, and the counters of what was learned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,50 +151,38 @@ pub(crate) struct Settings {
     spherical: bool,
     max_points_per_center: Option<usize>,
     /// The inertia and the iterations of the best run; `None` before the first fit.
-    pub(crate) learned: Option<(f64, usize)>,
+    learned: Option<(f64, usize)>,
 }
 
-/// Where the centers start, but for given centers themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Start {
-    PlusPlus,
-    Random,
-    Centers,
-}
-
-impl Settings {
-    /// Whether given centers are among the numbers.
-    pub(crate) fn has_initial_centers(&self) -> bool {
-        self.init == Start::Centers
-    }
-
-    pub(crate) fn n_clusters(&self) -> usize {
+impl Outline for Settings {
+    fn n_clusters(&self) -> usize {
         self.n_clusters
     }
+
+    fn init(&self) -> Start {
+        self.init
+    }
+
+    fn is_learned(&self) -> bool {
+        self.learned.is_some()
+    }
 }
 
-/// What was learned, as numbers.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Learned<F> {
-    /// (k, d), less the mean.
-    pub(crate) centers: Vec<F>,
-    /// (d)
-    pub(crate) mean: Vec<F>,
-    /// (n)
-    pub(crate) labels: Vec<usize>,
-}
+impl<F: Float> Recorded<F> for KMeans<F> {
+    const KIND: &'static str = "kmeans";
+    const TYPE: &'static str = Self::NAME;
+    type Settings = Settings;
 
-impl<F: Float> KMeans<F> {
-    /// The settings; `None` where the centers start from a function.
-    pub(crate) fn settings(&self) -> Option<Settings> {
-        let init = match self.init {
-            KMeansInit::PlusPlus => Start::PlusPlus,
-            KMeansInit::Random => Start::Random,
-            KMeansInit::Centers(_) => Start::Centers,
-            KMeansInit::Function(_) => return None,
-        };
-        Some(Settings {
+    fn check(&self) -> Result<()> {
+        self.check_parameters()
+    }
+
+    fn start(&self) -> &KMeansInit<F> {
+        &self.init
+    }
+
+    fn settings(&self, init: Start) -> Settings {
+        Settings {
             n_clusters: self.n_clusters,
             init,
             n_init: self.n_init,
@@ -74,75 +192,32 @@ impl<F: Float> KMeans<F> {
             spherical: self.spherical,
             max_points_per_center: self.max_points_per_center,
             learned: self.fitted.as_ref().map(|fitted| (fitted.inertia, fitted.n_iter)),
-        })
-    }
-
-    /// Given centers to start from.
-    pub(crate) fn initial_centers(&self) -> Option<&Array2<F>> {
-        match &self.init {
-            KMeansInit::Centers(centers) => Some(centers),
-            _ => None,
         }
     }
 
-    /// What was learned.
-    pub(crate) fn learned_numbers(&self) -> Option<Learned<F>> {
-        self.fitted.as_ref().map(|fitted| Learned {
-            centers: fitted.nearest.centers(),
-            mean: fitted.mean.clone(),
-            labels: fitted.labels.to_vec(),
-        })
+    fn learned(&self) -> Option<(&Fitted<F>, Vec<List>)> {
+        self.fitted.as_ref().map(|fitted| (fitted, Vec::new()))
     }
 
-    /// Refuses settings that `fit` would refuse.
-    pub(crate) fn check_settings(&self) -> Result<()> {
-        self.check_parameters()
-    }
-
-    /// A k-means of these settings and numbers, whose lengths have been checked to fit each other.
-    pub(crate) fn of_record(
-        settings: Settings,
-        initial: Option<Array2<F>>,
-        learned: Option<Learned<F>>,
-    ) -> Result<Self> {
-        let init = match (settings.init, initial) {
-            (Start::Centers, Some(centers)) => KMeansInit::Centers(centers),
-            (Start::Random, _) => KMeansInit::Random,
-            _ => KMeansInit::PlusPlus,
-        };
+    fn restore(settings: Settings, init: KMeansInit<F>, learned: Option<Learned<F>>) -> Result<Self> {
+        let Settings { n_clusters, n_init, max_iter, tol, seed, spherical, max_points_per_center, .. } =
+            settings;
         let mut kmeans = Self {
-            n_clusters: settings.n_clusters,
+            n_clusters,
             init,
-            n_init: settings.n_init,
-            max_iter: settings.max_iter,
-            tol: settings.tol,
-            seed: settings.seed,
-            spherical: settings.spherical,
-            max_points_per_center: settings.max_points_per_center,
+            n_init,
+            max_iter,
+            tol,
+            seed,
+            spherical,
+            max_points_per_center,
             fitted: None,
         };
         kmeans.check_parameters()?;
-        if let (Some(learned), Some((inertia, n_iter))) = (learned, settings.learned) {
-            kmeans.fitted = Some(kmeans.fitted_from(learned, inertia, n_iter)?);
+        if let Some((learned, counters)) = learned.zip(settings.learned) {
+            let (fitted, _) = learned.fitted(Self::NAME, n_clusters, counters)?;
+            kmeans.fitted = Some(Fitted { spherical, ..fitted });
         }
         Ok(kmeans)
-    }
-
-    fn fitted_from(&self, learned: Learned<F>, inertia: f64, n_iter: usize) -> Result<Fitted<F>> {
-        let Learned { centers, mean, labels } = learned;
-        let refused =
-            |name, value: String, expected: String| Error::invalid_parameter("KMeans", name, value, expected);
-        if self.n_clusters > MOST_CLUSTERS {
-            let expected = format!("at most {MOST_CLUSTERS}");
-            return Err(refused("n_clusters", self.n_clusters.to_string(), expected));
-        }
-        if let Some(label) = labels.iter().find(|&&label| label >= self.n_clusters) {
-            return Err(refused("labels", label.to_string(), format!("labels below {}", self.n_clusters)));
-        }
-        if inertia < 0.0 {
-            return Err(refused("inertia", inertia.to_string(), "at least 0".into()));
-        }
-        let (spherical, labels) = (self.spherical, Array1::from(labels));
-        Ok(Fitted { spherical, labels, inertia, n_iter, ..Fitted::new(&centers, mean) })
     }
 }
