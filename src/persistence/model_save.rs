@@ -10,6 +10,7 @@ use crate::error::{Error, FileProblem, Result};
 use crate::float::Float;
 use crate::nn::layer::Config;
 use crate::nn::layout::Variable;
+use crate::nn::metric::ALIASED;
 use crate::nn::model::Model;
 use std::fmt::Debug;
 use std::io::Write;
@@ -107,6 +108,8 @@ impl<F: Float> Model<F> {
         for metric in &self.metrics {
             let (what, kind) = (format!("metric {}", metric.name()), metric.kind());
             let config = config::<F>("metric", &what, kind, metric.config(), metric)?;
+            let aliased = metric.alias().and_then(|alias| alias.config(kind, &config));
+            let (kind, config) = aliased.map_or((kind, config), |config| (ALIASED, config));
             draft.record(&Recipe { kind, config: config.as_json() })?;
         }
         draft.tensors(weights.into_iter().chain(others).collect())?;

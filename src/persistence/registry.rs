@@ -193,6 +193,20 @@ impl<F: Float> Registry<F> {
         limits: &Limits,
     ) -> Checked<Arc<dyn Metric<F>>> {
         check_text(config, limits)?;
+        if kind != metric::ALIASED {
+            return self.metric_of(kind, config);
+        }
+        // What is wrong within is to be told as it is.
+        metric::aliased(config, |kind, config| {
+            self.metric_of(kind, config).map_err(|problem| problem.in_file(""))
+        })
+        .map_err(|error| match error {
+            Error::Load { problem, .. } => *problem,
+            source => rejected("metric", source),
+        })
+    }
+
+    fn metric_of(&self, kind: &str, config: &Config) -> Checked<Arc<dyn Metric<F>>> {
         let made = match metric::from_config(kind, config) {
             Some(made) => made,
             None => find("metric", &self.metrics, kind)?(kind, config),
@@ -436,6 +450,8 @@ mod tests {
                     "top_k_categorical_accuracy",
                     "true_negatives",
                     "true_positives",
+                    "crossentropy",
+                    "named",
                 ],
             ),
             (

@@ -6,6 +6,7 @@ use crate::float::Float;
 use crate::nn::layer::{Config, Shape};
 use crate::nn::loss::{AnyLoss, CosineSimilarity};
 use crate::nn::targets::TargetView;
+use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -38,7 +39,7 @@ impl<F: Float> AnyMetric<F> {
         Self { metric: Arc::new(metric), name: None, weighted: false }
     }
 
-    /// Under another name in logs. Files keep the metric's own.
+    /// Under another name in logs.
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
@@ -54,8 +55,9 @@ impl<F: Float> AnyMetric<F> {
 }
 
 /// Keras's short names.
-const SHORT: [(&str, &str); 5] = [
+const SHORT: [(&str, &str); 6] = [
     ("acc", "accuracy"),
+    ("ce", "crossentropy"),
     ("mse", "mean_squared_error"),
     ("mae", "mean_absolute_error"),
     ("rmse", "root_mean_squared_error"),
@@ -71,7 +73,7 @@ impl<F: Float> FromStr for AnyMetric<F> {
             return Ok(Self::new(LossMetric::new(CosineSimilarity::default()).negated()).named(name));
         }
         let kind = SHORT.iter().find(|(short, _)| *short == lower).map_or(&*lower, |(_, kind)| kind);
-        if kind != "loss"
+        if !WRAPPERS.contains(&kind)
             && let Some(metric) = from_config(kind, &Config::from_json("{}"))
         {
             return Ok(Self { metric: metric?, name: Some(name.into()), weighted: false });
@@ -79,7 +81,7 @@ impl<F: Float> FromStr for AnyMetric<F> {
         match kind.parse::<AnyLoss<F>>() {
             Ok(loss) => Ok(Self::new(LossMetric::new(loss)).named(name)),
             Err(_) => {
-                let own = KINDS.iter().copied().filter(|kind| *kind != "loss");
+                let own = KINDS.iter().copied().filter(|kind| !WRAPPERS.contains(kind));
                 let known = own.chain(SHORT.map(|(short, _)| short)).chain(["the name of a loss"]);
                 Err(Error::unknown_name("metric", name, known))
             }
@@ -123,13 +125,62 @@ impl<F: Float> Metric<F> for AnyMetric<F> {
     fn config(&self) -> Option<Config> {
         self.metric.config()
     }
+
+    fn alias(&self) -> Option<Alias> {
+        let alias = Alias { name: self.name(), weighted: Metric::weighted(self) };
+        let own = Alias { name: self.metric.name(), weighted: self.metric.weighted() };
+        if alias == own { self.metric.alias() } else { Some(alias) }
+    }
 }
-/// As the one within, as which it is saved, which a file compares by its text; a weighted one would not come back.
+
+/// As the one within, which a file compares by its text; the alias is saved beside it.
 impl<F> std::fmt::Debug for AnyMetric<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.weighted {
-            return f.debug_struct("AnyMetric").field("metric", &self.metric).finish_non_exhaustive();
-        }
         std::fmt::Debug::fmt(&self.metric, f)
     }
+}
+
+/// What an [`AnyMetric`] adds to the metric within.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alias {
+    name: String,
+    weighted: bool,
+}
+
+/// What a file keeps of a metric under an alias.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Aliased {
+    kind: String,
+    config: String,
+    name: String,
+    weighted: bool,
+}
+
+/// The kind of metrics under an alias.
+pub(crate) const ALIASED: &str = "named";
+
+/// The kinds that have another metric or a loss within.
+const WRAPPERS: [&str; 2] = ["loss", ALIASED];
+
+impl Alias {
+    /// The configuration of a metric of this kind and configuration under the alias.
+    pub(crate) fn config(self, kind: &str, config: &Config) -> Option<Config> {
+        let Self { name, weighted } = self;
+        Config::of(&Aliased { kind: kind.into(), config: config.as_json().into(), name, weighted })
+    }
+}
+
+/// The metric under its alias, made by `make` from the kind and the configuration within.
+pub(crate) fn aliased<F: Float>(
+    config: &Config,
+    make: impl FnOnce(&str, &Config) -> Result<Arc<dyn Metric<F>>>,
+) -> Result<Arc<dyn Metric<F>>> {
+    let Aliased { kind, config, name, weighted } = config.read(ALIASED)?;
+    if kind == ALIASED {
+        let expected = "the kind of the metric that has the name";
+        return Err(Error::invalid_parameter(ALIASED, "kind", format!("{kind:?}"), expected));
+    }
+    let metric = make(&kind, &Config::from_json(config))?;
+    Ok(Arc::new(AnyMetric { metric, name: Some(name), weighted }))
 }

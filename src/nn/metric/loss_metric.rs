@@ -72,26 +72,11 @@ impl<F: Float> Metric<F> for LossMetric<F> {
     }
 
     fn validate(&self, output: &Shape, targets: TargetView<'_, F>) -> Result<()> {
-        self.loss.validate(output)?;
-        match (self.loss.target_form(), targets) {
-            (TargetForm::Values, _) => needs_values(self.loss.kind(), targets),
-            (_, TargetView::Labels(_)) => Ok(()),
-            _ => Err(Error::Target {
-                owner: self.loss.kind().into(),
-                expected: "class labels".into(),
-                got: "values of the output's shape".into(),
-                hint: "use CategoricalCrossentropy".into(),
-            }),
-        }
+        compares(&*self.loss, output, targets)
     }
 
     fn update(&self, batch: MetricBatch<'_, F>, totals: &mut [f64]) {
-        let positions = batch.positions();
-        let pass = LossPass::new(batch.prediction, batch.targets).last(batch.last).weights(batch.weights);
-        let weight: f64 = (0..positions).map(|position| batch.weight(position)).sum();
-        // The loss divides by the number of positions, the metric by the sum of the weights.
-        totals[0] += self.loss.compute(pass) * positions as f64;
-        totals[1] += weight;
+        add_loss(&*self.loss, batch, totals);
     }
 
     fn value(&self, totals: &[f64]) -> f64 {
@@ -106,6 +91,35 @@ impl<F: Float> Metric<F> for LossMetric<F> {
         let config = self.loss.config()?.as_json().to_owned();
         Config::of(&Recipe { loss: self.loss.kind().into(), config, negated: self.negated })
     }
+}
+
+/// Refuses outputs and targets that a loss cannot compare.
+pub(super) fn compares<F: Float>(
+    loss: &dyn Loss<F>,
+    output: &Shape,
+    targets: TargetView<'_, F>,
+) -> Result<()> {
+    loss.validate(output)?;
+    match (loss.target_form(), targets) {
+        (TargetForm::Values, _) => needs_values(loss.kind(), targets),
+        (_, TargetView::Labels(_)) => Ok(()),
+        _ => Err(Error::Target {
+            owner: loss.kind().into(),
+            expected: "class labels".into(),
+            got: "values of the output's shape".into(),
+            hint: "use CategoricalCrossentropy".into(),
+        }),
+    }
+}
+
+/// Adds a loss of a batch to a mean's two sums.
+pub(super) fn add_loss<F: Float>(loss: &dyn Loss<F>, batch: MetricBatch<'_, F>, totals: &mut [f64]) {
+    let positions = batch.positions();
+    let pass = LossPass::new(batch.prediction, batch.targets).last(batch.last).weights(batch.weights);
+    let weight: f64 = (0..positions).map(|position| batch.weight(position)).sum();
+    // The loss divides by the number of positions, the metric by the sum of the weights.
+    totals[0] += loss.compute(pass) * positions as f64;
+    totals[1] += weight;
 }
 
 /// A metric of one's own from a function of one position's prediction and target: its mean. It is not part of a model's

@@ -4,6 +4,7 @@ mod accuracy;
 mod any;
 mod auc;
 mod confusion;
+mod crossentropy;
 mod f_beta;
 mod loss_metric;
 mod mean_iou;
@@ -14,9 +15,13 @@ mod top_k;
 
 pub(crate) use accuracy::largest;
 pub use accuracy::{Accuracy, BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy};
+#[doc(hidden)]
+pub use any::Alias;
 pub use any::AnyMetric;
+pub(crate) use any::{ALIASED, aliased};
 pub use auc::{Auc, Curve, Summation};
 pub use confusion::{FalseNegatives, FalsePositives, Precision, Recall, TrueNegatives, TruePositives};
+pub use crossentropy::Crossentropy;
 pub use f_beta::{Average, FBeta};
 pub use loss_metric::{LossMetric, MetricFn};
 pub use mean_iou::MeanIou;
@@ -25,7 +30,7 @@ pub use regression::{MeanAbsoluteErrorMetric, MeanSquaredErrorMetric, RootMeanSq
 pub use sensitivity_at_specificity::SensitivityAtSpecificity;
 pub use top_k::{SparseTopKCategoricalAccuracy, TopKCategoricalAccuracy};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Config, Shape};
 use crate::nn::targets::TargetView;
@@ -173,6 +178,12 @@ pub trait Metric<F: Float>: Debug + Send + Sync {
     fn config(&self) -> Option<Config> {
         None
     }
+
+    /// What files keep beside kind and hyperparameters: the name and the weighing of an [`AnyMetric`].
+    #[doc(hidden)]
+    fn alias(&self) -> Option<Alias> {
+        None
+    }
 }
 
 impl<F: Float, M: Metric<F> + ?Sized> Metric<F> for Arc<M> {
@@ -210,6 +221,10 @@ impl<F: Float, M: Metric<F> + ?Sized> Metric<F> for Arc<M> {
 
     fn config(&self) -> Option<Config> {
         (**self).config()
+    }
+
+    fn alias(&self) -> Option<Alias> {
+        (**self).alias()
     }
 }
 
@@ -253,6 +268,8 @@ pub(crate) const KINDS: &[&str] = &[
     "top_k_categorical_accuracy",
     "true_negatives",
     "true_positives",
+    "crossentropy",
+    ALIASED,
 ];
 
 /// The metric of a kind from its hyperparameters; `None` for a kind that is not one of these.
@@ -280,6 +297,11 @@ pub(crate) fn from_config<F: Float>(kind: &str, config: &Config) -> Option<Resul
         "top_k_categorical_accuracy" => read::<F, TopKCategoricalAccuracy>(kind, config),
         "true_negatives" => read::<F, TrueNegatives>(kind, config),
         "true_positives" => read::<F, TruePositives>(kind, config),
+        "crossentropy" => read::<F, Crossentropy>(kind, config),
+        ALIASED => aliased(config, |kind, config| {
+            from_config(kind, config)
+                .unwrap_or_else(|| Err(Error::unknown_name("metric", kind, KINDS.iter().copied())))
+        }),
         _ => return None,
     })
 }
