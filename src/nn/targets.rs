@@ -116,6 +116,8 @@ pub enum TargetForm {
     Values,
     /// One class label for each group of outputs along the last axis.
     Labels,
+    /// Labels where there is one number for each group of several outputs, else values.
+    Either,
 }
 
 /// The targets of a batch, as losses and metrics see them.
@@ -175,8 +177,12 @@ impl<F: Float> Targets<'_, F> {
     ) -> Result<Prepared<F>> {
         validate::length(what, self.len(), n_samples)?;
         let per_sample = self.shape().get(1..).unwrap_or_default().iter().product::<usize>();
+        let labels = output.last() > 1 && per_sample == output.size() / output.last();
         match form {
-            TargetForm::Values => {
+            TargetForm::Either if labels => {
+                self.prepare(what, TargetForm::Labels, output, n_samples, ignored)
+            }
+            TargetForm::Values | TargetForm::Either => {
                 self.check_values_shape(what, output, per_sample)?;
                 Ok(Prepared::Values { values: self.into_values(what)?, width: output.size() })
             }
@@ -252,14 +258,14 @@ impl<F: Float> Targets<'_, F> {
         ignored: Option<i64>,
     ) -> Result<Vec<usize>> {
         let label = |index: usize, label: i128, text: &dyn Fn() -> String| {
-            if ignored.is_some_and(|ignored| i128::from(ignored) == label) {
-                return Ok(usize::MAX);
+            match usize::try_from(label).ok().filter(|&label| label < classes) {
+                Some(label) => Ok(label),
+                // No class: only the loss that ignores it knows what to do with it.
+                None if ignored.is_some_and(|ignored| i128::from(ignored) == label) => Ok(usize::MAX),
+                None => {
+                    Err(Error::Label { row: index / positions.max(1), label: text(), n_classes: classes })
+                }
             }
-            usize::try_from(label).ok().filter(|&label| label < classes).ok_or_else(|| Error::Label {
-                row: index / positions.max(1),
-                label: text(),
-                n_classes: classes,
-            })
         };
         match self.0 {
             Elements::Integers { values, .. } => values

@@ -422,6 +422,7 @@ mod tests {
                     "poisson",
                     "squared_hinge",
                     "tversky",
+                    "crossentropy",
                 ],
             ),
             (
@@ -450,7 +451,6 @@ mod tests {
                     "top_k_categorical_accuracy",
                     "true_negatives",
                     "true_positives",
-                    "crossentropy",
                     "named",
                 ],
             ),

@@ -119,7 +119,7 @@ impl<'a, L: Loss<f64> + ?Sized> Trial<'a, L> {
 
     fn targets(&self) -> TargetView<'_, f64> {
         match self.loss.target_form() {
-            TargetForm::Values => TargetView::Values(self.values.view()),
+            TargetForm::Values | TargetForm::Either => TargetView::Values(self.values.view()),
             TargetForm::Labels => TargetView::Labels(&self.labels),
         }
     }

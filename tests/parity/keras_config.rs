@@ -109,9 +109,10 @@ pub fn optimizer(value: &Value, occurrences: Option<Occurrences>) -> Built<AnyOp
         .any(),
         class => return Err(format!("optimizer {class}")),
     };
-    let optimizer = unsummed(optimizer, occurrences);
-    let optimizer =
-        set!(optimizer, a, number clipnorm number global_clipnorm number clipvalue number weight_decay);
+    let clips_itself = occurrences.is_some();
+    let optimizer = set!(unsummed(optimizer, occurrences), a, number weight_decay);
+    let clipped = set!(optimizer.clone(), a, number clipnorm number global_clipnorm number clipvalue);
+    let optimizer = if clips_itself { optimizer } else { clipped };
     let optimizer = match a.get("learning_rate") {
         Some(rate) => optimizer.learning_rate(learning_rate(rate)?),
         None => optimizer,
@@ -262,10 +263,11 @@ pub fn metric(value: &Value) -> Built<AnyMetric<f64>> {
     }
     macro_rules! counted {
         ($metric:ident) => {{
-            let metric = set!($metric::default(), a, whole top_k);
-            AnyMetric::new(match a.number("thresholds") {
-                Some(threshold) => metric.threshold(threshold),
+            let metric = set!($metric::default(), a, whole top_k whole class_id);
+            AnyMetric::new(match a.get("thresholds").map(crate::flat).as_deref() {
                 None => metric,
+                Some(&[threshold]) => metric.threshold(threshold),
+                Some(_) => return Err(format!("several thresholds of {}", a.class)),
             })
         }};
     }
@@ -304,7 +306,8 @@ pub fn metric(value: &Value) -> Built<AnyMetric<f64>> {
         // The number of classes is the output's.
         "MeanIoU" | "OneHotMeanIoU" => {
             let _ = a.whole("num_classes");
-            AnyMetric::new(MeanIou::default())
+            let name = if a.class == "MeanIoU" { "mean_io_u" } else { "one_hot_mean_io_u" };
+            AnyMetric::new(MeanIou::default()).named(name)
         }
         "F1Score" | "FBetaScore" => {
             let f = set!(FBeta::new(a.number("beta").unwrap_or(1.0)), a, number threshold);

@@ -51,14 +51,27 @@ fn occurrences(optimizer: &Value, layers: &[Value]) -> Built<Option<Occurrences>
     if !embeds || !optimizer["gradient_accumulation_steps"].is_null() {
         return Ok(None);
     }
-    if ["clipnorm", "global_clipnorm", "clipvalue"].iter().any(|clip| !optimizer[clip].is_null()) {
-        return Err("the clipping of an embedding's unsummed gradients".into());
+    if !optimizer["global_clipnorm"].is_null() && layers.iter().any(|layer| layer["trainable"] == false) {
+        return Err("a norm of all gradients beside an embedding's unsummed ones and frozen layers".into());
     }
     let class = optimizer.as_str().or_else(|| optimizer["class"].as_str()).unwrap_or_default();
     let class = class.rsplit('.').next().unwrap_or_default();
-    let known = ["SGD", "Lion", "Adam", "AdamW", "Nadam", "Lamb", "RMSprop", "Adagrad", "Adamax"];
+    let known = [
+        "SGD",
+        "Lion",
+        "Adam",
+        "AdamW",
+        "Nadam",
+        "Lamb",
+        "RMSprop",
+        "Adagrad",
+        "Adamax",
+        "Adadelta",
+        "Adafactor",
+        "Ftrl",
+    ];
     let class = known.iter().find(|known| known.eq_ignore_ascii_case(class)).map_or(class, |known| *known);
-    Occurrences::of(class, |key| optimizer[key].as_f64())
+    Occurrences::of(class, optimizer).map(Some)
 }
 
 fn train(content: &Value) -> Built<(Difference, f64)> {

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 /// A loss that is known at run time only, as a configuration names it.
 ///
-/// From Keras's names in any case, with Keras's defaults; short names are `mse`, `mae`, `mape`, `msle`, `bce`, `kld`,
-/// `logcosh`.
+/// From Keras's names in any case, with Keras's defaults; short names are `mse`, `mae`, `mape`, `msle`, `bce`, `ce`,
+/// `kld`, `logcosh`.
 ///
 /// # Errors
 /// An unknown name; the error lists the known ones.
@@ -40,7 +40,8 @@ impl<F: Float> AnyLoss<F> {
 }
 
 /// Keras's short names.
-const SHORT: [(&str, &str); 9] = [
+const SHORT: [(&str, &str); 10] = [
+    ("ce", "crossentropy"),
     ("mse", "mean_squared_error"),
     ("mae", "mean_absolute_error"),
     ("mape", "mean_absolute_percentage_error"),
@@ -85,6 +86,10 @@ impl<F: Float> Loss<F> for AnyLoss<F> {
 
     fn fused_activation(&self) -> Option<Activation> {
         self.0.fused_activation()
+    }
+
+    fn fuses(&self, activation: Activation, outputs: usize) -> bool {
+        self.0.fuses(activation, outputs)
     }
 
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {

@@ -175,13 +175,15 @@ impl<F: Float> Loss<F> for SparseCategoricalCrossentropy {
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {
         let (last, logits) = (pass.last, pass.logits || self.from_logits);
         let TargetView::Labels(labels) = pass.targets else { return f64::NAN };
+        let ignored = self.ignore_class.and_then(|label| usize::try_from(label).ok());
+        let counted = |label: usize| label < last && Some(label) != ignored;
         reduce(
             pass,
             self.reduction,
-            |index| labels[index] < last,
+            |index| counted(labels[index]),
             |Position { prediction, gradient, scale, index }| {
                 let label = labels[index];
-                if label >= last {
+                if !counted(label) {
                     gradient.into_iter().for_each(|gradient| gradient.fill(F::zero()));
                     return F::zero();
                 }

@@ -7,6 +7,7 @@ mod categorical_crossentropy;
 mod categorical_focal_crossentropy;
 mod categorical_hinge;
 mod cosine_similarity;
+mod crossentropy;
 mod dice;
 mod hinge;
 mod huber;
@@ -28,6 +29,7 @@ pub use categorical_crossentropy::{CategoricalCrossentropy, SparseCategoricalCro
 pub use categorical_focal_crossentropy::CategoricalFocalCrossentropy;
 pub use categorical_hinge::CategoricalHinge;
 pub use cosine_similarity::CosineSimilarity;
+pub use crossentropy::Crossentropy;
 pub use dice::Dice;
 pub use hinge::Hinge;
 pub use huber::Huber;
@@ -175,6 +177,13 @@ pub trait Loss<F: Float>: Debug + Send + Sync {
         None
     }
 
+    /// Whether it takes the logits of this activation of so many outputs along the last axis: whether that is the
+    /// [`fused_activation`](Self::fused_activation).
+    fn fuses(&self, activation: Activation, outputs: usize) -> bool {
+        let _ = outputs;
+        self.fused_activation() == Some(activation)
+    }
+
     /// The loss over the batch and, where asked for, its gradient toward the prediction.
     fn compute(&self, pass: LossPass<'_, F>) -> f64;
 
@@ -203,6 +212,10 @@ impl<F: Float, L: Loss<F> + ?Sized> Loss<F> for Arc<L> {
 
     fn fused_activation(&self) -> Option<Activation> {
         (**self).fused_activation()
+    }
+
+    fn fuses(&self, activation: Activation, outputs: usize) -> bool {
+        (**self).fuses(activation, outputs)
     }
 
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {
@@ -422,6 +435,7 @@ pub(crate) const KINDS: &[&str] = &[
     "poisson",
     "squared_hinge",
     "tversky",
+    "crossentropy",
 ];
 
 /// The loss of a kind from its hyperparameters; `None` for a kind that is not one of these.
@@ -433,6 +447,7 @@ pub(crate) fn from_config<F: Float>(kind: &str, config: &Config) -> Option<Resul
         "categorical_focal_crossentropy" => read::<F, CategoricalFocalCrossentropy>(kind, config),
         "categorical_hinge" => read::<F, CategoricalHinge>(kind, config),
         "cosine_similarity" => read::<F, CosineSimilarity>(kind, config),
+        "crossentropy" => read::<F, Crossentropy>(kind, config),
         "dice" => read::<F, Dice>(kind, config),
         "hinge" => read::<F, Hinge>(kind, config),
         "huber" => read::<F, Huber>(kind, config),

@@ -8,14 +8,17 @@ use crate::float::Float;
 use crate::nn::layer::{Config, Shape};
 use serde::{Deserialize, Serialize};
 
-/// One less the overlap over the whole batch, with false positives and false negatives weighed apart:
-/// `1 - Σ t p / (Σ t p + α Σ (1 - t) p + β Σ t (1 - p) + 1e-7)`.
+/// One less the overlap over the whole batch, with what is missed and what is found in excess weighed apart:
+/// `1 - Σ t p / (Σ t p + α Σ t (1 - p) + β Σ (1 - t) p + 1e-7)`.
+///
+/// The formula is Keras's, which exchanges the two weights: in the paper and in Keras's own words α is that of false
+/// positives.
 ///
 /// # Shapes
 /// Targets have the shape of the output. Each sample's weight multiplies the one number.
 ///
 /// # Parameters
-/// `alpha` (0.5): the weight of false positives. `beta` (0.5): that of false negatives.
+/// `alpha` (0.5): the weight of what is missed. `beta` (0.5): that of what is found in excess.
 ///
 /// # Examples
 /// ```
@@ -46,14 +49,14 @@ impl Default for Tversky {
 }
 
 impl Tversky {
-    /// The weight of false positives.
+    /// The weight of what is missed.
     #[must_use]
     pub fn alpha(mut self, alpha: f64) -> Self {
         self.alpha = alpha;
         self
     }
 
-    /// The weight of false negatives.
+    /// The weight of what is found in excess.
     #[must_use]
     pub fn beta(mut self, beta: f64) -> Self {
         self.beta = beta;
@@ -81,10 +84,10 @@ impl<F: Float> Loss<F> for Tversky {
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {
         let (alpha, beta) = (F::of(self.alpha), F::of(self.beta));
         whole_batch(pass, self.reduction, |Overlap { both, prediction, target }| {
-            let total = both + alpha * (prediction - both) + beta * (target - both) + F::of(EPSILON);
+            let total = both + alpha * (target - both) + beta * (prediction - both) + F::of(EPSILON);
             let share = both / total;
-            // Toward p: -(t - share·(t + α(1 - t) - βt))/total.
-            (F::one() - share, move |t: F| -(t - share * (t + alpha * (F::one() - t) - beta * t)) / total)
+            // Toward p: -(t - share·(t - αt + β(1 - t)))/total.
+            (F::one() - share, move |t: F| -(t - share * (t - alpha * t + beta * (F::one() - t))) / total)
         })
     }
 

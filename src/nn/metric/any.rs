@@ -55,9 +55,8 @@ impl<F: Float> AnyMetric<F> {
 }
 
 /// Keras's short names.
-const SHORT: [(&str, &str); 6] = [
+const SHORT: [(&str, &str); 5] = [
     ("acc", "accuracy"),
-    ("ce", "crossentropy"),
     ("mse", "mean_squared_error"),
     ("mae", "mean_absolute_error"),
     ("rmse", "root_mean_squared_error"),

@@ -28,8 +28,14 @@ impl Counts {
 }
 
 /// Adds a batch to four counts. A yes is an output strictly above the threshold; or, with `top_k`, one of the k
-/// largest along the last axis.
-fn count<F: Float>(batch: MetricBatch<'_, F>, threshold: f64, top_k: Option<usize>, totals: &mut [f64]) {
+/// largest along the last axis. With `class_id` that output alone is counted.
+fn count<F: Float>(
+    batch: MetricBatch<'_, F>,
+    threshold: f64,
+    top_k: Option<usize>,
+    class_id: Option<usize>,
+    totals: &mut [f64],
+) {
     let (TargetView::Values(targets), Some(predictions)) = (batch.targets, batch.prediction.as_slice())
     else {
         return;
@@ -40,7 +46,8 @@ fn count<F: Float>(batch: MetricBatch<'_, F>, threshold: f64, top_k: Option<usiz
         predictions.chunks_exact(last).zip(targets.chunks_exact(last)).enumerate()
     {
         let weight = batch.weight(position);
-        for (index, (&p, &t)) in prediction.iter().zip(target).enumerate() {
+        let counted = |(index, _): &(usize, _)| class_id.is_none_or(|class| *index == class);
+        for (index, (&p, &t)) in prediction.iter().zip(target).enumerate().filter(counted) {
             let yes = match top_k {
                 None => p > threshold,
                 Some(k) => rank(prediction, index) < k,
@@ -70,11 +77,12 @@ macro_rules! confusion_metric {
         pub struct $metric {
             threshold: f64,
             top_k: Option<usize>,
+            class_id: Option<usize>,
         }
 
         impl Default for $metric {
             fn default() -> Self {
-                Self { threshold: 0.5, top_k: None }
+                Self { threshold: 0.5, top_k: None, class_id: None }
             }
         }
 
@@ -92,6 +100,13 @@ macro_rules! confusion_metric {
                 self.top_k = Some(k);
                 self
             }
+
+            /// Counts this output along the last axis only.
+            #[must_use]
+            pub fn class_id(mut self, class: usize) -> Self {
+                self.class_id = Some(class);
+                self
+            }
         }
 
         impl<F: Float> Metric<F> for $metric {
@@ -103,18 +118,22 @@ macro_rules! confusion_metric {
                 4
             }
 
-            fn validate(&self, _: &Shape, targets: TargetView<'_, F>) -> Result<()> {
+            fn validate(&self, output: &Shape, targets: TargetView<'_, F>) -> Result<()> {
                 if !self.threshold.is_finite() {
                     return Err(Error::invalid_parameter($kind, "threshold", self.threshold, "a finite number"));
                 }
                 if self.top_k == Some(0) {
                     return Err(Error::invalid_parameter($kind, "top_k", 0, "at least 1"));
                 }
+                if let Some(class) = self.class_id.filter(|&class| class >= output.last()) {
+                    let expected = format!("below {}, the length of the output's last axis", output.last());
+                    return Err(Error::invalid_parameter($kind, "class_id", class, expected));
+                }
                 needs_values($kind, targets)
             }
 
             fn update(&self, batch: MetricBatch<'_, F>, totals: &mut [f64]) {
-                count(batch, self.threshold, self.top_k, totals);
+                count(batch, self.threshold, self.top_k, self.class_id, totals);
             }
 
             fn value(&self, totals: &[f64]) -> f64 {
@@ -138,6 +157,7 @@ confusion_metric!(
     ///
     /// # Parameters
     /// `threshold` (0.5): outputs strictly above it are a yes. `top_k` (none): instead, the k largest outputs are.
+    /// `class_id` (none): the one output to count.
     ///
     /// # Examples
     /// ```

@@ -102,7 +102,7 @@ pub(super) fn compares<F: Float>(
     loss.validate(output)?;
     match (loss.target_form(), targets) {
         (TargetForm::Values, _) => needs_values(loss.kind(), targets),
-        (_, TargetView::Labels(_)) => Ok(()),
+        (TargetForm::Either, _) | (_, TargetView::Labels(_)) => Ok(()),
         _ => Err(Error::Target {
             owner: loss.kind().into(),
             expected: "class labels".into(),

@@ -4,7 +4,6 @@ mod accuracy;
 mod any;
 mod auc;
 mod confusion;
-mod crossentropy;
 mod f_beta;
 mod loss_metric;
 mod mean_iou;
@@ -21,7 +20,6 @@ pub use any::AnyMetric;
 pub(crate) use any::{ALIASED, aliased};
 pub use auc::{Auc, Curve, Summation};
 pub use confusion::{FalseNegatives, FalsePositives, Precision, Recall, TrueNegatives, TruePositives};
-pub use crossentropy::Crossentropy;
 pub use f_beta::{Average, FBeta};
 pub use loss_metric::{LossMetric, MetricFn};
 pub use mean_iou::MeanIou;
@@ -268,7 +266,6 @@ pub(crate) const KINDS: &[&str] = &[
     "top_k_categorical_accuracy",
     "true_negatives",
     "true_positives",
-    "crossentropy",
     ALIASED,
 ];
 
@@ -297,7 +294,6 @@ pub(crate) fn from_config<F: Float>(kind: &str, config: &Config) -> Option<Resul
         "top_k_categorical_accuracy" => read::<F, TopKCategoricalAccuracy>(kind, config),
         "true_negatives" => read::<F, TrueNegatives>(kind, config),
         "true_positives" => read::<F, TruePositives>(kind, config),
-        "crossentropy" => read::<F, Crossentropy>(kind, config),
         ALIASED => aliased(config, |kind, config| {
             from_config(kind, config)
                 .unwrap_or_else(|| Err(Error::unknown_name("metric", kind, KINDS.iter().copied())))

@@ -202,7 +202,7 @@ impl<F: Float> Model<F> {
     pub(crate) fn fused(&self) -> bool {
         self.layout.nodes.last().is_some_and(|node| {
             node.plan.declared_activity_regularizer().is_none()
-                && self.loss.fused_activation() == Some(node.activation())
+                && self.loss.fuses(node.activation(), self.output_shape().last())
         })
     }
 

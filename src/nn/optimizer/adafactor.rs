@@ -83,7 +83,8 @@ impl Adafactor {
         self
     }
 
-    /// Whether the learning rate is bounded by 1/√t.
+    /// Whether the learning rate is bounded by 1/√t. As in Keras it is so in either case, for its rule bounds the
+    /// rate a second time; the setting is here for configurations that name it.
     #[must_use]
     pub fn relative_step(mut self, relative_step: bool) -> Self {
         self.rule.relative_step = relative_step;
@@ -123,8 +124,7 @@ impl<F: Float> Optimizer<F> for AdafactorRule {
         let t = step.time();
         let decay = 1.0 - t.powf(self.beta_2_decay);
         step.each_array(|ArrayStep { params, grads, moments: [first, second], learning_rate, shape }| {
-            let relative = if self.relative_step { learning_rate.min(1.0 / t.sqrt()) } else { learning_rate };
-            let alpha = relative * rms(params).max(self.epsilon_2);
+            let alpha = learning_rate.min(1.0 / t.sqrt()) * rms(params).max(self.epsilon_2);
             let (decay, rest) = (F::of(decay), F::of(1.0 - decay));
             let squares = MeanSquares::new(shape, first, second);
             let squares = squares.update(grads, decay, rest, F::of(self.epsilon_1));

@@ -1,0 +1,84 @@
+//! The cross-entropy that the shapes ask for.
+
+use super::{
+    BinaryCrossentropy, CategoricalCrossentropy, Loss, LossPass, Reduction, SparseCategoricalCrossentropy,
+};
+use crate::activation::Activation;
+use crate::float::Float;
+use crate::nn::layer::Config;
+use crate::nn::targets::{TargetForm, TargetView};
+use serde::{Deserialize, Serialize};
+
+/// The cross-entropy of the kind that the shapes ask for, as Keras's `"crossentropy"`: one output:
+/// [`BinaryCrossentropy`]; labels: [`SparseCategoricalCrossentropy`]; targets of the output's shape:
+/// [`CategoricalCrossentropy`].
+///
+/// # Parameters
+/// [`reduction`](Self::reduction): the mean over the batch. Outputs are probabilities.
+///
+/// # Examples
+/// ```
+/// use axonal::ndarray::array;
+/// use axonal::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// let mut model: Model<f64> = Sequential::new(2)
+///     .add(Dense::new(3).activation(Activation::Softmax))
+///     .compile(Adam::default(), "crossentropy".parse::<AnyLoss<f64>>()?)?;
+/// let x = array![[0.0, 1.0], [1.0, 0.0]];
+/// let by_label = model.evaluate(&x, &array![2, 0])?.loss;
+/// let by_value = model.evaluate(&x, &array![[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])?.loss;
+/// assert!((by_label - by_value).abs() < 1e-12);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Crossentropy {
+    reduction: Reduction,
+}
+
+impl Crossentropy {
+    /// Sets how the losses of a batch become one number.
+    #[must_use]
+    pub fn reduction(mut self, reduction: Reduction) -> Self {
+        self.reduction = reduction;
+        self
+    }
+}
+
+impl<F: Float> Loss<F> for Crossentropy {
+    fn kind(&self) -> &'static str {
+        "crossentropy"
+    }
+
+    fn target_form(&self) -> TargetForm {
+        TargetForm::Either
+    }
+
+    fn fused_activation(&self) -> Option<Activation> {
+        Some(Activation::Softmax)
+    }
+
+    fn fuses(&self, activation: Activation, outputs: usize) -> bool {
+        activation == if outputs == 1 { Activation::Sigmoid } else { Activation::Softmax }
+    }
+
+    fn compute(&self, pass: LossPass<'_, F>) -> f64 {
+        match pass.targets {
+            TargetView::Labels(_) => {
+                SparseCategoricalCrossentropy::default().reduction(self.reduction).compute(pass)
+            }
+            TargetView::Values(_) if pass.last == 1 => {
+                BinaryCrossentropy::default().reduction(self.reduction).compute(pass)
+            }
+            TargetView::Values(_) => {
+                CategoricalCrossentropy::default().reduction(self.reduction).compute(pass)
+            }
+        }
+    }
+
+    fn config(&self) -> Option<Config> {
+        Config::of(self)
+    }
+}
