@@ -1,5 +1,6 @@
 //! What is saved comes back to the bit.
 
+use super::anatomy::Anatomy;
 use super::models::{classifier, convolutional, samples, trained};
 use axonal::ndarray::{Array1, Array2};
 use axonal::persistence::{LoadOptions, inspect_bytes};
@@ -124,4 +125,49 @@ fn moving_statistics_averages_and_accumulated_gradients_come_back() {
     }
     assert_eq!(loaded.to_bytes().unwrap(), whole.to_bytes().unwrap());
     assert_ne!(loaded.to_bytes().unwrap(), convolutional().to_bytes().unwrap());
+}
+
+#[test]
+fn names_and_weighing_of_metrics_come_back() {
+    let metrics = || -> [AnyMetric<f32>; 4] {
+        [
+            "mae".parse().unwrap(),
+            AnyMetric::new(Accuracy::default()).named("hits"),
+            AnyMetric::new(Accuracy::default()).weighted(),
+            AnyMetric::new(AnyMetric::new(Precision::default().class_id(0)).weighted()).named("inner"),
+        ]
+    };
+    let layers = Sequential::<f32>::new(3).add(Dense::new(1).activation(Activation::Sigmoid));
+    let mut model = layers.compile(Sgd::new(0.1), "crossentropy".parse::<AnyLoss<f32>>().unwrap()).unwrap();
+    for metric in metrics() {
+        model = model.metric(metric);
+    }
+    let bytes = model.to_bytes().unwrap();
+    let again = Model::<f32>::from_bytes(&bytes).unwrap();
+    assert_eq!(again.to_bytes().unwrap(), bytes);
+    let (x, y) = samples();
+    let y = y.mapv(|label| label as f32);
+    let weights = Array1::from_shape_fn(60, |i| (i % 3) as f32);
+    let judge = |model: &Model<f32>| {
+        let options = EvaluateOptions::new().sample_weight(&weights);
+        let judged = model.evaluate_with(&x, &y, options).unwrap();
+        ["mae", "hits", "accuracy", "inner"].map(|name| judged.get(name).unwrap())
+    };
+    assert_eq!(judge(&again), judge(&model));
+    assert_ne!(judge(&model)[1], judge(&model)[2], "with and without weights");
+}
+
+#[test]
+fn a_name_of_a_name_is_refused() {
+    let layers = Sequential::<f32>::new(3).add(Dense::new(1));
+    let model = layers.compile(Sgd::new(0.1), MeanSquaredError::default()).unwrap();
+    let bytes = model.metric("mae".parse::<AnyMetric<f32>>().unwrap()).to_bytes().unwrap();
+    for (inner, says) in
+        [("named", "the kind of the metric that has the name"), ("mse", "unknown metric \"mse\"")]
+    {
+        let config = r#"{"kind":"mean_absolute_error","config":"{}","name":"mae","weighted":false}"#;
+        let file = Anatomy::of(&bytes).replace(config, &config.replace("mean_absolute_error", inner)).file();
+        let said = Model::<f32>::from_bytes(&file).unwrap_err().to_string();
+        assert!(said.contains(says), "{said}");
+    }
 }
