@@ -84,6 +84,15 @@ fn normalization_layers_hold_the_contract() {
     holds(&RmsNormalization::default().axis([-2, -1]), [2, 3, 4]);
     holds(&RmsNormalization::default().axis([1, 2, 3]), [2, 3, 2]);
     holds(&LayerNormalization::default(), 37);
+    for axis in [vec![1], vec![2], vec![1, 2], vec![1, 3], vec![3, 1, 2]] {
+        holds(&LayerNormalization::default().axis(axis.clone()), [2, 3, 4]);
+        holds(&RmsNormalization::default().axis(axis.clone()), [2, 3, 4]);
+        holds(&UnitNormalization::default().axis(axis), [2, 3, 4]);
+    }
+    for axis in [1, 2, 3] {
+        holds(&GroupNormalization::new(2).axis(axis), [2, 4, 6]);
+        holds(&GroupNormalization::each_channel().axis(axis), [2, 4, 6]);
+    }
     holds(&Normalization::new([0.5, 1.0, 2.0], [4.0, 0.3, 0.0]), [2, 3]);
     holds(&Normalization::new([0.5, 1.0], [4.0, 0.3]).axis(1).invert(true), [2, 3]);
 }
