@@ -6,6 +6,7 @@ use crate::linalg::{matrix, matrix_mut};
 use crate::nn::layer::{Backward, Forward, Mode};
 use crate::nn::layout::{Layout, Node, zeros};
 use crate::rng::RowRng;
+use crate::validate;
 use ndarray::ArrayView2;
 
 /// The activations and caches of a network for batches up to a capacity.
@@ -107,6 +108,19 @@ impl<F: Float> Workspace<F> {
             let mode = Mode::Infer { state: &state[node.state.clone()] };
             self.forward_node(layout, index, params, mode, x, batch, logits);
         }
+    }
+
+    /// Refuses a batch in whose last pass a layer was to look up a number that is no index. Where the network's input
+    /// reaches the layer as it is, that was seen before.
+    pub(crate) fn check_indices(&self, layout: &Layout<F>, batch: usize) -> Result<()> {
+        for (before, node) in self.nodes.iter().zip(layout.nodes.iter().skip(1)) {
+            if let Some(len) = node.plan.declared_indices() {
+                let columns = node.input_len();
+                let x = matrix(&before.y[..batch * columns], batch, columns);
+                validate::indices(&format!("the input of layer {}", node.name), &x, len)?;
+            }
+        }
+        Ok(())
     }
 
     /// The forward pass of training: as [`infer`](Self::infer), with noise and with state that moves.

@@ -82,6 +82,7 @@ pub struct Plan {
     activity_regularizer: Option<Regularizer>,
     nested: Vec<Nested>,
     indices: Option<usize>,
+    rearranges: bool,
     problem: Option<String>,
 }
 
@@ -101,6 +102,7 @@ impl Plan {
             activity_regularizer: None,
             nested: Vec::new(),
             indices: None,
+            rearranges: false,
             problem: None,
         }
     }
@@ -192,10 +194,19 @@ impl Plan {
     }
 
     /// Says that the input is made of indices: whole numbers below `len`. Where such a layer comes first in a network,
-    /// data with any other number are refused before anything is computed.
+    /// or behind layers that [rearrange](Self::rearranges) only, data with any other number are refused before anything
+    /// is computed; elsewhere the pass that met it is.
     #[must_use]
     pub fn indices(mut self, len: usize) -> Self {
         self.indices = Some(len);
+        self
+    }
+
+    /// Says that all numbers of the input come out as they are, in other places or several times, and nothing else but
+    /// zeros does.
+    #[must_use]
+    pub fn rearranges(mut self) -> Self {
+        self.rearranges = true;
         self
     }
 
@@ -304,6 +315,23 @@ impl Plan {
     #[must_use]
     pub fn declared_indices(&self) -> Option<usize> {
         self.indices
+    }
+
+    /// Whether nothing but the input's numbers and zeros come out.
+    #[must_use]
+    pub fn declares_rearranging(&self) -> bool {
+        self.rearranges
+    }
+
+    /// The number that the indices are below that a chain of layers is given, where one looks up indices and those
+    /// before it rearrange only.
+    pub(crate) fn indices_of_chain<'a>(plans: impl IntoIterator<Item = &'a Self>) -> Option<usize> {
+        for plan in plans {
+            if plan.indices.is_some() || !plan.rearranges {
+                return plan.indices;
+            }
+        }
+        None
     }
 
     /// The layers inside of this one, with their places.

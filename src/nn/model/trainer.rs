@@ -24,6 +24,8 @@ pub(super) struct Trainer<F> {
 pub(super) struct Divergence {
     pub(super) quantity: &'static str,
     pub(super) loss: f64,
+    /// The number that was no index, where that is why.
+    pub(super) stray: Option<Error>,
 }
 
 impl<F: Float> Trainer<F> {
@@ -95,13 +97,16 @@ impl<F: Float> Trainer<F> {
         let logits = model.fused();
         let noise = StepNoise { seed: model.seed, step: model.steps_trained };
         self.workspace.train(&layout, &model.params, &mut model.state, noise, x, batch, logits);
+        if let Err(stray) = self.workspace.check_indices(&layout, batch) {
+            return Err(Divergence { quantity: "loss", loss: f64::NAN, stray: Some(stray) });
+        }
         let targets = self.targets.rows(0, batch);
         let weights = (!self.weights.is_empty()).then(|| &self.weights[..batch]);
         let gradient = self.deltas.output_mut(batch * layout.output().size());
         let loss = model.batch_loss(&self.workspace, batch, targets, weights, Some(gradient));
         let loss = loss + model.weight_penalty() + self.workspace.activity_penalty(&layout, batch);
         if !loss.is_finite() {
-            return Err(Divergence { quantity: "loss", loss });
+            return Err(Divergence { quantity: "loss", loss, stray: None });
         }
         self.grads.fill(F::zero());
         let finite = self.workspace.backward(
@@ -114,7 +119,7 @@ impl<F: Float> Trainer<F> {
             logits,
         );
         if !finite {
-            return Err(Divergence { quantity: "gradient of the loss", loss: f64::NAN });
+            return Err(Divergence { quantity: "gradient of the loss", loss: f64::NAN, stray: None });
         }
         for variable in layout.variables.iter().filter(|variable| variable.trainable) {
             if let Some(regularizer) = variable.regularizer {
@@ -147,7 +152,10 @@ impl Divergence {
         learning_rate: f64,
         last_good_epoch: Option<usize>,
     ) -> Error {
-        let Self { quantity, loss } = self;
+        let Self { quantity, loss, stray } = self;
+        if let Some(stray) = stray {
+            return stray;
+        }
         Error::Diverged { quantity, epoch: epoch + 1, batch: batch + 1, loss, learning_rate, last_good_epoch }
     }
 }
