@@ -83,6 +83,7 @@ pub struct Plan {
     nested: Vec<Nested>,
     indices: Option<usize>,
     rearranges: bool,
+    gradient_rows: Option<usize>,
     problem: Option<String>,
 }
 
@@ -103,6 +104,7 @@ impl Plan {
             nested: Vec::new(),
             indices: None,
             rearranges: false,
+            gradient_rows: None,
             problem: None,
         }
     }
@@ -207,6 +209,15 @@ impl Plan {
     #[must_use]
     pub fn rearranges(mut self) -> Self {
         self.rearranges = true;
+        self
+    }
+
+    /// Says that the parameters are rows of `len` numbers, one after the other, and that the gradient toward any of
+    /// them is to be had by itself, from [`Layer::gradient`](super::Layer::gradient). The container then moves some
+    /// rows while their gradient is still in the cache, and shares them among threads.
+    #[must_use]
+    pub fn gradient_rows(mut self, len: usize) -> Self {
+        self.gradient_rows = Some(len);
         self
     }
 
@@ -332,6 +343,12 @@ impl Plan {
             }
         }
         None
+    }
+
+    /// The length of the rows of parameters that [`Layer::gradient`](super::Layer::gradient) differentiates apart.
+    #[must_use]
+    pub fn declared_gradient_rows(&self) -> Option<usize> {
+        self.gradient_rows
     }
 
     /// The layers inside of this one, with their places.
