@@ -14,7 +14,7 @@
 
 use super::{sizes, strides};
 use crate::float::Float;
-use crate::simd::{Lanes, Registers, SimdOps, Wide, prefetch};
+use crate::simd::{Lanes, Registers, Wide, prefetch};
 use ndarray::{ArrayView2, ArrayViewMut2};
 use std::any::TypeId;
 use std::mem::MaybeUninit;
@@ -418,7 +418,7 @@ impl<F: Float> Product<F> {
 /// The steps must exist in both; the instruction set must be the one that `simd` names.
 #[inline(always)]
 #[allow(clippy::needless_range_loop, reason = "row and column of a register tile read best as indices")]
-unsafe fn accumulate<F: Float, S: SimdOps<F>, const R: usize, const C: usize>(
+unsafe fn accumulate<F: Float, S: Lanes<F>, const R: usize, const C: usize>(
     simd: S,
     steps: usize,
     (a, a_row, a_step): (*const F, isize, isize),
