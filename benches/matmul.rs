@@ -64,7 +64,7 @@ fn main() {
         report(&mut settings, "x.w + b", "axonal", &mut || {
             affine(x.view(), w.view(), Some(&bias), y.view_mut())
         });
-        for engine in [Engine::Tiles, Engine::Gemmkit, Engine::Matrixmultiply] {
+        for engine in [Engine::Tiles, Engine::Matrixmultiply] {
             let name = format!("{engine:?}").to_lowercase();
             report(&mut settings, "x.w", &name, &mut || {
                 gemm_with(engine, 1.0, x.view(), w.view(), 0.0, y.view_mut())

@@ -40,6 +40,7 @@
 #![warn(unreachable_pub)]
 
 pub mod activation;
+mod buffer;
 pub mod cluster;
 pub mod datasets;
 pub mod error;

@@ -51,6 +51,39 @@ pub(crate) fn inside<R: Send>(operations: usize, work: impl FnOnce() -> R + Send
     work()
 }
 
+/// Whether `operations` are enough for two threads of the pool that the caller is in to share them.
+pub(crate) fn worth_forking(operations: usize) -> bool {
+    #[cfg(feature = "rayon")]
+    if operations >= WORTH_FORKING && rayon::current_thread_index().is_some() {
+        return rayon::current_num_threads() > 1;
+    }
+    let _ = operations;
+    false
+}
+
+/// Multiply-adds, or numbers moved, from which a fork inside of the pool pays.
+#[cfg(feature = "rayon")]
+const WORTH_FORKING: usize = 1 << 21;
+
+/// Both, at the same time where a thread of the pool has nothing else to do.
+pub(crate) fn join(left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
+    #[cfg(feature = "rayon")]
+    rayon::join(left, right);
+    #[cfg(not(feature = "rayon"))]
+    {
+        left();
+        right();
+    }
+}
+
+/// How many threads there are to share work.
+pub(crate) fn threads() -> usize {
+    #[cfg(feature = "rayon")]
+    return rayon::current_num_threads();
+    #[cfg(not(feature = "rayon"))]
+    1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,10 +9,13 @@
 //! parameters takes about a third of the time of the baseline build.
 #![allow(unsafe_code, reason = "calling a #[target_feature] function needs it; see the module's docs")]
 
-#[doc(hidden)]
-pub use gemmkit::simd::SimdOps;
-
 mod lanes;
+
+#[cfg(target_arch = "aarch64")]
+use lanes::Neon;
+use lanes::Plain;
+#[cfg(target_arch = "x86_64")]
+use lanes::{Avx2, Avx512};
 
 /// Runs `work` compiled for the widest instruction set at hand.
 ///
@@ -83,11 +86,11 @@ pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     }
 }
 
-/// Work on whole registers of `F`, in the vocabulary of the matrix engine.
+/// Work on whole registers of `F`.
 ///
 /// [`run`](Wide::run) and what it calls must be `#[inline(always)]`, as for [`Kernel`].
 #[doc(hidden)]
-pub trait Wide<F: gemmkit::GemmScalar> {
+pub trait Wide<F> {
     /// What the work returns.
     type Output;
 
@@ -95,25 +98,57 @@ pub trait Wide<F: gemmkit::GemmScalar> {
     fn run<S: Lanes<F>>(self, simd: S) -> Self::Output;
 }
 
-/// What the engine's registers lack: a choice lane by lane, and rows turned into columns.
+/// The registers of an instruction set for numbers of one type, and what can be done with them.
+///
+/// # Safety of the methods
+/// The instruction set that `self` names must be there, and enabled in the calling function; a pointer must be one to
+/// as many numbers as are read or written, of any alignment.
 #[doc(hidden)]
-pub trait Lanes<F: gemmkit::GemmScalar>: SimdOps<F> {
+#[allow(clippy::missing_safety_doc, reason = "it is the same for all; see above")]
+pub trait Lanes<F>: Copy + Send + Sync {
+    /// A register.
+    type Reg: Copy;
+
+    /// The numbers in a register.
+    const LANES: usize;
+
     /// How many registers there are to keep numbers in.
     const REGISTERS: usize;
 
     /// The side of the squares that [`transpose`](Self::transpose) turns.
     const SIDE: usize;
 
+    /// Zeros.
+    unsafe fn zero(self) -> Self::Reg;
+
+    /// A number in every lane.
+    unsafe fn splat(self, value: F) -> Self::Reg;
+
+    /// The numbers from a place on.
+    unsafe fn loadu(self, from: *const F) -> Self::Reg;
+
+    /// Writes the numbers from a place on.
+    unsafe fn storeu(self, to: *mut F, value: Self::Reg);
+
+    /// a + b.
+    unsafe fn add(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
+
+    /// a · b + c, rounded once where the instruction set can.
+    unsafe fn mul_add(self, a: Self::Reg, b: Self::Reg, c: Self::Reg) -> Self::Reg;
+
+    /// c - a · b, rounded as in [`mul_add`](Self::mul_add).
+    unsafe fn fnma(self, a: Self::Reg, b: Self::Reg, c: Self::Reg) -> Self::Reg;
+
+    /// The smaller of a and b, neither being NaN.
+    unsafe fn min(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
+
+    /// The sum of the lanes.
+    unsafe fn reduce_sum(self, value: Self::Reg) -> F;
+
     /// In each lane `then` where a < b, else `otherwise`.
-    ///
-    /// # Safety
-    /// The instruction set that `self` names is there, and enabled in the calling function.
     unsafe fn less(self, a: Self::Reg, b: Self::Reg, then: Self::Reg, otherwise: Self::Reg) -> Self::Reg;
 
-    /// `to[j][i] = from[i][j] - mean[j]` over a square, its lines a stride apart.
-    ///
-    /// # Safety
-    /// The squares are there, and [`SIDE`](Self::SIDE) means; the instruction set as in [`less`](Self::less).
+    /// `to[j][i] = from[i][j] - mean[j]` over a square of [`SIDE`](Self::SIDE), its lines a stride apart.
     unsafe fn transpose(self, from: (*const F, usize), mean: *const F, to: (*mut F, usize));
 }
 
@@ -130,13 +165,19 @@ pub(crate) fn prefetch<F>(from: *const F, len: usize) {
     let _ = (from, len);
 }
 
-/// What an element type of this crate brings for the machine: products, and registers of its own.
+/// What an element type of this crate brings for the machine: registers of its own.
 ///
-/// Sealed: its supertraits close [`Float`](crate::Float).
-pub trait Registers: gemmkit::GemmScalar {
+/// Sealed: it closes [`Float`](crate::Float).
+pub trait Registers: sealed::Sealed + Sized {
     /// Runs `work` compiled for the widest registers at hand.
     #[doc(hidden)]
     fn run_wide<W: Wide<Self>>(work: W) -> W::Output;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
 }
 
 macro_rules! registers {
@@ -156,9 +197,9 @@ macro_rules! registers {
                     }
                 }
                 #[cfg(target_arch = "aarch64")]
-                return work.run(gemmkit::simd::Neon);
+                return work.run(Neon);
                 #[cfg(not(target_arch = "aarch64"))]
-                work.run(gemmkit::simd::ScalarTok)
+                work.run(Plain)
             }
         }
     };
@@ -168,20 +209,20 @@ registers!(f64);
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
-fn wide_avx512<F: gemmkit::GemmScalar, W: Wide<F>>(work: W) -> W::Output
+fn wide_avx512<F, W: Wide<F>>(work: W) -> W::Output
 where
-    gemmkit::simd::Avx512F: Lanes<F>,
+    Avx512: Lanes<F>,
 {
-    work.run(gemmkit::simd::Avx512F)
+    work.run(Avx512)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn wide_avx2<F: gemmkit::GemmScalar, W: Wide<F>>(work: W) -> W::Output
+fn wide_avx2<F, W: Wide<F>>(work: W) -> W::Output
 where
-    gemmkit::simd::Fma: Lanes<F>,
+    Avx2: Lanes<F>,
 {
-    work.run(gemmkit::simd::Fma)
+    work.run(Avx2)
 }
 
 #[cfg(target_arch = "x86_64")]

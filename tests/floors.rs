@@ -9,7 +9,7 @@ use std::path::Path;
 const FLOORS: &[&[&str]] = &[
     &["error", "rng", "simd"],
     &["float"],
-    &["validate", "parallel"],
+    &["validate", "parallel", "buffer"],
     &["linalg", "initializer", "activation"],
     &["estimator", "nn::regularizer", "nn::constraint"],
     &["nn::layer"],

@@ -3,7 +3,7 @@
 //! `cargo bench` measures, `cargo bench -- --quick` looks; `--json PATH` writes the rows to a file.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each bench uses a part of this module")]
 
-use axonal::simd::{Registers, SimdOps, Wide};
+use axonal::simd::{Lanes, Registers, Wide};
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -97,7 +97,7 @@ pub fn peak_flops() -> f64 {
         type Output = (usize, f32);
         #[inline(always)]
         #[allow(unsafe_code, reason = "the register vocabulary; it touches no memory here")]
-        fn run<S: SimdOps<f32>>(self, simd: S) -> (usize, f32) {
+        fn run<S: Lanes<f32>>(self, simd: S) -> (usize, f32) {
             // SAFETY: only registers are touched; the instruction set is the one that `simd` names.
             unsafe {
                 let factor = simd.splat(0.999);

@@ -2,12 +2,10 @@
 //!
 //! Every product of the crate goes through [`gemm`] and its relatives, on strided views, so that a transposed
 //! operand costs no copy and another engine can take the place of this one in one file. The default engine is
-//! the crate's own (`tiles.rs`), made for the small and flat matrices of a training step, written in the
-//! register vocabulary of [gemmkit](https://docs.rs/gemmkit); the feature `matrixmultiply` puts ndarray's own in
-//! its place. The order
-//! of summation inside an element of the result depends on the shapes alone, never on the number of threads.
+//! the crate's own (`tiles.rs`), made for the small and flat matrices of a training step; the feature
+//! `matrixmultiply` puts ndarray's own in its place. The order of summation inside an element of the result depends
+//! on the shapes alone, never on the number of threads.
 
-mod engine_gemmkit;
 mod engine_matrixmultiply;
 mod narrow;
 mod shared;
@@ -23,8 +21,6 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 pub enum Engine {
     /// The crate's own tiles.
     Tiles,
-    /// gemmkit: run-time dispatch to AVX2 and AVX-512.
-    Gemmkit,
     /// ndarray's engine; with the feature `matrixmultiply` its AVX-512 kernels are on.
     Matrixmultiply,
 }
@@ -80,7 +76,6 @@ pub fn gemm_with<F: Float>(
 ) {
     match engine {
         Engine::Tiles => tiles::gemm(alpha, a, b, beta, c, None),
-        Engine::Gemmkit => engine_gemmkit::gemm(alpha, a, b, beta, c),
         Engine::Matrixmultiply => engine_matrixmultiply::gemm(alpha, a, b, beta, c),
     }
 }
@@ -219,7 +214,7 @@ mod tests {
 
     #[test]
     fn both_engines_agree_with_the_plain_loop_in_every_form() {
-        for engine in [Engine::Tiles, Engine::Gemmkit, Engine::Matrixmultiply] {
+        for engine in [Engine::Tiles, Engine::Matrixmultiply] {
             for (m, k, n) in SHAPES {
                 let (a, b) = (random(m, k, 1), random(k, n, 2));
                 let (at, bt) = (a.t().as_standard_layout().to_owned(), b.t().as_standard_layout().to_owned());
@@ -262,7 +257,7 @@ mod tests {
     fn strided_and_reversed_views_multiply_as_their_copies() {
         let (a, b) = (random(14, 22, 4), random(22, 10, 5));
         let (a, b) = (a.slice(s![..;2, ..;-2]), b.slice(s![..;2, ..;3]));
-        for engine in [Engine::Tiles, Engine::Gemmkit, Engine::Matrixmultiply] {
+        for engine in [Engine::Tiles, Engine::Matrixmultiply] {
             let mut wide = Array2::from_elem((14, 8), 9.0);
             gemm_with(engine, 1.0, a, b, 0.0, wide.slice_mut(s![..;2, ..;2]));
             assert!(close(&wide.slice(s![..;2, ..;2]).to_owned(), &plain(a, b)), "{engine:?}");

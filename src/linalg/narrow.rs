@@ -12,7 +12,7 @@
 #![allow(unsafe_code, reason = "registers are loaded and stored through pointers; see the module's docs")]
 
 use crate::float::Float;
-use crate::simd::{SimdOps, Wide};
+use crate::simd::{Lanes, Wide};
 use ndarray::ArrayView2;
 
 /// The widest matrix that comes here: its rows fill a few registers.
@@ -59,7 +59,7 @@ impl<F: Float> Wide<F> for Affine<'_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: SimdOps<F>>(mut self, simd: S) {
+    fn run<S: Lanes<F>>(mut self, simd: S) {
         const TILE: usize = 6;
         let mut row = 0;
         while row + TILE <= self.a.rows {
@@ -80,7 +80,7 @@ impl<F: Float> Wide<F> for Affine<'_, F> {
 impl<F: Float> Affine<'_, F> {
     /// `R` rows of the result, in tiles of two registers of columns, then of one.
     #[inline(always)]
-    fn columns<S: SimdOps<F>, const R: usize>(&mut self, simd: S, row: usize) {
+    fn columns<S: Lanes<F>, const R: usize>(&mut self, simd: S, row: usize) {
         if self.n == 1 {
             return self.dot::<S, R>(simd, row);
         }
@@ -104,7 +104,7 @@ impl<F: Float> Affine<'_, F> {
 
     /// `R` rows × `C` registers of the result; the registers begin at `columns`, each at most `n - LANES`.
     #[inline(always)]
-    fn tile<S: SimdOps<F>, const R: usize, const C: usize>(
+    fn tile<S: Lanes<F>, const R: usize, const C: usize>(
         &mut self,
         simd: S,
         row: usize,
@@ -145,7 +145,7 @@ impl<F: Float> Affine<'_, F> {
 
     /// `R` rows of a result that is narrower than a register: one chain for each element, side by side.
     #[inline(always)]
-    fn slim<S: SimdOps<F>, const R: usize>(&mut self, simd: S, row: usize) {
+    fn slim<S: Lanes<F>, const R: usize>(&mut self, simd: S, row: usize) {
         let (k, n) = (self.a.width, self.n);
         let mut padded = [F::zero(); LANES_AT_MOST];
         let mut sums = [simd_zero::<F, S>(simd); R];
@@ -178,7 +178,7 @@ impl<F: Float> Affine<'_, F> {
 
     /// `R` rows of a result of one column: the lanes run along the inner dimension.
     #[inline(always)]
-    fn dot<S: SimdOps<F>, const R: usize>(&mut self, simd: S, row: usize) {
+    fn dot<S: Lanes<F>, const R: usize>(&mut self, simd: S, row: usize) {
         let k = self.a.width;
         let whole = k - k % S::LANES;
         let mut sums = [simd_zero::<F, S>(simd); R];
@@ -211,7 +211,7 @@ impl<F: Float> Affine<'_, F> {
 const LANES_AT_MOST: usize = 16;
 
 #[inline(always)]
-fn simd_zero<F: Float, S: SimdOps<F>>(simd: S) -> S::Reg {
+fn simd_zero<F: Float, S: Lanes<F>>(simd: S) -> S::Reg {
     // SAFETY: a zero needs no memory; the instruction set is the one that `simd` names.
     unsafe { simd.zero() }
 }

@@ -1,8 +1,8 @@
 //! Products of strided matrices, one tile of the result in registers at a time.
 //!
-//! The inner dimension is cut into stretches of at most [`DEPTH`], of about equal length. For each of them and
-//! for each strip of two registers of columns, the strip of `b` is packed into a buffer on the stack that stays
-//! in the first-level cache, and every tile of rows runs over it; `a` is read where it lies, whatever its strides.
+//! The inner dimension is cut into stretches of about equal length. For each of them and for each strip of two or
+//! three registers of columns, the strip of `b` is packed into a buffer on the stack that stays in the first-level
+//! cache, and every tile of rows runs over it; `a` is read where it lies, whatever its strides.
 //! An element of the result is one chain of multiply-adds for each stretch, the stretches added in order, so it
 //! does not depend on the rows and columns around it, nor on who computes which of them.
 //!
@@ -14,20 +14,20 @@
 
 use super::{sizes, strides};
 use crate::float::Float;
-use crate::simd::{Lanes, Registers, SimdOps, Wide, prefetch};
+use crate::simd::{Lanes, Registers, Wide, prefetch};
 use ndarray::{ArrayView2, ArrayViewMut2};
 use std::any::TypeId;
 use std::mem::MaybeUninit;
 
-/// The longest stretch of the inner dimension: a strip of it (two registers wide) fills half of a first-level
-/// cache with AVX2 and two thirds of the larger one that comes with AVX-512.
-const DEPTH: usize = 256;
+/// Bytes of the strip that every tile of rows runs over; it shares the first-level cache with the rows of `a`.
+const STRIP_BYTES: usize = 32 << 10;
 
 /// Bytes of `a` that every strip runs over again; they should stay in the second-level cache.
 const BLOCK_BYTES: usize = 192 << 10;
 
-/// The numbers of the widest strip: two AVX-512 registers of `f32` for each step of a stretch.
-const STRIP: usize = DEPTH * 32;
+/// The buffer of a strip. A register that straddles two cache lines takes two reads.
+#[repr(align(64))]
+struct Buffer([MaybeUninit<u8>; STRIP_BYTES]);
 
 /// `c = alpha * a.b + beta * c`, and the bias added to every row.
 pub(super) fn gemm<F: Float>(
@@ -157,11 +157,13 @@ impl<F: Float> Wide<F> for Product<F> {
         if m == 0 || n == 0 {
             return;
         }
-        let stretches = k.div_ceil(DEPTH).max(1);
+        let (tallest, widest) = (tallest::<F, S>(), widest::<F, S>());
+        let stretches = k.div_ceil(STRIP_BYTES / (widest * S::LANES * size_of::<F>())).max(1);
         let depth = k.div_ceil(stretches);
-        let tallest = tallest::<F, S>();
         let block = (BLOCK_BYTES / (depth.max(1) * size_of::<F>())).max(4 * tallest);
-        let mut buffer = [const { MaybeUninit::<F>::uninit() }; STRIP];
+        // A lone row waits for each multiply-add to end, unless more of them stand side by side.
+        let lone = m == 1 && self.b.column == 1;
+        let mut buffer = Buffer([const { MaybeUninit::uninit() }; STRIP_BYTES]);
         for stretch in 0..stretches {
             let first = stretch * depth;
             let steps = (first, depth.min(k - first));
@@ -171,15 +173,18 @@ impl<F: Float> Wide<F> for Product<F> {
                 let rows = (top, block.min(m - top));
                 let mut column = 0;
                 while column < n {
-                    // A lone row waits for each multiply-add to end, unless more of them stand side by side.
-                    let side_by_side = m == 1 && self.b.column == 1 && n - column >= 8 * S::LANES;
-                    let registers = if side_by_side { 8 } else { 2 };
+                    let left = (n - column).div_ceil(S::LANES);
+                    let registers = if lone && n - column >= 8 * S::LANES {
+                        8
+                    } else {
+                        left.div_ceil(left.div_ceil(widest))
+                    };
                     let columns = (column, (registers * S::LANES).min(n - column));
                     let whole = columns.1 == registers * S::LANES;
                     let strip = Strip { start: self.b.start, step: self.b.row, steps, columns, beta, bias };
                     // SAFETY: the steps and columns are `b`'s; a strip read in place is as wide as it is loaded.
                     unsafe {
-                        let in_place = whole && self.b.column == 1 && rows.1 <= 2 * tallest;
+                        let in_place = whole && self.b.column == 1 && rows.1 <= 4 * tallest;
                         let strip = if in_place {
                             Strip { start: self.b.at(first, column), ..strip }
                         } else {
@@ -194,13 +199,17 @@ impl<F: Float> Wide<F> for Product<F> {
     }
 }
 
-/// The most rows of a tile two registers wide: what the registers hold beside its operands.
+/// The most rows of a tile.
 #[inline(always)]
-fn tallest<F, S: Lanes<F>>() -> usize
-where
-    F: Float,
-{
-    if S::REGISTERS == 32 { 12 } else { 6 }
+fn tallest<F: Float, S: Lanes<F>>() -> usize {
+    if S::REGISTERS == 32 { 8 } else { 6 }
+}
+
+/// The most registers of a tile's row: the more of them, the fewer numbers of `a` are read for a multiply-add. With
+/// the tallest tile they leave room for the operands.
+#[inline(always)]
+fn widest<F: Float, S: Lanes<F>>() -> usize {
+    if S::REGISTERS == 32 { 3 } else { 2 }
 }
 
 #[allow(clippy::needless_range_loop, reason = "row and column of a register tile read best as indices")]
@@ -210,23 +219,18 @@ impl<F: Float> Product<F> {
     /// # Safety
     /// The strip's steps and columns must be `b`'s.
     #[inline(always)]
-    unsafe fn packed<S: Lanes<F>>(
-        &self,
-        simd: S,
-        strip: Strip<F>,
-        buffer: &mut [MaybeUninit<F>; STRIP],
-    ) -> Strip<F> {
+    unsafe fn packed<S: Lanes<F>>(&self, simd: S, strip: Strip<F>, buffer: &mut Buffer) -> Strip<F> {
         let ((first, steps), (column, columns)) = (strip.steps, strip.columns);
-        let width = columns.next_multiple_of(S::LANES).min(2 * S::LANES);
-        let out = buffer.as_mut_ptr().cast::<F>();
-        // SAFETY: the buffer holds DEPTH steps of the widest strip; the elements read are `b`'s.
+        let width = columns.next_multiple_of(S::LANES);
+        let out = buffer.0.as_mut_ptr().cast::<F>();
+        // SAFETY: the buffer holds the steps of the widest strip; the elements read are `b`'s.
         unsafe {
-            if self.b.column == 1 && columns == 2 * S::LANES {
+            if self.b.column == 1 && columns == width {
                 let (mut from, mut to) = (self.b.at(first, column), out);
                 for _ in 0..steps {
-                    let line = [simd.loadu(from), simd.loadu(from.add(S::LANES))];
-                    simd.storeu(to, line[0]);
-                    simd.storeu(to.add(S::LANES), line[1]);
+                    for c in (0..width).step_by(S::LANES) {
+                        simd.storeu(to.add(c), simd.loadu(from.add(c)));
+                    }
                     from = from.wrapping_offset(self.b.row);
                     to = to.add(width);
                 }
@@ -284,8 +288,13 @@ impl<F: Float> Product<F> {
             let height = height + usize::from(tile < higher);
             // SAFETY: the caller's promise.
             unsafe {
-                if strip.columns.1 > 2 * S::LANES {
+                if strip.columns.1 > 3 * S::LANES {
                     self.tile::<S, 1, 8>(simd, row, strip);
+                } else if strip.columns.1 > 2 * S::LANES {
+                    // A constant: these tiles are not compiled where there are too few registers for them.
+                    if const { S::REGISTERS == 32 } {
+                        self.tile_of::<S, 3>(simd, row, height, strip);
+                    }
                 } else if strip.columns.1 > S::LANES {
                     self.tile_of::<S, 2>(simd, row, height, strip);
                 } else {
@@ -317,15 +326,10 @@ impl<F: Float> Product<F> {
                 6 => return self.tile::<S, 6, C>(simd, row, strip),
                 _ => {}
             }
-            // A constant: the higher tiles are not compiled where there are too few registers for them.
             if const { S::REGISTERS == 32 } {
                 match height {
                     7 => self.tile::<S, 7, C>(simd, row, strip),
-                    8 => self.tile::<S, 8, C>(simd, row, strip),
-                    9 => self.tile::<S, 9, C>(simd, row, strip),
-                    10 => self.tile::<S, 10, C>(simd, row, strip),
-                    11 => self.tile::<S, 11, C>(simd, row, strip),
-                    _ => self.tile::<S, 12, C>(simd, row, strip),
+                    _ => self.tile::<S, 8, C>(simd, row, strip),
                 }
             }
         }
@@ -414,27 +418,30 @@ impl<F: Float> Product<F> {
 /// The steps must exist in both; the instruction set must be the one that `simd` names.
 #[inline(always)]
 #[allow(clippy::needless_range_loop, reason = "row and column of a register tile read best as indices")]
-unsafe fn accumulate<F: Float, S: SimdOps<F>, const R: usize, const C: usize>(
+unsafe fn accumulate<F: Float, S: Lanes<F>, const R: usize, const C: usize>(
     simd: S,
     steps: usize,
-    (mut a, a_row, a_step): (*const F, isize, isize),
+    (a, a_row, a_step): (*const F, isize, isize),
     (mut b, b_step): (*const F, isize),
 ) -> [[S::Reg; C]; R] {
     // SAFETY: the caller's promise.
     unsafe {
         let mut sums = [[simd.zero(); C]; R];
+        let rows: [*const F; R] =
+            std::array::from_fn(|r| std::hint::black_box(a.wrapping_offset(r.cast_signed() * a_row)));
+        let mut step = 0;
         for _ in 0..steps {
             let mut line = [simd.zero(); C];
             for c in 0..C {
                 line[c] = simd.loadu(b.add(c * S::LANES));
             }
             for r in 0..R {
-                let factor = simd.splat(*a.offset(r.cast_signed() * a_row));
+                let factor = simd.splat(*rows[r].offset(step));
                 for c in 0..C {
                     sums[r][c] = simd.mul_add(factor, line[c], sums[r][c]);
                 }
             }
-            a = a.wrapping_offset(a_step);
+            step += a_step;
             b = b.wrapping_offset(b_step);
         }
         sums
@@ -444,5 +451,5 @@ unsafe fn accumulate<F: Float, S: SimdOps<F>, const R: usize, const C: usize>(
 /// The side of the largest squares that are turned over.
 const SIDE_AT_MOST: usize = 8;
 
-/// The numbers of the largest tile: 12 rows of two AVX-512 registers of `f32`.
-const TILE_AT_MOST: usize = 12 * 32;
+/// The numbers of the largest tile: 8 rows of three AVX-512 registers of `f32`.
+const TILE_AT_MOST: usize = 8 * 48;

@@ -1,6 +1,7 @@
 //! Where everything lies: the layers in order, and the names, shapes and ranges of all their numbers.
 
 use crate::activation::Activation;
+use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::initializer::Initializer;
@@ -131,9 +132,9 @@ impl<F: Float> Layout<F> {
     }
 
     /// Fresh parameters and state.
-    pub(crate) fn initialize(&self, seed: u64) -> Result<(Vec<F>, Vec<F>)> {
-        let mut params = zeros("the parameters", self.params_len)?;
-        let mut state = zeros("the state", self.state_len)?;
+    pub(crate) fn initialize(&self, seed: u64) -> Result<(Buffer<F>, Buffer<F>)> {
+        let mut params = Buffer::zeros("the parameters", self.params_len)?;
+        let mut state = Buffer::zeros("the state", self.state_len)?;
         self.initialize_into(seed, &mut params, &mut state);
         Ok((params, state))
     }
@@ -166,6 +167,12 @@ fn check_plan(name: &str, plan: &Plan) -> Result<()> {
     let owner = format!("layer {name}");
     if let Some(problem) = plan.problem() {
         return Err(Error::shape(owner, "layers inside of it without an activation of their own", problem));
+    }
+    if let Some(len) = plan.declared_gradient_rows()
+        && !plan.params_len().checked_rem(len).is_some_and(|rest| rest == 0)
+    {
+        let expected = format!("parameters in rows of {len}, as it declares by gradient_rows");
+        return Err(Error::shape(owner, expected, plan.params_len()));
     }
     if plan.output_shape().size() == 0 {
         return Err(Error::shape(owner, "an output with axes of at least 1", plan.output_shape()));

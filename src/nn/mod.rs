@@ -27,7 +27,7 @@ pub use constraint::Constraint;
 pub use fit_options::{EvaluateOptions, FitOptions, OnDivergence, PredictOptions, Verbose};
 pub use history::{Evaluation, History, Logs, Recovery};
 pub use layer::{
-    Backward, Config, Forward, Layer, LayerConfig, Mode, Nested, ParamSpec, Plan, Shape, StateSpec,
+    Backward, Config, Forward, Gradient, Layer, LayerConfig, Mode, Nested, ParamSpec, Plan, Shape, StateSpec,
 };
 pub use layers::*;
 pub use loss::*;

@@ -1,11 +1,13 @@
 //! The buffers of a pass through the network, allocated once for a largest batch.
 
+use crate::buffer::Buffer;
 use crate::error::Result;
 use crate::float::Float;
 use crate::linalg::{matrix, matrix_mut};
 use crate::nn::layer::{Backward, Forward, Mode};
-use crate::nn::layout::{Layout, Node, zeros};
+use crate::nn::layout::{Layout, Node};
 use crate::rng::RowRng;
+use crate::validate;
 use ndarray::ArrayView2;
 
 /// The activations and caches of a network for batches up to a capacity.
@@ -16,24 +18,24 @@ use ndarray::ArrayView2;
 pub struct Workspace<F> {
     capacity: usize,
     /// The batch that comes in, where it is not used in place.
-    pub(crate) input: Vec<F>,
+    pub(crate) input: Buffer<F>,
     nodes: Vec<Buffers<F>>,
 }
 
 #[derive(Debug, Clone)]
 struct Buffers<F> {
     /// The pre-activation, where the activation's derivative needs it.
-    z: Vec<F>,
-    y: Vec<F>,
-    cache: Vec<F>,
+    z: Buffer<F>,
+    y: Buffer<F>,
+    cache: Buffer<F>,
 }
 
 /// The gradients that flow back, allocated once for a largest batch.
 #[derive(Debug)]
 pub(crate) struct Deltas<F> {
     /// Toward the output of the layer at work, and toward its input; they swap from layer to layer.
-    dy: Vec<F>,
-    dx: Vec<F>,
+    dy: Buffer<F>,
+    dx: Buffer<F>,
 }
 
 /// The random numbers of one training step.
@@ -48,13 +50,17 @@ impl<F: Float> Workspace<F> {
         let nodes = layout.nodes.iter().map(|node| {
             let outputs = node.output_len().saturating_mul(capacity);
             Ok(Buffers {
-                z: zeros("activations", if node.activation().needs_input() { outputs } else { 0 })?,
-                y: zeros("activations", outputs)?,
-                cache: zeros("layer caches", node.plan.cache_len(capacity))?,
+                z: Buffer::zeros("activations", if node.activation().needs_input() { outputs } else { 0 })?,
+                y: Buffer::zeros("activations", outputs)?,
+                cache: Buffer::zeros("layer caches", node.plan.cache_len(capacity))?,
             })
         });
         let nodes = nodes.collect::<Result<_>>()?;
-        Ok(Self { capacity, input: zeros("the batch", layout.input.size().saturating_mul(capacity))?, nodes })
+        Ok(Self {
+            capacity,
+            input: Buffer::zeros("the batch", layout.input.size().saturating_mul(capacity))?,
+            nodes,
+        })
     }
 
     /// The most samples that a pass can take.
@@ -107,6 +113,19 @@ impl<F: Float> Workspace<F> {
             let mode = Mode::Infer { state: &state[node.state.clone()] };
             self.forward_node(layout, index, params, mode, x, batch, logits);
         }
+    }
+
+    /// Refuses a batch in whose last pass a layer was to look up a number that is no index. Where the network's input
+    /// reaches the layer as it is, that was seen before.
+    pub(crate) fn check_indices(&self, layout: &Layout<F>, batch: usize) -> Result<()> {
+        for (before, node) in self.nodes.iter().zip(layout.nodes.iter().skip(1)) {
+            if let Some(len) = node.plan.declared_indices() {
+                let columns = node.input_len();
+                let x = matrix(&before.y[..batch * columns], batch, columns);
+                validate::indices(&format!("the input of layer {}", node.name), &x, len)?;
+            }
+        }
+        Ok(())
     }
 
     /// The forward pass of training: as [`infer`](Self::infer), with noise and with state that moves.
@@ -163,17 +182,20 @@ impl<F: Float> Workspace<F> {
     }
 
     /// The backward pass, from the gradient toward the output that stands in `deltas`. With `logits`, that is
-    /// the gradient toward the last layer's pre-activation. Returns false where a gradient is not finite.
+    /// the gradient toward the last layer's pre-activation. Layers that tell the gradient toward their parameters by
+    /// rows are handed to `by_rows`, with the parameters, all gradients, their input and the gradient toward their
+    /// output. Returns false, and goes no further, where a gradient is not finite.
     #[allow(clippy::too_many_arguments, reason = "the buffers of one pass, each borrowed apart")]
     pub(crate) fn backward(
         &mut self,
         layout: &Layout<F>,
-        params: &[F],
+        params: &mut [F],
         grads: &mut [F],
         deltas: &mut Deltas<F>,
         x: Option<ArrayView2<'_, F>>,
         batch: usize,
         logits: bool,
+        mut by_rows: impl FnMut(usize, &mut [F], &mut [F], ArrayView2<'_, F>, ArrayView2<'_, F>),
     ) -> bool {
         let first = layout.nodes.iter().position(|node| node.trainable && !node.params.is_empty());
         let Some(first) = first else { return true };
@@ -194,16 +216,25 @@ impl<F: Float> Workspace<F> {
                 node.activation().gradient(node.plan.output_shape().last(), z, y, dy);
             }
             finite &= dy.iter().fold(true, |finite, v| finite & v.is_finite());
+            if !finite {
+                return false;
+            }
+            let rows = node.plan.declared_gradient_rows().is_some();
+            let own_grads = if rows { &mut [] } else { &mut grads[node.params.clone()] };
+            own_grads.fill(F::zero());
             let pass = Backward::new(
                 x,
                 matrix(y, batch, outputs),
                 matrix_mut(dy, batch, outputs),
                 matrix_mut(&mut deltas.dx[..batch * inputs], batch, inputs),
                 &params[node.params.clone()],
-                &mut grads[node.params.clone()],
+                own_grads,
                 &mut cache[..node.plan.cache_len(batch)],
             );
-            node.layer.backward(pass.dx_needed(index > first).planned(&node.plan));
+            node.layer.backward(pass.dx_needed(index > first).grads_needed(!rows).planned(&node.plan));
+            if rows && node.trainable {
+                by_rows(index, params, grads, x, matrix(dy, batch, outputs));
+            }
             std::mem::swap(&mut deltas.dy, &mut deltas.dx);
         }
         finite
@@ -224,7 +255,7 @@ impl<F: Float> Deltas<F> {
         let widest =
             layout.nodes.iter().map(|node| node.input_len().max(node.output_len())).max().unwrap_or(0);
         let len = widest.saturating_mul(capacity);
-        Ok(Self { dy: zeros("gradients", len)?, dx: zeros("gradients", len)? })
+        Ok(Self { dy: Buffer::zeros("gradients", len)?, dx: Buffer::zeros("gradients", len)? })
     }
 
     /// Where the loss puts its gradient.

@@ -9,6 +9,7 @@ use super::registry::{Registry, bounded, rejected};
 use super::source::{Input, Opened, Source};
 use super::structured::{Dims, LayerRecord, MAX_RANK, ModelRecord, Recipe, Records, TensorRecord};
 use super::training::Training;
+use crate::buffer::Buffer;
 use crate::error::{Error, FileProblem, Result, excerpt};
 use crate::float::Float;
 use crate::nn::layer::{Config, Layer, Shape};
@@ -134,8 +135,8 @@ impl<F: Float> Parts<F> {
 
     fn with_numbers<'a, R: Input<'a>>(self, opened: &mut Opened<'a, R>) -> Result<Model<F>> {
         let Self { layout, number, training, .. } = self;
-        let mut params = zeros("the parameters", layout.params_len)?;
-        let mut state = zeros("the state", layout.state_len)?;
+        let mut params = Buffer::zeros("the parameters", layout.params_len)?;
+        let mut state = Buffer::zeros("the state", layout.state_len)?;
         let (rate, compiled_rate) = self.learning_rates;
         let mut updater = Updater::of_parts(self.optimizer, compiled_rate, training.modifiers, &layout)?;
         updater.learning_rate = rate;
@@ -151,12 +152,13 @@ impl<F: Float> Parts<F> {
                     return Ok(Err(problem));
                 }
             }
-            let others = [
-                (MOMENTS, &mut updater.moments),
-                (ORIGIN_PARAMS, &mut origin_params),
-                (ORIGIN_STATE, &mut origin_state),
-            ];
-            for (name, values) in others {
+            for places in updater.moments_order() {
+                if let Err(problem) = numbers.floats(MOMENTS, number, updater.moments_mut(places))? {
+                    return Ok(Err(problem));
+                }
+            }
+            let origin = [(ORIGIN_PARAMS, &mut origin_params), (ORIGIN_STATE, &mut origin_state)];
+            for (name, values) in origin {
                 if let Err(problem) = numbers.floats(name, number, values)? {
                     return Ok(Err(problem));
                 }

@@ -136,7 +136,9 @@ impl<F: Float> Model<F> {
 
     /// What is not a weight: the optimizer's moments, and the weights to start over from.
     fn other_tensors(&self) -> Vec<Tensor<'_>> {
-        let mut tensors = vec![Tensor::flat(MOMENTS, &self.updater.moments)];
+        let mut moments = vec![F::zero(); self.updater.moments_len()];
+        self.updater.copy_moments_to(&mut moments);
+        let mut tensors = vec![Tensor::floats(MOMENTS, &[moments.len()], moments)];
         if let Some((params, state)) = self.origin() {
             tensors.push(Tensor::flat(ORIGIN_PARAMS, params));
             tensors.push(Tensor::flat(ORIGIN_STATE, state));

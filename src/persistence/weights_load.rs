@@ -7,9 +7,9 @@ use super::model_load::{Tensors, check_number_type, shape_text_of, skip_layers};
 use super::numbers::NumberType;
 use super::source::{Input, Opened, Source};
 use super::structured::{Dims, ModelRecord, Records, WeightsRecord};
+use crate::buffer::Buffer;
 use crate::error::{FileProblem, Result, excerpt};
 use crate::float::Float;
-use crate::nn::layout::zeros;
 use crate::nn::model::Model;
 use std::borrow::Cow;
 use std::path::Path;
@@ -75,8 +75,8 @@ impl<F: Float> Model<F> {
         let (steps, skipped) = self.match_weights(&opened, options).map_err(|p| p.in_file(&opened.name))?;
         opened.structure = Cow::default();
         // Copies, so that a file that turns out to be damaged changes nothing.
-        let mut params = zeros("the parameters", self.params.len())?;
-        let mut state = zeros("the state", self.state.len())?;
+        let mut params = Buffer::zeros("the parameters", self.params.len())?;
+        let mut state = Buffer::zeros("the state", self.state.len())?;
         params.copy_from_slice(&self.params);
         state.copy_from_slice(&self.state);
         opened.numbers(|numbers| {

@@ -1,29 +1,96 @@
-//! Choices and squares for each instruction set.
+//! The registers of each instruction set: what [`Lanes`] asks for, by the instructions that do it.
 
 use super::Lanes;
 #[cfg(target_arch = "aarch64")]
-use core::arch::aarch64::{vbslq_f32, vbslq_f64, vcltq_f32, vcltq_f64};
+use core::arch::aarch64::*;
 #[cfg(target_arch = "x86_64")]
 use core::arch::x86_64::*;
-use gemmkit::simd::ScalarTok;
 use std::ops::Sub;
 
+/// 512-bit registers: AVX-512 F, VL, DQ and BW.
+#[cfg(target_arch = "x86_64")]
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Avx512;
+
+/// 256-bit registers: AVX2 with FMA.
+#[cfg(target_arch = "x86_64")]
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Avx2;
+
+/// 128-bit registers: NEON.
+#[cfg(target_arch = "aarch64")]
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Neon;
+
+/// One number at a time, on any processor; a product is rounded before it is added.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plain;
+
 macro_rules! lanes {
-    ($simd:ty, $float:ty, $registers:literal, $side:literal, $turn:expr;
-        |$a:ident, $b:ident, $then:ident, $otherwise:ident| $choice:expr) => {
+    ($simd:ty, $float:ty, $reg:ty; lanes $lanes:literal, registers $registers:literal, side $side:literal, $turn:expr;
+        zero $zero:expr, splat $splat:expr, load $load:expr, store $store:expr, add $add:expr, mul_add $mul_add:expr,
+        fnma $fnma:expr, min $min:expr, sum $sum:expr,
+        less |$a:ident, $b:ident, $then:ident, $otherwise:ident| $choice:expr) => {
+        // SAFETY: the caller vouches for the instruction set and for what pointers point to, as the trait says.
+        #[allow(
+            unused_unsafe,
+            clippy::redundant_closure_call,
+            reason = "some of the expressions are plain code"
+        )]
         impl Lanes<$float> for $simd {
+            type Reg = $reg;
+            const LANES: usize = $lanes;
             const REGISTERS: usize = $registers;
             const SIDE: usize = $side;
 
             #[inline(always)]
-            unsafe fn less(
-                self,
-                $a: Self::Reg,
-                $b: Self::Reg,
-                $then: Self::Reg,
-                $otherwise: Self::Reg,
-            ) -> Self::Reg {
-                $choice
+            unsafe fn zero(self) -> $reg {
+                unsafe { $zero() }
+            }
+
+            #[inline(always)]
+            unsafe fn splat(self, value: $float) -> $reg {
+                unsafe { $splat(value) }
+            }
+
+            #[inline(always)]
+            unsafe fn loadu(self, from: *const $float) -> $reg {
+                unsafe { $load(from) }
+            }
+
+            #[inline(always)]
+            unsafe fn storeu(self, to: *mut $float, value: $reg) {
+                unsafe { $store(to, value) }
+            }
+
+            #[inline(always)]
+            unsafe fn add(self, a: $reg, b: $reg) -> $reg {
+                unsafe { $add(a, b) }
+            }
+
+            #[inline(always)]
+            unsafe fn mul_add(self, a: $reg, b: $reg, c: $reg) -> $reg {
+                unsafe { $mul_add(a, b, c) }
+            }
+
+            #[inline(always)]
+            unsafe fn fnma(self, a: $reg, b: $reg, c: $reg) -> $reg {
+                unsafe { $fnma(a, b, c) }
+            }
+
+            #[inline(always)]
+            unsafe fn min(self, a: $reg, b: $reg) -> $reg {
+                unsafe { $min(a, b) }
+            }
+
+            #[inline(always)]
+            unsafe fn reduce_sum(self, value: $reg) -> $float {
+                unsafe { $sum(value) }
+            }
+
+            #[inline(always)]
+            unsafe fn less(self, $a: $reg, $b: $reg, $then: $reg, $otherwise: $reg) -> $reg {
+                unsafe { $choice }
             }
 
             #[inline(always)]
@@ -33,41 +100,67 @@ macro_rules! lanes {
                 mean: *const $float,
                 to: (*mut $float, usize),
             ) {
-                // SAFETY: the contract is the same.
-                unsafe { $turn(from, mean, to) };
+                unsafe { $turn(from, mean, to) }
             }
         }
     };
 }
 
-lanes!(ScalarTok, f32, 16, 8, turn::<f32, 8>; |a, b, then, otherwise| if a < b { then } else { otherwise });
-lanes!(ScalarTok, f64, 16, 8, turn::<f64, 8>; |a, b, then, otherwise| if a < b { then } else { otherwise });
+macro_rules! plain {
+    ($float:ty) => {
+        lanes!(Plain, $float, $float; lanes 1, registers 16, side 8, turn::<$float, 8>;
+            zero || 0.0, splat |v| v, load |p: *const $float| *p, store |p: *mut $float, v| *p = v,
+            add |a, b| a + b, mul_add |a, b, c| a * b + c, fnma |a, b, c| c - a * b,
+            min |a, b| if a < b { a } else { b }, sum |v| v,
+            less |a, b, then, otherwise| if a < b { then } else { otherwise });
+    };
+}
+plain!(f32);
+plain!(f64);
 
-// SAFETY of the choices below: the caller vouches for the instruction set.
 #[cfg(target_arch = "aarch64")]
-lanes!(gemmkit::simd::Neon, f32, 32, 4, turn::<f32, 4>; |a, b, then, otherwise| unsafe {
-    vbslq_f32(vcltq_f32(a, b), then, otherwise)
-});
+lanes!(Neon, f32, float32x4_t; lanes 4, registers 32, side 4, turn::<f32, 4>;
+    zero || vdupq_n_f32(0.0), splat vdupq_n_f32, load vld1q_f32, store vst1q_f32, add vaddq_f32,
+    mul_add |a, b, c| vfmaq_f32(c, a, b), fnma |a, b, c| vfmsq_f32(c, a, b), min vminq_f32, sum vaddvq_f32,
+    less |a, b, then, otherwise| vbslq_f32(vcltq_f32(a, b), then, otherwise));
 #[cfg(target_arch = "aarch64")]
-lanes!(gemmkit::simd::Neon, f64, 32, 4, turn::<f64, 4>; |a, b, then, otherwise| unsafe {
-    vbslq_f64(vcltq_f64(a, b), then, otherwise)
-});
+lanes!(Neon, f64, float64x2_t; lanes 2, registers 32, side 4, turn::<f64, 4>;
+    zero || vdupq_n_f64(0.0), splat vdupq_n_f64, load vld1q_f64, store vst1q_f64, add vaddq_f64,
+    mul_add |a, b, c| vfmaq_f64(c, a, b), fnma |a, b, c| vfmsq_f64(c, a, b), min vminq_f64, sum vaddvq_f64,
+    less |a, b, then, otherwise| vbslq_f64(vcltq_f64(a, b), then, otherwise));
+
 #[cfg(target_arch = "x86_64")]
-lanes!(gemmkit::simd::Fma, f32, 16, 8, turn_f32; |a, b, then, otherwise| unsafe {
-    _mm256_blendv_ps(otherwise, then, _mm256_cmp_ps::<_CMP_LT_OQ>(a, b))
-});
+lanes!(Avx2, f32, __m256; lanes 8, registers 16, side 8, turn_f32;
+    zero _mm256_setzero_ps, splat _mm256_set1_ps, load _mm256_loadu_ps, store _mm256_storeu_ps, add _mm256_add_ps,
+    mul_add _mm256_fmadd_ps, fnma _mm256_fnmadd_ps, min _mm256_min_ps,
+    sum |v| {
+        let half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
+        let pair = _mm_add_ps(half, _mm_movehl_ps(half, half));
+        _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)))
+    },
+    less |a, b, then, otherwise| _mm256_blendv_ps(otherwise, then, _mm256_cmp_ps::<_CMP_LT_OQ>(a, b)));
 #[cfg(target_arch = "x86_64")]
-lanes!(gemmkit::simd::Fma, f64, 16, 4, turn_f64; |a, b, then, otherwise| unsafe {
-    _mm256_blendv_pd(otherwise, then, _mm256_cmp_pd::<_CMP_LT_OQ>(a, b))
-});
+lanes!(Avx2, f64, __m256d; lanes 4, registers 16, side 4, turn_f64;
+    zero _mm256_setzero_pd, splat _mm256_set1_pd, load _mm256_loadu_pd, store _mm256_storeu_pd, add _mm256_add_pd,
+    mul_add _mm256_fmadd_pd, fnma _mm256_fnmadd_pd, min _mm256_min_pd,
+    sum |v| {
+        let half = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd::<1>(v));
+        _mm_cvtsd_f64(_mm_add_sd(half, _mm_unpackhi_pd(half, half)))
+    },
+    less |a, b, then, otherwise| _mm256_blendv_pd(otherwise, then, _mm256_cmp_pd::<_CMP_LT_OQ>(a, b)));
+
 #[cfg(target_arch = "x86_64")]
-lanes!(gemmkit::simd::Avx512F, f32, 32, 8, turn_f32; |a, b, then, otherwise| unsafe {
-    _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), otherwise, then)
-});
+lanes!(Avx512, f32, __m512; lanes 16, registers 32, side 8, turn_f32;
+    zero _mm512_setzero_ps, splat _mm512_set1_ps, load _mm512_loadu_ps, store _mm512_storeu_ps, add _mm512_add_ps,
+    mul_add _mm512_fmadd_ps, fnma _mm512_fnmadd_ps, min _mm512_min_ps, sum _mm512_reduce_add_ps,
+    less |a, b, then, otherwise|
+        _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), otherwise, then));
 #[cfg(target_arch = "x86_64")]
-lanes!(gemmkit::simd::Avx512F, f64, 32, 4, turn_f64; |a, b, then, otherwise| unsafe {
-    _mm512_mask_blend_pd(_mm512_cmp_pd_mask::<_CMP_LT_OQ>(a, b), otherwise, then)
-});
+lanes!(Avx512, f64, __m512d; lanes 8, registers 32, side 4, turn_f64;
+    zero _mm512_setzero_pd, splat _mm512_set1_pd, load _mm512_loadu_pd, store _mm512_storeu_pd, add _mm512_add_pd,
+    mul_add _mm512_fmadd_pd, fnma _mm512_fnmadd_pd, min _mm512_min_pd, sum _mm512_reduce_add_pd,
+    less |a, b, then, otherwise|
+        _mm512_mask_blend_pd(_mm512_cmp_pd_mask::<_CMP_LT_OQ>(a, b), otherwise, then));
 
 /// Squares of any side, number by number.
 ///

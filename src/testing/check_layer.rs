@@ -4,7 +4,7 @@ use super::cause::Evidence;
 use super::difference::{Comparison, close, compare_again, first};
 use super::stage::{Passed, Purpose, Returned, Stage};
 use super::{CheckFailure, normals, unravel};
-use crate::nn::layer::{Backward, Forward, Layer, Plan, Shape};
+use crate::nn::layer::{Backward, Forward, Gradient, Layer, Plan, Shape};
 use crate::rng::{Purpose as Use, Rng, RowRng};
 use std::ops::Range;
 
@@ -61,6 +61,7 @@ pub fn check_layer<L: Layer<f64> + ?Sized>(layer: &L, shape: impl Into<Shape>) -
 ///   and, for a layer with state, after an inference too (which is how a frozen layer is trained through);
 /// - `backward` overwrites all of `dx`, reads nothing from the cache that `forward` did not write, adds to the
 ///   gradients (they double when it runs twice), and gives the same ones where `dx` is not needed;
+/// - where the plan declares rows of gradients, `gradient` tells by rows what `backward` tells as a whole;
 /// - a sample's answer, noise and gradients do not depend on the samples beside it, unless the plan says so;
 /// - nothing is written outside of the slices, and inference leaves the state as it is.
 ///
@@ -96,6 +97,10 @@ impl<L: Layer<f64> + ?Sized> Layer<f64> for Borrowed<'_, L> {
 
     fn backward(&self, pass: Backward<'_, f64>) {
         self.0.backward(pass);
+    }
+
+    fn gradient(&self, pass: Gradient<'_, f64>) {
+        self.0.gradient(pass);
     }
 }
 
@@ -165,7 +170,7 @@ struct Inspection<'a> {
 }
 
 /// One gradient: of the input, or of one parameter.
-struct Gradient {
+struct Differentiated {
     name: String,
     /// Its shape, with the batch axis first for the input.
     dims: Vec<usize>,
@@ -258,15 +263,47 @@ impl Inspection<'_> {
                 .numbers(unneeded.grads[index], returned.grads[index])
                 .cause("dx_needed is false for the first layer: only dx may be left out then"));
         }
+        self.rows_agree(&passed, &dy, &returned)?;
         for gradient in self.each_gradient(batch) {
             self.differentiates(purpose, &gradient, &passed, &dy, &returned)?;
         }
         Ok(())
     }
 
-    fn each_gradient(&self, batch: usize) -> Vec<Gradient> {
+    /// The gradients by rows are those of the whole.
+    fn rows_agree(&self, passed: &Passed, dy: &[f64], whole: &Returned) -> Result<(), CheckFailure> {
+        let Some(row) = self.stage.plan.declared_gradient_rows() else { return Ok(()) };
+        if self.stage.params.len().checked_rem(row) != Some(0) {
+            let problem = format!("declares rows of {row} for {} parameters", self.stage.params.len());
+            return Err(self.fail("plan", problem).cause("gradient_rows does not divide the parameters"));
+        }
+        let parts = self.stage.by_rows(passed, dy, row)?;
+        for (index, (&got, &want)) in parts.grads.iter().zip(&whole.grads).enumerate() {
+            if !close(got, want, 1e-9, 1e-6) {
+                let cause = if got.is_nan() {
+                    "gradient does not overwrite these rows (or the layer declares gradient_rows without it)"
+                } else {
+                    "gradient and backward differ in their formula, or in which rows they mean"
+                };
+                let problem = "is another by rows";
+                return Err(self.in_parameter(index, problem).numbers(got, want).cause(cause));
+            }
+        }
+        match parts.dx.iter().zip(&whole.dx).position(|(&got, &want)| !close(got, want, 1e-9, 1e-6)) {
+            None => Ok(()),
+            Some(index) => Err(self
+                .fail("the gradient toward the input", "is another where the parameters' is not needed")
+                .at(unravel(index, &[&[passed.batch], self.stage.plan.input_shape().dims()].concat()))
+                .numbers(parts.dx[index], whole.dx[index])
+                .cause(
+                    "grads_needed is false: only the gradients toward the parameters may be left out then",
+                )),
+        }
+    }
+
+    fn each_gradient(&self, batch: usize) -> Vec<Differentiated> {
         let mut start = 0;
-        let mut all: Vec<Gradient> = self
+        let mut all: Vec<Differentiated> = self
             .stage
             .plan
             .params()
@@ -275,12 +312,12 @@ impl Inspection<'_> {
                 let range = start..start + spec.shape.size();
                 start = range.end;
                 let name = format!("the gradient toward parameter {:?}", spec.name);
-                Gradient { name, dims: spec.shape.dims().to_vec(), range: Some(range) }
+                Differentiated { name, dims: spec.shape.dims().to_vec(), range: Some(range) }
             })
             .collect();
         if self.check.integers.is_none() {
             let dims = [&[batch], self.stage.plan.input_shape().dims()].concat();
-            all.push(Gradient { name: "the gradient toward the input".into(), dims, range: None });
+            all.push(Differentiated { name: "the gradient toward the input".into(), dims, range: None });
         }
         all
     }
@@ -357,7 +394,7 @@ impl Inspection<'_> {
     fn differentiates(
         &self,
         purpose: Purpose,
-        gradient: &Gradient,
+        gradient: &Differentiated,
         passed: &Passed,
         dy: &[f64],
         returned: &Returned,
@@ -424,7 +461,7 @@ impl Inspection<'_> {
     fn moved<'b>(
         &'b self,
         purpose: Purpose,
-        gradient: &'b Gradient,
+        gradient: &'b Differentiated,
         passed: &'b Passed,
         place: usize,
     ) -> impl FnMut(f64) -> Result<Vec<f64>, CheckFailure> + 'b {
@@ -448,7 +485,7 @@ impl Inspection<'_> {
     fn per_sample(
         &self,
         purpose: Purpose,
-        gradient: &Gradient,
+        gradient: &Differentiated,
         passed: &Passed,
         dy: &[f64],
         places: &[usize],

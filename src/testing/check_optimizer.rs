@@ -47,6 +47,9 @@ pub fn check_optimizer<R: Optimizer<f64> + ?Sized>(rule: &R) -> Result<(), Check
             .numbers(again[index], once[index])
             .cause("a number kept inside the rule; what changes belongs into the moments"));
     }
+    if rule.elementwise() {
+        parts_agree(rule, &moments, &start)?;
+    }
     let end = descend(rule, &moments, &start, 400)?;
     let height = |params: &[f64]| params.iter().map(|w| w * w).sum::<f64>();
     if height(&end) >= height(&start) {
@@ -55,6 +58,26 @@ pub fn check_optimizer<R: Optimizer<f64> + ?Sized>(rule: &R) -> Result<(), Check
             .cause("the sign of the step is wrong, or the learning rate is not used"));
     }
     Ok(())
+}
+
+/// A rule that says that it is elementwise moves two halves as it moves the whole.
+fn parts_agree<R: Optimizer<f64> + ?Sized>(
+    rule: &R,
+    moments: &[f64],
+    start: &[f64],
+) -> Result<(), CheckFailure> {
+    let whole = descend(rule, moments, start, 3)?;
+    let (left, right) = start.split_at(start.len() / 3);
+    let parts = [descend(rule, moments, left, 3)?, descend(rule, moments, right, 3)?].concat();
+    match (0..start.len()).find(|&index| parts[index].to_bits() != whole[index].to_bits()) {
+        None => Ok(()),
+        Some(index) => {
+            Err(CheckFailure::new(rule.kind(), "the parameters", "are others where they move in parts")
+                .at(vec![index])
+                .numbers(parts[index], whole[index])
+                .cause("the rule looks at more than one number at a time, so it is not elementwise"))
+        }
+    }
 }
 
 /// The parameters after so many steps on `Σw²/2`, whose gradient is w.

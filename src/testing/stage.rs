@@ -3,7 +3,7 @@
 use super::CheckFailure;
 use super::guarded::Guarded;
 use crate::activation::Activation;
-use crate::nn::layer::{Backward, Forward, Layer, Mode, Plan};
+use crate::nn::layer::{Backward, Forward, Gradient, Layer, Mode, Plan};
 use crate::rng::RowRng;
 use ndarray::{ArrayView2, ArrayViewMut2};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -124,6 +124,42 @@ impl Stage<'_> {
             self.unharmed("backward", name, guarded)?;
         }
         Ok(Returned { grads: grads.get().to_vec(), dx: dx.get().to_vec() })
+    }
+
+    /// The backward pass without the gradients toward the parameters, and these by rows: some of them, then the others.
+    pub(super) fn by_rows(&self, passed: &Passed, dy: &[f64], row: usize) -> Result<Returned, CheckFailure> {
+        let batch = passed.batch;
+        let mut dy = Guarded::of(dy);
+        let z = if self.activation().needs_input() { &passed.z[..] } else { &[] };
+        self.activation().gradient(self.plan.output_shape().last(), z, &passed.y, dy.get_mut());
+        let mut dx = Guarded::new(batch * self.inputs(), f64::NAN);
+        let mut cache = Guarded::of(&passed.cache);
+        self.called("backward without grads", || {
+            let pass = Backward::new(
+                view(&passed.x, batch, self.inputs()),
+                view(&passed.y, batch, self.outputs()),
+                view_mut(dy.get_mut(), batch, self.outputs()),
+                view_mut(dx.get_mut(), batch, self.inputs()),
+                &self.params,
+                &mut [],
+                cache.get_mut(),
+            );
+            self.layer.backward(pass.grads_needed(false).planned(self.plan));
+        })?;
+        self.unharmed("backward", "dx", &dx)?;
+        let rows = self.params.len() / row;
+        let mut grads = Vec::with_capacity(self.params.len());
+        for rows in [0..rows / 3, rows / 3..rows] {
+            let mut part = Guarded::new(rows.len() * row, f64::NAN);
+            self.called("gradient", || {
+                let x = view(&passed.x, batch, self.inputs());
+                let dy = view(dy.get(), batch, self.outputs());
+                self.layer.gradient(Gradient::new(x, dy, rows, part.get_mut()));
+            })?;
+            self.unharmed("gradient", "the gradients", &part)?;
+            grads.extend_from_slice(part.get());
+        }
+        Ok(Returned { grads, dx: dx.get().to_vec() })
     }
 
     /// Calls the layer; a panic is a failure with its message.

@@ -265,3 +265,51 @@ fn numbers_without_a_vector_are_refused_before_the_step() {
         .unwrap();
     says(steps.predict(&Array3::from_elem((1, 2, 3), 7.0)), &["x contains", "7", "[0, 0]"]);
 }
+
+#[test]
+fn numbers_without_a_vector_are_refused_behind_layers_that_rearrange() {
+    let mut model: Model<f32> = Sequential::new([1, 3])
+        .add(Flatten::default())
+        .add(RepeatVector::new(2))
+        .add(Permute::new([2, 1]))
+        .add(ZeroPadding1D::new(1))
+        .add(UpSampling1D::new(2))
+        .add(Reshape::new(20))
+        .add(Embedding::new(5, 2))
+        .add(Flatten::default())
+        .add(Dense::new(1))
+        .compile(Adam::default(), MeanSquaredError::default())
+        .unwrap();
+    let (x, y) = (
+        Array3::from_shape_fn((2, 1, 3), |(i, _, k)| if i + k == 3 { 5.0 } else { 1.0 }),
+        array![0.0_f32, 1.0],
+    );
+    let words = ["x contains 5 at [1, 2]", "whole numbers from 0 to 4"];
+    says(model.predict(&x), &words);
+    says(model.evaluate(&x, &y), &words);
+    says(model.fit_with(&x, &y, FitOptions::new()), &words);
+    model.fit_with(&x.mapv(|v| v.min(4.0)), &y, FitOptions::new()).unwrap();
+}
+
+#[test]
+fn numbers_without_a_vector_are_refused_where_they_are_computed() {
+    let mut model: Model<f32> = Sequential::new(3)
+        .add(Rescaling::new(0.5))
+        .add(Embedding::new(5, 2))
+        .add(Flatten::default())
+        .add(Dense::new(1))
+        .compile(Adam::default(), MeanSquaredError::default())
+        .unwrap();
+    let before = model.weights();
+    let (x, y) = (array![[0.0_f32, 2.0, 8.0], [4.0, 3.0, 6.0]], array![0.0_f32, 1.0]);
+    let words = ["the input of layer 1.embedding contains 1.5 at [1, 1]", "whole numbers from 0 to 4"];
+    says(model.predict(&x), &words);
+    says(model.evaluate(&x, &y), &words);
+    says(model.train_on_batch(&x, &y), &words);
+    let options = || FitOptions::new().shuffle(false);
+    says(model.fit_with(&x, &y, options()), &words);
+    let patient = OnDivergence::RestoreAndReduce { factor: 0.5, times: 3 };
+    says(model.fit_with(&x, &y, options().on_divergence(patient)), &words);
+    assert_eq!(model.weights(), before, "no step was made");
+    model.fit_with(&(x * 2.0).mapv(|v| v.min(8.0)), &y, options()).unwrap();
+}

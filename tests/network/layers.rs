@@ -84,6 +84,15 @@ fn normalization_layers_hold_the_contract() {
     holds(&RmsNormalization::default().axis([-2, -1]), [2, 3, 4]);
     holds(&RmsNormalization::default().axis([1, 2, 3]), [2, 3, 2]);
     holds(&LayerNormalization::default(), 37);
+    for axis in [vec![1], vec![2], vec![1, 2], vec![1, 3], vec![3, 1, 2]] {
+        holds(&LayerNormalization::default().axis(axis.clone()), [2, 3, 4]);
+        holds(&RmsNormalization::default().axis(axis.clone()), [2, 3, 4]);
+        holds(&UnitNormalization::default().axis(axis), [2, 3, 4]);
+    }
+    for axis in [1, 2, 3] {
+        holds(&GroupNormalization::new(2).axis(axis), [2, 4, 6]);
+        holds(&GroupNormalization::each_channel().axis(axis), [2, 4, 6]);
+    }
     holds(&Normalization::new([0.5, 1.0, 2.0], [4.0, 0.3, 0.0]), [2, 3]);
     holds(&Normalization::new([0.5, 1.0], [4.0, 0.3]).axis(1).invert(true), [2, 3]);
 }
@@ -177,6 +186,63 @@ fn recurrent_layers_hold_the_contract() {
     holds(&Lstm::new(2).recurrent_activation(Activation::HardSigmoid), [1, 3]);
     holds(&Gru::new(2).use_bias(false).activation(Activation::Softsign), [3, 2]);
     holds(&Gru::new(2).recurrent_activation(Activation::Softmax), [2, 3]);
+    for (all, backwards, use_bias) in [(false, false, true), (true, false, false), (true, true, true)] {
+        let layer = Gru::new(3).reset_after(false).return_sequences(all).go_backwards(backwards);
+        holds(&layer.use_bias(use_bias).recurrent_activation(Activation::Softmax), [4, 2]);
+    }
+}
+
+#[test]
+fn recurrent_layers_hold_the_contract_with_dropout() {
+    for (dropout, recurrent_dropout) in [(0.4, 0.0), (0.0, 0.4), (0.3, 0.5)] {
+        macro_rules! dropping {
+            ($layer:expr) => {
+                holds(&$layer.dropout(dropout).recurrent_dropout(recurrent_dropout), [4, 3])
+            };
+        }
+        dropping!(SimpleRnn::new(3).return_sequences(true));
+        dropping!(Lstm::new(3).go_backwards(true));
+        dropping!(Gru::new(3));
+        dropping!(Gru::new(3).reset_after(false).return_sequences(true));
+        holds(
+            &Bidirectional::new(Lstm::new(2).dropout(dropout).recurrent_dropout(recurrent_dropout)),
+            [3, 2],
+        );
+        holds(&TimeDistributed::new(Gru::new(2).recurrent_dropout(recurrent_dropout)), [2, 3, 2]);
+    }
+}
+
+#[test]
+fn dropout_of_a_recurrent_layer_hides_a_feature_at_every_step() {
+    // h = Σ over the steps of the inputs that are left: with ones, a multiple of the steps for each feature.
+    let layer = SimpleRnn::new(4)
+        .activation(Activation::Linear)
+        .use_bias(false)
+        .kernel_initializer(Initializer::Identity { gain: 1.0 })
+        .recurrent_initializer(Initializer::Identity { gain: 1.0 })
+        .dropout(0.25);
+    let plan = Layer::<f64>::plan(&layer, &Shape::from([6, 4])).unwrap().input([6, 4]);
+    let (samples, x) = (500, Array2::<f64>::ones((500, 24)));
+    let mut params = vec![0.0; 32];
+    (0..4).for_each(|unit| (params[unit * 5], params[16 + unit * 5]) = (1.0, 1.0));
+    let mut y = Array2::zeros((samples, 4));
+    let mut cache = vec![f64::NAN; plan.cache_len(samples)];
+    let mode = Mode::Train { rng: axonal::rng::RowRng::new(3, 0, 1), state: &mut [] };
+    layer.forward(Forward::new(x.view(), y.view_mut(), &params, &mut cache, mode).planned(&plan));
+    assert!(y.iter().all(|&h| h == 0.0 || (h - 8.0).abs() < 1e-12), "{y}");
+    let share = y.iter().filter(|&&h| h == 0.0).count() as f64 / 2000.0;
+    assert!((share - 0.25).abs() < 0.03, "{share}");
+    layer.forward(
+        Forward::new(x.view(), y.view_mut(), &params, &mut cache, Mode::Infer { state: &[] }).planned(&plan),
+    );
+    assert!(y.iter().all(|&h| h == 6.0), "{y}");
+}
+
+#[test]
+fn rates_of_dropout_are_checked_by_their_names() {
+    let says = |layer: &dyn Layer<f64>| layer.plan(&Shape::from([3, 2])).unwrap_err().to_string();
+    assert!(says(&Lstm::new(2).dropout(1.0)).contains("0 <= dropout < 1"));
+    assert!(says(&Gru::new(2).recurrent_dropout(-0.1)).contains("0 <= recurrent_dropout < 1"));
 }
 
 /// The layer's answer to 0, 1, 2, …, with the weights that its initializers make.

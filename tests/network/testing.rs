@@ -1,7 +1,8 @@
 //! The checkers let right layers pass and say of broken ones what is broken.
 
-use axonal::ndarray::{ArrayView2, array};
-use axonal::nn::{Direction, LossPass, MetricBatch, Step, TargetView};
+use axonal::linalg::add_rows;
+use axonal::ndarray::{ArrayView2, array, aview1};
+use axonal::nn::{Direction, Gradient, LossPass, MetricBatch, Step, TargetView};
 use axonal::prelude::*;
 use axonal::testing::{
     Check, CheckLoss, Predictions, assert_close, check_layer, check_layer_with, check_loss, check_loss_with,
@@ -410,6 +411,57 @@ fn optimizers_of_the_library_pass() {
     check_optimizer(RmsProp::default().rule()).unwrap();
 }
 
+/// A number added to each feature, whose gradient is told by rows, with something wrong.
+#[derive(Debug)]
+struct Shifted(&'static str);
+
+impl<F: Float> Layer<F> for Shifted {
+    fn kind(&self) -> &'static str {
+        "test.shifted"
+    }
+    fn plan(&self, input: &Shape) -> Result<Plan> {
+        let plan = Plan::output(input.clone()).param("shift", input.clone(), Initializer::Zeros);
+        Ok(plan.gradient_rows(if self.0 == "length" { input.size() + 1 } else { 1 }))
+    }
+    fn forward(&self, Forward { x, mut y, params, .. }: Forward<'_, F>) {
+        y.assign(&(&x + &aview1(params)));
+    }
+    fn backward(&self, Backward { dy, mut dx, grads_needed, grads, .. }: Backward<'_, F>) {
+        if grads_needed {
+            add_rows(dy.view(), grads);
+        }
+        if grads_needed || self.0 != "dx" {
+            dx.assign(&dy);
+        }
+    }
+    fn gradient(&self, Gradient { dy, rows, grads, .. }: Gradient<'_, F>) {
+        let rows = if self.0 == "first" { 0..rows.len() } else { rows };
+        match self.0 {
+            "missing" => {}
+            "beyond" => add_rows(dy.view(), grads),
+            _ => grads.iter_mut().zip(rows).for_each(|(g, row)| *g = dy.column(row).sum()),
+        }
+    }
+}
+
+#[test]
+fn wrong_gradients_by_rows_are_caught_with_the_right_words() {
+    check_layer(&Shifted("nothing"), 6).unwrap();
+    for (wrong, words) in [
+        ("missing", "does not overwrite these rows"),
+        ("first", "or in which rows they mean"),
+        ("beyond", "panicked"),
+        ("dx", "where the parameters' is not needed"),
+        ("length", "does not divide the parameters"),
+    ] {
+        let message = check_layer(&Shifted(wrong), 6).unwrap_err().to_string();
+        assert!(message.starts_with("test.shifted: ") && message.contains(words), "{wrong}: {message}");
+    }
+    let model = Sequential::<f64>::new(6).add(Shifted("length"));
+    let message = model.compile(Sgd::default(), MeanSquaredError::default()).unwrap_err().to_string();
+    assert!(message.contains("parameters in rows of 7"), "{message}");
+}
+
 /// Gradient descent, with something wrong.
 #[derive(Debug)]
 struct Descent(&'static str, AtomicU64);
@@ -421,8 +473,14 @@ impl<F: Float> Optimizer<F> for Descent {
     fn moments(&self) -> Vec<f64> {
         if self.0 == "moments" { vec![f64::INFINITY] } else { Vec::new() }
     }
+    fn elementwise(&self) -> bool {
+        self.0 == "norm"
+    }
     fn update(&self, Step { params, grads, learning_rate, .. }: Step<'_, F>) {
-        let rate = F::of(learning_rate) * if self.0 == "sign" { -F::one() } else { F::one() };
+        let mut rate = F::of(learning_rate) * if self.0 == "sign" { -F::one() } else { F::one() };
+        if self.0 == "norm" {
+            rate /= F::one() + grads.iter().fold(F::zero(), |sum, &g| sum + g.abs());
+        }
         let kept = F::of(self.1.fetch_add(1, Ordering::Relaxed) as f64);
         for (w, &g) in params.iter_mut().zip(grads) {
             match self.0 {
@@ -443,6 +501,7 @@ fn broken_optimizers_are_caught_with_the_right_words() {
         ("division", "a division without an epsilon"),
         ("kept", "a number kept inside the rule"),
         ("moments", "start with inf"),
+        ("norm", "so it is not elementwise"),
     ] {
         let message = check_optimizer(&descent(wrong)).unwrap_err().to_string();
         assert!(message.starts_with("test.descent: ") && message.contains(words), "{wrong}: {message}");

@@ -46,7 +46,7 @@ impl<'a> Arguments<'a> {
     }
 
     /// Whether there is no argument left that nothing has read.
-    fn all_read<T>(&self, built: T) -> Built<T> {
+    pub fn all_read<T>(&self, built: T) -> Built<T> {
         let read = self.read.borrow();
         match self.values.keys().find(|key| !read.contains(key.as_str())) {
             None => Ok(built),
@@ -407,7 +407,6 @@ pub fn network(
     layers.iter().try_fold(Sequential::new(input), |network, value| {
         let a = Arguments::of(value).ok_or_else(|| format!("layer {value}"))?;
         let network = match a.class {
-            "Dense" => network.add(dense(&a)?),
             "Embedding" => {
                 let layer = keras_layers::embedding(&a)?;
                 let output_dim = a.whole("output_dim").unwrap_or_default();
@@ -423,7 +422,7 @@ pub fn network(
     })
 }
 
-fn dense(a: &Arguments<'_>) -> Built<Dense> {
+pub fn dense(a: &Arguments<'_>) -> Built<Dense> {
     let mut dense = Dense::new(a.whole("units").unwrap_or_default());
     dense = set!(dense, a, flag use_bias);
     if let Some(value) = a.get("activation") {

@@ -13,8 +13,13 @@ pub fn run(content: &Value) -> Outcome {
     (name, train(content))
 }
 
-/// Keras rounds the decay rates inside of these optimizers' bias corrections to `f32`.
-fn tolerance(optimizer: &Value) -> f64 {
+/// Keras rounds the decay rates inside of these optimizers' bias corrections to `f32`, and normalizes in `f32` by these
+/// layers on JAX, whatever the network's type.
+fn tolerance(optimizer: &Value, layers: &[Value]) -> f64 {
+    let normalizations = ["GroupNormalization", "LayerNormalization", "RMSNormalization"];
+    if layers.iter().any(|layer| normalizations.iter().any(|class| layer["class"] == *class)) {
+        return 1e-5;
+    }
     let class = optimizer.get("class").unwrap_or(optimizer).as_str().unwrap_or_default().to_lowercase();
     let rounded = ["adam", "adamw", "nadam", "adamax", "lamb"];
     if rounded.contains(&class.rsplit('.').next().unwrap_or_default()) { 1e-5 } else { 1e-6 }
@@ -78,7 +83,10 @@ fn train(content: &Value) -> Built<(Difference, f64)> {
     let case = &content["case"];
     let input: Vec<usize> = flat(&case["input"]).iter().map(|&n| n as usize).collect();
     let layers = case["layers"].as_array().ok_or("a list of layers")?;
-    let occurrences = occurrences(&case["optimizer"], layers)?;
+    let occurrences = match content["backend"].as_str() {
+        Some("tensorflow") => occurrences(&case["optimizer"], layers)?,
+        _ => None,
+    };
     let network = keras_config::network(&input, layers, occurrences.as_ref())?;
     let optimizer = keras_config::optimizer(&case["optimizer"], occurrences)?;
     let loss = keras_config::loss(&case["loss"])?;
@@ -119,7 +127,7 @@ fn train(content: &Value) -> Built<(Difference, f64)> {
     let predictions: Vec<f64> =
         model.predict(&x).map_err(|error| error.to_string())?.iter().copied().collect();
     difference.numbers("predictions", &predictions, &flat(&content["predictions"]));
-    Ok((difference, tolerance(&case["optimizer"])))
+    Ok((difference, tolerance(&case["optimizer"], layers)))
 }
 
 fn set_weights(model: &mut Model<f64>, initial: &Value) {

@@ -1,7 +1,7 @@
 //! Layers from Keras's configurations.
 
 use crate::flat;
-use crate::keras_config::{Arguments, Built, activation, constraint, regularizer};
+use crate::keras_config::{Arguments, Built, activation, constraint, dense, regularizer};
 use axonal::nn::{Interpolation, MergeMode, Size2D};
 use axonal::prelude::*;
 use serde_json::Value;
@@ -115,13 +115,19 @@ macro_rules! affine {
 }
 
 macro_rules! recurrent {
-    ($layer:expr, $a:expr) => {
+    ($layer:expr, $a:expr) => {{
+        // What is dropped is drawn otherwise than in Keras, so a run agrees only without it.
+        if ["dropout", "recurrent_dropout"].iter().any(|rate| $a.number(rate).is_some_and(|rate| rate != 0.0)) {
+            return Err(format!("the numbers that {} drops", $a.class));
+        }
+        // How Keras computes, not what.
+        let _ = ($a.get("unroll"), $a.get("use_cudnn"), $a.get("implementation"));
         penalized!(
             with!(weights!($layer, $a), $a, flag => return_sequences flag => go_backwards),
             $a,
             recurrent_regularizer recurrent_constraint
         )
-    };
+    }};
 }
 
 macro_rules! gated {
@@ -142,6 +148,12 @@ pub fn embedding(a: &Arguments<'_>) -> Built<Embedding> {
     Ok(penalized!(layer, a, embeddings_regularizer embeddings_constraint))
 }
 
+/// The layer inside of another one's configuration.
+fn inner(value: &Value) -> Built<Made> {
+    let a = Arguments::of(value).ok_or_else(|| format!("layer {value}"))?;
+    a.all_read(layer(&a)?)
+}
+
 /// The layer of a configuration.
 pub fn layer(a: &Arguments<'_>) -> Built<Made> {
     let need = |key: &'static str| a.get(key).ok_or_else(|| format!("{} without {key}", a.class));
@@ -150,6 +162,7 @@ pub fn layer(a: &Arguments<'_>) -> Built<Made> {
     let pad = || a.get("padding").map_or(Ok(Padding::Valid), padding);
     let filters = || a.whole("filters").unwrap_or_default();
     Ok(match a.class {
+        "Dense" => Arc::new(dense(a)?),
         "Activation" => Arc::new(ActivationLayer::new(activation(need("activation")?)?)),
         "ReLU" => Arc::new(
             with!(Relu::default(), a, number => max_value number => negative_slope number => threshold),
@@ -173,10 +186,16 @@ pub fn layer(a: &Arguments<'_>) -> Built<Made> {
         )),
         "RMSNormalization" => Arc::new(with!(RmsNormalization::default(), a, axes => axis number => epsilon)),
         "GroupNormalization" => {
-            let layer = GroupNormalization::new(a.whole("groups").unwrap_or(32));
-            Arc::new(affine!(with!(layer, a, number => epsilon flag => center flag => scale), a))
+            let layer = match a.number("groups") {
+                Some(-1.0) => GroupNormalization::each_channel(),
+                groups => GroupNormalization::new(groups.unwrap_or(32.0) as usize),
+            };
+            Arc::new(affine!(
+                with!(layer, a, |v| number(v) as isize => axis number => epsilon flag => center flag => scale),
+                a
+            ))
         }
-        "UnitNormalization" => Arc::new(UnitNormalization::default()),
+        "UnitNormalization" => Arc::new(with!(UnitNormalization::default(), a, axes => axis)),
         "Rescaling" => Arc::new(with!(Rescaling::new(number(need("scale")?)), a, number => offset)),
         // Noise is drawn otherwise than in Keras, so a run agrees only without it.
         "Dropout" if rate() == 0.0 => Arc::new(Dropout::new(0.0)),
@@ -197,7 +216,9 @@ pub fn layer(a: &Arguments<'_>) -> Built<Made> {
         }
         "Conv2DTranspose" => {
             let layer = Conv2DTranspose::new(filters(), size(need("kernel_size")?)).padding(pad()?);
-            Arc::new(with!(weights!(layer, a), a, size => strides size => dilation_rate))
+            Arc::new(
+                with!(weights!(layer, a), a, size => strides size => dilation_rate size => output_padding),
+            )
         }
         "DepthwiseConv2D" => {
             let layer = DepthwiseConv2D::new(size(need("kernel_size")?)).padding(pad()?);
@@ -250,16 +271,12 @@ pub fn layer(a: &Arguments<'_>) -> Built<Made> {
         "Cropping1D" => Arc::new(Cropping1D::new(length(need("cropping")?))),
         "SimpleRNN" => Arc::new(recurrent!(SimpleRnn::new(units()), a)),
         "LSTM" => Arc::new(gated!(Lstm::new(units()), a)),
-        "GRU" if a.flag("reset_after").unwrap_or(true) => Arc::new(gated!(Gru::new(units()), a)),
+        "GRU" => Arc::new(with!(gated!(Gru::new(units()), a), a, flag => reset_after)),
         "Bidirectional" => {
             let mode = a.get("merge_mode").map_or(Ok(MergeMode::Concat), merge_mode)?;
-            let inner = Arguments::of(need("layer")?).ok_or("a layer")?;
-            Arc::new(Bidirectional::new(layer(&inner)?).merge_mode(mode))
+            Arc::new(Bidirectional::new(inner(need("layer")?)?).merge_mode(mode))
         }
-        "TimeDistributed" => {
-            let inner = Arguments::of(need("layer")?).ok_or("a layer")?;
-            Arc::new(TimeDistributed::new(layer(&inner)?))
-        }
+        "TimeDistributed" => Arc::new(TimeDistributed::new(inner(need("layer")?)?)),
         class => return Err(format!("layer {class}")),
     })
 }

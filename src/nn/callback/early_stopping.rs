@@ -136,10 +136,10 @@ impl<F: Float> EarlyStopping<F> {
         let model = run.model();
         match &mut self.best_weights {
             Some((params, state)) => {
-                params.clone_from(&model.params);
-                state.clone_from(&model.state);
+                params.copy_from_slice(&model.params);
+                state.copy_from_slice(&model.state);
             }
-            None => self.best_weights = Some((model.params.clone(), model.state.clone())),
+            None => self.best_weights = Some((model.params.to_vec(), model.state.to_vec())),
         }
     }
 }
@@ -181,7 +181,8 @@ impl<F: Float> Callback<F> for EarlyStopping<F> {
         // A run that failed tells in its error which weights the model has.
         if let (Some((params, state)), false) = (self.best_weights.take(), run.failed()) {
             let model = run.model_mut();
-            (model.params, model.state) = (params, state);
+            model.params.copy_from_slice(&params);
+            model.state.copy_from_slice(&state);
         }
         Ok(())
     }

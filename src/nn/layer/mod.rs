@@ -85,7 +85,7 @@ mod shape;
 
 pub(crate) use config::InnerLayers;
 pub use config::{Config, LayerConfig};
-pub use pass::{Backward, Forward, Mode};
+pub use pass::{Backward, Forward, Gradient, Mode};
 pub use plan::{Nested, ParamSpec, Plan, StateSpec};
 pub use shape::Shape;
 
@@ -147,6 +147,13 @@ pub trait Layer<F: Float>: Debug + Send + Sync {
     /// every element of `dx` is overwritten, the parameters' gradients are *added* to `grads`.
     fn backward(&self, pass: Backward<'_, F>);
 
+    /// Computes the gradient toward some rows of the parameters, and overwrites `grads` with it. Called for layers whose
+    /// plan declares [`Plan::gradient_rows`], after [`backward`](Self::backward) of the same batch; for others the default, which does
+    /// nothing, is right.
+    fn gradient(&self, pass: Gradient<'_, F>) {
+        let _ = pass;
+    }
+
     /// The hyperparameters for files; `None` (the default) lets a model save its weights only.
     fn config(&self) -> Option<Config> {
         None
@@ -168,6 +175,10 @@ impl<F: Float, L: Layer<F> + ?Sized> Layer<F> for Arc<L> {
 
     fn backward(&self, pass: Backward<'_, F>) {
         (**self).backward(pass);
+    }
+
+    fn gradient(&self, pass: Gradient<'_, F>) {
+        (**self).gradient(pass);
     }
 
     fn config(&self) -> Option<Config> {

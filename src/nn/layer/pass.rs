@@ -4,6 +4,7 @@ use super::Plan;
 use crate::float::Float;
 use crate::rng::RowRng;
 use ndarray::{ArrayView2, ArrayViewMut2};
+use std::ops::Range;
 
 /// Whether a network learns or answers.
 ///
@@ -112,6 +113,9 @@ pub struct Backward<'a, F> {
     pub dx_needed: bool,
     /// The parameters.
     pub params: &'a [F],
+    /// False where the plan declares [`gradient_rows`](Plan::gradient_rows) and the container asks for the gradients
+    /// toward the parameters by rows: then `grads` is empty, and `dy` must be left as it is.
+    pub grads_needed: bool,
     /// The gradients toward the parameters, to be *added* to.
     pub grads: &'a mut [F],
     /// What `forward` has left; it may be used up.
@@ -131,7 +135,7 @@ impl<'a, F: Float> Backward<'a, F> {
         grads: &'a mut [F],
         cache: &'a mut [F],
     ) -> Self {
-        Self { x, y, dy, dx, dx_needed: true, params, grads, cache, plan: None }
+        Self { x, y, dy, dx, dx_needed: true, params, grads_needed: true, grads, cache, plan: None }
     }
 
     /// Adds the plan, as [`Forward::planned`].
@@ -146,5 +150,33 @@ impl<'a, F: Float> Backward<'a, F> {
     pub fn dx_needed(mut self, needed: bool) -> Self {
         self.dx_needed = needed;
         self
+    }
+
+    /// Says whether the gradients toward the parameters are wanted.
+    #[must_use]
+    pub fn grads_needed(mut self, needed: bool) -> Self {
+        self.grads_needed = needed;
+        self
+    }
+}
+
+/// The views from which a layer computes the gradient toward some of its parameters.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Gradient<'a, F> {
+    /// The input of the forward pass, (batch, n_in).
+    pub x: ArrayView2<'a, F>,
+    /// The gradient toward the output, (batch, n_out), as [`Layer::backward`](super::Layer::backward) was handed it.
+    pub dy: ArrayView2<'a, F>,
+    /// Which of the rows that the plan declares by [`gradient_rows`](Plan::gradient_rows).
+    pub rows: Range<usize>,
+    /// The gradient toward these rows, to be *overwritten*.
+    pub grads: &'a mut [F],
+}
+
+impl<'a, F: Float> Gradient<'a, F> {
+    /// The views of a gradient.
+    pub fn new(x: ArrayView2<'a, F>, dy: ArrayView2<'a, F>, rows: Range<usize>, grads: &'a mut [F]) -> Self {
+        Self { x, dy, rows, grads }
     }
 }

@@ -82,6 +82,8 @@ pub struct Plan {
     activity_regularizer: Option<Regularizer>,
     nested: Vec<Nested>,
     indices: Option<usize>,
+    rearranges: bool,
+    gradient_rows: Option<usize>,
     problem: Option<String>,
 }
 
@@ -101,6 +103,8 @@ impl Plan {
             activity_regularizer: None,
             nested: Vec::new(),
             indices: None,
+            rearranges: false,
+            gradient_rows: None,
             problem: None,
         }
     }
@@ -192,10 +196,28 @@ impl Plan {
     }
 
     /// Says that the input is made of indices: whole numbers below `len`. Where such a layer comes first in a network,
-    /// data with any other number are refused before anything is computed.
+    /// or behind layers that [rearrange](Self::rearranges) only, data with any other number are refused before anything
+    /// is computed; elsewhere the pass that met it is.
     #[must_use]
     pub fn indices(mut self, len: usize) -> Self {
         self.indices = Some(len);
+        self
+    }
+
+    /// Says that all numbers of the input come out as they are, in other places or several times, and nothing else but
+    /// zeros does.
+    #[must_use]
+    pub fn rearranges(mut self) -> Self {
+        self.rearranges = true;
+        self
+    }
+
+    /// Says that the parameters are rows of `len` numbers, one after the other, and that the gradient toward any of
+    /// them is to be had by itself, from [`Layer::gradient`](super::Layer::gradient). The container then moves some
+    /// rows while their gradient is still in the cache, and shares them among threads.
+    #[must_use]
+    pub fn gradient_rows(mut self, len: usize) -> Self {
+        self.gradient_rows = Some(len);
         self
     }
 
@@ -304,6 +326,29 @@ impl Plan {
     #[must_use]
     pub fn declared_indices(&self) -> Option<usize> {
         self.indices
+    }
+
+    /// Whether nothing but the input's numbers and zeros come out.
+    #[must_use]
+    pub fn declares_rearranging(&self) -> bool {
+        self.rearranges
+    }
+
+    /// The number that the indices are below that a chain of layers is given, where one looks up indices and those
+    /// before it rearrange only.
+    pub(crate) fn indices_of_chain<'a>(plans: impl IntoIterator<Item = &'a Self>) -> Option<usize> {
+        for plan in plans {
+            if plan.indices.is_some() || !plan.rearranges {
+                return plan.indices;
+            }
+        }
+        None
+    }
+
+    /// The length of the rows of parameters that [`Layer::gradient`](super::Layer::gradient) differentiates apart.
+    #[must_use]
+    pub fn declared_gradient_rows(&self) -> Option<usize> {
+        self.gradient_rows
     }
 
     /// The layers inside of this one, with their places.

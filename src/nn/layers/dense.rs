@@ -7,9 +7,9 @@ use crate::float::Float;
 use crate::initializer::Initializer;
 use crate::linalg::{self, matrix, matrix_mut};
 use crate::nn::constraint::Constraint;
-use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
+use crate::nn::layer::{Backward, Config, Forward, Gradient, Layer, Plan, Shape};
 use crate::nn::regularizer::Regularizer;
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, s};
 use serde::{Deserialize, Serialize};
 
 /// A fully connected layer: `y = activation(x · kernel + bias)`, on the last axis of its input.
@@ -171,6 +171,8 @@ impl<F: Float> Layer<F> for Dense {
         } else {
             plan
         };
+        // The bias is a row of its own below those of the kernel.
+        let plan = plan.gradient_rows(self.units);
         Ok(plan.activation(self.activation).activity_regularizer(self.activity_regularizer))
     }
 
@@ -188,18 +190,33 @@ impl<F: Float> Layer<F> for Dense {
     }
 
     fn backward(&self, pass: Backward<'_, F>) {
-        let Backward { x, dy, mut dx, dx_needed, params, grads, .. } = pass;
+        let Backward { x, dy, mut dx, dx_needed, params, grads_needed, grads, .. } = pass;
         let (kernel, _) = self.parts(params);
         let (Some(x), Some(dy), Some(dx)) = (x.as_slice(), dy.as_slice(), dx.as_slice_mut()) else { return };
         let runs = dy.len() / self.units;
         let (x, dy) = (matrix(x, runs, kernel.nrows()), matrix(dy, runs, self.units));
-        let (dkernel, dbias) = grads.split_at_mut(kernel.len());
         // y = x · kernel + bias  =>  dkernel += xᵀ · dy, dbias += Σ dy over the batch, dx = dy · kernelᵀ
-        linalg::gemm(F::one(), x.t(), dy, F::one(), matrix_mut(dkernel, kernel.nrows(), self.units));
-        linalg::add_rows(dy, dbias);
+        if grads_needed {
+            let (dkernel, dbias) = grads.split_at_mut(kernel.len());
+            linalg::gemm(F::one(), x.t(), dy, F::one(), matrix_mut(dkernel, kernel.nrows(), self.units));
+            linalg::add_rows(dy, dbias);
+        }
         if dx_needed {
             linalg::gemm(F::one(), dy, kernel.t(), F::zero(), matrix_mut(dx, runs, kernel.nrows()));
         }
+    }
+
+    fn gradient(&self, Gradient { x, dy, rows, grads }: Gradient<'_, F>) {
+        let (Some(x), Some(dy)) = (x.as_slice(), dy.as_slice()) else { return };
+        let runs = dy.len() / self.units;
+        let (x, dy) = (matrix(x, runs, x.len() / runs), matrix(dy, runs, self.units));
+        let of_kernel = rows.start.min(x.ncols())..rows.end.min(x.ncols());
+        let (dkernel, dbias) = grads.split_at_mut(of_kernel.len() * self.units);
+        // dkernel = xᵀ · dy, for some columns of x; dbias = Σ dy over the batch
+        let dkernel = matrix_mut(dkernel, of_kernel.len(), self.units);
+        linalg::gemm(F::one(), x.slice(s![.., of_kernel]).t(), dy, F::zero(), dkernel);
+        dbias.fill(F::zero());
+        linalg::add_rows(dy, dbias);
     }
 
     fn config(&self) -> Option<Config> {

@@ -19,9 +19,12 @@ use serde::{Deserialize, Serialize};
 /// | `embeddings` | (input_dim, output_dim) | `embeddings_initializer` | uniform between ±0.05 |
 ///
 /// # Errors
-/// In `compile`: dimensions of 0. Where the layer comes first in a network, a number that is no index of a vector is
-/// [`Error::Index`] in every method that takes samples. Behind other layers its vector is NaN, so that training stops
-/// with [`Error::Diverged`] and no wrong vector is ever looked up.
+/// In `compile`: dimensions of 0. A number that is no index of a vector is [`Error::Index`] in every method that takes
+/// samples. Where the layer comes first in a network, or behind layers that only rearrange (as [`Reshape`] does), it is
+/// found before anything is computed, with its place in the samples; else in the pass that meets it, with its place in
+/// the layer's input. No wrong vector is ever looked up.
+///
+/// [`Reshape`]: crate::nn::Reshape
 ///
 /// # Agreement with Keras
 /// The gradient of a vector is the sum over all occurrences of its index in the batch, and an optimizer's rule works on

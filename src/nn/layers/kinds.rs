@@ -118,7 +118,7 @@ mod contract {
     use crate::nn::layer::Shape;
     use crate::testing::{Check, check_layer_with};
 
-    /// A configuration of each kind, and shapes that it takes.
+    /// Configurations of each kind, and shapes that they take.
     const CASES: &[(&str, &str, &[&[usize]])] = &[
         ("activation", r#"{"activation":"gelu"}"#, &[&[4], &[2, 3]]),
         ("dense", r#"{"units":3}"#, &[&[4], &[2, 3]]),
@@ -135,6 +135,12 @@ mod contract {
         ("rms_normalization", "{}", &[&[4], &[2, 3]]),
         ("group_normalization", r#"{"groups":2}"#, &[&[4], &[3, 2]]),
         ("unit_normalization", "{}", &[&[4], &[2, 3]]),
+        ("unit_normalization", r#"{"axis":[1]}"#, &[&[4], &[2, 3], &[2, 3, 2]]),
+        ("unit_normalization", r#"{"axis":[1,3]}"#, &[&[2, 3, 2]]),
+        ("layer_normalization", r#"{"axis":[3,1]}"#, &[&[2, 3, 2]]),
+        ("rms_normalization", r#"{"axis":[-2]}"#, &[&[2, 3], &[2, 3, 2]]),
+        ("group_normalization", r#"{"groups":2,"axis":1}"#, &[&[4], &[4, 2], &[2, 2, 3]]),
+        ("group_normalization", r#"{"groups":-1,"axis":-2}"#, &[&[4, 3], &[2, 2, 3]]),
         ("normalization", r#"{"mean":[1.0,2.0],"variance":[4.0,9.0]}"#, &[&[2], &[3, 2]]),
         ("rescaling", r#"{"scale":0.5}"#, &[&[4], &[2, 3]]),
         ("activity_regularization", r#"{"l1":0.1}"#, &[&[4], &[2, 3]]),
@@ -149,6 +155,16 @@ mod contract {
             "conv2d_transpose",
             r#"{"filters":2,"kernel_size":[2,1],"padding":"same"}"#,
             &[&[3, 2, 2], &[2, 3, 1]],
+        ),
+        (
+            "conv2d_transpose",
+            r#"{"filters":2,"kernel_size":[3,2],"strides":[2,3],"output_padding":[0,2]}"#,
+            &[&[3, 2, 2]],
+        ),
+        (
+            "conv2d_transpose",
+            r#"{"filters":2,"kernel_size":[3,4],"strides":[2,2],"padding":"same","output_padding":[0,1]}"#,
+            &[&[3, 2, 2], &[1, 2, 1]],
         ),
         ("depthwise_conv2d", r#"{"kernel_size":[2,1],"depth_multiplier":2}"#, &[&[3, 2, 2], &[2, 3, 1]]),
         ("separable_conv2d", r#"{"filters":2,"kernel_size":[2,1]}"#, &[&[3, 2, 2], &[2, 3, 1]]),
@@ -171,7 +187,25 @@ mod contract {
         ("up_sampling2d", r#"{"size":[2,1],"interpolation":"bilinear"}"#, &[&[4, 2, 1], &[2, 3, 2]]),
         ("simple_rnn", r#"{"units":2}"#, &[&[4, 2], &[1, 3]]),
         ("lstm", r#"{"units":2,"weights":{"return_sequences":true}}"#, &[&[4, 2], &[1, 3]]),
+        (
+            "simple_rnn",
+            r#"{"units":3,"weights":{"dropout":0.3,"recurrent_dropout":0.4}}"#,
+            &[&[4, 2], &[1, 3]],
+        ),
+        ("lstm", r#"{"units":3,"weights":{"dropout":0.4}}"#, &[&[3, 2]]),
+        ("lstm", r#"{"units":3,"weights":{"dropout":0.2,"recurrent_dropout":0.4}}"#, &[&[3, 2], &[1, 3]]),
         ("gru", r#"{"units":2,"weights":{"go_backwards":true}}"#, &[&[4, 2], &[1, 3]]),
+        ("gru", r#"{"units":3,"weights":{"dropout":0.3,"recurrent_dropout":0.4}}"#, &[&[3, 2], &[1, 3]]),
+        (
+            "gru",
+            r#"{"units":2,"reset_after":false,"weights":{"return_sequences":true}}"#,
+            &[&[4, 2], &[1, 3]],
+        ),
+        (
+            "gru",
+            r#"{"units":3,"reset_after":false,"weights":{"use_bias":false,"recurrent_dropout":0.4}}"#,
+            &[&[3, 2]],
+        ),
         (
             "bidirectional",
             r#"{"layer":{"kind":"lstm","config":{"units":2,"weights":{"return_sequences":true}}}}"#,
@@ -197,8 +231,9 @@ mod contract {
     #[test]
     fn every_kind_holds_the_contract_and_comes_back_from_its_configuration() {
         for kind in KINDS {
-            let case = CASES.iter().find(|case| case.0 == *kind);
-            let (_, config, shapes) = case.unwrap_or_else(|| panic!("no case for layers of kind {kind}"));
+            assert!(CASES.iter().any(|case| case.0 == *kind), "no case for layers of kind {kind}");
+        }
+        for (kind, config, shapes) in CASES {
             let layer = made(kind, &Config::from_json(*config)).unwrap();
             assert_eq!(layer.kind(), *kind);
             let written = layer.config().unwrap();
@@ -207,7 +242,9 @@ mod contract {
             for shape in *shapes {
                 let integers = (*kind == "embedding").then_some(5);
                 let check = Check { integers, ..Check::default() };
-                check_layer_with(&again, Shape::from(*shape), check).unwrap();
+                if let Err(failure) = check_layer_with(&again, Shape::from(*shape), check) {
+                    panic!("{kind} {config} on {shape:?}: {failure}");
+                }
             }
         }
     }

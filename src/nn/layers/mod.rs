@@ -21,6 +21,7 @@ mod recurrent;
 mod regularization;
 mod reshaping;
 mod rows;
+mod turned;
 mod window;
 mod wrappers;
 

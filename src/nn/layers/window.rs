@@ -122,21 +122,37 @@ impl Sliding {
         Ok(Window { input, output, size, strides, dilation, before })
     }
 
-    /// The window over what a transposed convolution makes of images of this size.
-    pub(crate) fn under(&self, owner: &str, output: [usize; 2]) -> Result<Window> {
+    /// The window over what a transposed convolution makes of images of this size. By default an input's step covers
+    /// `stride` of the output; `output_padding` says how much the last one covers beyond the least that there can be.
+    pub(crate) fn under(
+        &self,
+        owner: &str,
+        output: [usize; 2],
+        output_padding: Option<[usize; 2]>,
+    ) -> Result<Window> {
         self.check(owner)?;
         let (mut input, mut before) = ([1; 2], [0; 2]);
         for axis in 0..2 {
             let (n, stride, span) = (output[axis], self.strides[axis], self.span(axis));
-            let overlap = span.saturating_sub(stride);
-            (input[axis], before[axis]) = match self.padding {
-                Padding::Valid => (n.saturating_mul(stride).saturating_add(overlap), 0),
-                Padding::Same => (n.saturating_mul(stride), overlap / 2),
+            let more = output_padding.map(|padding| padding[axis]);
+            if let Some(more) = more.filter(|&more| more >= stride) {
+                let expected = format!("less than the stride {stride}");
+                return Err(Error::invalid_parameter(owner, "output_padding", more, expected));
+            }
+            // How much of the output the last number of the input covers, and the window's part before the first.
+            let (last, cut) = match self.padding {
+                Padding::Valid => (more.map_or(span.max(stride), |more| span.saturating_add(more)), 0),
+                Padding::Same => {
+                    let last = more.map_or(stride, |more| span % 2 + more);
+                    (last, span.saturating_sub(last) / 2)
+                }
                 Padding::Causal => {
                     let expected = "Padding::Valid or Padding::Same";
                     return Err(Error::invalid_parameter(owner, "padding", "causal", expected));
                 }
             };
+            (input[axis], before[axis]) =
+                (n.saturating_sub(1).saturating_mul(stride).saturating_add(last), cut);
         }
         let Self { size, strides, dilation, .. } = *self;
         Ok(Window { input, output, size, strides, dilation, before })
@@ -251,6 +267,38 @@ mod tests {
                 "{n} {size} {stride} {dilation} {padding:?}"
             );
         }
+    }
+
+    #[test]
+    fn transposed_outputs_and_what_is_cut_off_are_those_of_keras() {
+        // (n, size, stride, dilation, padding, output padding) -> (output, cut off before), from
+        // `compute_conv_transpose_padding_args_for_jax` and `compute_conv_transpose_output_shape` of Keras 3.15.
+        let cases = [
+            ((4, 3, 2, 1, Padding::Valid, None), (9, 0)),
+            ((4, 2, 3, 1, Padding::Valid, None), (12, 0)),
+            ((4, 3, 2, 1, Padding::Valid, Some(0)), (9, 0)),
+            ((4, 3, 2, 1, Padding::Valid, Some(1)), (10, 0)),
+            ((4, 2, 3, 1, Padding::Valid, Some(0)), (11, 0)),
+            ((4, 3, 1, 2, Padding::Valid, Some(0)), (8, 0)),
+            ((4, 3, 2, 1, Padding::Same, None), (8, 0)),
+            ((4, 3, 2, 1, Padding::Same, Some(0)), (7, 1)),
+            ((4, 3, 2, 1, Padding::Same, Some(1)), (8, 0)),
+            ((4, 4, 2, 1, Padding::Same, Some(1)), (7, 1)),
+            ((4, 4, 3, 1, Padding::Same, Some(2)), (11, 1)),
+            ((4, 5, 2, 1, Padding::Same, Some(0)), (7, 2)),
+            ((4, 5, 1, 2, Padding::Same, Some(0)), (4, 4)),
+            ((1, 2, 3, 1, Padding::Same, Some(2)), (2, 0)),
+        ];
+        for ((n, size, stride, dilation, padding, more), want) in cases {
+            let sliding = Sliding { sequence: false, ..sliding(size, stride, dilation, padding) };
+            let sliding =
+                Sliding { size: [size; 2], strides: [stride; 2], dilation: [dilation; 2], ..sliding };
+            let window = sliding.under("test", [n, n], more.map(|more| [more, more])).unwrap();
+            let what = format!("{n} {size} {stride} {dilation} {padding:?} {more:?}");
+            assert_eq!((window.input[1], window.before[1]), want, "{what}");
+        }
+        let error = sliding(3, 2, 1, Padding::Same).under("test", [1, 4], Some([0, 2])).unwrap_err();
+        assert_eq!(error.to_string(), "test: output_padding is 2, expected less than the stride 2");
     }
 
     #[test]

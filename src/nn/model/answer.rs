@@ -29,7 +29,7 @@ impl<F: Float> Model<F> {
             .map_err(|_| Error::shape("predict", "answers as a matrix", "another length"))?;
         if x.nrows() > 0 {
             let mut workspace = Workspace::new(&self.layout, batch_size.min(x.nrows()))?;
-            self.answer(x.view(), &mut workspace, &mut out);
+            self.answer(x.view(), &mut workspace, &mut out)?;
         }
         Ok(out)
     }
@@ -94,14 +94,14 @@ impl<F: Float> Model<F> {
         self.check_indices("x", x)?;
         let x = x.view();
         if x.is_standard_layout() {
-            self.answer(x, workspace, out);
-            return Ok(());
+            return self.answer(x, workspace, out);
         }
         for start in (0..x.nrows()).step_by(workspace.capacity()) {
             let end = (start + workspace.capacity()).min(x.nrows());
             let chunk = rows_of(&x, start, end);
             workspace.input.iter_mut().zip(chunk.iter()).for_each(|(slot, &value)| *slot = value);
             workspace.infer(&self.layout, &self.params, &self.state, None, end - start, false);
+            workspace.check_indices(&self.layout, end - start)?;
             write(workspace.output(end - start), start, out);
         }
         Ok(())
@@ -130,7 +130,7 @@ impl<F: Float> Model<F> {
         x: ArrayView2<'_, F>,
         workspace: &mut Workspace<F>,
         out: &mut ArrayBase<T, Ix2>,
-    ) {
+    ) -> Result<()> {
         let (n, step) = (x.nrows(), workspace.capacity());
         let mut start = 0;
         while start < n {
@@ -147,9 +147,11 @@ impl<F: Float> Model<F> {
                 end - start,
                 false,
             );
+            workspace.check_indices(&self.layout, end - start)?;
             write(workspace.output(end - start), start, out);
             start = end;
         }
+        Ok(())
     }
 }
 

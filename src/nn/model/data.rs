@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::nn::layer::Shape;
+use crate::nn::layer::{Plan, Shape};
 use crate::nn::model::Model;
 use crate::nn::targets::{Prepared, TargetView, Targets};
 use crate::validate::{self, shape_text};
@@ -53,13 +53,13 @@ pub(crate) fn rows<'a, F: Float>(
 }
 
 impl<F: Float> Model<F> {
-    /// Refuses numbers that the first layer, where it looks up indices, has nothing for.
+    /// Refuses numbers that a layer which looks up indices has nothing for, where they reach it as they are.
     pub(crate) fn check_indices<S: Data<Elem = F>, D: Dimension>(
         &self,
         what: &str,
         x: &ArrayBase<S, D>,
     ) -> Result<()> {
-        match self.layout.nodes.first().and_then(|node| node.plan.declared_indices()) {
+        match Plan::indices_of_chain(self.layout.nodes.iter().map(|node| &node.plan)) {
             Some(len) => validate::indices(what, x, len),
             None => Ok(()),
         }

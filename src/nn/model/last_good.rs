@@ -20,7 +20,7 @@ impl<F: Float> LastGood<F> {
         let Numbers { params, state, moments, .. } = &mut self.numbers;
         params.copy_from_slice(&model.params);
         state.copy_from_slice(&model.state);
-        moments.copy_from_slice(&model.updater.moments);
+        model.updater.copy_moments_to(moments);
         self.numbers.iterations = model.updater.iterations;
         self.numbers.epochs_trained = model.epochs_trained;
         self.numbers.steps_trained = model.steps_trained;
@@ -34,10 +34,12 @@ impl<F: Float> LastGood<F> {
 
 impl<F: Float> Numbers<F> {
     pub(crate) fn of(model: &Model<F>) -> Self {
+        let mut moments = vec![F::zero(); model.updater.moments_len()];
+        model.updater.copy_moments_to(&mut moments);
         Self {
-            params: model.params.clone(),
-            state: model.state.clone(),
-            moments: model.updater.moments.clone(),
+            params: model.params.to_vec(),
+            state: model.state.to_vec(),
+            moments,
             iterations: model.updater.iterations,
             epochs_trained: model.epochs_trained,
             steps_trained: model.steps_trained,
@@ -48,14 +50,14 @@ impl<F: Float> Numbers<F> {
     pub(crate) fn fit(&self, model: &Model<F>) -> bool {
         self.params.len() == model.params.len()
             && self.state.len() == model.state.len()
-            && self.moments.len() == model.updater.moments.len()
+            && self.moments.len() == model.updater.moments_len()
     }
 
     /// Gives them to a model that they [`fit`](Self::fit).
     pub(crate) fn restore(&self, model: &mut Model<F>) {
         model.params.copy_from_slice(&self.params);
         model.state.copy_from_slice(&self.state);
-        model.updater.moments.copy_from_slice(&self.moments);
+        model.updater.copy_moments_from(&self.moments);
         model.updater.iterations = self.iterations;
         model.epochs_trained = self.epochs_trained;
         model.steps_trained = self.steps_trained;

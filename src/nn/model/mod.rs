@@ -17,6 +17,7 @@ pub use feed::Batch;
 pub use summary::Summary;
 pub use weights::Weight;
 
+use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::fit_options::{FitOptions, PlainOptions};
@@ -57,8 +58,8 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct Model<F> {
     pub(crate) layout: Arc<Layout<F>>,
-    pub(crate) params: Vec<F>,
-    pub(crate) state: Vec<F>,
+    pub(crate) params: Buffer<F>,
+    pub(crate) state: Buffer<F>,
     pub(crate) updater: Updater<F>,
     pub(crate) loss: Arc<dyn Loss<F>>,
     pub(crate) metrics: Vec<Arc<dyn Metric<F>>>,
@@ -77,8 +78,8 @@ pub struct Model<F> {
 impl<F: Float> Model<F> {
     pub(crate) fn new(
         layout: Layout<F>,
-        params: Vec<F>,
-        state: Vec<F>,
+        params: Buffer<F>,
+        state: Buffer<F>,
         updater: Updater<F>,
         loss: Arc<dyn Loss<F>>,
         seed: u64,
@@ -101,7 +102,7 @@ impl<F: Float> Model<F> {
 
     /// Says that the weights did not all come from the seed, so that they are what to start over from.
     pub(crate) fn keep_origin(&mut self) {
-        self.origin = Some(Arc::new((self.params.clone(), self.state.clone())));
+        self.origin = Some(Arc::new((self.params.to_vec(), self.state.to_vec())));
     }
 
     /// The weights to start over from, where they did not all come from the seed: parameters and state.
@@ -176,8 +177,8 @@ impl<F: Float> Model<F> {
     fn start_over(&mut self) {
         match &self.origin {
             Some(origin) => {
-                self.params.clone_from(&origin.0);
-                self.state.clone_from(&origin.1);
+                self.params.copy_from_slice(&origin.0);
+                self.state.copy_from_slice(&origin.1);
             }
             None => self.layout.initialize_into(self.seed, &mut self.params, &mut self.state),
         }

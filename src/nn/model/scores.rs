@@ -121,7 +121,7 @@ impl<F: Float> Model<F> {
         let samples = self.samples(x, y.into(), sample_weight, None, ["x", "y", "sample_weight"])?;
         let mut workspace = Workspace::new(&self.layout, batch_size.min(samples.len()))?;
         let mut scores = Scores::new(self);
-        self.score_samples(&samples, &mut workspace, &mut scores);
+        self.score_samples(&samples, &mut workspace, &mut scores)?;
         let mut logs = Logs::with_keys(self.score_names());
         scores.write(&mut logs, 0);
         Ok(Evaluation(logs))
@@ -133,7 +133,7 @@ impl<F: Float> Model<F> {
         samples: &Samples<'_, F>,
         workspace: &mut Workspace<F>,
         scores: &mut Scores<F>,
-    ) {
+    ) -> Result<()> {
         let (n, step) = (samples.len(), workspace.capacity());
         let x = samples.x.view();
         let penalty = self.weight_penalty();
@@ -149,6 +149,7 @@ impl<F: Float> Model<F> {
                 end - start,
                 self.fused(),
             );
+            workspace.check_indices(&self.layout, end - start)?;
             let loss = self.batch_loss(workspace, end - start, targets, weights, None);
             scores.add_loss(
                 loss + penalty + workspace.activity_penalty(&self.layout, end - start),
@@ -164,6 +165,7 @@ impl<F: Float> Model<F> {
                 );
             }
         }
+        Ok(())
     }
 
     /// The loss of the batch in the workspace, and its gradient where asked for.

@@ -214,7 +214,11 @@ impl<'a, F: Float, S: Feed<F>> Session<'a, F, S> {
         }
         // A gradient too large for its type shows in the weights at the latest.
         let finite = model.params.iter().chain(&model.state).fold(true, |finite, w| finite & w.is_finite());
-        Ok(if finite { Ok(done) } else { Err(Divergence { quantity: "weights", loss: f64::NAN }) })
+        Ok(if finite {
+            Ok(done)
+        } else {
+            Err(Divergence { quantity: "weights", loss: f64::NAN, stray: None })
+        })
     }
 
     /// Back to the last good epoch: with a smaller learning rate and on, or with an error.
@@ -222,7 +226,10 @@ impl<'a, F: Float, S: Feed<F>> Session<'a, F, S> {
         let (epoch, batch, rate) = (self.progress.epoch, self.progress.batch, model.learning_rate());
         self.last_good.restore(model);
         match self.options.on_divergence {
-            OnDivergence::RestoreAndReduce { factor, times } if self.history.recoveries().len() < times => {
+            // Smaller steps make no index of a number that is none.
+            OnDivergence::RestoreAndReduce { factor, times }
+                if self.history.recoveries().len() < times && divergence.stray.is_none() =>
+            {
                 let smaller = model.updater.learning_rate.clone().scaled(factor);
                 model.updater.learning_rate = smaller;
                 self.history.recover(epoch, rate, model.learning_rate());
@@ -245,7 +252,7 @@ impl<'a, F: Float, S: Feed<F>> Session<'a, F, S> {
         let epoch = self.progress.epoch;
         model.epochs_trained += 1;
         self.last_good.update(model, epoch + 1);
-        self.judge(model, epoch);
+        self.judge(model, epoch)?;
         self.progress.logs.assign(&self.epoch_logs);
         (self.position.epoch, self.position.batch) = (epoch + 1, 0);
         if self.feed.exhausted() && epoch + 1 < self.options.epochs {
@@ -267,7 +274,7 @@ impl<'a, F: Float, S: Feed<F>> Session<'a, F, S> {
     }
 
     /// The numbers of the epoch: training, validation, learning rate.
-    fn judge(&mut self, model: &Model<F>, epoch: usize) {
+    fn judge(&mut self, model: &Model<F>, epoch: usize) -> Result<()> {
         let validated = (epoch + 1).is_multiple_of(self.options.validation_freq)
             && self.progress.ending != Ending::Interrupted;
         self.epoch_logs.clear();
@@ -277,10 +284,11 @@ impl<'a, F: Float, S: Feed<F>> Session<'a, F, S> {
         self.feed.scores().write(&mut self.epoch_logs, 0);
         if let (true, Some((samples, workspace, scores))) = (validated, &mut self.held_out) {
             scores.reset();
-            model.score_samples(samples, workspace, scores);
+            model.score_samples(samples, workspace, scores)?;
             scores.write(&mut self.epoch_logs, 1 + model.metrics.len());
         }
         self.epoch_logs.insert("learning_rate", model.learning_rate());
+        Ok(())
     }
 
     fn look_at_token(&mut self) {

@@ -1,20 +1,26 @@
 //! One training step: gather, forward, loss, backward, update.
 
+use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::nn::layer::Gradient;
 use crate::nn::layout::zeros;
 use crate::nn::model::Model;
 use crate::nn::model::data::Samples;
 use crate::nn::model::scores::Scores;
 use crate::nn::targets::Prepared;
 use crate::nn::workspace::{Deltas, StepNoise, Workspace};
+use crate::parallel;
 use ndarray::ArrayView2;
+use std::ops::Range;
 
 /// The buffers of the training steps of one run; nothing is allocated after they are made.
 pub(super) struct Trainer<F> {
     pub(super) workspace: Workspace<F>,
     deltas: Deltas<F>,
-    grads: Vec<F>,
+    grads: Buffer<F>,
+    /// Where gradients of parameters that move in parts are computed, for each thread.
+    room: Buffer<F>,
     targets: Prepared<F>,
     weights: Vec<F>,
     pub(super) scores: Scores<F>,
@@ -24,7 +30,12 @@ pub(super) struct Trainer<F> {
 pub(super) struct Divergence {
     pub(super) quantity: &'static str,
     pub(super) loss: f64,
+    /// The number that was no index, where that is why.
+    pub(super) stray: Option<Error>,
 }
+
+/// The most threads that share the parameters of a layer: what is left for each must be worth it.
+const THREADS: usize = 8;
 
 impl<F: Float> Trainer<F> {
     pub(super) fn new(model: &Model<F>, batch: usize, samples: &Samples<'_, F>) -> Result<Self> {
@@ -39,7 +50,11 @@ impl<F: Float> Trainer<F> {
         Ok(Self {
             workspace: Workspace::new(&model.layout, batch)?,
             deltas: Deltas::new(&model.layout, batch)?,
-            grads: zeros("gradients", model.params.len())?,
+            grads: Buffer::zeros("gradients", model.params.len())?,
+            room: Buffer::zeros(
+                "gradients",
+                model.updater.room_for_parts() * parallel::threads().min(THREADS),
+            )?,
             targets,
             weights: vec![F::zero(); if samples.weights.is_some() { batch } else { 0 }],
             scores: Scores::new(model),
@@ -95,26 +110,42 @@ impl<F: Float> Trainer<F> {
         let logits = model.fused();
         let noise = StepNoise { seed: model.seed, step: model.steps_trained };
         self.workspace.train(&layout, &model.params, &mut model.state, noise, x, batch, logits);
+        if let Err(stray) = self.workspace.check_indices(&layout, batch) {
+            return Err(Divergence { quantity: "loss", loss: f64::NAN, stray: Some(stray) });
+        }
         let targets = self.targets.rows(0, batch);
         let weights = (!self.weights.is_empty()).then(|| &self.weights[..batch]);
         let gradient = self.deltas.output_mut(batch * layout.output().size());
         let loss = model.batch_loss(&self.workspace, batch, targets, weights, Some(gradient));
         let loss = loss + model.weight_penalty() + self.workspace.activity_penalty(&layout, batch);
         if !loss.is_finite() {
-            return Err(Divergence { quantity: "loss", loss });
+            return Err(Divergence { quantity: "loss", loss, stray: None });
         }
-        self.grads.fill(F::zero());
+        let (updater, room) = (&mut model.updater, &mut self.room);
         let finite = self.workspace.backward(
             &layout,
-            &model.params,
+            &mut model.params,
             &mut self.grads,
             &mut self.deltas,
             x,
             batch,
             logits,
+            |index, params, grads, x, dy| {
+                let node = &layout.nodes[index];
+                let row = node.plan.declared_gradient_rows().unwrap_or(1);
+                let gradient = |part: Range<usize>, grads: &mut [F]| {
+                    let rows = part.start / row..part.end / row;
+                    node.layer.gradient(Gradient::new(x, dy, rows, grads));
+                };
+                if updater.moves_parts(index) {
+                    updater.move_parts(index, batch, params, room, &gradient);
+                } else {
+                    gradient(0..node.params.len(), &mut grads[node.params.clone()]);
+                }
+            },
         );
         if !finite {
-            return Err(Divergence { quantity: "gradient of the loss", loss: f64::NAN });
+            return Err(Divergence { quantity: "gradient of the loss", loss: f64::NAN, stray: None });
         }
         for variable in layout.variables.iter().filter(|variable| variable.trainable) {
             if let Some(regularizer) = variable.regularizer {
@@ -147,7 +178,10 @@ impl Divergence {
         learning_rate: f64,
         last_good_epoch: Option<usize>,
     ) -> Error {
-        let Self { quantity, loss } = self;
+        let Self { quantity, loss, stray } = self;
+        if let Some(stray) = stray {
+            return stray;
+        }
         Error::Diverged { quantity, epoch: epoch + 1, batch: batch + 1, loss, learning_rate, last_good_epoch }
     }
 }

@@ -69,6 +69,10 @@ impl<F: Float> Optimizer<F> for AdadeltaRule {
         vec![0.0, 0.0]
     }
 
+    fn elementwise(&self) -> bool {
+        true
+    }
+
     fn validate(&self) -> Result<()> {
         below_one("adadelta", "rho", self.rho)?;
         at_least_zero("adadelta", "epsilon", self.epsilon)

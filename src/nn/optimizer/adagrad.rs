@@ -69,6 +69,10 @@ impl<F: Float> Optimizer<F> for AdagradRule {
         vec![self.initial_accumulator_value]
     }
 
+    fn elementwise(&self) -> bool {
+        true
+    }
+
     fn validate(&self) -> Result<()> {
         at_least_zero("adagrad", "initial_accumulator_value", self.initial_accumulator_value)?;
         at_least_zero("adagrad", "epsilon", self.epsilon)

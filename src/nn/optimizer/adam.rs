@@ -128,6 +128,10 @@ impl<F: Float, const DECOUPLED: bool> Optimizer<F> for AdamRule<DECOUPLED> {
         vec![0.0; if self.amsgrad { 3 } else { 2 }]
     }
 
+    fn elementwise(&self) -> bool {
+        true
+    }
+
     fn validate(&self) -> Result<()> {
         let owner = Optimizer::<F>::kind(self);
         below_one(owner, "beta_1", self.beta_1)?;

@@ -77,6 +77,10 @@ impl<F: Float> Optimizer<F> for AdamaxRule {
         vec![0.0, 0.0]
     }
 
+    fn elementwise(&self) -> bool {
+        true
+    }
+
     fn validate(&self) -> Result<()> {
         below_one("adamax", "beta_1", self.beta_1)?;
         below_one("adamax", "beta_2", self.beta_2)?;

@@ -43,6 +43,10 @@ impl<F: Float> Optimizer<F> for AnyRule<F> {
         self.0.moments()
     }
 
+    fn elementwise(&self) -> bool {
+        self.0.elementwise()
+    }
+
     fn validate(&self) -> Result<()> {
         self.0.validate()
     }

@@ -112,6 +112,10 @@ impl<F: Float> Optimizer<F> for FtrlRule {
         vec![self.initial_accumulator_value, 0.0]
     }
 
+    fn elementwise(&self) -> bool {
+        true
+    }
+
     fn validate(&self) -> Result<()> {
         let power = self.learning_rate_power;
         if !(power <= 0.0 && power.is_finite()) {

@@ -70,6 +70,10 @@ impl<F: Float> Optimizer<F> for LionRule {
         vec![0.0]
     }
 
+    fn elementwise(&self) -> bool {
+        true
+    }
+
     fn validate(&self) -> Result<()> {
         below_one("lion", "beta_1", self.beta_1)?;
         below_one("lion", "beta_2", self.beta_2)

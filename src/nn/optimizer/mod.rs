@@ -178,6 +178,12 @@ pub trait Optimizer<F: Float>: Debug + Send + Sync {
         Vec::new()
     }
 
+    /// Whether each number moves by its own gradient and moments alone, so that the parameters may be handed over in
+    /// parts, in any order: that spares most of the memory's time. By default false, and every run is whole.
+    fn elementwise(&self) -> bool {
+        false
+    }
+
     /// Refuses hyperparameters outside of their ranges.
     ///
     /// # Errors
@@ -202,6 +208,10 @@ impl<F: Float, R: Optimizer<F> + ?Sized> Optimizer<F> for Arc<R> {
 
     fn moments(&self) -> Vec<f64> {
         (**self).moments()
+    }
+
+    fn elementwise(&self) -> bool {
+        (**self).elementwise()
     }
 
     fn validate(&self) -> Result<()> {

@@ -78,6 +78,10 @@ impl<F: Float> Optimizer<F> for NadamRule {
         vec![0.0, 0.0]
     }
 
+    fn elementwise(&self) -> bool {
+        true
+    }
+
     fn validate(&self) -> Result<()> {
         below_one("nadam", "beta_1", self.beta_1)?;
         below_one("nadam", "beta_2", self.beta_2)?;

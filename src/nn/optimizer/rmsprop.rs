@@ -90,6 +90,10 @@ impl<F: Float> Optimizer<F> for RmsPropRule {
         vec![0.0; 1 + usize::from(self.centered) + usize::from(self.momentum > 0.0)]
     }
 
+    fn elementwise(&self) -> bool {
+        true
+    }
+
     fn validate(&self) -> Result<()> {
         below_one("rmsprop", "rho", self.rho)?;
         below_one("rmsprop", "momentum", self.momentum)?;

@@ -69,6 +69,10 @@ impl<F: Float> Optimizer<F> for SgdRule {
         if self.momentum == 0.0 { Vec::new() } else { vec![0.0] }
     }
 
+    fn elementwise(&self) -> bool {
+        true
+    }
+
     fn validate(&self) -> Result<()> {
         if (0.0..=1.0).contains(&self.momentum) {
             return Ok(());

@@ -19,7 +19,9 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Shapes
 /// (rows, columns, channels) comes out as (rows, columns, filters), with `n` along an axis becoming
-/// `n · stride + max(size - stride, 0)`, or `n · stride` with `Padding::Same`.
+/// `n · stride + max(size - stride, 0)`, or `n · stride` with `Padding::Same`. With an `output_padding` `p` it becomes
+/// `(n - 1) · stride + size + p`, or `(n - 1) · stride + size mod 2 + p` with `Padding::Same`. The size is that of the
+/// dilated window, `(size - 1) · dilation + 1`.
 ///
 /// # Parameters
 /// | name | shape | initializer | default |
@@ -28,7 +30,8 @@ use serde::{Deserialize, Serialize};
 /// | `bias` | (filters) | `bias_initializer` | zeros; absent with `use_bias(false)` |
 ///
 /// # Errors
-/// In `compile`: samples of another rank; no filters; sizes, strides or dilations of 0; causal padding.
+/// In `compile`: samples of another rank; no filters; sizes, strides or dilations of 0; causal padding; an
+/// `output_padding` that is not below the stride.
 ///
 /// # Examples
 /// ```
@@ -53,6 +56,8 @@ pub struct Conv2DTranspose {
     strides: Size2D,
     #[serde(default)]
     padding: Padding,
+    #[serde(default)]
+    output_padding: Option<Size2D>,
     #[serde(default = "one")]
     dilation_rate: Size2D,
     #[serde(default)]
@@ -71,6 +76,7 @@ impl Conv2DTranspose {
             kernel_size: kernel_size.into(),
             strides: one(),
             padding: Padding::Valid,
+            output_padding: None,
             dilation_rate: one(),
             weights: KernelAndBias::default(),
         }
@@ -87,6 +93,15 @@ impl Conv2DTranspose {
     #[must_use]
     pub fn padding(mut self, padding: Padding) -> Self {
         self.padding = padding;
+        self
+    }
+
+    /// How many rows and columns the output has at its end beyond the fewest that make an input of this size, so that
+    /// one of the sizes that a strided convolution makes equal can be chosen. By default it is as much as makes the
+    /// output a multiple of the input.
+    #[must_use]
+    pub fn output_padding(mut self, output_padding: impl Into<Size2D>) -> Self {
+        self.output_padding = Some(output_padding.into());
         self
     }
 
@@ -112,7 +127,7 @@ impl Conv2DTranspose {
             padding: self.padding,
             sequence: false,
         };
-        let window = sliding.under("conv2d_transpose", dims)?;
+        let window = sliding.under("conv2d_transpose", dims, self.output_padding.map(Size2D::dims))?;
         Ok((Patches { window, channels: self.filters, seen: 0..self.filters }, channels))
     }
 

@@ -1,8 +1,8 @@
 //! Layer normalization.
 
-use super::super::whole_rows;
+use super::super::{turned, whole_rows};
 use super::scale_and_center::{ScaleAndCenter, scale_and_center_setters};
-use super::{check_epsilon, last_axes, sum_of};
+use super::{check_epsilon, sum_of};
 use crate::error::Result;
 use crate::float::Float;
 use crate::initializer::Initializer;
@@ -12,8 +12,8 @@ use crate::nn::regularizer::Regularizer;
 use crate::simd::vectorize;
 use serde::{Deserialize, Serialize};
 
-/// Normalizes each sample over its last axes: `y = γ (x - μ) / √(σ² + ε) + β`, with mean and (biased) variance
-/// of the sample's own numbers.
+/// Normalizes each sample over some of its axes, the last by default: `y = γ (x - μ) / √(σ² + ε) + β`, with mean and (biased)
+/// variance of the sample's own numbers along these axes.
 ///
 /// # Shapes
 /// Any; it comes out as it went in.
@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 /// `axis` [-1] and `epsilon` 0.001 by default, as in Keras.
 ///
 /// # Errors
-/// In `compile`: axes that are not the last ones of the sample, an epsilon not above 0.
+/// In `compile`: axes that the sample does not have, an epsilon not above 0.
 ///
 /// # Examples
 /// ```
@@ -53,7 +53,7 @@ impl Default for LayerNormalization {
 }
 
 impl LayerNormalization {
-    /// The axes that are normalized together; they must be the last ones, as in `[-2, -1]`.
+    /// The axes that are normalized together, as in `[-2, -1]`; those that stand last are the fastest.
     #[must_use]
     pub fn axis(mut self, axis: impl Into<Vec<isize>>) -> Self {
         self.axis = axis.into();
@@ -69,32 +69,13 @@ impl LayerNormalization {
 
     scale_and_center_setters!();
 
-    /// The lengths of the normalized axes.
-    fn normalized<'s>(&self, input: &'s Shape) -> Result<&'s [usize]> {
-        last_axes("layer_normalization", &self.axis, input)
-    }
-
     /// How many numbers are normalized together; without a plan, the sample.
     fn width(&self, plan: Option<&Plan>, columns: usize) -> usize {
-        let dims = plan.and_then(|plan| self.normalized(plan.input_shape()).ok());
-        dims.map_or(columns, |dims| dims.iter().product())
-    }
-}
-
-impl<F: Float> Layer<F> for LayerNormalization {
-    fn kind(&self) -> &'static str {
-        "layer_normalization"
+        plan.map_or(columns, |plan| turned::lengths(&self.axis, plan.input_shape()).size())
     }
 
-    fn plan(&self, input: &Shape) -> Result<Plan> {
-        check_epsilon("layer_normalization", self.epsilon)?;
-        let dims = Shape::from(self.normalized(input)?);
-        let plan = self.affine.declare(Plan::output(input.clone()).input(input), &dims);
-        // Mean and 1/√(σ² + ε) of each run.
-        Ok(plan.cache(2 * input.size() / dims.size().max(1)))
-    }
-
-    fn forward(&self, Forward { x, mut y, params, cache, plan, .. }: Forward<'_, F>) {
+    /// Normalizes the last axes.
+    fn forward_last<F: Float>(&self, Forward { x, mut y, params, cache, plan, .. }: Forward<'_, F>) {
         let width = self.width(plan, x.ncols());
         let (gamma, beta) = self.affine.parts(params);
         let (count, epsilon) = (F::of(width as f64), F::of(self.epsilon));
@@ -115,7 +96,7 @@ impl<F: Float> Layer<F> for LayerNormalization {
         );
     }
 
-    fn backward(&self, pass: Backward<'_, F>) {
+    fn backward_last<F: Float>(&self, pass: Backward<'_, F>) {
         let Backward { x, mut dy, mut dx, params, grads, cache, plan, .. } = pass;
         let width = self.width(plan, x.ncols());
         let (gamma, _) = self.affine.parts(params);
@@ -144,6 +125,31 @@ impl<F: Float> Layer<F> for LayerNormalization {
                 }
             },
         );
+    }
+}
+
+impl<F: Float> Layer<F> for LayerNormalization {
+    fn kind(&self) -> &'static str {
+        "layer_normalization"
+    }
+
+    fn plan(&self, input: &Shape) -> Result<Plan> {
+        check_epsilon("layer_normalization", self.epsilon)?;
+        turned::axes_of("layer_normalization", &self.axis, input)?;
+        let dims = turned::lengths(&self.axis, input);
+        let plan = self.affine.declare(Plan::output(input.clone()).input(input), &dims);
+        // Mean and 1/√(σ² + ε) of each run.
+        Ok(plan
+            .cache(turned::cache_per_sample(&self.axis, input))
+            .cache(2 * input.size() / dims.size().max(1)))
+    }
+
+    fn forward(&self, pass: Forward<'_, F>) {
+        turned::forward(&self.axis, pass, |pass| self.forward_last(pass));
+    }
+
+    fn backward(&self, pass: Backward<'_, F>) {
+        turned::backward(&self.axis, pass, |pass| self.backward_last(pass));
     }
 
     fn config(&self) -> Option<Config> {

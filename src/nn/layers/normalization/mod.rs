@@ -17,10 +17,8 @@ pub use rescaling::Rescaling;
 pub use rms_normalization::RmsNormalization;
 pub use unit_normalization::UnitNormalization;
 
-use super::axis_of;
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::nn::layer::Shape;
 
 /// Refuses an epsilon that does not keep divisors from 0.
 fn check_epsilon(owner: &'static str, epsilon: f64) -> Result<()> {
@@ -28,19 +26,6 @@ fn check_epsilon(owner: &'static str, epsilon: f64) -> Result<()> {
         return Ok(());
     }
     Err(Error::invalid_parameter(owner, "epsilon", epsilon, "a finite number above 0"))
-}
-
-/// The lengths of axes that are to be the last ones of a sample.
-fn last_axes<'s>(owner: &'static str, axis: &[isize], input: &'s Shape) -> Result<&'s [usize]> {
-    let mut axes = axis.iter().map(|&axis| axis_of(owner, axis, input)).collect::<Result<Vec<_>>>()?;
-    axes.sort_unstable();
-    axes.dedup();
-    let first = input.rank() - axes.len();
-    if axes.is_empty() || axes != (first..input.rank()).collect::<Vec<_>>() {
-        let expected = format!("the last axes of the sample {input}, as in [-1] or [-2, -1]");
-        return Err(Error::invalid_parameter(owner, "axis", format!("{axis:?}"), expected));
-    }
-    Ok(&input.dims()[first..])
 }
 
 /// `Σ term(a, b)`, in 16 chains, which vector registers take side by side and which keep the rounding small.

@@ -1,7 +1,7 @@
 //! Normalization by the root of the mean square.
 
-use super::super::{ones, whole_rows};
-use super::{check_epsilon, last_axes, sum_of};
+use super::super::{ones, turned, whole_rows};
+use super::{check_epsilon, sum_of};
 use crate::error::Result;
 use crate::float::Float;
 use crate::initializer::Initializer;
@@ -9,7 +9,7 @@ use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
 use crate::simd::vectorize;
 use serde::{Deserialize, Serialize};
 
-/// Divides by the root of the mean square over the last axes: `y = scale ⊙ x / √(mean(x²) + ε)`.
+/// Divides by the root of the mean square over some axes, the last by default: `y = scale ⊙ x / √(mean(x²) + ε)`.
 ///
 /// # Shapes
 /// Any; it comes out as it went in.
@@ -22,7 +22,11 @@ use serde::{Deserialize, Serialize};
 /// `axis` [-1] and `epsilon` 1e-6 by default.
 ///
 /// # Errors
-/// In `compile`: axes that are not the last ones of the sample, an epsilon not above 0.
+/// In `compile`: axes that the sample does not have, an epsilon not above 0.
+///
+/// # Agreement with Keras
+/// The scale belongs to the normalized axes. Keras multiplies along the last axes whatever `axis` says, so that the
+/// answers are the same where the normalized axes stand last.
 ///
 /// # Examples
 /// ```
@@ -48,7 +52,7 @@ impl Default for RmsNormalization {
 }
 
 impl RmsNormalization {
-    /// The axes whose mean square is taken together; they must be the last ones, as in `[-2, -1]`.
+    /// The axes whose mean square is taken together, as in `[-2, -1]`; those that stand last are the fastest.
     #[must_use]
     pub fn axis(mut self, axis: impl Into<Vec<isize>>) -> Self {
         self.axis = axis.into();
@@ -68,22 +72,9 @@ impl RmsNormalization {
         self.scale_initializer = initializer;
         self
     }
-}
 
-impl<F: Float> Layer<F> for RmsNormalization {
-    fn kind(&self) -> &'static str {
-        "rms_normalization"
-    }
-
-    fn plan(&self, input: &Shape) -> Result<Plan> {
-        check_epsilon("rms_normalization", self.epsilon)?;
-        let dims = Shape::from(last_axes("rms_normalization", &self.axis, input)?);
-        let runs = input.size() / dims.size().max(1);
-        // 1/√(mean(x²) + ε) of each run.
-        Ok(Plan::output(input.clone()).param("scale", dims, self.scale_initializer.clone()).cache(runs))
-    }
-
-    fn forward(&self, Forward { x, mut y, params: scale, cache, .. }: Forward<'_, F>) {
+    /// Normalizes the last axes.
+    fn forward_last<F: Float>(&self, Forward { x, mut y, params: scale, cache, .. }: Forward<'_, F>) {
         let rows = whole_rows(x.as_slice(), y.as_slice_mut(), scale.len());
         let (count, epsilon) = (F::of(scale.len() as f64), F::of(self.epsilon));
         vectorize(
@@ -99,7 +90,7 @@ impl<F: Float> Layer<F> for RmsNormalization {
         );
     }
 
-    fn backward(&self, pass: Backward<'_, F>) {
+    fn backward_last<F: Float>(&self, pass: Backward<'_, F>) {
         let Backward { x, mut dy, mut dx, params: scale, grads: dscale, cache, .. } = pass;
         let Some(dy) = dy.as_slice_mut() else { return };
         let rows = whole_rows(x.as_slice(), dx.as_slice_mut(), scale.len());
@@ -123,6 +114,33 @@ impl<F: Float> Layer<F> for RmsNormalization {
                 }
             },
         );
+    }
+}
+
+impl<F: Float> Layer<F> for RmsNormalization {
+    fn kind(&self) -> &'static str {
+        "rms_normalization"
+    }
+
+    fn plan(&self, input: &Shape) -> Result<Plan> {
+        check_epsilon("rms_normalization", self.epsilon)?;
+        turned::axes_of("rms_normalization", &self.axis, input)?;
+        let dims = turned::lengths(&self.axis, input);
+        let runs = input.size() / dims.size().max(1);
+        // 1/√(mean(x²) + ε) of each run.
+        Ok(Plan::output(input.clone())
+            .input(input)
+            .param("scale", dims, self.scale_initializer.clone())
+            .cache(turned::cache_per_sample(&self.axis, input))
+            .cache(runs))
+    }
+
+    fn forward(&self, pass: Forward<'_, F>) {
+        turned::forward(&self.axis, pass, |pass| self.forward_last(pass));
+    }
+
+    fn backward(&self, pass: Backward<'_, F>) {
+        turned::backward(&self.axis, pass, |pass| self.backward_last(pass));
     }
 
     fn config(&self) -> Option<Config> {

@@ -1,6 +1,6 @@
 //! Vectors of length 1.
 
-use super::super::whole_rows;
+use super::super::{turned, whole_rows};
 use super::sum_of;
 use crate::error::Result;
 use crate::float::Float;
@@ -8,13 +8,16 @@ use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
 use crate::simd::vectorize;
 use serde::{Deserialize, Serialize};
 
-/// Divides by the Euclidean norm over the last axis: `y = x / max(‖x‖, 1e-12)`.
+/// Divides by the Euclidean norm over some axes, the last by default: `y = x / max(‖x‖, 1e-12)`.
 ///
 /// # Shapes
 /// Any; it comes out as it went in.
 ///
 /// # Parameters
-/// None.
+/// None to be trained. `axis` [-1] by default.
+///
+/// # Errors
+/// In `compile`: axes that the sample does not have.
 ///
 /// # Examples
 /// ```
@@ -27,25 +30,37 @@ use serde::{Deserialize, Serialize};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct UnitNormalization {}
+pub struct UnitNormalization {
+    axis: Vec<isize>,
+}
+
+impl Default for UnitNormalization {
+    fn default() -> Self {
+        Self { axis: vec![-1] }
+    }
+}
 
 /// The least squared norm that is divided by: that of Keras.
 const LEAST: f64 = 1e-24;
 
-impl<F: Float> Layer<F> for UnitNormalization {
-    fn kind(&self) -> &'static str {
-        "unit_normalization"
+impl UnitNormalization {
+    /// The axes whose norm is taken together, as in `[-2, -1]`; those that stand last are the fastest.
+    #[must_use]
+    pub fn axis(mut self, axis: impl Into<Vec<isize>>) -> Self {
+        self.axis = axis.into();
+        self
     }
 
-    fn plan(&self, input: &Shape) -> Result<Plan> {
-        // Recorded, because the length of the last axis is needed; 1/‖x‖ of each run.
-        Ok(Plan::output(input.clone()).input(input).cache(input.size() / input.last().max(1)))
+    /// How many numbers have a norm together; without a plan, the sample.
+    fn width(&self, plan: Option<&Plan>, columns: usize) -> usize {
+        plan.map_or(columns, |plan| turned::lengths(&self.axis, plan.input_shape()).size())
     }
 
-    fn forward(&self, Forward { x, mut y, cache, plan, .. }: Forward<'_, F>) {
-        let width = plan.map_or(x.ncols(), |plan| plan.input_shape().last());
+    /// Normalizes the last axes.
+    fn forward_last<F: Float>(&self, Forward { x, mut y, cache, plan, .. }: Forward<'_, F>) {
+        let width = self.width(plan, x.ncols());
         let rows = whole_rows(x.as_slice(), y.as_slice_mut(), width);
         vectorize(
             #[inline(always)]
@@ -58,8 +73,8 @@ impl<F: Float> Layer<F> for UnitNormalization {
         );
     }
 
-    fn backward(&self, Backward { x, dy, mut dx, cache, plan, .. }: Backward<'_, F>) {
-        let width = plan.map_or(x.ncols(), |plan| plan.input_shape().last());
+    fn backward_last<F: Float>(&self, Backward { x, dy, mut dx, cache, plan, .. }: Backward<'_, F>) {
+        let width = self.width(plan, x.ncols());
         let Some(dy) = dy.as_slice() else { return };
         let rows = whole_rows(x.as_slice(), dx.as_slice_mut(), width);
         vectorize(
@@ -76,6 +91,28 @@ impl<F: Float> Layer<F> for UnitNormalization {
                 }
             },
         );
+    }
+}
+
+impl<F: Float> Layer<F> for UnitNormalization {
+    fn kind(&self) -> &'static str {
+        "unit_normalization"
+    }
+
+    fn plan(&self, input: &Shape) -> Result<Plan> {
+        turned::axes_of("unit_normalization", &self.axis, input)?;
+        let runs = input.size() / turned::lengths(&self.axis, input).size().max(1);
+        // Recorded, because the lengths of the axes are needed; 1/‖x‖ of each run.
+        let plan = Plan::output(input.clone()).input(input);
+        Ok(plan.cache(turned::cache_per_sample(&self.axis, input)).cache(runs))
+    }
+
+    fn forward(&self, pass: Forward<'_, F>) {
+        turned::forward(&self.axis, pass, |pass| self.forward_last(pass));
+    }
+
+    fn backward(&self, pass: Backward<'_, F>) {
+        turned::backward(&self.axis, pass, |pass| self.backward_last(pass));
     }
 
     fn config(&self) -> Option<Config> {

@@ -2,7 +2,8 @@
 
 use super::super::{rows, rows_mut, yes};
 use super::recurrent_weights::{RecurrentWeights, recurrent_setters};
-use super::sequence::{Sequence, take};
+use super::sequence::{Sequence, draw, take};
+use super::variational_dropout::Operand;
 use crate::activation::Activation;
 use crate::error::Result;
 use crate::float::Float;
@@ -29,7 +30,7 @@ use serde::{Deserialize, Serialize};
 /// | `bias` | (4 units) | `bias_initializer`, with ones for f | zeros; absent with `use_bias(false)` |
 ///
 /// # Errors
-/// In `compile`: no units; samples of another rank.
+/// In `compile`: no units; samples of another rank; a rate of dropout outside of [0, 1).
 ///
 /// # Examples
 /// ```
@@ -40,7 +41,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # References
 /// Hochreiter and Schmidhuber 1997, Neural Computation 9(8); Gers, Schmidhuber and Cummins 2000 for the forget
-/// gate.
+/// gate; Gal and Ghahramani 2016, arXiv:1512.05287, for the dropout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lstm {
@@ -59,6 +60,9 @@ fn sigmoid() -> Activation {
 
 /// The blocks of a cache for so many samples.
 struct Blocks<'a, F> {
+    /// The inputs and the states, as dropout leaves them.
+    seen_x: Operand<'a, F>,
+    seen_h: Operand<'a, F>,
     /// The sums of the four gates, then their activated values, (batch, steps, 4 units).
     sums: &'a mut [F],
     gates: &'a mut [F],
@@ -101,7 +105,7 @@ impl Lstm {
 
     fn sequence(&self, input: &Shape) -> Result<Sequence> {
         self.recurrent_activation.validate()?;
-        Sequence::new("lstm", self.units, &self.weights, input)
+        Sequence::new("lstm", [self.units, 4], &self.weights, input)
     }
 
     fn planned(&self, plan: Option<&Plan>) -> Option<Sequence> {
@@ -110,7 +114,10 @@ impl Lstm {
 
     fn blocks<'a, F>(&self, sequence: &Sequence, batch: usize, mut cache: &'a mut [F]) -> Blocks<'a, F> {
         let (units, steps) = (batch * self.units, batch * sequence.steps * self.units);
+        let [seen_x, seen_h] = sequence.operands(batch, &mut cache);
         Blocks {
+            seen_x,
+            seen_h,
             sums: take(&mut cache, 4 * steps),
             gates: take(&mut cache, 4 * steps),
             cells: take(&mut cache, steps),
@@ -163,25 +170,28 @@ impl<F: Float> Layer<F> for Lstm {
         let dims = [sequence.features, units, 4];
         let plan = self.weights.declare(sequence.output().input(input), dims, units.saturating_mul(4), bias);
         Ok(plan
+            .cache(sequence.operands_len())
             .cache(units.saturating_mul(11).saturating_mul(steps).saturating_add(units.saturating_mul(2)))
             .batch_cache(units.saturating_mul(4).saturating_mul(units.saturating_add(1))))
     }
 
-    fn forward(&self, Forward { x, mut y, params, cache, plan, .. }: Forward<'_, F>) {
+    fn forward(&self, Forward { x, mut y, params, cache, mode, plan, .. }: Forward<'_, F>) {
         let Some(sequence) = self.planned(plan) else { return y.fill(F::nan()) };
         let (units, batch, wide) = (self.units, x.nrows(), 4 * self.units);
         let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
         let (kernel, rest) = params.split_at(sequence.features * wide);
         let (recurrent, bias) = rest.split_at(units * wide);
-        let Blocks { sums, gates, cells, squashed, before, dh: h, .. } = self.blocks(&sequence, batch, cache);
+        let Blocks { mut seen_x, mut seen_h, sums, gates, cells, squashed, before, dh: h, .. } =
+            self.blocks(&sequence, batch, cache);
+        draw([&mut seen_x, &mut seen_h], &mode);
         let bias = self.weights.use_bias.then_some(bias);
-        linalg::affine(rows(x, sequence.features), rows(kernel, wide), bias, rows_mut(sums, wide));
+        seen_x.affine(rows(x, sequence.features), rows(kernel, wide), bias, rows_mut(sums, wide));
         for step in 0..sequence.steps {
             if step == 0 {
                 sequence.at_mut(before, step, units).fill(F::zero());
             } else {
                 let (h, sums) = (sequence.at(before, step, units), sequence.at_mut(sums, step, wide));
-                linalg::gemm(F::one(), h, rows(recurrent, wide), F::one(), sums);
+                seen_h.add_product(0..4, h, rows(recurrent, wide), sums);
             }
             for sample in 0..batch {
                 let (narrow, here) =
@@ -208,8 +218,19 @@ impl<F: Float> Layer<F> for Lstm {
         let (units, batch, wide) = (self.units, x.nrows(), 4 * self.units);
         let (Some(x), Some(dy), Some(dx)) = (x.as_slice(), dy.as_slice(), dx.as_slice_mut()) else { return };
         let (kernel, rest) = params.split_at(sequence.features * wide);
-        let Blocks { sums, gates, cells, squashed, before, dh, dc, scratch, transposed } =
-            self.blocks(&sequence, batch, cache);
+        let Blocks {
+            mut seen_x,
+            mut seen_h,
+            sums,
+            gates,
+            cells,
+            squashed,
+            before,
+            dh,
+            dc,
+            scratch,
+            transposed,
+        } = self.blocks(&sequence, batch, cache);
         rows_mut(transposed, units).assign(&rows(&rest[..units * wide], wide).t());
         let transposed = rows(transposed, units);
         let [activation, recurrent_activation] = [self.weights.activation, self.recurrent_activation];
@@ -252,13 +273,18 @@ impl<F: Float> Layer<F> for Lstm {
             }
             if step > 0 {
                 let dz = sequence.at(sums, step, wide);
-                linalg::gemm(F::one(), dz, transposed, F::zero(), rows_mut(dh, units));
+                seen_h.pass_back(0..4, dz, transposed, F::zero(), rows_mut(dh, units));
             }
         }
         let (dkernel, rest) = grads.split_at_mut(kernel.len());
         let (drecurrent, dbias) = rest.split_at_mut(units * wide);
-        linalg::add_rows(rows(sums, wide), dbias);
-        sequence.finish(x, before, [&*sums, &*sums], kernel, dkernel, drecurrent, dx_needed.then_some(dx));
+        let (dz, kernel) = (rows(sums, wide), rows(kernel, wide));
+        linalg::add_rows(dz, dbias);
+        seen_x.add_kernel_gradient(0..4, rows(x, sequence.features), dz, rows_mut(dkernel, wide));
+        seen_h.add_kernel_gradient(0..4, rows(before, units), dz, rows_mut(drecurrent, wide));
+        if dx_needed {
+            seen_x.pass_back(0..4, dz, kernel.t(), F::zero(), rows_mut(dx, sequence.features));
+        }
     }
 
     fn config(&self) -> Option<Config> {

@@ -8,6 +8,7 @@ mod lstm;
 mod recurrent_weights;
 mod sequence;
 mod simple_rnn;
+mod variational_dropout;
 
 pub use gru::Gru;
 pub use lstm::Lstm;

@@ -37,6 +37,10 @@ pub(super) struct RecurrentWeights {
     #[serde(default)]
     pub(super) bias_constraint: Option<Constraint>,
     #[serde(default)]
+    pub(super) dropout: f64,
+    #[serde(default)]
+    pub(super) recurrent_dropout: f64,
+    #[serde(default)]
     pub(super) return_sequences: bool,
     #[serde(default)]
     pub(super) go_backwards: bool,
@@ -65,6 +69,8 @@ impl Default for RecurrentWeights {
             kernel_constraint: None,
             recurrent_constraint: None,
             bias_constraint: None,
+            dropout: 0.0,
+            recurrent_dropout: 0.0,
             return_sequences: false,
             go_backwards: false,
         }
@@ -183,6 +189,23 @@ macro_rules! recurrent_setters {
         #[must_use]
         pub fn bias_constraint(mut self, constraint: Constraint) -> Self {
             self.weights.bias_constraint = Some(constraint);
+            self
+        }
+
+        /// The share of the inputs that is dropped while training, the same features at each step of a sample; none
+        /// by default.
+        #[must_use]
+        pub fn dropout(mut self, rate: f64) -> Self {
+            self.weights.dropout = rate;
+            self
+        }
+
+        /// The share of the state that is dropped while training where it is multiplied with the recurrent kernel,
+        /// the same units at each step of a sample; none by default. With it each gate drops units, and inputs, of
+        /// its own.
+        #[must_use]
+        pub fn recurrent_dropout(mut self, rate: f64) -> Self {
+            self.weights.recurrent_dropout = rate;
             self
         }
 

@@ -1,11 +1,12 @@
-//! A batch of sequences and the products that are made for all their steps at once.
+//! A batch of sequences: where the numbers of their steps lie.
 
+use super::super::regularization::check_rate;
 use super::super::{rows, rows_mut};
 use super::recurrent_weights::RecurrentWeights;
+use super::variational_dropout::{Operand, VariationalDropout};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::linalg;
-use crate::nn::layer::{Plan, Shape};
+use crate::nn::layer::{Mode, Plan, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 use std::ops::Range;
 
@@ -15,12 +16,23 @@ pub(super) struct Sequence {
     pub(super) steps: usize,
     pub(super) features: usize,
     pub(super) units: usize,
+    gates: usize,
     backwards: bool,
     all: bool,
+    /// The shares of the inputs and of the states that dropout hides.
+    rates: [f64; 2],
 }
 
 impl Sequence {
-    pub(super) fn new(owner: &str, units: usize, weights: &RecurrentWeights, input: &Shape) -> Result<Self> {
+    pub(super) fn new(
+        owner: &str,
+        [units, gates]: [usize; 2],
+        weights: &RecurrentWeights,
+        input: &Shape,
+    ) -> Result<Self> {
+        let rates = [weights.dropout, weights.recurrent_dropout];
+        check_rate(owner, "dropout", rates[0])?;
+        check_rate(owner, "recurrent_dropout", rates[1])?;
         if units == 0 {
             return Err(Error::invalid_parameter(owner, "units", 0, "at least 1"));
         }
@@ -30,7 +42,28 @@ impl Sequence {
         if steps == 0 || features == 0 {
             return Err(Error::shape(owner, "at least 1 step and 1 feature", input));
         }
-        Ok(Self { steps, features, units, backwards: weights.go_backwards, all: weights.return_sequences })
+        let (backwards, all) = (weights.go_backwards, weights.return_sequences);
+        Ok(Self { steps, features, units, gates, backwards, all, rates })
+    }
+
+    /// The dropout of the inputs and that of the states. As in Keras, the gates share what they see unless states
+    /// are dropped.
+    fn dropout(&self) -> [VariationalDropout; 2] {
+        let vectors = if self.rates[1] > 0.0 { self.gates } else { 1 };
+        [(self.rates[0], self.features), (self.rates[1], self.units)].map(|(rate, width)| {
+            VariationalDropout { rate, width, units: self.units, vectors, steps: self.steps }
+        })
+    }
+
+    /// How many numbers of a cache [`operands`](Self::operands) need for each sample.
+    pub(super) fn operands_len(&self) -> usize {
+        self.dropout().iter().fold(0, |len, dropout| len.saturating_add(dropout.cache_per_sample()))
+    }
+
+    /// What is multiplied with the kernel and with the recurrent kernel: the inputs, and the states. Their blocks
+    /// are cut off the front of the cache.
+    pub(super) fn operands<'a, F>(&self, batch: usize, cache: &mut &'a mut [F]) -> [Operand<'a, F>; 2] {
+        self.dropout().map(|dropout| dropout.operand(batch, cache))
     }
 
     /// The shape of what comes out.
@@ -75,30 +108,16 @@ impl Sequence {
         let first = self.place(step) * width;
         rows_mut(block, self.steps * width).slice_move(s![.., first..first + width])
     }
+}
 
-    /// Adds what all steps together give to the gradients of kernel and recurrent kernel, and makes the gradient
-    /// toward the input. `dz` and `dr` are the gradients toward the products of the input and of the state before
-    /// each step, (batch, steps, width).
-    #[allow(clippy::too_many_arguments, reason = "the buffers of one pass, each borrowed apart")]
-    pub(super) fn finish<F: Float>(
-        &self,
-        x: &[F],
-        before: &[F],
-        [dz, dr]: [&[F]; 2],
-        kernel: &[F],
-        dkernel: &mut [F],
-        drecurrent: &mut [F],
-        dx: Option<&mut [F]>,
-    ) {
-        let width = kernel.len() / self.features;
-        let (x, before) = (rows(x, self.features), rows(before, self.units));
-        let (dz, dr) = (rows(dz, width), rows(dr, width));
-        linalg::gemm(F::one(), x.t(), dz, F::one(), rows_mut(dkernel, width));
-        linalg::gemm(F::one(), before.t(), dr, F::one(), rows_mut(drecurrent, width));
-        if let Some(dx) = dx {
-            linalg::gemm(F::one(), dz, rows(kernel, width).t(), F::zero(), rows_mut(dx, self.features));
-        }
-    }
+/// Draws what dropout hides, each for itself.
+pub(super) fn draw<F: Float>([inputs, states]: [&mut Operand<'_, F>; 2], mode: &Mode<'_, F>) {
+    let rng = match mode {
+        Mode::Train { rng, .. } => Some(rng),
+        Mode::Infer { .. } => None,
+    };
+    inputs.draw(rng.map(|rng| rng.child(0)));
+    states.draw(rng.map(|rng| rng.child(1)));
 }
 
 /// Cuts the front of a buffer off.

@@ -2,7 +2,7 @@
 
 use super::super::{rows, rows_mut};
 use super::recurrent_weights::{RecurrentWeights, recurrent_setters};
-use super::sequence::{Sequence, take};
+use super::sequence::{Sequence, draw, take};
 use crate::activation::Activation;
 use crate::error::Result;
 use crate::float::Float;
@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 /// | `bias` | (units) | `bias_initializer` | zeros; absent with `use_bias(false)` |
 ///
 /// # Errors
-/// In `compile`: no units; samples of another rank.
+/// In `compile`: no units; samples of another rank; a rate of dropout outside of [0, 1).
 ///
 /// # Examples
 /// ```
@@ -36,7 +36,8 @@ use serde::{Deserialize, Serialize};
 /// ```
 ///
 /// # References
-/// Elman 1990, "Finding structure in time", Cognitive Science 14(2).
+/// Elman 1990, "Finding structure in time", Cognitive Science 14(2); Gal and Ghahramani 2016, arXiv:1512.05287, for
+/// the dropout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SimpleRnn {
@@ -55,7 +56,7 @@ impl SimpleRnn {
     recurrent_setters!();
 
     fn sequence(&self, input: &Shape) -> Result<Sequence> {
-        Sequence::new("simple_rnn", self.units, &self.weights, input)
+        Sequence::new("simple_rnn", [self.units, 1], &self.weights, input)
     }
 
     fn planned(&self, plan: Option<&Plan>) -> Option<Sequence> {
@@ -76,27 +77,30 @@ impl<F: Float> Layer<F> for SimpleRnn {
         // Each step's sums, its state and the state before it; then the gradient toward the latter.
         let per_step = 3_usize.saturating_mul(self.units);
         Ok(plan
+            .cache(sequence.operands_len())
             .cache(per_step.saturating_mul(sequence.steps).saturating_add(self.units))
             .batch_cache(self.units.saturating_mul(self.units)))
     }
 
-    fn forward(&self, Forward { x, mut y, params, cache, plan, .. }: Forward<'_, F>) {
+    fn forward(&self, Forward { x, mut y, params, cache, mode, plan, .. }: Forward<'_, F>) {
         let Some(sequence) = self.planned(plan) else { return y.fill(F::nan()) };
         let (units, batch) = (self.units, x.nrows());
         let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
         let (kernel, rest) = params.split_at(sequence.features * units);
         let (recurrent, bias) = rest.split_at(units * units);
         let (mut cache, block) = (cache, batch * sequence.steps * units);
+        let [mut seen_x, mut seen_h] = sequence.operands(batch, &mut cache);
+        draw([&mut seen_x, &mut seen_h], &mode);
         let (sums, states, before) =
             (take(&mut cache, block), take(&mut cache, block), take(&mut cache, block));
         let bias = self.weights.use_bias.then_some(bias);
-        linalg::affine(rows(x, sequence.features), rows(kernel, units), bias, rows_mut(sums, units));
+        seen_x.affine(rows(x, sequence.features), rows(kernel, units), bias, rows_mut(sums, units));
         for step in 0..sequence.steps {
             if step == 0 {
                 sequence.at_mut(before, step, units).fill(F::zero());
             } else {
                 let (h, sums) = (sequence.at(before, step, units), sequence.at_mut(sums, step, units));
-                linalg::gemm(F::one(), h, rows(recurrent, units), F::one(), sums);
+                seen_h.add_product(0..1, h, rows(recurrent, units), sums);
             }
             for sample in 0..batch {
                 let here = sequence.range(sample, step, units);
@@ -120,6 +124,7 @@ impl<F: Float> Layer<F> for SimpleRnn {
         let (Some(x), Some(dy), Some(dx)) = (x.as_slice(), dy.as_slice(), dx.as_slice_mut()) else { return };
         let (kernel, rest) = params.split_at(sequence.features * units);
         let (mut cache, block) = (cache, batch * sequence.steps * units);
+        let [mut seen_x, mut seen_h] = sequence.operands(batch, &mut cache);
         let (sums, states, before) =
             (take(&mut cache, block), take(&mut cache, block), take(&mut cache, block));
         let dh = take(&mut cache, batch * units);
@@ -139,13 +144,18 @@ impl<F: Float> Layer<F> for SimpleRnn {
             }
             if step > 0 {
                 let dz = sequence.at(sums, step, units);
-                linalg::gemm(F::one(), dz, transposed, F::zero(), rows_mut(dh, units));
+                seen_h.pass_back(0..1, dz, transposed, F::zero(), rows_mut(dh, units));
             }
         }
         let (dkernel, rest) = grads.split_at_mut(kernel.len());
         let (drecurrent, dbias) = rest.split_at_mut(units * units);
-        linalg::add_rows(rows(sums, units), dbias);
-        sequence.finish(x, before, [&*sums, &*sums], kernel, dkernel, drecurrent, dx_needed.then_some(dx));
+        let (dz, kernel) = (rows(sums, units), rows(kernel, units));
+        linalg::add_rows(dz, dbias);
+        seen_x.add_kernel_gradient(0..1, rows(x, sequence.features), dz, rows_mut(dkernel, units));
+        seen_h.add_kernel_gradient(0..1, rows(before, units), dz, rows_mut(drecurrent, units));
+        if dx_needed {
+            seen_x.pass_back(0..1, dz, kernel.t(), F::zero(), rows_mut(dx, sequence.features));
+        }
     }
 
     fn config(&self) -> Option<Config> {

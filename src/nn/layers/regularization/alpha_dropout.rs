@@ -66,7 +66,7 @@ impl<F: Float> Layer<F> for AlphaDropout {
     }
 
     fn plan(&self, input: &Shape) -> Result<Plan> {
-        check_rate("alpha_dropout", self.rate)?;
+        check_rate("alpha_dropout", "rate", self.rate)?;
         if let Some(noise_shape) = &self.noise_shape {
             check_noise_shape("alpha_dropout", noise_shape, input)?;
         }

@@ -57,7 +57,7 @@ impl<F: Float> Layer<F> for Dropout {
     }
 
     fn plan(&self, input: &Shape) -> Result<Plan> {
-        check_rate("dropout", self.rate)?;
+        check_rate("dropout", "rate", self.rate)?;
         if let Some(noise_shape) = &self.noise_shape {
             check_noise_shape("dropout", noise_shape, input)?;
         }

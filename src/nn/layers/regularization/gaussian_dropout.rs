@@ -47,7 +47,7 @@ impl<F: Float> Layer<F> for GaussianDropout {
     }
 
     fn plan(&self, input: &Shape) -> Result<Plan> {
-        check_rate("gaussian_dropout", self.rate)?;
+        check_rate("gaussian_dropout", "rate", self.rate)?;
         // The factor of each input, for the way back.
         Ok(Plan::output(input.clone()).cache(input.size()))
     }

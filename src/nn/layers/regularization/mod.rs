@@ -20,11 +20,11 @@ use crate::nn::layer::Shape;
 use crate::rng::Rng;
 
 /// Refuses a rate outside of [0, 1).
-fn check_rate(owner: &'static str, rate: f64) -> Result<()> {
+pub(super) fn check_rate(owner: &str, name: &'static str, rate: f64) -> Result<()> {
     if (0.0..1.0).contains(&rate) {
         return Ok(());
     }
-    Err(Error::invalid_parameter(owner, "rate", rate, "0 <= rate < 1"))
+    Err(Error::invalid_parameter(owner, name, rate, format!("0 <= {name} < 1")))
 }
 
 /// Refuses a noise shape that cannot be stretched to the sample's.
@@ -42,7 +42,7 @@ fn check_noise_shape(owner: &'static str, noise: &Shape, input: &Shape) -> Resul
 /// Draws for one sample which numbers are kept, each `dropped` or `kept`; numbers along an axis of 1 in the noise
 /// shape share their draw.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of 2^32")]
-fn draw<F: Float>(
+pub(super) fn draw<F: Float>(
     draws: &mut Rng,
     rate: f64,
     [dropped, kept]: [F; 2],

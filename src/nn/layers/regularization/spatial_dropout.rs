@@ -54,7 +54,7 @@ macro_rules! spatial_dropout {
             }
 
             fn plan(&self, input: &Shape) -> Result<Plan> {
-                check_rate($kind, self.rate)?;
+                check_rate($kind, "rate", self.rate)?;
                 if input.rank() != $rank {
                     return Err(Error::shape($kind, concat!("samples ", $shape), input));
                 }

@@ -31,7 +31,7 @@ impl<F: Float> Layer<F> for Flatten {
     }
 
     fn plan(&self, input: &Shape) -> Result<Plan> {
-        Ok(Plan::output(input.size()))
+        Ok(Plan::output(input.size()).rearranges())
     }
 
     fn forward(&self, Forward { x, mut y, .. }: Forward<'_, F>) {

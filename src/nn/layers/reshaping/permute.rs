@@ -58,7 +58,7 @@ impl<F: Float> Layer<F> for Permute {
             return Err(Error::invalid_parameter("permute", "dims", format!("{:?}", self.dims), expected));
         }
         let dims: Vec<usize> = self.order().iter().map(|&axis| input.dims()[axis]).collect();
-        Ok(Plan::output(dims).input(input))
+        Ok(Plan::output(dims).input(input).rearranges())
     }
 
     fn forward(&self, Forward { x, mut y, plan, .. }: Forward<'_, F>) {

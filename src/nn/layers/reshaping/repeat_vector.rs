@@ -50,7 +50,7 @@ impl<F: Float> Layer<F> for RepeatVector {
         if input.rank() != 1 {
             return Err(Error::shape("repeat_vector", "samples (features)", input));
         }
-        Ok(Plan::output([self.n, input.last()]))
+        Ok(Plan::output([self.n, input.last()]).rearranges())
     }
 
     fn forward(&self, Forward { x, mut y, .. }: Forward<'_, F>) {

@@ -47,7 +47,7 @@ impl<F: Float> Layer<F> for Reshape {
             let expected = format!("a target of {} numbers, as the input {input}", input.size());
             return Err(Error::shape("reshape", expected, &self.target));
         }
-        Ok(Plan::output(self.target.clone()))
+        Ok(Plan::output(self.target.clone()).rearranges())
     }
 
     fn forward(&self, Forward { x, mut y, .. }: Forward<'_, F>) {

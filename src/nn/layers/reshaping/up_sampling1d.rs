@@ -66,7 +66,7 @@ impl<F: Float> Layer<F> for UpSampling1D {
     fn plan(&self, input: &Shape) -> Result<Plan> {
         let ([rows, columns], channels, size) = self.geometry(input)?;
         let dims = [rows.saturating_mul(size[0]), columns.saturating_mul(size[1])];
-        Ok(Plan::output(output_shape(true, dims, channels)).input(input))
+        Ok(Plan::output(output_shape(true, dims, channels)).input(input).rearranges())
     }
 
     fn forward(&self, Forward { x, mut y, plan, .. }: Forward<'_, F>) {

@@ -116,7 +116,8 @@ impl<F: Float> Layer<F> for UpSampling2D {
     fn plan(&self, input: &Shape) -> Result<Plan> {
         let ([rows, columns], channels, size) = self.geometry(input)?;
         let dims = [rows.saturating_mul(size[0]), columns.saturating_mul(size[1])];
-        Ok(Plan::output(output_shape(false, dims, channels)).input(input))
+        let plan = Plan::output(output_shape(false, dims, channels)).input(input);
+        Ok(if self.interpolation == Interpolation::Nearest { plan.rearranges() } else { plan })
     }
 
     fn forward(&self, Forward { x, mut y, plan, .. }: Forward<'_, F>) {

@@ -70,7 +70,7 @@ impl<F: Float> Layer<F> for ZeroPadding1D {
 
     fn plan(&self, input: &Shape) -> Result<Plan> {
         let frame = self.frame(input)?;
-        Ok(Plan::output(output_shape(true, frame.outer, frame.channels)).input(input))
+        Ok(Plan::output(output_shape(true, frame.outer, frame.channels)).input(input).rearranges())
     }
 
     fn forward(&self, Forward { x, mut y, plan, .. }: Forward<'_, F>) {

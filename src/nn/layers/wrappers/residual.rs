@@ -110,6 +110,8 @@ impl<F: Float> Layer<F> for Residual<F> {
             return Err(Error::shape("residual", expected, shape));
         }
         let plan = Plan::output(shape).input(input).cache(own.saturating_add(widest.saturating_mul(2)));
+        let indices = Plan::indices_of_chain(plans.iter().map(|(_, plan)| plan));
+        let plan = indices.into_iter().fold(plan, Plan::indices);
         let plan = plans.into_iter().fold(plan, |plan, (name, inner)| plan.nested_activated(name, inner));
         check_depth("residual", plan)
     }

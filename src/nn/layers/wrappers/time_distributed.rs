@@ -77,9 +77,10 @@ impl<F: Float> Layer<F> for TimeDistributed<F> {
         let per_batch = inner.cache_len(0);
         let per_sample = (inner.cache_len(1) - per_batch).saturating_mul(steps);
         let plan = Plan::output(dims).input(input).cache(per_sample).batch_cache(per_batch);
-        let indices = inner.declared_indices();
+        let (indices, rearranges) = (inner.declared_indices(), inner.declares_rearranging());
         let plan = plan.nested_activated("layer", inner);
         let plan = indices.into_iter().fold(plan, Plan::indices);
+        let plan = if rearranges { plan.rearranges() } else { plan };
         check_depth("time_distributed", plan.activation(activation).activity_regularizer(regularizer))
     }
 
