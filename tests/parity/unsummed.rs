@@ -56,12 +56,15 @@ enum Clip {
     Global(f64),
 }
 
+/// An index, as the place where its row begins, and the gradient of one occurrence.
+type Row = (usize, Vec<f64>);
+
 /// What the layer notes and the rule takes: the gradient's rows, each with its index.
 #[derive(Debug, Clone)]
 pub struct Occurrences {
     moment: Moment,
     clip: Clip,
-    rows: Arc<Mutex<Vec<(usize, Vec<f64>)>>>,
+    rows: Arc<Mutex<Vec<Row>>>,
 }
 
 impl Occurrences {
