@@ -2,6 +2,7 @@
 
 use axonal::ndarray::{Array1, Array2};
 use axonal::prelude::*;
+use axonal::preprocessing::Remainder;
 use axonal::testing::{check_estimator, check_transformer};
 
 fn data() -> (Array2<f64>, Array1<usize>) {
@@ -38,7 +39,8 @@ fn kmeans_conforms() {
     }
 }
 
-/// The normalizer is not among them: it learns nothing, so any number of features is right.
+/// The normalizer is not among them: it learns nothing, so any number of features is right. Nor is the imputer, which
+/// takes NaN.
 #[test]
 fn transformers_conform() {
     let (x, _) = data();
@@ -47,6 +49,53 @@ fn transformers_conform() {
     check_transformer(&MaxAbsScaler::new(), &x).unwrap();
     check_transformer(&RobustScaler::new(), &x).unwrap();
     check_transformer(&PolynomialFeatures::new(2), &x).unwrap();
+}
+
+#[test]
+fn other_clusterings_conform() {
+    let (x, _) = data();
+    check_estimator(&BisectingKMeans::new(3), &x, ()).unwrap();
+    check_estimator(&MiniBatchKMeans::new(3), &x, ()).unwrap();
+}
+
+#[cfg(feature = "pca")]
+#[test]
+fn principal_components_conform() {
+    let (x, _) = data();
+    check_transformer(&Pca::new(2), &x).unwrap();
+    check_transformer(&Pca::new(2).whiten(true), &x).unwrap();
+}
+
+#[test]
+fn encoders_conform() {
+    let (x, _) = data();
+    check_transformer(&OneHotEncoder::new(), &x).unwrap();
+    check_transformer(&OrdinalEncoder::new(), &x).unwrap();
+}
+
+fn network(units: usize, activation: Activation) -> Sequential<f64> {
+    Sequential::new(3)
+        .add(Dense::new(5).activation(Activation::Tanh))
+        .add(Dense::new(units).activation(activation))
+}
+
+#[test]
+fn what_is_made_of_others_conforms() {
+    let (x, y) = data();
+    let columns =
+        ColumnTransformer::new().step(StandardScaler::new(), [0, 2]).remainder(Remainder::Passthrough);
+    check_transformer(&columns, &x).unwrap();
+    check_transformer(&Pipeline::new(MinMaxScaler::new(), PolynomialFeatures::new(2)), &x).unwrap();
+    check_estimator(&Pipeline::new(StandardScaler::new(), KMeans::new(3)), &x, ()).unwrap();
+    let classes = network(2, Activation::Softmax)
+        .compile(Adam::default(), SparseCategoricalCrossentropy::default())
+        .unwrap();
+    check_estimator(&Classifier::new(classes.clone()), &x, &y).unwrap();
+    check_estimator(&Classifier::new(Pipeline::new(columns, classes)), &x, &y).unwrap();
+    let values =
+        network(1, Activation::Linear).compile(Adam::default(), MeanSquaredError::default()).unwrap();
+    let y = y.mapv(|label| label as f64);
+    check_estimator(&Regressor::new(Pipeline::new(RobustScaler::new(), values)), &x, &y).unwrap();
 }
 
 /// Answers with the sum of each row, whatever it holds.
