@@ -182,7 +182,8 @@ mod tests {
     use crate::rng::{Purpose, Rng};
     use ndarray::{Array2, s};
 
-    const SHAPES: [(usize, usize, usize); 12] = [
+    const SHAPES: [(usize, usize, usize); 13] = [
+        (9, 1, 104),
         (1, 600, 100),
         (70, 300, 130),
         (200, 513, 5),

@@ -157,6 +157,17 @@ impl<F: Float> Wide<F> for Product<F> {
         if m == 0 || n == 0 {
             return;
         }
+        let plain = self.alpha == F::one() && (self.beta == F::zero() || self.beta == F::one());
+        if k == 1
+            && plain
+            && self.bias.is_none()
+            && self.b.column == 1
+            && self.c.column == 1
+            && n % S::LANES == 0
+        {
+            // SAFETY: the shapes have been checked; the columns are whole registers.
+            return unsafe { self.rank_one::<S>(simd) };
+        }
         let (tallest, widest) = (tallest::<F, S>(), widest::<F, S>());
         let stretches = k.div_ceil(STRIP_BYTES / (widest * S::LANES * size_of::<F>())).max(1);
         let depth = k.div_ceil(stretches);
@@ -214,6 +225,53 @@ fn widest<F: Float, S: Lanes<F>>() -> usize {
 
 #[allow(clippy::needless_range_loop, reason = "row and column of a register tile read best as indices")]
 impl<F: Float> Product<F> {
+    /// A column times a row: the gradient of a batch of one. Nothing is summed up, so tiles have nothing to gain.
+    ///
+    /// # Safety
+    /// The inner dimension must be 1, rows of `b` and of the result contiguous and of whole registers.
+    #[inline(always)]
+    unsafe fn rank_one<S: Lanes<F>>(&self, simd: S) {
+        let mut column = 0;
+        while column < self.size[2] {
+            // SAFETY: the caller's promise; so many registers are left from this column on.
+            unsafe {
+                column += match (self.size[2] - column) / S::LANES {
+                    8.. => self.rank_one_strip::<S, 8>(simd, column),
+                    4.. => self.rank_one_strip::<S, 4>(simd, column),
+                    _ => self.rank_one_strip::<S, 1>(simd, column),
+                }
+            }
+        }
+    }
+
+    /// `C` registers of each row from a column on; answers how many columns these are.
+    ///
+    /// # Safety
+    /// As [`rank_one`](Self::rank_one), with the columns being there.
+    #[inline(always)]
+    unsafe fn rank_one_strip<S: Lanes<F>, const C: usize>(&self, simd: S, column: usize) -> usize {
+        let add = self.beta == F::one();
+        let (a, stride) = (self.a, self.c.row);
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut line = [simd.zero(); C];
+            for c in 0..C {
+                line[c] = simd.loadu(self.b.at(0, column + c * S::LANES));
+            }
+            let mut out = self.c.start.add(column);
+            for row in 0..self.size[0] {
+                let factor = simd.splat(*a.at(row, 0));
+                for c in 0..C {
+                    let place = out.add(c * S::LANES);
+                    let before = if add { simd.loadu(place) } else { simd.zero() };
+                    simd.storeu(place, simd.mul_add(factor, line[c], before));
+                }
+                out = out.wrapping_offset(stride);
+            }
+        }
+        C * S::LANES
+    }
+
     /// Copies a strip of `b` into the buffer, step after step, filled up with zeros to whole registers.
     ///
     /// # Safety

@@ -169,7 +169,7 @@ fn check_plan(name: &str, plan: &Plan) -> Result<()> {
         return Err(Error::shape(owner, "layers inside of it without an activation of their own", problem));
     }
     if let Some(len) = plan.declared_gradient_rows()
-        && plan.params_len().checked_rem(len).is_none_or(|rest| rest != 0)
+        && plan.params_len().checked_rem(len) != Some(0)
     {
         let expected = format!("parameters in rows of {len}, as it declares by gradient_rows");
         return Err(Error::shape(owner, expected, plan.params_len()));

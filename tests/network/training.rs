@@ -102,6 +102,38 @@ fn the_number_of_threads_changes_no_bit() {
 }
 
 #[test]
+fn parameters_that_move_in_parts_move_as_they_do_together() {
+    let x = Array2::from_shape_fn((96, 70), |(i, j)| (((i * 31 + j * 17) % 97) as f32 / 48.5 - 1.0).sin());
+    let y: Array1<usize> = (0..96).map(|i| i * i % 3).collect();
+    let compiled = |optimizer: Adam| {
+        Sequential::new(70)
+            .add(Dense::new(150).activation(Activation::Relu))
+            .add(Dense::new(101).use_bias(false).activation(Activation::Tanh))
+            .add(Dense::new(3).activation(Activation::Softmax))
+            .compile(optimizer, SparseCategoricalCrossentropy::default())
+            .unwrap()
+    };
+    let fit = |model: &mut Model<f32>| {
+        model.fit_with(&x, &y, FitOptions::new().epochs(2).batch_size(20)).unwrap();
+    };
+    let adam = || Adam::new(0.003).weight_decay(0.01).exclude_from_weight_decay(["bias"]);
+    let mut parts = compiled(adam());
+    // A norm of all gradients is there only when all of them are.
+    let mut whole = compiled(adam().global_clipnorm(1e30));
+    fit(&mut parts);
+    fit(&mut whole);
+    assert_eq!(parts.weights(), whole.weights());
+    // The moments, too, and in one order.
+    let moments = 4 * 2 * parts.count_params();
+    let (from_parts, from_whole) = (parts.to_bytes().unwrap(), whole.to_bytes().unwrap());
+    assert_eq!(from_parts[from_parts.len() - moments..], from_whole[from_whole.len() - moments..]);
+    let mut loaded = Model::<f32>::from_bytes(&from_parts).unwrap();
+    fit(&mut loaded);
+    fit(&mut whole);
+    assert_eq!(loaded.weights(), whole.weights());
+}
+
+#[test]
 fn the_epochs_loss_is_the_mean_over_samples_also_with_a_short_last_batch() {
     // At a rate of 0 the weights stand still, so the epoch's loss must be that of all samples at once.
     let (x, y) = data();

@@ -9,7 +9,7 @@ use crate::linalg::{self, matrix, matrix_mut};
 use crate::nn::constraint::Constraint;
 use crate::nn::layer::{Backward, Config, Forward, Gradient, Layer, Plan, Shape};
 use crate::nn::regularizer::Regularizer;
-use ndarray::{ArrayView2, s};
+use ndarray::{ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 /// A fully connected layer: `y = activation(x · kernel + bias)`, on the last axis of its input.
@@ -214,7 +214,7 @@ impl<F: Float> Layer<F> for Dense {
         let (dkernel, dbias) = grads.split_at_mut(of_kernel.len() * self.units);
         // dkernel = xᵀ · dy, for some columns of x; dbias = Σ dy over the batch
         let dkernel = matrix_mut(dkernel, of_kernel.len(), self.units);
-        linalg::gemm(F::one(), x.slice(s![.., of_kernel]).t(), dy, F::zero(), dkernel);
+        linalg::gemm(F::one(), x.slice_axis(Axis(1), of_kernel.clone().into()).t(), dy, F::zero(), dkernel);
         dbias.fill(F::zero());
         linalg::add_rows(dy, dbias);
     }

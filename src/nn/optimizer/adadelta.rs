@@ -1,6 +1,6 @@
 //! Adadelta.
 
-use super::{LearningRate, Optimizer, Step, Tuned, at_least_zero, below_one};
+use super::{LearningRate, Optimizer, Step, Tuned, at_least_zero, below_one, flushed};
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::Config;
@@ -86,9 +86,9 @@ impl<F: Float> Optimizer<F> for AdadeltaRule {
             #[inline(always)]
             || {
                 for (((w, &g), a), d) in params.iter_mut().zip(grads).zip(squares).zip(steps) {
-                    *a = rho * *a + rest * g * g;
+                    *a = flushed(rho * *a + rest * g * g);
                     let step = g * ((*d + epsilon) / (*a + epsilon)).sqrt();
-                    *d = rho * *d + rest * step * step;
+                    *d = flushed(rho * *d + rest * step * step);
                     *w -= rate * step;
                 }
             },

@@ -42,6 +42,9 @@ pub struct AdafactorRule {
     relative_step: bool,
 }
 
+/// The partial sums of a row.
+const LANES: usize = 32;
+
 impl Adafactor {
     /// Adafactor at a learning rate: a number, a schedule, or a closure of the step.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
@@ -175,16 +178,18 @@ impl<'a, F: Float> MeanSquares<'a, F> {
             Self::Matrices { rows, columns, row_means, column_means } => {
                 let (row_share, column_share) = (rest / F::of(*columns as f64), rest / F::of(*rows as f64));
                 row_means.iter_mut().chain(column_means.iter_mut()).for_each(|mean| *mean *= decay);
-                for (row, grads) in grads.chunks_exact(*columns).enumerate() {
-                    let columns = &mut column_means[row / *rows * *columns..][..*columns];
-                    let mut total = F::zero();
-                    for (column, &g) in columns.iter_mut().zip(grads) {
-                        let square = g * g + epsilon;
-                        *column += column_share * square;
-                        total += square;
-                    }
-                    row_means[row] += row_share * total;
-                }
+                vectorize(
+                    #[inline(always)]
+                    || {
+                        for (row, grads) in grads.chunks_exact(*columns).enumerate() {
+                            let columns = &mut column_means[row / *rows * *columns..][..*columns];
+                            for (column, &g) in columns.iter_mut().zip(grads) {
+                                *column += column_share * (g * g + epsilon);
+                            }
+                            row_means[row] += row_share * lane_sum(grads, epsilon);
+                        }
+                    },
+                );
             }
         }
         self
@@ -230,6 +235,22 @@ impl<F: Float> Row<'_, F> {
             },
         );
     }
+}
+
+/// The sum of `g² + ε` in partial sums, which vectors can add up.
+#[inline(always)]
+fn lane_sum<F: Float>(grads: &[F], epsilon: F) -> F {
+    let (lines, rest) = grads.as_chunks::<LANES>();
+    let mut sums = [F::zero(); LANES];
+    for line in lines {
+        for (sum, &g) in sums.iter_mut().zip(line) {
+            *sum += g * g + epsilon;
+        }
+    }
+    for (sum, &g) in sums.iter_mut().zip(rest) {
+        *sum += g * g + epsilon;
+    }
+    sums.into_iter().sum()
 }
 
 /// The root of the mean square.

@@ -1,6 +1,6 @@
 //! Adam and AdamW.
 
-use super::{LearningRate, Optimizer, Step, Tuned, at_least_zero, below_one};
+use super::{LearningRate, Optimizer, Step, Tuned, at_least_zero, below_one, flushed};
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::Config;
@@ -153,8 +153,8 @@ impl<F: Float, const DECOUPLED: bool> Optimizer<F> for AdamRule<DECOUPLED> {
                 || {
                     let moments = means.iter_mut().zip(squares).zip(largest);
                     for ((w, &g), ((m, v), most)) in params.iter_mut().zip(grads).zip(moments) {
-                        *m += (g - *m) * mean_rate;
-                        *v += (g * g - *v) * square_rate;
+                        *m = flushed(*m + (g - *m) * mean_rate);
+                        *v = flushed(*v + (g * g - *v) * square_rate);
                         *most = most.max(*v);
                         *w -= alpha * *m / (most.sqrt() + epsilon);
                     }
@@ -165,8 +165,8 @@ impl<F: Float, const DECOUPLED: bool> Optimizer<F> for AdamRule<DECOUPLED> {
             #[inline(always)]
             || {
                 for (((w, &g), m), v) in params.iter_mut().zip(grads).zip(means).zip(squares) {
-                    *m += (g - *m) * mean_rate;
-                    *v += (g * g - *v) * square_rate;
+                    *m = flushed(*m + (g - *m) * mean_rate);
+                    *v = flushed(*v + (g * g - *v) * square_rate);
                     *w -= alpha * *m / (v.sqrt() + epsilon);
                 }
             },

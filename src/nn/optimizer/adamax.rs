@@ -1,6 +1,6 @@
 //! Adamax.
 
-use super::{LearningRate, Optimizer, Step, Tuned, at_least_zero, below_one};
+use super::{LearningRate, Optimizer, Step, Tuned, at_least_zero, below_one, flushed};
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::Config;
@@ -97,8 +97,8 @@ impl<F: Float> Optimizer<F> for AdamaxRule {
             #[inline(always)]
             || {
                 for (((w, &g), m), u) in params.iter_mut().zip(grads).zip(means).zip(largest) {
-                    *m += (g - *m) * mean_rate;
-                    *u = (decay * *u).max(g.abs());
+                    *m = flushed(*m + (g - *m) * mean_rate);
+                    *u = flushed((decay * *u).max(g.abs()));
                     *w -= alpha * *m / (*u + epsilon);
                 }
             },

@@ -1,6 +1,6 @@
 //! LAMB.
 
-use super::{ArrayStep, LearningRate, Optimizer, Step, Tuned, at_least_zero, below_one};
+use super::{ArrayStep, LearningRate, Optimizer, Step, Tuned, at_least_zero, below_one, flushed};
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::Config;
@@ -108,8 +108,8 @@ impl<F: Float> Optimizer<F> for LambRule {
                     #[inline(always)]
                     || {
                         for ((&g, m), v) in grads.iter().zip(means.iter_mut()).zip(squares.iter_mut()) {
-                            *m += (g - *m) * mean_rate;
-                            *v += (g * g - *v) * square_rate;
+                            *m = flushed(*m + (g - *m) * mean_rate);
+                            *v = flushed(*v + (g * g - *v) * square_rate);
                         }
                         [
                             lane_squares(

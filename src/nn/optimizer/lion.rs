@@ -1,6 +1,6 @@
 //! Lion.
 
-use super::{LearningRate, Optimizer, Step, Tuned, below_one};
+use super::{LearningRate, Optimizer, Step, Tuned, below_one, flushed};
 use crate::error::Result;
 use crate::float::Float;
 use crate::float::elementary::select;
@@ -88,7 +88,7 @@ impl<F: Float> Optimizer<F> for LionRule {
             || {
                 for ((w, &g), m) in params.iter_mut().zip(grads).zip(moments) {
                     let mix = old * *m + new * g;
-                    *m = decay * *m + rest * g;
+                    *m = flushed(decay * *m + rest * g);
                     let up = select(mix > zero, rate, zero);
                     let down = select(mix < zero, rate, zero);
                     *w += down - up;

@@ -250,6 +250,14 @@ fn sum_of_squares<F: Float>(a: &[F], b: &[F], of: impl Fn(F, F) -> F) -> f64 {
     )
 }
 
+/// The number, or 0 where it is subnormal. A moment without gradients (of a unit that is never active) decays, gets
+/// stuck among the subnormal numbers, because they round up again, and from then on each step over it takes many
+/// times as long on some processors. NaN stays.
+#[inline(always)]
+fn flushed<F: Float>(value: F) -> F {
+    if value.abs() < F::min_positive_value() { F::zero() } else { value }
+}
+
 /// Refuses a decay rate outside of [0, 1).
 fn below_one(owner: &str, name: &'static str, value: f64) -> Result<()> {
     if (0.0..1.0).contains(&value) {

@@ -1,6 +1,6 @@
 //! Nadam.
 
-use super::{LearningRate, Optimizer, Step, Tuned, at_least_zero, below_one};
+use super::{LearningRate, Optimizer, Step, Tuned, at_least_zero, below_one, flushed};
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::Config;
@@ -102,8 +102,8 @@ impl<F: Float> Optimizer<F> for NadamRule {
             #[inline(always)]
             || {
                 for (((w, &g), m), v) in params.iter_mut().zip(grads).zip(means).zip(squares) {
-                    *m += (g - *m) * mean_rate;
-                    *v += (g * g - *v) * square_rate;
+                    *m = flushed(*m + (g - *m) * mean_rate);
+                    *v = flushed(*v + (g * g - *v) * square_rate);
                     *w -= (ahead * *m + here * g) / ((*v * correction).sqrt() + epsilon);
                 }
             },

@@ -1,6 +1,6 @@
 //! RMSprop.
 
-use super::{LearningRate, Optimizer, Step, Tuned, at_least_zero, below_one};
+use super::{LearningRate, Optimizer, Step, Tuned, at_least_zero, below_one, flushed};
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::Config;
@@ -112,7 +112,7 @@ impl<F: Float> Optimizer<F> for RmsPropRule {
                 #[inline(always)]
                 || {
                     for ((w, &g), v) in pairs {
-                        *v = rho * *v + rest * g * g;
+                        *v = flushed(rho * *v + rest * g * g);
                         *w -= rate * g / (*v + epsilon).sqrt();
                     }
                 },
@@ -121,8 +121,8 @@ impl<F: Float> Optimizer<F> for RmsPropRule {
                 #[inline(always)]
                 || {
                     for (((w, &g), v), d) in pairs.zip(steps) {
-                        *v = rho * *v + rest * g * g;
-                        *d = momentum * *d + rate * g / (*v + epsilon).sqrt();
+                        *v = flushed(rho * *v + rest * g * g);
+                        *d = flushed(momentum * *d + rate * g / (*v + epsilon).sqrt());
                         *w -= *d;
                     }
                 },
@@ -132,8 +132,8 @@ impl<F: Float> Optimizer<F> for RmsPropRule {
                 #[inline(always)]
                 || {
                     for (((w, &g), v), a) in pairs.zip(means) {
-                        *v = rho * *v + rest * g * g;
-                        *a = rho * *a + rest * g;
+                        *v = flushed(rho * *v + rest * g * g);
+                        *a = flushed(rho * *a + rest * g);
                         *w -= rate * g / ((*v - *a * *a).max(F::zero()) + epsilon).sqrt();
                     }
                 },
@@ -142,9 +142,11 @@ impl<F: Float> Optimizer<F> for RmsPropRule {
                 #[inline(always)]
                 || {
                     for ((((w, &g), v), a), d) in pairs.zip(means).zip(steps) {
-                        *v = rho * *v + rest * g * g;
-                        *a = rho * *a + rest * g;
-                        *d = momentum * *d + rate * g / ((*v - *a * *a).max(F::zero()) + epsilon).sqrt();
+                        *v = flushed(rho * *v + rest * g * g);
+                        *a = flushed(rho * *a + rest * g);
+                        *d = flushed(
+                            momentum * *d + rate * g / ((*v - *a * *a).max(F::zero()) + epsilon).sqrt(),
+                        );
                         *w -= *d;
                     }
                 },

@@ -1,6 +1,6 @@
 //! Stochastic gradient descent.
 
-use super::{LearningRate, Optimizer, Step, Tuned};
+use super::{LearningRate, Optimizer, Step, Tuned, flushed};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::Config;
@@ -89,12 +89,12 @@ impl<F: Float> Optimizer<F> for SgdRule {
                     params.iter_mut().zip(grads).for_each(|(w, &g)| *w -= rate * g);
                 } else if self.nesterov {
                     for ((w, &g), m) in params.iter_mut().zip(grads).zip(moments) {
-                        *m = momentum * *m - rate * g;
+                        *m = flushed(momentum * *m - rate * g);
                         *w += momentum * *m - rate * g;
                     }
                 } else {
                     for ((w, &g), m) in params.iter_mut().zip(grads).zip(moments) {
-                        *m = momentum * *m - rate * g;
+                        *m = flushed(momentum * *m - rate * g);
                         *w += *m;
                     }
                 }
