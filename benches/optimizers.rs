@@ -7,10 +7,13 @@
 
 mod measure;
 
-use axonal::nn::{Optimizer, Step};
+use axonal::nn::{Optimizer, Step, WeightArray};
 use axonal::prelude::*;
 use measure::Settings;
 use std::hint::black_box;
+
+/// What the parameters are: one matrix of so many columns for the rules that tell rows from columns.
+const COLUMNS: usize = 100;
 
 fn rules() -> Vec<(&'static str, AnyOptimizer<f32>)> {
     vec![
@@ -31,6 +34,7 @@ fn rules() -> Vec<(&'static str, AnyOptimizer<f32>)> {
         ("ftrl", Ftrl::default().any()),
         ("lamb", Lamb::default().any()),
         ("adafactor", Adafactor::default().any()),
+        ("adafactor, matrix", Adafactor::default().any()),
     ]
 }
 
@@ -46,12 +50,17 @@ fn main() {
             let mut params = vec![0.5f32; n];
             let mut moments: Vec<f32> = initial.iter().flat_map(|&v| vec![v as f32; n]).collect();
             let mut number = 0;
+            let matrix = [WeightArray::new(0..n, Shape::from([n / COLUMNS, COLUMNS]))];
+            let arrays = if name.ends_with("matrix") { &matrix[..] } else { &[] };
             let step = settings.time(|| {
                 number += 1;
-                rule.update(Step::new(&mut params, black_box(&grads), &mut moments, 1e-6, number));
+                let step = Step::new(&mut params, black_box(&grads), &mut moments, 1e-6, number);
+                rule.update(step.arrays(arrays));
             });
-            // Parameters and moments are read and written, gradients read; a copy moves each of its numbers twice.
-            let moved = (2 * (1 + initial.len()) + 1) * n / 2;
+            // Parameters and moments are read and written, gradients read; a copy moves each of its numbers twice. The
+            // moments of a matrix are its rows' and columns', next to nothing.
+            let moments = if arrays.is_empty() { initial.len() } else { 0 };
+            let moved = (2 * (1 + moments) + 1) * n / 2;
             let (from, mut to) = (vec![1.0f32; moved], vec![0.0f32; moved]);
             let copy = settings.time(|| to.copy_from_slice(black_box(&from)));
             let each = |seconds: f64| seconds * 1e9 / n as f64;
