@@ -133,6 +133,18 @@ pub trait Lanes<F>: Copy + Send + Sync {
     /// a + b.
     unsafe fn add(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
 
+    /// a - b.
+    unsafe fn sub(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
+
+    /// a · b.
+    unsafe fn mul(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
+
+    /// The absolute value.
+    unsafe fn abs(self, a: Self::Reg) -> Self::Reg;
+
+    /// a / (√b + c), b being 0 or a normal number, to two units in the last place.
+    unsafe fn over_root(self, a: Self::Reg, b: Self::Reg, c: Self::Reg) -> Self::Reg;
+
     /// a · b + c, rounded once where the instruction set can.
     unsafe fn mul_add(self, a: Self::Reg, b: Self::Reg, c: Self::Reg) -> Self::Reg;
 
@@ -267,6 +279,41 @@ fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// a / (√b + c) in every lane of whole registers.
+    struct OverRoot<'a, F>(&'a [F], &'a [F], F, &'a mut [F]);
+
+    impl<F: crate::float::Float> Wide<F> for OverRoot<'_, F> {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Lanes<F>>(self, simd: S) {
+            for start in (0..self.0.len()).step_by(S::LANES) {
+                // SAFETY: the slices are as long and of whole registers.
+                unsafe {
+                    let (a, b) = (simd.loadu(&raw const self.0[start]), simd.loadu(&raw const self.1[start]));
+                    simd.storeu(&raw mut self.3[start], simd.over_root(a, b, simd.splat(self.2)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn quotients_by_roots_are_right_to_two_units_in_the_last_place() {
+        let mut b: Vec<f32> = (0..1600_u16).map(|i| 1.07_f32.powi(i32::from(i) - 800) * 1.3).collect();
+        b.extend([0.0, f32::MIN_POSITIVE, f32::MAX, f32::INFINITY, f32::NAN, 1.0, 4.0, 1e-30]);
+        b.extend([0.25; 8]);
+        let a: Vec<f32> = (0..b.len()).map(|i| (i % 7) as f32 - 3.0).collect();
+        for c in [1e-7, 1.0, 1e3] {
+            let mut got = vec![0.0; a.len()];
+            f32::run_wide(OverRoot(&a, &b, c, &mut got));
+            for ((&a, &b), got) in a.iter().zip(&b).zip(got) {
+                let want = f64::from(a) / (f64::from(b).sqrt() + f64::from(c));
+                let close = (f64::from(got) - want).abs() <= 2.4e-7 * want.abs();
+                assert!(close || want.is_nan() && got.is_nan(), "{a} / (sqrt({b}) + {c}): {got}, not {want}");
+            }
+        }
+    }
 
     #[test]
     fn the_result_is_that_of_the_plain_loop() {

@@ -1,10 +1,11 @@
 //! Adam and AdamW.
+#![allow(unsafe_code, reason = "registers are loaded and stored through pointers")]
 
 use super::{LearningRate, Optimizer, Step, Tuned, at_least_zero, below_one, flushed};
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::Config;
-use crate::simd::vectorize;
+use crate::simd::{Lanes, Wide, vectorize};
 use serde::{Deserialize, Serialize};
 
 /// Adam: steps scaled by running estimates of the gradient's mean and square.
@@ -161,19 +162,76 @@ impl<F: Float, const DECOUPLED: bool> Optimizer<F> for AdamRule<DECOUPLED> {
                 },
             );
         }
-        vectorize(
-            #[inline(always)]
-            || {
-                for (((w, &g), m), v) in params.iter_mut().zip(grads).zip(means).zip(squares) {
-                    *m = flushed(*m + (g - *m) * mean_rate);
-                    *v = flushed(*v + (g * g - *v) * square_rate);
-                    *w -= alpha * *m / (v.sqrt() + epsilon);
-                }
-            },
-        );
+        F::run_wide(Move { params, grads, means, squares, alpha, epsilon, mean_rate, square_rate });
     }
 
     fn config(&self) -> Option<Config> {
         Config::of(self)
+    }
+}
+
+/// What one step does to all parameters, in registers: the moments go on, and the parameters move along them.
+struct Move<'a, F> {
+    params: &'a mut [F],
+    grads: &'a [F],
+    means: &'a mut [F],
+    squares: &'a mut [F],
+    alpha: F,
+    epsilon: F,
+    mean_rate: F,
+    square_rate: F,
+}
+
+impl<F: Float> Wide<F> for Move<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Lanes<F>>(self, simd: S) {
+        let len = self.params.len();
+        let whole = len - len % S::LANES;
+        for start in (0..whole).step_by(S::LANES) {
+            let places = [&mut *self.params, &mut *self.means, &mut *self.squares];
+            let places = places.map(|all| (&raw mut all[start..start + S::LANES]).cast::<F>());
+            // SAFETY: each place is the first of a register's numbers; the registers are there.
+            unsafe { self.lanes(simd, (&raw const self.grads[start..start + S::LANES]).cast(), places) };
+        }
+        if whole < len {
+            let mut rest = [[F::zero(); MOST_LANES]; 4];
+            let all = [&*self.params, self.grads, &*self.means, &*self.squares];
+            rest.iter_mut()
+                .zip(all)
+                .for_each(|(rest, all)| rest[..len - whole].copy_from_slice(&all[whole..]));
+            let [params, grads, means, squares] = &mut rest;
+            let places = [params, means, squares].map(|numbers| numbers.as_mut_ptr());
+            // SAFETY: no register has more lanes.
+            unsafe { self.lanes(simd, grads.as_ptr(), places) };
+            self.params[whole..].copy_from_slice(&rest[0][..len - whole]);
+            self.means[whole..].copy_from_slice(&rest[2][..len - whole]);
+            self.squares[whole..].copy_from_slice(&rest[3][..len - whole]);
+        }
+    }
+}
+
+/// The numbers of the widest register.
+const MOST_LANES: usize = 16;
+
+impl<F: Float> Move<'_, F> {
+    /// # Safety
+    /// Places of a register's numbers each: gradients; parameters, means, squares.
+    #[inline(always)]
+    unsafe fn lanes<S: Lanes<F>>(&self, simd: S, grads: *const F, [params, means, squares]: [*mut F; 3]) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (zero, tiny) = (simd.zero(), simd.splat(F::min_positive_value()));
+            let (g, m, v) = (simd.loadu(grads), simd.loadu(means), simd.loadu(squares));
+            let m = simd.add(m, simd.mul(simd.sub(g, m), simd.splat(self.mean_rate)));
+            let m = simd.less(simd.abs(m), tiny, zero, m);
+            let v = simd.add(v, simd.mul(simd.sub(simd.mul(g, g), v), simd.splat(self.square_rate)));
+            let v = simd.less(v, tiny, zero, v);
+            let step = simd.over_root(simd.mul(simd.splat(self.alpha), m), v, simd.splat(self.epsilon));
+            simd.storeu(means, m);
+            simd.storeu(squares, v);
+            simd.storeu(params, simd.sub(simd.loadu(params), step));
+        }
     }
 }

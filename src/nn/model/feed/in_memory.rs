@@ -11,6 +11,11 @@ use crate::nn::model::scores::Scores;
 use crate::nn::model::trainer::Trainer;
 use crate::parallel;
 use crate::rng::{Purpose, Rng};
+use crate::simd::prefetch;
+
+/// Bytes of each row of the next batch that are fetched while this one is computed. Rows in a random order begin on
+/// pages and lines that nobody expects; once a row is being read, the processor fetches the rest ahead by itself.
+const AHEAD: usize = 512;
 
 /// The first `n` of some samples.
 pub(in crate::nn::model) struct InMemory<'a, F> {
@@ -68,6 +73,12 @@ impl<F: Float> Feed<F> for InMemory<'_, F> {
         let x = self.samples.x.view();
         let in_place = if self.shuffle {
             self.trainer.gather(self.samples, &self.order[start..end]);
+            let next = (end + self.batch_size()).min(self.n);
+            for &row in &self.order[end..next] {
+                if let Some(row) = x.row(row).as_slice() {
+                    prefetch(row.as_ptr(), row.len().min(AHEAD / size_of::<F>()));
+                }
+            }
             None
         } else {
             self.trainer.gather_targets(self.samples, start..end, None);
