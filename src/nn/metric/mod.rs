@@ -155,7 +155,7 @@ pub trait Metric<F: Float>: Debug + Send + Sync {
     /// Refuses outputs, or the targets of a whole `fit`, that it cannot compare.
     ///
     /// # Errors
-    /// [`Error::Target`](crate::Error::Target), [`Error::InvalidParameter`](crate::Error::InvalidParameter).
+    /// [`Error::Target`], [`Error::InvalidParameter`].
     fn validate(&self, output: &Shape, targets: TargetView<'_, F>) -> Result<()> {
         let _ = (output, targets);
         Ok(())
