@@ -26,8 +26,8 @@ use serde::{Deserialize, Serialize};
 ///     .add(Dense::new(3).activation(Activation::Softmax))
 ///     .compile(Adam::default(), "crossentropy".parse::<AnyLoss<f64>>()?)?;
 /// let x = array![[0.0, 1.0], [1.0, 0.0]];
-/// let by_label = model.evaluate(&x, &array![2, 0])?.loss;
-/// let by_value = model.evaluate(&x, &array![[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])?.loss;
+/// let by_label = model.evaluate(&x, &array![2, 0])?.loss();
+/// let by_value = model.evaluate(&x, &array![[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])?.loss();
 /// assert!((by_label - by_value).abs() < 1e-12);
 /// # Ok(())
 /// # }
