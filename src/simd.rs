@@ -139,8 +139,8 @@ pub trait Lanes<F>: Copy + Send + Sync {
     /// a · b.
     unsafe fn mul(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
 
-    /// The absolute value.
-    unsafe fn abs(self, a: Self::Reg) -> Self::Reg;
+    /// a, or 0 in the lanes where it lies between -limit and limit; NaN stays.
+    unsafe fn flush(self, a: Self::Reg, limit: Self::Reg) -> Self::Reg;
 
     /// a / (√b + c), b being 0 or a normal number, to two units in the last place.
     unsafe fn over_root(self, a: Self::Reg, b: Self::Reg, c: Self::Reg) -> Self::Reg;

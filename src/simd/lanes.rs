@@ -29,7 +29,7 @@ pub(super) struct Plain;
 macro_rules! lanes {
     ($simd:ty, $float:ty, $reg:ty; lanes $lanes:literal, registers $registers:literal, side $side:literal, $turn:expr;
         zero $zero:expr, splat $splat:expr, load $load:expr, store $store:expr, add $add:expr, sub $sub:expr,
-        mul $mul:expr, abs $abs:expr, over_root $over_root:expr, mul_add $mul_add:expr, fnma $fnma:expr, min $min:expr, sum $sum:expr,
+        mul $mul:expr, flush $flush:expr, over_root $over_root:expr, mul_add $mul_add:expr, fnma $fnma:expr, min $min:expr, sum $sum:expr,
         less |$a:ident, $b:ident, $then:ident, $otherwise:ident| $choice:expr) => {
         // SAFETY: the caller vouches for the instruction set and for what pointers point to, as the trait says.
         #[allow(
@@ -79,8 +79,8 @@ macro_rules! lanes {
             }
 
             #[inline(always)]
-            unsafe fn abs(self, a: $reg) -> $reg {
-                unsafe { $abs(a) }
+            unsafe fn flush(self, a: $reg, limit: $reg) -> $reg {
+                unsafe { $flush(a, limit) }
             }
 
             #[inline(always)]
@@ -130,7 +130,7 @@ macro_rules! plain {
     ($float:ty) => {
         lanes!(Plain, $float, $float; lanes 1, registers 16, side 8, turn::<$float, 8>;
             zero || 0.0, splat |v| v, load |p: *const $float| *p, store |p: *mut $float, v| *p = v,
-            add |a, b| a + b, sub |a, b| a - b, mul |a, b| a * b, abs |a: $float| a.abs(),
+            add |a, b| a + b, sub |a, b| a - b, mul |a, b| a * b, flush |a: $float, limit| if a.abs() < limit { 0.0 } else { a },
             over_root |a, b: $float, c| a / (b.sqrt() + c), mul_add |a, b, c| a * b + c, fnma |a, b, c| c - a * b,
             min |a, b| if a < b { a } else { b }, sum |v| v,
             less |a, b, then, otherwise| if a < b { then } else { otherwise });
@@ -142,20 +142,24 @@ plain!(f64);
 #[cfg(target_arch = "aarch64")]
 lanes!(Neon, f32, float32x4_t; lanes 4, registers 32, side 4, turn::<f32, 4>;
     zero || vdupq_n_f32(0.0), splat vdupq_n_f32, load vld1q_f32, store vst1q_f32, add vaddq_f32,
-    sub vsubq_f32, mul vmulq_f32, abs vabsq_f32, over_root |a, b, c| vdivq_f32(a, vaddq_f32(vsqrtq_f32(b), c)),
+    sub vsubq_f32, mul vmulq_f32, flush |a, limit| vbslq_f32(vcltq_f32(vabsq_f32(a), limit), vdupq_n_f32(0.0), a), over_root |a, b, c| vdivq_f32(a, vaddq_f32(vsqrtq_f32(b), c)),
     mul_add |a, b, c| vfmaq_f32(c, a, b), fnma |a, b, c| vfmsq_f32(c, a, b), min vminq_f32, sum vaddvq_f32,
     less |a, b, then, otherwise| vbslq_f32(vcltq_f32(a, b), then, otherwise));
 #[cfg(target_arch = "aarch64")]
 lanes!(Neon, f64, float64x2_t; lanes 2, registers 32, side 4, turn::<f64, 4>;
     zero || vdupq_n_f64(0.0), splat vdupq_n_f64, load vld1q_f64, store vst1q_f64, add vaddq_f64,
-    sub vsubq_f64, mul vmulq_f64, abs vabsq_f64, over_root |a, b, c| vdivq_f64(a, vaddq_f64(vsqrtq_f64(b), c)),
+    sub vsubq_f64, mul vmulq_f64, flush |a, limit| vbslq_f64(vcltq_f64(vabsq_f64(a), limit), vdupq_n_f64(0.0), a), over_root |a, b, c| vdivq_f64(a, vaddq_f64(vsqrtq_f64(b), c)),
     mul_add |a, b, c| vfmaq_f64(c, a, b), fnma |a, b, c| vfmsq_f64(c, a, b), min vminq_f64, sum vaddvq_f64,
     less |a, b, then, otherwise| vbslq_f64(vcltq_f64(a, b), then, otherwise));
 
 #[cfg(target_arch = "x86_64")]
 lanes!(Avx2, f32, __m256; lanes 8, registers 16, side 8, turn_f32;
     zero _mm256_setzero_ps, splat _mm256_set1_ps, load _mm256_loadu_ps, store _mm256_storeu_ps, add _mm256_add_ps,
-    sub _mm256_sub_ps, mul _mm256_mul_ps, abs |a| _mm256_andnot_ps(_mm256_set1_ps(-0.0), a),
+    sub _mm256_sub_ps, mul _mm256_mul_ps, 
+    flush |a, limit| {
+        let size = _mm256_andnot_ps(_mm256_set1_ps(-0.0), a);
+        _mm256_and_ps(a, _mm256_cmp_ps::<_CMP_NLT_UQ>(size, limit))
+    },
     over_root |a, b, c| _mm256_div_ps(a, _mm256_add_ps(_mm256_sqrt_ps(b), c)),
     mul_add _mm256_fmadd_ps, fnma _mm256_fnmadd_ps, min _mm256_min_ps,
     sum |v| {
@@ -167,7 +171,11 @@ lanes!(Avx2, f32, __m256; lanes 8, registers 16, side 8, turn_f32;
 #[cfg(target_arch = "x86_64")]
 lanes!(Avx2, f64, __m256d; lanes 4, registers 16, side 4, turn_f64;
     zero _mm256_setzero_pd, splat _mm256_set1_pd, load _mm256_loadu_pd, store _mm256_storeu_pd, add _mm256_add_pd,
-    sub _mm256_sub_pd, mul _mm256_mul_pd, abs |a| _mm256_andnot_pd(_mm256_set1_pd(-0.0), a),
+    sub _mm256_sub_pd, mul _mm256_mul_pd, 
+    flush |a, limit| {
+        let size = _mm256_andnot_pd(_mm256_set1_pd(-0.0), a);
+        _mm256_and_pd(a, _mm256_cmp_pd::<_CMP_NLT_UQ>(size, limit))
+    },
     over_root |a, b, c| _mm256_div_pd(a, _mm256_add_pd(_mm256_sqrt_pd(b), c)),
     mul_add _mm256_fmadd_pd, fnma _mm256_fnmadd_pd, min _mm256_min_pd,
     sum |v| {
@@ -179,14 +187,16 @@ lanes!(Avx2, f64, __m256d; lanes 4, registers 16, side 4, turn_f64;
 #[cfg(target_arch = "x86_64")]
 lanes!(Avx512, f32, __m512; lanes 16, registers 32, side 8, turn_f32;
     zero _mm512_setzero_ps, splat _mm512_set1_ps, load _mm512_loadu_ps, store _mm512_storeu_ps, add _mm512_add_ps,
-    sub _mm512_sub_ps, mul _mm512_mul_ps, abs _mm512_abs_ps, over_root over_root_f32,
+    sub _mm512_sub_ps, mul _mm512_mul_ps, 
+    flush |a, limit| _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_NLT_UQ>(_mm512_abs_ps(a), limit), a), over_root over_root_f32,
     mul_add _mm512_fmadd_ps, fnma _mm512_fnmadd_ps, min _mm512_min_ps, sum _mm512_reduce_add_ps,
     less |a, b, then, otherwise|
         _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), otherwise, then));
 #[cfg(target_arch = "x86_64")]
 lanes!(Avx512, f64, __m512d; lanes 8, registers 32, side 4, turn_f64;
     zero _mm512_setzero_pd, splat _mm512_set1_pd, load _mm512_loadu_pd, store _mm512_storeu_pd, add _mm512_add_pd,
-    sub _mm512_sub_pd, mul _mm512_mul_pd, abs _mm512_abs_pd,
+    sub _mm512_sub_pd, mul _mm512_mul_pd, 
+    flush |a, limit| _mm512_maskz_mov_pd(_mm512_cmp_pd_mask::<_CMP_NLT_UQ>(_mm512_abs_pd(a), limit), a),
     over_root |a, b, c| _mm512_div_pd(a, _mm512_add_pd(_mm512_sqrt_pd(b), c)),
     mul_add _mm512_fmadd_pd, fnma _mm512_fnmadd_pd, min _mm512_min_pd, sum _mm512_reduce_add_pd,
     less |a, b, then, otherwise|
@@ -203,18 +213,17 @@ unsafe fn over_root_f32(a: __m512, b: __m512, c: __m512) -> __m512 {
     // SAFETY: the caller vouches for the instruction set.
     unsafe {
         let infinity = _mm512_set1_ps(f32::INFINITY);
-        // r ≈ 1 / √b; √b ≈ b r + (b - (b r)²) r / 2. Zero, infinity and NaN are roots of themselves.
-        let r = _mm512_rsqrt14_ps(b);
+        // r ≈ 1 / √b; √b ≈ b r + (b - (b r)²) r / 2. Infinity and NaN are roots of themselves.
+        let r = _mm512_rsqrt14_ps(_mm512_max_ps(b, _mm512_set1_ps(f32::MIN_POSITIVE)));
         let root = _mm512_mul_ps(b, r);
         let rest = _mm512_fnmadd_ps(root, root, b);
         let root = _mm512_fmadd_ps(rest, _mm512_mul_ps(_mm512_set1_ps(0.5), r), root);
-        let ordinary = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(_mm512_setzero_ps(), b)
-            & _mm512_cmp_ps_mask::<_CMP_LT_OQ>(b, infinity);
+        let ordinary = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(b, infinity);
         let d = _mm512_add_ps(_mm512_mask_blend_ps(ordinary, b, root), c);
         // q ≈ 1 / d; 1 / d ≈ q + q (1 - d q). The reciprocal of infinity is exact.
         let q = _mm512_rcp14_ps(d);
         let rest = _mm512_fnmadd_ps(d, q, _mm512_set1_ps(1.0));
-        let q = _mm512_mask_fmadd_ps(q, _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(d, infinity), rest, q);
+        let q = _mm512_mask_fmadd_ps(q, ordinary, rest, q);
         _mm512_mul_ps(a, q)
     }
 }

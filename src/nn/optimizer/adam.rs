@@ -222,12 +222,12 @@ impl<F: Float> Move<'_, F> {
     unsafe fn lanes<S: Lanes<F>>(&self, simd: S, grads: *const F, [params, means, squares]: [*mut F; 3]) {
         // SAFETY: the caller's promise.
         unsafe {
-            let (zero, tiny) = (simd.zero(), simd.splat(F::min_positive_value()));
+            let tiny = simd.splat(F::min_positive_value());
             let (g, m, v) = (simd.loadu(grads), simd.loadu(means), simd.loadu(squares));
             let m = simd.add(m, simd.mul(simd.sub(g, m), simd.splat(self.mean_rate)));
-            let m = simd.less(simd.abs(m), tiny, zero, m);
+            let m = simd.flush(m, tiny);
             let v = simd.add(v, simd.mul(simd.sub(simd.mul(g, g), v), simd.splat(self.square_rate)));
-            let v = simd.less(v, tiny, zero, v);
+            let v = simd.flush(v, tiny);
             let step = simd.over_root(simd.mul(simd.splat(self.alpha), m), v, simd.splat(self.epsilon));
             simd.storeu(means, m);
             simd.storeu(squares, v);
