@@ -132,10 +132,12 @@ impl<F: Float> Optimizer<F> for AdafactorRule {
             let squares = MeanSquares::new(shape, first, second);
             let squares = squares.update(grads, decay, rest, F::of(self.epsilon_1));
             let mut total = 0.0;
-            squares.each_row(grads, |range, row| total += row.sum_of_squares(&grads[range]));
+            squares.each_stretch(|range, stretch| total += stretch.sum_of_squares(&grads[range]));
             let size = (total / grads.len().max(1) as f64).sqrt();
             let factor = F::of(alpha / (size / self.clip_threshold).max(1.0));
-            squares.each_row(grads, |range, row| row.step(&mut params[range.clone()], &grads[range], factor));
+            squares.each_stretch(|range, stretch| {
+                stretch.step(&mut params[range.clone()], &grads[range], factor);
+            });
         });
     }
 
@@ -195,18 +197,24 @@ impl<'a, F: Float> MeanSquares<'a, F> {
         self
     }
 
-    /// Calls `visit` with the places of each row and its mean squares.
-    fn each_row(&self, grads: &[F], mut visit: impl FnMut(Range<usize>, Row<'_, F>)) {
+    /// Calls `visit` for stretches of the numbers, with what their gradients are multiplied by. The roots of a matrix'
+    /// columns are taken once for all of its rows.
+    fn each_stretch(&self, mut visit: impl FnMut(Range<usize>, Stretch<'_, F>)) {
+        let mut inverse = [F::zero(); STRETCH];
         match self {
-            Self::Vector(squares) => visit(0..grads.len(), Row { factor: F::one(), squares }),
+            Self::Vector(squares) => visit(0..squares.len(), Stretch::Squares(squares)),
             Self::Matrices { rows, columns, row_means, column_means } => {
                 let per_matrix = row_means.chunks_exact(*rows).zip(column_means.chunks_exact(*columns));
                 for (matrix, (row_means, column_means)) in per_matrix.enumerate() {
                     let mean = row_means.iter().copied().sum::<F>() / F::of(*rows as f64);
-                    for (row, &row_mean) in row_means.iter().enumerate() {
-                        let first = (matrix * *rows + row) * *columns;
-                        let factor = (mean / row_mean).sqrt();
-                        visit(first..first + *columns, Row { factor, squares: column_means });
+                    for (index, column_means) in column_means.chunks(STRETCH).enumerate() {
+                        let inverse = &mut inverse[..column_means.len()];
+                        inverse_roots(column_means, inverse);
+                        for (row, &row_mean) in row_means.iter().enumerate() {
+                            let first = (matrix * *rows + row) * *columns + index * STRETCH;
+                            let factor = (mean / row_mean).sqrt();
+                            visit(first..first + inverse.len(), Stretch::Roots { factor, inverse });
+                        }
                     }
                 }
             }
@@ -214,26 +222,56 @@ impl<'a, F: Float> MeanSquares<'a, F> {
     }
 }
 
-/// What the gradients of a row are scaled by: `factor / √squares`.
-struct Row<'a, F> {
-    factor: F,
-    squares: &'a [F],
+/// The numbers whose roots are kept at a time.
+const STRETCH: usize = 1024;
+
+fn inverse_roots<F: Float>(squares: &[F], inverse: &mut [F]) {
+    vectorize(
+        #[inline(always)]
+        || inverse.iter_mut().zip(squares).for_each(|(inverse, v)| *inverse = F::one() / v.sqrt()),
+    );
 }
 
-impl<F: Float> Row<'_, F> {
+/// What the gradients of some numbers are divided by: the roots of these squares; or multiplied by: a factor and the
+/// inverse roots.
+enum Stretch<'a, F> {
+    Squares(&'a [F]),
+    Roots { factor: F, inverse: &'a [F] },
+}
+
+impl<F: Float> Stretch<'_, F> {
     fn sum_of_squares(&self, grads: &[F]) -> f64 {
-        sum_of_squares(grads, self.squares, |g, v| g * self.factor / v.sqrt())
+        match *self {
+            Self::Squares(squares) => sum_of_squares(
+                grads,
+                squares,
+                #[inline(always)]
+                |g, v| g / v.sqrt(),
+            ),
+            Self::Roots { factor, inverse } => sum_of_squares(
+                grads,
+                inverse,
+                #[inline(always)]
+                |g, inverse| g * factor * inverse,
+            ),
+        }
     }
 
     fn step(&self, params: &mut [F], grads: &[F], rate: F) {
-        vectorize(
-            #[inline(always)]
-            || {
-                for ((w, &g), &v) in params.iter_mut().zip(grads).zip(self.squares) {
-                    *w -= rate * (g * self.factor / v.sqrt());
-                }
-            },
-        );
+        let numbers = params.iter_mut().zip(grads);
+        match *self {
+            Self::Squares(squares) => vectorize(
+                #[inline(always)]
+                || numbers.zip(squares).for_each(|((w, &g), &v)| *w -= rate * (g / v.sqrt())),
+            ),
+            Self::Roots { factor, inverse } => vectorize(
+                #[inline(always)]
+                || {
+                    let factor = rate * factor;
+                    numbers.zip(inverse).for_each(|((w, &g), &inverse)| *w -= factor * (g * inverse));
+                },
+            ),
+        }
     }
 }
 
