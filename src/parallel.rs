@@ -77,6 +77,26 @@ pub(crate) fn join(left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
     }
 }
 
+/// Hands every stretch of `from` (of `from_len`) and the one of `to` (of `to_len`) in its place to `work`: by the threads
+/// of the pool that the caller is in, where `operations` make that worth while. Allocates nothing.
+pub(crate) fn pairs<A: Sync, B: Send>(
+    operations: usize,
+    (from, from_len): (&[A], usize),
+    (to, to_len): (&mut [B], usize),
+    work: &(impl Fn(&[A], &mut [B]) + Sync),
+) {
+    let count = to.len() / to_len.max(1);
+    if count > 1 && worth_forking(operations) {
+        let (left_from, right_from) = from.split_at(count / 2 * from_len);
+        let (left_to, right_to) = to.split_at_mut(count / 2 * to_len);
+        return join(
+            || pairs(operations / 2, (left_from, from_len), (left_to, to_len), work),
+            || pairs(operations / 2, (right_from, from_len), (right_to, to_len), work),
+        );
+    }
+    from.chunks_exact(from_len).zip(to.chunks_exact_mut(to_len)).for_each(|(from, to)| work(from, to));
+}
+
 /// How many threads there are to share work.
 pub(crate) fn threads() -> usize {
     #[cfg(feature = "rayon")]

@@ -96,7 +96,7 @@ pub fn affine<F: Float>(
     if b.ncols() <= narrow::WIDEST
         && let (Some(a), Some(b), Some(c)) = (narrow::Rows::of(&a), b.as_slice(), c.as_slice_mut())
     {
-        return narrow::affine(a, b, bias, c);
+        return shared::affine(a, b, bias, c);
     }
     match (Engine::DEFAULT, bias) {
         (Engine::Tiles, bias) => shared::gemm(F::one(), a, b, F::zero(), c, bias),

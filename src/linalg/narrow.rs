@@ -32,6 +32,17 @@ impl<'a, F: Float> Rows<'a, F> {
         let (rows, width) = matrix.dim();
         matrix.as_slice().map(|values| Self { values, rows, width })
     }
+
+    /// How many they are.
+    pub(super) fn rows(self) -> usize {
+        self.rows
+    }
+
+    /// The first so many, and the others.
+    pub(super) fn split_at(self, rows: usize) -> (Self, Self) {
+        let (above, below) = self.values.split_at(rows * self.width);
+        (Self { values: above, rows, ..self }, Self { values: below, rows: self.rows - rows, ..self })
+    }
 }
 
 /// `c = a.b + bias` for `b` (k, n) and `c` (m, n) in standard layout, n being up to [`WIDEST`].

@@ -4,6 +4,7 @@
 //! An element's order of summation does not depend on the cut (see `tiles.rs`), so the bits are the same for any
 //! number of threads.
 
+use super::narrow::{self, Rows};
 use super::tiles;
 use crate::float::Float;
 use ndarray::{ArrayView2, ArrayViewMut2};
@@ -26,6 +27,22 @@ pub(super) fn gemm<F: Float>(
         }
     }
     tiles::gemm(alpha, a, b, beta, c, bias);
+}
+
+/// [`narrow::affine`], its rows by several threads where that pays.
+pub(super) fn affine<F: Float>(a: Rows<'_, F>, b: &[F], bias: Option<&[F]>, c: &mut [F]) {
+    #[cfg(feature = "rayon")]
+    {
+        let columns = c.len() / a.rows().max(1);
+        let operations = b.len().saturating_mul(a.rows());
+        if a.rows() > 1 && columns > 0 && threads::worth(operations) > 1 {
+            let (above, below) = a.split_at(a.rows() / 2);
+            let (c_above, c_below) = c.split_at_mut(above.rows() * columns);
+            rayon::join(|| affine(above, b, bias, c_above), || affine(below, b, bias, c_below));
+            return;
+        }
+    }
+    narrow::affine(a, b, bias, c);
 }
 
 #[cfg(feature = "rayon")]
@@ -51,7 +68,7 @@ mod threads {
     const WORTH_FROM_OUTSIDE: usize = 1 << 25;
 
     /// Columns and rows of a whole number of register tiles, for every instruction set.
-    const GRAIN: [usize; 2] = [12, 32];
+    const GRAIN: [usize; 2] = [24, 48];
 
     pub(super) fn worth(operations: usize) -> usize {
         if operations < WORTH {

@@ -1,4 +1,4 @@
-//! The convolution of networks (a cross-correlation), sample by sample, through the matrix product.
+//! The convolution of networks (a cross-correlation), some samples at a time, through the matrix product.
 
 use super::super::window::Window;
 use super::super::{rows, rows_mut};
@@ -6,6 +6,7 @@ use super::patches::Patches;
 use crate::float::Float;
 use crate::linalg;
 use crate::nn::layer::{Backward, Forward};
+use crate::parallel;
 use ndarray::s;
 
 /// A window, its filters, and the groups that channels and filters are divided into.
@@ -17,6 +18,13 @@ pub(super) struct Correlation {
     pub(super) groups: usize,
     pub(super) use_bias: bool,
 }
+
+/// The numbers of patches that are made at a time, where that is more than one sample: so many stay in the cache, and
+/// make a product that several threads can share.
+const AT_ONCE: usize = 1 << 18;
+
+/// What it costs to take a number of a patch from an image or to add it there, in multiply-adds.
+const COPY: usize = 32;
 
 impl Correlation {
     /// What group `group` sees.
@@ -30,10 +38,18 @@ impl Correlation {
         (self.window.taps() * (self.channels / self.groups)).saturating_mul(self.filters)
     }
 
-    /// Space for the patches of one sample and for the transposed kernel.
+    fn patches_len(&self) -> usize {
+        self.window.positions().saturating_mul(self.patches(0).width())
+    }
+
+    /// Samples whose patches are made at a time. It depends on the layer alone, so that sums over them have one order.
+    fn samples_at_once(&self) -> usize {
+        (AT_ONCE / self.patches_len().max(1)).clamp(1, 16)
+    }
+
+    /// Space for the patches of some samples and for the transposed kernel.
     pub(super) fn batch_cache(&self) -> usize {
-        let patches = self.window.positions().saturating_mul(self.patches(0).width());
-        patches.saturating_add(self.kernel_len())
+        self.patches_len().saturating_mul(self.samples_at_once()).saturating_add(self.kernel_len())
     }
 
     fn inputs(&self) -> usize {
@@ -51,23 +67,33 @@ impl Correlation {
         }
         let per_group = self.filters / self.groups;
         let outputs = self.window.positions() * self.filters;
-        for (x, y) in x.chunks_exact(self.inputs()).zip(y.chunks_exact_mut(outputs)) {
+        let at_once = self.samples_at_once();
+        for (x, y) in x.chunks(at_once * self.inputs()).zip(y.chunks_mut(at_once * outputs)) {
+            let len = self.patches_len() * (x.len() / self.inputs());
             let mut y = rows_mut(y, self.filters);
             for group in 0..self.groups {
                 let patches = self.patches(group);
-                let matrix = &mut cache[..self.window.positions() * patches.width()];
-                patches.gather(x, matrix);
+                let matrix = &mut cache[..len];
+                self.gather(&patches, x, matrix);
                 let filters = group * per_group..(group + 1) * per_group;
                 let bias = bias.map(|bias| &bias[filters.clone()]);
-                let matrix = rows(matrix, patches.width());
                 linalg::affine(
-                    matrix,
+                    rows(matrix, patches.width()),
                     kernel.slice(s![.., filters.clone()]),
                     bias,
                     y.slice_mut(s![.., filters]),
                 );
             }
         }
+    }
+
+    /// The patches of some samples.
+    fn gather<F: Float>(&self, patches: &Patches, x: &[F], matrix: &mut [F]) {
+        let operations = matrix.len();
+        let (inputs, len) = (self.inputs(), self.patches_len());
+        parallel::pairs(operations * COPY, (x, inputs), (matrix, len), &|x, matrix| {
+            patches.gather(x, matrix)
+        });
     }
 
     pub(super) fn backward<F: Float>(&self, pass: Backward<'_, F>) {
@@ -91,23 +117,28 @@ impl Correlation {
         let transposed = rows(transposed, kernel.nrows());
         let per_group = self.filters / self.groups;
         let outputs = self.window.positions() * self.filters;
-        let samples = x.chunks_exact(self.inputs()).zip(dx.chunks_exact_mut(self.inputs()));
-        for ((x, dx), dy) in samples.zip(dy.chunks_exact(outputs)) {
+        let (at_once, inputs) = (self.samples_at_once(), self.inputs());
+        let samples = x.chunks(at_once * inputs).zip(dx.chunks_mut(at_once * inputs));
+        for ((x, dx), dy) in samples.zip(dy.chunks(at_once * outputs)) {
             let dy = rows(dy, self.filters);
+            let len = self.patches_len() * (x.len() / inputs);
             dx.fill(F::zero());
             for group in 0..self.groups {
                 let patches = self.patches(group);
-                let matrix = &mut matrix[..self.window.positions() * patches.width()];
+                let matrix = &mut matrix[..len];
                 let filters = group * per_group..(group + 1) * per_group;
                 let dy = dy.slice(s![.., filters.clone()]);
                 // y = patches · kernel  =>  dkernel += patchesᵀ · dy, dpatches = dy · kernelᵀ
-                patches.gather(x, matrix);
+                self.gather(&patches, x, matrix);
                 let seen = rows(matrix, patches.width());
                 linalg::gemm(F::one(), seen.t(), dy, F::one(), dkernel.slice_mut(s![.., filters.clone()]));
                 if dx_needed {
                     let kernel = transposed.slice(s![filters, ..]);
                     linalg::gemm(F::one(), dy, kernel, F::zero(), rows_mut(matrix, patches.width()));
-                    patches.scatter(matrix, dx);
+                    let from = (&*matrix, self.patches_len());
+                    parallel::pairs(len * COPY, from, (dx, inputs), &|matrix, dx| {
+                        patches.scatter(matrix, dx)
+                    });
                 }
             }
         }
