@@ -51,20 +51,133 @@ pub(crate) fn inside<R: Send>(operations: usize, work: impl FnOnce() -> R + Send
     work()
 }
 
+/// Runs `work` while the other threads of the pool that the caller is in stay awake for what it forks.
+///
+/// A thread that sleeps takes longer to wake than most of the work of a training step takes. The others are asked, not
+/// waited for: one that is busy elsewhere does not come, and nobody depends on it.
+pub(crate) fn attended<R>(work: impl FnOnce() -> R) -> R {
+    #[cfg(feature = "rayon")]
+    if let (Some(leader), 2..) = (rayon::current_thread_index(), rayon::current_num_threads()) {
+        let _attendance = attendance::Attendance::begin(leader);
+        return work();
+    }
+    work()
+}
+
+#[cfg(feature = "rayon")]
+mod attendance {
+    use std::cell::Cell;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// The most threads that are kept awake: more do not find enough to share in a step.
+    const MOST: usize = 7;
+
+    /// How often a thread looks for work before it lets others have its processor.
+    const LOOKS: u32 = 256;
+
+    thread_local! {
+        static ATTENDED: Cell<bool> = const { Cell::new(false) };
+        static ALONE: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Whether the threads that what the caller forks is meant for are awake.
+    pub(super) fn holds() -> bool {
+        ATTENDED.get()
+    }
+
+    /// Whether the caller has its part of work that is shared already.
+    pub(super) fn alone() -> bool {
+        ALONE.get()
+    }
+
+    /// Until it is dropped, the thread shares nothing.
+    pub(super) struct Alone {
+        before: bool,
+    }
+
+    impl Alone {
+        pub(super) fn begin() -> Self {
+            Self { before: ALONE.replace(true) }
+        }
+    }
+
+    impl Drop for Alone {
+        fn drop(&mut self) {
+            ALONE.set(self.before);
+        }
+    }
+
+    /// Ends when it is dropped, also by a panic.
+    pub(super) struct Attendance {
+        over: Arc<AtomicBool>,
+        before: bool,
+    }
+
+    impl Attendance {
+        pub(super) fn begin(leader: usize) -> Self {
+            let over = Arc::new(AtomicBool::new(false));
+            for _ in 1..rayon::current_num_threads().min(MOST + 1) {
+                let over = over.clone();
+                rayon::spawn(move || attend(leader, &over));
+            }
+            Self { over, before: ATTENDED.replace(true) }
+        }
+    }
+
+    impl Drop for Attendance {
+        fn drop(&mut self) {
+            self.over.store(true, Ordering::Release);
+            ATTENDED.set(self.before);
+        }
+    }
+
+    /// Does whatever there is to do in the pool until it is over.
+    fn attend(leader: usize, over: &AtomicBool) {
+        // The leader would wait for itself.
+        if rayon::current_thread_index() == Some(leader) {
+            return;
+        }
+        let before = ATTENDED.replace(true);
+        let mut looks = 0;
+        while !over.load(Ordering::Acquire) {
+            if rayon::yield_now() == Some(rayon::Yield::Executed) {
+                looks = 0;
+            } else if looks < LOOKS {
+                looks += 1;
+                std::hint::spin_loop();
+            } else {
+                std::thread::yield_now();
+            }
+        }
+        ATTENDED.set(before);
+    }
+}
+
 /// Whether `operations` are enough for two threads of the pool that the caller is in to share them.
 pub(crate) fn worth_forking(operations: usize) -> bool {
     #[cfg(feature = "rayon")]
-    if operations >= WORTH_FORKING && rayon::current_thread_index().is_some() {
+    if rayon::current_thread_index().is_some() && operations >= worth() {
         return rayon::current_num_threads() > 1;
     }
     let _ = operations;
     false
 }
 
-/// Multiply-adds, or numbers moved, from which a fork inside of the pool pays: some 200 µs of one core. On a virtual
-/// machine, where a thread that sleeps is slow to wake, half of that gets slower by it.
+/// Multiply-adds, or numbers moved, from which a fork inside of the pool pays.
 #[cfg(feature = "rayon")]
-const WORTH_FORKING: usize = 1 << 23;
+pub(crate) fn worth() -> usize {
+    /// Some 200 µs of one core. On a virtual machine, where a thread that sleeps is slow to wake, half of that gets
+    /// slower by it.
+    const ASLEEP: usize = 1 << 23;
+    /// The same for threads that are [`attended`].
+    const AWAKE: usize = 1 << 22;
+    match (attendance::alone(), attendance::holds()) {
+        (true, _) => usize::MAX,
+        (_, true) => AWAKE,
+        _ => ASLEEP,
+    }
+}
 
 /// Both, at the same time where a thread of the pool has nothing else to do.
 pub(crate) fn join(left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
@@ -77,24 +190,24 @@ pub(crate) fn join(left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
     }
 }
 
-/// Hands every stretch of `from` (of `from_len`) and the one of `to` (of `to_len`) in its place to `work`: by the threads
-/// of the pool that the caller is in, where `operations` make that worth while. Allocates nothing.
-pub(crate) fn pairs<A: Sync, B: Send>(
-    operations: usize,
-    (from, from_len): (&[A], usize),
-    (to, to_len): (&mut [B], usize),
-    work: &(impl Fn(&[A], &mut [B]) + Sync),
-) {
-    let count = to.len() / to_len.max(1);
-    if count > 1 && worth_forking(operations) {
-        let (left_from, right_from) = from.split_at(count / 2 * from_len);
-        let (left_to, right_to) = to.split_at_mut(count / 2 * to_len);
-        return join(
-            || pairs(operations / 2, (left_from, from_len), (left_to, to_len), work),
-            || pairs(operations / 2, (right_from, from_len), (right_to, to_len), work),
-        );
+/// Calls `work` for every item: by the threads of the pool that the caller is in, where `operations` make that worth
+/// while; what they then do is not shared again. Allocates nothing.
+pub(crate) fn share<T: Send>(operations: usize, items: &mut [T], work: &(impl Fn(&mut T) + Sync)) {
+    if items.len() > 1 && worth_forking(operations) {
+        let (left, right) = items.split_at_mut(items.len().div_ceil(2));
+        let part = operations / 2;
+        return join(|| share_part(part, left, work), || share_part(part, right, work));
     }
-    from.chunks_exact(from_len).zip(to.chunks_exact_mut(to_len)).for_each(|(from, to)| work(from, to));
+    items.iter_mut().for_each(work);
+}
+
+fn share_part<T: Send>(operations: usize, items: &mut [T], work: &(impl Fn(&mut T) + Sync)) {
+    if items.len() > 1 && threads() > 2 {
+        return share(operations, items, work);
+    }
+    #[cfg(feature = "rayon")]
+    let _alone = attendance::Alone::begin();
+    items.iter_mut().for_each(work);
 }
 
 /// How many threads there are to share work.

@@ -58,28 +58,19 @@ struct Product<'a, F> {
 #[cfg(feature = "rayon")]
 mod threads {
     use super::{Float, Product, tiles};
+    use crate::parallel;
     use ndarray::Axis;
 
-    /// Multiply-adds from which a fork inside of the pool pays: some 200 µs of one core. A product of 3 million gets
-    /// slower by it on a virtual machine, where a thread that sleeps is slow to wake.
-    const WORTH: usize = 1 << 23;
-
-    /// The same from outside, where the caller has to wake the pool and to wait for it.
+    /// Multiply-adds from which it pays from outside of the pool, where the caller has to wake the pool and to wait for it.
     const WORTH_FROM_OUTSIDE: usize = 1 << 25;
 
     /// Columns and rows of a whole number of register tiles, for every instruction set.
     const GRAIN: [usize; 2] = [24, 48];
 
     pub(super) fn worth(operations: usize) -> usize {
-        if operations < WORTH {
-            return 1;
-        }
         let inside = rayon::current_thread_index().is_some();
-        if inside || operations >= WORTH_FROM_OUTSIDE {
-            rayon::current_num_threads().min(operations / (WORTH / 2))
-        } else {
-            1
-        }
+        let worth = if inside { parallel::worth() } else { WORTH_FROM_OUTSIDE };
+        if operations < worth { 1 } else { rayon::current_num_threads().min(operations / (worth / 2)) }
     }
 
     pub(super) fn gemm<F: Float>(parts: usize, product: Product<'_, F>) {

@@ -99,8 +99,19 @@ impl<F: Float> Trainer<F> {
         }
     }
 
-    /// One step: forward, loss and its gradient, backward, update; then the scores of the batch before it.
+    /// One step: forward, loss and its gradient, backward, update; then the scores of the batch before it. Inside of the
+    /// pool, where the work is large enough to be shared.
     pub(super) fn step(
+        &mut self,
+        model: &mut Model<F>,
+        x: Option<ArrayView2<'_, F>>,
+        batch: usize,
+    ) -> std::result::Result<(), Divergence> {
+        let operations = model.layout.params_len.saturating_mul(batch);
+        parallel::inside(operations, || self.step_here(model, x, batch))
+    }
+
+    fn step_here(
         &mut self,
         model: &mut Model<F>,
         x: Option<ArrayView2<'_, F>>,

@@ -87,8 +87,8 @@ impl<F: Float> Feed<F> for InMemory<'_, F> {
         Ok(Some(self.trainer.step(model, in_place, end - start)))
     }
 
-    /// From inside of the pool, where the work is large enough to be shared: to enter it for every product costs
-    /// more than a product.
+    /// From inside of the pool, and with its threads awake, where the work is large enough to be shared: to enter it for
+    /// every step costs more than a product.
     fn steps(
         &mut self,
         model: &mut Model<F>,
@@ -96,7 +96,7 @@ impl<F: Float> Feed<F> for InMemory<'_, F> {
         token: Option<&StopToken>,
     ) -> Result<(usize, Stepped)> {
         let operations = model.layout.params_len.saturating_mul(self.batch_size());
-        parallel::inside(operations, || one_by_one(self, model, done, token))
+        parallel::inside(operations, || parallel::attended(|| one_by_one(self, model, done, token)))
     }
 
     fn skip(&mut self, _: u64) -> Result<()> {
