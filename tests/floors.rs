@@ -18,6 +18,7 @@ const FLOORS: &[&[&str]] = &[
     &["nn::metric"],
     &["nn::layers", "cluster", "datasets", "preprocessing", "metrics"],
     &["nn::layout"],
+    &["nn::row_parts"],
     &["nn::updater", "nn::workspace"],
     CONTAINERS,
     &["model_selection", "pipeline", "plot"],

@@ -34,11 +34,13 @@ impl<'a, F: Float> Rows<'a, F> {
     }
 
     /// How many they are.
+    #[cfg(feature = "rayon")]
     pub(super) fn rows(self) -> usize {
         self.rows
     }
 
     /// The first so many, and the others.
+    #[cfg(feature = "rayon")]
     pub(super) fn split_at(self, rows: usize) -> (Self, Self) {
         let (above, below) = self.values.split_at(rows * self.width);
         (Self { values: above, rows, ..self }, Self { values: below, rows: self.rows - rows, ..self })

@@ -12,6 +12,7 @@ pub mod metric;
 pub(crate) mod model;
 pub mod optimizer;
 pub mod regularizer;
+mod row_parts;
 mod sequential;
 mod targets;
 pub(crate) mod updater;

@@ -6,6 +6,7 @@ use crate::float::Float;
 use crate::linalg::{matrix, matrix_mut};
 use crate::nn::layer::{Backward, Forward, Mode};
 use crate::nn::layout::{Layout, Node};
+use crate::nn::row_parts;
 use crate::rng::RowRng;
 use crate::validate;
 use ndarray::ArrayView2;
@@ -171,13 +172,12 @@ impl<F: Float> Workspace<F> {
         let y = &mut y[..batch * outputs];
         let cache = &mut cache[..node.plan.cache_len(batch)];
         let pass = Forward::new(x, matrix_mut(y, batch, outputs), &params[node.params.clone()], cache, mode);
-        node.layer.forward(pass.planned(&node.plan));
-        let activation = node.activation();
-        if activation.needs_input() {
+        row_parts::forward(node, pass);
+        if node.activation().needs_input() {
             z[..y.len()].copy_from_slice(y);
         }
         if !(logits && index + 1 == layout.nodes.len()) {
-            activation.apply(node.plan.output_shape().last(), y);
+            row_parts::activate(node, batch, y);
         }
     }
 
@@ -199,11 +199,10 @@ impl<F: Float> Workspace<F> {
     ) -> bool {
         let first = layout.nodes.iter().position(|node| node.trainable && !node.params.is_empty());
         let Some(first) = first else { return true };
-        let mut finite = true;
         for index in (first..layout.nodes.len()).rev() {
             let node = &layout.nodes[index];
             let (before, rest) = self.nodes.split_at_mut(index);
-            let Some(Buffers { z, y, cache }) = rest.first_mut() else { return finite };
+            let Some(Buffers { z, y, cache }) = rest.first_mut() else { return true };
             let x = input_of(before, &self.input, x, node, batch);
             let (inputs, outputs) = (node.input_len(), node.output_len());
             let y = &y[..batch * outputs];
@@ -211,12 +210,9 @@ impl<F: Float> Workspace<F> {
             if let Some(regularizer) = node.plan.declared_activity_regularizer() {
                 regularizer.add_gradient(1.0 / batch as f64, y, dy);
             }
-            if !(logits && index + 1 == layout.nodes.len()) {
-                let z = if z.is_empty() { &[] } else { &z[..batch * outputs] };
-                node.activation().gradient(node.plan.output_shape().last(), z, y, dy);
-            }
-            finite &= dy.iter().fold(true, |finite, v| finite & v.is_finite());
-            if !finite {
+            let activated = !(logits && index + 1 == layout.nodes.len());
+            let z = if z.is_empty() { &[] } else { &z[..batch * outputs] };
+            if !row_parts::differentiate(node, batch, activated, [z, y], dy) {
                 return false;
             }
             let rows = node.plan.declared_gradient_rows().is_some();
@@ -231,13 +227,13 @@ impl<F: Float> Workspace<F> {
                 own_grads,
                 &mut cache[..node.plan.cache_len(batch)],
             );
-            node.layer.backward(pass.dx_needed(index > first).grads_needed(!rows).planned(&node.plan));
+            row_parts::backward(node, pass.dx_needed(index > first).grads_needed(!rows));
             if rows && node.trainable {
                 by_rows(index, params, grads, x, matrix(dy, batch, outputs));
             }
             std::mem::swap(&mut deltas.dy, &mut deltas.dx);
         }
-        finite
+        true
     }
 
     /// The penalties on outputs, as declared by the layers: their sum over the batch, divided by its size.

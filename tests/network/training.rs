@@ -101,6 +101,36 @@ fn the_number_of_threads_changes_no_bit() {
     assert_eq!(one, fitted(8));
 }
 
+#[cfg(feature = "rayon")]
+#[test]
+fn the_number_of_threads_changes_no_bit_of_a_convolutional_network() {
+    // A last batch of 5, and layers with caches and random numbers of their own between the convolutions.
+    let x = Array2::from_shape_fn((69, 400), |(i, j)| (((i * 31 + j * 17) % 97) as f32 / 48.5 - 1.0).sin());
+    let x = x.into_shape_with_order((69, 20, 20, 1)).unwrap();
+    let y: Array1<usize> = (0..69).map(|i| i * i % 10).collect();
+    let fitted = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let mut model = Sequential::new([20, 20, 1])
+                .add(Conv2D::new(24, [3, 3]).activation(Activation::Gelu))
+                .add(Dropout::new(0.1))
+                .add(MaxPooling2D::new([2, 2]))
+                .add(Conv2D::new(32, [3, 3]).padding(Padding::Same).activation(Activation::Relu))
+                .add(Flatten::default())
+                .add(Dense::new(10).activation(Activation::Softmax))
+                .seed(8)
+                .compile(Adam::default(), SparseCategoricalCrossentropy::default())
+                .unwrap();
+            model.fit_with(&x, &y, FitOptions::new().epochs(2).batch_size(32)).unwrap();
+            (model.weights(), model.predict_nd(&x).unwrap())
+        })
+    };
+    let one = fitted(1);
+    for threads in [2, 3, 8] {
+        assert_eq!(one, fitted(threads), "{threads} threads");
+    }
+}
+
 #[test]
 fn parameters_that_move_in_parts_move_as_they_do_together() {
     let x = Array2::from_shape_fn((96, 70), |(i, j)| (((i * 31 + j * 17) % 97) as f32 / 48.5 - 1.0).sin());
