@@ -1,10 +1,10 @@
 //! The buffers of a pass through the network, allocated once for a largest batch.
 
 use crate::buffer::Buffer;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::linalg::{matrix, matrix_mut};
-use crate::nn::layer::{Backward, Forward, Mode};
+use crate::nn::layer::{Backward, Forward, Mask, MaskPass, Mode};
 use crate::nn::layout::{Layout, Node};
 use crate::rng::RowRng;
 use crate::validate;
@@ -28,6 +28,8 @@ struct Buffers<F> {
     z: Buffer<F>,
     y: Buffer<F>,
     cache: Buffer<F>,
+    /// The mask that the layer makes.
+    mask: Vec<bool>,
 }
 
 /// The gradients that flow back, allocated once for a largest batch.
@@ -53,6 +55,7 @@ impl<F: Float> Workspace<F> {
                 z: Buffer::zeros("activations", if node.activation().needs_input() { outputs } else { 0 })?,
                 y: Buffer::zeros("activations", outputs)?,
                 cache: Buffer::zeros("layer caches", node.plan.cache_len(capacity))?,
+                mask: all_real(node.made_mask.saturating_mul(capacity))?,
             })
         });
         let nodes = nodes.collect::<Result<_>>()?;
@@ -78,12 +81,19 @@ impl<F: Float> Workspace<F> {
                     && buffers.cache.len() == node.plan.cache_len(self.capacity)
                     && (buffers.z.is_empty() || buffers.z.len() == buffers.y.len())
                     && buffers.z.is_empty() != node.activation().needs_input()
+                    && buffers.mask.len() == node.made_mask * self.capacity
             })
     }
 
     /// The answers of the last pass, (batch, outputs).
     pub(crate) fn output(&self, batch: usize) -> &[F] {
         self.nodes.last().map_or(&[], |buffers| &buffers.y[..buffers.y.len() / self.capacity.max(1) * batch])
+    }
+
+    /// What the last pass says of each position of the answers: whether it is real.
+    pub(crate) fn output_mask(&self, layout: &Layout<F>, batch: usize) -> Option<&[bool]> {
+        let index = layout.output_mask?;
+        Some(&self.nodes.get(index)?.mask[..layout.nodes[index].made_mask * batch])
     }
 
     /// As [`output`](Self::output), to be activated in place.
@@ -165,13 +175,18 @@ impl<F: Float> Workspace<F> {
     ) {
         let node = &layout.nodes[index];
         let (before, rest) = self.nodes.split_at_mut(index);
-        let Some(Buffers { z, y, cache }) = rest.first_mut() else { return };
+        let Some(Buffers { z, y, cache, mask: made }) = rest.first_mut() else { return };
         let x = input_of(before, &self.input, x, node, batch);
+        let mask = mask_of(before, layout, node, batch);
+        if node.made_mask > 0 {
+            let real = &mut made[..batch * node.made_mask];
+            node.layer.mask(MaskPass::new(x, mask, real).planned(&node.plan));
+        }
         let outputs = node.output_len();
         let y = &mut y[..batch * outputs];
         let cache = &mut cache[..node.plan.cache_len(batch)];
         let pass = Forward::new(x, matrix_mut(y, batch, outputs), &params[node.params.clone()], cache, mode);
-        node.layer.forward(pass.planned(&node.plan));
+        node.layer.forward(pass.masked(mask.filter(|_| node.plan.declares_using_mask())).planned(&node.plan));
         let activation = node.activation();
         if activation.needs_input() {
             z[..y.len()].copy_from_slice(y);
@@ -203,7 +218,7 @@ impl<F: Float> Workspace<F> {
         for index in (first..layout.nodes.len()).rev() {
             let node = &layout.nodes[index];
             let (before, rest) = self.nodes.split_at_mut(index);
-            let Some(Buffers { z, y, cache }) = rest.first_mut() else { return finite };
+            let Some(Buffers { z, y, cache, .. }) = rest.first_mut() else { return finite };
             let x = input_of(before, &self.input, x, node, batch);
             let (inputs, outputs) = (node.input_len(), node.output_len());
             let y = &y[..batch * outputs];
@@ -231,7 +246,9 @@ impl<F: Float> Workspace<F> {
                 own_grads,
                 &mut cache[..node.plan.cache_len(batch)],
             );
-            node.layer.backward(pass.dx_needed(index > first).grads_needed(!rows).planned(&node.plan));
+            let mask = mask_of(before, layout, node, batch).filter(|_| node.plan.declares_using_mask());
+            let pass = pass.masked(mask).planned(&node.plan);
+            node.layer.backward(pass.dx_needed(index > first).grads_needed(!rows));
             if rows && node.trainable {
                 by_rows(index, params, grads, x, matrix(dy, batch, outputs));
             }
@@ -278,4 +295,24 @@ fn input_of<'a, F>(
         (None, Some(x)) => x,
         (None, None) => matrix(&input[..batch * columns], batch, columns),
     }
+}
+
+/// The mask of what goes into a layer.
+fn mask_of<'a, F>(
+    before: &'a [Buffers<F>],
+    layout: &Layout<F>,
+    node: &Node<F>,
+    batch: usize,
+) -> Option<Mask<'a>> {
+    let index = node.mask?;
+    let positions = layout.nodes[index].made_mask;
+    Some(Mask::new(&before.get(index)?.mask[..batch * positions], positions))
+}
+
+/// Room for what a mask says of each position, or an error where the memory is not to be had.
+fn all_real(len: usize) -> Result<Vec<bool>> {
+    let mut real = Vec::new();
+    real.try_reserve_exact(len).map_err(|_| Error::OutOfMemory { what: "masks".into(), bytes: len })?;
+    real.resize(len, true);
+    Ok(real)
 }

@@ -123,7 +123,7 @@ macro_rules! recurrent {
         // How Keras computes, not what.
         let _ = ($a.get("unroll"), $a.get("use_cudnn"), $a.get("implementation"));
         penalized!(
-            with!(weights!($layer, $a), $a, flag => return_sequences flag => go_backwards),
+            with!(weights!($layer, $a), $a, flag => return_sequences flag => go_backwards flag => zero_output_for_mask),
             $a,
             recurrent_regularizer recurrent_constraint
         )
@@ -145,6 +145,7 @@ pub fn embedding(a: &Arguments<'_>) -> Built<Embedding> {
     let _ = a.get("embeddings_initializer");
     let size = |key| a.whole(key).ok_or_else(|| format!("Embedding without {key}"));
     let layer = Embedding::new(size("input_dim")?, size("output_dim")?);
+    let layer = with!(layer, a, flag => mask_zero);
     Ok(penalized!(layer, a, embeddings_regularizer embeddings_constraint))
 }
 
@@ -173,7 +174,8 @@ pub fn layer(a: &Arguments<'_>) -> Built<Made> {
             let _ = a.get("alpha_initializer");
             Arc::new(with!(PRelu::default(), a, axes => shared_axes))
         }
-        "Softmax" => Arc::new(with!(Softmax::default(), a, |v| number(v) as isize => axis)),
+        "Softmax" => Arc::new(with!(Softmax::default(), a, axes => axis)),
+        "Masking" => Arc::new(Masking::new(a.number("mask_value").unwrap_or_default())),
         "BatchNormalization" => Arc::new(affine!(
             with!(BatchNormalization::default(), a, |v| number(v) as isize => axis
             number => momentum number => epsilon flag => center flag => scale),

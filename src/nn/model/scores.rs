@@ -70,9 +70,10 @@ impl<F: Float> Scores<F> {
         batch: usize,
         targets: TargetView<'a, F>,
         weights: Option<&'a [F]>,
+        mask: Option<&'a [bool]>,
     ) {
         let columns = prediction.len() / batch.max(1);
-        let view = MetricBatch::new(matrix(prediction, batch, columns), targets).last(self.last);
+        let view = MetricBatch::new(matrix(prediction, batch, columns), targets).last(self.last).mask(mask);
         for (metric, totals) in self.metrics.iter().zip(&mut self.totals) {
             metric.update(view.weights(weights.filter(|_| metric.weighted())), totals);
         }
@@ -162,6 +163,7 @@ impl<F: Float> Model<F> {
                     end - start,
                     samples.targets.rows(start, end),
                     weights,
+                    workspace.output_mask(&self.layout, end - start),
                 );
             }
         }
@@ -181,7 +183,8 @@ impl<F: Float> Model<F> {
         let mut pass = LossPass::new(matrix(workspace.output(batch), batch, columns), targets)
             .last(self.output_shape().last())
             .logits(self.fused())
-            .weights(weights);
+            .weights(weights)
+            .mask(workspace.output_mask(&self.layout, batch));
         if let Some(gradient) = gradient {
             pass = pass.gradient(matrix_mut(gradient, batch, columns));
         }

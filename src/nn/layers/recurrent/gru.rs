@@ -161,7 +161,7 @@ impl<F: Float> Layer<F> for Gru {
             .batch_cache(units.saturating_mul(3).saturating_mul(units.saturating_add(1))))
     }
 
-    fn forward(&self, Forward { x, mut y, params, cache, mode, plan, .. }: Forward<'_, F>) {
+    fn forward(&self, Forward { x, mut y, params, cache, mode, mask, plan, .. }: Forward<'_, F>) {
         let Some(sequence) = self.planned(plan) else { return y.fill(F::nan()) };
         let (units, batch, wide) = (self.units, x.nrows(), 3 * self.units);
         let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
@@ -223,18 +223,18 @@ impl<F: Float> Layer<F> for Gru {
                 gate[2 * units..].copy_from_slice(&sum[2 * units..]);
                 self.weights.activation.apply(units, &mut gate[2 * units..]);
                 let h = &mut h[sample * units..][..units];
-                for j in 0..units {
-                    h[j] = gate[j] * h[j] + (F::one() - gate[j]) * gate[2 * units + j];
+                if !sequence.passed_over(mask, sample, step) {
+                    for j in 0..units {
+                        h[j] = gate[j] * h[j] + (F::one() - gate[j]) * gate[2 * units + j];
+                    }
                 }
-                if let Some(range) = sequence.output_range(sample, step) {
-                    y[range].copy_from_slice(h);
-                }
+                sequence.put_out(y, h, mask, [sample, step]);
             }
         }
     }
 
     fn backward(&self, pass: Backward<'_, F>) {
-        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, plan, .. } = pass;
+        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, mask, plan, .. } = pass;
         let Some(sequence) = self.planned(plan) else { return dx.fill(F::nan()) };
         let (units, batch, wide) = (self.units, x.nrows(), 3 * self.units);
         let (Some(x), Some(dy), Some(dx)) = (x.as_slice(), dy.as_slice(), dx.as_slice_mut()) else { return };
@@ -259,8 +259,11 @@ impl<F: Float> Layer<F> for Gru {
             for sample in 0..batch {
                 let here = sequence.range(sample, step, wide);
                 let dh = &mut dh[sample * units..][..units];
-                if let Some(range) = sequence.output_range(sample, step) {
-                    dh.iter_mut().zip(&dy[range]).for_each(|(dh, &dy)| *dh += dy);
+                sequence.take_back(dy, dh, mask, [sample, step]);
+                // A step that is passed over keeps h, so nothing but dh goes on.
+                if sequence.passed_over(mask, sample, step) {
+                    sums[here].fill(F::zero());
+                    continue;
                 }
                 let h = &before[sequence.range(sample, step, units)];
                 let (gate, sum) = (&gates[here.clone()], &mut sums[here]);

@@ -175,7 +175,7 @@ impl<F: Float> Layer<F> for Lstm {
             .batch_cache(units.saturating_mul(4).saturating_mul(units.saturating_add(1))))
     }
 
-    fn forward(&self, Forward { x, mut y, params, cache, mode, plan, .. }: Forward<'_, F>) {
+    fn forward(&self, Forward { x, mut y, params, cache, mode, mask, plan, .. }: Forward<'_, F>) {
         let Some(sequence) = self.planned(plan) else { return y.fill(F::nan()) };
         let (units, batch, wide) = (self.units, x.nrows(), 4 * self.units);
         let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
@@ -201,19 +201,25 @@ impl<F: Float> Layer<F> for Lstm {
                 // c₋₁ lies beside c, in the same block.
                 let last = step.checked_sub(1).map(|last| sequence.range(sample, last, units));
                 let (cell, last) = pair(cells, narrow.clone(), last);
-                self.step(&mut gates[here], last, cell, &mut squashed[narrow], h);
+                if sequence.passed_over(mask, sample, step) {
+                    match last {
+                        Some(last) => cell.copy_from_slice(last),
+                        None => cell.fill(F::zero()),
+                    }
+                    h.copy_from_slice(&before[narrow]);
+                } else {
+                    self.step(&mut gates[here], last, cell, &mut squashed[narrow], h);
+                }
                 if step + 1 < sequence.steps {
                     before[sequence.range(sample, step + 1, units)].copy_from_slice(h);
                 }
-                if let Some(range) = sequence.output_range(sample, step) {
-                    y[range].copy_from_slice(h);
-                }
+                sequence.put_out(y, h, mask, [sample, step]);
             }
         }
     }
 
     fn backward(&self, pass: Backward<'_, F>) {
-        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, plan, .. } = pass;
+        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, mask, plan, .. } = pass;
         let Some(sequence) = self.planned(plan) else { return dx.fill(F::nan()) };
         let (units, batch, wide) = (self.units, x.nrows(), 4 * self.units);
         let (Some(x), Some(dy), Some(dx)) = (x.as_slice(), dy.as_slice(), dx.as_slice_mut()) else { return };
@@ -234,6 +240,8 @@ impl<F: Float> Layer<F> for Lstm {
         rows_mut(transposed, units).assign(&rows(&rest[..units * wide], wide).t());
         let transposed = rows(transposed, units);
         let [activation, recurrent_activation] = [self.weights.activation, self.recurrent_activation];
+        // Where steps are passed over, the gradients toward the state before them are those behind, and stay.
+        let kept = if mask.is_some() { F::one() } else { F::zero() };
         dh.fill(F::zero());
         dc.fill(F::zero());
         for step in (0..sequence.steps).rev() {
@@ -242,8 +250,10 @@ impl<F: Float> Layer<F> for Lstm {
                     (sequence.range(sample, step, units), sequence.range(sample, step, wide));
                 let dh = &mut dh[sample * units..][..units];
                 let dc = &mut dc[sample * units..][..units];
-                if let Some(range) = sequence.output_range(sample, step) {
-                    dh.iter_mut().zip(&dy[range]).for_each(|(dh, &dy)| *dh += dy);
+                sequence.take_back(dy, dh, mask, [sample, step]);
+                if sequence.passed_over(mask, sample, step) {
+                    sums[here].fill(F::zero());
+                    continue;
                 }
                 let (gate, squashed) = (&gates[here.clone()], &squashed[narrow.clone()]);
                 let last = step.checked_sub(1).map(|last| &cells[sequence.range(sample, last, units)]);
@@ -270,10 +280,13 @@ impl<F: Float> Layer<F> for Lstm {
                 }
                 // The sums' place takes their gradient.
                 sum.copy_from_slice(scratch);
+                if mask.is_some() {
+                    dh.fill(F::zero());
+                }
             }
             if step > 0 {
                 let dz = sequence.at(sums, step, wide);
-                seen_h.pass_back(0..4, dz, transposed, F::zero(), rows_mut(dh, units));
+                seen_h.pass_back(0..4, dz, transposed, kept, rows_mut(dh, units));
             }
         }
         let (dkernel, rest) = grads.split_at_mut(kernel.len());

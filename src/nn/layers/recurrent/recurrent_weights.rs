@@ -44,6 +44,8 @@ pub(super) struct RecurrentWeights {
     pub(super) return_sequences: bool,
     #[serde(default)]
     pub(super) go_backwards: bool,
+    #[serde(default)]
+    pub(super) zero_output_for_mask: bool,
 }
 
 fn tanh() -> Activation {
@@ -73,6 +75,7 @@ impl Default for RecurrentWeights {
             recurrent_dropout: 0.0,
             return_sequences: false,
             go_backwards: false,
+            zero_output_for_mask: false,
         }
     }
 }
@@ -101,7 +104,8 @@ impl RecurrentWeights {
         } else {
             plan
         };
-        plan.activity_regularizer(self.activity_regularizer)
+        let plan = plan.activity_regularizer(self.activity_regularizer).uses_mask();
+        if self.return_sequences { plan.passes_mask() } else { plan }
     }
 }
 
@@ -221,6 +225,15 @@ macro_rules! recurrent_setters {
         #[must_use]
         pub fn go_backwards(mut self, go_backwards: bool) -> Self {
             self.weights.go_backwards = go_backwards;
+            self
+        }
+
+        /// Whether zeros come out at steps that a layer before has masked (see [`Masking`](crate::nn::Masking)), and not
+        /// the state before them once more; no by default. [`Bidirectional`](crate::nn::Bidirectional) does so with
+        /// sequences in any case.
+        #[must_use]
+        pub fn zero_output_for_mask(mut self, zero_output_for_mask: bool) -> Self {
+            self.weights.zero_output_for_mask = zero_output_for_mask;
             self
         }
     };

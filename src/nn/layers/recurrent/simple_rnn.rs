@@ -82,7 +82,7 @@ impl<F: Float> Layer<F> for SimpleRnn {
             .batch_cache(self.units.saturating_mul(self.units)))
     }
 
-    fn forward(&self, Forward { x, mut y, params, cache, mode, plan, .. }: Forward<'_, F>) {
+    fn forward(&self, Forward { x, mut y, params, cache, mode, mask, plan, .. }: Forward<'_, F>) {
         let Some(sequence) = self.planned(plan) else { return y.fill(F::nan()) };
         let (units, batch) = (self.units, x.nrows());
         let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
@@ -105,20 +105,22 @@ impl<F: Float> Layer<F> for SimpleRnn {
             for sample in 0..batch {
                 let here = sequence.range(sample, step, units);
                 let state = &mut states[here.clone()];
-                state.copy_from_slice(&sums[here]);
-                self.weights.activation.apply(units, state);
+                if sequence.passed_over(mask, sample, step) {
+                    state.copy_from_slice(&before[here]);
+                } else {
+                    state.copy_from_slice(&sums[here]);
+                    self.weights.activation.apply(units, state);
+                }
                 if step + 1 < sequence.steps {
                     before[sequence.range(sample, step + 1, units)].copy_from_slice(state);
                 }
-                if let Some(range) = sequence.output_range(sample, step) {
-                    y[range].copy_from_slice(state);
-                }
+                sequence.put_out(y, state, mask, [sample, step]);
             }
         }
     }
 
     fn backward(&self, pass: Backward<'_, F>) {
-        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, plan, .. } = pass;
+        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, mask, plan, .. } = pass;
         let Some(sequence) = self.planned(plan) else { return dx.fill(F::nan()) };
         let (units, batch) = (self.units, x.nrows());
         let (Some(x), Some(dy), Some(dx)) = (x.as_slice(), dy.as_slice(), dx.as_slice_mut()) else { return };
@@ -130,21 +132,28 @@ impl<F: Float> Layer<F> for SimpleRnn {
         let dh = take(&mut cache, batch * units);
         rows_mut(cache, units).assign(&rows(&rest[..units * units], units).t());
         let transposed = rows(cache, units);
+        // Where steps are passed over, the gradient toward the state before them is the one behind, and stays.
+        let kept = if mask.is_some() { F::one() } else { F::zero() };
         dh.fill(F::zero());
         for step in (0..sequence.steps).rev() {
             for sample in 0..batch {
                 let here = sequence.range(sample, step, units);
                 let dh = &mut dh[sample * units..][..units];
-                if let Some(range) = sequence.output_range(sample, step) {
-                    dh.iter_mut().zip(&dy[range]).for_each(|(dh, &dy)| *dh += dy);
-                }
+                sequence.take_back(dy, dh, mask, [sample, step]);
                 // The sums' place takes their gradient.
+                if sequence.passed_over(mask, sample, step) {
+                    sums[here].fill(F::zero());
+                    continue;
+                }
                 self.weights.activation.gradient(units, &sums[here.clone()], &states[here.clone()], dh);
                 sums[here].copy_from_slice(dh);
+                if mask.is_some() {
+                    dh.fill(F::zero());
+                }
             }
             if step > 0 {
                 let dz = sequence.at(sums, step, units);
-                seen_h.pass_back(0..1, dz, transposed, F::zero(), rows_mut(dh, units));
+                seen_h.pass_back(0..1, dz, transposed, kept, rows_mut(dh, units));
             }
         }
         let (dkernel, rest) = grads.split_at_mut(kernel.len());

@@ -3,7 +3,7 @@
 use super::check_depth;
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::nn::layer::{Backward, Config, Forward, InnerLayers, Layer, LayerConfig, Mode, Plan, Shape};
+use crate::nn::layer::{Backward, Config, Forward, InnerLayers, Layer, LayerConfig, Mask, Mode, Plan, Shape};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -28,6 +28,9 @@ pub enum MergeMode {
 /// Reads a sequence with one layer from the beginning and with a copy of it from the end, each with weights of
 /// its own. Where the layer answers with a sequence, the second answer is turned round, so that the steps of
 /// both lie beside each other.
+///
+/// Where a layer before makes a mask (see [`Masking`](crate::nn::Masking)), both directions pass over padded steps, and
+/// sequences have zeros there.
 ///
 /// # Shapes
 /// (steps, features) comes out as what the layer makes of it, with the last axis doubled for
@@ -137,6 +140,24 @@ fn turn<F: Float>(from: &[F], steps: usize, width: usize, to: &mut [F]) {
     }
 }
 
+/// Puts zeros at the padded steps of two sequences, the second of which is turned round.
+fn zero_padding<F: Float>(
+    mask: Option<Mask<'_>>,
+    steps: Option<usize>,
+    width: usize,
+    first: &mut [F],
+    second: &mut [F],
+) {
+    let Some((mask, steps)) = mask.zip(steps) else { return };
+    for (sequence, mask) in [(first, mask), (second, mask.turned())] {
+        for (row, numbers) in sequence.chunks_exact_mut(width).enumerate() {
+            if !mask.is_real(row / steps, row % steps) {
+                numbers.fill(F::zero());
+            }
+        }
+    }
+}
+
 /// The row of the second answer that stands beside row `row` of the first.
 fn beside(row: usize, steps: Option<usize>) -> usize {
     steps.map_or(row, |steps| row / steps * steps + (steps - 1 - row % steps))
@@ -159,11 +180,13 @@ impl<F: Float> Layer<F> for Bidirectional<F> {
         };
         let own = input.size().saturating_mul(2).saturating_add(output.size().saturating_mul(4));
         let plan = Plan::output(shape).input(input).cache(own);
+        let plan = if inner.declares_using_mask() { plan.uses_mask() } else { plan };
+        let plan = if inner.declares_passing_mask() { plan.passes_mask() } else { plan };
         check_depth("bidirectional", plan.nested("forward", inner.clone()).nested("backward", inner))
     }
 
     fn forward(&self, pass: Forward<'_, F>) {
-        let Forward { x, mut y, params, cache, mut mode, plan, .. } = pass;
+        let Forward { x, mut y, params, cache, mut mode, mask, plan, .. } = pass;
         let parts = plan.and_then(|plan| {
             let blocks = Self::blocks(plan, x.nrows(), cache)?;
             Some((plan, plan.nested_layers(), Self::answer(plan)?, blocks))
@@ -191,8 +214,10 @@ impl<F: Float> Layer<F> for Bidirectional<F> {
             };
             let (x, answer) = (rows(x, all_steps * features), rows_mut(answer, outputs));
             let pass = Forward::new(x, answer, &params[nested.params.clone()], cache, mode);
-            self.layer.forward(pass.planned(&nested.plan));
+            let mask = if index == 0 { mask } else { mask.map(Mask::turned) };
+            self.layer.forward(pass.masked(mask).planned(&nested.plan));
         }
+        zero_padding(mask, steps, width, first, second);
         let merged = y.len() / (first.len() / width).max(1);
         for (row, y) in y.chunks_exact_mut(merged).enumerate() {
             let (a, b) = (&first[row * width..][..width], &second[beside(row, steps) * width..][..width]);
@@ -212,7 +237,7 @@ impl<F: Float> Layer<F> for Bidirectional<F> {
     }
 
     fn backward(&self, pass: Backward<'_, F>) {
-        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, plan, .. } = pass;
+        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, mask, plan, .. } = pass;
         let parts = plan.and_then(|plan| {
             let blocks = Self::blocks(plan, x.nrows(), cache)?;
             Some((plan, plan.nested_layers(), Self::answer(plan)?, blocks))
@@ -235,6 +260,7 @@ impl<F: Float> Layer<F> for Bidirectional<F> {
                 };
             }
         }
+        zero_padding(mask, steps, width, dfirst, dsecond);
         let [all_steps, features] = [plan.input_shape().dims()[0], plan.input_shape().last()];
         let (inputs, outputs) = (all_steps * features, nested[0].plan.output_shape().size());
         let [first_cache, second_cache] = caches;
@@ -242,7 +268,8 @@ impl<F: Float> Layer<F> for Bidirectional<F> {
             (values, &*first, dfirst, &mut *dx, first_cache),
             (&*turned, &*second, dsecond, &mut *dturned, second_cache),
         ];
-        for (nested, (x, y, dy, dx, cache)) in nested.iter().zip(directions) {
+        let masks = [mask, mask.map(Mask::turned)];
+        for ((nested, mask), (x, y, dy, dx, cache)) in nested.iter().zip(masks).zip(directions) {
             let pass = Backward::new(
                 rows(x, inputs),
                 rows(y, outputs),
@@ -252,7 +279,7 @@ impl<F: Float> Layer<F> for Bidirectional<F> {
                 &mut grads[nested.params.clone()],
                 cache,
             );
-            self.layer.backward(pass.dx_needed(dx_needed).planned(&nested.plan));
+            self.layer.backward(pass.dx_needed(dx_needed).masked(mask).planned(&nested.plan));
         }
         if dx_needed {
             // The sequence was turned round, so its gradient is turned back; the two add up.
