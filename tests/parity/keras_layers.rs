@@ -81,6 +81,8 @@ macro_rules! penalized {
     (@read embeddings_constraint $value:ident) => { constraint($value) };
     (@read gamma_constraint $value:ident) => { constraint($value) };
     (@read beta_constraint $value:ident) => { constraint($value) };
+    (@read depthwise_constraint $value:ident) => { constraint($value) };
+    (@read pointwise_constraint $value:ident) => { constraint($value) };
     (@read kernel_constraint $value:ident) => { constraint($value) };
     (@read recurrent_constraint $value:ident) => { constraint($value) };
     (@read bias_constraint $value:ident) => { constraint($value) };
@@ -229,6 +231,11 @@ pub fn layer(a: &Arguments<'_>) -> Built<Made> {
         }
         "SeparableConv2D" => {
             let layer = SeparableConv2D::new(filters(), size(need("kernel_size")?)).padding(pad()?);
+            for initializer in ["depthwise_initializer", "pointwise_initializer"] {
+                let _ = a.get(initializer);
+            }
+            let layer = penalized!(layer, a, depthwise_regularizer pointwise_regularizer depthwise_constraint
+                pointwise_constraint);
             Arc::new(with!(weights!(layer, a), a, size => strides size => dilation_rate
                 length => depth_multiplier))
         }

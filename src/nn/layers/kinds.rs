@@ -172,6 +172,11 @@ mod contract {
         ),
         ("depthwise_conv2d", r#"{"kernel_size":[2,1],"depth_multiplier":2}"#, &[&[3, 2, 2], &[2, 3, 1]]),
         ("separable_conv2d", r#"{"filters":2,"kernel_size":[2,1]}"#, &[&[3, 2, 2], &[2, 3, 1]]),
+        (
+            "separable_conv2d",
+            r#"{"filters":2,"kernel_size":[2,1],"depthwise":{"initializer":"he_normal"},"pointwise":{"regularizer":null}}"#,
+            &[&[3, 2, 2]],
+        ),
         ("max_pooling1d", "{}", &[&[4, 2], &[2, 3]]),
         ("max_pooling2d", r#"{"padding":"same"}"#, &[&[3, 4, 2], &[2, 3, 1]]),
         ("average_pooling1d", r#"{"strides":1}"#, &[&[4, 2], &[2, 3]]),
