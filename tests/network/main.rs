@@ -16,6 +16,8 @@ mod fit_batches;
 mod gradients;
 #[cfg(feature = "testing")]
 mod layers;
+#[cfg(feature = "testing")]
+mod masks;
 mod optimizers;
 mod resume;
 #[cfg(feature = "testing")]

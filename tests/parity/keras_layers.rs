@@ -283,7 +283,11 @@ pub fn layer(a: &Arguments<'_>) -> Built<Made> {
         "GRU" => Arc::new(with!(gated!(Gru::new(units()), a), a, flag => reset_after)),
         "Bidirectional" => {
             let mode = a.get("merge_mode").map_or(Ok(MergeMode::Concat), merge_mode)?;
-            Arc::new(Bidirectional::new(inner(need("layer")?)?).merge_mode(mode))
+            let layer = Bidirectional::new(inner(need("layer")?)?).merge_mode(mode);
+            match a.get("backward_layer") {
+                Some(backward) => Arc::new(layer.backward_layer(inner(backward)?)),
+                None => Arc::new(layer),
+            }
         }
         "TimeDistributed" => Arc::new(TimeDistributed::new(inner(need("layer")?)?)),
         class => return Err(format!("layer {class}")),

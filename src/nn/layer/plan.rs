@@ -86,6 +86,7 @@ pub struct Plan {
     gradient_rows: Option<usize>,
     uses_mask: bool,
     mask: MaskOut,
+    reads_backwards: bool,
     problem: Option<Problem>,
 }
 
@@ -130,6 +131,7 @@ impl Plan {
             gradient_rows: None,
             uses_mask: false,
             mask: MaskOut::Ends,
+            reads_backwards: false,
             problem: None,
         }
     }
@@ -274,6 +276,13 @@ impl Plan {
     #[must_use]
     pub fn derives_mask(mut self, shape: impl Into<Shape>) -> Self {
         self.mask = MaskOut::Derived(shape.into());
+        self
+    }
+
+    /// Says that the layer reads sequences from their ends, so that the steps that come out stand in that order.
+    #[must_use]
+    pub fn reads_backwards(mut self) -> Self {
+        self.reads_backwards = true;
         self
     }
 
@@ -435,6 +444,12 @@ impl Plan {
             MaskOut::Made(shape) | MaskOut::Derived(shape) => Some(shape),
             MaskOut::Ends | MaskOut::Passes => None,
         }
+    }
+
+    /// Whether the layer reads sequences from their ends.
+    #[must_use]
+    pub fn declares_reading_backwards(&self) -> bool {
+        self.reads_backwards
     }
 
     pub(crate) fn mask_out(&self) -> &MaskOut {

@@ -235,6 +235,16 @@ mod contract {
             r#"{"layer":{"kind":"simple_rnn","config":{"units":2}},"merge_mode":"ave"}"#,
             &[&[4, 2]],
         ),
+        (
+            "bidirectional",
+            r#"{"layer":{"kind":"lstm","config":{"units":2,"weights":{"return_sequences":true}}},"backward_layer":{"kind":"gru","config":{"units":3,"weights":{"return_sequences":true,"go_backwards":true}}}}"#,
+            &[&[4, 2]],
+        ),
+        (
+            "bidirectional",
+            r#"{"layer":{"kind":"gru","config":{"units":2,"weights":{"go_backwards":true,"return_sequences":true}}},"merge_mode":"mul","backward_layer":{"kind":"simple_rnn","config":{"units":2,"weights":{"return_sequences":true}}}}"#,
+            &[&[4, 2]],
+        ),
         ("time_distributed", r#"{"layer":{"kind":"lstm","config":{"units":2}}}"#, &[&[3, 4, 2]]),
         (
             "residual",

@@ -110,8 +110,8 @@ impl BatchNormalization {
 
     /// How the features lie in a sample; without a plan it is a vector.
     fn runs(&self, plan: Option<&Plan>, columns: usize) -> Runs {
-        let input = plan.map_or_else(|| Shape::from(columns), |plan| plan.input_shape().clone());
-        Runs::along(axis_of("", self.axis, &input).unwrap_or(0), &input)
+        let along = |input: &Shape| Runs::along(axis_of("", self.axis, input).unwrap_or(0), input);
+        plan.map_or_else(|| along(&Shape::from(columns)), |plan| along(plan.input_shape()))
     }
 }
 

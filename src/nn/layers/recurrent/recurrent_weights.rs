@@ -105,6 +105,7 @@ impl RecurrentWeights {
             plan
         };
         let plan = plan.activity_regularizer(self.activity_regularizer).uses_mask();
+        let plan = if self.go_backwards { plan.reads_backwards() } else { plan };
         if self.return_sequences { plan.passes_mask() } else { plan }
     }
 }
