@@ -53,6 +53,8 @@ pub(crate) struct Variable {
     pub(crate) in_state: bool,
     /// Whether the optimizer moves it.
     pub(crate) trainable: bool,
+    /// Whether it is what a batch leaves to the next one.
+    pub(crate) carried: bool,
     pub(crate) initializer: Initializer,
     pub(crate) regularizer: Option<Regularizer>,
     pub(crate) constraint: Option<Constraint>,
@@ -69,6 +71,8 @@ pub(crate) struct Layout<F> {
     pub(crate) state_len: usize,
     /// The layer that made the mask of the output, by its index.
     pub(crate) output_mask: Option<usize>,
+    /// The size of the batches, where they leave something to the next one; and the first layer that says so.
+    pub(crate) batch: Option<(usize, String)>,
 }
 
 impl<F: Float> Layout<F> {
@@ -87,6 +91,7 @@ impl<F: Float> Layout<F> {
             params_len: 0,
             state_len: 0,
             output_mask: None,
+            batch: None,
         };
         let mut shape = input;
         for (index, (layer, trainable)) in layers.iter().enumerate() {
@@ -94,10 +99,55 @@ impl<F: Float> Layout<F> {
             let plan = layer.plan(&shape).map_err(|error| error.in_layer(&name))?.input(shape);
             check_plan(&name, &plan)?;
             layout.check_mask(&name, &plan)?;
+            layout.note_batch(&name, &plan)?;
             shape = plan.output_shape().clone();
             layout.push(layer.clone(), name, plan, *trainable);
         }
         Ok(layout)
+    }
+
+    /// Refuses a layer that wants batches of another size than one before.
+    fn note_batch(&mut self, name: &str, plan: &Plan) -> Result<()> {
+        match (plan.declared_batch(), &self.batch) {
+            (Some(batch), None) => self.batch = Some((batch, name.into())),
+            (Some(batch), Some((first, owner))) if batch != *first => {
+                let expected =
+                    format!("{first}, the size of the batches that layer {owner} is stateful over");
+                return Err(Error::invalid_parameter(format!("layer {name}"), "stateful", batch, expected));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The size of the batches in which so many samples pass: the one asked for, unless the network is stateful over
+    /// batches of one size, which must divide the samples.
+    pub(crate) fn batch_size(&self, what: &str, samples: usize, asked: usize) -> Result<usize> {
+        match &self.batch {
+            None => Ok(asked),
+            Some((batch, _)) if samples.is_multiple_of(*batch) => Ok(*batch),
+            Some((batch, owner)) => {
+                let expected =
+                    format!("a multiple of {batch} samples, the batches that layer {owner} is stateful over");
+                Err(Error::shape(what, expected, format!("{samples} samples")))
+            }
+        }
+    }
+
+    /// Refuses batches of another size than that over which the network is stateful.
+    pub(crate) fn check_batch_size(&self, what: &str, samples: usize, batch_size: usize) -> Result<()> {
+        let needed = self.batch_size(what, samples, batch_size)?;
+        if needed == batch_size {
+            return Ok(());
+        }
+        let owner = self.batch.as_ref().map_or("", |(_, owner)| owner.as_str());
+        let expected = format!("{needed}, the size of the batches that layer {owner} is stateful over");
+        Err(Error::invalid_parameter(what, "batch_size", batch_size, expected))
+    }
+
+    /// Where in the state that lies which a batch leaves to the next one.
+    pub(crate) fn carried(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        self.variables.iter().filter(|variable| variable.carried).map(|variable| variable.range.clone())
     }
 
     /// The shape of the mask that the layers so far leave behind.
@@ -137,6 +187,7 @@ impl<F: Float> Layout<F> {
                 range,
                 in_state: false,
                 trainable,
+                carried: false,
                 initializer: spec.initializer.clone(),
                 regularizer: spec.regularizer,
                 constraint: spec.constraint,
@@ -151,6 +202,7 @@ impl<F: Float> Layout<F> {
                 range,
                 in_state: true,
                 trainable: false,
+                carried: spec.carried,
                 initializer: spec.initializer.clone(),
                 regularizer: None,
                 constraint: None,

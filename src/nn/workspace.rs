@@ -4,8 +4,8 @@ use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::linalg::{matrix, matrix_mut};
-use crate::nn::layer::{Backward, Forward, Mask, MaskPass, Mode};
-use crate::nn::layout::{Layout, Node};
+use crate::nn::layer::{Backward, Carry, Forward, Mask, MaskPass, Mode};
+use crate::nn::layout::{Layout, Node, zeros};
 use crate::rng::RowRng;
 use crate::validate;
 use ndarray::ArrayView2;
@@ -20,6 +20,10 @@ pub struct Workspace<F> {
     /// The batch that comes in, where it is not used in place.
     pub(crate) input: Buffer<F>,
     nodes: Vec<Buffers<F>>,
+    /// The state as the last batch left it, where batches leave something to the next one; else empty.
+    state: Vec<F>,
+    /// Where in the state that lies.
+    carried: Vec<std::ops::Range<usize>>,
 }
 
 #[derive(Debug, Clone)]
@@ -63,7 +67,23 @@ impl<F: Float> Workspace<F> {
             capacity,
             input: Buffer::zeros("the batch", layout.input.size().saturating_mul(capacity))?,
             nodes,
+            state: zeros("the state", if layout.batch.is_some() { layout.state_len } else { 0 })?,
+            carried: layout.carried().collect(),
         })
+    }
+
+    /// Goes on from this state, where batches leave something to the next one.
+    pub(crate) fn start_from(&mut self, state: &[F]) {
+        if !self.state.is_empty() {
+            self.state.copy_from_slice(state);
+        }
+    }
+
+    /// Forgets what stateful layers remember of the batches before.
+    pub fn reset_state(&mut self) {
+        for range in &self.carried {
+            self.state[range.clone()].fill(F::zero());
+        }
     }
 
     /// The most samples that a pass can take.
@@ -76,6 +96,7 @@ impl<F: Float> Workspace<F> {
     pub(crate) fn fits(&self, layout: &Layout<F>) -> bool {
         self.input.len() == layout.input.size() * self.capacity
             && self.nodes.len() == layout.nodes.len()
+            && self.carried.iter().cloned().eq(layout.carried())
             && self.nodes.iter().zip(&layout.nodes).all(|(buffers, node)| {
                 buffers.y.len() == node.output_len() * self.capacity
                     && buffers.cache.len() == node.plan.cache_len(self.capacity)
@@ -118,11 +139,23 @@ impl<F: Float> Workspace<F> {
         batch: usize,
         logits: bool,
     ) {
+        let mut carried = std::mem::take(&mut self.state);
         for index in 0..layout.nodes.len() {
             let node = &layout.nodes[index];
+            let state = if node.plan.declared_batch().is_some() { &*carried } else { state };
             let mode = Mode::Infer { state: &state[node.state.clone()] };
             self.forward_node(layout, index, params, mode, x, batch, logits);
+            if node.plan.declared_batch().is_some() {
+                self.carry(node, index, &mut carried, batch);
+            }
         }
+        self.state = carried;
+    }
+
+    /// Lets a layer write what the batch leaves to the next one.
+    fn carry(&mut self, node: &Node<F>, index: usize, state: &mut [F], batch: usize) {
+        let cache = &mut self.nodes[index].cache[..node.plan.cache_len(batch)];
+        node.layer.carry(Carry::new(cache, &mut state[node.state.clone()], batch, &node.plan));
     }
 
     /// Refuses a batch in whose last pass a layer was to look up a number that is no index. Where the network's input
@@ -151,7 +184,8 @@ impl<F: Float> Workspace<F> {
         logits: bool,
     ) {
         for (index, node) in layout.nodes.iter().enumerate() {
-            let state = &mut state[node.state.clone()];
+            let all = &mut *state;
+            let state = &mut all[node.state.clone()];
             // A frozen layer's statistics stand still, as Keras's do; dropout has no state and goes on.
             let mode = if node.trainable || state.is_empty() {
                 Mode::Train { rng: RowRng::new(noise.seed, index as u64, noise.step), state }
@@ -159,6 +193,9 @@ impl<F: Float> Workspace<F> {
                 Mode::Infer { state }
             };
             self.forward_node(layout, index, params, mode, x, batch, logits);
+            if node.plan.declared_batch().is_some() {
+                self.carry(node, index, all, batch);
+            }
         }
     }
 

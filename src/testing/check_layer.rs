@@ -4,7 +4,7 @@ use super::cause::Evidence;
 use super::difference::{Comparison, close, compare_again, first};
 use super::stage::{Passed, Purpose, Returned, Stage};
 use super::{CheckFailure, normals, unravel};
-use crate::nn::layer::{Backward, Forward, Gradient, Layer, MaskPass, Plan, Shape};
+use crate::nn::layer::{Backward, Carry, Forward, Gradient, Layer, MaskPass, Plan, Shape};
 use crate::rng::{Purpose as Use, Rng, RowRng};
 use std::ops::Range;
 
@@ -108,6 +108,10 @@ impl<L: Layer<f64> + ?Sized> Layer<f64> for Borrowed<'_, L> {
     fn mask(&self, pass: MaskPass<'_, f64>) {
         self.0.mask(pass);
     }
+
+    fn carry(&self, pass: Carry<'_, f64>) {
+        self.0.carry(pass);
+    }
 }
 
 fn inspect(layer: &dyn Layer<f64>, shape: Shape, check: Check) -> Result<(), CheckFailure> {
@@ -132,7 +136,10 @@ fn inspect(layer: &dyn Layer<f64>, shape: Shape, check: Check) -> Result<(), Che
         plan: &plan,
         real: Vec::new(),
     };
-    let mut inspection = Inspection { stage, check: Check { batch: check.batch.max(1), ..check } };
+    let mut inspection = Inspection {
+        stage,
+        check: Check { batch: plan.declared_batch().unwrap_or(check.batch.max(1)), ..check },
+    };
     inspection.whole()?;
     if plan.declares_using_mask() {
         let mut rng = Rng::new(check.seed, Use::Other, 3);

@@ -20,6 +20,7 @@ mod layers;
 mod masks;
 mod optimizers;
 mod resume;
+mod stateful;
 #[cfg(feature = "testing")]
 mod testing;
 mod training;

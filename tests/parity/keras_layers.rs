@@ -125,7 +125,7 @@ macro_rules! recurrent {
         // How Keras computes, not what.
         let _ = ($a.get("unroll"), $a.get("use_cudnn"), $a.get("implementation"));
         penalized!(
-            with!(weights!($layer, $a), $a, flag => return_sequences flag => go_backwards flag => zero_output_for_mask),
+            with!(weights!($layer, $a), $a, flag => return_sequences flag => go_backwards flag => zero_output_for_mask length => stateful),
             $a,
             recurrent_regularizer recurrent_constraint
         )

@@ -88,7 +88,7 @@ mod shape;
 pub(crate) use config::InnerLayers;
 pub use config::{Config, LayerConfig};
 pub use mask::{Mask, MaskPass};
-pub use pass::{Backward, Forward, Gradient, Mode};
+pub use pass::{Backward, Carry, Forward, Gradient, Mode};
 pub(crate) use plan::MaskOut;
 pub use plan::{Nested, ParamSpec, Plan, StateSpec};
 pub use shape::Shape;
@@ -164,6 +164,13 @@ pub trait Layer<F: Float>: Debug + Send + Sync {
         pass.real.fill(true);
     }
 
+    /// Writes into the state what each sample leaves to the one in its place in the next batch. Called after
+    /// [`forward`](Self::forward) for layers whose plan declares [`Plan::carried`]; for others the default, which does
+    /// nothing, is right.
+    fn carry(&self, pass: Carry<'_, F>) {
+        let _ = pass;
+    }
+
     /// The hyperparameters for files; `None` (the default) lets a model save its weights only.
     fn config(&self) -> Option<Config> {
         None
@@ -193,6 +200,10 @@ impl<F: Float, L: Layer<F> + ?Sized> Layer<F> for Arc<L> {
 
     fn mask(&self, pass: MaskPass<'_, F>) {
         (**self).mask(pass);
+    }
+
+    fn carry(&self, pass: Carry<'_, F>) {
+        (**self).carry(pass);
     }
 
     fn config(&self) -> Option<Config> {

@@ -190,6 +190,27 @@ impl<'a, F: Float> Backward<'a, F> {
     }
 }
 
+/// The views from which a layer writes what samples leave to those of the next batch.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Carry<'a, F> {
+    /// What the forward pass has left for the way back.
+    pub cache: &'a mut [F],
+    /// The layer's state, to be moved.
+    pub state: &'a mut [F],
+    /// How many samples there were.
+    pub batch: usize,
+    /// The layer's plan.
+    pub plan: &'a Plan,
+}
+
+impl<'a, F: Float> Carry<'a, F> {
+    /// The views after a forward pass.
+    pub fn new(cache: &'a mut [F], state: &'a mut [F], batch: usize, plan: &'a Plan) -> Self {
+        Self { cache, state, batch, plan }
+    }
+}
+
 /// The views from which a layer computes the gradient toward some of its parameters.
 #[derive(Debug)]
 #[non_exhaustive]

@@ -33,6 +33,8 @@ pub struct StateSpec {
     pub shape: Shape,
     /// How it starts.
     pub initializer: Initializer,
+    /// Whether it is what a sample leaves to the one in its place in the next batch.
+    pub carried: bool,
 }
 
 /// A layer inside of a layer, with its place in the buffers of the outer one.
@@ -87,6 +89,7 @@ pub struct Plan {
     uses_mask: bool,
     mask: MaskOut,
     reads_backwards: bool,
+    batch: Option<usize>,
     problem: Option<Problem>,
 }
 
@@ -132,6 +135,7 @@ impl Plan {
             uses_mask: false,
             mask: MaskOut::Ends,
             reads_backwards: false,
+            batch: None,
             problem: None,
         }
     }
@@ -182,7 +186,28 @@ impl Plan {
         shape: impl Into<Shape>,
         initializer: Initializer,
     ) -> Self {
-        self.state.push(StateSpec { name: name.into(), shape: shape.into(), initializer });
+        self.state.push(StateSpec { name: name.into(), shape: shape.into(), initializer, carried: false });
+        self
+    }
+
+    /// Adds an array of state that each sample of a batch leaves to the one in its place in the next batch: so many
+    /// numbers for each of `batch` samples, zeros at first. Batches must then be of this size, training moves it, and so do
+    /// answers for as long as one [`Workspace`](crate::nn::Workspace) lasts: after each forward pass
+    /// [`Layer::carry`](super::Layer::carry) writes it.
+    #[must_use]
+    pub fn carried(mut self, name: impl Into<String>, batch: usize, len: usize) -> Self {
+        let (name, shape) = (name.into(), Shape::from([batch, len]));
+        self.state.push(StateSpec { name, shape, initializer: Initializer::Zeros, carried: true });
+        self.of_batch(Some(batch)).rows_depend()
+    }
+
+    /// Notes the size of the batches.
+    fn of_batch(mut self, batch: Option<usize>) -> Self {
+        if self.batch.is_some() && batch.is_some() && self.batch != batch && self.problem.is_none() {
+            let got = format!("{} and {}", self.batch.unwrap_or(0), batch.unwrap_or(0));
+            self.problem = Some(Problem { expected: "one size of batches for all that is stateful", got });
+        }
+        self.batch = self.batch.or(batch);
         self
     }
 
@@ -327,6 +352,7 @@ impl Plan {
             );
             self.problem = Some(Problem { expected: "layers inside of it that make no mask", got });
         }
+        self = self.of_batch(plan.batch);
         let (cache_per_sample, cache_per_batch) = (self.cache_per_sample, self.cache_per_batch);
         self.cache_per_sample += plan.cache_per_sample;
         self.cache_per_batch += plan.cache_per_batch;
@@ -423,6 +449,12 @@ impl Plan {
     #[must_use]
     pub fn declared_gradient_rows(&self) -> Option<usize> {
         self.gradient_rows
+    }
+
+    /// The size of the batches, where samples leave something to those of the next batch.
+    #[must_use]
+    pub fn declared_batch(&self) -> Option<usize> {
+        self.batch
     }
 
     /// Whether the layer computes otherwise where positions are padding.

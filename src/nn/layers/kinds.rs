@@ -224,6 +224,23 @@ mod contract {
             &[&[4, 2]],
         ),
         ("gru", r#"{"units":2,"weights":{"zero_output_for_mask":true}}"#, &[&[4, 2]]),
+        (
+            "simple_rnn",
+            r#"{"units":3,"weights":{"stateful":4,"recurrent_dropout":0.4}}"#,
+            &[&[3, 2], &[1, 2]],
+        ),
+        ("lstm", r#"{"units":2,"weights":{"stateful":3,"return_sequences":true}}"#, &[&[3, 2], &[1, 2]]),
+        ("gru", r#"{"units":2,"weights":{"stateful":2,"go_backwards":true}}"#, &[&[3, 2], &[1, 2]]),
+        (
+            "gru",
+            r#"{"units":2,"reset_after":false,"weights":{"stateful":2,"dropout":0.3}}"#,
+            &[&[3, 2], &[1, 2]],
+        ),
+        (
+            "bidirectional",
+            r#"{"layer":{"kind":"lstm","config":{"units":2,"weights":{"stateful":3}}}}"#,
+            &[&[3, 2]],
+        ),
         ("simple_rnn", r#"{"units":2,"weights":{"return_sequences":true}}"#, &[&[4, 2]]),
         (
             "bidirectional",

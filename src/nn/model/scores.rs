@@ -120,6 +120,7 @@ impl<F: Float> Model<F> {
         let batch_size = crate::nn::fit_options::PredictOptions { batch_size }.validate("evaluate")?;
         let x = x.view().into_dyn();
         let samples = self.samples(x, y.into(), sample_weight, None, ["x", "y", "sample_weight"])?;
+        let batch_size = self.layout.batch_size("evaluate", samples.len(), batch_size)?;
         let mut workspace = Workspace::new(&self.layout, batch_size.min(samples.len()))?;
         let mut scores = Scores::new(self);
         self.score_samples(&samples, &mut workspace, &mut scores)?;
@@ -137,6 +138,7 @@ impl<F: Float> Model<F> {
     ) -> Result<()> {
         let (n, step) = (samples.len(), workspace.capacity());
         let x = samples.x.view();
+        workspace.start_from(&self.state);
         let penalty = self.weight_penalty();
         for start in (0..n).step_by(step.max(1)) {
             let end = (start + step).min(n);

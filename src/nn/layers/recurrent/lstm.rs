@@ -2,7 +2,7 @@
 
 use super::super::{rows, rows_mut, yes};
 use super::recurrent_weights::{RecurrentWeights, recurrent_setters};
-use super::sequence::{Sequence, draw, take};
+use super::sequence::{Sequence, begin, draw, take};
 use super::variational_dropout::Operand;
 use crate::activation::Activation;
 use crate::error::Result;
@@ -10,7 +10,7 @@ use crate::float::Float;
 use crate::initializer::Initializer;
 use crate::linalg;
 use crate::nn::constraint::Constraint;
-use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
+use crate::nn::layer::{Backward, Carry, Config, Forward, Layer, Plan, Shape};
 use crate::nn::regularizer::Regularizer;
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,13 @@ use serde::{Deserialize, Serialize};
 /// | `bias` | (4 units) | `bias_initializer`, with ones for f | zeros; absent with `use_bias(false)` |
 ///
 /// # Errors
-/// In `compile`: no units; samples of another rank; a rate of dropout outside of [0, 1).
+/// In `compile`: no units; samples of another rank; a rate of dropout outside of [0, 1); a batch size of 0, or layers
+/// that are [`stateful`](Self::stateful) over different ones. Then batches of another size are errors as well.
+///
+/// # Agreement with Keras
+/// Keras's `return_state` hands the states on beside the output, for which a chain of layers has no place; those of a
+/// stateful layer are among the model's weights. `unroll`, `use_cudnn` and `implementation` say how Keras computes, and
+/// have no counterpart.
 ///
 /// # Examples
 /// ```
@@ -74,6 +80,8 @@ struct Blocks<'a, F> {
     /// The gradients toward h and c, (batch, units).
     dh: &'a mut [F],
     dc: &'a mut [F],
+    /// c before the first step, (batch, units), where it is not 0.
+    first_cells: &'a mut [F],
     /// One sample's gradients toward the gates, and the transposed recurrent kernel.
     scratch: &'a mut [F],
     transposed: &'a mut [F],
@@ -125,6 +133,7 @@ impl Lstm {
             before: take(&mut cache, steps),
             dh: take(&mut cache, units),
             dc: take(&mut cache, units),
+            first_cells: take(&mut cache, if sequence.carries { units } else { 0 }),
             scratch: take(&mut cache, 4 * self.units),
             transposed: cache,
         }
@@ -172,6 +181,7 @@ impl<F: Float> Layer<F> for Lstm {
         Ok(plan
             .cache(sequence.operands_len())
             .cache(units.saturating_mul(11).saturating_mul(steps).saturating_add(units.saturating_mul(2)))
+            .cache(if sequence.carries { units } else { 0 })
             .batch_cache(units.saturating_mul(4).saturating_mul(units.saturating_add(1))))
     }
 
@@ -181,15 +191,25 @@ impl<F: Float> Layer<F> for Lstm {
         let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
         let (kernel, rest) = params.split_at(sequence.features * wide);
         let (recurrent, bias) = rest.split_at(units * wide);
-        let Blocks { mut seen_x, mut seen_h, sums, gates, cells, squashed, before, dh: h, .. } =
-            self.blocks(&sequence, batch, cache);
+        let Blocks {
+            mut seen_x, mut seen_h, sums, gates, cells, squashed, before, dh: h, first_cells, ..
+        } = self.blocks(&sequence, batch, cache);
+        // The states h of all samples, then the states c.
+        let (kept, kept_cells) = mode.state().split_at(mode.state().len() / 2);
+        for (sample, first) in first_cells.chunks_exact_mut(units).enumerate() {
+            match sequence.beginning(kept_cells, sample) {
+                Some(cell) => first.copy_from_slice(cell),
+                None => first.fill(F::zero()),
+            }
+        }
         draw([&mut seen_x, &mut seen_h], &mode);
         let bias = self.weights.use_bias.then_some(bias);
         seen_x.affine(rows(x, sequence.features), rows(kernel, wide), bias, rows_mut(sums, wide));
         for step in 0..sequence.steps {
             if step == 0 {
-                sequence.at_mut(before, step, units).fill(F::zero());
-            } else {
+                begin(&sequence, kept, batch, before);
+            }
+            if step > 0 || sequence.carries {
                 let (h, sums) = (sequence.at(before, step, units), sequence.at_mut(sums, step, wide));
                 seen_h.add_product(0..4, h, rows(recurrent, wide), sums);
             }
@@ -201,6 +221,7 @@ impl<F: Float> Layer<F> for Lstm {
                 // c₋₁ lies beside c, in the same block.
                 let last = step.checked_sub(1).map(|last| sequence.range(sample, last, units));
                 let (cell, last) = pair(cells, narrow.clone(), last);
+                let last = last.or_else(|| first_cells.get(sample * units..(sample + 1) * units));
                 if sequence.passed_over(mask, sample, step) {
                     match last {
                         Some(last) => cell.copy_from_slice(last),
@@ -234,6 +255,7 @@ impl<F: Float> Layer<F> for Lstm {
             before,
             dh,
             dc,
+            first_cells,
             scratch,
             transposed,
         } = self.blocks(&sequence, batch, cache);
@@ -257,6 +279,7 @@ impl<F: Float> Layer<F> for Lstm {
                 }
                 let (gate, squashed) = (&gates[here.clone()], &squashed[narrow.clone()]);
                 let last = step.checked_sub(1).map(|last| &cells[sequence.range(sample, last, units)]);
+                let last = last.or_else(|| first_cells.get(sample * units..(sample + 1) * units));
                 // h = o φ(c)  =>  do = dh φ(c), dc += dh o φ'(c)
                 for j in 0..units {
                     scratch[3 * units + j] = dh[j] * squashed[j];
@@ -297,6 +320,18 @@ impl<F: Float> Layer<F> for Lstm {
         seen_h.add_kernel_gradient(0..4, rows(before, units), dz, rows_mut(drecurrent, wide));
         if dx_needed {
             seen_x.pass_back(0..4, dz, kernel.t(), F::zero(), rows_mut(dx, sequence.features));
+        }
+    }
+
+    fn carry(&self, Carry { cache, state, batch, plan }: Carry<'_, F>) {
+        let Some(sequence) = self.planned(Some(plan)) else { return };
+        let Blocks { dh: h, cells, .. } = self.blocks(&sequence, batch, cache);
+        let half = state.len() / 2;
+        let (kept, kept_cells) = state.split_at_mut(half);
+        let samples = kept.chunks_exact_mut(self.units).zip(kept_cells.chunks_exact_mut(self.units));
+        for (sample, (kept, kept_cell)) in samples.take(batch).enumerate() {
+            kept.copy_from_slice(&h[sample * self.units..][..self.units]);
+            kept_cell.copy_from_slice(&cells[sequence.range(sample, sequence.steps - 1, self.units)]);
         }
     }
 

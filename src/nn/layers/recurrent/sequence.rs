@@ -21,6 +21,8 @@ pub(super) struct Sequence {
     all: bool,
     /// Whether zeros come out at padded steps.
     zeros: bool,
+    /// Whether the first step begins with what the batch before left, not with 0.
+    pub(super) carries: bool,
     /// The shares of the inputs and of the states that dropout hides.
     rates: [f64; 2],
 }
@@ -44,8 +46,22 @@ impl Sequence {
         if steps == 0 || features == 0 {
             return Err(Error::shape(owner, "at least 1 step and 1 feature", input));
         }
+        if weights.stateful == Some(0) {
+            return Err(Error::invalid_parameter(owner, "stateful", 0, "a batch size of at least 1"));
+        }
         let (backwards, all) = (weights.go_backwards, weights.return_sequences);
-        Ok(Self { steps, features, units, gates, backwards, all, zeros: weights.zero_output_for_mask, rates })
+        let carries = weights.stateful.is_some();
+        Ok(Self {
+            steps,
+            features,
+            units,
+            gates,
+            backwards,
+            all,
+            zeros: weights.zero_output_for_mask,
+            carries,
+            rates,
+        })
     }
 
     /// The dropout of the inputs and that of the states. As in Keras, the gates share what they see unless states
@@ -76,6 +92,11 @@ impl Sequence {
     /// The place in the sequence of the `step`-th step that is made.
     pub(super) fn place(&self, step: usize) -> usize {
         if self.backwards { self.steps - 1 - step } else { step }
+    }
+
+    /// The state with which a sample begins, if the batch before left one; `kept` are those of all samples.
+    pub(super) fn beginning<'a, F>(&self, kept: &'a [F], sample: usize) -> Option<&'a [F]> {
+        kept.get(sample * self.units..(sample + 1) * self.units).filter(|_| self.carries)
     }
 
     /// Whether a sample's step is padding, at which its state stays as it is.
@@ -144,6 +165,17 @@ impl Sequence {
     ) -> ArrayViewMut2<'a, F> {
         let first = self.place(step) * width;
         rows_mut(block, self.steps * width).slice_move(s![.., first..first + width])
+    }
+}
+
+/// Puts the states with which all samples begin before the first step.
+pub(super) fn begin<F: Float>(sequence: &Sequence, kept: &[F], batch: usize, before: &mut [F]) {
+    for sample in 0..batch {
+        let first = &mut before[sequence.range(sample, 0, sequence.units)];
+        match sequence.beginning(kept, sample) {
+            Some(state) => first.copy_from_slice(state),
+            None => first.fill(F::zero()),
+        }
     }
 }
 

@@ -2,14 +2,14 @@
 
 use super::super::{rows, rows_mut};
 use super::recurrent_weights::{RecurrentWeights, recurrent_setters};
-use super::sequence::{Sequence, draw, take};
+use super::sequence::{Sequence, begin, draw, take};
 use crate::activation::Activation;
 use crate::error::Result;
 use crate::float::Float;
 use crate::initializer::Initializer;
 use crate::linalg;
 use crate::nn::constraint::Constraint;
-use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
+use crate::nn::layer::{Backward, Carry, Config, Forward, Layer, Plan, Shape};
 use crate::nn::regularizer::Regularizer;
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +26,13 @@ use serde::{Deserialize, Serialize};
 /// | `bias` | (units) | `bias_initializer` | zeros; absent with `use_bias(false)` |
 ///
 /// # Errors
-/// In `compile`: no units; samples of another rank; a rate of dropout outside of [0, 1).
+/// In `compile`: no units; samples of another rank; a rate of dropout outside of [0, 1); a batch size of 0, or layers
+/// that are [`stateful`](Self::stateful) over different ones. Then batches of another size are errors as well.
+///
+/// # Agreement with Keras
+/// Keras's `return_state` hands the states on beside the output, for which a chain of layers has no place; those of a
+/// stateful layer are among the model's weights. `unroll`, `use_cudnn` and `implementation` say how Keras computes, and
+/// have no counterpart.
 ///
 /// # Examples
 /// ```
@@ -97,8 +103,9 @@ impl<F: Float> Layer<F> for SimpleRnn {
         seen_x.affine(rows(x, sequence.features), rows(kernel, units), bias, rows_mut(sums, units));
         for step in 0..sequence.steps {
             if step == 0 {
-                sequence.at_mut(before, step, units).fill(F::zero());
-            } else {
+                begin(&sequence, mode.state(), batch, before);
+            }
+            if step > 0 || sequence.carries {
                 let (h, sums) = (sequence.at(before, step, units), sequence.at_mut(sums, step, units));
                 seen_h.add_product(0..1, h, rows(recurrent, units), sums);
             }
@@ -164,6 +171,16 @@ impl<F: Float> Layer<F> for SimpleRnn {
         seen_h.add_kernel_gradient(0..1, rows(before, units), dz, rows_mut(drecurrent, units));
         if dx_needed {
             seen_x.pass_back(0..1, dz, kernel.t(), F::zero(), rows_mut(dx, sequence.features));
+        }
+    }
+
+    fn carry(&self, Carry { mut cache, state, batch, plan }: Carry<'_, F>) {
+        let Some(sequence) = self.planned(Some(plan)) else { return };
+        let (units, block) = (self.units, batch * sequence.steps * self.units);
+        sequence.operands(batch, &mut cache);
+        let states = &take(&mut cache, 2 * block)[block..];
+        for (sample, state) in state.chunks_exact_mut(units).take(batch).enumerate() {
+            state.copy_from_slice(&states[sequence.range(sample, sequence.steps - 1, units)]);
         }
     }
 

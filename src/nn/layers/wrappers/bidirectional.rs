@@ -3,7 +3,9 @@
 use super::check_depth;
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::nn::layer::{Backward, Config, Forward, InnerLayers, Layer, LayerConfig, Mask, Mode, Plan, Shape};
+use crate::nn::layer::{
+    Backward, Carry, Config, Forward, InnerLayers, Layer, LayerConfig, Mask, Mode, Plan, Shape,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -365,6 +367,13 @@ impl<F: Float> Layer<F> for Bidirectional<F> {
             }
             let second = if copied { turned } else { dturned };
             dx.iter_mut().zip(&*second).for_each(|(dx, &second)| *dx += second);
+        }
+    }
+
+    fn carry(&self, Carry { cache, state, batch, plan }: Carry<'_, F>) {
+        let Some(Blocks { caches, .. }) = Self::blocks(plan, batch, cache) else { return };
+        for ((nested, layer), cache) in plan.nested_layers().iter().zip(self.layers()).zip(caches) {
+            layer.carry(Carry::new(cache, &mut state[nested.state.clone()], batch, &nested.plan));
         }
     }
 

@@ -4,7 +4,7 @@ use super::check_depth;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{
-    Backward, Config, Forward, InnerLayers, Layer, LayerConfig, Mode, Nested, Plan, Shape,
+    Backward, Carry, Config, Forward, InnerLayers, Layer, LayerConfig, Mode, Nested, Plan, Shape,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -209,6 +209,13 @@ impl<F: Float> Layer<F> for Residual<F> {
         if dx_needed {
             // y = x + layers(x)  =>  dx = dy + what the layers pass back
             dx.iter_mut().zip(dy.iter().zip(&*toward_y)).for_each(|(dx, (&dy, &back))| *dx = dy + back);
+        }
+    }
+
+    fn carry(&self, Carry { cache, state, batch, plan }: Carry<'_, F>) {
+        for (layer, nested) in self.layers.iter().zip(plan.nested_layers()) {
+            let (cache, state) = (&mut cache[nested.cache(batch)], &mut state[nested.state.clone()]);
+            layer.carry(Carry::new(cache, state, batch, &nested.plan));
         }
     }
 

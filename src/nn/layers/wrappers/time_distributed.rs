@@ -81,6 +81,10 @@ impl<F: Float> Layer<F> for TimeDistributed<F> {
         };
         let step = Shape::from(step);
         let inner = self.layer.plan(&step)?.input(step);
+        if inner.declared_batch().is_some() {
+            let expected = "a layer that is not stateful; the steps of a sample are no batches";
+            return Err(Error::invalid_parameter("time_distributed", "layer", self.layer.kind(), expected));
+        }
         let (activation, regularizer) =
             (inner.declared_activation(), inner.declared_activity_regularizer().copied());
         let dims: Vec<usize> = [steps].iter().chain(inner.output_shape().dims()).copied().collect();
