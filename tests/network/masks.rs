@@ -112,8 +112,7 @@ fn a_softmax_over_steps_gives_padding_no_share() {
 fn refusal(network: Sequential<f64>) -> String {
     network
         .compile(Sgd::default(), MeanSquaredError::default())
-        .err()
-        .expect("a network was accepted")
+        .expect_err("a network was accepted")
         .to_string()
 }
 
