@@ -98,6 +98,26 @@ fn a_training_step_allocates_nothing_after_the_first() {
 }
 
 #[test]
+fn a_step_over_padded_sequences_allocates_nothing_after_the_first() {
+    let x = Array2::from_shape_fn((200, 6), |(i, j)| ((i * 7 + j * 13) % 5) as f32);
+    let y: Array1<usize> = (0..200).map(|i| i % 3).collect();
+    let mut model = Sequential::new(6)
+        .add(Embedding::new(5, 3).mask_zero(true))
+        .add(Bidirectional::new(Gru::new(4).return_sequences(true)))
+        .add(BatchNormalization::default())
+        .add(Softmax::default().axis([1]))
+        .add(Lstm::new(4))
+        .add(Dense::new(3).activation(Activation::Softmax))
+        .compile(Adam::default(), SparseCategoricalCrossentropy::default())
+        .unwrap();
+    let mut counts = AtBatchEnd::default();
+    model.fit_with(&x, &y, FitOptions::new().epochs(2).batch_size(32).callback(&mut counts)).unwrap();
+    for epoch in counts.0.chunks(7) {
+        assert_eq!(epoch[0], epoch[6], "allocations at the batches' ends: {counts:?}", counts = counts.0);
+    }
+}
+
+#[test]
 fn a_run_over_an_iterator_keeps_memory_flat() {
     // 16 MB in all, 80 kB a batch.
     let batches = (0..200).map(|batch| {

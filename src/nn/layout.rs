@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::initializer::Initializer;
 use crate::nn::constraint::Constraint;
-use crate::nn::layer::{Layer, Plan, Shape};
+use crate::nn::layer::{Layer, MaskOut, Plan, Shape};
 use crate::nn::regularizer::Regularizer;
 use crate::rng::{Purpose, Rng};
 use std::ops::Range;
@@ -22,6 +22,10 @@ pub(crate) struct Node<F> {
     pub(crate) params: Range<usize>,
     pub(crate) state: Range<usize>,
     pub(crate) trainable: bool,
+    /// The layer that made the mask of the input, by its index.
+    pub(crate) mask: Option<usize>,
+    /// How many positions of a sample the mask covers that this layer makes; 0 where it makes none.
+    pub(crate) made_mask: usize,
 }
 
 impl<F> Node<F> {
@@ -49,6 +53,8 @@ pub(crate) struct Variable {
     pub(crate) in_state: bool,
     /// Whether the optimizer moves it.
     pub(crate) trainable: bool,
+    /// Whether it is what a batch leaves to the next one.
+    pub(crate) carried: bool,
     pub(crate) initializer: Initializer,
     pub(crate) regularizer: Option<Regularizer>,
     pub(crate) constraint: Option<Constraint>,
@@ -63,6 +69,10 @@ pub(crate) struct Layout<F> {
     pub(crate) variables: Vec<Variable>,
     pub(crate) params_len: usize,
     pub(crate) state_len: usize,
+    /// The layer that made the mask of the output, by its index.
+    pub(crate) output_mask: Option<usize>,
+    /// The size of the batches, where they leave something to the next one; and the first layer that says so.
+    pub(crate) batch: Option<(usize, String)>,
 }
 
 impl<F: Float> Layout<F> {
@@ -80,16 +90,90 @@ impl<F: Float> Layout<F> {
             variables: Vec::new(),
             params_len: 0,
             state_len: 0,
+            output_mask: None,
+            batch: None,
         };
         let mut shape = input;
         for (index, (layer, trainable)) in layers.iter().enumerate() {
             let name = format!("{index}.{}", layer.kind());
             let plan = layer.plan(&shape).map_err(|error| error.in_layer(&name))?.input(shape);
             check_plan(&name, &plan)?;
+            layout.check_mask(&name, &plan)?;
+            layout.note_batch(&name, &plan)?;
             shape = plan.output_shape().clone();
             layout.push(layer.clone(), name, plan, *trainable);
         }
         Ok(layout)
+    }
+
+    /// Refuses a layer that wants batches of another size than one before.
+    fn note_batch(&mut self, name: &str, plan: &Plan) -> Result<()> {
+        match (plan.declared_batch(), &self.batch) {
+            (Some(batch), None) => self.batch = Some((batch, name.into())),
+            (Some(batch), Some((first, owner))) if batch != *first => {
+                let expected =
+                    format!("{first}, the size of the batches that layer {owner} is stateful over");
+                return Err(Error::invalid_parameter(format!("layer {name}"), "stateful", batch, expected));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The size of the batches in which so many samples pass: the one asked for, unless the network is stateful over
+    /// batches of one size, which must divide the samples.
+    pub(crate) fn batch_size(&self, what: &str, samples: usize, asked: usize) -> Result<usize> {
+        match &self.batch {
+            None => Ok(asked),
+            Some((batch, _)) if samples.is_multiple_of(*batch) => Ok(*batch),
+            Some((batch, owner)) => {
+                let expected =
+                    format!("a multiple of {batch} samples, the batches that layer {owner} is stateful over");
+                Err(Error::shape(what, expected, format!("{samples} samples")))
+            }
+        }
+    }
+
+    /// Refuses batches of another size than that over which the network is stateful.
+    pub(crate) fn check_batch_size(&self, what: &str, samples: usize, batch_size: usize) -> Result<()> {
+        let needed = self.batch_size(what, samples, batch_size)?;
+        if needed == batch_size {
+            return Ok(());
+        }
+        let owner = self.batch.as_ref().map_or("", |(_, owner)| owner.as_str());
+        let expected = format!("{needed}, the size of the batches that layer {owner} is stateful over");
+        Err(Error::invalid_parameter(what, "batch_size", batch_size, expected))
+    }
+
+    /// Where in the state that lies which a batch leaves to the next one.
+    pub(crate) fn carried(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        self.variables.iter().filter(|variable| variable.carried).map(|variable| variable.range.clone())
+    }
+
+    /// The shape of the mask that the layers so far leave behind.
+    fn mask_shape(&self) -> Option<&Shape> {
+        self.nodes[self.output_mask?].plan.declared_mask()
+    }
+
+    /// Refuses a layer that the mask of its input does not suit, or whose mask does not suit its output.
+    fn check_mask(&self, name: &str, plan: &Plan) -> Result<()> {
+        let (owner, incoming) = (format!("layer {name}"), self.mask_shape());
+        if let Some(mask) = incoming.filter(|_| plan.declares_using_mask()) {
+            let dims = plan.input_shape().dims();
+            let leading = Shape::from(&dims[..dims.len().saturating_sub(1)]);
+            if mask != &leading {
+                let expected = format!("a mask over {leading}, all axes of its samples but the last");
+                return Err(Error::shape(owner, expected, format!("a mask over {mask}")));
+            }
+        }
+        let outgoing = if plan.declares_passing_mask() { incoming } else { plan.declared_mask() };
+        match outgoing {
+            Some(mask) if !plan.output_shape().dims().starts_with(mask.dims()) => {
+                let expected = format!("a mask over leading axes of its output {}", plan.output_shape());
+                Err(Error::shape(owner, expected, format!("a mask over {mask}")))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn push(&mut self, layer: Arc<dyn Layer<F>>, name: String, plan: Plan, trainable: bool) {
@@ -103,6 +187,7 @@ impl<F: Float> Layout<F> {
                 range,
                 in_state: false,
                 trainable,
+                carried: false,
                 initializer: spec.initializer.clone(),
                 regularizer: spec.regularizer,
                 constraint: spec.constraint,
@@ -117,13 +202,22 @@ impl<F: Float> Layout<F> {
                 range,
                 in_state: true,
                 trainable: false,
+                carried: spec.carried,
                 initializer: spec.initializer.clone(),
                 regularizer: None,
                 constraint: None,
             });
         }
         let (params, state) = (params..self.params_len, state..self.state_len);
-        self.nodes.push(Node { layer, name, plan, params, state, trainable });
+        let (index, mask) = (self.nodes.len(), self.output_mask);
+        let makes = match plan.mask_out() {
+            MaskOut::Ends | MaskOut::Passes => false,
+            MaskOut::Made(_) => true,
+            MaskOut::Derived(_) => mask.is_some(),
+        };
+        let made_mask = plan.declared_mask().filter(|_| makes).map_or(0, Shape::size);
+        self.output_mask = if plan.declares_passing_mask() { mask } else { makes.then_some(index) };
+        self.nodes.push(Node { layer, name, plan, params, state, trainable, mask, made_mask });
     }
 
     /// The shape of one sample's answer.
@@ -166,7 +260,7 @@ impl<F: Float> Layout<F> {
 fn check_plan(name: &str, plan: &Plan) -> Result<()> {
     let owner = format!("layer {name}");
     if let Some(problem) = plan.problem() {
-        return Err(Error::shape(owner, "layers inside of it without an activation of their own", problem));
+        return Err(Error::shape(owner, plan.expected(), problem));
     }
     if let Some(len) = plan.declared_gradient_rows()
         && plan.params_len().checked_rem(len) != Some(0)

@@ -28,7 +28,8 @@ pub use constraint::Constraint;
 pub use fit_options::{EvaluateOptions, FitOptions, OnDivergence, PredictOptions, Verbose};
 pub use history::{Evaluation, History, Logs, Recovery};
 pub use layer::{
-    Backward, Config, Forward, Gradient, Layer, LayerConfig, Mode, Nested, ParamSpec, Plan, Shape, StateSpec,
+    Backward, Carry, Config, Forward, Gradient, Layer, LayerConfig, Mask, MaskPass, Mode, Nested, ParamSpec,
+    Plan, Shape, StateSpec,
 };
 pub use layers::*;
 pub use loss::*;

@@ -29,13 +29,15 @@ fn operations(rows: usize, numbers: usize) -> usize {
     rows.saturating_mul(numbers).saturating_mul(MOVE)
 }
 
-/// As [`rows_of_part`], for a layer: one without numbers of its own, whose rows have nothing to do with each other.
+/// As [`rows_of_part`], for a layer: one without numbers of its own, whose rows have nothing to do with each other, and
+/// which asks for no mask of the whole batch.
 fn rows_for<F>(node: &Node<F>, batch: usize) -> Option<usize> {
     let plan = &node.plan;
     let alone = plan.rows_independent()
         && node.params.is_empty()
         && node.state.is_empty()
         && plan.nested_layers().is_empty()
+        && !plan.declares_using_mask()
         && plan.cache_len(0) == 0;
     rows_of_part(batch, node.input_len().saturating_add(node.output_len())).filter(|_| alone)
 }

@@ -1,11 +1,11 @@
 //! The buffers of a pass through the network, allocated once for a largest batch.
 
 use crate::buffer::Buffer;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::linalg::{matrix, matrix_mut};
-use crate::nn::layer::{Backward, Forward, Mode};
-use crate::nn::layout::{Layout, Node};
+use crate::nn::layer::{Backward, Carry, Forward, Mask, MaskPass, Mode};
+use crate::nn::layout::{Layout, Node, zeros};
 use crate::nn::row_parts;
 use crate::rng::RowRng;
 use crate::validate;
@@ -21,6 +21,10 @@ pub struct Workspace<F> {
     /// The batch that comes in, where it is not used in place.
     pub(crate) input: Buffer<F>,
     nodes: Vec<Buffers<F>>,
+    /// The state as the last batch left it, where batches leave something to the next one; else empty.
+    state: Vec<F>,
+    /// Where in the state that lies.
+    carried: Vec<std::ops::Range<usize>>,
 }
 
 #[derive(Debug, Clone)]
@@ -29,6 +33,8 @@ struct Buffers<F> {
     z: Buffer<F>,
     y: Buffer<F>,
     cache: Buffer<F>,
+    /// The mask that the layer makes.
+    mask: Vec<bool>,
 }
 
 /// The gradients that flow back, allocated once for a largest batch.
@@ -54,6 +60,7 @@ impl<F: Float> Workspace<F> {
                 z: Buffer::zeros("activations", if node.activation().needs_input() { outputs } else { 0 })?,
                 y: Buffer::zeros("activations", outputs)?,
                 cache: Buffer::zeros("layer caches", node.plan.cache_len(capacity))?,
+                mask: all_real(node.made_mask.saturating_mul(capacity))?,
             })
         });
         let nodes = nodes.collect::<Result<_>>()?;
@@ -61,7 +68,23 @@ impl<F: Float> Workspace<F> {
             capacity,
             input: Buffer::zeros("the batch", layout.input.size().saturating_mul(capacity))?,
             nodes,
+            state: zeros("the state", if layout.batch.is_some() { layout.state_len } else { 0 })?,
+            carried: layout.carried().collect(),
         })
+    }
+
+    /// Goes on from this state, where batches leave something to the next one.
+    pub(crate) fn start_from(&mut self, state: &[F]) {
+        if !self.state.is_empty() {
+            self.state.copy_from_slice(state);
+        }
+    }
+
+    /// Forgets what stateful layers remember of the batches before.
+    pub fn reset_state(&mut self) {
+        for range in &self.carried {
+            self.state[range.clone()].fill(F::zero());
+        }
     }
 
     /// The most samples that a pass can take.
@@ -74,17 +97,25 @@ impl<F: Float> Workspace<F> {
     pub(crate) fn fits(&self, layout: &Layout<F>) -> bool {
         self.input.len() == layout.input.size() * self.capacity
             && self.nodes.len() == layout.nodes.len()
+            && self.carried.iter().cloned().eq(layout.carried())
             && self.nodes.iter().zip(&layout.nodes).all(|(buffers, node)| {
                 buffers.y.len() == node.output_len() * self.capacity
                     && buffers.cache.len() == node.plan.cache_len(self.capacity)
                     && (buffers.z.is_empty() || buffers.z.len() == buffers.y.len())
                     && buffers.z.is_empty() != node.activation().needs_input()
+                    && buffers.mask.len() == node.made_mask * self.capacity
             })
     }
 
     /// The answers of the last pass, (batch, outputs).
     pub(crate) fn output(&self, batch: usize) -> &[F] {
         self.nodes.last().map_or(&[], |buffers| &buffers.y[..buffers.y.len() / self.capacity.max(1) * batch])
+    }
+
+    /// What the last pass says of each position of the answers: whether it is real.
+    pub(crate) fn output_mask(&self, layout: &Layout<F>, batch: usize) -> Option<&[bool]> {
+        let index = layout.output_mask?;
+        Some(&self.nodes.get(index)?.mask[..layout.nodes[index].made_mask * batch])
     }
 
     /// As [`output`](Self::output), to be activated in place.
@@ -109,11 +140,23 @@ impl<F: Float> Workspace<F> {
         batch: usize,
         logits: bool,
     ) {
+        let mut carried = std::mem::take(&mut self.state);
         for index in 0..layout.nodes.len() {
             let node = &layout.nodes[index];
+            let state = if node.plan.declared_batch().is_some() { &*carried } else { state };
             let mode = Mode::Infer { state: &state[node.state.clone()] };
             self.forward_node(layout, index, params, mode, x, batch, logits);
+            if node.plan.declared_batch().is_some() {
+                self.carry(node, index, &mut carried, batch);
+            }
         }
+        self.state = carried;
+    }
+
+    /// Lets a layer write what the batch leaves to the next one.
+    fn carry(&mut self, node: &Node<F>, index: usize, state: &mut [F], batch: usize) {
+        let cache = &mut self.nodes[index].cache[..node.plan.cache_len(batch)];
+        node.layer.carry(Carry::new(cache, &mut state[node.state.clone()], batch, &node.plan));
     }
 
     /// Refuses a batch in whose last pass a layer was to look up a number that is no index. Where the network's input
@@ -142,7 +185,8 @@ impl<F: Float> Workspace<F> {
         logits: bool,
     ) {
         for (index, node) in layout.nodes.iter().enumerate() {
-            let state = &mut state[node.state.clone()];
+            let all = &mut *state;
+            let state = &mut all[node.state.clone()];
             // A frozen layer's statistics stand still, as Keras's do; dropout has no state and goes on.
             let mode = if node.trainable || state.is_empty() {
                 Mode::Train { rng: RowRng::new(noise.seed, index as u64, noise.step), state }
@@ -150,6 +194,9 @@ impl<F: Float> Workspace<F> {
                 Mode::Infer { state }
             };
             self.forward_node(layout, index, params, mode, x, batch, logits);
+            if node.plan.declared_batch().is_some() {
+                self.carry(node, index, all, batch);
+            }
         }
     }
 
@@ -166,13 +213,18 @@ impl<F: Float> Workspace<F> {
     ) {
         let node = &layout.nodes[index];
         let (before, rest) = self.nodes.split_at_mut(index);
-        let Some(Buffers { z, y, cache }) = rest.first_mut() else { return };
+        let Some(Buffers { z, y, cache, mask: made }) = rest.first_mut() else { return };
         let x = input_of(before, &self.input, x, node, batch);
+        let mask = mask_of(before, layout, node, batch);
+        if node.made_mask > 0 {
+            let real = &mut made[..batch * node.made_mask];
+            node.layer.mask(MaskPass::new(x, mask, real).planned(&node.plan));
+        }
         let outputs = node.output_len();
         let y = &mut y[..batch * outputs];
         let cache = &mut cache[..node.plan.cache_len(batch)];
         let pass = Forward::new(x, matrix_mut(y, batch, outputs), &params[node.params.clone()], cache, mode);
-        row_parts::forward(node, pass);
+        row_parts::forward(node, pass.masked(mask.filter(|_| node.plan.declares_using_mask())));
         if node.activation().needs_input() {
             z[..y.len()].copy_from_slice(y);
         }
@@ -202,7 +254,7 @@ impl<F: Float> Workspace<F> {
         for index in (first..layout.nodes.len()).rev() {
             let node = &layout.nodes[index];
             let (before, rest) = self.nodes.split_at_mut(index);
-            let Some(Buffers { z, y, cache }) = rest.first_mut() else { return true };
+            let Some(Buffers { z, y, cache, .. }) = rest.first_mut() else { return true };
             let x = input_of(before, &self.input, x, node, batch);
             let (inputs, outputs) = (node.input_len(), node.output_len());
             let y = &y[..batch * outputs];
@@ -227,7 +279,8 @@ impl<F: Float> Workspace<F> {
                 own_grads,
                 &mut cache[..node.plan.cache_len(batch)],
             );
-            row_parts::backward(node, pass.dx_needed(index > first).grads_needed(!rows));
+            let mask = mask_of(before, layout, node, batch).filter(|_| node.plan.declares_using_mask());
+            row_parts::backward(node, pass.masked(mask).dx_needed(index > first).grads_needed(!rows));
             if rows && node.trainable {
                 by_rows(index, params, grads, x, matrix(dy, batch, outputs));
             }
@@ -274,4 +327,24 @@ fn input_of<'a, F>(
         (None, Some(x)) => x,
         (None, None) => matrix(&input[..batch * columns], batch, columns),
     }
+}
+
+/// The mask of what goes into a layer.
+fn mask_of<'a, F>(
+    before: &'a [Buffers<F>],
+    layout: &Layout<F>,
+    node: &Node<F>,
+    batch: usize,
+) -> Option<Mask<'a>> {
+    let index = node.mask?;
+    let positions = layout.nodes[index].made_mask;
+    Some(Mask::new(&before.get(index)?.mask[..batch * positions], positions))
+}
+
+/// Room for what a mask says of each position, or an error where the memory is not to be had.
+fn all_real(len: usize) -> Result<Vec<bool>> {
+    let mut real = Vec::new();
+    real.try_reserve_exact(len).map_err(|_| Error::OutOfMemory { what: "masks".into(), bytes: len })?;
+    real.resize(len, true);
+    Ok(real)
 }

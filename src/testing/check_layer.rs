@@ -4,7 +4,7 @@ use super::cause::Evidence;
 use super::difference::{Comparison, close, compare_again, first};
 use super::stage::{Passed, Purpose, Returned, Stage};
 use super::{CheckFailure, normals, unravel};
-use crate::nn::layer::{Backward, Forward, Gradient, Layer, Plan, Shape};
+use crate::nn::layer::{Backward, Carry, Forward, Gradient, Layer, MaskPass, Plan, Shape};
 use crate::rng::{Purpose as Use, Rng, RowRng};
 use std::ops::Range;
 
@@ -63,7 +63,9 @@ pub fn check_layer<L: Layer<f64> + ?Sized>(layer: &L, shape: impl Into<Shape>) -
 ///   gradients (they double when it runs twice), and gives the same ones where `dx` is not needed;
 /// - where the plan declares rows of gradients, `gradient` tells by rows what `backward` tells as a whole;
 /// - a sample's answer, noise and gradients do not depend on the samples beside it, unless the plan says so;
-/// - nothing is written outside of the slices, and inference leaves the state as it is.
+/// - nothing is written outside of the slices, and inference leaves the state as it is;
+/// - where the plan declares that the layer uses a mask, all of this holds under one as well; a mask that the layer makes
+///   is overwritten whole.
 ///
 /// Inputs and parameters are random, so kinks (of relu, of a maximum) are almost never hit; where one is, any
 /// slope between those of its two sides is right.
@@ -102,6 +104,14 @@ impl<L: Layer<f64> + ?Sized> Layer<f64> for Borrowed<'_, L> {
     fn gradient(&self, pass: Gradient<'_, f64>) {
         self.0.gradient(pass);
     }
+
+    fn mask(&self, pass: MaskPass<'_, f64>) {
+        self.0.mask(pass);
+    }
+
+    fn carry(&self, pass: Carry<'_, f64>) {
+        self.0.carry(pass);
+    }
 }
 
 fn inspect(layer: &dyn Layer<f64>, shape: Shape, check: Check) -> Result<(), CheckFailure> {
@@ -124,17 +134,18 @@ fn inspect(layer: &dyn Layer<f64>, shape: Shape, check: Check) -> Result<(), Che
         state: state(&plan, check.seed),
         rng: RowRng::new(check.seed, 1, 1),
         plan: &plan,
+        real: Vec::new(),
     };
-    let inspection = Inspection { stage, check: Check { batch: check.batch.max(1), ..check } };
-    inspection.forward_overwrites(Purpose::Train)?;
-    inspection.forward_overwrites(Purpose::Infer)?;
-    inspection.gradients(Purpose::Train)?;
-    if !inspection.stage.state.is_empty() {
-        inspection.gradients(Purpose::Infer)?;
-    }
-    if plan.rows_independent() {
-        inspection.rows_stand_alone(Purpose::Train)?;
-        inspection.rows_stand_alone(Purpose::Infer)?;
+    let mut inspection = Inspection {
+        stage,
+        check: Check { batch: plan.declared_batch().unwrap_or(check.batch.max(1)), ..check },
+    };
+    inspection.whole()?;
+    if plan.declares_using_mask() {
+        let mut rng = Rng::new(check.seed, Use::Other, 3);
+        let positions = inspection.check.batch * inspection.stage.positions();
+        inspection.stage.real = (0..positions).map(|_| rng.uniform() < 0.6).collect();
+        inspection.whole().map_err(CheckFailure::under_a_mask)?;
     }
     Ok(())
 }
@@ -179,6 +190,34 @@ struct Differentiated {
 }
 
 impl Inspection<'_> {
+    /// Tries everything.
+    fn whole(&self) -> Result<(), CheckFailure> {
+        self.mask_is_overwritten()?;
+        self.forward_overwrites(Purpose::Train)?;
+        self.forward_overwrites(Purpose::Infer)?;
+        self.gradients(Purpose::Train)?;
+        if !self.stage.state.is_empty() {
+            self.gradients(Purpose::Infer)?;
+        }
+        if self.stage.plan.rows_independent() {
+            self.rows_stand_alone(Purpose::Train)?;
+            self.rows_stand_alone(Purpose::Infer)?;
+        }
+        Ok(())
+    }
+
+    fn mask_is_overwritten(&self) -> Result<(), CheckFailure> {
+        if self.stage.plan.declared_mask().is_none() {
+            return Ok(());
+        }
+        let x = self.x(self.check.batch);
+        let [first, second] = [self.stage.made_mask(&x, true)?, self.stage.made_mask(&x, false)?];
+        match first.iter().zip(&second).position(|(first, second)| first != second) {
+            None => Ok(()),
+            Some(index) => Err(self.fail("the mask", "is not overwritten").at(vec![index])),
+        }
+    }
+
     fn fail(&self, quantity: impl Into<String>, problem: impl Into<String>) -> CheckFailure {
         CheckFailure::new(self.stage.layer.kind(), quantity, problem)
     }
@@ -470,7 +509,8 @@ impl Inspection<'_> {
                 let mut params = self.stage.params.clone();
                 params[range.start + place] += step;
                 let Stage { layer, plan, rng, .. } = self.stage;
-                let stage = Stage { layer, plan, params, state: self.stage.state.clone(), rng };
+                let (state, real) = (self.stage.state.clone(), self.stage.real.clone());
+                let stage = Stage { layer, plan, params, state, rng, real };
                 Ok(stage.forward(purpose, &passed.x, 0, f64::NAN)?.y)
             }
             None => {

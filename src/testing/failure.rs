@@ -50,6 +50,12 @@ impl CheckFailure {
         self
     }
 
+    /// Says that it was found under a mask.
+    pub(super) fn under_a_mask(mut self) -> Self {
+        self.0.problem.push_str(" (under a mask)");
+        self
+    }
+
     /// What was checked: the layer's kind.
     #[must_use]
     pub fn subject(&self) -> &str {

@@ -3,7 +3,7 @@
 use super::CheckFailure;
 use super::guarded::Guarded;
 use crate::activation::Activation;
-use crate::nn::layer::{Backward, Forward, Gradient, Layer, Mode, Plan};
+use crate::nn::layer::{Backward, Forward, Gradient, Layer, Mask, MaskPass, Mode, Plan};
 use crate::rng::RowRng;
 use ndarray::{ArrayView2, ArrayViewMut2};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,12 +22,16 @@ pub(super) struct Stage<'a> {
     pub(super) params: Vec<f64>,
     pub(super) state: Vec<f64>,
     pub(super) rng: RowRng,
+    /// What a mask says of each position of each row, for layers that use one; empty without a mask.
+    pub(super) real: Vec<bool>,
 }
 
 /// What a forward pass leaves.
 #[derive(Clone)]
 pub(super) struct Passed {
     pub(super) batch: usize,
+    /// The place of its first sample among those of the whole batch.
+    first_row: usize,
     pub(super) x: Vec<f64>,
     /// Before the declared activation.
     pub(super) z: Vec<f64>,
@@ -50,6 +54,29 @@ impl Stage<'_> {
 
     pub(super) fn outputs(&self) -> usize {
         self.plan.output_shape().size()
+    }
+
+    /// How many positions of a sample a mask covers: all axes but the last.
+    pub(super) fn positions(&self) -> usize {
+        self.inputs() / self.plan.input_shape().last().max(1)
+    }
+
+    /// The mask of the samples from a row on.
+    fn mask(&self, first_row: usize) -> Option<Mask<'_>> {
+        let real = self.real.get(first_row * self.positions()..).filter(|_| !self.real.is_empty())?;
+        Some(Mask::new(real, self.positions()))
+    }
+
+    /// The mask that the layer makes, into a place that says `fill`.
+    pub(super) fn made_mask(&self, x: &[f64], fill: bool) -> Result<Vec<bool>, CheckFailure> {
+        let batch = x.len() / self.inputs().max(1);
+        let positions = self.plan.declared_mask().map_or(0, crate::nn::layer::Shape::size);
+        let mut real = vec![fill; batch * positions];
+        self.called("mask", || {
+            let pass = MaskPass::new(view(x, batch, self.inputs()), self.mask(0), &mut real);
+            self.layer.mask(pass.planned(self.plan));
+        })?;
+        Ok(real)
     }
 
     fn activation(&self) -> Activation {
@@ -79,7 +106,8 @@ impl Stage<'_> {
         self.called("forward", || {
             let x = view(x, batch, self.inputs());
             let y = view_mut(y.get_mut(), batch, self.outputs());
-            self.layer.forward(Forward::new(x, y, &self.params, cache.get_mut(), mode).planned(self.plan));
+            let pass = Forward::new(x, y, &self.params, cache.get_mut(), mode);
+            self.layer.forward(pass.masked(self.mask(first_row)).planned(self.plan));
         })?;
         for (name, guarded) in [("the output y", &y), ("the cache", &cache), ("the state", &state)] {
             self.unharmed("forward", name, guarded)?;
@@ -87,7 +115,8 @@ impl Stage<'_> {
         let z = y.get().to_vec();
         let mut y = z.clone();
         self.activation().apply(self.plan.output_shape().last(), &mut y);
-        Ok(Passed { batch, x: x.to_vec(), z, y, cache: cache.get().to_vec(), state: state.get().to_vec() })
+        let (cache, state) = (cache.get().to_vec(), state.get().to_vec());
+        Ok(Passed { batch, first_row, x: x.to_vec(), z, y, cache, state })
     }
 
     /// The backward pass from the gradient toward the activated output, adding to `grads`, into a `dx` that
@@ -117,7 +146,8 @@ impl Stage<'_> {
                 grads.get_mut(),
                 cache.get_mut(),
             );
-            self.layer.backward(pass.dx_needed(dx_needed).planned(self.plan));
+            let pass = pass.dx_needed(dx_needed).masked(self.mask(passed.first_row));
+            self.layer.backward(pass.planned(self.plan));
         })?;
         let all = [("the gradients", &grads), ("dx", &dx), ("dy", &dy), ("the cache", &cache)];
         for (name, guarded) in all {
@@ -144,7 +174,8 @@ impl Stage<'_> {
                 &mut [],
                 cache.get_mut(),
             );
-            self.layer.backward(pass.grads_needed(false).planned(self.plan));
+            let pass = pass.grads_needed(false).masked(self.mask(passed.first_row));
+            self.layer.backward(pass.planned(self.plan));
         })?;
         self.unharmed("backward", "dx", &dx)?;
         let rows = self.params.len() / row;

@@ -16,8 +16,11 @@ mod fit_batches;
 mod gradients;
 #[cfg(feature = "testing")]
 mod layers;
+#[cfg(feature = "testing")]
+mod masks;
 mod optimizers;
 mod resume;
+mod stateful;
 #[cfg(feature = "testing")]
 mod testing;
 mod training;

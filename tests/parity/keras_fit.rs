@@ -4,7 +4,7 @@ use crate::keras_config::Built;
 use crate::unsummed::Occurrences;
 use crate::{Difference, Outcome, flat, keras_config, shape};
 use axonal::ndarray::{Array1, ArrayD, IxDyn};
-use axonal::nn::{Evaluation, History, TargetForm};
+use axonal::nn::{Evaluation, History, TargetForm, Weight};
 use axonal::prelude::*;
 use serde_json::Value;
 
@@ -79,10 +79,28 @@ fn occurrences(optimizer: &Value, layers: &[Value]) -> Built<Option<Occurrences>
     Occurrences::of(class, optimizer).map(Some)
 }
 
+/// Says over which batches layers are stateful; in Keras the input says so.
+fn stateful_over(value: &mut Value, batch: &Value) {
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(|value| stateful_over(value, batch)),
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                match key.as_str() {
+                    "stateful" => *value = if value == true { batch.clone() } else { Value::Null },
+                    _ => stateful_over(value, batch),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 fn train(content: &Value) -> Built<(Difference, f64)> {
     let case = &content["case"];
     let input: Vec<usize> = flat(&case["input"]).iter().map(|&n| n as usize).collect();
-    let layers = case["layers"].as_array().ok_or("a list of layers")?;
+    let mut layers = case["layers"].clone();
+    stateful_over(&mut layers, &case["batch"]);
+    let layers = layers.as_array().ok_or("a list of layers")?;
     let occurrences = match content["backend"].as_str() {
         Some("tensorflow") => occurrences(&case["optimizer"], layers)?,
         _ => None,
@@ -110,6 +128,7 @@ fn train(content: &Value) -> Built<(Difference, f64)> {
     let options = fit_options(content)?;
     let history =
         with_targets!(&target, |y| model.fit_with(&x, y, options)).map_err(|error| error.to_string())?;
+    model.reset_state();
     let batch_size = case["fit"]["batch_size"].as_u64().unwrap_or(32) as usize;
     let evaluation =
         with_targets!(&target, |y| model.evaluate_with(&x, y, EvaluateOptions::new().batch_size(batch_size)))
@@ -119,7 +138,7 @@ fn train(content: &Value) -> Built<(Difference, f64)> {
     compare_history(&mut difference, &history, &content["history"]);
     compare_evaluation(&mut difference, &evaluation, &content["evaluate"]);
     for (weight, want) in
-        model.weights().iter().zip(content["final_weights"].as_array().into_iter().flatten())
+        learned(&model).iter().zip(content["final_weights"].as_array().into_iter().flatten())
     {
         let got: Vec<f64> = weight.value.iter().copied().collect();
         difference.numbers(&format!("final {}", weight.name), &got, &flat(want));
@@ -130,11 +149,20 @@ fn train(content: &Value) -> Built<(Difference, f64)> {
     Ok((difference, tolerance(&case["optimizer"], layers)))
 }
 
+/// Whether Keras does not count it among the weights: what stateful layers remember.
+fn remembered(weight: &Weight<f64>) -> bool {
+    weight.name.ends_with("/h") || weight.name.ends_with("/c")
+}
+
+fn learned(model: &Model<f64>) -> Vec<Weight<f64>> {
+    model.weights().into_iter().filter(|weight| !remembered(weight)).collect()
+}
+
 fn set_weights(model: &mut Model<f64>, initial: &Value) {
     let initial = initial.as_array().expect("initial weights");
+    assert_eq!(learned(model).len(), initial.len(), "the number of weight arrays");
     let mut weights = model.weights();
-    assert_eq!(weights.len(), initial.len(), "the number of weight arrays");
-    for (weight, value) in weights.iter_mut().zip(initial) {
+    for (weight, value) in weights.iter_mut().filter(|weight| !remembered(weight)).zip(initial) {
         weight.value = array(value);
     }
     model.set_weights(&weights).expect("weights of Keras's shapes");

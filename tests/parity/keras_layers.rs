@@ -81,6 +81,8 @@ macro_rules! penalized {
     (@read embeddings_constraint $value:ident) => { constraint($value) };
     (@read gamma_constraint $value:ident) => { constraint($value) };
     (@read beta_constraint $value:ident) => { constraint($value) };
+    (@read depthwise_constraint $value:ident) => { constraint($value) };
+    (@read pointwise_constraint $value:ident) => { constraint($value) };
     (@read kernel_constraint $value:ident) => { constraint($value) };
     (@read recurrent_constraint $value:ident) => { constraint($value) };
     (@read bias_constraint $value:ident) => { constraint($value) };
@@ -123,7 +125,7 @@ macro_rules! recurrent {
         // How Keras computes, not what.
         let _ = ($a.get("unroll"), $a.get("use_cudnn"), $a.get("implementation"));
         penalized!(
-            with!(weights!($layer, $a), $a, flag => return_sequences flag => go_backwards),
+            with!(weights!($layer, $a), $a, flag => return_sequences flag => go_backwards flag => zero_output_for_mask length => stateful),
             $a,
             recurrent_regularizer recurrent_constraint
         )
@@ -145,6 +147,7 @@ pub fn embedding(a: &Arguments<'_>) -> Built<Embedding> {
     let _ = a.get("embeddings_initializer");
     let size = |key| a.whole(key).ok_or_else(|| format!("Embedding without {key}"));
     let layer = Embedding::new(size("input_dim")?, size("output_dim")?);
+    let layer = with!(layer, a, flag => mask_zero);
     Ok(penalized!(layer, a, embeddings_regularizer embeddings_constraint))
 }
 
@@ -173,7 +176,8 @@ pub fn layer(a: &Arguments<'_>) -> Built<Made> {
             let _ = a.get("alpha_initializer");
             Arc::new(with!(PRelu::default(), a, axes => shared_axes))
         }
-        "Softmax" => Arc::new(with!(Softmax::default(), a, |v| number(v) as isize => axis)),
+        "Softmax" => Arc::new(with!(Softmax::default(), a, axes => axis)),
+        "Masking" => Arc::new(Masking::new(a.number("mask_value").unwrap_or_default())),
         "BatchNormalization" => Arc::new(affine!(
             with!(BatchNormalization::default(), a, |v| number(v) as isize => axis
             number => momentum number => epsilon flag => center flag => scale),
@@ -227,6 +231,11 @@ pub fn layer(a: &Arguments<'_>) -> Built<Made> {
         }
         "SeparableConv2D" => {
             let layer = SeparableConv2D::new(filters(), size(need("kernel_size")?)).padding(pad()?);
+            for initializer in ["depthwise_initializer", "pointwise_initializer"] {
+                let _ = a.get(initializer);
+            }
+            let layer = penalized!(layer, a, depthwise_regularizer pointwise_regularizer depthwise_constraint
+                pointwise_constraint);
             Arc::new(with!(weights!(layer, a), a, size => strides size => dilation_rate
                 length => depth_multiplier))
         }
@@ -274,7 +283,11 @@ pub fn layer(a: &Arguments<'_>) -> Built<Made> {
         "GRU" => Arc::new(with!(gated!(Gru::new(units()), a), a, flag => reset_after)),
         "Bidirectional" => {
             let mode = a.get("merge_mode").map_or(Ok(MergeMode::Concat), merge_mode)?;
-            Arc::new(Bidirectional::new(inner(need("layer")?)?).merge_mode(mode))
+            let layer = Bidirectional::new(inner(need("layer")?)?).merge_mode(mode);
+            match a.get("backward_layer") {
+                Some(backward) => Arc::new(layer.backward_layer(inner(backward)?)),
+                None => Arc::new(layer),
+            }
         }
         "TimeDistributed" => Arc::new(TimeDistributed::new(inner(need("layer")?)?)),
         class => return Err(format!("layer {class}")),

@@ -7,6 +7,7 @@
 //! the rest.
 
 use crate::keras_config::Built;
+use axonal::nn::MaskPass;
 use axonal::nn::{AnyRule, Backward, Config, Forward, Optimizer, Plan, Step};
 use axonal::prelude::*;
 use serde_json::Value;
@@ -110,6 +111,10 @@ impl Layer<f64> for Observed {
             rows.extend(occurrences.map(|(&index, dy)| (index as usize * self.output_dim, dy.to_vec())));
         }
         self.layer.backward(pass);
+    }
+
+    fn mask(&self, pass: MaskPass<'_, f64>) {
+        Layer::<f64>::mask(&self.layer, pass);
     }
 }
 

@@ -15,7 +15,8 @@
 //!    state ([`Plan::state`]), what forward hands to backward ([`Plan::cache`] for each sample,
 //!    [`Plan::batch_cache`] for the batch), whether samples depend on each other ([`Plan::rows_depend`]), and an
 //!    activation that the container applies ([`Plan::activation`]). Parameters lie in `params` one after the
-//!    other, in the order of declaration.
+//!    other, in the order of declaration. A layer that works on each position by itself says that the [`Mask`] of
+//!    padded sequences goes on behind it ([`Plan::passes_mask`]).
 //! 4. **[`forward`](Layer::forward)**: overwrite all of `y`. Noise comes from [`Mode::Train`]'s generator, by the
 //!    sample's row. The sample shape is found in `plan.input_shape()`; `x` and `y` are its rows, flat.
 //! 5. **[`backward`](Layer::backward)**: overwrite all of `dx`, *add* to `grads`. Quote the line of `forward` that
@@ -79,13 +80,16 @@
 
 mod config;
 mod finite;
+mod mask;
 mod pass;
 mod plan;
 mod shape;
 
 pub(crate) use config::InnerLayers;
 pub use config::{Config, LayerConfig};
-pub use pass::{Backward, Forward, Gradient, Mode};
+pub use mask::{Mask, MaskPass};
+pub use pass::{Backward, Carry, Forward, Gradient, Mode};
+pub(crate) use plan::MaskOut;
 pub use plan::{Nested, ParamSpec, Plan, StateSpec};
 pub use shape::Shape;
 
@@ -154,6 +158,19 @@ pub trait Layer<F: Float>: Debug + Send + Sync {
         let _ = pass;
     }
 
+    /// Says which positions of the output are real. Called before [`forward`](Self::forward) for layers whose plan
+    /// declares [`Plan::makes_mask`] or [`Plan::derives_mask`]; for others the default, by which all are, is right.
+    fn mask(&self, pass: MaskPass<'_, F>) {
+        pass.real.fill(true);
+    }
+
+    /// Writes into the state what each sample leaves to the one in its place in the next batch. Called after
+    /// [`forward`](Self::forward) for layers whose plan declares [`Plan::carried`]; for others the default, which does
+    /// nothing, is right.
+    fn carry(&self, pass: Carry<'_, F>) {
+        let _ = pass;
+    }
+
     /// The hyperparameters for files; `None` (the default) lets a model save its weights only.
     fn config(&self) -> Option<Config> {
         None
@@ -179,6 +196,14 @@ impl<F: Float, L: Layer<F> + ?Sized> Layer<F> for Arc<L> {
 
     fn gradient(&self, pass: Gradient<'_, F>) {
         (**self).gradient(pass);
+    }
+
+    fn mask(&self, pass: MaskPass<'_, F>) {
+        (**self).mask(pass);
+    }
+
+    fn carry(&self, pass: Carry<'_, F>) {
+        (**self).carry(pass);
     }
 
     fn config(&self) -> Option<Config> {

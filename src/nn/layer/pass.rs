@@ -1,6 +1,6 @@
 //! What a layer is handed when it computes.
 
-use super::Plan;
+use super::{Mask, Plan};
 use crate::float::Float;
 use crate::rng::RowRng;
 use ndarray::{ArrayView2, ArrayViewMut2};
@@ -69,6 +69,8 @@ pub struct Forward<'a, F> {
     pub cache: &'a mut [F],
     /// Training or inference, with the state.
     pub mode: Mode<'a, F>,
+    /// Which positions of the input are real, where a layer before has said so.
+    pub mask: Option<Mask<'a>>,
     /// The layer's plan, where the caller has one; a container always has.
     pub plan: Option<&'a Plan>,
 }
@@ -82,7 +84,14 @@ impl<'a, F: Float> Forward<'a, F> {
         cache: &'a mut [F],
         mode: Mode<'a, F>,
     ) -> Self {
-        Self { x, y, params, cache, mode, plan: None }
+        Self { x, y, params, cache, mode, mask: None, plan: None }
+    }
+
+    /// Adds the mask of the input.
+    #[must_use]
+    pub fn masked(mut self, mask: Option<Mask<'a>>) -> Self {
+        self.mask = mask;
+        self
     }
 
     /// Adds the plan, which layers over several axes (convolutions, pooling, recurrence) read their geometry
@@ -120,6 +129,8 @@ pub struct Backward<'a, F> {
     pub grads: &'a mut [F],
     /// What `forward` has left; it may be used up.
     pub cache: &'a mut [F],
+    /// The mask of the forward pass.
+    pub mask: Option<Mask<'a>>,
     /// The layer's plan, where the caller has one; a container always has.
     pub plan: Option<&'a Plan>,
 }
@@ -135,7 +146,26 @@ impl<'a, F: Float> Backward<'a, F> {
         grads: &'a mut [F],
         cache: &'a mut [F],
     ) -> Self {
-        Self { x, y, dy, dx, dx_needed: true, params, grads_needed: true, grads, cache, plan: None }
+        Self {
+            x,
+            y,
+            dy,
+            dx,
+            dx_needed: true,
+            params,
+            grads_needed: true,
+            grads,
+            cache,
+            mask: None,
+            plan: None,
+        }
+    }
+
+    /// Adds the mask, as [`Forward::masked`].
+    #[must_use]
+    pub fn masked(mut self, mask: Option<Mask<'a>>) -> Self {
+        self.mask = mask;
+        self
     }
 
     /// Adds the plan, as [`Forward::planned`].
@@ -157,6 +187,27 @@ impl<'a, F: Float> Backward<'a, F> {
     pub fn grads_needed(mut self, needed: bool) -> Self {
         self.grads_needed = needed;
         self
+    }
+}
+
+/// The views from which a layer writes what samples leave to those of the next batch.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Carry<'a, F> {
+    /// What the forward pass has left for the way back.
+    pub cache: &'a mut [F],
+    /// The layer's state, to be moved.
+    pub state: &'a mut [F],
+    /// How many samples there were.
+    pub batch: usize,
+    /// The layer's plan.
+    pub plan: &'a Plan,
+}
+
+impl<'a, F: Float> Carry<'a, F> {
+    /// The views after a forward pass.
+    pub fn new(cache: &'a mut [F], state: &'a mut [F], batch: usize, plan: &'a Plan) -> Self {
+        Self { cache, state, batch, plan }
     }
 }
 

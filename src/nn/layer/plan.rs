@@ -33,6 +33,8 @@ pub struct StateSpec {
     pub shape: Shape,
     /// How it starts.
     pub initializer: Initializer,
+    /// Whether it is what a sample leaves to the one in its place in the next batch.
+    pub carried: bool,
 }
 
 /// A layer inside of a layer, with its place in the buffers of the outer one.
@@ -84,7 +86,32 @@ pub struct Plan {
     indices: Option<usize>,
     rearranges: bool,
     gradient_rows: Option<usize>,
-    problem: Option<String>,
+    uses_mask: bool,
+    mask: MaskOut,
+    reads_backwards: bool,
+    batch: Option<usize>,
+    problem: Option<Problem>,
+}
+
+/// A way in which a plan was put together wrongly: what was expected, and what came.
+#[derive(Debug, Clone)]
+struct Problem {
+    expected: &'static str,
+    got: String,
+}
+
+/// What becomes of a mask behind a layer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum MaskOut {
+    /// There is none.
+    #[default]
+    Ends,
+    /// It goes on as it came.
+    Passes,
+    /// The layer makes one of this shape.
+    Made(Shape),
+    /// The layer makes one of this shape where one came.
+    Derived(Shape),
 }
 
 impl Plan {
@@ -105,6 +132,10 @@ impl Plan {
             indices: None,
             rearranges: false,
             gradient_rows: None,
+            uses_mask: false,
+            mask: MaskOut::Ends,
+            reads_backwards: false,
+            batch: None,
             problem: None,
         }
     }
@@ -155,7 +186,28 @@ impl Plan {
         shape: impl Into<Shape>,
         initializer: Initializer,
     ) -> Self {
-        self.state.push(StateSpec { name: name.into(), shape: shape.into(), initializer });
+        self.state.push(StateSpec { name: name.into(), shape: shape.into(), initializer, carried: false });
+        self
+    }
+
+    /// Adds an array of state that each sample of a batch leaves to the one in its place in the next batch: so many
+    /// numbers for each of `batch` samples, zeros at first. Batches must then be of this size, training moves it, and so do
+    /// answers for as long as one [`Workspace`](crate::nn::Workspace) lasts: after each forward pass
+    /// [`Layer::carry`](super::Layer::carry) writes it.
+    #[must_use]
+    pub fn carried(mut self, name: impl Into<String>, batch: usize, len: usize) -> Self {
+        let (name, shape) = (name.into(), Shape::from([batch, len]));
+        self.state.push(StateSpec { name, shape, initializer: Initializer::Zeros, carried: true });
+        self.of_batch(Some(batch)).rows_depend()
+    }
+
+    /// Notes the size of the batches.
+    fn of_batch(mut self, batch: Option<usize>) -> Self {
+        if self.batch.is_some() && batch.is_some() && self.batch != batch && self.problem.is_none() {
+            let got = format!("{} and {}", self.batch.unwrap_or(0), batch.unwrap_or(0));
+            self.problem = Some(Problem { expected: "one size of batches for all that is stateful", got });
+        }
+        self.batch = self.batch.or(batch);
         self
     }
 
@@ -221,6 +273,44 @@ impl Plan {
         self
     }
 
+    /// Says that the layer computes otherwise where positions of its input are padding, and is to be handed the
+    /// [`Mask`](super::Mask). It must cover all axes of a sample but the last; `compile` refuses another.
+    #[must_use]
+    pub fn uses_mask(mut self) -> Self {
+        self.uses_mask = true;
+        self
+    }
+
+    /// Says that each position of the output belongs to the same position of the input, so that the mask of the input
+    /// is that of the output. By default a mask ends at the layer.
+    #[must_use]
+    pub fn passes_mask(mut self) -> Self {
+        self.mask = MaskOut::Passes;
+        self
+    }
+
+    /// Says that [`Layer::mask`](super::Layer::mask) makes a mask of this shape for the layers behind, in place of any
+    /// that came: the leading axes of the output.
+    #[must_use]
+    pub fn makes_mask(mut self, shape: impl Into<Shape>) -> Self {
+        self.mask = MaskOut::Made(shape.into());
+        self
+    }
+
+    /// As [`makes_mask`](Self::makes_mask), but only where the input has a mask.
+    #[must_use]
+    pub fn derives_mask(mut self, shape: impl Into<Shape>) -> Self {
+        self.mask = MaskOut::Derived(shape.into());
+        self
+    }
+
+    /// Says that the layer reads sequences from their ends, so that the steps that come out stand in that order.
+    #[must_use]
+    pub fn reads_backwards(mut self) -> Self {
+        self.reads_backwards = true;
+        self
+    }
+
     /// Adds a layer inside of this one. Its parameters, state and cache follow those declared so far;
     /// [`Plan::nested_layers`] says where. A nested layer is called by the outer one, so it must not declare an
     /// activation, which only a container applies: that is an error in `compile`.
@@ -228,11 +318,13 @@ impl Plan {
     pub fn nested(mut self, name: impl Into<String>, plan: Self) -> Self {
         let name = name.into();
         if plan.activation != Activation::Linear && self.problem.is_none() {
-            self.problem = Some(format!(
+            let got = format!(
                 "the layer {name:?} inside of it declares the activation {}, which only a container applies; leave it \
                  out there and add an ActivationLayer behind",
                 plan.activation
-            ));
+            );
+            let expected = "layers inside of it without an activation of their own";
+            self.problem = Some(Problem { expected, got });
         }
         self.nested_activated(name, plan)
     }
@@ -253,6 +345,14 @@ impl Plan {
         );
         self.rows_independent &= plan.rows_independent;
         self.problem = self.problem.or_else(|| plan.problem.clone());
+        if matches!(plan.mask, MaskOut::Made(_)) && self.problem.is_none() {
+            let got = format!(
+                "the layer {name:?} inside of it makes a mask, which does not reach the layers around it; add it to the \
+                 network by itself"
+            );
+            self.problem = Some(Problem { expected: "layers inside of it that make no mask", got });
+        }
+        self = self.of_batch(plan.batch);
         let (cache_per_sample, cache_per_batch) = (self.cache_per_sample, self.cache_per_batch);
         self.cache_per_sample += plan.cache_per_sample;
         self.cache_per_batch += plan.cache_per_batch;
@@ -351,6 +451,43 @@ impl Plan {
         self.gradient_rows
     }
 
+    /// The size of the batches, where samples leave something to those of the next batch.
+    #[must_use]
+    pub fn declared_batch(&self) -> Option<usize> {
+        self.batch
+    }
+
+    /// Whether the layer computes otherwise where positions are padding.
+    #[must_use]
+    pub fn declares_using_mask(&self) -> bool {
+        self.uses_mask
+    }
+
+    /// Whether the mask of the input is that of the output.
+    #[must_use]
+    pub fn declares_passing_mask(&self) -> bool {
+        self.mask == MaskOut::Passes
+    }
+
+    /// The shape of the mask that the layer makes or derives, if it does.
+    #[must_use]
+    pub fn declared_mask(&self) -> Option<&Shape> {
+        match &self.mask {
+            MaskOut::Made(shape) | MaskOut::Derived(shape) => Some(shape),
+            MaskOut::Ends | MaskOut::Passes => None,
+        }
+    }
+
+    /// Whether the layer reads sequences from their ends.
+    #[must_use]
+    pub fn declares_reading_backwards(&self) -> bool {
+        self.reads_backwards
+    }
+
+    pub(crate) fn mask_out(&self) -> &MaskOut {
+        &self.mask
+    }
+
     /// The layers inside of this one, with their places.
     #[must_use]
     pub fn nested_layers(&self) -> &[Nested] {
@@ -360,6 +497,11 @@ impl Plan {
     /// What is wrong with the way the plan was put together, if anything; `compile` reports it.
     #[must_use]
     pub fn problem(&self) -> Option<&str> {
-        self.problem.as_deref()
+        self.problem.as_ref().map(|problem| problem.got.as_str())
+    }
+
+    /// What was expected in place of the [`problem`](Self::problem).
+    pub(crate) fn expected(&self) -> &'static str {
+        self.problem.as_ref().map_or("", |problem| problem.expected)
     }
 }

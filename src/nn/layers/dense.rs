@@ -161,6 +161,7 @@ impl<F: Float> Layer<F> for Dense {
             return Err(Error::shape("dense", "samples with at least 1 axis", input));
         }
         let plan = Plan::output(input.with_last(self.units))
+            .passes_mask()
             .param("kernel", [input.last(), self.units], self.kernel_initializer.clone())
             .regularizer(self.kernel_regularizer)
             .constraint(self.kernel_constraint);

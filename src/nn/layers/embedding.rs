@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::initializer::Initializer;
 use crate::nn::constraint::Constraint;
-use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
+use crate::nn::layer::{Backward, Config, Forward, Layer, MaskPass, Plan, Shape};
 use crate::nn::regularizer::Regularizer;
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +55,8 @@ pub struct Embedding {
     embeddings_regularizer: Option<Regularizer>,
     #[serde(default)]
     embeddings_constraint: Option<Constraint>,
+    #[serde(default)]
+    mask_zero: bool,
 }
 
 fn uniform() -> Initializer {
@@ -71,6 +73,7 @@ impl Embedding {
             embeddings_initializer: uniform(),
             embeddings_regularizer: None,
             embeddings_constraint: None,
+            mask_zero: false,
         }
     }
 
@@ -92,6 +95,14 @@ impl Embedding {
     #[must_use]
     pub fn embeddings_constraint(mut self, constraint: Constraint) -> Self {
         self.embeddings_constraint = Some(constraint);
+        self
+    }
+
+    /// Whether 0 stands for padding, so that the layers behind pass over it (see [`Masking`](crate::nn::Masking)); no by
+    /// default. The vector of 0 is looked up all the same, so `input_dim` counts it.
+    #[must_use]
+    pub fn mask_zero(mut self, mask_zero: bool) -> Self {
+        self.mask_zero = mask_zero;
         self
     }
 
@@ -119,11 +130,16 @@ impl<F: Float> Layer<F> for Embedding {
             }
         }
         let output: Vec<usize> = input.dims().iter().copied().chain([self.output_dim]).collect();
-        Ok(Plan::output(output)
+        let plan = Plan::output(output)
             .param("embeddings", [self.input_dim, self.output_dim], self.embeddings_initializer.clone())
             .regularizer(self.embeddings_regularizer)
             .constraint(self.embeddings_constraint)
-            .indices(self.input_dim))
+            .indices(self.input_dim);
+        Ok(if self.mask_zero { plan.makes_mask(input) } else { plan })
+    }
+
+    fn mask(&self, MaskPass { x, real, .. }: MaskPass<'_, F>) {
+        real.iter_mut().zip(&x).for_each(|(real, &x)| *real = x != F::zero());
     }
 
     fn forward(&self, Forward { x, mut y, params, .. }: Forward<'_, F>) {

@@ -15,6 +15,7 @@ mod defaults;
 mod dense;
 mod embedding;
 mod kinds;
+mod masking;
 mod normalization;
 mod pooling;
 mod recurrent;
@@ -25,10 +26,11 @@ mod turned;
 mod window;
 mod wrappers;
 
-pub use activations::{ActivationLayer, Elu, LeakyRelu, PRelu, Relu, Softmax};
+pub use activations::{ActivationLayer, Axes, Elu, LeakyRelu, PRelu, Relu, Softmax};
 pub use convolution::{Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D};
 pub use dense::Dense;
 pub use embedding::Embedding;
+pub use masking::Masking;
 pub use normalization::{
     BatchNormalization, GroupNormalization, LayerNormalization, Normalization, Rescaling, RmsNormalization,
     UnitNormalization,

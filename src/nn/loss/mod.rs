@@ -76,6 +76,9 @@ pub struct LossPass<'a, F> {
     pub targets: TargetView<'a, F>,
     /// One weight for each sample; 1 where there are none.
     pub weights: Option<&'a [F]>,
+    /// Whether each position is real, or each group of as many positions as fit; all are where there is no mask. What is
+    /// not real has no loss, and is not in the count that a mean divides by.
+    pub mask: Option<&'a [bool]>,
     /// Where the gradient toward `prediction` goes, overwritten whole; `None` while evaluating.
     pub gradient: Option<ArrayViewMut2<'a, F>>,
 }
@@ -84,7 +87,7 @@ impl<'a, F: Float> LossPass<'a, F> {
     /// A batch of outputs and targets, without weights and without a gradient.
     pub fn new(prediction: ArrayView2<'a, F>, targets: TargetView<'a, F>) -> Self {
         let last = prediction.ncols();
-        Self { prediction, logits: false, last, targets, weights: None, gradient: None }
+        Self { prediction, logits: false, last, targets, weights: None, mask: None, gradient: None }
     }
 
     /// Asks for the gradient.
@@ -98,6 +101,13 @@ impl<'a, F: Float> LossPass<'a, F> {
     #[must_use]
     pub fn weights(mut self, weights: Option<&'a [F]>) -> Self {
         self.weights = weights;
+        self
+    }
+
+    /// Says which positions are real: (batch, positions), or as many positions together as fit.
+    #[must_use]
+    pub fn mask(mut self, mask: Option<&'a [bool]>) -> Self {
+        self.mask = mask;
         self
     }
 
@@ -258,11 +268,13 @@ pub(crate) fn reduce<F: Float>(
     counted: impl Fn(usize) -> bool,
     mut loss: impl FnMut(Position<'_, F>) -> F,
 ) -> f64 {
-    let LossPass { prediction, last, weights, mut gradient, .. } = pass;
+    let LossPass { prediction, last, weights, mask, mut gradient, .. } = pass;
     let (Some(prediction), true) = (prediction.as_slice(), last > 0) else { return 0.0 };
     let positions = prediction.len() / last;
     let each = positions / pass_rows(positions, weights);
     let weight = |index: usize| weights.map_or(F::one(), |weights| weights[index / each]);
+    let real = |index: usize| mask.is_none_or(|mask| is_real(mask, index, positions));
+    let counted = |index: usize| real(index) && counted(index);
     #[allow(clippy::cast_precision_loss, reason = "a count of positions")]
     let divisor = match reduction {
         Reduction::Sum => 1.0,
@@ -277,10 +289,19 @@ pub(crate) fn reduce<F: Float>(
     for (index, prediction) in prediction.chunks_exact(last).enumerate() {
         let weight = weight(index);
         let gradient = gradients.as_mut().map(|gradients| &mut gradients[index * last..][..last]);
+        if !real(index) {
+            gradient.into_iter().for_each(|gradient| gradient.fill(F::zero()));
+            continue;
+        }
         let value = loss(Position { prediction, gradient, scale: weight * share, index });
         total += (value * weight).as_f64();
     }
     if divisor == 0.0 { 0.0 } else { total / divisor }
+}
+
+/// What a mask says of a position, where there are so many of them.
+pub(crate) fn is_real(mask: &[bool], position: usize, positions: usize) -> bool {
+    mask.get(position * mask.len() / positions.max(1)).copied().unwrap_or(true)
 }
 
 /// The number of samples: one weight each, or one position each where there are no weights.
@@ -359,11 +380,16 @@ pub(crate) fn whole_batch<F: Float, S: Fn(F) -> F>(
     let both = pass.prediction.iter().zip(&targets).map(|(&p, &t)| p * t).sum();
     let overlap = Overlap { both, prediction: pass.prediction.iter().sum(), target: targets.iter().sum() };
     let (value, slope) = loss(overlap);
-    let factor = match (pass.weights, reduction) {
-        (None, _) | (_, Reduction::MeanWithSampleWeight) => F::one(),
-        (Some(weights), Reduction::Sum) => weights.iter().sum(),
-        (Some(weights), Reduction::SumOverBatchSize) => {
-            weights.iter().sum::<F>() / F::of(weights.len().max(1) as f64)
+    let factor = match (pass.weights, pass.mask, reduction) {
+        (None, None, _) | (_, _, Reduction::MeanWithSampleWeight) => F::one(),
+        (weights, mask, reduction) => {
+            let count = mask.map_or(0, <[bool]>::len).max(weights.map_or(0, <[F]>::len)).max(1);
+            let real = |index: &usize| mask.is_none_or(|mask| is_real(mask, *index, count));
+            let weight =
+                |index: usize| weights.map_or(F::one(), |weights| weights[index * weights.len() / count]);
+            let sum: F = (0..count).filter(real).map(weight).sum();
+            let counted = (0..count).filter(real).count().max(1);
+            if reduction == Reduction::Sum { sum } else { sum / F::of(counted as f64) }
         }
     };
     if let Some(mut gradient) = pass.gradient {

@@ -148,14 +148,12 @@ impl<F: Float> Metric<F> for BinaryAccuracy {
     }
 
     fn update(&self, batch: MetricBatch<'_, F>, totals: &mut [f64]) {
-        let TargetView::Values(targets) = batch.targets else { return };
         let threshold = F::of(self.threshold);
         let right = |p: F, t: F| (if p > threshold { F::one() } else { F::zero() }) == t;
-        for (row, (prediction, target)) in batch.prediction.rows().into_iter().zip(targets.rows()).enumerate()
-        {
+        for (position, (prediction, target)) in batch.pairs().enumerate() {
             let count = prediction.iter().zip(target).filter(|&(&p, &t)| right(p, t)).count();
             let share = count as f64 / (prediction.len().max(1) as f64);
-            add_to_mean(totals, share, batch.weights.map_or(1.0, |weights| weights[row].as_f64()));
+            add_to_mean(totals, share, batch.weight(position));
         }
     }
 
@@ -186,12 +184,7 @@ impl<F: Float> Metric<F> for CategoricalAccuracy {
     }
 
     fn update(&self, batch: MetricBatch<'_, F>, totals: &mut [f64]) {
-        let TargetView::Values(targets) = batch.targets else { return };
-        let (Some(predictions), Some(targets)) = (batch.prediction.as_slice(), targets.as_slice()) else {
-            return;
-        };
-        let pairs = predictions.chunks_exact(batch.last.max(1)).zip(targets.chunks_exact(batch.last.max(1)));
-        for (position, (prediction, target)) in pairs.enumerate() {
+        for (position, (prediction, target)) in batch.pairs().enumerate() {
             let right = largest(prediction) == largest(target);
             add_to_mean(totals, f64::from(right), batch.weight(position));
         }

@@ -107,11 +107,10 @@ pub(super) fn count_by_threshold<F: Float>(
     num_thresholds: usize,
     totals: &mut [f64],
 ) {
-    let TargetView::Values(targets) = batch.targets else { return };
     let (yes, no) = totals.split_at_mut(num_thresholds.min(totals.len()));
     let steps = (num_thresholds - 1) as f64;
-    for (row, (prediction, target)) in batch.prediction.rows().into_iter().zip(targets.rows()).enumerate() {
-        let weight = batch.weights.map_or(1.0, |weights| weights[row].as_f64());
+    for (position, (prediction, target)) in batch.pairs().enumerate() {
+        let weight = batch.weight(position);
         for (&p, &t) in prediction.iter().zip(target) {
             let bucket = ((p.as_f64().clamp(0.0, 1.0) * steps).ceil() - 1.0).max(0.0) as usize;
             let side = if t > F::zero() { &mut *yes } else { &mut *no };

@@ -115,10 +115,12 @@ pub(super) fn compares<F: Float>(
 /// Adds a loss of a batch to a mean's two sums.
 pub(super) fn add_loss<F: Float>(loss: &dyn Loss<F>, batch: MetricBatch<'_, F>, totals: &mut [f64]) {
     let positions = batch.positions();
-    let pass = LossPass::new(batch.prediction, batch.targets).last(batch.last).weights(batch.weights);
+    let pass = LossPass::new(batch.prediction, batch.targets).last(batch.last);
+    let pass = pass.weights(batch.weights).mask(batch.mask);
     let weight: f64 = (0..positions).map(|position| batch.weight(position)).sum();
-    // The loss divides by the number of positions, the metric by the sum of the weights.
-    totals[0] += loss.compute(pass) * positions as f64;
+    let real = |position: &usize| batch.mask.is_none_or(|mask| loss::is_real(mask, *position, positions));
+    // The loss divides by the number of positions that are real, the metric by the sum of the weights.
+    totals[0] += loss.compute(pass) * (0..positions).filter(real).count() as f64;
     totals[1] += weight;
 }
 

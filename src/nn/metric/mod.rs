@@ -31,6 +31,7 @@ pub use top_k::{SparseTopKCategoricalAccuracy, TopKCategoricalAccuracy};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Config, Shape};
+use crate::nn::loss::is_real;
 use crate::nn::targets::TargetView;
 use ndarray::ArrayView2;
 use serde::de::DeserializeOwned;
@@ -49,18 +50,27 @@ pub struct MetricBatch<'a, F> {
     pub targets: TargetView<'a, F>,
     /// One weight for each sample, for weighted metrics.
     pub weights: Option<&'a [F]>,
+    /// Whether each position is real, or each group of as many positions as fit; all are where there is no mask.
+    pub mask: Option<&'a [bool]>,
 }
 
 impl<'a, F: Float> MetricBatch<'a, F> {
     /// A batch of outputs and targets, without weights.
     pub fn new(prediction: ArrayView2<'a, F>, targets: TargetView<'a, F>) -> Self {
-        Self { prediction, last: prediction.ncols(), targets, weights: None }
+        Self { prediction, last: prediction.ncols(), targets, weights: None, mask: None }
     }
 
     /// Adds a weight for each sample.
     #[must_use]
     pub fn weights(mut self, weights: Option<&'a [F]>) -> Self {
         self.weights = weights;
+        self
+    }
+
+    /// Says which positions are real, as [`LossPass::mask`](crate::nn::LossPass::mask).
+    #[must_use]
+    pub fn mask(mut self, mask: Option<&'a [bool]>) -> Self {
+        self.mask = mask;
         self
     }
 
@@ -77,9 +87,23 @@ impl<'a, F: Float> MetricBatch<'a, F> {
         self.prediction.len() / self.last.max(1)
     }
 
-    /// The weight of a position: its sample's, or 1.
+    /// The prediction and the target of each position, where the targets are values.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&'a [F], &'a [F])> + use<'a, F> {
+        let values = match self.targets {
+            TargetView::Values(values) => values.to_slice(),
+            TargetView::Labels(_) => None,
+        };
+        let (prediction, target) = (self.prediction.to_slice().zip(values)).unwrap_or((&[], &[]));
+        let last = self.last.max(1);
+        prediction.chunks_exact(last).zip(target.chunks_exact(last))
+    }
+
+    /// The weight of a position: its sample's, or 1; 0 for padding.
     #[must_use]
     pub fn weight(&self, position: usize) -> f64 {
+        if self.mask.is_some_and(|mask| !is_real(mask, position, self.positions())) {
+            return 0.0;
+        }
         match self.weights {
             Some(weights) => weights[position * weights.len() / self.positions().max(1)].as_f64(),
             None => 1.0,

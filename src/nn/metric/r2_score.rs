@@ -37,8 +37,10 @@ impl<F: Float> Metric<F> for R2Score {
         let TargetView::Values(targets) = batch.targets else { return };
         for (row, (prediction, target)) in batch.prediction.rows().into_iter().zip(targets.rows()).enumerate()
         {
-            let weight = batch.weights.map_or(1.0, |weights| weights[row].as_f64());
-            for ((&p, &t), totals) in prediction.iter().zip(target).zip(totals.chunks_exact_mut(4)) {
+            let first = row * (prediction.len() / batch.last.max(1));
+            let outputs = prediction.iter().zip(target).zip(totals.chunks_exact_mut(4));
+            for (output, ((&p, &t), totals)) in outputs.enumerate() {
+                let weight = batch.weight(first + output / batch.last.max(1));
                 let (p, t) = (p.as_f64(), t.as_f64());
                 let terms = [1.0, t, t * t, (t - p) * (t - p)];
                 totals.iter_mut().zip(terms).for_each(|(total, term)| *total += weight * term);

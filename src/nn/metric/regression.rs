@@ -32,16 +32,13 @@ macro_rules! error_metric {
             }
 
             fn update(&self, batch: MetricBatch<'_, F>, totals: &mut [f64]) {
-                let TargetView::Values(targets) = batch.targets else { return };
-                for (row, (prediction, target)) in
-                    batch.prediction.rows().into_iter().zip(targets.rows()).enumerate()
-                {
+                for (position, (prediction, target)) in batch.pairs().enumerate() {
                     let terms = prediction.iter().zip(target).map(|(&p, &t)| {
                         let $error = (p - t).as_f64();
                         $term
                     });
                     let value = terms.sum::<f64>() / (prediction.len().max(1) as f64);
-                    add_to_mean(totals, value, batch.weights.map_or(1.0, |weights| weights[row].as_f64()));
+                    add_to_mean(totals, value, batch.weight(position));
                 }
             }
 

@@ -28,7 +28,9 @@ impl<F: Float> Model<F> {
         let mut out = Array2::from_shape_vec((x.nrows(), columns), answers)
             .map_err(|_| Error::shape("predict", "answers as a matrix", "another length"))?;
         if x.nrows() > 0 {
+            let batch_size = self.layout.batch_size("predict", x.nrows(), batch_size)?;
             let mut workspace = Workspace::new(&self.layout, batch_size.min(x.nrows()))?;
+            workspace.start_from(&self.state);
             self.answer(x.view(), &mut workspace, &mut out)?;
         }
         Ok(out)
@@ -89,6 +91,9 @@ impl<F: Float> Model<F> {
                 "the workspace of this model (model.workspace)",
                 "another",
             ));
+        }
+        if x.nrows() > 0 {
+            self.layout.batch_size("predict_into", x.nrows(), workspace.capacity())?;
         }
         crate::validate::finite("x", x)?;
         self.check_indices("x", x)?;

@@ -71,6 +71,7 @@ impl<F: Float> Model<F> {
             None if n < all.len() => Some(split_off(&all, n)),
             None => None,
         };
+        self.layout.check_batch_size("fit", n, plain.batch_size)?;
         let feed = InMemory::new(self, &all, n, &plain)?;
         Session::new(self, feed, held_out.as_ref(), &plain, stop_token)?.run(self, &mut callbacks)
     }
@@ -155,6 +156,7 @@ impl<F: Float> Model<F> {
     ) -> Result<Evaluation> {
         let x = x.view().into_dyn();
         let samples = self.samples(x, y.into(), None, None, ["x", "y", "sample_weight"])?;
+        self.layout.check_batch_size("train_on_batch", samples.len(), samples.len())?;
         let mut trainer = Trainer::new(self, samples.len(), &samples)?;
         let before = LastGood::of(self, None);
         let batch = samples.x.view();

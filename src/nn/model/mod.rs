@@ -170,7 +170,18 @@ impl<F: Float> Model<F> {
         if capacity == 0 {
             return Err(Error::invalid_parameter("workspace", "capacity", 0, "at least 1 sample"));
         }
-        Workspace::new(&self.layout, capacity)
+        self.layout.check_batch_size("workspace", capacity, capacity)?;
+        let mut workspace = Workspace::new(&self.layout, capacity)?;
+        workspace.start_from(&self.state);
+        Ok(workspace)
+    }
+
+    /// Forgets what stateful layers remember of the batches before (as `stateful` of [`Lstm`](crate::nn::Lstm)). A
+    /// [`Workspace`] has a memory of its own.
+    pub fn reset_state(&mut self) {
+        for range in self.layout.carried() {
+            self.state[range].fill(F::zero());
+        }
     }
 
     /// Forgets everything that was learned.

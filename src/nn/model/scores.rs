@@ -70,9 +70,10 @@ impl<F: Float> Scores<F> {
         batch: usize,
         targets: TargetView<'a, F>,
         weights: Option<&'a [F]>,
+        mask: Option<&'a [bool]>,
     ) {
         let columns = prediction.len() / batch.max(1);
-        let view = MetricBatch::new(matrix(prediction, batch, columns), targets).last(self.last);
+        let view = MetricBatch::new(matrix(prediction, batch, columns), targets).last(self.last).mask(mask);
         for (metric, totals) in self.metrics.iter().zip(&mut self.totals) {
             metric.update(view.weights(weights.filter(|_| metric.weighted())), totals);
         }
@@ -119,6 +120,7 @@ impl<F: Float> Model<F> {
         let batch_size = crate::nn::fit_options::PredictOptions { batch_size }.validate("evaluate")?;
         let x = x.view().into_dyn();
         let samples = self.samples(x, y.into(), sample_weight, None, ["x", "y", "sample_weight"])?;
+        let batch_size = self.layout.batch_size("evaluate", samples.len(), batch_size)?;
         let mut workspace = Workspace::new(&self.layout, batch_size.min(samples.len()))?;
         let mut scores = Scores::new(self);
         self.score_samples(&samples, &mut workspace, &mut scores)?;
@@ -136,6 +138,7 @@ impl<F: Float> Model<F> {
     ) -> Result<()> {
         let (n, step) = (samples.len(), workspace.capacity());
         let x = samples.x.view();
+        workspace.start_from(&self.state);
         let penalty = self.weight_penalty();
         for start in (0..n).step_by(step.max(1)) {
             let end = (start + step).min(n);
@@ -162,6 +165,7 @@ impl<F: Float> Model<F> {
                     end - start,
                     samples.targets.rows(start, end),
                     weights,
+                    workspace.output_mask(&self.layout, end - start),
                 );
             }
         }
@@ -181,7 +185,8 @@ impl<F: Float> Model<F> {
         let mut pass = LossPass::new(matrix(workspace.output(batch), batch, columns), targets)
             .last(self.output_shape().last())
             .logits(self.fused())
-            .weights(weights);
+            .weights(weights)
+            .mask(workspace.output_mask(&self.layout, batch));
         if let Some(gradient) = gradient {
             pass = pass.gradient(matrix_mut(gradient, batch, columns));
         }

@@ -51,7 +51,8 @@ impl<'a, F: Float, S: Feed<F>> Session<'a, F, S> {
                 // As in Keras: a loss that is a sum, or one of a batch as a whole, depends on the batch.
                 // The batches of an iterator are not known before the first one.
                 let batch = if feed.batch_size() == 0 { 32 } else { feed.batch_size() };
-                let batch = batch.min(held_out.len());
+                let batch =
+                    model.layout.batch_size("validation data", held_out.len(), batch)?.min(held_out.len());
                 Some((held_out, Workspace::new(&model.layout, batch)?, Scores::new(model)))
             }
             None => None,

@@ -175,6 +175,7 @@ impl<F: Float> Trainer<F> {
                 batch,
                 self.targets.rows(0, batch),
                 weights,
+                self.workspace.output_mask(&layout, batch),
             );
         }
         Ok(())

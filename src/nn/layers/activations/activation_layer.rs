@@ -43,7 +43,7 @@ impl<F: Float> Layer<F> for ActivationLayer {
     }
 
     fn plan(&self, input: &Shape) -> Result<Plan> {
-        Ok(Plan::output(input.clone()).activation(self.activation))
+        Ok(Plan::output(input.clone()).passes_mask().activation(self.activation))
     }
 
     fn forward(&self, Forward { x, mut y, .. }: Forward<'_, F>) {

@@ -57,7 +57,7 @@ impl<F: Float> Layer<F> for Elu {
     }
 
     fn plan(&self, input: &Shape) -> Result<Plan> {
-        Ok(Plan::output(input.clone()).activation(Activation::elu(self.alpha)))
+        Ok(Plan::output(input.clone()).passes_mask().activation(Activation::elu(self.alpha)))
     }
 
     fn forward(&self, Forward { x, mut y, .. }: Forward<'_, F>) {

@@ -58,7 +58,7 @@ impl<F: Float> Layer<F> for LeakyRelu {
     }
 
     fn plan(&self, input: &Shape) -> Result<Plan> {
-        Ok(Plan::output(input.clone()).activation(Activation::leaky_relu(self.negative_slope)))
+        Ok(Plan::output(input.clone()).passes_mask().activation(Activation::leaky_relu(self.negative_slope)))
     }
 
     fn forward(&self, Forward { x, mut y, .. }: Forward<'_, F>) {

@@ -12,4 +12,4 @@ pub use elu::Elu;
 pub use leaky_relu::LeakyRelu;
 pub use prelu::PRelu;
 pub use relu::Relu;
-pub use softmax::Softmax;
+pub use softmax::{Axes, Softmax};

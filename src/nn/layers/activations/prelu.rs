@@ -117,6 +117,7 @@ impl<F: Float> Layer<F> for PRelu {
             dims[axis_of("p_re_lu", axis, input)?] = 1;
         }
         Ok(Plan::output(input.clone())
+            .passes_mask()
             .input(input)
             .param("alpha", dims, self.alpha_initializer.clone())
             .regularizer(self.alpha_regularizer)

@@ -75,7 +75,7 @@ impl<F: Float> Layer<F> for Relu {
         } else {
             Activation::relu(self.negative_slope, self.max_value, self.threshold)
         };
-        Ok(Plan::output(input.clone()).activation(activation))
+        Ok(Plan::output(input.clone()).passes_mask().activation(activation))
     }
 
     fn forward(&self, Forward { x, mut y, .. }: Forward<'_, F>) {

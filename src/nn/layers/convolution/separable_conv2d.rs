@@ -23,11 +23,11 @@ use serde::{Deserialize, Serialize};
 /// # Parameters
 /// | name | shape | initializer | default |
 /// |---|---|---|---|
-/// | `depthwise_kernel` | (kernel rows, kernel columns, channels, depth_multiplier) | `kernel_initializer` | Glorot uniform |
-/// | `pointwise_kernel` | (1, 1, channels · depth_multiplier, filters) | `kernel_initializer` | Glorot uniform |
+/// | `depthwise_kernel` | (kernel rows, kernel columns, channels, depth_multiplier) | `depthwise_initializer` | Glorot uniform |
+/// | `pointwise_kernel` | (1, 1, channels · depth_multiplier, filters) | `pointwise_initializer` | Glorot uniform |
 /// | `bias` | (filters) | `bias_initializer` | zeros; absent with `use_bias(false)` |
 ///
-/// Initializer, regularizer and constraint of the kernel hold for both kernels.
+/// Initializer, regularizer and constraint of the kernel hold for both kernels, unless a kernel is given its own.
 ///
 /// # Errors
 /// In `compile`: samples of another rank; no filters; sizes, strides, dilations or a multiplier of 0; an input
@@ -57,6 +57,36 @@ pub struct SeparableConv2D {
     depth_multiplier: usize,
     #[serde(default)]
     weights: KernelAndBias,
+    #[serde(default, skip_serializing_if = "Own::is_default")]
+    depthwise: Own,
+    #[serde(default, skip_serializing_if = "Own::is_default")]
+    pointwise: Own,
+}
+
+/// What one of the kernels has of its own; for what it has not, that of both kernels holds.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Own {
+    initializer: Option<Initializer>,
+    regularizer: Option<Regularizer>,
+    constraint: Option<Constraint>,
+}
+
+impl Own {
+    fn is_default(&self) -> bool {
+        self == &Self::default()
+    }
+
+    /// The weights with this kernel's own in place of those of both.
+    fn over(&self, both: &KernelAndBias) -> KernelAndBias {
+        let mut weights = both.clone();
+        if let Some(initializer) = &self.initializer {
+            weights.kernel_initializer = initializer.clone();
+        }
+        weights.kernel_regularizer = self.regularizer.or(both.kernel_regularizer);
+        weights.kernel_constraint = self.constraint.or(both.kernel_constraint);
+        weights
+    }
 }
 
 fn one() -> Size2D {
@@ -78,6 +108,8 @@ impl SeparableConv2D {
             dilation_rate: one(),
             depth_multiplier: 1,
             weights: KernelAndBias::default(),
+            depthwise: Own::default(),
+            pointwise: Own::default(),
         }
     }
 
@@ -109,9 +141,51 @@ impl SeparableConv2D {
         self
     }
 
+    /// How the kernel of the first part starts, in place of `kernel_initializer`.
+    #[must_use]
+    pub fn depthwise_initializer(mut self, initializer: Initializer) -> Self {
+        self.depthwise.initializer = Some(initializer);
+        self
+    }
+
+    /// A penalty on the kernel of the first part, in place of `kernel_regularizer`.
+    #[must_use]
+    pub fn depthwise_regularizer(mut self, regularizer: Regularizer) -> Self {
+        self.depthwise.regularizer = Some(regularizer);
+        self
+    }
+
+    /// What the kernel of the first part is projected to after each update, in place of `kernel_constraint`.
+    #[must_use]
+    pub fn depthwise_constraint(mut self, constraint: Constraint) -> Self {
+        self.depthwise.constraint = Some(constraint);
+        self
+    }
+
+    /// How the kernel of the second part starts, in place of `kernel_initializer`.
+    #[must_use]
+    pub fn pointwise_initializer(mut self, initializer: Initializer) -> Self {
+        self.pointwise.initializer = Some(initializer);
+        self
+    }
+
+    /// A penalty on the kernel of the second part, in place of `kernel_regularizer`.
+    #[must_use]
+    pub fn pointwise_regularizer(mut self, regularizer: Regularizer) -> Self {
+        self.pointwise.regularizer = Some(regularizer);
+        self
+    }
+
+    /// What the kernel of the second part is projected to after each update, in place of `kernel_constraint`.
+    #[must_use]
+    pub fn pointwise_constraint(mut self, constraint: Constraint) -> Self {
+        self.pointwise.constraint = Some(constraint);
+        self
+    }
+
     kernel_and_bias_setters!();
 
-    fn depthwise(&self, input: &Shape) -> Result<Depthwise> {
+    fn planned_for(&self, input: &Shape) -> Result<Depthwise> {
         let (dims, channels) = image("separable_conv2d", false, input)?;
         for (name, value) in [("filters", self.filters), ("depth_multiplier", self.depth_multiplier)] {
             if value == 0 {
@@ -130,7 +204,7 @@ impl SeparableConv2D {
     }
 
     fn planned(&self, plan: Option<&Plan>) -> Option<Depthwise> {
-        plan.and_then(|plan| self.depthwise(plan.input_shape()).ok())
+        plan.and_then(|plan| self.planned_for(plan.input_shape()).ok())
     }
 }
 
@@ -140,12 +214,13 @@ impl<F: Float> Layer<F> for SeparableConv2D {
     }
 
     fn plan(&self, input: &Shape) -> Result<Plan> {
-        let depthwise = self.depthwise(input)?;
+        let depthwise = self.planned_for(input)?;
         let window = depthwise.window;
         let plan = Plan::output(output_shape(false, window.output, self.filters)).input(input);
         let shape = [window.size[0], window.size[1], depthwise.channels, self.depth_multiplier];
-        let plan = self.weights.kernel(plan, "depthwise_kernel", shape);
-        let plan = self.weights.kernel(plan, "pointwise_kernel", [1, 1, depthwise.outputs(), self.filters]);
+        let plan = self.depthwise.over(&self.weights).kernel(plan, "depthwise_kernel", shape);
+        let shape = [1, 1, depthwise.outputs(), self.filters];
+        let plan = self.pointwise.over(&self.weights).kernel(plan, "pointwise_kernel", shape);
         // What stands between the two parts, and its gradient for one sample.
         Ok(self
             .weights

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::initializer::Initializer;
 use crate::nn::constraint::Constraint;
-use crate::nn::layer::{Backward, Config, Forward, Layer, Mode, Plan, Shape};
+use crate::nn::layer::{Backward, Config, Forward, Layer, Mask, Mode, Plan, Shape};
 use crate::nn::regularizer::Regularizer;
 use crate::simd::vectorize;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// While training, μ and σ² are the mean and the (biased) variance of the feature over the batch and all axes
 /// but `axis`, and moving averages of both are kept; while answering, and while training in a frozen layer,
-/// they are the moving averages.
+/// they are the moving averages. Where a layer before makes a mask (see [`Masking`](crate::nn::Masking)), the batch's own
+/// statistics are those of the steps that are real.
 ///
 /// # Shapes
 /// Any; it comes out as it went in.
@@ -30,7 +31,8 @@ use serde::{Deserialize, Serialize};
 /// | `moving_variance`, state | (features) | `moving_variance_initializer` | ones |
 ///
 /// `axis` -1, `momentum` 0.99 and `epsilon` 0.001 by default, as in Keras:
-/// `moving = momentum · moving + (1 - momentum) · batch`.
+/// `moving = momentum · moving + (1 - momentum) · batch`. Keras's `synchronized` averages over several devices, of which
+/// there is one.
 ///
 /// # Errors
 /// In `compile`: an axis that the sample does not have, a momentum outside of [0, 1], an epsilon not above 0.
@@ -108,8 +110,8 @@ impl BatchNormalization {
 
     /// How the features lie in a sample; without a plan it is a vector.
     fn runs(&self, plan: Option<&Plan>, columns: usize) -> Runs {
-        let input = plan.map_or_else(|| Shape::from(columns), |plan| plan.input_shape().clone());
-        Runs::along(axis_of("", self.axis, &input).unwrap_or(0), &input)
+        let along = |input: &Shape| Runs::along(axis_of("", self.axis, input).unwrap_or(0), input);
+        plan.map_or_else(|| along(&Shape::from(columns)), |plan| along(plan.input_shape()))
     }
 }
 
@@ -131,6 +133,8 @@ impl<F: Float> Layer<F> for BatchNormalization {
         let features = Shape::from(input.dims()[axis]);
         let plan = self.affine.declare(Plan::output(input.clone()).input(input), &features);
         Ok(plan
+            .uses_mask()
+            .passes_mask()
             .state("moving_mean", &features, self.moving_mean_initializer.clone())
             .state("moving_variance", &features, self.moving_variance_initializer.clone())
             // Whether the batch's own statistics were used, behind the vectors.
@@ -138,19 +142,21 @@ impl<F: Float> Layer<F> for BatchNormalization {
             .rows_depend())
     }
 
-    fn forward(&self, Forward { x, mut y, params, cache, mut mode, plan, .. }: Forward<'_, F>) {
+    fn forward(&self, Forward { x, mut y, params, cache, mut mode, mask, plan, .. }: Forward<'_, F>) {
         let runs = self.runs(plan, x.ncols());
+        let real = mask.map(|mask| Real { mask, columns: x.ncols() });
         let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
         let Some((batch_statistics, vectors)) = cache.split_last_mut() else { return };
         let [mean, inverse, variance, scale, shift, partial] = split(vectors);
         *batch_statistics = if mode.is_training() { F::one() } else { F::zero() };
         if let Mode::Train { state, .. } = &mut mode {
-            let share = F::one() / F::of((x.len() / runs.length) as f64);
-            let sums = Sums { runs, a: x, b: x };
+            let shares = shift as &mut [F];
+            shares_of(real, x.len(), runs, shares);
+            let sums = Sums { runs, a: x, b: x, real };
             sums.of([inverse, inverse], mean, partial, |x, _, _, _| x);
-            mean.iter_mut().for_each(|mean| *mean *= share);
+            mean.iter_mut().zip(&*shares).for_each(|(mean, &share)| *mean *= share);
             sums.of([mean, mean], variance, partial, |x, _, mean, _| (x - mean) * (x - mean));
-            variance.iter_mut().for_each(|variance| *variance *= share);
+            variance.iter_mut().zip(&*shares).for_each(|(variance, &share)| *variance *= share);
             let momentum = F::of(self.momentum);
             let follow =
                 |moving: &mut F, batch: F| *moving = momentum * *moving + (F::one() - momentum) * batch;
@@ -174,13 +180,14 @@ impl<F: Float> Layer<F> for BatchNormalization {
     }
 
     fn backward(&self, pass: Backward<'_, F>) {
-        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, plan, .. } = pass;
+        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, mask, plan, .. } = pass;
         let runs = self.runs(plan, x.ncols());
+        let real = mask.map(|mask| Real { mask, columns: x.ncols() });
         let (Some(x), Some(dy), Some(dx)) = (x.as_slice(), dy.as_slice(), dx.as_slice_mut()) else { return };
         let Some((batch_statistics, vectors)) = cache.split_last_mut() else { return };
         let [mean, inverse, dbeta, dgamma, scale, partial] = split(vectors);
         // dβ += Σ dy, dγ += Σ dy x̂ with x̂ = (x - μ) / √(σ² + ε)
-        let sums = Sums { runs, a: x, b: dy };
+        let sums = Sums { runs, a: x, b: dy, real: None };
         sums.of([mean, mean], dbeta, partial, |_, dy, _, _| dy);
         sums.of([mean, inverse], dgamma, partial, |x, dy, mean, inverse| dy * (x - mean) * inverse);
         let (gamma_grads, beta_grads) = self.affine.parts_mut(grads);
@@ -194,10 +201,12 @@ impl<F: Float> Layer<F> for BatchNormalization {
         }
         // With the batch's own statistics dx = γ/√(σ² + ε) (dy - mean of dy - x̂ · mean of dy x̂); the moving
         // ones are constants, so the two means are 0.
-        let share = *batch_statistics / F::of((x.len() / runs.length) as f64);
+        let shares = partial;
+        shares_of(real, x.len(), runs, shares);
         let (gamma, _) = self.affine.parts(params);
         for channel in 0..runs.length {
             scale[channel] = inverse[channel] * gamma.map_or(F::one(), |gamma| gamma[channel]);
+            let share = *batch_statistics * shares[channel];
             dbeta[channel] *= share;
             dgamma[channel] *= share * inverse[channel];
         }
@@ -205,6 +214,11 @@ impl<F: Float> Layer<F> for BatchNormalization {
         map(runs, x, dy, dx, channels, |x, dy, [mean, scale, dbeta, dgamma]| {
             scale * (dy - dbeta - (x - mean) * dgamma)
         });
+        // Padding is normalized as well, but has no part in the statistics.
+        let Some(real) = real else { return };
+        for (index, (dx, &dy)) in dx.iter_mut().zip(dy).enumerate().filter(|(index, _)| !real.at(*index)) {
+            *dx = scale[index / runs.inner % runs.length] * dy;
+        }
     }
 
     fn config(&self) -> Option<Config> {
@@ -219,11 +233,40 @@ fn split<F>(vectors: &mut [F]) -> [&mut [F]; VECTORS] {
     std::array::from_fn(|_| parts.next().unwrap_or_default())
 }
 
+/// A mask over a batch of samples of so many numbers.
+#[derive(Clone, Copy)]
+struct Real<'a> {
+    mask: Mask<'a>,
+    columns: usize,
+}
+
+impl Real<'_> {
+    /// Whether the number at this place of the batch is real.
+    fn at(&self, index: usize) -> bool {
+        let (sample, place) = (index / self.columns, index % self.columns);
+        self.mask.is_real(sample, place * self.mask.positions() / self.columns)
+    }
+}
+
+/// For each feature 1 over how many numbers it has in an array of this length; 0 where all are padding.
+fn shares_of<F: Float>(real: Option<Real<'_>>, len: usize, runs: Runs, shares: &mut [F]) {
+    let Some(real) = real else { return shares.fill(F::one() / F::of((len / runs.length) as f64)) };
+    shares.fill(F::zero());
+    for index in (0..len).filter(|&index| real.at(index)) {
+        shares[index / runs.inner % runs.length] += F::one();
+    }
+    for share in shares.iter_mut().filter(|share| **share > F::zero()) {
+        *share = F::one() / *share;
+    }
+}
+
 /// Two arrays of one layout, to be summed by feature.
 struct Sums<'a, F> {
     runs: Runs,
     a: &'a [F],
     b: &'a [F],
+    /// What is real, where something is not; the rest is passed over.
+    real: Option<Real<'a>>,
 }
 
 impl<F: Float> Sums<'_, F> {
@@ -233,6 +276,14 @@ impl<F: Float> Sums<'_, F> {
         const BLOCK: usize = 128;
         let Runs { length, inner } = self.runs;
         sums.fill(F::zero());
+        if let Some(real) = self.real {
+            let numbers = self.a.iter().zip(self.b).enumerate();
+            for (index, (&a, &b)) in numbers.filter(|(index, _)| real.at(*index)) {
+                let feature = index / inner % length;
+                sums[feature] += term(a, b, p[feature], q[feature]);
+            }
+            return;
+        }
         if inner > 1 {
             for (run, (a, b)) in self.a.chunks_exact(inner).zip(self.b.chunks_exact(inner)).enumerate() {
                 let feature = run % length;

@@ -192,7 +192,7 @@ impl<F: Float> Layer<F> for GroupNormalization {
             return Err(Error::invalid_parameter("group_normalization", "groups", self.groups, expected));
         }
         let channels = Shape::from(channels);
-        let plan = self.affine.declare(Plan::output(input.clone()).input(input), &channels);
+        let plan = self.affine.declare(Plan::output(input.clone()).passes_mask().input(input), &channels);
         // Mean and 1/√(σ² + ε) of each group.
         Ok(plan.cache(turned::cache_per_sample(&[self.axis], input)).cache(2 * groups))
     }

@@ -137,7 +137,7 @@ impl<F: Float> Layer<F> for LayerNormalization {
         check_epsilon("layer_normalization", self.epsilon)?;
         turned::axes_of("layer_normalization", &self.axis, input)?;
         let dims = turned::lengths(&self.axis, input);
-        let plan = self.affine.declare(Plan::output(input.clone()).input(input), &dims);
+        let plan = self.affine.declare(Plan::output(input.clone()).passes_mask().input(input), &dims);
         // Mean and 1/√(σ² + ε) of each run.
         Ok(plan
             .cache(turned::cache_per_sample(&self.axis, input))

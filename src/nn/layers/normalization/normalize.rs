@@ -151,7 +151,7 @@ impl<F: Float> Layer<F> for Normalization {
         if let Some(mean) = self.mean.iter().find(|mean| !mean.is_finite()) {
             return Err(Error::invalid_parameter("normalization", "mean", mean, "finite numbers"));
         }
-        Ok(Plan::output(input.clone()).input(input).batch_cache(2 * input.size()))
+        Ok(Plan::output(input.clone()).passes_mask().input(input).batch_cache(2 * input.size()))
     }
 
     fn forward(&self, Forward { x, mut y, cache, plan, .. }: Forward<'_, F>) {

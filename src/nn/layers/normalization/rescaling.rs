@@ -62,7 +62,7 @@ impl<F: Float> Layer<F> for Rescaling {
                 return Err(Error::invalid_parameter("rescaling", name, value, "a finite number"));
             }
         }
-        Ok(Plan::output(input.clone()))
+        Ok(Plan::output(input.clone()).passes_mask())
     }
 
     fn forward(&self, Forward { x, mut y, .. }: Forward<'_, F>) {

@@ -129,6 +129,7 @@ impl<F: Float> Layer<F> for RmsNormalization {
         let runs = input.size() / dims.size().max(1);
         // 1/√(mean(x²) + ε) of each run.
         Ok(Plan::output(input.clone())
+            .passes_mask()
             .input(input)
             .param("scale", dims, self.scale_initializer.clone())
             .cache(turned::cache_per_sample(&self.axis, input))

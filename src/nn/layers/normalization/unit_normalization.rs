@@ -103,7 +103,7 @@ impl<F: Float> Layer<F> for UnitNormalization {
         turned::axes_of("unit_normalization", &self.axis, input)?;
         let runs = input.size() / turned::lengths(&self.axis, input).size().max(1);
         // Recorded, because the lengths of the axes are needed; 1/‖x‖ of each run.
-        let plan = Plan::output(input.clone()).input(input);
+        let plan = Plan::output(input.clone()).passes_mask().input(input);
         Ok(plan.cache(turned::cache_per_sample(&self.axis, input)).cache(runs))
     }
 

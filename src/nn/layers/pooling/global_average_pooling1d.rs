@@ -5,10 +5,11 @@ use super::super::window::image;
 use crate::error::Result;
 use crate::float::Float;
 use crate::linalg;
-use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
+use crate::nn::layer::{Backward, Config, Forward, Layer, Mask, Plan, Shape};
 use serde::{Deserialize, Serialize};
 
-/// Keeps the mean of each channel.
+/// Keeps the mean of each channel: over the steps that are real, where a layer before makes a mask (see
+/// [`Masking`](crate::nn::Masking)). A sequence without any is 0, where Keras answers NaN.
 ///
 /// # Shapes
 /// (steps, channels) comes out as (channels); with `keepdims(true)` as (1, channels).
@@ -53,29 +54,41 @@ impl<F: Float> Layer<F> for GlobalAveragePooling1D {
     fn plan(&self, input: &Shape) -> Result<Plan> {
         let (_, channels) = image("global_average_pooling1d", true, input)?;
         let output: Shape = if self.keepdims { [1, channels].into() } else { channels.into() };
-        Ok(Plan::output(output).input(input))
+        Ok(Plan::output(output).input(input).uses_mask())
     }
 
-    fn forward(&self, Forward { x, mut y, .. }: Forward<'_, F>) {
+    fn forward(&self, Forward { x, mut y, mask, .. }: Forward<'_, F>) {
         let channels = y.ncols().max(1);
         let share = F::one() / F::of((x.ncols() / channels) as f64);
         let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
         let samples = x.chunks_exact((x.len() / y.len().max(1) * channels).max(1));
-        for (x, y) in samples.zip(y.chunks_exact_mut(channels)) {
+        for (sample, (x, y)) in samples.zip(y.chunks_exact_mut(channels)).enumerate() {
             y.fill(F::zero());
-            linalg::add_rows(rows(x, channels), y);
+            let Some(mask) = mask else {
+                linalg::add_rows(rows(x, channels), y);
+                y.iter_mut().for_each(|y| *y *= share);
+                continue;
+            };
+            let share = share_of_real(mask, sample);
+            for (_, x) in x.chunks_exact(channels).enumerate().filter(|(step, _)| mask.is_real(sample, *step))
+            {
+                y.iter_mut().zip(x).for_each(|(y, &x)| *y += x);
+            }
             y.iter_mut().for_each(|y| *y *= share);
         }
     }
 
-    fn backward(&self, Backward { dy, mut dx, .. }: Backward<'_, F>) {
-        // y = Σ x / n  =>  dx = dy / n
+    fn backward(&self, Backward { dy, mut dx, mask, .. }: Backward<'_, F>) {
+        // y = Σ x / n  =>  dx = dy / n, and 0 where x is padding
         let channels = dy.ncols().max(1);
         let share = F::one() / F::of((dx.ncols() / channels) as f64);
         let (Some(dy), Some(dx)) = (dy.as_slice(), dx.as_slice_mut()) else { return };
-        let sample = (dx.len() / dy.len().max(1) * channels).max(1);
-        for (dy, dx) in dy.chunks_exact(channels).zip(dx.chunks_exact_mut(sample)) {
-            for dx in dx.chunks_exact_mut(channels) {
+        let width = (dx.len() / dy.len().max(1) * channels).max(1);
+        for (sample, (dy, dx)) in dy.chunks_exact(channels).zip(dx.chunks_exact_mut(width)).enumerate() {
+            let share = mask.map_or(share, |mask| share_of_real(mask, sample));
+            for (step, dx) in dx.chunks_exact_mut(channels).enumerate() {
+                let real = mask.is_none_or(|mask| mask.is_real(sample, step));
+                let share = if real { share } else { F::zero() };
                 dx.iter_mut().zip(dy).for_each(|(dx, &dy)| *dx = dy * share);
             }
         }
@@ -83,5 +96,13 @@ impl<F: Float> Layer<F> for GlobalAveragePooling1D {
 
     fn config(&self) -> Option<Config> {
         Config::of(self)
+    }
+}
+
+/// 1 over the number of a sample's steps that are real; 0 where none is.
+fn share_of_real<F: Float>(mask: Mask<'_>, sample: usize) -> F {
+    match (0..mask.positions()).filter(|&step| mask.is_real(sample, step)).count() {
+        0 => F::zero(),
+        count => F::one() / F::of(count as f64),
     }
 }

@@ -10,7 +10,7 @@ use crate::float::Float;
 use crate::initializer::Initializer;
 use crate::linalg;
 use crate::nn::constraint::Constraint;
-use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
+use crate::nn::layer::{Backward, Carry, Config, Forward, Layer, Plan, Shape};
 use crate::nn::regularizer::Regularizer;
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +32,13 @@ use serde::{Deserialize, Serialize};
 /// | `bias` | (2, 3 units); (3 units) with `reset_after(false)` | `bias_initializer` | zeros; absent with `use_bias(false)` |
 ///
 /// # Errors
-/// In `compile`: no units; samples of another rank; a rate of dropout outside of [0, 1).
+/// In `compile`: no units; samples of another rank; a rate of dropout outside of [0, 1); a batch size of 0, or layers
+/// that are [`stateful`](Self::stateful) over different ones. Then batches of another size are errors as well.
+///
+/// # Agreement with Keras
+/// Keras's `return_state` hands the states on beside the output, for which a chain of layers has no place; those of a
+/// stateful layer are among the model's weights. `unroll`, `use_cudnn` and `implementation` say how Keras computes, and
+/// have no counterpart.
 ///
 /// # Examples
 /// ```
@@ -161,7 +167,7 @@ impl<F: Float> Layer<F> for Gru {
             .batch_cache(units.saturating_mul(3).saturating_mul(units.saturating_add(1))))
     }
 
-    fn forward(&self, Forward { x, mut y, params, cache, mode, plan, .. }: Forward<'_, F>) {
+    fn forward(&self, Forward { x, mut y, params, cache, mode, mask, plan, .. }: Forward<'_, F>) {
         let Some(sequence) = self.planned(plan) else { return y.fill(F::nan()) };
         let (units, batch, wide) = (self.units, x.nrows(), 3 * self.units);
         let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
@@ -175,7 +181,14 @@ impl<F: Float> Layer<F> for Gru {
             self.blocks(&sequence, batch, cache);
         draw([&mut seen_x, &mut seen_h], &mode);
         seen_x.affine(rows(x, sequence.features), rows(kernel, wide), bias, rows_mut(sums, wide));
-        h.fill(F::zero());
+        for (sample, h) in h.chunks_exact_mut(units).enumerate() {
+            match sequence.beginning(mode.state(), sample) {
+                Some(state) => h.copy_from_slice(state),
+                None => h.fill(F::zero()),
+            }
+        }
+        // Whether there is a state before a step.
+        let has_state = |step: usize| step > 0 || sequence.carries;
         for step in 0..sequence.steps {
             for sample in 0..batch {
                 before[sequence.range(sample, step, units)].copy_from_slice(&h[sample * units..][..units]);
@@ -187,10 +200,10 @@ impl<F: Float> Layer<F> for Gru {
                     true => recurrent.assign(&ndarray::aview1(recurrent_bias)),
                     false => recurrent.fill(F::zero()),
                 }
-                if step > 0 {
+                if has_state(step) {
                     seen_h.add_product(0..3, before, recurrent_kernel, recurrent);
                 }
-            } else if step > 0 {
+            } else if has_state(step) {
                 seen_h.add_product(0..2, before, recurrent_kernel, sequence.at_mut(sums, step, wide));
             }
             for sample in 0..batch {
@@ -207,7 +220,7 @@ impl<F: Float> Layer<F> for Gru {
                     reset.iter_mut().zip(parts).for_each(|(reset, (&r, &h))| *reset = r * h);
                 }
             }
-            if !self.reset_after && step > 0 {
+            if !self.reset_after && has_state(step) {
                 let reset = sequence.at(recurrent, step, units);
                 seen_h.add_product(2..3, reset, recurrent_kernel, sequence.at_mut(sums, step, wide));
             }
@@ -223,18 +236,18 @@ impl<F: Float> Layer<F> for Gru {
                 gate[2 * units..].copy_from_slice(&sum[2 * units..]);
                 self.weights.activation.apply(units, &mut gate[2 * units..]);
                 let h = &mut h[sample * units..][..units];
-                for j in 0..units {
-                    h[j] = gate[j] * h[j] + (F::one() - gate[j]) * gate[2 * units + j];
+                if !sequence.passed_over(mask, sample, step) {
+                    for j in 0..units {
+                        h[j] = gate[j] * h[j] + (F::one() - gate[j]) * gate[2 * units + j];
+                    }
                 }
-                if let Some(range) = sequence.output_range(sample, step) {
-                    y[range].copy_from_slice(h);
-                }
+                sequence.put_out(y, h, mask, [sample, step]);
             }
         }
     }
 
     fn backward(&self, pass: Backward<'_, F>) {
-        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, plan, .. } = pass;
+        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, mask, plan, .. } = pass;
         let Some(sequence) = self.planned(plan) else { return dx.fill(F::nan()) };
         let (units, batch, wide) = (self.units, x.nrows(), 3 * self.units);
         let (Some(x), Some(dy), Some(dx)) = (x.as_slice(), dy.as_slice(), dx.as_slice_mut()) else { return };
@@ -254,13 +267,18 @@ impl<F: Float> Layer<F> for Gru {
         rows_mut(transposed, units).assign(&rows(&rest[..units * wide], wide).t());
         let transposed = rows(transposed, units);
         dh.fill(F::zero());
+        // Whether there is a state before a step.
+        let has_state = |step: usize| step > 0 || sequence.carries;
         for step in (0..sequence.steps).rev() {
             // The sums' place takes their gradient, in two parts: z and n, then r, which needs that of n.
             for sample in 0..batch {
                 let here = sequence.range(sample, step, wide);
                 let dh = &mut dh[sample * units..][..units];
-                if let Some(range) = sequence.output_range(sample, step) {
-                    dh.iter_mut().zip(&dy[range]).for_each(|(dh, &dy)| *dh += dy);
+                sequence.take_back(dy, dh, mask, [sample, step]);
+                // A step that is passed over keeps h, so nothing but dh goes on.
+                if sequence.passed_over(mask, sample, step) {
+                    sums[here].fill(F::zero());
+                    continue;
                 }
                 let h = &before[sequence.range(sample, step, units)];
                 let (gate, sum) = (&gates[here.clone()], &mut sums[here]);
@@ -282,7 +300,7 @@ impl<F: Float> Layer<F> for Gru {
                     sum[part.clone()].copy_from_slice(&scratch[part]);
                 }
             }
-            if !self.reset_after && step > 0 {
+            if !self.reset_after && has_state(step) {
                 // n = φ(x part + (r h₋₁) · kernelₙ)  =>  d(r h₋₁) = dn · kernelₙᵀ
                 let dn = sequence.at(sums, step, wide);
                 seen_h.pass_back(2..3, dn, transposed, F::zero(), rows_mut(dreset, units));
@@ -299,13 +317,13 @@ impl<F: Float> Layer<F> for Gru {
                         n[j] = dn[j] * gate[units + j];
                     }
                 } else {
-                    // At the first step the state is 0, and nothing comes back.
+                    // Where the state before is 0, nothing comes back.
                     let h = &before[sequence.range(sample, step, units)];
                     let (dh, dreset) =
                         (&mut dh[sample * units..][..units], &dreset[sample * units..][..units]);
                     for j in 0..units {
-                        dr[j] = if step > 0 { dreset[j] * h[j] } else { F::zero() };
-                        dh[j] += if step > 0 { dreset[j] * gate[units + j] } else { F::zero() };
+                        dr[j] = if has_state(step) { dreset[j] * h[j] } else { F::zero() };
+                        dh[j] += if has_state(step) { dreset[j] * gate[units + j] } else { F::zero() };
                     }
                 }
                 self.recurrent_activation.gradient(units, &sum[r.clone()], &gate[r.clone()], dr);
@@ -342,6 +360,12 @@ impl<F: Float> Layer<F> for Gru {
             let kernel = rows(kernel, wide);
             seen_x.pass_back(0..3, dz, kernel.t(), F::zero(), rows_mut(dx, sequence.features));
         }
+    }
+
+    fn carry(&self, Carry { cache, state, batch, plan }: Carry<'_, F>) {
+        let Some(sequence) = self.planned(Some(plan)) else { return };
+        let h = self.blocks(&sequence, batch, cache).dh;
+        state.iter_mut().zip(h).for_each(|(state, h)| *state = *h);
     }
 
     fn config(&self) -> Option<Config> {

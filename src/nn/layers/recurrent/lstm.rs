@@ -2,7 +2,7 @@
 
 use super::super::{rows, rows_mut, yes};
 use super::recurrent_weights::{RecurrentWeights, recurrent_setters};
-use super::sequence::{Sequence, draw, take};
+use super::sequence::{Sequence, begin, draw, take};
 use super::variational_dropout::Operand;
 use crate::activation::Activation;
 use crate::error::Result;
@@ -10,7 +10,7 @@ use crate::float::Float;
 use crate::initializer::Initializer;
 use crate::linalg;
 use crate::nn::constraint::Constraint;
-use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
+use crate::nn::layer::{Backward, Carry, Config, Forward, Layer, Plan, Shape};
 use crate::nn::regularizer::Regularizer;
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,13 @@ use serde::{Deserialize, Serialize};
 /// | `bias` | (4 units) | `bias_initializer`, with ones for f | zeros; absent with `use_bias(false)` |
 ///
 /// # Errors
-/// In `compile`: no units; samples of another rank; a rate of dropout outside of [0, 1).
+/// In `compile`: no units; samples of another rank; a rate of dropout outside of [0, 1); a batch size of 0, or layers
+/// that are [`stateful`](Self::stateful) over different ones. Then batches of another size are errors as well.
+///
+/// # Agreement with Keras
+/// Keras's `return_state` hands the states on beside the output, for which a chain of layers has no place; those of a
+/// stateful layer are among the model's weights. `unroll`, `use_cudnn` and `implementation` say how Keras computes, and
+/// have no counterpart.
 ///
 /// # Examples
 /// ```
@@ -74,6 +80,8 @@ struct Blocks<'a, F> {
     /// The gradients toward h and c, (batch, units).
     dh: &'a mut [F],
     dc: &'a mut [F],
+    /// c before the first step, (batch, units), where it is not 0.
+    first_cells: &'a mut [F],
     /// One sample's gradients toward the gates, and the transposed recurrent kernel.
     scratch: &'a mut [F],
     transposed: &'a mut [F],
@@ -125,6 +133,7 @@ impl Lstm {
             before: take(&mut cache, steps),
             dh: take(&mut cache, units),
             dc: take(&mut cache, units),
+            first_cells: take(&mut cache, if sequence.carries { units } else { 0 }),
             scratch: take(&mut cache, 4 * self.units),
             transposed: cache,
         }
@@ -172,24 +181,35 @@ impl<F: Float> Layer<F> for Lstm {
         Ok(plan
             .cache(sequence.operands_len())
             .cache(units.saturating_mul(11).saturating_mul(steps).saturating_add(units.saturating_mul(2)))
+            .cache(if sequence.carries { units } else { 0 })
             .batch_cache(units.saturating_mul(4).saturating_mul(units.saturating_add(1))))
     }
 
-    fn forward(&self, Forward { x, mut y, params, cache, mode, plan, .. }: Forward<'_, F>) {
+    fn forward(&self, Forward { x, mut y, params, cache, mode, mask, plan, .. }: Forward<'_, F>) {
         let Some(sequence) = self.planned(plan) else { return y.fill(F::nan()) };
         let (units, batch, wide) = (self.units, x.nrows(), 4 * self.units);
         let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
         let (kernel, rest) = params.split_at(sequence.features * wide);
         let (recurrent, bias) = rest.split_at(units * wide);
-        let Blocks { mut seen_x, mut seen_h, sums, gates, cells, squashed, before, dh: h, .. } =
-            self.blocks(&sequence, batch, cache);
+        let Blocks {
+            mut seen_x, mut seen_h, sums, gates, cells, squashed, before, dh: h, first_cells, ..
+        } = self.blocks(&sequence, batch, cache);
+        // The states h of all samples, then the states c.
+        let (kept, kept_cells) = mode.state().split_at(mode.state().len() / 2);
+        for (sample, first) in first_cells.chunks_exact_mut(units).enumerate() {
+            match sequence.beginning(kept_cells, sample) {
+                Some(cell) => first.copy_from_slice(cell),
+                None => first.fill(F::zero()),
+            }
+        }
         draw([&mut seen_x, &mut seen_h], &mode);
         let bias = self.weights.use_bias.then_some(bias);
         seen_x.affine(rows(x, sequence.features), rows(kernel, wide), bias, rows_mut(sums, wide));
         for step in 0..sequence.steps {
             if step == 0 {
-                sequence.at_mut(before, step, units).fill(F::zero());
-            } else {
+                begin(&sequence, kept, batch, before);
+            }
+            if step > 0 || sequence.carries {
                 let (h, sums) = (sequence.at(before, step, units), sequence.at_mut(sums, step, wide));
                 seen_h.add_product(0..4, h, rows(recurrent, wide), sums);
             }
@@ -201,19 +221,26 @@ impl<F: Float> Layer<F> for Lstm {
                 // c₋₁ lies beside c, in the same block.
                 let last = step.checked_sub(1).map(|last| sequence.range(sample, last, units));
                 let (cell, last) = pair(cells, narrow.clone(), last);
-                self.step(&mut gates[here], last, cell, &mut squashed[narrow], h);
+                let last = last.or_else(|| first_cells.get(sample * units..(sample + 1) * units));
+                if sequence.passed_over(mask, sample, step) {
+                    match last {
+                        Some(last) => cell.copy_from_slice(last),
+                        None => cell.fill(F::zero()),
+                    }
+                    h.copy_from_slice(&before[narrow]);
+                } else {
+                    self.step(&mut gates[here], last, cell, &mut squashed[narrow], h);
+                }
                 if step + 1 < sequence.steps {
                     before[sequence.range(sample, step + 1, units)].copy_from_slice(h);
                 }
-                if let Some(range) = sequence.output_range(sample, step) {
-                    y[range].copy_from_slice(h);
-                }
+                sequence.put_out(y, h, mask, [sample, step]);
             }
         }
     }
 
     fn backward(&self, pass: Backward<'_, F>) {
-        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, plan, .. } = pass;
+        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, mask, plan, .. } = pass;
         let Some(sequence) = self.planned(plan) else { return dx.fill(F::nan()) };
         let (units, batch, wide) = (self.units, x.nrows(), 4 * self.units);
         let (Some(x), Some(dy), Some(dx)) = (x.as_slice(), dy.as_slice(), dx.as_slice_mut()) else { return };
@@ -228,12 +255,15 @@ impl<F: Float> Layer<F> for Lstm {
             before,
             dh,
             dc,
+            first_cells,
             scratch,
             transposed,
         } = self.blocks(&sequence, batch, cache);
         rows_mut(transposed, units).assign(&rows(&rest[..units * wide], wide).t());
         let transposed = rows(transposed, units);
         let [activation, recurrent_activation] = [self.weights.activation, self.recurrent_activation];
+        // Where steps are passed over, the gradients toward the state before them are those behind, and stay.
+        let kept = if mask.is_some() { F::one() } else { F::zero() };
         dh.fill(F::zero());
         dc.fill(F::zero());
         for step in (0..sequence.steps).rev() {
@@ -242,11 +272,14 @@ impl<F: Float> Layer<F> for Lstm {
                     (sequence.range(sample, step, units), sequence.range(sample, step, wide));
                 let dh = &mut dh[sample * units..][..units];
                 let dc = &mut dc[sample * units..][..units];
-                if let Some(range) = sequence.output_range(sample, step) {
-                    dh.iter_mut().zip(&dy[range]).for_each(|(dh, &dy)| *dh += dy);
+                sequence.take_back(dy, dh, mask, [sample, step]);
+                if sequence.passed_over(mask, sample, step) {
+                    sums[here].fill(F::zero());
+                    continue;
                 }
                 let (gate, squashed) = (&gates[here.clone()], &squashed[narrow.clone()]);
                 let last = step.checked_sub(1).map(|last| &cells[sequence.range(sample, last, units)]);
+                let last = last.or_else(|| first_cells.get(sample * units..(sample + 1) * units));
                 // h = o φ(c)  =>  do = dh φ(c), dc += dh o φ'(c)
                 for j in 0..units {
                     scratch[3 * units + j] = dh[j] * squashed[j];
@@ -270,10 +303,13 @@ impl<F: Float> Layer<F> for Lstm {
                 }
                 // The sums' place takes their gradient.
                 sum.copy_from_slice(scratch);
+                if mask.is_some() {
+                    dh.fill(F::zero());
+                }
             }
             if step > 0 {
                 let dz = sequence.at(sums, step, wide);
-                seen_h.pass_back(0..4, dz, transposed, F::zero(), rows_mut(dh, units));
+                seen_h.pass_back(0..4, dz, transposed, kept, rows_mut(dh, units));
             }
         }
         let (dkernel, rest) = grads.split_at_mut(kernel.len());
@@ -284,6 +320,18 @@ impl<F: Float> Layer<F> for Lstm {
         seen_h.add_kernel_gradient(0..4, rows(before, units), dz, rows_mut(drecurrent, wide));
         if dx_needed {
             seen_x.pass_back(0..4, dz, kernel.t(), F::zero(), rows_mut(dx, sequence.features));
+        }
+    }
+
+    fn carry(&self, Carry { cache, state, batch, plan }: Carry<'_, F>) {
+        let Some(sequence) = self.planned(Some(plan)) else { return };
+        let Blocks { dh: h, cells, .. } = self.blocks(&sequence, batch, cache);
+        let half = state.len() / 2;
+        let (kept, kept_cells) = state.split_at_mut(half);
+        let samples = kept.chunks_exact_mut(self.units).zip(kept_cells.chunks_exact_mut(self.units));
+        for (sample, (kept, kept_cell)) in samples.take(batch).enumerate() {
+            kept.copy_from_slice(&h[sample * self.units..][..self.units]);
+            kept_cell.copy_from_slice(&cells[sequence.range(sample, sequence.steps - 1, self.units)]);
         }
     }
 

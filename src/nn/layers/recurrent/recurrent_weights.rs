@@ -44,6 +44,10 @@ pub(super) struct RecurrentWeights {
     pub(super) return_sequences: bool,
     #[serde(default)]
     pub(super) go_backwards: bool,
+    #[serde(default)]
+    pub(super) zero_output_for_mask: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) stateful: Option<usize>,
 }
 
 fn tanh() -> Activation {
@@ -73,6 +77,8 @@ impl Default for RecurrentWeights {
             recurrent_dropout: 0.0,
             return_sequences: false,
             go_backwards: false,
+            zero_output_for_mask: false,
+            stateful: None,
         }
     }
 }
@@ -101,7 +107,14 @@ impl RecurrentWeights {
         } else {
             plan
         };
-        plan.activity_regularizer(self.activity_regularizer)
+        let plan = plan.activity_regularizer(self.activity_regularizer).uses_mask();
+        let plan = if self.go_backwards { plan.reads_backwards() } else { plan };
+        let states = if gates == 4 { &["h", "c"][..] } else { &["h"] };
+        let plan = match self.stateful {
+            Some(batch) => states.iter().fold(plan, |plan, name| plan.carried(*name, batch, units)),
+            None => plan,
+        };
+        if self.return_sequences { plan.passes_mask() } else { plan }
     }
 }
 
@@ -221,6 +234,29 @@ macro_rules! recurrent_setters {
         #[must_use]
         pub fn go_backwards(mut self, go_backwards: bool) -> Self {
             self.weights.go_backwards = go_backwards;
+            self
+        }
+
+        /// Begins each sequence with the state in which the one in its place in the batch before ended; by default it is 0.
+        /// All batches must have this size: Keras's `stateful`, with the batch size of its `Input`.
+        ///
+        /// The states are part of the model (`h`, and `c` of an LSTM, among its weights and in its files), training moves
+        /// them, and [`Model::reset_state`](crate::nn::Model::reset_state) makes them 0. `evaluate` and `predict` begin with
+        /// the model's and go on from batch to batch, but leave the model's as they are;
+        /// [`predict_into`](crate::nn::Model::predict_into) goes on from call to call in its
+        /// [`Workspace`](crate::nn::Workspace). Train with `shuffle(false)`, so that sequences follow each other.
+        #[must_use]
+        pub fn stateful(mut self, batch_size: usize) -> Self {
+            self.weights.stateful = Some(batch_size);
+            self
+        }
+
+        /// Whether zeros come out at steps that a layer before has masked (see [`Masking`](crate::nn::Masking)), and not
+        /// the state before them once more; no by default. [`Bidirectional`](crate::nn::Bidirectional) does so with
+        /// sequences in any case.
+        #[must_use]
+        pub fn zero_output_for_mask(mut self, zero_output_for_mask: bool) -> Self {
+            self.weights.zero_output_for_mask = zero_output_for_mask;
             self
         }
     };

@@ -6,7 +6,7 @@ use super::recurrent_weights::RecurrentWeights;
 use super::variational_dropout::{Operand, VariationalDropout};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::nn::layer::{Mode, Plan, Shape};
+use crate::nn::layer::{Mask, Mode, Plan, Shape};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 use std::ops::Range;
 
@@ -19,6 +19,10 @@ pub(super) struct Sequence {
     gates: usize,
     backwards: bool,
     all: bool,
+    /// Whether zeros come out at padded steps.
+    zeros: bool,
+    /// Whether the first step begins with what the batch before left, not with 0.
+    pub(super) carries: bool,
     /// The shares of the inputs and of the states that dropout hides.
     rates: [f64; 2],
 }
@@ -42,8 +46,22 @@ impl Sequence {
         if steps == 0 || features == 0 {
             return Err(Error::shape(owner, "at least 1 step and 1 feature", input));
         }
+        if weights.stateful == Some(0) {
+            return Err(Error::invalid_parameter(owner, "stateful", 0, "a batch size of at least 1"));
+        }
         let (backwards, all) = (weights.go_backwards, weights.return_sequences);
-        Ok(Self { steps, features, units, gates, backwards, all, rates })
+        let carries = weights.stateful.is_some();
+        Ok(Self {
+            steps,
+            features,
+            units,
+            gates,
+            backwards,
+            all,
+            zeros: weights.zero_output_for_mask,
+            carries,
+            rates,
+        })
     }
 
     /// The dropout of the inputs and that of the states. As in Keras, the gates share what they see unless states
@@ -74,6 +92,46 @@ impl Sequence {
     /// The place in the sequence of the `step`-th step that is made.
     pub(super) fn place(&self, step: usize) -> usize {
         if self.backwards { self.steps - 1 - step } else { step }
+    }
+
+    /// The state with which a sample begins, if the batch before left one; `kept` are those of all samples.
+    pub(super) fn beginning<'a, F>(&self, kept: &'a [F], sample: usize) -> Option<&'a [F]> {
+        kept.get(sample * self.units..(sample + 1) * self.units).filter(|_| self.carries)
+    }
+
+    /// Whether a sample's step is padding, at which its state stays as it is.
+    pub(super) fn passed_over(&self, mask: Option<Mask<'_>>, sample: usize, step: usize) -> bool {
+        mask.is_some_and(|mask| !mask.is_real(sample, self.place(step)))
+    }
+
+    /// Writes what comes out of a sample's step, if anything does.
+    pub(super) fn put_out<F: Float>(
+        &self,
+        y: &mut [F],
+        state: &[F],
+        mask: Option<Mask<'_>>,
+        [sample, step]: [usize; 2],
+    ) {
+        let Some(range) = self.output_range(sample, step) else { return };
+        if self.zeros && self.passed_over(mask, sample, step) {
+            y[range].fill(F::zero());
+        } else {
+            y[range].copy_from_slice(state);
+        }
+    }
+
+    /// Adds what flows back to a sample's state from what comes out of a step.
+    pub(super) fn take_back<F: Float>(
+        &self,
+        dy: &[F],
+        dh: &mut [F],
+        mask: Option<Mask<'_>>,
+        [sample, step]: [usize; 2],
+    ) {
+        let Some(range) = self.output_range(sample, step) else { return };
+        if !(self.zeros && self.passed_over(mask, sample, step)) {
+            dh.iter_mut().zip(&dy[range]).for_each(|(dh, &dy)| *dh += dy);
+        }
     }
 
     /// Where a sample's state after a step stands in the output, if it comes out.
@@ -107,6 +165,17 @@ impl Sequence {
     ) -> ArrayViewMut2<'a, F> {
         let first = self.place(step) * width;
         rows_mut(block, self.steps * width).slice_move(s![.., first..first + width])
+    }
+}
+
+/// Puts the states with which all samples begin before the first step.
+pub(super) fn begin<F: Float>(sequence: &Sequence, kept: &[F], batch: usize, before: &mut [F]) {
+    for sample in 0..batch {
+        let first = &mut before[sequence.range(sample, 0, sequence.units)];
+        match sequence.beginning(kept, sample) {
+            Some(state) => first.copy_from_slice(state),
+            None => first.fill(F::zero()),
+        }
     }
 }
 

@@ -2,14 +2,14 @@
 
 use super::super::{rows, rows_mut};
 use super::recurrent_weights::{RecurrentWeights, recurrent_setters};
-use super::sequence::{Sequence, draw, take};
+use super::sequence::{Sequence, begin, draw, take};
 use crate::activation::Activation;
 use crate::error::Result;
 use crate::float::Float;
 use crate::initializer::Initializer;
 use crate::linalg;
 use crate::nn::constraint::Constraint;
-use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
+use crate::nn::layer::{Backward, Carry, Config, Forward, Layer, Plan, Shape};
 use crate::nn::regularizer::Regularizer;
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +26,13 @@ use serde::{Deserialize, Serialize};
 /// | `bias` | (units) | `bias_initializer` | zeros; absent with `use_bias(false)` |
 ///
 /// # Errors
-/// In `compile`: no units; samples of another rank; a rate of dropout outside of [0, 1).
+/// In `compile`: no units; samples of another rank; a rate of dropout outside of [0, 1); a batch size of 0, or layers
+/// that are [`stateful`](Self::stateful) over different ones. Then batches of another size are errors as well.
+///
+/// # Agreement with Keras
+/// Keras's `return_state` hands the states on beside the output, for which a chain of layers has no place; those of a
+/// stateful layer are among the model's weights. `unroll`, `use_cudnn` and `implementation` say how Keras computes, and
+/// have no counterpart.
 ///
 /// # Examples
 /// ```
@@ -82,7 +88,7 @@ impl<F: Float> Layer<F> for SimpleRnn {
             .batch_cache(self.units.saturating_mul(self.units)))
     }
 
-    fn forward(&self, Forward { x, mut y, params, cache, mode, plan, .. }: Forward<'_, F>) {
+    fn forward(&self, Forward { x, mut y, params, cache, mode, mask, plan, .. }: Forward<'_, F>) {
         let Some(sequence) = self.planned(plan) else { return y.fill(F::nan()) };
         let (units, batch) = (self.units, x.nrows());
         let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
@@ -97,28 +103,31 @@ impl<F: Float> Layer<F> for SimpleRnn {
         seen_x.affine(rows(x, sequence.features), rows(kernel, units), bias, rows_mut(sums, units));
         for step in 0..sequence.steps {
             if step == 0 {
-                sequence.at_mut(before, step, units).fill(F::zero());
-            } else {
+                begin(&sequence, mode.state(), batch, before);
+            }
+            if step > 0 || sequence.carries {
                 let (h, sums) = (sequence.at(before, step, units), sequence.at_mut(sums, step, units));
                 seen_h.add_product(0..1, h, rows(recurrent, units), sums);
             }
             for sample in 0..batch {
                 let here = sequence.range(sample, step, units);
                 let state = &mut states[here.clone()];
-                state.copy_from_slice(&sums[here]);
-                self.weights.activation.apply(units, state);
+                if sequence.passed_over(mask, sample, step) {
+                    state.copy_from_slice(&before[here]);
+                } else {
+                    state.copy_from_slice(&sums[here]);
+                    self.weights.activation.apply(units, state);
+                }
                 if step + 1 < sequence.steps {
                     before[sequence.range(sample, step + 1, units)].copy_from_slice(state);
                 }
-                if let Some(range) = sequence.output_range(sample, step) {
-                    y[range].copy_from_slice(state);
-                }
+                sequence.put_out(y, state, mask, [sample, step]);
             }
         }
     }
 
     fn backward(&self, pass: Backward<'_, F>) {
-        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, plan, .. } = pass;
+        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, mask, plan, .. } = pass;
         let Some(sequence) = self.planned(plan) else { return dx.fill(F::nan()) };
         let (units, batch) = (self.units, x.nrows());
         let (Some(x), Some(dy), Some(dx)) = (x.as_slice(), dy.as_slice(), dx.as_slice_mut()) else { return };
@@ -130,21 +139,28 @@ impl<F: Float> Layer<F> for SimpleRnn {
         let dh = take(&mut cache, batch * units);
         rows_mut(cache, units).assign(&rows(&rest[..units * units], units).t());
         let transposed = rows(cache, units);
+        // Where steps are passed over, the gradient toward the state before them is the one behind, and stays.
+        let kept = if mask.is_some() { F::one() } else { F::zero() };
         dh.fill(F::zero());
         for step in (0..sequence.steps).rev() {
             for sample in 0..batch {
                 let here = sequence.range(sample, step, units);
                 let dh = &mut dh[sample * units..][..units];
-                if let Some(range) = sequence.output_range(sample, step) {
-                    dh.iter_mut().zip(&dy[range]).for_each(|(dh, &dy)| *dh += dy);
-                }
+                sequence.take_back(dy, dh, mask, [sample, step]);
                 // The sums' place takes their gradient.
+                if sequence.passed_over(mask, sample, step) {
+                    sums[here].fill(F::zero());
+                    continue;
+                }
                 self.weights.activation.gradient(units, &sums[here.clone()], &states[here.clone()], dh);
                 sums[here].copy_from_slice(dh);
+                if mask.is_some() {
+                    dh.fill(F::zero());
+                }
             }
             if step > 0 {
                 let dz = sequence.at(sums, step, units);
-                seen_h.pass_back(0..1, dz, transposed, F::zero(), rows_mut(dh, units));
+                seen_h.pass_back(0..1, dz, transposed, kept, rows_mut(dh, units));
             }
         }
         let (dkernel, rest) = grads.split_at_mut(kernel.len());
@@ -155,6 +171,16 @@ impl<F: Float> Layer<F> for SimpleRnn {
         seen_h.add_kernel_gradient(0..1, rows(before, units), dz, rows_mut(drecurrent, units));
         if dx_needed {
             seen_x.pass_back(0..1, dz, kernel.t(), F::zero(), rows_mut(dx, sequence.features));
+        }
+    }
+
+    fn carry(&self, Carry { mut cache, state, batch, plan }: Carry<'_, F>) {
+        let Some(sequence) = self.planned(Some(plan)) else { return };
+        let (units, block) = (self.units, batch * sequence.steps * self.units);
+        sequence.operands(batch, &mut cache);
+        let states = &take(&mut cache, 2 * block)[block..];
+        for (sample, state) in state.chunks_exact_mut(units).take(batch).enumerate() {
+            state.copy_from_slice(&states[sequence.range(sample, sequence.steps - 1, units)]);
         }
     }
 

@@ -45,7 +45,7 @@ impl<F: Float> Layer<F> for ActivityRegularization {
 
     fn plan(&self, input: &Shape) -> Result<Plan> {
         let regularizer = Regularizer::l1_l2(self.l1, self.l2);
-        Ok(Plan::output(input.clone()).activity_regularizer(Some(regularizer)))
+        Ok(Plan::output(input.clone()).passes_mask().activity_regularizer(Some(regularizer)))
     }
 
     fn forward(&self, Forward { x, mut y, .. }: Forward<'_, F>) {

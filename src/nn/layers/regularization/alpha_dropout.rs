@@ -71,7 +71,7 @@ impl<F: Float> Layer<F> for AlphaDropout {
             check_noise_shape("alpha_dropout", noise_shape, input)?;
         }
         // The slope of each input, for the way back: a where it is kept, 0 where it is dropped.
-        Ok(Plan::output(input.clone()).input(input).cache(input.size()))
+        Ok(Plan::output(input.clone()).passes_mask().input(input).cache(input.size()))
     }
 
     fn forward(&self, Forward { x, mut y, cache, mode, plan, .. }: Forward<'_, F>) {

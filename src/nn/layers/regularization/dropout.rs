@@ -62,7 +62,7 @@ impl<F: Float> Layer<F> for Dropout {
             check_noise_shape("dropout", noise_shape, input)?;
         }
         // The factor of each input, for the way back.
-        Ok(Plan::output(input.clone()).input(input).cache(input.size()))
+        Ok(Plan::output(input.clone()).passes_mask().input(input).cache(input.size()))
     }
 
     fn forward(&self, Forward { x, mut y, cache, mode, plan, .. }: Forward<'_, F>) {

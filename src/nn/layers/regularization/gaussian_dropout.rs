@@ -49,7 +49,7 @@ impl<F: Float> Layer<F> for GaussianDropout {
     fn plan(&self, input: &Shape) -> Result<Plan> {
         check_rate("gaussian_dropout", "rate", self.rate)?;
         // The factor of each input, for the way back.
-        Ok(Plan::output(input.clone()).cache(input.size()))
+        Ok(Plan::output(input.clone()).passes_mask().cache(input.size()))
     }
 
     fn forward(&self, Forward { x, mut y, cache, mode, .. }: Forward<'_, F>) {

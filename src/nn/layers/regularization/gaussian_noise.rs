@@ -50,7 +50,7 @@ impl<F: Float> Layer<F> for GaussianNoise {
                 "0 <= stddev <= 1",
             ));
         }
-        Ok(Plan::output(input.clone()))
+        Ok(Plan::output(input.clone()).passes_mask())
     }
 
     fn forward(&self, Forward { x, mut y, mode, .. }: Forward<'_, F>) {

@@ -3,7 +3,9 @@
 use super::check_depth;
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::nn::layer::{Backward, Config, Forward, InnerLayers, Layer, LayerConfig, Mode, Plan, Shape};
+use crate::nn::layer::{
+    Backward, Carry, Config, Forward, InnerLayers, Layer, LayerConfig, Mask, Mode, Plan, Shape,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -25,9 +27,12 @@ pub enum MergeMode {
     Mul,
 }
 
-/// Reads a sequence with one layer from the beginning and with a copy of it from the end, each with weights of
-/// its own. Where the layer answers with a sequence, the second answer is turned round, so that the steps of
+/// Reads a sequence with one layer from the beginning and with a copy of it, or with another layer, from the end, each
+/// with weights of its own. Where the layer answers with a sequence, the second answer is turned round, so that the steps of
 /// both lie beside each other.
+///
+/// Where a layer before makes a mask (see [`Masking`](crate::nn::Masking)), both directions pass over padded steps, and
+/// sequences have zeros there.
 ///
 /// # Shapes
 /// (steps, features) comes out as what the layer makes of it, with the last axis doubled for
@@ -37,8 +42,9 @@ pub enum MergeMode {
 /// Those of the layer twice, with `forward/` and `backward/` before their names.
 ///
 /// # Errors
-/// In `compile`: samples other than (steps, features); a layer that declares an activation of its output; what
-/// the layer says.
+/// In `compile`: samples other than (steps, features); a layer that declares an activation of its output; a
+/// `backward_layer` that reads in the same direction as the layer, or whose answer does not go with the layer's; what the
+/// layers say.
 ///
 /// # Examples
 /// ```
@@ -57,6 +63,7 @@ pub enum MergeMode {
 #[derive(Debug, Clone)]
 pub struct Bidirectional<F> {
     layer: Arc<dyn Layer<F>>,
+    backward_layer: Option<Arc<dyn Layer<F>>>,
     merge_mode: MergeMode,
 }
 
@@ -66,6 +73,8 @@ struct Recipe {
     layer: LayerConfig,
     #[serde(default)]
     merge_mode: MergeMode,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    backward_layer: Option<LayerConfig>,
 }
 
 /// The blocks that stand before the layers' own caches: the sequence turned round and its gradient, and the two
@@ -82,10 +91,28 @@ struct Blocks<'a, F> {
 impl<F: Float> Bidirectional<F> {
     /// Reads in both directions with this layer.
     pub fn new(layer: impl Layer<F> + 'static) -> Self {
-        Self { layer: Arc::new(layer), merge_mode: MergeMode::Concat }
+        Self { layer: Arc::new(layer), backward_layer: None, merge_mode: MergeMode::Concat }
     }
 
-    /// How the two answers become one; beside each other by default.
+    /// Reads from the end with this layer, not with a copy of the first one. As in Keras, it must be told to read
+    /// backwards itself:
+    /// ```
+    /// use axonal::prelude::*;
+    /// # fn main() -> Result<()> {
+    /// let both = Bidirectional::new(Lstm::new(8)).backward_layer(Gru::new(4).go_backwards(true));
+    /// let model: Model<f32> = Sequential::new([10, 3]).add(both).compile(Adam::default(), MeanSquaredError::default())?;
+    /// assert_eq!(model.output_shape(), &Shape::from(12));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn backward_layer(mut self, layer: impl Layer<F> + 'static) -> Self {
+        self.backward_layer = Some(Arc::new(layer));
+        self
+    }
+
+    /// How the two answers become one; beside each other by default. Keras's `None`, which leaves two answers, has no
+    /// place in a chain of layers; [`MergeMode::Concat`] keeps both whole, in the two parts of the last axis.
     #[must_use]
     pub fn merge_mode(mut self, merge_mode: MergeMode) -> Self {
         self.merge_mode = merge_mode;
@@ -93,22 +120,24 @@ impl<F: Float> Bidirectional<F> {
     }
 
     pub(in super::super) fn from_config(config: &Config, inner: &InnerLayers<'_, F>) -> Result<Self> {
-        let Recipe { layer, merge_mode } = config.read("bidirectional")?;
-        Ok(Self { layer: inner(layer.kind(), &layer.config())?, merge_mode })
+        let Recipe { layer, merge_mode, backward_layer } = config.read("bidirectional")?;
+        let made = |layer: &LayerConfig| inner(layer.kind(), &layer.config());
+        let backward_layer = backward_layer.as_ref().map(made).transpose()?;
+        Ok(Self { layer: made(&layer)?, backward_layer, merge_mode })
     }
 
     fn blocks<'a>(plan: &Plan, batch: usize, cache: &'a mut [F]) -> Option<Blocks<'a, F>> {
         let [first, second] = plan.nested_layers() else { return None };
         let inputs = batch * first.plan.input_shape().size();
-        let outputs = batch * first.plan.output_shape().size();
+        let outputs = [first, second].map(|nested| batch * nested.plan.output_shape().size());
         let (first, second) = (first.cache(batch), second.cache(batch));
         let (own, caches) = cache.split_at_mut(first.start);
         let (first_cache, second_cache) = caches.split_at_mut(second.start - first.start);
         let (turned, own) = own.split_at_mut(inputs);
         let (dturned, own) = own.split_at_mut(inputs);
-        let (first_answer, own) = own.split_at_mut(outputs);
-        let (second_answer, own) = own.split_at_mut(outputs);
-        let (first_danswer, second_danswer) = own.split_at_mut(outputs);
+        let (first_answer, own) = own.split_at_mut(outputs[0]);
+        let (second_answer, own) = own.split_at_mut(outputs[1]);
+        let (first_danswer, second_danswer) = own.split_at_mut(outputs[0]);
         Some(Blocks {
             turned,
             dturned,
@@ -118,12 +147,47 @@ impl<F: Float> Bidirectional<F> {
         })
     }
 
-    /// The answer's width along its last axis, and its steps where it is a sequence.
-    fn answer(plan: &Plan) -> Option<(usize, Option<usize>)> {
-        let output = plan.nested_layers().first()?.plan.output_shape();
+    /// The answers' widths along their last axis, and their steps where they are sequences.
+    fn answer(plan: &Plan) -> Option<([usize; 2], Option<usize>)> {
+        let [first, second] = plan.nested_layers() else { return None };
+        let output = first.plan.output_shape();
         let steps = plan.input_shape().dims().first().copied();
         let is_sequence = output.rank() == 2 && output.dims().first().copied() == steps;
-        Some((output.last(), steps.filter(|_| is_sequence)))
+        Some(([output.last(), second.plan.output_shape().last()], steps.filter(|_| is_sequence)))
+    }
+
+    /// The two layers.
+    fn layers(&self) -> [&Arc<dyn Layer<F>>; 2] {
+        [&self.layer, self.backward_layer.as_ref().unwrap_or(&self.layer)]
+    }
+
+    /// What the plan of the second layer is, given that of the first.
+    fn second_plan(&self, first: &Plan, input: &Shape) -> Result<Plan> {
+        let Some(layer) = &self.backward_layer else { return Ok(first.clone()) };
+        let second = layer.plan(input)?.input(input);
+        if first.declares_reading_backwards() == second.declares_reading_backwards() {
+            let expected =
+                "a layer that reads in the other direction than the first one; say go_backwards(true) of it";
+            let got = format!("{} that reads in the same direction", layer.kind());
+            return Err(Error::invalid_parameter("bidirectional", "backward_layer", got, expected));
+        }
+        let (a, b) = (first.output_shape(), second.output_shape());
+        let together = self.merge_mode == MergeMode::Concat && a.with_last(1) == b.with_last(1);
+        if a != b && !together {
+            let expected = match self.merge_mode {
+                MergeMode::Concat => format!("an answer of shape {a}, but for the last axis"),
+                _ => format!("an answer of shape {a}"),
+            };
+            return Err(Error::shape("bidirectional: backward_layer", expected, b));
+        }
+        Ok(second)
+    }
+
+    /// What the mask says of the rows of the two answers, which stand in the order in which they are made.
+    fn masks_of_answers<'m>(plan: &Plan, mask: Mask<'m>) -> [Mask<'m>; 2] {
+        let backwards =
+            plan.nested_layers().first().is_some_and(|first| first.plan.declares_reading_backwards());
+        if backwards { [mask.turned(), mask] } else { [mask, mask.turned()] }
     }
 }
 
@@ -133,6 +197,23 @@ fn turn<F: Float>(from: &[F], steps: usize, width: usize, to: &mut [F]) {
     for (from, to) in samples {
         for (from, to) in from.chunks_exact(width).zip(to.chunks_exact_mut(width).rev()) {
             to.copy_from_slice(from);
+        }
+    }
+}
+
+/// Puts zeros at the padded steps of the answers that are sequences.
+fn zero_padding<F: Float>(
+    masks: Option<[Mask<'_>; 2]>,
+    steps: Option<usize>,
+    widths: [usize; 2],
+    answers: [&mut [F]; 2],
+) {
+    let Some((masks, steps)) = masks.zip(steps) else { return };
+    for ((answer, mask), width) in answers.into_iter().zip(masks).zip(widths) {
+        for (row, numbers) in answer.chunks_exact_mut(width).enumerate() {
+            if !mask.is_real(row / steps, row % steps) {
+                numbers.fill(F::zero());
+            }
         }
     }
 }
@@ -153,36 +234,40 @@ impl<F: Float> Layer<F> for Bidirectional<F> {
         }
         let inner = self.layer.plan(input)?.input(input);
         let output = inner.output_shape().clone();
+        let second = self.second_plan(&inner, input)?;
+        let other = second.output_shape();
         let shape = match self.merge_mode {
-            MergeMode::Concat => output.with_last(output.last().saturating_mul(2)),
+            MergeMode::Concat => output.with_last(output.last().saturating_add(other.last())),
             _ => output.clone(),
         };
-        let own = input.size().saturating_mul(2).saturating_add(output.size().saturating_mul(4));
+        let answers = output.size().saturating_add(other.size());
+        let own = input.size().saturating_mul(2).saturating_add(answers.saturating_mul(2));
         let plan = Plan::output(shape).input(input).cache(own);
-        check_depth("bidirectional", plan.nested("forward", inner.clone()).nested("backward", inner))
+        let uses = inner.declares_using_mask() || second.declares_using_mask();
+        let plan = if uses { plan.uses_mask() } else { plan };
+        let plan = if inner.declares_passing_mask() { plan.passes_mask() } else { plan };
+        check_depth("bidirectional", plan.nested("forward", inner).nested("backward", second))
     }
 
     fn forward(&self, pass: Forward<'_, F>) {
-        let Forward { x, mut y, params, cache, mut mode, plan, .. } = pass;
+        let Forward { x, mut y, params, cache, mut mode, mask, plan, .. } = pass;
         let parts = plan.and_then(|plan| {
             let blocks = Self::blocks(plan, x.nrows(), cache)?;
             Some((plan, plan.nested_layers(), Self::answer(plan)?, blocks))
         });
-        let Some((plan, nested, (width, steps), blocks)) = parts else { return y.fill(F::nan()) };
+        let Some((plan, nested, (widths, steps), blocks)) = parts else { return y.fill(F::nan()) };
         let (Some(values), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
         let Blocks { turned, answers: [first, second], caches: [first_cache, second_cache], .. } = blocks;
         let [all_steps, features] = [plan.input_shape().dims()[0], plan.input_shape().last()];
+        // A copy of the first layer reads the sequence turned round; a layer of its own reads it from the end by itself.
+        let copied = self.backward_layer.is_none();
         turn(values, all_steps, features, turned);
-        let outputs = nested[0].plan.output_shape().size();
-        for (index, (nested, (x, (answer, cache)))) in nested
-            .iter()
-            .zip(
-                [values, &*turned]
-                    .into_iter()
-                    .zip([(&mut *first, first_cache), (&mut *second, second_cache)]),
-            )
-            .enumerate()
-        {
+        let seen = [values, if copied { &*turned } else { values }];
+        let masks = [mask, mask.map(|mask| if copied { mask.turned() } else { mask })];
+        let places = [(&mut *first, first_cache), (&mut *second, second_cache)];
+        let directions = nested.iter().zip(self.layers()).zip(seen.into_iter().zip(masks).zip(places));
+        for (index, ((nested, layer), ((x, mask), (answer, cache)))) in directions.enumerate() {
+            let outputs = nested.plan.output_shape().size();
             let mode = match mode.reborrow() {
                 Mode::Train { rng, state } => {
                     Mode::Train { rng: rng.child(index), state: &mut state[nested.state.clone()] }
@@ -191,14 +276,17 @@ impl<F: Float> Layer<F> for Bidirectional<F> {
             };
             let (x, answer) = (rows(x, all_steps * features), rows_mut(answer, outputs));
             let pass = Forward::new(x, answer, &params[nested.params.clone()], cache, mode);
-            self.layer.forward(pass.planned(&nested.plan));
+            layer.forward(pass.masked(mask).planned(&nested.plan));
         }
-        let merged = y.len() / (first.len() / width).max(1);
+        let masks = mask.map(|mask| Self::masks_of_answers(plan, mask));
+        zero_padding(masks, steps, widths, [&mut *first, &mut *second]);
+        let merged = y.len() / (first.len() / widths[0]).max(1);
         for (row, y) in y.chunks_exact_mut(merged).enumerate() {
-            let (a, b) = (&first[row * width..][..width], &second[beside(row, steps) * width..][..width]);
+            let a = &first[row * widths[0]..][..widths[0]];
+            let b = &second[beside(row, steps) * widths[1]..][..widths[1]];
             if self.merge_mode == MergeMode::Concat {
-                y[..width].copy_from_slice(a);
-                y[width..].copy_from_slice(b);
+                y[..widths[0]].copy_from_slice(a);
+                y[widths[0]..].copy_from_slice(b);
                 continue;
             }
             for (y, (&a, &b)) in y.iter_mut().zip(a.iter().zip(b)) {
@@ -212,37 +300,55 @@ impl<F: Float> Layer<F> for Bidirectional<F> {
     }
 
     fn backward(&self, pass: Backward<'_, F>) {
-        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, plan, .. } = pass;
+        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, mask, plan, .. } = pass;
         let parts = plan.and_then(|plan| {
             let blocks = Self::blocks(plan, x.nrows(), cache)?;
             Some((plan, plan.nested_layers(), Self::answer(plan)?, blocks))
         });
-        let Some((plan, nested, (width, steps), blocks)) = parts else { return dx.fill(F::nan()) };
+        let Some((plan, nested, (widths, steps), blocks)) = parts else { return dx.fill(F::nan()) };
         let (Some(values), Some(dy), Some(dx)) = (x.as_slice(), dy.as_slice(), dx.as_slice_mut()) else {
             return;
         };
         let Blocks { turned, dturned, answers: [first, second], danswers: [dfirst, dsecond], caches } =
             blocks;
-        let merged = dy.len() / (first.len() / width).max(1);
+        let merged = dy.len() / (first.len() / widths[0]).max(1);
         for (row, dy) in dy.chunks_exact(merged).enumerate() {
-            let (a, b) = (row * width, beside(row, steps) * width);
-            for j in 0..width {
+            let (a, b) = (row * widths[0], beside(row, steps) * widths[1]);
+            if self.merge_mode == MergeMode::Concat {
+                let (to_first, to_second) = dy.split_at(widths[0]);
+                dfirst[a..][..widths[0]].copy_from_slice(to_first);
+                dsecond[b..][..widths[1]].copy_from_slice(to_second);
+                continue;
+            }
+            for j in 0..widths[0] {
                 (dfirst[a + j], dsecond[b + j]) = match self.merge_mode {
-                    MergeMode::Concat => (dy[j], dy[width + j]),
-                    MergeMode::Sum => (dy[j], dy[j]),
+                    MergeMode::Concat | MergeMode::Sum => (dy[j], dy[j]),
                     MergeMode::Ave => (dy[j] * F::of(0.5), dy[j] * F::of(0.5)),
                     MergeMode::Mul => (dy[j] * second[b + j], dy[j] * first[a + j]),
                 };
             }
         }
+        let masks = mask.map(|mask| Self::masks_of_answers(plan, mask));
+        zero_padding(masks, steps, widths, [&mut *dfirst, &mut *dsecond]);
         let [all_steps, features] = [plan.input_shape().dims()[0], plan.input_shape().last()];
-        let (inputs, outputs) = (all_steps * features, nested[0].plan.output_shape().size());
+        let inputs = all_steps * features;
         let [first_cache, second_cache] = caches;
+        let copied = self.backward_layer.is_none();
+        let seen = if copied { &*turned } else { values };
         let directions = [
-            (values, &*first, dfirst, &mut *dx, first_cache),
-            (&*turned, &*second, dsecond, &mut *dturned, second_cache),
+            (values, mask, &*first, dfirst, &mut *dx, first_cache),
+            (
+                seen,
+                mask.map(|mask| if copied { mask.turned() } else { mask }),
+                &*second,
+                dsecond,
+                &mut *dturned,
+                second_cache,
+            ),
         ];
-        for (nested, (x, y, dy, dx, cache)) in nested.iter().zip(directions) {
+        let layers = nested.iter().zip(self.layers());
+        for ((nested, layer), (x, mask, y, dy, dx, cache)) in layers.zip(directions) {
+            let outputs = nested.plan.output_shape().size();
             let pass = Backward::new(
                 rows(x, inputs),
                 rows(y, outputs),
@@ -252,16 +358,31 @@ impl<F: Float> Layer<F> for Bidirectional<F> {
                 &mut grads[nested.params.clone()],
                 cache,
             );
-            self.layer.backward(pass.dx_needed(dx_needed).planned(&nested.plan));
+            layer.backward(pass.dx_needed(dx_needed).masked(mask).planned(&nested.plan));
         }
         if dx_needed {
-            // The sequence was turned round, so its gradient is turned back; the two add up.
-            turn(dturned, all_steps, features, turned);
-            dx.iter_mut().zip(&*turned).for_each(|(dx, &turned)| *dx += turned);
+            // What was turned round has its gradient turned back; the two add up.
+            if copied {
+                turn(dturned, all_steps, features, turned);
+            }
+            let second = if copied { turned } else { dturned };
+            dx.iter_mut().zip(&*second).for_each(|(dx, &second)| *dx += second);
+        }
+    }
+
+    fn carry(&self, Carry { cache, state, batch, plan }: Carry<'_, F>) {
+        let Some(Blocks { caches, .. }) = Self::blocks(plan, batch, cache) else { return };
+        for ((nested, layer), cache) in plan.nested_layers().iter().zip(self.layers()).zip(caches) {
+            layer.carry(Carry::new(cache, &mut state[nested.state.clone()], batch, &nested.plan));
         }
     }
 
     fn config(&self) -> Option<Config> {
-        Config::of(&Recipe { layer: LayerConfig::of(&*self.layer)?, merge_mode: self.merge_mode })
+        let backward_layer = match &self.backward_layer {
+            Some(layer) => Some(LayerConfig::of(&**layer)?),
+            None => None,
+        };
+        let layer = LayerConfig::of(&*self.layer)?;
+        Config::of(&Recipe { layer, merge_mode: self.merge_mode, backward_layer })
     }
 }

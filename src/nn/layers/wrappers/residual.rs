@@ -4,7 +4,7 @@ use super::check_depth;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{
-    Backward, Config, Forward, InnerLayers, Layer, LayerConfig, Mode, Nested, Plan, Shape,
+    Backward, Carry, Config, Forward, InnerLayers, Layer, LayerConfig, Mode, Nested, Plan, Shape,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -80,6 +80,11 @@ fn widest(nested: &[Nested]) -> usize {
     sizes.map(Shape::size).max().unwrap_or(0)
 }
 
+/// Whether the mask of the chain's input reaches a layer: those before it let it on.
+fn reached(nested: &[Nested], index: usize) -> bool {
+    nested.iter().take(index).all(|nested| nested.plan.declares_passing_mask())
+}
+
 /// Where the pre-activation and then the output of a layer begin, before the layers' own caches.
 fn start(nested: &[Nested], index: usize, batch: usize) -> usize {
     nested.iter().take(index).map(|nested| 2 * batch * nested.plan.output_shape().size()).sum()
@@ -110,6 +115,12 @@ impl<F: Float> Layer<F> for Residual<F> {
             return Err(Error::shape("residual", expected, shape));
         }
         let plan = Plan::output(shape).input(input).cache(own.saturating_add(widest.saturating_mul(2)));
+        // The layers up to the first that ends the mask are reached by it.
+        let ends = plans.iter().position(|(_, plan)| !plan.declares_passing_mask());
+        let mut reached = plans.iter().take(ends.map_or(plans.len(), |index| index + 1));
+        let uses = reached.any(|(_, plan)| plan.declares_using_mask());
+        let plan = if uses { plan.uses_mask() } else { plan };
+        let plan = if ends.is_none() { plan.passes_mask() } else { plan };
         let indices = Plan::indices_of_chain(plans.iter().map(|(_, plan)| plan));
         let plan = indices.into_iter().fold(plan, Plan::indices);
         let plan = plans.into_iter().fold(plan, |plan, (name, inner)| plan.nested_activated(name, inner));
@@ -117,7 +128,7 @@ impl<F: Float> Layer<F> for Residual<F> {
     }
 
     fn forward(&self, pass: Forward<'_, F>) {
-        let Forward { x, mut y, params, cache, mut mode, plan, .. } = pass;
+        let Forward { x, mut y, params, cache, mut mode, mask, plan, .. } = pass;
         let batch = x.nrows();
         let nested = plan.map_or(&[][..], Plan::nested_layers);
         let all = nested;
@@ -147,7 +158,8 @@ impl<F: Float> Layer<F> for Residual<F> {
                 &mut caches[range.start - first..range.end - first],
                 mode,
             );
-            layer.forward(pass.planned(&nested.plan));
+            let mask = mask.filter(|_| reached(all, index));
+            layer.forward(pass.masked(mask).planned(&nested.plan));
             z.copy_from_slice(y);
             nested.plan.declared_activation().apply(nested.plan.output_shape().last(), y);
         }
@@ -160,7 +172,7 @@ impl<F: Float> Layer<F> for Residual<F> {
     }
 
     fn backward(&self, pass: Backward<'_, F>) {
-        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, plan, .. } = pass;
+        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, mask, plan, .. } = pass;
         let batch = x.nrows();
         let nested = plan.map_or(&[][..], Plan::nested_layers);
         let all = nested;
@@ -190,12 +202,20 @@ impl<F: Float> Layer<F> for Residual<F> {
                 &mut grads[nested.params.clone()],
                 &mut caches[range.start - first..range.end - first],
             );
-            layer.backward(pass.dx_needed(dx_needed || index > 0).planned(&nested.plan));
+            let pass = pass.masked(mask.filter(|_| reached(all, index))).planned(&nested.plan);
+            layer.backward(pass.dx_needed(dx_needed || index > 0));
             std::mem::swap(&mut toward_y, &mut toward_x);
         }
         if dx_needed {
             // y = x + layers(x)  =>  dx = dy + what the layers pass back
             dx.iter_mut().zip(dy.iter().zip(&*toward_y)).for_each(|(dx, (&dy, &back))| *dx = dy + back);
+        }
+    }
+
+    fn carry(&self, Carry { cache, state, batch, plan }: Carry<'_, F>) {
+        for (layer, nested) in self.layers.iter().zip(plan.nested_layers()) {
+            let (cache, state) = (&mut cache[nested.cache(batch)], &mut state[nested.state.clone()]);
+            layer.carry(Carry::new(cache, state, batch, &nested.plan));
         }
     }
 

@@ -3,7 +3,9 @@
 use super::check_depth;
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::nn::layer::{Backward, Config, Forward, InnerLayers, Layer, LayerConfig, Mode, Plan, Shape};
+use crate::nn::layer::{
+    Backward, Config, Forward, InnerLayers, Layer, LayerConfig, Mask, MaskPass, Mode, Plan, Shape,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -13,6 +15,10 @@ use super::super::{rows, rows_mut};
 ///
 /// # Shapes
 /// (steps, …) comes out as (steps, …), the rest being what the layer makes of it.
+///
+/// # Masks
+/// Where a layer before makes a mask (see [`Masking`](crate::nn::Masking)), the layer inside is handed what the mask says
+/// of its step. Behind it the mask is the same, or, where the layer ends it, that of the steps with anything real in them.
 ///
 /// # Parameters
 /// Those of the layer, with `layer/` before their names.
@@ -59,6 +65,11 @@ fn steps(plan: &Plan) -> usize {
     plan.input_shape().dims().first().copied().unwrap_or(1)
 }
 
+/// The mask of the steps, each of which is a sample of the layer; `None` where the layer has no use for it.
+fn mask_inside<'a>(mask: Option<Mask<'a>>, plan: &Plan) -> Option<Mask<'a>> {
+    Some(mask.filter(|_| plan.declares_using_mask())?.split(steps(plan)))
+}
+
 impl<F: Float> Layer<F> for TimeDistributed<F> {
     fn kind(&self) -> &'static str {
         "time_distributed"
@@ -70,6 +81,10 @@ impl<F: Float> Layer<F> for TimeDistributed<F> {
         };
         let step = Shape::from(step);
         let inner = self.layer.plan(&step)?.input(step);
+        if inner.declared_batch().is_some() {
+            let expected = "a layer that is not stateful; the steps of a sample are no batches";
+            return Err(Error::invalid_parameter("time_distributed", "layer", self.layer.kind(), expected));
+        }
         let (activation, regularizer) =
             (inner.declared_activation(), inner.declared_activity_regularizer().copied());
         let dims: Vec<usize> = [steps].iter().chain(inner.output_shape().dims()).copied().collect();
@@ -78,13 +93,26 @@ impl<F: Float> Layer<F> for TimeDistributed<F> {
         let per_sample = (inner.cache_len(1) - per_batch).saturating_mul(steps);
         let plan = Plan::output(dims).input(input).cache(per_sample).batch_cache(per_batch);
         let (indices, rearranges) = (inner.declared_indices(), inner.declares_rearranging());
+        let plan = if inner.declares_using_mask() { plan.uses_mask() } else { plan };
+        // Where the layer ends the mask of what is inside of a step, the step itself is left.
+        let passes = inner.declares_passing_mask();
+        let plan = if passes { plan.passes_mask() } else { plan.derives_mask(steps) };
         let plan = plan.nested_activated("layer", inner);
         let plan = indices.into_iter().fold(plan, Plan::indices);
         let plan = if rearranges { plan.rearranges() } else { plan };
         check_depth("time_distributed", plan.activation(activation).activity_regularizer(regularizer))
     }
 
-    fn forward(&self, Forward { x, mut y, params, cache, mode, plan, .. }: Forward<'_, F>) {
+    fn mask(&self, MaskPass { mask, real, plan, .. }: MaskPass<'_, F>) {
+        let (Some(mask), Some(plan)) = (mask, plan) else { return real.fill(true) };
+        // A step is real where anything inside of it is.
+        let inside = mask.split(steps(plan));
+        for (step, real) in real.iter_mut().enumerate() {
+            *real = (0..inside.positions()).any(|position| inside.is_real(step, position));
+        }
+    }
+
+    fn forward(&self, Forward { x, mut y, params, cache, mode, mask, plan, .. }: Forward<'_, F>) {
         let Some((plan, nested)) = plan.and_then(|plan| Some((plan, plan.nested_layers().first()?))) else {
             return y.fill(F::nan());
         };
@@ -97,11 +125,12 @@ impl<F: Float> Layer<F> for TimeDistributed<F> {
         let (x, y) =
             (rows(x, nested.plan.input_shape().size()), rows_mut(y, nested.plan.output_shape().size()));
         let cache = &mut cache[..nested.plan.cache_len(batch)];
-        self.layer.forward(Forward::new(x, y, params, cache, mode).planned(&nested.plan));
+        let mask = mask_inside(mask, plan);
+        self.layer.forward(Forward::new(x, y, params, cache, mode).masked(mask).planned(&nested.plan));
     }
 
     fn backward(&self, pass: Backward<'_, F>) {
-        let Backward { x, y, mut dy, mut dx, dx_needed, params, grads, cache, plan, .. } = pass;
+        let Backward { x, y, mut dy, mut dx, dx_needed, params, grads, cache, mask, plan, .. } = pass;
         let Some((plan, nested)) = plan.and_then(|plan| Some((plan, plan.nested_layers().first()?))) else {
             return dx.fill(F::nan());
         };
@@ -122,7 +151,8 @@ impl<F: Float> Layer<F> for TimeDistributed<F> {
             grads,
             cache,
         );
-        self.layer.backward(pass.dx_needed(dx_needed).planned(&nested.plan));
+        let mask = mask_inside(mask, plan);
+        self.layer.backward(pass.dx_needed(dx_needed).masked(mask).planned(&nested.plan));
     }
 
     fn config(&self) -> Option<Config> {

@@ -84,6 +84,7 @@ impl<'a, F: Float, I: Iterator<Item: Batch<F>>> Stream<'a, F, I> {
         let names = [names[0].as_str(), names[1].as_str(), names[2].as_str()];
         let samples = model.samples(x, y, None, self.class_weight, names)?;
         let n = samples.len();
+        model.layout.check_batch_size("fit_batches", n, n)?;
         if self.trainer.as_ref().is_none_or(|trainer| trainer.workspace.capacity() < n) {
             let mut larger = Trainer::new(model, n, &samples)?;
             std::mem::swap(&mut larger.scores, self.scores());
