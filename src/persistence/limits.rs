@@ -4,6 +4,7 @@ use super::Checked;
 use super::registry::Registry;
 use crate::error::FileProblem;
 use crate::float::Float;
+use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
@@ -34,7 +35,8 @@ pub(super) fn values_of(structure: &[u8]) -> u64 {
 /// limits.max_file_bytes = 64 << 20;
 /// assert!(limits.max_layers >= 1_000);
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Limits {
     /// The length of the file: 64 GiB.

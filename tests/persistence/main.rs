@@ -4,6 +4,7 @@
 mod anatomy;
 mod bound;
 mod clusterings;
+mod configurations;
 #[cfg(feature = "testing")]
 mod conformance;
 mod corpus;
