@@ -68,7 +68,8 @@ pub enum BisectingStrategy {
 ///
 /// # References
 /// Steinbach, Karypis and Kumar, A comparison of document clustering techniques, 2000.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "F: Float")]
 pub struct BisectingKMeans<F> {
     n_clusters: usize,
     init: KMeansInit<F>,
@@ -77,6 +78,7 @@ pub struct BisectingKMeans<F> {
     tol: f64,
     strategy: BisectingStrategy,
     seed: u64,
+    #[serde(skip)]
     fitted: Option<(Fitted<F>, Tree)>,
 }
 

@@ -14,6 +14,7 @@ use crate::float::Float;
 use crate::rng::{Purpose, Rng};
 use crate::validate;
 use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix1, Ix2};
+use serde::{Deserialize, Serialize};
 
 /// k-means whose centers follow small random batches of rows instead of all rows in every iteration.
 ///
@@ -68,7 +69,8 @@ use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix1, Ix2};
 ///
 /// # References
 /// Sculley, Web-scale k-means clustering, 2010, doi:10.1145/1772690.1772862.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "F: Float")]
 pub struct MiniBatchKMeans<F> {
     n_clusters: usize,
     init: KMeansInit<F>,
@@ -80,6 +82,7 @@ pub struct MiniBatchKMeans<F> {
     init_size: Option<usize>,
     reassignment_ratio: f64,
     seed: u64,
+    #[serde(skip)]
     fitted: Option<(Fitted<F>, Standing)>,
 }
 

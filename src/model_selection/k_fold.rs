@@ -1,6 +1,7 @@
 use super::fold::{Fold, Splitter, check_folds};
 use crate::error::Result;
 use crate::rng::{Purpose, Rng};
+use serde::{Deserialize, Serialize};
 
 /// Cuts into `n_splits` parts; each is the test part once.
 ///
@@ -22,7 +23,8 @@ use crate::rng::{Purpose, Rng};
 /// assert_eq!(folds, [Fold::new([3, 4], [0, 1, 2]), Fold::new([0, 1, 2], [3, 4])]);
 /// # Ok::<(), axonal::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct KFold {
     n_splits: usize,
     seed: Option<u64>,

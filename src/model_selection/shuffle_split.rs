@@ -2,6 +2,7 @@ use super::fold::{Fold, Splitter, check_memory};
 use super::split::{Size, counts, random};
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Rng};
+use serde::{Deserialize, Serialize};
 
 /// Independent random cuts; unlike folds they may overlap.
 ///
@@ -22,7 +23,8 @@ use crate::rng::{Purpose, Rng};
 /// assert!(folds.iter().all(|fold| fold.train.len() == 6 && fold.test.len() == 2));
 /// # Ok::<(), axonal::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ShuffleSplit {
     n_splits: usize,
     test: Option<Size>,

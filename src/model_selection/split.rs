@@ -4,6 +4,7 @@ use super::stratified::{number_classes, rows_by_class};
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Rng};
 use crate::validate;
+use serde::{Deserialize, Serialize};
 
 /// One cut with all options: shares or exact counts, proportions of classes kept, order kept.
 ///
@@ -37,20 +38,30 @@ use crate::validate;
 /// assert_eq!(labels_test.iter().filter(|label| **label == 2).count(), 5);
 /// # Ok::<(), axonal::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Split {
     test: Option<Size>,
     train: Option<Size>,
+    #[serde(deserialize_with = "numbered")]
     classes: Option<Vec<usize>>,
     shuffle: bool,
     seed: u64,
 }
 
 /// How many samples a part has.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Size {
     Share(f64),
     Count(usize),
+}
+
+/// Classes that came as data, numbered as `stratify` numbers them.
+fn numbered<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<Vec<usize>>, D::Error> {
+    Ok(Option::<Vec<usize>>::deserialize(deserializer)?.map(number_classes))
 }
 
 impl Default for Split {

@@ -2,6 +2,7 @@ use super::fold::{Fold, Splitter, check_folds};
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Rng};
 use crate::validate;
+use serde::{Deserialize, Serialize};
 
 /// Cuts into parts that each have the classes in the proportions of the whole.
 ///
@@ -23,9 +24,11 @@ use crate::validate;
 /// }
 /// # Ok::<(), axonal::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct StratifiedKFold {
     n_splits: usize,
+    #[serde(deserialize_with = "numbered")]
     classes: Vec<usize>,
     seed: Option<u64>,
 }
@@ -55,6 +58,11 @@ pub(super) fn number_classes<L: Ord>(labels: impl IntoIterator<Item = L>) -> Vec
             *numbers.entry(label).or_insert(next)
         })
         .collect()
+}
+
+/// Classes that came as data, numbered as `new` numbers them.
+fn numbered<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<usize>, D::Error> {
+    Vec::<usize>::deserialize(deserializer).map(number_classes)
 }
 
 /// The rows of each class, in order.

@@ -1,5 +1,6 @@
 use super::fold::{Fold, Splitter, check_folds};
 use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
 
 /// Cuts samples in the order of time: test parts follow one another to the end, each learns from what came before.
 ///
@@ -21,7 +22,8 @@ use crate::error::{Error, Result};
 /// assert_eq!(folds, [Fold::new([0, 1], [2, 3]), Fold::new([0, 1, 2, 3], [4, 5])]);
 /// # Ok::<(), axonal::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TimeSeriesSplit {
     n_splits: usize,
     test_count: Option<usize>,

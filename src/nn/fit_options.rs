@@ -5,7 +5,8 @@ use crate::float::Float;
 use crate::nn::callback::{Callback, StopToken};
 use crate::nn::targets::Targets;
 use ndarray::{ArrayBase, ArrayViewD, Data, Dimension};
-use serde::{Deserialize, Serialize};
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What a training run prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -162,6 +163,44 @@ impl<F> Default for FitOptions<'_, F> {
     }
 }
 
+/// The options that a model can keep. Data, callbacks, tokens and a number of steps belong to one run: to serialize
+/// options that have any is an error.
+impl<F> Serialize for FitOptions<'_, F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        match self.misplaced() {
+            Some(option) => {
+                Err(S::Error::custom(format!("{option} belongs to one run and has no form as data")))
+            }
+            None => self.plain.serialize(serializer),
+        }
+    }
+}
+
+impl<'de, F> Deserialize<'de> for FitOptions<'_, F> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        Ok(Self { plain: PlainOptions::deserialize(deserializer)?, ..Self::default() })
+    }
+}
+
+impl<F> FitOptions<'_, F> {
+    /// The first option that is set and that belongs to one run.
+    pub(crate) fn misplaced(&self) -> Option<&'static str> {
+        if self.validation.is_some() {
+            Some("validation_data")
+        } else if self.sample_weight.is_some() {
+            Some("sample_weight")
+        } else if !self.callbacks.is_empty() {
+            Some("callback")
+        } else if self.stop_token.is_some() {
+            Some("stop_token")
+        } else if self.steps_per_epoch.is_some() {
+            Some("steps_per_epoch")
+        } else {
+            None
+        }
+    }
+}
+
 impl<'a, F: Float> FitOptions<'a, F> {
     /// Keras's defaults: one epoch, batches of 32, shuffled.
     #[must_use]
@@ -271,23 +310,6 @@ impl<'a, F: Float> FitOptions<'a, F> {
         self.steps_per_epoch = Some(steps);
         self
     }
-
-    /// The first option that belongs to a single run and cannot be kept by a model.
-    pub(crate) fn misplaced(&self) -> Option<&'static str> {
-        if self.validation.is_some() {
-            Some("validation_data")
-        } else if self.sample_weight.is_some() {
-            Some("sample_weight")
-        } else if !self.callbacks.is_empty() {
-            Some("callback")
-        } else if self.stop_token.is_some() {
-            Some("stop_token")
-        } else if self.steps_per_epoch.is_some() {
-            Some("steps_per_epoch")
-        } else {
-            None
-        }
-    }
 }
 
 /// How to ask a network: the arguments of Keras's `predict`.
@@ -298,7 +320,8 @@ impl<'a, F: Float> FitOptions<'a, F> {
 /// let options = PredictOptions::new().batch_size(128);
 /// # let _ = options;
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct PredictOptions {
     pub(crate) batch_size: usize,
 }
@@ -340,7 +363,8 @@ impl PredictOptions {
 /// let options = EvaluateOptions::new().batch_size(128).sample_weight(&array![1.0, 0.5]);
 /// # let _ = options;
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, bound = "F: Float")]
 pub struct EvaluateOptions<F> {
     pub(crate) batch_size: usize,
     pub(crate) sample_weight: Option<Vec<F>>,

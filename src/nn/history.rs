@@ -90,17 +90,29 @@ impl History {
         self.recoveries.push(Recovery { epoch, diverged_at, learning_rate });
     }
 
-    /// The values, key by key, for a file that must keep them to the bit.
-    pub(crate) fn take_values(&mut self) -> Vec<Vec<f64>> {
-        std::mem::take(&mut self.values)
+    /// The epochs, and the values key by key, for a file that must keep them to the bit.
+    pub(crate) fn take_numbers(&mut self) -> (Vec<usize>, Vec<Vec<f64>>) {
+        (std::mem::take(&mut self.epochs), std::mem::take(&mut self.values))
     }
 
-    /// Whether values of these lengths belong to the keys: none has more than there are epochs.
-    pub(crate) fn takes(&self, mut lengths: impl ExactSizeIterator<Item = usize>) -> bool {
-        lengths.len() == self.keys.len() && lengths.all(|len| len <= self.epochs.len())
+    /// Whether values of these lengths belong to the keys: none has more than there are epochs, of which the history has
+    /// this many to come or its own.
+    pub(crate) fn takes(
+        &self,
+        mut lengths: impl ExactSizeIterator<Item = usize>,
+        to_come: Option<usize>,
+    ) -> bool {
+        let alone = to_come.is_none() || self.epochs.is_empty();
+        let epochs = to_come.unwrap_or(self.epochs.len());
+        alone
+            && self.values.is_empty()
+            && lengths.len() == self.keys.len()
+            && lengths.all(|len| len <= epochs)
     }
 
-    pub(crate) fn put_values(&mut self, values: Vec<Vec<f64>>) {
+    /// Puts back what was taken; the epochs may be there.
+    pub(crate) fn put_numbers(&mut self, epochs: Option<Vec<usize>>, values: Vec<Vec<f64>>) {
+        self.epochs = epochs.unwrap_or(std::mem::take(&mut self.epochs));
         self.values = values;
     }
 

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::initializer::Initializer;
 use crate::nn::constraint::Constraint;
-use crate::nn::layer::{Layer, MaskOut, Plan, Shape};
+use crate::nn::layer::{Layer, MaskOut, Nested, ParamSpec, Plan, Shape, StateSpec};
 use crate::nn::regularizer::Regularizer;
 use crate::rng::{Purpose, Rng};
 use std::ops::Range;
@@ -18,7 +18,8 @@ pub(crate) struct Node<F> {
     pub(crate) layer: Arc<dyn Layer<F>>,
     /// `"0.dense"`: the place and the kind, as messages and weight names have it.
     pub(crate) name: String,
-    pub(crate) plan: Plan,
+    /// Layers that are one and get samples of one shape share it.
+    pub(crate) plan: Arc<Plan>,
     pub(crate) params: Range<usize>,
     pub(crate) state: Range<usize>,
     pub(crate) trainable: bool,
@@ -96,12 +97,24 @@ impl<F: Float> Layout<F> {
         let mut shape = input;
         for (index, (layer, trainable)) in layers.iter().enumerate() {
             let name = format!("{index}.{}", layer.kind());
-            let plan = layer.plan(&shape).map_err(|error| error.in_layer(&name))?.input(shape);
-            check_plan(&name, &plan)?;
+            let plan = match layout.planned(layer, &shape) {
+                Some(plan) => plan,
+                None => {
+                    let plan = layer.plan(&shape).map_err(|error| error.in_layer(&name))?.input(shape);
+                    check_plan(&name, &plan)?;
+                    // A copy has no room to grow.
+                    Arc::new(plan.clone())
+                }
+            };
             layout.check_mask(&name, &plan)?;
             layout.note_batch(&name, &plan)?;
             shape = plan.output_shape().clone();
             layout.push(layer.clone(), name, plan, *trainable);
+        }
+        let arrays = layout.nodes.iter().map(|node| node.plan.params().len() + node.plan.state_specs().len());
+        layout.variables = Vec::with_capacity(arrays.sum());
+        for index in 0..layout.nodes.len() {
+            layout.name_variables(index);
         }
         Ok(layout)
     }
@@ -176,17 +189,41 @@ impl<F: Float> Layout<F> {
         }
     }
 
-    fn push(&mut self, layer: Arc<dyn Layer<F>>, name: String, plan: Plan, trainable: bool) {
+    /// The plan of the same layer, for samples of the same shape.
+    fn planned(&self, layer: &Arc<dyn Layer<F>>, input: &Shape) -> Option<Arc<Plan>> {
+        let same = |node: &&Node<F>| Arc::ptr_eq(&node.layer, layer) && node.plan.input_shape() == input;
+        self.nodes.iter().rev().find(same).map(|node| node.plan.clone())
+    }
+
+    fn push(&mut self, layer: Arc<dyn Layer<F>>, name: String, plan: Arc<Plan>, trainable: bool) {
         let (params, state) = (self.params_len, self.state_len);
+        self.params_len += plan.params_len();
+        self.state_len += plan.state_len();
+        let (params, state) = (params..self.params_len, state..self.state_len);
+        let (index, mask) = (self.nodes.len(), self.output_mask);
+        let makes = match plan.mask_out() {
+            MaskOut::Ends | MaskOut::Passes => false,
+            MaskOut::Made(_) => true,
+            MaskOut::Derived(_) => mask.is_some(),
+        };
+        let made_mask = plan.declared_mask().filter(|_| makes).map_or(0, Shape::size);
+        self.output_mask = if plan.declares_passing_mask() { mask } else { makes.then_some(index) };
+        self.nodes.push(Node { layer, name, plan, params, state, trainable, mask, made_mask });
+    }
+
+    /// Adds the arrays of a layer.
+    fn name_variables(&mut self, index: usize) {
+        let Node { name, plan, params, state, trainable, .. } = &self.nodes[index];
+        let (mut params, mut state) = (params.start, state.start);
         for spec in plan.params() {
-            let range = self.params_len..self.params_len + spec.shape.size();
-            self.params_len = range.end;
+            let range = params..params + spec.shape.size();
+            params = range.end;
             self.variables.push(Variable {
                 name: format!("{name}/{}", spec.name),
                 shape: spec.shape.clone(),
                 range,
                 in_state: false,
-                trainable,
+                trainable: *trainable,
                 carried: false,
                 initializer: spec.initializer.clone(),
                 regularizer: spec.regularizer,
@@ -194,8 +231,8 @@ impl<F: Float> Layout<F> {
             });
         }
         for spec in plan.state_specs() {
-            let range = self.state_len..self.state_len + spec.shape.size();
-            self.state_len = range.end;
+            let range = state..state + spec.shape.size();
+            state = range.end;
             self.variables.push(Variable {
                 name: format!("{name}/{}", spec.name),
                 shape: spec.shape.clone(),
@@ -208,16 +245,18 @@ impl<F: Float> Layout<F> {
                 constraint: None,
             });
         }
-        let (params, state) = (params..self.params_len, state..self.state_len);
-        let (index, mask) = (self.nodes.len(), self.output_mask);
-        let makes = match plan.mask_out() {
-            MaskOut::Ends | MaskOut::Passes => false,
-            MaskOut::Made(_) => true,
-            MaskOut::Derived(_) => mask.is_some(),
-        };
-        let made_mask = plan.declared_mask().filter(|_| makes).map_or(0, Shape::size);
-        self.output_mask = if plan.declares_passing_mask() { mask } else { makes.then_some(index) };
-        self.nodes.push(Node { layer, name, plan, params, state, trainable, mask, made_mask });
+    }
+
+    /// About how many bytes a layer takes in a layout and in the updater of a network, however few its weights; the plan
+    /// of a layer that is there already is not made again.
+    pub(crate) fn bytes_of(index: usize, kind: &str, plan: &Plan, is_new: bool) -> u64 {
+        let text = |name: &str| index.to_string().len() + kind.len() + name.len() + 2;
+        let array = |name: &str, shape: &Shape| size_of::<Variable>() + text(name) + 8 * shape.rank();
+        let arrays = plan.params().iter().map(|spec| array(&spec.name, &spec.shape) + IN_UPDATER / 2);
+        let state = plan.state_specs().iter().map(|spec| array(&spec.name, &spec.shape));
+        let node = size_of::<Node<F>>() + size_of::<(Arc<dyn Layer<F>>, bool)>() + text("") + IN_UPDATER;
+        let plan = if is_new { plan_bytes(plan) } else { 0 };
+        (node + arrays.chain(state).sum::<usize>() + plan) as u64
     }
 
     /// The shape of one sample's answer.
@@ -254,6 +293,20 @@ impl<F: Float> Layout<F> {
         }
         runs
     }
+}
+
+/// About what the updater keeps for a layer, and for each of its arrays.
+const IN_UPDATER: usize = 150;
+
+/// The bytes of a plan, with the plans inside of it.
+fn plan_bytes(plan: &Plan) -> usize {
+    let spec = |name: &str, shape: &Shape| name.len() + 8 * shape.rank();
+    let params = plan.params().iter().map(|param| size_of::<ParamSpec>() + spec(&param.name, &param.shape));
+    let state =
+        plan.state_specs().iter().map(|state| size_of::<StateSpec>() + spec(&state.name, &state.shape));
+    let nested = plan.nested_layers().iter().map(|nested| size_of::<Nested>() + plan_bytes(&nested.plan));
+    let shapes = 8 * (plan.input_shape().rank() + plan.output_shape().rank());
+    size_of::<Plan>() + shapes + params.chain(state).chain(nested).sum::<usize>()
 }
 
 /// Refuses a plan that was put together wrongly or that needs more numbers than there can be.

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::callback::{Callback, CallbackState, Checkpoint, Run};
+use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -66,13 +67,16 @@ use std::path::{Path, PathBuf};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BackupAndRestore {
     directory: PathBuf,
     every_batches: Option<usize>,
     delete_checkpoint: bool,
+    #[serde(skip)]
     batches: usize,
     /// Which of the two files the next checkpoint replaces.
+    #[serde(skip)]
     next: usize,
 }
 

@@ -3,7 +3,7 @@
 use super::Checked;
 use super::file::{Draft, WRITER};
 use super::frame::{Content, HEADER_LEN};
-use super::limits::Limits;
+use super::limits::{Limits, Spare, lists_of};
 use super::model_load::Tensors;
 use super::numbers::{NumberType, Tensor};
 use super::registry::rejected;
@@ -15,9 +15,10 @@ use crate::nn::callback::{CallbackState, Checkpoint, Numbers, Position, Rate};
 use crate::nn::history::History;
 use crate::nn::layout::zeros;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::path::Path;
 
-/// All of a checkpoint but the numbers of the model's type.
+/// All of a checkpoint but its numbers.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Text {
@@ -26,8 +27,13 @@ struct Text {
     batch: usize,
     taken: u64,
     stop: Option<String>,
-    /// The history but for its values.
+    /// The history but for its epochs and values.
     history: History,
+    /// How many values each key of the history has.
+    #[serde(default)]
+    history_lengths: Option<Vec<usize>>,
+    /// Where earlier versions put the values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     history_values: Vec<Bits>,
     /// As bits: the sums of an epoch may be infinite or NaN, and must come back as they were.
     totals: Bits,
@@ -144,7 +150,7 @@ impl<F: Float> Checkpoint<F> {
     fn draft(&self) -> Result<Draft<'_>> {
         let (last_good_epoch, last_good) = (self.last_good.0, self.last_good.1.as_ref());
         let mut history = self.history.clone();
-        let history_values = history.take_values().into_iter().map(Bits).collect();
+        let (epochs, values) = history.take_numbers();
         let text = Text {
             identity: self.identity.clone(),
             epoch: self.position.epoch,
@@ -152,7 +158,8 @@ impl<F: Float> Checkpoint<F> {
             taken: self.position.taken,
             stop: self.stop.clone(),
             history,
-            history_values,
+            history_lengths: Some(values.iter().map(Vec::len).collect()),
+            history_values: Vec::new(),
             totals: Bits(self.totals.clone()),
             rate: match self.rate {
                 Rate::Constant(rate) => TextOfRate::Constant(rate),
@@ -173,13 +180,21 @@ impl<F: Float> Checkpoint<F> {
         let states = self.callbacks.iter().enumerate();
         tensors
             .extend(states.map(|(index, state)| Tensor::flat(format!("callback {index}"), &state.numbers)));
+        let values: Vec<u64> = values.into_iter().flatten().map(f64::to_bits).collect();
+        tensors.push(Tensor::counts(EPOCHS, &[epochs.len()], epochs));
+        tensors.push(Tensor::words(VALUES, &[values.len()], values));
         let mut draft = Draft::new(Content::Checkpoint);
         let n_tensors = u32::try_from(tensors.len()).unwrap_or(u32::MAX);
-        draft.record(&CheckpointRecord { writer: WRITER.into(), run, n_tensors })?;
+        draft.record(&CheckpointRecord { writer: WRITER, run: &run, n_tensors })?;
         draft.tensors(tensors)?;
         Ok(draft)
     }
 }
+
+/// The index of each epoch of the history.
+const EPOCHS: &str = "history/epochs";
+/// The history's values, key by key, as bits: they may be infinite or NaN, and must come back as they were.
+const VALUES: &str = "history/values";
 
 impl Counters {
     fn of<F>(numbers: &Numbers<F>) -> Self {
@@ -202,17 +217,30 @@ fn tensors_of<'a, F: Float>(whose: &str, numbers: &'a Numbers<F>) -> Vec<Tensor<
 }
 
 fn read<'a, F: Float, R: Input<'a>>(source: Source<R>) -> Result<Checkpoint<F>> {
-    let mut opened = source.structure(&[Content::Checkpoint], &Limits::default())?;
-    let (text, lengths) = read_text::<F, R>(&opened).map_err(|problem| problem.in_file(&opened.name))?;
+    let limits = Limits::default();
+    let mut opened = source.structure(&[Content::Checkpoint], &limits)?;
+    let spare = Spare::new(&limits).of_file(opened.header.structure_len, opened.header.numbers_len);
+    let (text, lengths) =
+        read_text::<F, R>(&opened, &spare).map_err(|problem| problem.in_file(&opened.name))?;
+    opened.structure = Cow::default();
     let mut buffers = Vec::with_capacity(lengths.len());
-    for &(_, len) in &lengths {
+    let in_tensors = text.history_lengths.is_some();
+    let (n_floats, counts) = lengths.split_at(lengths.len() - if in_tensors { 2 } else { 0 });
+    for &(_, len) in n_floats {
         buffers.push(zeros::<F>("a checkpoint", len)?);
     }
+    let mut epochs = vec![0; counts.first().map_or(0, |&(_, len)| len)];
+    let mut values: Vec<Vec<f64>> =
+        text.history_lengths.iter().flatten().map(|&len| vec![0.0; len]).collect();
     opened.numbers(|numbers| {
         for ((name, _), buffer) in lengths.iter().zip(&mut buffers) {
             if let Err(problem) = numbers.floats(name, NumberType::of::<F>(), buffer)? {
                 return Ok(Err(problem));
             }
+        }
+        numbers.counts(&mut epochs)?;
+        for list in &mut values {
+            numbers.any_floats(list)?;
         }
         Ok(Ok(()))
     })?;
@@ -222,7 +250,11 @@ fn read<'a, F: Float, R: Input<'a>>(source: Source<R>) -> Result<Checkpoint<F>> 
     let last_good = text.last_good.as_ref().map(|counters| counters.with(next()));
     let callbacks = text.callbacks.into_iter().zip(buffers);
     let mut history = text.history;
-    history.put_values(text.history_values.into_iter().map(|bits| bits.0).collect());
+    if in_tensors {
+        history.put_numbers(Some(epochs), values);
+    } else {
+        history.put_numbers(None, text.history_values.into_iter().map(|bits| bits.0).collect());
+    }
     Ok(Checkpoint {
         identity: text.identity,
         position: Position { epoch: text.epoch, batch: text.batch, taken: text.taken },
@@ -239,40 +271,53 @@ fn read<'a, F: Float, R: Input<'a>>(source: Source<R>) -> Result<Checkpoint<F>> 
     })
 }
 
-/// The text of a checkpoint, and the names and lengths of its tensors, all of them of one axis and of type `F`.
-fn read_text<F: Float, R>(opened: &Opened<'_, R>) -> Checked<(Text, Vec<(String, usize)>)> {
+/// The text of a checkpoint, and the names and lengths of its tensors, all of them of one axis: those of type `F`, and
+/// then, unless the file is of an earlier version, the history's epochs and values.
+fn read_text<F: Float, R>(opened: &Opened<'_, R>, spare: &Spare) -> Checked<(Text, Vec<(String, usize)>)> {
     let mut records = Records::new(&opened.structure, HEADER_LEN as u64);
-    let head: CheckpointRecord = records.next("a checkpoint")?;
+    let head: CheckpointRecord<'_> = records.next("a checkpoint")?;
+    spare.take((head.run.len() as u64).saturating_add(lists_of(head.run)))?;
     let text: Text =
-        serde_json::from_str(&head.run).map_err(|problem| rejected("checkpoint", unreadable(&problem)))?;
-    if !text.history.takes(text.history_values.iter().map(|bits| bits.0.len())) {
-        let problem =
-            Error::invalid_parameter("checkpoint", "history", "uneven", "values for each key and epoch");
-        return Err(rejected("checkpoint", problem));
-    }
+        serde_json::from_str(head.run).map_err(|problem| rejected("checkpoint", unreadable(&problem)))?;
     let sets = 1 + usize::from(text.last_good.is_some());
-    let expected = 3 * sets + text.callbacks.len();
+    let floats = 3 * sets + text.callbacks.len();
+    let expected = floats + if text.history_lengths.is_some() { 2 } else { 0 };
     if head.n_tensors as usize != expected {
         let (tensor, expected) = (String::from("all"), format!("{expected} tensors"));
         return Err(FileProblem::Tensor { tensor, expected, got: head.n_tensors.to_string() });
     }
     let mut tensors = Tensors { records, left: head.n_tensors, bytes: 0, convert: false };
     let mut lengths = Vec::new();
-    for _ in 0..expected {
+    for index in 0..expected {
+        let wanted = if index < floats { NumberType::of::<F>() } else { NumberType::U64 };
         let (TensorRecord { name, shape, .. }, number) = tensors.next("a tensor of the checkpoint")?;
         let len = match shape.0.as_slice() {
-            [len] if number == NumberType::of::<F>() => usize::try_from(*len).ok(),
+            [len] if number == wanted => usize::try_from(*len).ok(),
             _ => None,
         };
         let Some(len) = len.filter(|_| tensors.bytes <= opened.header.numbers_len) else {
             let (tensor, got) =
                 (name.to_string(), format!("{} numbers of {:?}", shape.0.len(), number.name()));
-            let expected = format!("one axis of {} numbers that are in the file", F::NAME);
+            let expected = format!("one axis of {} numbers that are in the file", wanted.name());
             return Err(FileProblem::Tensor { tensor, expected, got });
         };
         lengths.push((name.to_string(), len));
     }
     tensors.finish(opened.header.numbers_len)?;
+    let even = match (&text.history_lengths, &lengths[floats..]) {
+        (Some(lists), [(_, epochs), (_, values)]) => {
+            let total = lists.iter().try_fold(0_usize, |sum, &len| sum.checked_add(len));
+            text.history_values.is_empty()
+                && total == Some(*values)
+                && text.history.takes(lists.iter().copied(), Some(*epochs))
+        }
+        _ => text.history.takes(text.history_values.iter().map(|bits| bits.0.len()), None),
+    };
+    if !even {
+        let problem =
+            Error::invalid_parameter("checkpoint", "history", "uneven", "values for each key and epoch");
+        return Err(rejected("checkpoint", problem));
+    }
     Ok((text, lengths))
 }
 

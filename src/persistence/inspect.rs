@@ -2,14 +2,15 @@
 
 use super::Checked;
 use super::frame::{Content, HEADER_LEN};
-use super::limits::Limits;
-use super::model_load::Tensors;
+use super::limits::{Limits, Spare};
+use super::model_load::{Tensors, check_count};
 use super::numbers::NumberType;
 use super::source::{Input, Opened, Source};
 use super::structured::{
     CheckpointRecord, EstimatorRecord, LayerRecord, ModelRecord, Recipe, Records, WeightsRecord,
 };
-use crate::error::{FileProblem, Result};
+use crate::error::{FileProblem, Result, excerpt};
+use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
 
@@ -107,6 +108,18 @@ fn inspect_source<'a, R: Input<'a>>(source: Source<R>, limits: &Limits) -> Resul
 fn read<'a, R: Input<'a>>(opened: &Opened<'a, R>, limits: &Limits) -> Checked<Inspection> {
     let header = opened.header;
     let mut records = Records::new(&opened.structure, HEADER_LEN as u64);
+    // The answer stands beside the structure, unless that was in memory before.
+    let own = match opened.structure {
+        Cow::Borrowed(_) => opened.len(),
+        Cow::Owned(_) => header.numbers_len,
+    };
+    let spare = Spare::new(limits).of_file(own, own);
+    let info = |recipe: Recipe<'_>| {
+        let texts = recipe.kind.len() + recipe.config.len();
+        // The list may stand twice while it grows.
+        spare.take((3 * size_of::<RecipeInfo>() + texts) as u64)?;
+        Ok(RecipeInfo { kind: recipe.kind.into(), config: recipe.config.into() })
+    };
     let mut found = Inspection {
         content: header.content,
         format: header.format,
@@ -122,42 +135,44 @@ fn read<'a, R: Input<'a>>(opened: &Opened<'a, R>, limits: &Limits) -> Checked<In
         Content::Model => {
             let head: ModelRecord<'_> = records.next("a model")?;
             for _ in 0..bounded("layers", head.n_layers, limits)? {
-                found.layers.push(records.next::<LayerRecord<'_>>("a layer")?.recipe.into());
+                found.layers.push(info(records.next::<LayerRecord<'_>>("a layer")?.recipe)?);
             }
             for _ in 0..bounded("metrics", head.n_metrics, limits)? {
-                found.metrics.push(records.next::<Recipe<'_>>("a metric")?.into());
+                found.metrics.push(info(records.next::<Recipe<'_>>("a metric")?)?);
             }
-            found.writer = head.writer.into();
-            (found.loss, found.optimizer) = (Some(head.loss.into()), Some(head.optimizer.into()));
+            found.writer = excerpt(head.writer);
+            (found.loss, found.optimizer) = (Some(info(head.loss)?), Some(info(head.optimizer)?));
             head.n_tensors
         }
         Content::Weights => {
             let head: WeightsRecord<'_> = records.next("weights")?;
-            found.writer = head.writer.into();
+            found.writer = excerpt(head.writer);
             head.n_tensors
         }
         Content::Estimator => {
             let head: EstimatorRecord<'_> = records.next("an estimator")?;
-            found.writer = head.writer.into();
-            found.layers.push(head.recipe.into());
+            found.writer = excerpt(head.writer);
+            found.layers.push(info(head.recipe)?);
             head.n_tensors
         }
         Content::Checkpoint => {
-            let head: CheckpointRecord = records.next("a checkpoint")?;
-            found.writer = head.writer;
+            let head: CheckpointRecord<'_> = records.next("a checkpoint")?;
+            found.writer = excerpt(head.writer);
             head.n_tensors
         }
     };
-    let left = n_tensors;
-    // Each layer has few tensors; a list of millions is no network's.
-    let limit = limits.max_layers.saturating_mul(16) as u64;
-    if u64::from(left) > limit {
-        return Err(FileProblem::Limit { what: "tensors".into(), value: left.into(), limit });
-    }
-    let mut tensors = Tensors { records, left, bytes: 0, convert: true };
+    check_count(n_tensors, limits)?;
+    let mut tensors = Tensors { records, left: n_tensors, bytes: 0, convert: true };
+    // A record is at least four bytes long.
+    let room = (n_tensors as usize).min(opened.structure.len() / 4);
+    spare.take((room * size_of::<TensorInfo>()) as u64)?;
+    found.tensors = Vec::with_capacity(room);
     while tensors.left > 0 {
         let (record, number) = tensors.next("a tensor")?;
-        found.tensors.push(TensorInfo { name: record.name.into(), shape: record.shape.0, number });
+        let mut shape = record.shape.0;
+        shape.shrink_to_fit();
+        spare.take((record.name.len() + size_of_val(&*shape)) as u64)?;
+        found.tensors.push(TensorInfo { name: record.name.into(), shape, number });
     }
     tensors.finish(header.numbers_len)?;
     Ok(found)
@@ -168,12 +183,6 @@ fn bounded(what: &str, n: u32, limits: &Limits) -> Checked<u32> {
         return Ok(n);
     }
     Err(FileProblem::Limit { what: what.into(), value: n.into(), limit: limits.max_layers as u64 })
-}
-
-impl From<Recipe<'_>> for RecipeInfo {
-    fn from(Recipe { kind, config }: Recipe<'_>) -> Self {
-        Self { kind: kind.into(), config: config.into() }
-    }
 }
 
 impl fmt::Display for Inspection {

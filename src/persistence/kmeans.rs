@@ -92,7 +92,14 @@ impl<F: Float> KMeans<F> {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let options = LoadOptions::new();
+        Self::from_bytes_with(bytes, LoadOptions::new())
+    }
+
+    /// As [`load_with`](Self::load_with), from memory.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn from_bytes_with(bytes: &[u8], options: LoadOptions<'_, F>) -> Result<Self> {
         let source = Source::bytes(bytes, &options.limits)?;
         read(source.structure(&[Content::Estimator], &options.limits)?, &options)
     }

@@ -1,9 +1,14 @@
 //! How much a file may ask for, and what else a load may be told.
 
+use super::Checked;
 use super::registry::Registry;
+use crate::error::FileProblem;
 use crate::float::Float;
+use serde::{Deserialize, Serialize};
 use std::any::Any;
+use std::cell::Cell;
 use std::fmt;
+use std::rc::Rc;
 
 /// How many values the configurations may have, however short they are written.
 const MOST_SHORT_VALUES: u64 = 1 << 15;
@@ -30,7 +35,8 @@ pub(super) fn values_of(structure: &[u8]) -> u64 {
 /// limits.max_file_bytes = 64 << 20;
 /// assert!(limits.max_layers >= 1_000);
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Limits {
     /// The length of the file: 64 GiB.
@@ -45,6 +51,9 @@ pub struct Limits {
     pub max_depth: usize,
     /// The bytes that one sample's activations take: 1 GiB.
     pub max_activation_bytes: usize,
+    /// The memory that loading takes beyond the length of the file, where the numbers keep their type: 1 MiB. What a
+    /// file describes in few bytes, such as a thousand different layers of a few weights, may need more.
+    pub max_extra_bytes: u64,
 }
 
 impl Default for Limits {
@@ -56,8 +65,86 @@ impl Default for Limits {
             max_layers: 1_000,
             max_depth: 16,
             max_activation_bytes: 1 << 30,
+            max_extra_bytes: 1 << 20,
         }
     }
+}
+
+/// What the buffers of reading and the texts of errors take, whatever the file.
+const WORKING: u64 = 128 << 10;
+
+/// The memory that a load may still take beyond what the file's length pays for. What a file describes is charged
+/// before it is made.
+#[derive(Debug, Clone)]
+pub(super) struct Spare {
+    limit: u64,
+    /// What belongs to the file that is read now.
+    own: Cell<u64>,
+    /// What the parts of a file share.
+    shared: Rc<Cell<u64>>,
+}
+
+impl Spare {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let shared = Rc::new(Cell::new(limits.max_extra_bytes.saturating_sub(WORKING)));
+        Self { limit: limits.max_extra_bytes, own: Cell::new(0), shared }
+    }
+
+    /// For what is not made of a file.
+    pub(super) fn unlimited() -> Self {
+        Self { limit: u64::MAX, own: Cell::new(u64::MAX), shared: Rc::default() }
+    }
+
+    /// The same for a file, or a part of one, whose structure is `structure_len` bytes long and whose numbers are
+    /// `numbers_len`. While records are read, the room of the numbers is free; while numbers are read, that of the
+    /// structure.
+    pub(super) fn of_file(&self, structure_len: u64, numbers_len: u64) -> Self {
+        let own = if self.limit == u64::MAX { u64::MAX } else { structure_len.min(numbers_len) };
+        Self { own: Cell::new(own), ..self.clone() }
+    }
+
+    fn left(&self) -> u64 {
+        self.own.get().saturating_add(self.shared.get())
+    }
+
+    /// Refuses what would take more than is left, for a moment.
+    pub(super) fn check(&self, bytes: u64) -> Checked<()> {
+        if bytes <= self.left() {
+            return Ok(());
+        }
+        Err(FileProblem::Limit {
+            what: "bytes of memory beyond the length of the file".into(),
+            value: self.limit.saturating_add(bytes - self.left()),
+            limit: self.limit,
+        })
+    }
+
+    /// Charges what is kept.
+    pub(super) fn take(&self, bytes: u64) -> Checked<()> {
+        self.check(bytes)?;
+        let own = bytes.min(self.own.get());
+        self.own.set(self.own.get() - own);
+        self.shared.set(self.shared.get() - (bytes - own));
+        Ok(())
+    }
+}
+
+/// About how many bytes the lists of a configuration take in memory while they grow.
+pub(super) fn lists_of(text: &str) -> u64 {
+    let (mut open, mut in_string, mut escaped, mut values) = (0_u64, false, false, 0_u64);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' if !in_string => open += 1,
+            b']' if !in_string => open = open.saturating_sub(1),
+            b',' if !in_string && open > 0 => values += 1,
+            _ => {}
+        }
+    }
+    // A number of eight bytes in a list that was too short, beside one that is twice as long.
+    24 * values
 }
 
 /// How to load.
@@ -127,6 +214,8 @@ pub(super) struct Allowed<'a> {
     pub(super) limits: Limits,
     convert_numbers: bool,
     registry: Option<&'a dyn Any>,
+    /// What the file and all of its parts may take together.
+    pub(super) spare: Spare,
     /// How deep the part stands within others.
     pub(super) depth: usize,
 }
@@ -151,7 +240,8 @@ impl<'a> Allowed<'a> {
 impl<'a, F: Float> From<LoadOptions<'a, F>> for Allowed<'a> {
     fn from(options: LoadOptions<'a, F>) -> Self {
         let LoadOptions { registry, limits, convert_numbers, .. } = options;
-        Self { limits, convert_numbers, registry: registry.map(|registry| registry as &dyn Any), depth: 0 }
+        let registry = registry.map(|registry| registry as &dyn Any);
+        Self { spare: Spare::new(&limits), limits, convert_numbers, registry, depth: 0 }
     }
 }
 

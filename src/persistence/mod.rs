@@ -4,11 +4,12 @@
 //! [`inspect`] looks into a file without building it. The folder by its questions: how a file looks (`frame`,
 //! `structured`, `numbers`, `training`), how it gets to the disk (`file`, `atomic`), how it is read (`source`,
 //! `registry`, `limits`), what is saved (`persist`, `model_save`, `model_load`, `weights_load`, `kmeans`,
-//! `transformers`, `column_transformer`, `pca`, `pipeline`, `checkpoint_file`), and the callbacks that save during a
+//! `transformers`, `categories`, `column_transformer`, `pca`, `pipeline`, `checkpoint_file`), and the callbacks that save during a
 //! training run (`model_checkpoint` with `path_template`, `backup_and_restore`).
 
 mod atomic;
 mod backup_and_restore;
+mod categories;
 mod checkpoint_file;
 mod column_transformer;
 mod crc;

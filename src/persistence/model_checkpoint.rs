@@ -47,7 +47,8 @@ use std::path::{Path, PathBuf};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ModelCheckpoint {
     path: PathBuf,
     monitor: Monitor,
@@ -55,6 +56,7 @@ pub struct ModelCheckpoint {
     save_weights_only: bool,
     initial_value_threshold: Option<f64>,
     every_batches: Option<usize>,
+    #[serde(skip)]
     seen: Seen,
 }
 

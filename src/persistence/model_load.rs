@@ -2,7 +2,7 @@
 
 use super::Checked;
 use super::frame::Content;
-use super::limits::{Limits, LoadOptions};
+use super::limits::{Limits, LoadOptions, Spare, lists_of};
 use super::model_save::{MOMENTS, ORIGIN_PARAMS, ORIGIN_STATE};
 use super::numbers::NumberType;
 use super::registry::{Registry, bounded, rejected};
@@ -54,7 +54,11 @@ impl<F: Float> Model<F> {
     pub fn load_with<'a>(path: impl AsRef<Path>, options: impl Into<LoadOptions<'a, F>>) -> Result<Self> {
         let options = options.into();
         let source = Source::open(path.as_ref(), &options.limits)?;
-        read_model(source.structure(&[Content::Model], &options.limits)?, &options)
+        read_model(
+            source.structure(&[Content::Model], &options.limits)?,
+            &options,
+            &Spare::new(&options.limits),
+        )
     }
 
     /// As [`load`](Self::load), from memory.
@@ -72,15 +76,21 @@ impl<F: Float> Model<F> {
     pub fn from_bytes_with<'a>(bytes: &[u8], options: impl Into<LoadOptions<'a, F>>) -> Result<Self> {
         let options = options.into();
         let source = Source::bytes(bytes, &options.limits)?;
-        read_model(source.structure(&[Content::Model], &options.limits)?, &options)
+        read_model(
+            source.structure(&[Content::Model], &options.limits)?,
+            &options,
+            &Spare::new(&options.limits),
+        )
     }
 }
 
 pub(super) fn read_model<'a, F: Float, R: Input<'a>>(
     mut opened: Opened<'a, R>,
     options: &LoadOptions<'_, F>,
+    spare: &Spare,
 ) -> Result<Model<F>> {
-    let parts = Parts::read(&opened, options).map_err(|problem| problem.in_file(&opened.name))?;
+    let spare = spare.of_file(opened.header.structure_len, opened.header.numbers_len);
+    let parts = Parts::read(&opened, options, &spare).map_err(|problem| problem.in_file(&opened.name))?;
     // What was read of the structure is not needed while the numbers are.
     opened.structure = Cow::default();
     parts.with_numbers(&mut opened)
@@ -101,23 +111,28 @@ struct Parts<F> {
 
 impl<F: Float> Parts<F> {
     /// Reads and checks all records; no memory is taken for numbers.
-    fn read<R>(opened: &Opened<'_, R>, options: &LoadOptions<'_, F>) -> Checked<Self> {
+    fn read<R>(opened: &Opened<'_, R>, options: &LoadOptions<'_, F>, spare: &Spare) -> Checked<Self> {
         let limits = &options.limits;
         let nothing = Registry::new();
         let registry = options.registry.unwrap_or(&nothing);
         registry.validate()?;
         let mut records = Records::new(&opened.structure, super::frame::HEADER_LEN as u64);
         let head: ModelRecord<'_> = records.next("a model")?;
-        let layout = read_layers(&mut records, &head, registry, limits, opened.header.numbers_len)?;
+        let reading = Reading { registry, limits, spare, numbers_len: opened.header.numbers_len };
+        let layout = reading.layers(&mut records, &head)?;
         let loss = registry.make_loss(head.loss.kind, &config_of(&head.loss, limits)?, limits)?;
         loss.validate(layout.output()).map_err(|source| rejected("loss", source))?;
         let mut metrics = Vec::new();
         for _ in 0..at_most("metrics", head.n_metrics, limits)? {
             let recipe: Recipe<'_> = records.next("a metric")?;
-            metrics.push(registry.make_metric(recipe.kind, &config_of(&recipe, limits)?, limits)?);
+            metrics.push(registry.make_metric(recipe.kind, &config_of(&recipe, limits)?, limits, spare)?);
         }
         let optimizer =
             registry.make_optimizer(head.optimizer.kind, &config_of(&head.optimizer, limits)?, limits)?;
+        for text in [head.training, head.optimizer.config, head.loss.config] {
+            spare.check(3 * text.len() as u64)?;
+            spare.take(lists_of(text))?;
+        }
         let training = Training::from_json(head.training, optimizer.kind(), limits)?;
         let learning_rates = training.learning_rates(optimizer.kind())?;
         let mut tensors =
@@ -195,50 +210,95 @@ fn at_most(what: &str, n: u32, limits: &Limits) -> Checked<u32> {
     Err(FileProblem::Limit { what: what.into(), value: n.into(), limit: limits.max_layers as u64 })
 }
 
-/// Makes the layers in turn, each checked against the shape that comes to it before the next is made.
-fn read_layers<F: Float>(
-    records: &mut Records<'_>,
-    head: &ModelRecord<'_>,
-    registry: &Registry<F>,
-    limits: &Limits,
+/// What the layers of a file are made with.
+struct Reading<'a, F> {
+    registry: &'a Registry<F>,
+    limits: &'a Limits,
+    spare: &'a Spare,
     numbers_len: u64,
-) -> Checked<Layout<F>> {
-    let input = shape_of(&head.input)?;
-    // What the layers so far ask for, in bytes, as the smallest numbers.
-    let mut needed = 0_u64;
-    let mut shape = input.clone();
-    let mut layers = Vec::new();
-    for index in 0..at_most("layers", head.n_layers, limits)? {
-        let LayerRecord { recipe, trainable } = records.next("a layer")?;
-        let layer = registry.make_layer(recipe.kind, &config_of(&recipe, limits)?, limits)?;
-        let part = || format!("layer {index}");
-        if shape.size() == 0 {
-            return Err(rejected(part(), Error::shape("input", "axes of at least 1", &shape)));
+}
+
+/// A layer that was made already.
+struct Known<'a, F> {
+    recipe: Recipe<'a>,
+    layer: Arc<dyn Layer<F>>,
+    /// The shapes of the samples that it gets.
+    inputs: Vec<Shape>,
+}
+
+/// What remembering a layer, or one more shape of its samples, takes.
+const KNOWN: u64 = 128;
+
+impl<F: Float> Reading<'_, F> {
+    /// Makes the layers in turn, each checked against the shape that comes to it before the next is made.
+    fn layers(&self, records: &mut Records<'_>, head: &ModelRecord<'_>) -> Checked<Layout<F>> {
+        let input = shape_of(&head.input)?;
+        // What the layers so far ask for, in bytes, as the smallest numbers.
+        let mut needed = 0_u64;
+        let mut shape = input.clone();
+        let n_layers = at_most("layers", head.n_layers, self.limits)?;
+        let mut layers = Vec::new();
+        let mut known = Vec::new();
+        for index in 0..n_layers {
+            let LayerRecord { recipe, trainable } = records.next("a layer")?;
+            let Known { layer, inputs, .. } = self.layer(recipe, &mut known)?;
+            let part = || format!("layer {index}");
+            if shape.size() == 0 {
+                return Err(rejected(part(), Error::shape("input", "axes of at least 1", &shape)));
+            }
+            let plan = layer.plan(&shape).map_err(|source| rejected(part(), source))?;
+            let is_new = !inputs.contains(&shape);
+            self.spare.take(Layout::<F>::bytes_of(index as usize, layer.kind(), &plan, is_new))?;
+            if is_new {
+                self.spare.take(KNOWN)?;
+                inputs.push(shape);
+            }
+            shape = plan.output_shape().clone();
+            if shape.rank() > MAX_RANK {
+                return Err(rejected(
+                    part(),
+                    Error::shape("output", format!("at most {MAX_RANK} axes"), shape.rank()),
+                ));
+            }
+            let weights = (plan.params_len() as u64).saturating_add(plan.state_len() as u64);
+            needed = needed.saturating_add(weights.saturating_mul(NumberType::F32.width()));
+            if needed > self.numbers_len {
+                return Err(FileProblem::Malformed {
+                    offset: 32,
+                    expected: format!(
+                        "at least {needed} bytes of numbers for the weights of layers 0 to {index}"
+                    ),
+                    got: format!("{} bytes", self.numbers_len),
+                });
+            }
+            layers.push((layer.clone(), trainable));
         }
-        let plan = layer.plan(&shape).map_err(|source| rejected(part(), source))?;
-        shape = plan.output_shape().clone();
-        if shape.rank() > MAX_RANK {
-            return Err(rejected(
-                part(),
-                Error::shape("output", format!("at most {MAX_RANK} axes"), shape.rank()),
-            ));
-        }
-        let weights = (plan.params_len() as u64).saturating_add(plan.state_len() as u64);
-        needed = needed.saturating_add(weights.saturating_mul(NumberType::F32.width()));
-        if needed > numbers_len {
-            return Err(FileProblem::Malformed {
-                offset: 32,
-                expected: format!(
-                    "at least {needed} bytes of numbers for the weights of layers 0 to {index}"
-                ),
-                got: format!("{numbers_len} bytes"),
-            });
-        }
-        layers.push((layer, trainable));
+        drop(known);
+        let layout = Layout::new(input, &layers).map_err(|source| rejected("layers", source))?;
+        check_activations(&layout, self.limits)?;
+        Ok(layout)
     }
-    let layout = Layout::new(input, &layers).map_err(|source| rejected("layers", source))?;
-    check_activations(&layout, limits)?;
-    Ok(layout)
+
+    /// The layer of a recipe; layers that are alike are one.
+    fn layer<'k, 'a>(
+        &self,
+        recipe: Recipe<'a>,
+        known: &'k mut Vec<Known<'a, F>>,
+    ) -> Checked<&'k mut Known<'a, F>> {
+        let alike =
+            |known: &Known<'a, F>| (known.recipe.kind, known.recipe.config) == (recipe.kind, recipe.config);
+        let place = match known.iter().rposition(alike) {
+            Some(place) => place,
+            None => {
+                let config = config_of(&recipe, self.limits)?;
+                let layer = self.registry.make_layer(recipe.kind, &config, self.limits, self.spare)?;
+                self.spare.take(KNOWN)?;
+                known.push(Known { recipe, layer, inputs: Vec::new() });
+                known.len() - 1
+            }
+        };
+        Ok(&mut known[place])
+    }
 }
 
 /// Refuses networks that need much more memory to answer than their file would let expect.
@@ -386,6 +446,15 @@ fn same(record: &TensorRecord<'_>, name: &str, shape: &[usize]) -> Checked<()> {
 pub(super) fn shape_text_of(dims: &Dims) -> String {
     let dims: Vec<_> = dims.0.iter().map(ToString::to_string).collect();
     format!("({})", dims.join(", "))
+}
+
+/// Refuses more tensors than the layers can have: each of them has few.
+pub(super) fn check_count(tensors: u32, limits: &Limits) -> Checked<()> {
+    let limit = limits.max_layers.saturating_mul(16) as u64;
+    if u64::from(tensors) <= limit {
+        return Ok(());
+    }
+    Err(FileProblem::Limit { what: "tensors".into(), value: tensors.into(), limit })
 }
 
 /// The layers of a file, for their names only.

@@ -2,8 +2,9 @@
 
 use super::file::{Draft, WRITER};
 use super::frame::Content;
+use super::limits::Spare;
 use super::numbers::Tensor;
-use super::registry::{Registry, has_namespace};
+use super::registry::{Registry, Within, has_namespace};
 use super::structured::{Dims, LayerRecord, ModelRecord, Recipe, WeightsRecord};
 use super::training::Training;
 use crate::error::{Error, FileProblem, Result};
@@ -186,9 +187,11 @@ fn config<F: Float>(
 
 /// The text of what a load would make of a kind and its configuration.
 fn made_again<F: Float>(family: &'static str, kind: &str, config: &Config) -> Result<String> {
+    let unlimited = Spare::unlimited();
+    let within = Within::new(usize::MAX, &unlimited);
     let unknown = || FileProblem::UnknownKind { what: family, kind: kind.into() }.in_file("");
     Ok(match family {
-        "layer" => format!("{:?}", Registry::<F>::new().layer_at(kind, config, 1, usize::MAX)?),
+        "layer" => format!("{:?}", Registry::<F>::new().layer_at(kind, config, 1, &within)?),
         "loss" => format!("{:?}", crate::nn::loss::from_config::<F>(kind, config).ok_or_else(unknown)??),
         "metric" => format!("{:?}", crate::nn::metric::from_config::<F>(kind, config).ok_or_else(unknown)??),
         _ => format!("{:?}", crate::nn::optimizer::from_config::<F>(kind, config).ok_or_else(unknown)??),

@@ -110,6 +110,40 @@ impl Values for Counts {
     }
 }
 
+/// Words of 64 bits.
+struct Words(Vec<u64>);
+
+impl Values for Words {
+    fn number(&self) -> NumberType {
+        NumberType::U64
+    }
+
+    fn check(&self, _: &str) -> Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        write_chunks(&self.0, out, u64::to_le_bytes)
+    }
+}
+
+/// Bytes of text.
+struct Text(Vec<u8>);
+
+impl Values for Text {
+    fn number(&self) -> NumberType {
+        NumberType::U8
+    }
+
+    fn check(&self, _: &str) -> Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(&self.0)
+    }
+}
+
 /// A tensor that is to be saved.
 pub(super) struct Tensor<'a> {
     pub(super) name: String,
@@ -128,6 +162,14 @@ impl<'a> Tensor<'a> {
 
     pub(super) fn counts(name: impl Into<String>, shape: &[usize], values: Vec<usize>) -> Self {
         Self { name: name.into(), shape: Dims::of(shape), values: Box::new(Counts(values)) }
+    }
+
+    pub(super) fn words(name: impl Into<String>, shape: &[usize], values: Vec<u64>) -> Self {
+        Self { name: name.into(), shape: Dims::of(shape), values: Box::new(Words(values)) }
+    }
+
+    pub(super) fn text(name: impl Into<String>, text: Vec<u8>) -> Self {
+        Self { name: name.into(), shape: Dims::of(&[text.len()]), values: Box::new(Text(text)) }
     }
 
     /// A tensor of one axis.
@@ -190,6 +232,16 @@ impl<R: Read> Numbers<R> {
     /// The next tensor, of whole numbers; those that do not fit become `usize::MAX`.
     pub(super) fn counts(&mut self, out: &mut [usize]) -> io::Result<()> {
         self.chunks(out, |bytes| usize::try_from(u64::from_le_bytes(bytes)).unwrap_or(usize::MAX))
+    }
+
+    /// The next numbers of f64, finite or not.
+    pub(super) fn any_floats(&mut self, out: &mut [f64]) -> io::Result<()> {
+        self.chunks(out, f64::from_le_bytes)
+    }
+
+    /// The next numbers as words of 64 bits.
+    pub(super) fn words(&mut self, out: &mut [u64]) -> io::Result<()> {
+        self.chunks(out, u64::from_le_bytes)
     }
 
     /// The next tensor, of bytes, through a reader that ends with it.

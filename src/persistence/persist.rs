@@ -3,7 +3,7 @@
 use super::Checked;
 use super::file::Draft;
 use super::frame::{Content, HEADER_LEN};
-use super::limits::Allowed;
+use super::limits::{Allowed, Spare, lists_of};
 use super::model_load::{Tensors, read_model};
 use super::numbers::{NumberType, Numbers};
 use super::registry::{check_brackets, rejected};
@@ -89,6 +89,9 @@ pub struct Part<'a> {
     allowed: Allowed<'a>,
 }
 
+/// What an estimator takes beside its lists.
+const ESTIMATOR: u64 = 512;
+
 impl<'a> Part<'a> {
     /// What [`Draft::of`] has written under this name.
     ///
@@ -159,15 +162,27 @@ impl<'a> Part<'a> {
         Ok(Self { opened, allowed })
     }
 
+    /// What this part may take beyond its length.
+    pub(super) fn spare(&self) -> Spare {
+        let header = &self.opened.header;
+        self.allowed.spare.of_file(header.structure_len, header.numbers_len)
+    }
+
     /// The file's name, in errors.
     pub(super) fn name(&self) -> &str {
         &self.opened.name
     }
 
     /// The length of the numbers.
-    #[cfg(feature = "pca")]
     pub(super) fn numbers_len(&self) -> u64 {
         self.opened.header.numbers_len
+    }
+
+    /// The estimator's settings as text.
+    pub(super) fn config(&self) -> Checked<&str> {
+        let mut records = Records::new(&self.opened.structure, HEADER_LEN as u64);
+        let head: EstimatorRecord<'_> = records.next("an estimator")?;
+        Ok(head.recipe.config)
     }
 
     /// Refuses a part that stands deeper within parts than is allowed.
@@ -205,6 +220,7 @@ impl<'a> Part<'a> {
             return Err(FileProblem::Content { expected: expected(), found });
         }
         check_brackets(text)?;
+        self.spare().take(ESTIMATOR + lists_of(text))?;
         let fields = serde_json::from_str(text).map_err(|problem| {
             let source = Error::Parse {
                 source_name: format!("configuration of {kind:?}"),
@@ -307,7 +323,7 @@ impl<F: Float> Persist for Model<F> {
     fn restore(part: Part<'_>) -> Result<Self> {
         let (opened, allowed) = part.into_opened();
         opened.require(&[Content::Model])?;
-        read_model(opened, &allowed.typed())
+        read_model(opened, &allowed.typed(), &allowed.spare)
     }
 }
 

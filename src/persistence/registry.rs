@@ -1,7 +1,7 @@
 //! The kinds that a file may name: those of this crate, and those that the caller has registered.
 
 use super::Checked;
-use super::limits::Limits;
+use super::limits::{Limits, Spare, lists_of};
 use crate::error::{Error, FileProblem, Result, excerpt};
 use crate::float::Float;
 use crate::nn::layer::{Config, Layer};
@@ -10,11 +10,40 @@ use crate::nn::loss::{self, Loss};
 use crate::nn::metric::{self, Metric};
 use crate::nn::optimizer::{self, Optimizer};
 use serde::de::DeserializeOwned;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 type Make<T> = fn(&str, &Config) -> Result<Arc<T>>;
+
+/// The bytes of the counters and the pointer of what is shared.
+const SHARED: u64 = 32;
+
+/// What a layer inside of another one takes for a moment: its plan, and its place in the lists of the outer one, stand
+/// twice while these grow.
+const INNER_LAYER: u64 = 1500;
+
+/// What layers inside of layers keep to.
+#[derive(Debug)]
+pub(super) struct Within<'a> {
+    deepest: usize,
+    spare: &'a Spare,
+    /// How many there are so far.
+    inner: Cell<u64>,
+}
+
+impl<'a> Within<'a> {
+    pub(super) fn new(deepest: usize, spare: &'a Spare) -> Self {
+        Self { deepest, spare, inner: Cell::new(0) }
+    }
+
+    /// Counts one more layer inside of another one.
+    fn count(&self) -> Checked<()> {
+        self.inner.set(self.inner.get() + 1);
+        self.spare.check(INNER_LAYER * self.inner.get())
+    }
+}
 
 /// The layers, losses, metrics and optimizers of other crates that a file may name.
 ///
@@ -140,10 +169,14 @@ impl<F: Float> Registry<F> {
         kind: &str,
         config: &Config,
         limits: &Limits,
+        spare: &Spare,
     ) -> Checked<Arc<dyn Layer<F>>> {
         check_text(config, limits)?;
+        spare.check(copies_of(config.as_json()))?;
+        spare.take(lists_of(config.as_json()))?;
         // What is wrong deep inside is to be told as it is, through layers that know only `Error`.
-        self.layer_at(kind, config, 1, limits.max_depth).map_err(|error| match error {
+        let within = Within::new(limits.max_depth, spare);
+        self.layer_at(kind, config, 1, &within).map_err(|error| match error {
             Error::Load { problem, .. } => *problem,
             source => rejected(format!("layer {:?}", excerpt(kind)), source),
         })
@@ -155,18 +188,24 @@ impl<F: Float> Registry<F> {
         kind: &str,
         config: &Config,
         depth: usize,
-        deepest: usize,
+        within: &Within<'_>,
     ) -> Result<Arc<dyn Layer<F>>> {
-        if depth > deepest {
+        if depth > within.deepest {
             let what = "depth of layers inside of layers".into();
-            return Err(FileProblem::Limit { what, value: depth as u64, limit: deepest as u64 }.in_file(""));
+            let (value, limit) = (depth as u64, within.deepest as u64);
+            return Err(FileProblem::Limit { what, value, limit }.in_file(""));
         }
-        let inner = |kind: &str, config: &Config| self.layer_at(kind, config, depth + 1, deepest);
+        if depth > 1 {
+            within.count().map_err(|problem| problem.in_file(""))?;
+        }
+        let inner = |kind: &str, config: &Config| self.layer_at(kind, config, depth + 1, within);
         let made = match layers::from_config(kind, config, &inner) {
             Some(made) => made?,
             None => find("layer", &self.layers, kind).map_err(|problem| problem.in_file(""))?(kind, config)?,
         };
         same_kind("layer", kind, made.kind()).map_err(|problem| problem.in_file(""))?;
+        let bytes = SHARED + size_of_val(&*made) as u64;
+        within.spare.take(bytes).map_err(|problem| problem.in_file(""))?;
         Ok(made)
     }
 
@@ -191,8 +230,17 @@ impl<F: Float> Registry<F> {
         kind: &str,
         config: &Config,
         limits: &Limits,
+        spare: &Spare,
     ) -> Checked<Arc<dyn Metric<F>>> {
         check_text(config, limits)?;
+        spare.check(copies_of(config.as_json()))?;
+        spare.take(lists_of(config.as_json()))?;
+        let made = self.metric_at(kind, config)?;
+        spare.take(2 * SHARED + size_of_val(&*made) as u64)?;
+        Ok(made)
+    }
+
+    fn metric_at(&self, kind: &str, config: &Config) -> Checked<Arc<dyn Metric<F>>> {
         if kind != metric::ALIASED {
             return self.metric_of(kind, config);
         }
@@ -294,6 +342,11 @@ pub(super) fn check_text(config: &Config, limits: &Limits) -> Checked<()> {
     }
     let what = "bytes of one configuration, times its depth".into();
     Err(FileProblem::Limit { what, value, limit })
+}
+
+/// What is made of a text for a moment: it itself, and of layers inside of a layer their list and copies.
+fn copies_of(text: &str) -> u64 {
+    text.len() as u64 * if deepest(text) > 2 { 6 } else { 1 }
 }
 
 /// Refuses text that is nested too deep for a parser that recurses.

@@ -42,10 +42,10 @@ pub(super) struct WeightsRecord<'a> {
 
 /// The first record of a checkpoint of a training run. Then come the tensors.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct CheckpointRecord {
-    pub(super) writer: String,
-    /// Everything but the numbers of the model's type, as JSON.
-    pub(super) run: String,
+pub(super) struct CheckpointRecord<'a> {
+    pub(super) writer: &'a str,
+    /// Everything but the numbers, as JSON.
+    pub(super) run: &'a str,
     pub(super) n_tensors: u32,
 }
 

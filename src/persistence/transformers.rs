@@ -1,12 +1,11 @@
-//! Transformers in files: settings and categories as JSON, statistics as numbers.
+//! Transformers in files: settings as JSON, statistics as numbers.
 
 use super::file::Draft;
 use super::frame::HEADER_LEN;
 use super::persist::{Part, Persist, file_methods};
 use crate::error::{FileProblem, Result};
 use crate::preprocessing::{
-    Category, CategoryValue as _, LabelEncoder, MaxAbsScaler, MinMaxScaler, Normalizer, OneHotEncoder,
-    OrdinalEncoder, PolynomialFeatures, RobustScaler, SimpleImputer, StandardScaler,
+    MaxAbsScaler, MinMaxScaler, Normalizer, PolynomialFeatures, RobustScaler, SimpleImputer, StandardScaler,
 };
 
 macro_rules! saved {
@@ -64,14 +63,6 @@ saved! { of_statistics, Part::read_statistics:
 
 saved! { of, Part::read:
     Normalizer, "normalizer", |normalizer| None;
-    OneHotEncoder, "one_hot_encoder", |encoder| encoder.categories().ok().and_then(ascending);
-    OrdinalEncoder, "ordinal_encoder", |encoder| encoder.categories().ok().and_then(ascending);
-    LabelEncoder, "label_encoder", |encoder| encoder.classes().ok().and_then(|classes| {
-        let mut sorted: Vec<&String> = classes.iter().collect();
-        sorted.sort_unstable();
-        let once = sorted.windows(2).all(|pair| pair[0] != pair[1]);
-        unless(!classes.is_empty() && once, "classes, each of them once")
-    });
     PolynomialFeatures, "polynomial_features", |features| {
         unless(features.is_sound(), "a degree and a number of features that together give a bounded number of products")
     };
@@ -79,14 +70,6 @@ saved! { of, Part::read:
 
 fn unless(sound: bool, expected: &'static str) -> Option<&'static str> {
     (!sound).then_some(expected)
-}
-
-/// Categories are looked up by bisection.
-fn ascending(features: &[Vec<Category>]) -> Option<&'static str> {
-    let sound = |known: &Vec<Category>| {
-        !known.is_empty() && known.windows(2).all(|pair| pair[0].compare(&pair[1]).is_lt())
-    };
-    unless(!features.is_empty() && features.iter().all(sound), "ascending categories for each feature")
 }
 
 fn misfit(expected: &str) -> FileProblem {

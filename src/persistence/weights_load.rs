@@ -3,13 +3,13 @@
 use super::Checked;
 use super::frame::{Content, HEADER_LEN};
 use super::limits::LoadOptions;
-use super::model_load::{Tensors, check_number_type, shape_text_of, skip_layers};
+use super::model_load::{Tensors, check_count, check_number_type, shape_text_of, skip_layers};
 use super::numbers::NumberType;
 use super::source::{Input, Opened, Source};
 use super::structured::{Dims, ModelRecord, Records, WeightsRecord};
-use crate::buffer::Buffer;
 use crate::error::{FileProblem, Result, excerpt};
 use crate::float::Float;
+use crate::nn::layout::zeros;
 use crate::nn::model::Model;
 use std::borrow::Cow;
 use std::path::Path;
@@ -74,28 +74,41 @@ impl<F: Float> Model<F> {
         let mut opened = source.structure(&[Content::Weights, Content::Model], &options.limits)?;
         let (steps, skipped) = self.match_weights(&opened, options).map_err(|p| p.in_file(&opened.name))?;
         opened.structure = Cow::default();
-        // Copies, so that a file that turns out to be damaged changes nothing.
-        let mut params = Buffer::zeros("the parameters", self.params.len())?;
-        let mut state = Buffer::zeros("the state", self.state.len())?;
-        params.copy_from_slice(&self.params);
-        state.copy_from_slice(&self.state);
+        // The weights go aside first, so that a file that turns out to be damaged changes nothing.
+        let layout = self.layout.clone();
+        let taken = steps.iter().filter_map(|step| match step {
+            Step::Take(index, _) => layout.variables.get(*index),
+            Step::Skip(_) => None,
+        });
+        let mut aside = zeros("the weights", taken.clone().map(|variable| variable.range.len()).sum())?;
         opened.numbers(|numbers| {
+            let mut rest = aside.as_mut_slice();
             for step in &steps {
-                let Step::Take(index, number) = *step else {
-                    let Step::Skip(bytes) = *step else { continue };
-                    numbers.skip(bytes)?;
-                    continue;
+                let (variable, number) = match *step {
+                    Step::Skip(bytes) => {
+                        numbers.skip(bytes)?;
+                        continue;
+                    }
+                    Step::Take(index, number) => match layout.variables.get(index) {
+                        Some(variable) => (variable, number),
+                        None => continue,
+                    },
                 };
-                let Some(variable) = self.layout.variables.get(index) else { continue };
-                let buffer = if variable.in_state { &mut state } else { &mut params };
-                let values = buffer.get_mut(variable.range.clone()).unwrap_or_default();
+                let (values, behind) = rest.split_at_mut(variable.range.len());
+                rest = behind;
                 if let Err(problem) = numbers.floats(&variable.name, number, values)? {
                     return Ok(Err(problem));
                 }
             }
             Ok(Ok(()))
         })?;
-        (self.params, self.state) = (params, state);
+        let mut rest = aside.as_slice();
+        for variable in taken {
+            let (values, behind) = rest.split_at(variable.range.len());
+            let buffer = if variable.in_state { &mut self.state } else { &mut self.params };
+            buffer[variable.range.clone()].copy_from_slice(values);
+            rest = behind;
+        }
         Ok(skipped)
     }
 
@@ -113,6 +126,7 @@ impl<F: Float> Model<F> {
         } else {
             records.next::<WeightsRecord<'_>>("weights")?.n_tensors
         };
+        check_count(left, &options.limits)?;
         let mut tensors = Tensors { records, left, bytes: 0, convert: options.convert_numbers };
         let (mut steps, mut skipped) = (Vec::new(), Vec::new());
         let mut taken = vec![false; self.layout.variables.len()];

@@ -1,3 +1,4 @@
+use super::Known;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use ndarray::{ArrayBase, ArrayView1, Data, Ix2};
@@ -20,6 +21,28 @@ impl fmt::Display for Category {
             Self::Number(number) => number.fmt(f),
             Self::Text(text) => text.fmt(f),
         }
+    }
+}
+
+impl Known for Category {
+    fn text(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    fn bits(&self) -> u64 {
+        if let Self::Number(number) = self { number.to_bits() } else { 0 }
+    }
+
+    fn text_mut(&mut self) -> Option<&mut String> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    fn of_number(number: f64) -> Option<Self> {
+        number.is_finite().then_some(Self::Number(number))
+    }
+
+    fn of_text(text: String) -> Option<Self> {
+        Some(Self::Text(text))
     }
 }
 
@@ -133,6 +156,15 @@ impl Categories {
             .map(|(column, values)| occurring(column, values))
             .collect::<Result<_>>()
             .map(Self)
+    }
+
+    /// What categories must be to be looked up by bisection, where these are not so.
+    pub(super) fn misfit(features: &[&[Category]]) -> Option<&'static str> {
+        let ascending = |known: &&[Category]| {
+            !known.is_empty() && known.windows(2).all(|pair| pair[0].compare(&pair[1]).is_lt())
+        };
+        let sound = !features.is_empty() && features.iter().all(ascending);
+        (!sound).then_some("ascending categories for each feature")
     }
 
     /// The number of each value of `x`, or `None` for one that `fit` did not see.

@@ -1,3 +1,4 @@
+use super::{Categorical, Known};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit, Transform};
 use ndarray::{Array1, ArrayBase, Data, Ix1};
@@ -153,5 +154,49 @@ impl<N: AsRef<str>, S: Data<Elem = N>> Transform<ArrayBase<S, Ix1>> for LabelEnc
 impl Estimator for LabelEncoder {
     fn unfitted(&self) -> Self {
         Self::new()
+    }
+}
+
+impl Known for String {
+    fn text(&self) -> Option<&str> {
+        Some(self)
+    }
+
+    fn bits(&self) -> u64 {
+        0
+    }
+
+    fn text_mut(&mut self) -> Option<&mut String> {
+        Some(self)
+    }
+
+    fn of_number(_: f64) -> Option<Self> {
+        None
+    }
+
+    fn of_text(text: String) -> Option<Self> {
+        Some(text)
+    }
+}
+
+impl Categorical for LabelEncoder {
+    type Item = String;
+    const CHECKED_BY: u64 = 8;
+
+    fn known(&self) -> Option<Vec<&[String]>> {
+        Some(vec![self.classes.as_deref()?])
+    }
+
+    fn with_known(self, lists: Vec<Vec<String>>) -> Self {
+        // No classes where there is not exactly one list: what is made of it is refused.
+        let classes = if lists.len() == 1 { lists.into_iter().next() } else { Some(Vec::new()) };
+        Self { classes }
+    }
+
+    fn misfit(lists: &[&[String]]) -> Option<&'static str> {
+        let mut sorted: Vec<&String> = lists.iter().copied().flatten().collect();
+        sorted.sort_unstable();
+        let once = sorted.windows(2).all(|pair| pair[0] != pair[1]);
+        (sorted.is_empty() || !once).then_some("classes, each of them once")
     }
 }

@@ -59,6 +59,39 @@ pub(crate) trait Statistics: Estimator {
     fn with_statistics(self, statistics: Vec<Vec<f64>>) -> Self;
 }
 
+/// What an encoder knows, as lists beside its settings: for files.
+pub(crate) trait Categorical: Estimator {
+    /// One of what it knows.
+    type Item: Known;
+    /// The bytes that `misfit` takes for each category.
+    const CHECKED_BY: u64 = 0;
+
+    /// The categories of each feature; `None` before `fit`.
+    fn known(&self) -> Option<Vec<&[Self::Item]>>;
+
+    /// With these categories as what was learned.
+    fn with_known(self, lists: Vec<Vec<Self::Item>>) -> Self;
+
+    /// What categories must be, where these are not so.
+    fn misfit(lists: &[&[Self::Item]]) -> Option<&'static str>;
+}
+
+/// A category as a number or a text.
+pub(crate) trait Known: Sized {
+    /// Its text; `None` for a number.
+    fn text(&self) -> Option<&str>;
+
+    /// The bits of its number.
+    fn bits(&self) -> u64;
+
+    fn text_mut(&mut self) -> Option<&mut String>;
+
+    /// `None` where it is no category.
+    fn of_number(number: f64) -> Option<Self>;
+
+    fn of_text(text: String) -> Option<Self>;
+}
+
 /// The next list.
 fn taken(statistics: &mut impl Iterator<Item = Vec<f64>>) -> Vec<f64> {
     statistics.next().unwrap_or_default()

@@ -1,5 +1,5 @@
 use super::category::Categories;
-use super::{Category, CategoryValue};
+use super::{Categorical, Category, CategoryValue};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit, Transform};
 use crate::float::Float;
@@ -215,5 +215,21 @@ impl<T: CategoryValue, S: Data<Elem = T>> Transform<ArrayBase<S, Ix2>> for OneHo
 impl Estimator for OneHotEncoder {
     fn unfitted(&self) -> Self {
         Self { categories: None, ..self.clone() }
+    }
+}
+
+impl Categorical for OneHotEncoder {
+    type Item = Category;
+
+    fn known(&self) -> Option<Vec<&[Category]>> {
+        Some(self.categories.as_ref()?.0.iter().map(Vec::as_slice).collect())
+    }
+
+    fn with_known(self, lists: Vec<Vec<Category>>) -> Self {
+        Self { categories: Some(Categories(lists)), ..self }
+    }
+
+    fn misfit(lists: &[&[Category]]) -> Option<&'static str> {
+        Categories::misfit(lists)
     }
 }

@@ -39,8 +39,6 @@ fn kmeans_conforms() {
     }
 }
 
-/// The normalizer is not among them: it learns nothing, so any number of features is right. Nor is the imputer, which
-/// takes NaN.
 #[test]
 fn transformers_conform() {
     let (x, _) = data();
@@ -71,6 +69,93 @@ fn encoders_conform() {
     let (x, _) = data();
     check_transformer(&OneHotEncoder::new(), &x).unwrap();
     check_transformer(&OrdinalEncoder::new(), &x).unwrap();
+}
+
+/// A label encoder learns names and no matrices, so its contract is checked by hand.
+#[test]
+fn label_encoders_conform() {
+    let names = ["b", "a", "c", "b"];
+    let encoder = LabelEncoder::new();
+    let before = encoder.transform(names.as_slice()).unwrap_err();
+    assert!(matches!(before, Error::NotFitted { estimator: "LabelEncoder", .. }), "{before}");
+    assert!(encoder.clone().fit([""; 0].as_slice(), ()).is_err());
+    let mut fitted = encoder.clone();
+    fitted.fit(names.as_slice(), ()).unwrap();
+    let whole = fitted.transform(names.as_slice()).unwrap();
+    let mut again = fitted.clone();
+    again.fit(names.as_slice(), ()).unwrap();
+    assert_eq!((&again, again.transform(names.as_slice()).unwrap()), (&fitted, whole.clone()));
+    assert_eq!(fitted.unfitted(), encoder);
+    for (row, name) in names.iter().enumerate() {
+        assert_eq!(fitted.transform([*name].as_slice()).unwrap()[0], whole[row]);
+    }
+    let backwards = Array1::from(names.to_vec());
+    let backwards = backwards.slice(axonal::ndarray::s![..;-1]);
+    assert_eq!(fitted.transform(&backwards).unwrap(), whole.slice(axonal::ndarray::s![..;-1]));
+    assert!(fitted.transform(["d"].as_slice()).unwrap_err().to_string().contains("\"d\""));
+    let loaded = LabelEncoder::from_bytes(&fitted.to_bytes().unwrap()).unwrap();
+    assert_eq!(loaded, fitted);
+}
+
+/// The imputer takes NaN, and the normalizer any number of features; all else is as for the others.
+#[test]
+fn imputers_and_normalizers_conform() {
+    let (x, _) = data();
+    let mut imputer = SimpleImputer::new();
+    assert!(matches!(imputer.transform(&x), Err(Error::NotFitted { .. })));
+    for bad in [f64::INFINITY, f64::NEG_INFINITY] {
+        let mut bad_x = x.clone();
+        bad_x[[1, 1]] = bad;
+        assert!(imputer.unfitted().fit(&bad_x, ()).unwrap_err().to_string().contains("inf"));
+        assert!(Normalizer::new().transform(&bad_x).unwrap_err().to_string().contains("inf"));
+    }
+    let mut missing = x.clone();
+    missing[[1, 1]] = f64::NAN;
+    assert!(Normalizer::new().transform(&missing).unwrap_err().to_string().contains("NaN"));
+    imputer.fit(&missing, ()).unwrap();
+    assert!(imputer.transform(&missing).unwrap().iter().all(|value| value.is_finite()));
+    for (rows, columns) in [(0, 3), (4, 0)] {
+        assert!(imputer.unfitted().fit(&Array2::<f64>::zeros((rows, columns)), ()).is_err());
+    }
+    assert!(imputer.transform(&Array2::<f64>::zeros((4, 2))).is_err());
+    let columns_first = x.t().as_standard_layout().into_owned();
+    assert_eq!(imputer.transform(&columns_first.t()).unwrap(), imputer.transform(&x).unwrap());
+    let normalizer = Normalizer::new();
+    assert_eq!(normalizer.transform(&columns_first.t()).unwrap(), normalizer.transform(&x).unwrap());
+}
+
+/// A new estimator is added here together with its case.
+#[test]
+fn every_estimator_of_the_crate_has_a_case() {
+    let cases = include_str!("conformance.rs");
+    let sources = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![sources];
+    let mut names = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            for line in std::fs::read_to_string(path).unwrap_or_default().lines() {
+                let Some((_, rest)) = line.split_once(" Estimator for ") else { continue };
+                let is_code = line.starts_with("impl");
+                let name: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
+                names.extend(is_code.then_some(name));
+            }
+        }
+    }
+    assert!(names.len() > 15, "{names:?}");
+    for name in names {
+        // A network is made by its builder, and a step is one of a column transformer.
+        let name = match name.as_str() {
+            "Model" => "Sequential",
+            "Step" => "ColumnTransformer",
+            name => name,
+        };
+        assert!(cases.contains(&format!("{name}::new(")), "{name} has no case here");
+    }
 }
 
 fn network(units: usize, activation: Activation) -> Sequential<f64> {

@@ -2,7 +2,9 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 mod anatomy;
+mod bound;
 mod clusterings;
+mod configurations;
 #[cfg(feature = "testing")]
 mod conformance;
 mod corpus;

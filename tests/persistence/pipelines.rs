@@ -208,12 +208,36 @@ fn transformers_check_what_they_learned() {
     let of = |bytes: Result<Vec<u8>>| Anatomy::of(&bytes.unwrap());
     let one_hot = |bytes: &[u8]| OneHotEncoder::from_bytes(bytes).map(drop);
     let encoder = after(OneHotEncoder::new(), &kinds());
-    refused(of(encoder.to_bytes()).edit("\"Number\":1.0", "\"Number\":3.0"), one_hot, "ascending categories");
-    refused(of(encoder.to_bytes()).edit("\"Number\":1.0", "\"Nunber\":1.0"), one_hot, "Nunber");
+    // Two counts, 1 and 4, and then three words for each category: what it is, its number, the length of its text.
+    let with = |word: usize, value: u64| {
+        let mut file = of(encoder.to_bytes());
+        file.numbers[8 * word..8 * word + 8].copy_from_slice(&value.to_le_bytes());
+        file
+    };
+    refused(with(6, 3.0_f64.to_bits()), one_hot, "ascending categories");
+    refused(with(6, f64::NAN.to_bits()), one_hot, "tensor \"categories\": expected finite numbers");
+    refused(with(5, 2), one_hot, "tensor \"categories\"");
+    refused(with(8, 1), one_hot, "tensor \"categories\"");
+    refused(with(7, 1), one_hot, "tensor \"categories\"");
+    for count in [0, 2, 5, u64::MAX] {
+        refused(
+            with(0, count),
+            one_hot,
+            "tensor \"n_categories\": expected as many as there are in the table",
+        );
+    }
+    refused(of(encoder.to_bytes()).reshape("texts", &[0], &[1]), one_hot, "bytes of numbers");
     refused(of(encoder.to_bytes()).edit("\"unknown\"", "\"unknwon\""), one_hot, "unknwon");
     let labels = LabelEncoder::from_classes(["a", "b"]).unwrap();
     let load = |bytes: &[u8]| LabelEncoder::from_bytes(bytes).map(drop);
-    refused(of(labels.to_bytes()).edit("\"b\"", "\"a\""), load, "each of them once");
+    let text = |bytes: &[u8]| {
+        let mut file = of(labels.to_bytes());
+        let at = file.numbers.len() - 2;
+        file.numbers[at..].copy_from_slice(bytes);
+        file
+    };
+    refused(text(b"aa"), load, "each of them once");
+    refused(text(b"a\xff"), load, "tensor \"texts\": expected UTF-8");
     let polynomial = after(PolynomialFeatures::new(2), &kinds());
     let load = |bytes: &[u8]| PolynomialFeatures::from_bytes(bytes).map(drop);
     let many = of(polynomial.to_bytes()).replace(

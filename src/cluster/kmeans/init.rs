@@ -7,6 +7,7 @@ use crate::float::Float;
 use crate::rng::Rng;
 use crate::validate::{finite, shape_text};
 use ndarray::{Array2, ArrayView2};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
@@ -31,7 +32,8 @@ pub type InitFunction<F> = dyn Fn(ArrayView2<'_, F>, usize, &mut Rng) -> Result<
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", bound = "F: Float")]
 #[non_exhaustive]
 pub enum KMeansInit<F> {
     /// Greedy k-means++, the default: rows far from the centers so far are likelier, and of several draws the
@@ -42,7 +44,8 @@ pub enum KMeansInit<F> {
     Random,
     /// These centers, (k, d); one run is made, whatever `n_init` says.
     Centers(Array2<F>),
-    /// What a function answers; see [`KMeansInit::function`].
+    /// What a function answers; see [`KMeansInit::function`]. It has no form in a file: to serialize it is an error.
+    #[serde(skip)]
     Function(Arc<InitFunction<F>>),
 }
 

@@ -35,6 +35,7 @@ use fitted::Fitted;
 use lloyd::{Lloyd, Rules, Run};
 use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Axis, Data, Ix1, Ix2};
 use samples::{Moments, Samples, elements, in_rows};
+use serde::{Deserialize, Serialize};
 
 /// k-means clustering: `n_clusters` centers such that the points lie near to them.
 ///
@@ -87,7 +88,8 @@ use samples::{Moments, Samples, elements, in_rows};
 /// # References
 /// Lloyd, Least squares quantization in PCM, 1982, doi:10.1109/TIT.1982.1056489. Arthur and Vassilvitskii,
 /// k-means++: the advantages of careful seeding, 2007.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "F: Float")]
 pub struct KMeans<F> {
     n_clusters: usize,
     init: KMeansInit<F>,
@@ -97,6 +99,7 @@ pub struct KMeans<F> {
     seed: u64,
     spherical: bool,
     max_points_per_center: Option<usize>,
+    #[serde(skip)]
     fitted: Option<Fitted<F>>,
 }
 

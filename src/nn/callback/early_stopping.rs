@@ -36,17 +36,21 @@ use serde::{Deserialize, Serialize};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "F: Float")]
 pub struct EarlyStopping<F = f32> {
     monitor: Monitor,
     patience: usize,
     baseline: Option<f64>,
     restore_best_weights: bool,
     start_from_epoch: usize,
+    #[serde(skip)]
     seen: Seen,
     /// The parameters and the state of the best epoch.
+    #[serde(skip)]
     best_weights: Option<(Vec<F>, Vec<F>)>,
     /// How many parameters and how much state the model has.
+    #[serde(skip)]
     lengths: (usize, usize),
 }
 

@@ -4,15 +4,18 @@ use super::Run;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::metric::Direction;
+use serde::{Deserialize, Serialize};
 
 /// The number that a callback goes by, the way in which it improves, and by how much it must.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Monitor {
     pub(crate) name: String,
     pub(crate) min_delta: f64,
     /// As the caller has set it; `Unknown`: by the metric.
     pub(crate) direction: Direction,
     /// Whether higher is better; known from the run's beginning on.
+    #[serde(skip)]
     pub(super) upward: bool,
 }
 

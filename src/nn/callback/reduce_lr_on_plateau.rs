@@ -37,13 +37,15 @@ use serde::{Deserialize, Serialize};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ReduceLrOnPlateau {
     monitor: Monitor,
     factor: f64,
     patience: usize,
     cooldown: usize,
     min_learning_rate: f64,
+    #[serde(skip)]
     seen: Seen,
 }
 

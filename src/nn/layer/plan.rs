@@ -90,7 +90,7 @@ pub struct Plan {
     mask: MaskOut,
     reads_backwards: bool,
     batch: Option<usize>,
-    problem: Option<Problem>,
+    problem: Option<Box<Problem>>,
 }
 
 /// A way in which a plan was put together wrongly: what was expected, and what came.
@@ -205,7 +205,8 @@ impl Plan {
     fn of_batch(mut self, batch: Option<usize>) -> Self {
         if self.batch.is_some() && batch.is_some() && self.batch != batch && self.problem.is_none() {
             let got = format!("{} and {}", self.batch.unwrap_or(0), batch.unwrap_or(0));
-            self.problem = Some(Problem { expected: "one size of batches for all that is stateful", got });
+            self.problem =
+                Some(Box::new(Problem { expected: "one size of batches for all that is stateful", got }));
         }
         self.batch = self.batch.or(batch);
         self
@@ -324,7 +325,7 @@ impl Plan {
                 plan.activation
             );
             let expected = "layers inside of it without an activation of their own";
-            self.problem = Some(Problem { expected, got });
+            self.problem = Some(Box::new(Problem { expected, got }));
         }
         self.nested_activated(name, plan)
     }
@@ -350,7 +351,7 @@ impl Plan {
                 "the layer {name:?} inside of it makes a mask, which does not reach the layers around it; add it to the \
                  network by itself"
             );
-            self.problem = Some(Problem { expected: "layers inside of it that make no mask", got });
+            self.problem = Some(Box::new(Problem { expected: "layers inside of it that make no mask", got }));
         }
         self = self.of_batch(plan.batch);
         let (cache_per_sample, cache_per_batch) = (self.cache_per_sample, self.cache_per_batch);

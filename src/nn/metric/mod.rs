@@ -35,6 +35,7 @@ use crate::nn::loss::is_real;
 use crate::nn::targets::TargetView;
 use ndarray::ArrayView2;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -112,7 +113,8 @@ impl<'a, F: Float> MetricBatch<'a, F> {
 }
 
 /// Which way a metric improves, for callbacks that keep the best.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Direction {
     /// Higher is better: accuracies.

@@ -59,7 +59,7 @@ impl<F: Float> Model<F> {
         what: &str,
         x: &ArrayBase<S, D>,
     ) -> Result<()> {
-        match Plan::indices_of_chain(self.layout.nodes.iter().map(|node| &node.plan)) {
+        match Plan::indices_of_chain(self.layout.nodes.iter().map(|node| &*node.plan)) {
             Some(len) => validate::indices(what, x, len),
             None => Ok(()),
         }
