@@ -165,8 +165,11 @@ fn data(work: &Work, rows: usize) -> (Array2<f32>, Array1<usize>) {
     (x, Array1::from_shape_fn(rows, |row| row % classes))
 }
 
+/// Seconds of a whole epoch, and of each part of its steps.
+type Epoch = (f64, [f64; 4]);
+
 /// Seconds of an epoch, and of the parts of its steps where the model has a clock.
-fn epoch(model: &mut Model<f32>, work: &Work, (x, y): &(Array2<f32>, Array1<usize>)) -> (f64, [f64; 4]) {
+fn epoch(model: &mut Model<f32>, work: &Work, (x, y): &(Array2<f32>, Array1<usize>)) -> Epoch {
     SPENT.set([0.0; 4]);
     let begun = Instant::now();
     model.fit_with(x, y, FitOptions::new().batch_size(work.batch)).expect("the network trains");
@@ -197,7 +200,7 @@ fn measure(bench: &mut Bench, work: &Work, threads: usize) {
     epoch(&mut model, work, &data);
     let epochs: Vec<_> = (0..bench.samples()).map(|_| epoch(&mut model, work, &data)).collect();
     let whole = Timing::of(epochs.iter().map(|(whole, _)| *whole).collect()).median;
-    let mut part = |name: &str, of: &dyn Fn(&(f64, [f64; 4])) -> f64| {
+    let mut part = |name: &str, of: &dyn Fn(&Epoch) -> f64| {
         let timing = Timing::of(epochs.iter().map(of).collect());
         let name = format!("{} a step: {name}", &work.name[..2]);
         bench.line(&name, 1, timing.shared_by(steps), None, &[("share", timing.median / whole)]);
