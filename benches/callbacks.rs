@@ -1,10 +1,13 @@
 //! What callbacks cost: the same training run without any, with those of Keras that everybody uses, and with a closure
-//! at each batch; in microseconds a step, and as a ratio to the run without.
+//! at each batch; for a step, and as a ratio to the run without.
 
 #![allow(missing_docs, clippy::expect_used, reason = "a bench")]
 
+mod measure;
+
 use axonal::ndarray::{Array1, Array2};
 use axonal::prelude::*;
+use measure::{Bench, Timing};
 use std::time::Instant;
 
 const ROWS: usize = 10_000;
@@ -15,7 +18,8 @@ fn options<'a>() -> FitOptions<'a, f32> {
 }
 
 fn main() -> Result<()> {
-    let rounds = if std::env::args().any(|argument| argument == "--quick") { 5 } else { 25 };
+    let mut bench = Bench::new("callbacks");
+    let rounds = if bench.quick { 5 } else { 25 };
     let x = Array2::from_shape_fn((ROWS, 20), |(i, j)| ((i * 31 + j * 17) % 97) as f32 / 48.5 - 1.0);
     let y = Array1::from_shape_fn(ROWS, |i| (i % 2) as f32);
     let log = std::env::temp_dir().join(format!("axonal-bench-callbacks-{}.csv", std::process::id()));
@@ -50,15 +54,10 @@ fn main() -> Result<()> {
     let _ = std::fs::remove_file(&log);
     let steps = (2 * ROWS.div_ceil(BATCH)) as f64;
     let names = ["no callbacks", "a stop token", "three of Keras's", "a closure each batch"];
-    let median = |values: &mut Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        1e6 * values[values.len() / 2] / steps
-    };
-    let [first, ..] = &mut seconds;
-    let plain = median(first);
-    for (name, seconds) in names.iter().zip(&mut seconds) {
-        let step = median(seconds);
-        println!("{name:22} {step:8.2} us a step, ratio {:.3}", step / plain);
+    let timings = seconds.map(|seconds| Timing::of(seconds).shared_by(steps));
+    for (name, timing) in names.iter().zip(timings) {
+        bench.line(name, 1, timing, None, &[("ratio", timing.median / timings[0].median)]);
     }
+    bench.finish();
     Ok(())
 }

@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
-"""Runs the training bench beside its peers and prints the ratios.
+"""Runs the benches of training and of answers beside their peers and prints the ratios.
 
     python benches/compare.py [--threads N] [--quick]
 
-Needs a Python with numpy; JAX (with optax) and PyTorch take part where they are installed, and are said to be
-skipped where not. Every peer trains the same network on data of the same shape with the same batches, in a process
-of its own, on the same processors (Linux: `taskset`); the figure is the median of five epochs after one to warm up.
+The Python that runs it needs numpy; JAX (with optax), PyTorch, Keras, scikit-learn and onnxruntime (with onnx) take
+part where they are installed, and are said to be skipped where not. Every peer trains the same network on data of the
+same shape with the same batches, or answers as many rows by the same network, in a process of its own, on the same
+processors (Linux: `taskset`). The figure is the median of five epochs, or of 15 answers, after one to warm up.
 """
 import argparse, json, os, statistics, subprocess, sys, tempfile, time
+from pathlib import Path
 
 WORKS = {
     "B1": ([784, 128, 10], 32, 60_000, "adam"),
-    "B2": ([784, 512, 512, 10], 128, 60_000, "adam"),
+    "B2": ([784, 512, 512, 10], 128, 20_000, "adam"),
     "B3": ([20, 64, 32, 1], 32, 10_000, "adam"),
     "B4": ([784, 128, 10], 1, 5_000, "sgd"),
 }
@@ -95,7 +97,106 @@ def torch_epoch(sizes, batch, rows, optimizer):
     return epochs(one)
 
 
-PEERS = {"jax": jax_epoch, "torch": torch_epoch}
+def keras_epoch(sizes, batch, rows, optimizer):
+    import keras
+    x, y = data(sizes, rows)
+    network = keras_network(keras, sizes)
+    rule = keras.optimizers.Adam() if optimizer == "adam" else keras.optimizers.SGD(0.01)
+    network.compile(rule, "binary_crossentropy" if sizes[-1] == 1 else "sparse_categorical_crossentropy")
+    return epochs(lambda: network.fit(x, y, batch_size=batch, verbose=0))
+
+
+def keras_network(keras, sizes):
+    layers = [keras.layers.Dense(units, activation="relu") for units in sizes[1:-1]]
+    last = keras.layers.Dense(sizes[-1], activation="sigmoid" if sizes[-1] == 1 else "softmax")
+    return keras.Sequential([keras.Input((sizes[0],))] + layers + [last])
+
+
+def weights(sizes):
+    import numpy as np
+    random = np.random.default_rng(3)
+    return [(random.normal(0, (2 / i) ** 0.5, (i, o)).astype(np.float32), np.zeros(o, np.float32))
+            for i, o in zip(sizes, sizes[1:])]
+
+
+def answers(one):
+    one()
+    seconds = []
+    for _ in range(15):
+        begun = time.perf_counter()
+        one()
+        seconds.append(time.perf_counter() - begun)
+    return statistics.median(seconds)
+
+
+def onnxruntime_answers(sizes, rows):
+    import onnxruntime
+    from onnx import TensorProto, helper, numpy_helper
+    nodes, constants, name = [], [], "x"
+    for index, (kernel, bias) in enumerate(weights(sizes)):
+        constants += [numpy_helper.from_array(kernel, f"w{index}"), numpy_helper.from_array(bias, f"b{index}")]
+        nodes.append(helper.make_node("Gemm", [name, f"w{index}", f"b{index}"], [f"z{index}"]))
+        last = "Sigmoid" if sizes[-1] == 1 else "Softmax"
+        name = f"y{index}"
+        nodes.append(helper.make_node("Relu" if index < len(sizes) - 2 else last, [f"z{index}"], [name]))
+    graph = helper.make_graph(nodes, "network", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", sizes[0]])],
+                              [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", sizes[-1]])], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = int(os.environ["COMPARE_THREADS"])
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    x, _ = data(sizes, rows)
+    return answers(lambda: session.run(None, {"x": x}))
+
+
+def jax_answers(sizes, rows):
+    import jax, numpy as np
+    x, _ = data(sizes, rows)
+    params = jax.device_put(weights(sizes))
+
+    @jax.jit
+    def network(params, x):
+        for kernel, bias in params[:-1]:
+            x = jax.nn.relu(x @ kernel + bias)
+        x = x @ params[-1][0] + params[-1][1]
+        return jax.nn.sigmoid(x) if sizes[-1] == 1 else jax.nn.softmax(x)
+
+    return answers(lambda: np.asarray(network(params, x)))
+
+
+def torch_answers(sizes, rows):
+    import torch
+    torch.set_num_threads(int(os.environ["COMPARE_THREADS"]))
+    x = torch.from_numpy(data(sizes, rows)[0])
+    layers = []
+    for i, o in zip(sizes, sizes[1:]):
+        layers += [torch.nn.Linear(i, o), torch.nn.ReLU()]
+    network = torch.nn.Sequential(*layers[:-1], torch.nn.Sigmoid() if sizes[-1] == 1 else torch.nn.Softmax(1)).eval()
+    with torch.inference_mode():
+        return answers(lambda: network(x))
+
+
+def sklearn_answers(sizes, rows):
+    import warnings, numpy as np
+    from sklearn.neural_network import MLPClassifier
+    warnings.simplefilter("ignore")
+    x, _ = data(sizes, rows)
+    network = MLPClassifier(tuple(sizes[1:-1]), max_iter=1).fit(x[:1000], np.arange(1000) % max(sizes[-1], 2))
+    return answers(lambda: network.predict_proba(x))
+
+
+def keras_answers(sizes, rows):
+    import keras
+    network = keras_network(keras, sizes)
+    x, _ = data(sizes, rows)
+    return answers(lambda: network.predict(x, batch_size=256, verbose=0))
+
+
+PEERS = {"jax": jax_epoch, "torch": torch_epoch, "keras": keras_epoch}
+NETWORKS = {"784-128-10": [784, 128, 10], "20-64-32-1": [20, 64, 32, 1]}
+ROWS = 10_000
+ANSWERING = {"onnxruntime": onnxruntime_answers, "jax": jax_answers, "torch": torch_answers,
+             "sklearn": sklearn_answers, "keras": keras_answers}
 
 
 def run(command, threads):
@@ -115,29 +216,44 @@ def main():
     given = arguments.parse_args()
     share = 10 if given.quick else 1
     if given.peer:
-        sizes, batch, rows, optimizer = WORKS[given.peer[1]]
-        print(PEERS[given.peer[0]](sizes, batch, rows // share, optimizer))
+        peer, work = given.peer
+        if work in NETWORKS:
+            print(ANSWERING[peer](NETWORKS[work], ROWS))
+        else:
+            sizes, batch, rows, optimizer = WORKS[work]
+            print(PEERS[peer](sizes, batch, rows // share, optimizer))
         return
-    subprocess.run(["cargo", "build", "--quiet", "--release", "--bench", "training"], check=True)
     quick = ["--quick"] if given.quick else []
-    with tempfile.NamedTemporaryFile(suffix=".json") as file:
-        bench = ["cargo", "bench", "--quiet", "--bench", "training", "--", "--json", file.name] + quick
-        done = run(bench, given.threads)
-        if done.returncode:
-            sys.exit(done.stderr)
-        ours = {row["name"].split()[0]: row["samples_per_second"] for row in json.load(open(file.name))}
-    print(f"{given.threads} thread(s), samples a second\n{'work':<6}{'axonal':>12}")
-    for work, (_, _, rows, _) in WORKS.items():
-        line = f"{work:<6}{ours[work]:>12,.0f}"
-        for peer in PEERS:
+
+    def ours(bench):
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run(["cargo", "build", "--quiet", "--release", "--bench", bench], check=True)
+            done = run(["cargo", "bench", "--quiet", "--bench", bench, "--", "--json", folder] + quick, given.threads)
+            if done.returncode:
+                sys.exit(done.stderr)
+            rows = json.loads(Path(folder, f"{bench}.json").read_text())["rows"]
+        return {row["name"]: row for row in rows if row["threads"] == given.threads}
+
+    def compare(work, own, rows, peers):
+        line = f"{work:<12}{own:>14,.0f}"
+        for peer in peers:
             done = run([sys.executable, __file__, "--peer", peer, work] + quick, given.threads)
             if done.returncode:
                 reason = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
                 line += f"   {peer}: skipped ({reason[0]})"
             else:
-                theirs = rows / share / float(done.stdout.split()[-1])
-                line += f"   {peer}: {theirs:,.0f} ({ours[work] / theirs:.2f}x)"
+                theirs = rows / float(done.stdout.split()[-1])
+                line += f"   {peer}: {theirs:,.0f} ({own / theirs:.2f}x)"
         print(line, flush=True)
+
+    print(f"{given.threads} thread(s), rows a second of {ROWS:,} answers\n{'network':<12}{'axonal':>14}")
+    answered = ours("predict")
+    for network in NETWORKS:
+        compare(network, answered[f"{network} {ROWS} predict"]["rows_per_second"], ROWS, ANSWERING)
+    print(f"{given.threads} thread(s), samples a second of training\n{'work':<12}{'axonal':>14}")
+    trained = {name.split()[0]: row for name, row in ours("training").items() if "samples_per_second" in row}
+    for work, (_, _, rows, _) in WORKS.items():
+        compare(work, trained[work]["samples_per_second"], rows // share, PEERS)
 
 
 if __name__ == "__main__":

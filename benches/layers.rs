@@ -1,28 +1,75 @@
-//! Forward and backward passes of the heavy layers, and a training step of a small convolutional network.
+//! Forward and backward passes of layers, and a training run of a small convolutional network.
+//!
+//! `cargo bench --bench layers [-- --quick] [--json FOLDER]`
 
 #![allow(missing_docs, clippy::expect_used, reason = "a bench")]
+
+mod measure;
 
 use axonal::ndarray::{Array1, Array2};
 use axonal::prelude::*;
 use axonal::rng::{Purpose, Rng, RowRng};
+use measure::{Bench, thread_counts, with_threads};
 use std::time::Instant;
 
-/// The least time of several runs, in seconds.
-fn least(mut work: impl FnMut()) -> f64 {
-    work();
-    let mut best = f64::INFINITY;
-    let begun = Instant::now();
-    while begun.elapsed().as_secs_f64() < 0.5 {
-        let start = Instant::now();
-        work();
-        best = best.min(start.elapsed().as_secs_f64());
-    }
-    best
+/// A layer with its input for one sample, the samples of a batch, and the multiplications and additions of its forward
+/// pass for one sample.
+struct Work {
+    name: &'static str,
+    layer: Box<dyn Layer<f32>>,
+    shape: Shape,
+    batch: usize,
+    operations: Option<usize>,
 }
 
-fn layer(name: &str, layer: &dyn Layer<f32>, shape: impl Into<Shape>, batch: usize) {
-    let shape = shape.into();
-    let plan = layer.plan(&shape).expect("a shape that the layer takes").input(&shape);
+fn work(
+    name: &'static str,
+    layer: impl Layer<f32> + 'static,
+    shape: impl Into<Shape>,
+    batch: usize,
+    operations: Option<usize>,
+) -> Work {
+    Work { name, layer: Box::new(layer), shape: shape.into(), batch, operations }
+}
+
+fn works() -> Vec<Work> {
+    vec![
+        work("dense 512 of 784, batch 128", Dense::new(512), 784, 128, Some(2 * 784 * 512)),
+        work(
+            "conv2d 32 of 3x3 on 28x28x1, batch 64",
+            Conv2D::new(32, 3),
+            [28, 28, 1],
+            64,
+            Some(2 * 26 * 26 * 9 * 32),
+        ),
+        work(
+            "conv2d 64 of 3x3 on 13x13x32, batch 64",
+            Conv2D::new(64, 3),
+            [13, 13, 32],
+            64,
+            Some(2 * 121 * 288 * 64),
+        ),
+        work("conv1d 64 of 3 on 100x32, batch 32", Conv1D::new(64, 3), [100, 32], 32, Some(2 * 98 * 96 * 64)),
+        work(
+            "depthwise 3x3 on 26x26x32, batch 64",
+            DepthwiseConv2D::new(3),
+            [26, 26, 32],
+            64,
+            Some(2 * 576 * 9 * 32),
+        ),
+        work("max pooling 2 on 26x26x32, batch 64", MaxPooling2D::new(2), [26, 26, 32], 64, None),
+        work("batch normalization of 512, batch 128", BatchNormalization::default(), 512, 128, None),
+        work("layer normalization of 512, batch 128", LayerNormalization::default(), 512, 128, None),
+        work("dropout of 512, batch 128", Dropout::new(0.5), 512, 128, None),
+        work("lstm 64 on 20 steps of 32, batch 32", Lstm::new(64), [20, 32], 32, Some(2 * 20 * 4 * 64 * 96)),
+        work("gru 64 on 20 steps of 32, batch 32", Gru::new(64), [20, 32], 32, Some(2 * 20 * 3 * 64 * 96)),
+    ]
+}
+
+fn layer(bench: &mut Bench, threads: usize, work: &Work) {
+    let Work { layer, shape, batch, .. } = work;
+    let batch = *batch;
+    let plan = layer.plan(shape).expect("a shape that the layer takes").input(shape);
     let (inputs, outputs) = (shape.size(), plan.output_shape().size());
     let mut rng = Rng::new(0, Purpose::Other, 0);
     let mut random = |len: usize| -> Vec<f32> { (0..len).map(|_| rng.normal() as f32 * 0.1).collect() };
@@ -31,23 +78,29 @@ fn layer(name: &str, layer: &dyn Layer<f32>, shape: impl Into<Shape>, batch: usi
     let (params, mut grads) = (random(plan.params_len()), vec![0.0; plan.params_len()]);
     let (mut state, mut cache) = (vec![1.0; plan.state_len()], vec![0.0; plan.cache_len(batch)]);
     let (mut y, mut dx) = (Array2::zeros((batch, outputs)), Array2::zeros((batch, inputs)));
-    let forward = least(|| {
+    let forward = bench.time(|| {
         let mode = Mode::Train { rng: RowRng::new(0, 0, 0), state: &mut state };
         layer.forward(Forward::new(x.view(), y.view_mut(), &params, &mut cache, mode).planned(&plan));
     });
-    // A backward pass may use its cache up, so each has a forward pass before it.
-    let both = least(|| {
+    // A backward pass may use up its cache and the gradient that it is given.
+    let backward = bench.time_counted(|| {
         let mode = Mode::Train { rng: RowRng::new(0, 0, 0), state: &mut state };
         layer.forward(Forward::new(x.view(), y.view_mut(), &params, &mut cache, mode).planned(&plan));
         let mut dy = dy.clone();
+        let begun = Instant::now();
         let pass =
             Backward::new(x.view(), y.view(), dy.view_mut(), dx.view_mut(), &params, &mut grads, &mut cache);
         layer.backward(pass.planned(&plan));
+        begun.elapsed().as_secs_f64()
     });
-    println!("{name:44} forward {:8.3} ms, backward {:8.3} ms", forward * 1e3, (both - forward) * 1e3);
+    let operations = work.operations.map(|operations| (operations * batch) as f64);
+    bench.line(&format!("{}: forward", work.name), threads, forward, operations, &[]);
+    let operations = operations.map(|operations| 2.0 * operations);
+    bench.line(&format!("{}: backward", work.name), threads, backward, operations, &[]);
 }
 
-fn network() {
+fn network(bench: &mut Bench, threads: usize) {
+    const IMAGES: usize = 1024;
     let mut model = Sequential::new([28, 28, 1])
         .add(Conv2D::new(32, 3).activation(Activation::Relu))
         .add(MaxPooling2D::new(2))
@@ -58,24 +111,25 @@ fn network() {
         .compile(Adam::default(), SparseCategoricalCrossentropy::default())
         .expect("a network");
     let mut rng = Rng::new(0, Purpose::Other, 0);
-    let x = Array2::from_shape_simple_fn((2048, 784), || rng.uniform() as f32)
-        .into_shape_with_order((2048, 28, 28, 1))
+    let x = Array2::from_shape_simple_fn((IMAGES, 784), || rng.uniform() as f32)
+        .into_shape_with_order((IMAGES, 28, 28, 1))
         .expect("images");
-    let y = Array1::from_shape_fn(2048, |i| i % 10);
-    let seconds = least(|| {
+    let y = Array1::from_shape_fn(IMAGES, |i| i % 10);
+    let epoch = bench.time(|| {
         model.fit_with(&x, &y, FitOptions::new().batch_size(64)).expect("a run");
     });
-    println!("{:44} {:.2} s for 60,000 images", "two convolutions, batch 64", seconds / 2048.0 * 60_000.0);
+    let more = [("images_per_second", IMAGES as f64 / epoch.median)];
+    bench.line("two convolutions, an epoch of 1,024 images", threads, epoch, None, &more);
 }
 
 fn main() {
-    layer("conv2d 32 of 3 x 3 on 28 x 28 x 1, batch 64", &Conv2D::new(32, 3), [28, 28, 1], 64);
-    layer("conv2d 64 of 3 x 3 on 13 x 13 x 32, batch 64", &Conv2D::new(64, 3), [13, 13, 32], 64);
-    layer("depthwise 3 x 3 on 26 x 26 x 32, batch 64", &DepthwiseConv2D::new(3), [26, 26, 32], 64);
-    layer("max pooling 2 on 26 x 26 x 32, batch 64", &MaxPooling2D::new(2), [26, 26, 32], 64);
-    layer("batch normalization of 512, batch 128", &BatchNormalization::default(), 512, 128);
-    layer("layer normalization of 512, batch 128", &LayerNormalization::default(), 512, 128);
-    layer("lstm 64 on 20 steps of 32, batch 32", &Lstm::new(64), [20, 32], 32);
-    layer("gru 64 on 20 steps of 32, batch 32", &Gru::new(64), [20, 32], 32);
-    network();
+    let mut bench = Bench::new("layers");
+    for &threads in thread_counts() {
+        with_threads(threads, || {
+            // Inside of the pool, as the steps of a training run are.
+            rayon::scope(|_| works().iter().for_each(|work| layer(&mut bench, threads, work)));
+            network(&mut bench, threads);
+        });
+    }
+    bench.finish();
 }

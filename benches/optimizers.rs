@@ -1,6 +1,6 @@
 //! Nanoseconds that each update rule takes for a parameter and step, beside copying the same bytes.
 //!
-//! `cargo bench --bench optimizers [-- --quick] [--json FILE]`. The bytes are what a step reads and writes: the
+//! `cargo bench --bench optimizers [-- --quick] [--json FOLDER]`. The bytes are what a step reads and writes: the
 //! parameters and the moments both ways, the gradients one way.
 
 #![allow(missing_docs, reason = "a bench")]
@@ -9,7 +9,7 @@ mod measure;
 
 use axonal::nn::{Optimizer, Step, WeightArray};
 use axonal::prelude::*;
-use measure::Settings;
+use measure::{Bench, with_threads};
 use std::hint::black_box;
 
 /// What the parameters are: one matrix of so many columns for the rules that tell rows from columns.
@@ -38,10 +38,8 @@ fn rules() -> Vec<(&'static str, AnyOptimizer<f32>)> {
     ]
 }
 
-fn main() {
-    let mut settings = Settings::from_args();
-    let sizes: &[usize] = if settings.quick { &[100_000] } else { &[100_000, 10_000_000] };
-    println!("{:>20} {:>10} {:>12} {:>12} {:>7}", "rule", "parameters", "ns a step", "ns a copy", "ratio");
+fn measure(bench: &mut Bench) {
+    let sizes: &[usize] = if bench.quick { &[100_000] } else { &[100_000, 10_000_000] };
     for &n in sizes {
         let grads: Vec<f32> = (0..n).map(|i| ((i % 1009) as f32 - 504.0) * 1e-3).collect();
         for (name, optimizer) in rules() {
@@ -52,7 +50,7 @@ fn main() {
             let mut number = 0;
             let matrix = [WeightArray::new(0..n, Shape::from([n / COLUMNS, COLUMNS]))];
             let arrays = if name.ends_with("matrix") { &matrix[..] } else { &[] };
-            let step = settings.time(|| {
+            let step = bench.time(|| {
                 number += 1;
                 let step = Step::new(&mut params, black_box(&grads), &mut moments, 1e-6, number);
                 rule.update(step.arrays(arrays));
@@ -62,12 +60,20 @@ fn main() {
             let moments = if arrays.is_empty() { initial.len() } else { 0 };
             let moved = (2 * (1 + moments) + 1) * n / 2;
             let (from, mut to) = (vec![1.0f32; moved], vec![0.0f32; moved]);
-            let copy = settings.time(|| to.copy_from_slice(black_box(&from)));
+            let copy = bench.time(|| to.copy_from_slice(black_box(&from)));
             let each = |seconds: f64| seconds * 1e9 / n as f64;
-            let (step, copy) = (each(step.median), each(copy.median));
-            println!("{name:>20} {n:>10} {step:>12.3} {copy:>12.3} {:>7.2}", step / copy);
-            settings.row(&format!("{name}, {n}"), &[("ns", step), ("copy_ns", copy), ("ratio", step / copy)]);
+            let more = [
+                ("ns", each(step.median)),
+                ("copy_ns", each(copy.median)),
+                ("ratio", step.median / copy.median),
+            ];
+            bench.line(&format!("{name}, {n} parameters"), 1, step, None, &more);
         }
     }
-    settings.finish();
+}
+
+fn main() {
+    let mut bench = Bench::new("optimizers");
+    with_threads(1, || measure(&mut bench));
+    bench.finish();
 }

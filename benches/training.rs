@@ -1,16 +1,20 @@
-//! Whole training runs: four networks from tiny to middle-sized, in samples a second.
+//! Whole training runs: four networks from tiny to middle-sized, in samples a second; and where a step's time goes.
 //!
-//! Random data of the sizes of Fashion-MNIST and of a small table; the time does not depend on the values.
+//! `cargo bench --bench training [-- --quick] [--json FOLDER]`. Random data of the sizes of Fashion-MNIST and of a small
+//! table; the time does not depend on the values.
 
 #![allow(missing_docs, clippy::expect_used, reason = "a bench")]
 
 mod measure;
 
 use axonal::ndarray::{Array1, Array2};
-use axonal::nn::Loss;
+use axonal::nn::{AnyOptimizer, Backward, Forward, Gradient, Loss, LossPass, Optimizer, Plan, Step};
+use axonal::nn::{TargetForm, Tuned};
 use axonal::prelude::*;
 use axonal::rng::{Purpose, Rng};
-use measure::{Settings, duration};
+use measure::{Bench, Timing, thread_counts, with_threads};
+use std::cell::Cell;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// A network, its batch and its data.
@@ -30,7 +34,7 @@ const WORKS: [Work; 4] = [
         name: "B2 784-512-512-10 Adam batch 128",
         sizes: &[784, 512, 512, 10],
         batch: 128,
-        rows: 60_000,
+        rows: 20_000,
         sgd: false,
     },
     Work {
@@ -43,21 +47,113 @@ const WORKS: [Work; 4] = [
     Work { name: "B4 784-128-10 SGD batch 1", sizes: &[784, 128, 10], batch: 1, rows: 5_000, sgd: true },
 ];
 
-fn network(work: &Work) -> Model<f32> {
-    let mut layers = Sequential::new(work.sizes[0]);
-    for &units in &work.sizes[1..work.sizes.len() - 1] {
-        layers = layers.add(Dense::new(units).activation(Activation::Relu));
+/// The parts of a step; what is left of it gathers the next batch and adds the scores. The activations belong to
+/// forward and backward.
+const PARTS: [&str; 4] = ["forward", "loss", "backward", "optimizer"];
+
+thread_local! {
+    /// Seconds of each part so far.
+    static SPENT: Cell<[f64; 4]> = const { Cell::new([0.0; 4]) };
+    /// When the part that is under way began.
+    static SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Ends the part that is under way, and begins the next one.
+fn lap(part: Option<usize>) {
+    let now = Instant::now();
+    let since = SINCE.replace(Some(now));
+    if let (Some(part), Some(since)) = (part, since) {
+        let mut spent = SPENT.get();
+        spent[part] += (now - since).as_secs_f64();
+        SPENT.set(spent);
     }
+}
+
+/// A network's first layer, its loss or its rule, which tell the clock where the step is.
+#[derive(Debug, Clone)]
+struct Timed<T>(T);
+
+impl<L: Layer<f32>> Layer<f32> for Timed<L> {
+    fn kind(&self) -> &'static str {
+        self.0.kind()
+    }
+    fn plan(&self, input: &Shape) -> Result<Plan> {
+        self.0.plan(input)
+    }
+    fn forward(&self, pass: Forward<'_, f32>) {
+        lap(None);
+        self.0.forward(pass);
+    }
+    fn backward(&self, pass: Backward<'_, f32>) {
+        self.0.backward(pass);
+    }
+    fn gradient(&self, pass: Gradient<'_, f32>) {
+        self.0.gradient(pass);
+    }
+}
+
+impl Loss<f32> for Timed<Arc<dyn Loss<f32>>> {
+    fn kind(&self) -> &'static str {
+        self.0.kind()
+    }
+    fn target_form(&self) -> TargetForm {
+        self.0.target_form()
+    }
+    fn validate(&self, output: &Shape) -> Result<()> {
+        self.0.validate(output)
+    }
+    fn fused_activation(&self) -> Option<Activation> {
+        self.0.fused_activation()
+    }
+    fn fuses(&self, activation: Activation, outputs: usize) -> bool {
+        self.0.fuses(activation, outputs)
+    }
+    fn compute(&self, pass: LossPass<'_, f32>) -> f64 {
+        lap(Some(0));
+        let loss = self.0.compute(pass);
+        lap(Some(1));
+        loss
+    }
+}
+
+impl<R: Optimizer<f32>> Optimizer<f32> for Timed<R> {
+    fn kind(&self) -> &'static str {
+        self.0.kind()
+    }
+    fn moments(&self) -> Vec<f64> {
+        self.0.moments()
+    }
+    fn elementwise(&self) -> bool {
+        self.0.elementwise()
+    }
+    fn update(&self, step: Step<'_, f32>) {
+        // A gradient is always followed by the update that it is for.
+        lap(Some(2));
+        self.0.update(step);
+        lap(Some(3));
+    }
+}
+
+/// The network as it is, or with a clock at its parts.
+fn network(work: &Work, timed: bool) -> Model<f32> {
+    let mut layers = Sequential::new(work.sizes[0]);
     let outputs = work.sizes[work.sizes.len() - 1];
-    let compile = |layers: Sequential<f32>, loss: std::sync::Arc<dyn Loss<f32>>| {
-        if work.sgd { layers.compile(Sgd::new(0.01), loss) } else { layers.compile(Adam::default(), loss) }
-    };
-    let model = if outputs == 1 {
-        let layers = layers.add(Dense::new(1).activation(Activation::Sigmoid));
-        compile(layers, std::sync::Arc::new(BinaryCrossentropy::default()))
+    for (index, &units) in work.sizes[1..work.sizes.len() - 1].iter().enumerate() {
+        let layer = Dense::new(units).activation(Activation::Relu);
+        layers = if timed && index == 0 { layers.add(Timed(layer)) } else { layers.add(layer) };
+    }
+    let (last, loss): (_, Arc<dyn Loss<f32>>) = if outputs == 1 {
+        (Activation::Sigmoid, Arc::new(BinaryCrossentropy::default()))
     } else {
-        let layers = layers.add(Dense::new(outputs).activation(Activation::Softmax));
-        compile(layers, std::sync::Arc::new(SparseCategoricalCrossentropy::default()))
+        (Activation::Softmax, Arc::new(SparseCategoricalCrossentropy::default()))
+    };
+    let layers = layers.add(Dense::new(outputs).activation(last));
+    let (rate, rule): (_, AnyOptimizer<f32>) =
+        if work.sgd { (0.01, Sgd::new(0.01).any()) } else { (0.001, Adam::default().any()) };
+    let model = if timed {
+        layers.compile(Tuned::of(Timed(rule.rule().clone()), rate), Timed(loss))
+    } else {
+        layers.compile(rule, loss)
     };
     model.expect("the network compiles")
 }
@@ -69,44 +165,58 @@ fn data(work: &Work, rows: usize) -> (Array2<f32>, Array1<usize>) {
     (x, Array1::from_shape_fn(rows, |row| row % classes))
 }
 
-fn main() {
-    let mut settings = Settings::from_args();
-    println!(
-        "{:<34} {:>12} {:>12} {:>8} {:>14} {:>12}",
-        "training", "epoch", "minimum", "spread", "samples/s", "a step"
-    );
-    for work in &WORKS {
-        let rows = if settings.quick { work.rows / 10 } else { work.rows };
-        let (x, y) = data(work, rows);
-        let mut model = network(work);
-        let fit = |model: &mut Model<f32>| {
-            model.fit_with(&x, &y, FitOptions::new().batch_size(work.batch)).expect("the network trains");
-        };
-        fit(&mut model);
-        let mut seconds: Vec<f64> = (0..if settings.quick { 3 } else { 15 })
-            .map(|_| {
-                let begun = Instant::now();
-                fit(&mut model);
-                begun.elapsed().as_secs_f64()
-            })
-            .collect();
-        seconds.sort_by(f64::total_cmp);
-        let (median, minimum) = (seconds[seconds.len() / 2], seconds[0]);
-        let spread = (seconds[seconds.len() * 3 / 4] - seconds[seconds.len() / 4]) / median;
-        let steps = rows.div_ceil(work.batch) as f64;
-        println!(
-            "{:<34} {:>12} {:>12} {:>7.1}% {:>14.0} {:>12}",
-            work.name,
-            duration(median),
-            duration(minimum),
-            100.0 * spread,
-            rows as f64 / median,
-            duration(median / steps)
-        );
-        settings.row(
-            work.name,
-            &[("epoch", median), ("minimum", minimum), ("samples_per_second", rows as f64 / median)],
-        );
+/// Seconds of a whole epoch, and of each part of its steps.
+type Epoch = (f64, [f64; 4]);
+
+/// Seconds of an epoch, and of the parts of its steps where the model has a clock.
+fn epoch(model: &mut Model<f32>, work: &Work, (x, y): &(Array2<f32>, Array1<usize>)) -> Epoch {
+    SPENT.set([0.0; 4]);
+    let begun = Instant::now();
+    model.fit_with(x, y, FitOptions::new().batch_size(work.batch)).expect("the network trains");
+    (begun.elapsed().as_secs_f64(), SPENT.get())
+}
+
+fn measure(bench: &mut Bench, work: &Work, threads: usize) {
+    let rows = if bench.quick { work.rows / 10 } else { work.rows };
+    let data = data(work, rows);
+    let steps = rows.div_ceil(work.batch) as f64;
+    let mut model = network(work, false);
+    epoch(&mut model, work, &data);
+    let seconds = (0..bench.samples()).map(|_| epoch(&mut model, work, &data).0).collect();
+    let timing = Timing::of(seconds);
+    // Multiply-adds: once forward, once toward the weights, and once toward the input of each layer but the first.
+    let products: Vec<usize> = work.sizes.windows(2).map(|pair| pair[0] * pair[1]).collect();
+    let operations = (3 * products.iter().sum::<usize>() - products[0]) * 2 * rows;
+    let more = [
+        ("samples_per_second", rows as f64 / timing.median),
+        ("step_us", 1e6 * timing.median / steps),
+        ("rows", rows as f64),
+    ];
+    bench.line(work.name, threads, timing, Some(operations as f64), &more);
+    if threads > 1 {
+        return;
     }
-    settings.finish();
+    let mut model = network(work, true);
+    epoch(&mut model, work, &data);
+    let epochs: Vec<_> = (0..bench.samples()).map(|_| epoch(&mut model, work, &data)).collect();
+    let whole = Timing::of(epochs.iter().map(|(whole, _)| *whole).collect()).median;
+    let mut part = |name: &str, of: &dyn Fn(&Epoch) -> f64| {
+        let timing = Timing::of(epochs.iter().map(of).collect());
+        let name = format!("{} a step: {name}", &work.name[..2]);
+        bench.line(&name, 1, timing.shared_by(steps), None, &[("share", timing.median / whole)]);
+    };
+    for (index, name) in PARTS.into_iter().enumerate() {
+        part(name, &|(_, parts)| parts[index]);
+    }
+    part("the rest", &|(whole, parts)| whole - parts.iter().sum::<f64>());
+}
+
+fn main() {
+    let mut bench = Bench::new("training");
+    for work in &WORKS {
+        for &threads in thread_counts() {
+            with_threads(threads, || measure(&mut bench, work, threads));
+        }
+    }
+    bench.finish();
 }

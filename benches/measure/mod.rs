@@ -1,18 +1,23 @@
 //! Timing for the benches: samples after a warm-up, a table for people, JSON for programs.
 //!
-//! `cargo bench` measures, `cargo bench -- --quick` looks; `--json PATH` writes the rows to a file.
+//! `cargo bench` measures, `cargo bench -- --quick` looks. Each bench writes its rows to a file of its name, in the
+//! build's folder for temporary files or in the one that `--json FOLDER` names.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each bench uses a part of this module")]
 
 use axonal::simd::{Lanes, Registers, Wide};
-use std::fmt::Write as _;
+use serde_json::{Map, Value, json};
 use std::hint::black_box;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// What the command line asks for.
-pub struct Settings {
+/// A bench: what the command line asks for, what the machine can do, and what was measured.
+pub struct Bench {
     pub quick: bool,
-    json: Option<String>,
-    rows: Vec<String>,
+    name: &'static str,
+    folder: PathBuf,
+    /// Operations a second of one thread and of two, in registers.
+    peaks: [f64; 2],
+    rows: Vec<Value>,
 }
 
 /// Seconds for one call, over several samples.
@@ -24,58 +29,138 @@ pub struct Timing {
     pub spread: f64,
 }
 
-impl Settings {
-    pub fn from_args() -> Self {
-        let args: Vec<String> = std::env::args().collect();
-        let json = args.iter().position(|arg| arg == "--json").and_then(|index| args.get(index + 1).cloned());
-        Self { quick: args.iter().any(|arg| arg == "--quick"), json, rows: Vec::new() }
+impl Timing {
+    /// # Panics
+    /// Without a sample.
+    pub fn of(mut seconds: Vec<f64>) -> Self {
+        seconds.sort_by(f64::total_cmp);
+        let at = |share: usize| seconds[seconds.len() * share / 4];
+        Self { median: at(2), minimum: at(0), spread: (at(3) - at(1)) / at(2) }
     }
 
-    /// Times `work`: at least 15 samples (5 in a quick run), each long enough for the clock.
+    /// One call, where a sample was several.
+    pub fn shared_by(self, calls: f64) -> Self {
+        Self { median: self.median / calls, minimum: self.minimum / calls, ..self }
+    }
+}
+
+impl Bench {
+    pub fn new(name: &'static str) -> Self {
+        let args: Vec<String> = std::env::args().collect();
+        let named = args.iter().position(|arg| arg == "--json").and_then(|index| args.get(index + 1));
+        let folder = named.map_or_else(|| env!("CARGO_TARGET_TMPDIR").into(), PathBuf::from);
+        let quick = args.iter().any(|arg| arg == "--quick");
+        let peaks = [1, 2].map(|count| with_threads(count, || peak_flops(count)));
+        let [one, two] = peaks.map(|peak| peak / 1e9);
+        println!("{name}: f32 in registers does {one:.0} GFLOP/s on one thread and {two:.0} on two");
+        println!(
+            "{:<52} {:>7} {:>10} {:>10} {:>7} {:>8} {:>7}",
+            "", "threads", "median", "minimum", "spread", "GFLOP/s", "of peak"
+        );
+        Self { quick, name, folder, peaks, rows: Vec::new() }
+    }
+
+    /// How many samples are taken: at least 15, and 5 in a quick run.
+    pub fn samples(&self) -> usize {
+        if self.quick { 5 } else { 15 }
+    }
+
+    /// Times `work` after a warm-up, each sample long enough for the clock.
     pub fn time<R>(&self, mut work: impl FnMut() -> R) -> Timing {
-        let (samples, least) = if self.quick { (5, 1e-3) } else { (15, 5e-3) };
+        let least = if self.quick { 1e-3 } else { 5e-3 };
         let begun = Instant::now();
         let mut calls = 0_u32;
-        while calls < 2 || (begun.elapsed() < Duration::from_secs_f64(least) && calls < 1_000_000) {
+        while calls < 1 || (begun.elapsed() < Duration::from_secs_f64(least) && calls < 1_000_000) {
             black_box(work());
             calls += 1;
         }
         let once = begun.elapsed().as_secs_f64() / f64::from(calls);
         let inner = ((least / once.max(1e-9)) as u32).clamp(1, 10_000_000);
-        let mut seconds: Vec<f64> = (0..samples)
-            .map(|_| {
-                let begun = Instant::now();
-                for _ in 0..inner {
-                    black_box(work());
-                }
-                begun.elapsed().as_secs_f64() / f64::from(inner)
-            })
-            .collect();
-        seconds.sort_by(f64::total_cmp);
-        let median = seconds[samples / 2];
-        let spread = (seconds[samples * 3 / 4] - seconds[samples / 4]) / median;
-        Timing { median, minimum: seconds[0], spread }
+        let sample = |_| {
+            let begun = Instant::now();
+            for _ in 0..inner {
+                black_box(work());
+            }
+            begun.elapsed().as_secs_f64() / f64::from(inner)
+        };
+        Timing::of((0..self.samples()).map(sample).collect())
     }
 
-    /// Keeps a row for the JSON file: a name and its numbers.
-    pub fn row(&mut self, name: &str, numbers: &[(&str, f64)]) {
-        let mut row = format!("{{\"name\": {name:?}");
-        for (key, value) in numbers {
-            let _ = write!(row, ", {key:?}: {value:e}");
+    /// As [`time`](Self::time), for work that answers which of its seconds count.
+    pub fn time_counted(&self, mut work: impl FnMut() -> f64) -> Timing {
+        let least = if self.quick { 1e-3 } else { 5e-3 };
+        let inner = ((least / work().max(1e-9)) as u32).clamp(1, 100_000);
+        let sample = |_| (0..inner).map(|_| work()).sum::<f64>() / f64::from(inner);
+        Timing::of((0..self.samples()).map(sample).collect())
+    }
+
+    /// A line of the table and a row of the file; `operations` are the floating-point ones of a call.
+    pub fn line(
+        &mut self,
+        name: &str,
+        threads: usize,
+        timing: Timing,
+        operations: Option<f64>,
+        more: &[(&str, f64)],
+    ) {
+        let Timing { median, minimum, spread } = timing;
+        let peak = self.peaks[usize::from(threads > 1)];
+        let rate = operations.map(|operations| operations / median);
+        let rates = rate
+            .map_or_else(String::new, |rate| format!("{:>8.1} {:>6.0}%", rate / 1e9, 100.0 * rate / peak));
+        let numbers: Vec<String> =
+            more.iter().map(|(key, value)| format!("{key} {}", short(*value))).collect();
+        println!(
+            "{name:<52} {threads:>7} {:>10} {:>10} {:>6.1}% {rates:>16} {}",
+            duration(median),
+            duration(minimum),
+            100.0 * spread,
+            numbers.join(", ")
+        );
+        let mut row = json!({
+            "name": name, "threads": threads, "median": median, "minimum": minimum, "spread": spread,
+            "flops": rate, "of_peak": rate.map(|rate| rate / peak),
+        });
+        if let Some(row) = row.as_object_mut() {
+            row.extend(
+                more.iter().map(|&(key, value)| (key.to_owned(), json!(value))).collect::<Map<_, _>>(),
+            );
         }
-        row.push('}');
         self.rows.push(row);
     }
 
-    /// Writes the rows, where a file was asked for.
+    /// Writes the file.
     pub fn finish(self) {
-        if let Some(path) = self.json {
-            let text = format!("[\n  {}\n]\n", self.rows.join(",\n  "));
-            if let Err(error) = std::fs::write(&path, text) {
-                eprintln!("{path}: {error}");
-            }
+        let path = self.folder.join(format!("{}.json", self.name));
+        let text =
+            json!({ "bench": self.name, "quick": self.quick, "peak_flops": self.peaks, "rows": self.rows });
+        match std::fs::create_dir_all(&self.folder)
+            .and_then(|()| std::fs::write(&path, format!("{text:#}\n")))
+        {
+            Ok(()) => println!("written to {}\n", path.display()),
+            Err(error) => eprintln!("{}: {error}", path.display()),
         }
     }
+}
+
+/// The numbers of threads that are measured: one, and two where the process may use two processors.
+pub fn thread_counts() -> &'static [usize] {
+    let several = std::thread::available_parallelism().is_ok_and(|count| count.get() > 1);
+    if several { &[1, 2] } else { &[1] }
+}
+
+/// Does `work` as a program would whose pool has so many threads: from inside of a pool of one, or from outside of the
+/// global pool, which gets two.
+///
+/// # Panics
+/// Where the system has no thread left.
+pub fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
+    if threads == 1 {
+        return rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a pool").install(work);
+    }
+    // An error says that it was done before.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    work()
 }
 
 /// Seconds as text of a fitting unit.
@@ -88,8 +173,17 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// The most multiply-adds that one core does in registers, as operations a second; what products are held against.
-pub fn peak_flops() -> f64 {
+/// A number with three digits or so.
+fn short(value: f64) -> String {
+    match value.abs() {
+        size if size >= 1e4 => format!("{value:.3e}"),
+        size if size >= 100.0 => format!("{value:.0}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+/// The most multiply-adds that some threads do in registers, as operations a second; what products are held against.
+fn peak_flops(threads: usize) -> f64 {
     /// Independent chains, enough to hide the latency of a multiply-add and few enough to stay in registers.
     struct Chains(u32);
     impl Wide<f32> for Chains {
@@ -113,13 +207,18 @@ pub fn peak_flops() -> f64 {
     }
     const CHAINS: usize = 12;
     const ROUNDS: u32 = 200_000;
-    let mut lanes = 1;
-    let best = (0..9)
+    let once = || black_box(f32::run_wide(Chains(black_box(ROUNDS)))).0;
+    let lanes = once();
+    let least = (0..9)
         .map(|_| {
             let begun = Instant::now();
-            lanes = black_box(f32::run_wide(Chains(black_box(ROUNDS)))).0;
+            if threads > 1 {
+                rayon::join(once, once);
+            } else {
+                once();
+            }
             begun.elapsed().as_secs_f64()
         })
         .fold(f64::INFINITY, f64::min);
-    f64::from(ROUNDS) * (CHAINS * lanes * 2) as f64 / best
+    f64::from(ROUNDS) * (threads * CHAINS * lanes * 2) as f64 / least
 }
