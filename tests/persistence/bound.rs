@@ -95,7 +95,7 @@ fn many_layers_that_are_alike_are_loaded() {
 #[test]
 fn many_different_layers_are_loaded_or_refused_within_the_bound() {
     let rate = |index: usize| 0.5 / (index + 1) as f64;
-    let small = many(1000, &[1], |layers, index| layers.add(Dropout::new(rate(index))));
+    let small = many(900, &[1], |layers, index| layers.add(Dropout::new(rate(index))));
     assert_eq!(bounded_model("different dropouts", &small), None);
     let normalized = |layers: Sequential<f32>, index| {
         layers.add(BatchNormalization::default().epsilon(rate(index)).momentum(1.0 - rate(index)))

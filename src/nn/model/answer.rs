@@ -8,7 +8,13 @@ use crate::nn::metric::largest;
 use crate::nn::model::Model;
 use crate::nn::model::data::{rows, rows_of};
 use crate::nn::workspace::Workspace;
-use ndarray::{Array1, Array2, ArrayBase, ArrayD, ArrayView2, Data, DataMut, Dimension, Ix2};
+use crate::parallel;
+use ndarray::{
+    Array1, Array2, ArrayBase, ArrayD, ArrayView2, ArrayViewMut2, Axis, Data, DataMut, Dimension, Ix2,
+};
+
+/// Multiply-adds of parameters from which another thread pays in answering.
+const WORTH_A_THREAD: usize = 1 << 23;
 
 impl<F: Float> Model<F> {
     /// [`Predict::predict`](crate::estimator::Predict::predict) with a batch size.
@@ -28,10 +34,8 @@ impl<F: Float> Model<F> {
         let mut out = Array2::from_shape_vec((x.nrows(), columns), answers)
             .map_err(|_| Error::shape("predict", "answers as a matrix", "another length"))?;
         if x.nrows() > 0 {
-            let batch_size = self.layout.batch_size("predict", x.nrows(), batch_size)?;
-            let mut workspace = Workspace::new(&self.layout, batch_size.min(x.nrows()))?;
-            workspace.start_from(&self.state);
-            self.answer(x.view(), &mut workspace, &mut out)?;
+            let batch_size = self.layout.batch_size("predict", x.nrows(), batch_size)?.min(x.nrows());
+            self.answer_in_parts(x.view(), batch_size, out.view_mut())?;
         }
         Ok(out)
     }
@@ -127,6 +131,40 @@ impl<F: Float> Model<F> {
             None => 0,
         };
         Ok(answers.rows().into_iter().map(class).collect())
+    }
+
+    /// Answers rows in standard layout, in batches that threads share where there are enough of them.
+    fn answer_in_parts(
+        &self,
+        x: ArrayView2<'_, F>,
+        batch_size: usize,
+        out: ArrayViewMut2<'_, F>,
+    ) -> Result<()> {
+        let batches = x.nrows().div_ceil(batch_size);
+        let operations = self.layout.params_len.saturating_mul(x.nrows());
+        // Each part has two batches at least, so that none consists of a single row.
+        let parts = parallel::threads().min(batches / 2).min(operations / WORTH_A_THREAD);
+        if parts < 2 || self.layout.carried().next().is_some() {
+            let (mut workspace, mut out) = (Workspace::new(&self.layout, batch_size)?, out);
+            workspace.start_from(&self.state);
+            return self.answer(x, &mut workspace, &mut out);
+        }
+        let (mut x, mut out) = (x, out);
+        let mut shares = Vec::with_capacity(parts);
+        for part in 0..parts {
+            let own_batches = batches * (part + 1) / parts - batches * part / parts;
+            let rows = (own_batches * batch_size).min(x.nrows());
+            let (own_x, other_x) = x.split_at(Axis(0), rows);
+            let (own_out, other_out) = out.split_at(Axis(0), rows);
+            shares.push((own_x, own_out, Workspace::new(&self.layout, batch_size)?, Ok(())));
+            (x, out) = (other_x, other_out);
+        }
+        parallel::inside(operations, || {
+            parallel::share(operations, &mut shares, &|(x, out, workspace, outcome)| {
+                *outcome = self.answer(x.view(), workspace, out);
+            });
+        });
+        shares.into_iter().try_for_each(|(_, _, _, outcome)| outcome)
     }
 
     /// Answers rows in standard layout, in batches as large as the workspace.

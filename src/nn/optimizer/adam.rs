@@ -1,7 +1,7 @@
 //! Adam and AdamW.
 #![allow(unsafe_code, reason = "registers are loaded and stored through pointers")]
 
-use super::{LearningRate, Optimizer, Step, Tuned, at_least_zero, below_one, flushed};
+use super::{LearningRate, Optimizer, Step, Tuned, at_least_zero, below_one, flushed, negligible};
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::Config;
@@ -222,7 +222,7 @@ impl<F: Float> Move<'_, F> {
     unsafe fn lanes<S: Lanes<F>>(&self, simd: S, grads: *const F, [params, means, squares]: [*mut F; 3]) {
         // SAFETY: the caller's promise.
         unsafe {
-            let tiny = simd.splat(F::min_positive_value());
+            let tiny = simd.splat(negligible());
             let (g, m, v) = (simd.loadu(grads), simd.loadu(means), simd.loadu(squares));
             let m = simd.add(m, simd.mul(simd.sub(g, m), simd.splat(self.mean_rate)));
             let m = simd.flush(m, tiny);
