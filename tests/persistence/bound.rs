@@ -208,7 +208,7 @@ fn many_parts_are_loaded_within_the_bound() {
     let said = bounded(
         "networks",
         &pipeline.to_bytes().unwrap(),
-        |bytes| Two::from_bytes(bytes),
+        Two::from_bytes,
         |path| Two::load(path),
     );
     assert!(said.is_some_and(|said| said.contains("bytes of memory beyond the length of the file")));

@@ -17,8 +17,8 @@ use super::search::Search;
 use crate::float::Float;
 use crate::simd::vectorize;
 
-/// Clusters from which on the search costs more than keeping the gaps.
-const WORTH_KEEPING: usize = 16;
+/// Clusters from which on the search costs more than keeping the gaps, and how many of their numbers.
+const WORTH_KEEPING: [usize; 2] = [16, 192];
 
 /// Iterations without bounds after bounds that have not paid.
 const PAUSE: usize = 8;
@@ -50,7 +50,8 @@ impl Bounds {
         let steps = vec![0.0; n_clusters];
         let bounds =
             Self { n_samples, active: false, fresh: false, pause: 0, steps, rounding, least, reach: 0.0 };
-        (n_clusters >= WORTH_KEEPING).then_some(bounds)
+        let [clusters, numbers] = WORTH_KEEPING;
+        (n_clusters >= clusters && n_clusters.saturating_mul(n_features) >= numbers).then_some(bounds)
     }
 
     pub(crate) fn is_active(&self) -> bool {

@@ -21,6 +21,25 @@ pub(crate) fn add_point<F: Float>(line: &mut [f64], point: &[F], mean: &[F], wei
     }
 }
 
+/// As [`Sums::add_rows`], for rows of `D` numbers, and lines of one more.
+#[inline(always)]
+fn add_short<F: Float, const D: usize, const WIDTH: usize>(
+    lines: &mut [f64],
+    values: &[F],
+    mean: &[F],
+    labels: &[u32],
+) {
+    let (lines, (rows, _)) = (lines.as_chunks_mut::<WIDTH>().0, values.as_chunks::<D>());
+    let Some(mean) = mean.first_chunk::<D>() else { return };
+    for (x, &label) in rows.iter().zip(labels) {
+        let line = &mut lines[label as usize];
+        line[D] += 1.0;
+        for feature in 0..D {
+            line[feature] += (x[feature] - mean[feature]).as_f64();
+        }
+    }
+}
+
 impl Sums {
     pub(crate) fn new(n_clusters: usize, n_features: usize) -> Self {
         Self { n_features, lines: vec![0.0; n_clusters * (n_features + 1)] }
@@ -49,6 +68,15 @@ impl Sums {
     pub(crate) fn add_rows<F: Float>(&mut self, samples: &Samples<'_, F>, mean: &[F], labels: &[u32]) {
         let (d, width) = (self.n_features, self.n_features + 1);
         if samples.weights.is_none() {
+            // With a length that the compiler knows, the few sums of a line are a register or two.
+            match d {
+                1 => return add_short::<F, 1, 2>(&mut self.lines, samples.values, mean, labels),
+                2 => return add_short::<F, 2, 3>(&mut self.lines, samples.values, mean, labels),
+                3 => return add_short::<F, 3, 4>(&mut self.lines, samples.values, mean, labels),
+                4 => return add_short::<F, 4, 5>(&mut self.lines, samples.values, mean, labels),
+                8 => return add_short::<F, 8, 9>(&mut self.lines, samples.values, mean, labels),
+                _ => {}
+            }
             for (x, &label) in samples.values.chunks_exact(d).zip(labels) {
                 let line = &mut self.lines[label as usize * width..][..width];
                 let (sums, total) = line.split_at_mut(d);
