@@ -264,6 +264,15 @@ impl<F: Float> Layout<F> {
         self.nodes.last().map_or(&self.input, |node| node.plan.output_shape())
     }
 
+    /// About what a sample costs on its way through, in multiply-adds; to move a number counts as many of them.
+    pub(crate) fn operations(&self) -> usize {
+        const MOVE: usize = 32;
+        let moved = self.nodes.iter().fold(0, |sum: usize, node| {
+            sum.saturating_add(node.input_len()).saturating_add(node.output_len())
+        });
+        moved.saturating_mul(MOVE).saturating_add(self.params_len)
+    }
+
     /// Fresh parameters and state.
     pub(crate) fn initialize(&self, seed: u64) -> Result<(Buffer<F>, Buffer<F>)> {
         let mut params = Buffer::zeros("the parameters", self.params_len)?;

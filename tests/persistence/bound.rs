@@ -205,12 +205,7 @@ fn many_parts_are_loaded_within_the_bound() {
     };
     type Two = Pipeline<Regressor<Model<f32>>, Pipeline<Regressor<Model<f32>>, Regressor<Model<f32>>>>;
     let pipeline: Two = Pipeline::new(network(), Pipeline::new(network(), network()));
-    let said = bounded(
-        "networks",
-        &pipeline.to_bytes().unwrap(),
-        Two::from_bytes,
-        |path| Two::load(path),
-    );
+    let said = bounded("networks", &pipeline.to_bytes().unwrap(), Two::from_bytes, |path| Two::load(path));
     assert!(said.is_some_and(|said| said.contains("bytes of memory beyond the length of the file")));
 }
 

@@ -37,6 +37,9 @@ pub(super) struct Divergence {
 /// The most threads that share the parameters of a layer: what is left for each must be worth it.
 const THREADS: usize = 8;
 
+/// Multiply-adds from which a single step gains from the pool by more than it costs to enter it.
+const WORTH_ENTERING: usize = 1 << 24;
+
 impl<F: Float> Trainer<F> {
     pub(super) fn new(model: &Model<F>, batch: usize, samples: &Samples<'_, F>) -> Result<Self> {
         let targets = match &samples.targets {
@@ -107,7 +110,10 @@ impl<F: Float> Trainer<F> {
         x: Option<ArrayView2<'_, F>>,
         batch: usize,
     ) -> std::result::Result<(), Divergence> {
-        let operations = model.layout.params_len.saturating_mul(batch);
+        let operations = model.layout.operations().saturating_mul(batch);
+        if operations < WORTH_ENTERING {
+            return self.step_here(model, x, batch);
+        }
         parallel::inside(operations, || self.step_here(model, x, batch))
     }
 

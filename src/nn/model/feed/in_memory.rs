@@ -17,6 +17,9 @@ use crate::simd::prefetch;
 /// pages and lines that nobody expects; once a row is being read, the processor fetches the rest ahead by itself.
 const AHEAD: usize = 512;
 
+/// Multiply-adds of a batch from which other threads find something to share in a step.
+const WORTH_SHARING: usize = 1 << 23;
+
 /// The first `n` of some samples.
 pub(in crate::nn::model) struct InMemory<'a, F> {
     samples: &'a Samples<'a, F>,
@@ -95,7 +98,10 @@ impl<F: Float> Feed<F> for InMemory<'_, F> {
         done: usize,
         token: Option<&StopToken>,
     ) -> Result<(usize, Stepped)> {
-        let operations = model.layout.params_len.saturating_mul(self.batch_size());
+        let operations = model.layout.operations().saturating_mul(self.batch_size());
+        if operations < WORTH_SHARING {
+            return one_by_one(self, model, done, token);
+        }
         parallel::inside(operations, || parallel::attended(|| one_by_one(self, model, done, token)))
     }
 
