@@ -34,6 +34,8 @@ fn every_configuration_comes_back() {
     comes_back(&ReduceLrOnPlateau::new("val_loss").factor(0.5).patience(4).cooldown(2));
     comes_back(&ModelCheckpoint::new("epoch-{epoch:02}.axonal").save_best_only(true).monitor("val_loss"));
     comes_back(&BackupAndRestore::new("backup").every_batches(10));
+    comes_back(&CsvLogger::new("log.csv").append(true).separator(';'));
+    comes_back(&JsonLogger::new("log.jsonl").append(true));
     let mut limits = Limits::default();
     limits.max_layers = 7;
     comes_back(&limits);

@@ -67,6 +67,10 @@ mod csv {
         );
         let closed = CsvReader::new().categories("size", ["S", "M"]);
         assert_eq!(says(read(text, &closed)), "t.csv, line 3, column 2: expected one of S, M, got \"L\"");
+        // Written down and read again, it is the same reader.
+        let again = serde_json::to_string(&reader.missing(Missing::Nan)).unwrap();
+        let again: CsvReader = serde_json::from_str(&again).unwrap();
+        assert_eq!(read(text, &again).unwrap().categories, table.categories);
     }
 
     #[test]

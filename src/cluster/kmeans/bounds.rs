@@ -43,15 +43,18 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    /// Bounds for so many centers, where they pay.
-    pub(crate) fn new<F: Float>(n_samples: usize, n_clusters: usize, n_features: usize) -> Option<Self> {
+    /// Bounds for so many centers.
+    pub(crate) fn new<F: Float>(n_samples: usize, n_clusters: usize, n_features: usize) -> Self {
         let rounding = ((n_features + 8) as f64 * F::epsilon().as_f64()).sqrt();
         let least = 4.0 * ((n_features + 8) as f64 * F::min_positive_value().as_f64()).sqrt();
         let steps = vec![0.0; n_clusters];
-        let bounds =
-            Self { n_samples, active: false, fresh: false, pause: 0, steps, rounding, least, reach: 0.0 };
+        Self { n_samples, active: false, fresh: false, pause: 0, steps, rounding, least, reach: 0.0 }
+    }
+
+    /// Whether the search costs more than keeping the gaps.
+    pub(crate) fn pay(n_clusters: usize, n_features: usize) -> bool {
         let [clusters, numbers] = WORTH_KEEPING;
-        (n_clusters >= clusters && n_clusters.saturating_mul(n_features) >= numbers).then_some(bounds)
+        n_clusters >= clusters && n_clusters.saturating_mul(n_features) >= numbers
     }
 
     pub(crate) fn is_active(&self) -> bool {

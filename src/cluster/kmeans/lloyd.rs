@@ -74,6 +74,11 @@ pub(crate) struct Lloyd<'a, F> {
 
 impl<'a, F: Float> Lloyd<'a, F> {
     pub(crate) fn new(samples: Samples<'a, F>, moments: &Moments<F>, n_clusters: usize) -> Self {
+        let bounded = Bounds::pay(n_clusters, samples.n_features);
+        Self::with_bounds(samples, moments, n_clusters, bounded)
+    }
+
+    fn with_bounds(samples: Samples<'a, F>, moments: &Moments<F>, n_clusters: usize, bounded: bool) -> Self {
         let (n, d) = (samples.n_samples(), samples.n_features);
         let by_rows =
             (n / (4 * n_clusters).max(1024)).min(ROOM_FOR_SUMS / (8 * n_clusters * (d + 1))).clamp(1, 64);
@@ -81,7 +86,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
         let own_sums = by_rows >= 16 || n_clusters < 64;
         let shard_rows = n.div_ceil(if own_sums { by_rows } else { n.div_ceil(256).min(64) });
         let nearest = Centers::new(n_clusters, d);
-        let bounds = Bounds::new::<F>(n, n_clusters, d);
+        let bounds = bounded.then(|| Bounds::new::<F>(n, n_clusters, d));
         let shard = |first_row| {
             let room = nearest.room(shard_rows);
             let gaps = bounds.as_ref().map(|_| Gaps::new(shard_rows.min(n - first_row), &room, d));
@@ -324,10 +329,9 @@ mod tests {
         let rules = |max_iter| Rules { max_iter, tolerance: 0.0, spherical: false };
         let mut used = 0;
         for max_iter in [5, 30, 300] {
-            let mut plain = Lloyd::new(samples, &moments, k);
-            plain.bounds = None;
+            let mut plain = Lloyd::with_bounds(samples, &moments, k, false);
             let want = plain.run(start.clone(), rules(max_iter));
-            let mut lloyd = Lloyd::new(samples, &moments, k);
+            let mut lloyd = Lloyd::with_bounds(samples, &moments, k, true);
             let got = lloyd.run(start.clone(), rules(max_iter));
             assert_eq!(got.labels, want.labels, "n = {n}, d = {d}, k = {k}, seed {seed}");
             assert_eq!((got.centers, got.n_iter), (want.centers, want.n_iter));

@@ -6,11 +6,12 @@ use crate::datasets::file;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use ndarray::Array2;
+use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// What becomes of a field without a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Missing {
     /// It is an error.
@@ -58,7 +59,8 @@ pub enum Missing {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CsvReader {
     delimiter: u8,
     header: bool,
@@ -68,7 +70,7 @@ pub struct CsvReader {
 }
 
 /// What a column was declared to be.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 enum Setting {
     Texts,
     Categories(Vec<String>),

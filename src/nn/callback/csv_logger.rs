@@ -4,6 +4,7 @@ use super::log_file::LogFile;
 use super::{Callback, CallbackState, Run};
 use crate::error::{Error, Result};
 use crate::float::Float;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Writes a line of comma-separated values after each epoch: the epoch, counted from 0, then every number of the
@@ -34,7 +35,8 @@ use std::path::PathBuf;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CsvLogger {
     file: LogFile,
     separator: char,

@@ -4,6 +4,7 @@ use super::log_file::LogFile;
 use super::{Callback, CallbackState, Run};
 use crate::error::Result;
 use crate::float::Float;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Writes a JSON object on a line of its own after each epoch: `{"epoch":0,"loss":0.5,…}`, the epoch counted from 0.
@@ -28,7 +29,8 @@ use std::path::PathBuf;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct JsonLogger {
     file: LogFile,
 }

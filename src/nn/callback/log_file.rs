@@ -1,17 +1,21 @@
 //! A text file that grows by a line an epoch.
 
 use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
 
 /// A file of lines. What an earlier run has left there is replaced with the first line, or kept in front.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct LogFile {
     path: PathBuf,
     append: bool,
+    #[serde(skip)]
     file: Option<File>,
     /// How long the file is up to here; `None`: nothing of this run is in it yet.
+    #[serde(skip)]
     len: Option<u64>,
 }
 
