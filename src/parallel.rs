@@ -3,6 +3,9 @@
 //! The work is cut into pieces by its size alone; each piece has its own place to write to, and whoever asked
 //! folds the pieces in their order. The pool is the caller's (or rayon's default); it is never configured here.
 
+/// What it costs to move a number through an activation, a pooling or a dropout, in multiply-adds of a product.
+pub(crate) const MOVE: usize = 32;
+
 /// Operations below which a second thread costs more than it brings.
 #[cfg(any(feature = "rayon", test))]
 pub(crate) const WORTH_THREADS: usize = 1 << 19;
@@ -51,16 +54,23 @@ pub(crate) fn inside<R: Send>(operations: usize, work: impl FnOnce() -> R + Send
     work()
 }
 
-/// Runs `work` while the other threads of the pool that the caller is in stay awake for what it forks.
+/// Runs `work`, which goes through batches of so many `operations`, on a thread of the pool whose other threads stay awake
+/// for what it forks; where it stays, if a batch has too little to share.
 ///
 /// A thread that sleeps takes longer to wake than most of the work of a training step takes. The others are asked, not
 /// waited for: one that is busy elsewhere does not come, and nobody depends on it.
-pub(crate) fn attended<R>(work: impl FnOnce() -> R) -> R {
+pub(crate) fn attended<R: Send>(operations: usize, work: impl FnOnce() -> R + Send) -> R {
+    /// Below, no step of a batch is worth a fork.
     #[cfg(feature = "rayon")]
-    if let (Some(leader), 2..) = (rayon::current_thread_index(), rayon::current_num_threads()) {
-        let _attendance = attendance::Attendance::begin(leader);
-        return work();
+    const WORTH_ATTENDING: usize = 1 << 23;
+    #[cfg(feature = "rayon")]
+    if operations >= WORTH_ATTENDING && rayon::current_num_threads() > 1 {
+        return rayon::scope(|_| {
+            let _attendance = attendance::Attendance::begin();
+            work()
+        });
     }
+    let _ = operations;
     work()
 }
 
@@ -69,6 +79,8 @@ mod attendance {
     use std::cell::Cell;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread::LocalKey;
+    use std::time::{Duration, Instant};
 
     /// The most threads that are kept awake: more do not find enough to share in a step.
     const MOST: usize = 7;
@@ -76,81 +88,75 @@ mod attendance {
     /// How often a thread looks for work before it lets others have its processor.
     const LOOKS: u32 = 256;
 
+    /// How long a thread attends before it looks whether what it was waiting for, if anything, is there.
+    const SHIFT: Duration = Duration::from_millis(1);
+
     thread_local! {
-        static ATTENDED: Cell<bool> = const { Cell::new(false) };
-        static ALONE: Cell<bool> = const { Cell::new(false) };
+        /// Whether the threads that what is forked here is meant for are awake.
+        pub(super) static AWAKE: Cell<bool> = const { Cell::new(false) };
+        /// Whether the thread has its part of work that is shared already.
+        pub(super) static ALONE: Cell<bool> = const { Cell::new(false) };
+        /// Whether the thread has something of its own to go on with.
+        pub(super) static ENGAGED: Cell<bool> = const { Cell::new(false) };
     }
 
-    /// Whether the threads that what the caller forks is meant for are awake.
-    pub(super) fn holds() -> bool {
-        ATTENDED.get()
-    }
+    /// A mark of the thread, until it is dropped; also by a panic.
+    pub(super) struct Marked(&'static LocalKey<Cell<bool>>, bool);
 
-    /// Whether the caller has its part of work that is shared already.
-    pub(super) fn alone() -> bool {
-        ALONE.get()
-    }
-
-    /// Until it is dropped, the thread shares nothing.
-    pub(super) struct Alone {
-        before: bool,
-    }
-
-    impl Alone {
-        pub(super) fn begin() -> Self {
-            Self { before: ALONE.replace(true) }
+    impl Marked {
+        pub(super) fn with(mark: &'static LocalKey<Cell<bool>>, value: bool) -> Self {
+            Self(mark, mark.replace(value))
         }
     }
 
-    impl Drop for Alone {
+    impl Drop for Marked {
         fn drop(&mut self) {
-            ALONE.set(self.before);
+            self.0.set(self.1);
         }
     }
 
-    /// Ends when it is dropped, also by a panic.
     pub(super) struct Attendance {
         over: Arc<AtomicBool>,
-        before: bool,
+        _marks: [Marked; 2],
     }
 
     impl Attendance {
-        pub(super) fn begin(leader: usize) -> Self {
+        pub(super) fn begin() -> Self {
             let over = Arc::new(AtomicBool::new(false));
             for _ in 1..rayon::current_num_threads().min(MOST + 1) {
                 let over = over.clone();
-                rayon::spawn(move || attend(leader, &over));
+                rayon::spawn(move || attend(over));
             }
-            Self { over, before: ATTENDED.replace(true) }
+            Self { over, _marks: [Marked::with(&AWAKE, true), Marked::with(&ENGAGED, true)] }
         }
     }
 
     impl Drop for Attendance {
         fn drop(&mut self) {
             self.over.store(true, Ordering::Release);
-            ATTENDED.set(self.before);
         }
     }
 
-    /// Does whatever there is to do in the pool until it is over.
-    fn attend(leader: usize, over: &AtomicBool) {
-        // The leader would wait for itself.
-        if rayon::current_thread_index() == Some(leader) {
+    /// Does whatever there is to do in the pool until it is over. A thread that comes here while it waits for another
+    /// goes back to that: to its own work at once, to that of a caller of this crate after a shift.
+    fn attend(over: Arc<AtomicBool>) {
+        if ENGAGED.get() {
             return;
         }
-        let before = ATTENDED.replace(true);
-        let mut looks = 0;
+        let _awake = Marked::with(&AWAKE, true);
+        let (begun, mut looks) = (Instant::now(), 0);
         while !over.load(Ordering::Acquire) {
             if rayon::yield_now() == Some(rayon::Yield::Executed) {
                 looks = 0;
             } else if looks < LOOKS {
                 looks += 1;
                 std::hint::spin_loop();
-            } else {
+            } else if begun.elapsed() < SHIFT {
                 std::thread::yield_now();
+            } else {
+                return rayon::spawn(|| attend(over));
             }
         }
-        ATTENDED.set(before);
     }
 }
 
@@ -170,9 +176,9 @@ pub(crate) fn worth() -> usize {
     /// Some 200 µs of one core. On a virtual machine, where a thread that sleeps is slow to wake, half of that gets
     /// slower by it.
     const ASLEEP: usize = 1 << 23;
-    /// The same for threads that are [`attended`].
+    /// The same for threads that are [attended](attended).
     const AWAKE: usize = 1 << 22;
-    match (attendance::alone(), attendance::holds()) {
+    match (attendance::ALONE.get(), attendance::AWAKE.get()) {
         (true, _) => usize::MAX,
         (_, true) => AWAKE,
         _ => ASLEEP,
@@ -182,7 +188,14 @@ pub(crate) fn worth() -> usize {
 /// Both, at the same time where a thread of the pool has nothing else to do.
 pub(crate) fn join(left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
     #[cfg(feature = "rayon")]
-    rayon::join(left, right);
+    {
+        let _engaged = attendance::Marked::with(&attendance::ENGAGED, true);
+        let awake = attendance::AWAKE.get();
+        rayon::join(left, move || {
+            let _awake = attendance::Marked::with(&attendance::AWAKE, awake);
+            right();
+        });
+    }
     #[cfg(not(feature = "rayon"))]
     {
         left();
@@ -206,7 +219,7 @@ fn share_part<T: Send>(operations: usize, items: &mut [T], work: &(impl Fn(&mut 
         return share(operations, items, work);
     }
     #[cfg(feature = "rayon")]
-    let _alone = attendance::Alone::begin();
+    let _alone = attendance::Marked::with(&attendance::ALONE, true);
     items.iter_mut().for_each(work);
 }
 

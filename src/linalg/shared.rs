@@ -7,6 +7,8 @@
 use super::narrow::{self, Rows};
 use super::tiles;
 use crate::float::Float;
+#[cfg(feature = "rayon")]
+use crate::parallel;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 /// `c = alpha * a.b + beta * c`, and the bias added to every row; by several threads where that pays.
@@ -38,7 +40,7 @@ pub(super) fn affine<F: Float>(a: Rows<'_, F>, b: &[F], bias: Option<&[F]>, c: &
         if a.rows() > 1 && columns > 0 && threads::worth(operations) > 1 {
             let (above, below) = a.split_at(a.rows() / 2);
             let (c_above, c_below) = c.split_at_mut(above.rows() * columns);
-            rayon::join(|| affine(above, b, bias, c_above), || affine(below, b, bias, c_below));
+            parallel::join(|| affine(above, b, bias, c_above), || affine(below, b, bias, c_below));
             return;
         }
     }
@@ -57,8 +59,7 @@ struct Product<'a, F> {
 
 #[cfg(feature = "rayon")]
 mod threads {
-    use super::{Float, Product, tiles};
-    use crate::parallel;
+    use super::{Float, Product, parallel, tiles};
     use ndarray::Axis;
 
     /// Multiply-adds from which it pays from outside of the pool, where the caller has to wake the pool and to wait for it.
@@ -96,6 +97,6 @@ mod threads {
         };
         let left = Product { alpha, a: a_left, b: b_left, beta, c: c_left, bias: bias_left };
         let right = Product { alpha, a: a_right, b: b_right, beta, c: c_right, bias: bias_right };
-        rayon::join(|| gemm(parts / 2, left), || gemm(parts - parts / 2, right));
+        parallel::join(|| gemm(parts / 2, left), || gemm(parts - parts / 2, right));
     }
 }

@@ -8,6 +8,7 @@ use crate::initializer::Initializer;
 use crate::nn::constraint::Constraint;
 use crate::nn::layer::{Layer, MaskOut, Nested, ParamSpec, Plan, Shape, StateSpec};
 use crate::nn::regularizer::Regularizer;
+use crate::parallel;
 use crate::rng::{Purpose, Rng};
 use std::ops::Range;
 use std::sync::Arc;
@@ -266,11 +267,10 @@ impl<F: Float> Layout<F> {
 
     /// About what a sample costs on its way through, in multiply-adds; to move a number counts as many of them.
     pub(crate) fn operations(&self) -> usize {
-        const MOVE: usize = 32;
         let moved = self.nodes.iter().fold(0, |sum: usize, node| {
             sum.saturating_add(node.input_len()).saturating_add(node.output_len())
         });
-        moved.saturating_mul(MOVE).saturating_add(self.params_len)
+        moved.saturating_mul(parallel::MOVE).saturating_add(self.params_len)
     }
 
     /// Fresh parameters and state.

@@ -13,20 +13,17 @@ use ndarray::{ArrayViewMut2, Axis};
 /// The parts of a batch.
 const PARTS: usize = 8;
 
-/// What it costs to move a number through an activation, a pooling or a dropout, in multiply-adds of a product.
-const MOVE: usize = 32;
-
 /// Multiply-adds from which a pass is made in parts.
 const WORTH: usize = 1 << 22;
 
-/// The rows of a part, where a pass over so many rows of `numbers` is made in parts.
-fn rows_of_part(rows: usize, numbers: usize) -> Option<usize> {
-    let worth = rows > 1 && rows.saturating_mul(numbers).saturating_mul(MOVE) >= WORTH;
-    worth.then(|| rows.div_ceil(PARTS))
+/// What it costs to move so many rows of `numbers`.
+fn operations(rows: usize, numbers: usize) -> usize {
+    rows.saturating_mul(numbers).saturating_mul(parallel::MOVE)
 }
 
-fn operations(rows: usize, numbers: usize) -> usize {
-    rows.saturating_mul(numbers).saturating_mul(MOVE)
+/// The rows of a part, where a pass over so many rows of `numbers` is made in parts.
+fn rows_of_part(rows: usize, numbers: usize) -> Option<usize> {
+    (rows > 1 && operations(rows, numbers) >= WORTH).then(|| rows.div_ceil(PARTS))
 }
 
 /// As [`rows_of_part`], for a layer: one without numbers of its own, whose rows have nothing to do with each other, and

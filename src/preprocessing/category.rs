@@ -73,6 +73,28 @@ impl CategoryValue for Category {
     }
 }
 
+/// The encoder's categories as lists for files.
+macro_rules! knows_categories {
+    ($encoder:ty) => {
+        impl Categorical for $encoder {
+            type Item = Category;
+
+            fn known(&self) -> Option<Vec<&[Category]>> {
+                Some(self.categories.as_ref()?.0.iter().map(Vec::as_slice).collect())
+            }
+
+            fn with_known(self, lists: Vec<Vec<Category>>) -> Self {
+                Self { categories: Some(Categories(lists)), ..self }
+            }
+
+            fn misfit(lists: &[&[Category]]) -> Option<&'static str> {
+                Categories::misfit(lists)
+            }
+        }
+    };
+}
+pub(super) use knows_categories;
+
 macro_rules! number_values {
     ($($number:ty => $code:ty),*) => {$(
         impl CategoryValue for $number {

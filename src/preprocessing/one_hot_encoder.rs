@@ -1,4 +1,4 @@
-use super::category::Categories;
+use super::category::{Categories, knows_categories};
 use super::{Categorical, Category, CategoryValue};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit, Transform};
@@ -218,18 +218,4 @@ impl Estimator for OneHotEncoder {
     }
 }
 
-impl Categorical for OneHotEncoder {
-    type Item = Category;
-
-    fn known(&self) -> Option<Vec<&[Category]>> {
-        Some(self.categories.as_ref()?.0.iter().map(Vec::as_slice).collect())
-    }
-
-    fn with_known(self, lists: Vec<Vec<Category>>) -> Self {
-        Self { categories: Some(Categories(lists)), ..self }
-    }
-
-    fn misfit(lists: &[&[Category]]) -> Option<&'static str> {
-        Categories::misfit(lists)
-    }
-}
+knows_categories!(OneHotEncoder);

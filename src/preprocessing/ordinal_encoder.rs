@@ -1,4 +1,4 @@
-use super::category::Categories;
+use super::category::{Categories, knows_categories};
 use super::{Categorical, Category, CategoryValue, Unknown};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit, Transform};
@@ -141,18 +141,4 @@ impl Estimator for OrdinalEncoder {
     }
 }
 
-impl Categorical for OrdinalEncoder {
-    type Item = Category;
-
-    fn known(&self) -> Option<Vec<&[Category]>> {
-        Some(self.categories.as_ref()?.0.iter().map(Vec::as_slice).collect())
-    }
-
-    fn with_known(self, lists: Vec<Vec<Category>>) -> Self {
-        Self { categories: Some(Categories(lists)), ..self }
-    }
-
-    fn misfit(lists: &[&[Category]]) -> Option<&'static str> {
-        Categories::misfit(lists)
-    }
-}
+knows_categories!(OrdinalEncoder);

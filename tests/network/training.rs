@@ -93,12 +93,17 @@ fn the_number_of_threads_changes_no_bit() {
                 .compile(Adam::default(), SparseCategoricalCrossentropy::default())
                 .unwrap();
             model.fit_with(&x, &y, FitOptions::new().epochs(2).batch_size(128)).unwrap();
-            (model.weights(), model.predict(&x).unwrap())
+            // A last batch of a single row, which must not be one in a thread's part either.
+            let lone = model.predict(&x.slice(s![..289, ..])).unwrap();
+            let scores = model.evaluate_with(&x, &y, EvaluateOptions::new().batch_size(64)).unwrap();
+            (model.weights(), model.predict(&x).unwrap(), lone, scores.loss())
         })
     };
     let one = fitted(1);
-    assert_eq!(one, fitted(2));
-    assert_eq!(one, fitted(8));
+    assert_eq!(one.1.slice(s![..289, ..]), one.2);
+    for threads in [2, 3, 8] {
+        assert_eq!(one, fitted(threads), "{threads} threads");
+    }
 }
 
 #[cfg(feature = "rayon")]
@@ -128,6 +133,40 @@ fn the_number_of_threads_changes_no_bit_of_a_convolutional_network() {
     let one = fitted(1);
     for threads in [2, 3, 8] {
         assert_eq!(one, fitted(threads), "{threads} threads");
+    }
+}
+
+/// Threads that look for the work of a run must not keep those that have come for something else.
+#[cfg(feature = "rayon")]
+#[test]
+fn runs_and_answers_share_one_pool() {
+    let x = Array2::from_shape_fn((256, 300), |(i, j)| (((i * 31 + j * 17) % 97) as f32 / 48.5 - 1.0).sin());
+    let y: Array1<usize> = (0..256).map(|i| i * i % 10).collect();
+    let fitted = || {
+        let mut model = Sequential::new(300)
+            .add(Dense::new(512).activation(Activation::Relu))
+            .add(Dense::new(10).activation(Activation::Softmax))
+            .seed(8)
+            .compile(Adam::default(), SparseCategoricalCrossentropy::default())
+            .unwrap();
+        model.fit_with(&x, &y, FitOptions::new().epochs(3).batch_size(128)).unwrap();
+        model
+    };
+    let alone = fitted();
+    let want = (alone.weights(), alone.predict(&x).unwrap());
+    for threads in [2, 3] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let work = |depth| {
+            let (first, second) = rayon::join(fitted, || if depth { alone.clone() } else { fitted() });
+            assert_eq!((first.weights(), second.weights()), (want.0.clone(), want.0.clone()));
+            assert_eq!(second.predict(&x).unwrap(), want.1);
+        };
+        std::thread::scope(|scope| {
+            for caller in 0..4 {
+                let (pool, work) = (&pool, &work);
+                scope.spawn(move || (0..3).for_each(|_| pool.install(|| work(caller % 2 == 0))));
+            }
+        });
     }
 }
 

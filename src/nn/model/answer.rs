@@ -13,7 +13,7 @@ use ndarray::{
     Array1, Array2, ArrayBase, ArrayD, ArrayView2, ArrayViewMut2, Axis, Data, DataMut, Dimension, Ix2,
 };
 
-/// Multiply-adds of parameters from which another thread pays in answering.
+/// Multiply-adds from which another thread pays in answering.
 const WORTH_A_THREAD: usize = 1 << 23;
 
 impl<F: Float> Model<F> {
@@ -141,7 +141,7 @@ impl<F: Float> Model<F> {
         out: ArrayViewMut2<'_, F>,
     ) -> Result<()> {
         let batches = x.nrows().div_ceil(batch_size);
-        let operations = self.layout.params_len.saturating_mul(x.nrows());
+        let operations = self.layout.operations().saturating_mul(x.nrows());
         // Each part has two batches at least, so that none consists of a single row.
         let parts = parallel::threads().min(batches / 2).min(operations / WORTH_A_THREAD);
         if parts < 2 || self.layout.carried().next().is_some() {

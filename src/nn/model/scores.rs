@@ -11,6 +11,7 @@ use crate::nn::model::Model;
 use crate::nn::model::data::{Samples, rows_of};
 use crate::nn::targets::{TargetView, Targets};
 use crate::nn::workspace::Workspace;
+use crate::parallel;
 use ndarray::{ArrayBase, Data, Dimension};
 use std::sync::Arc;
 
@@ -131,6 +132,16 @@ impl<F: Float> Model<F> {
 
     /// Adds all of `samples` to `scores`, in batches as large as the workspace.
     pub(crate) fn score_samples(
+        &self,
+        samples: &Samples<'_, F>,
+        workspace: &mut Workspace<F>,
+        scores: &mut Scores<F>,
+    ) -> Result<()> {
+        let operations = self.layout.operations().saturating_mul(workspace.capacity().min(samples.len()));
+        parallel::attended(operations, || self.score_batches(samples, workspace, scores))
+    }
+
+    fn score_batches(
         &self,
         samples: &Samples<'_, F>,
         workspace: &mut Workspace<F>,

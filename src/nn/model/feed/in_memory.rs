@@ -17,9 +17,6 @@ use crate::simd::prefetch;
 /// pages and lines that nobody expects; once a row is being read, the processor fetches the rest ahead by itself.
 const AHEAD: usize = 512;
 
-/// Multiply-adds of a batch from which other threads find something to share in a step.
-const WORTH_SHARING: usize = 1 << 23;
-
 /// The first `n` of some samples.
 pub(in crate::nn::model) struct InMemory<'a, F> {
     samples: &'a Samples<'a, F>,
@@ -90,8 +87,7 @@ impl<F: Float> Feed<F> for InMemory<'_, F> {
         Ok(Some(self.trainer.step(model, in_place, end - start)))
     }
 
-    /// From inside of the pool, and with its threads awake, where the work is large enough to be shared: to enter it for
-    /// every step costs more than a product.
+    /// To enter the pool for every step costs more than a product.
     fn steps(
         &mut self,
         model: &mut Model<F>,
@@ -99,10 +95,7 @@ impl<F: Float> Feed<F> for InMemory<'_, F> {
         token: Option<&StopToken>,
     ) -> Result<(usize, Stepped)> {
         let operations = model.layout.operations().saturating_mul(self.batch_size());
-        if operations < WORTH_SHARING {
-            return one_by_one(self, model, done, token);
-        }
-        parallel::inside(operations, || parallel::attended(|| one_by_one(self, model, done, token)))
+        parallel::attended(operations, || one_by_one(self, model, done, token))
     }
 
     fn skip(&mut self, _: u64) -> Result<()> {
