@@ -11,6 +11,7 @@
 //! center. A distance is then off by √(2γ)(‖x‖ + C), a gap by twice that; and two distances whose difference is above
 //! 2√E have scores that no rounding exchanges.
 
+use super::desk::Desk;
 use super::group::Room;
 use super::nearest::Centers;
 use super::search::Search;
@@ -122,76 +123,74 @@ fn down(value: f64) -> f32 {
     near - near.abs() * (2.0 * f32::EPSILON)
 }
 
-/// The gaps of the rows of a shard, and room for those that are searched.
+/// Rows of a block that are searched.
 #[derive(Debug)]
-pub(crate) struct Gaps<F> {
-    gaps: Vec<f32>,
-    /// Rows of a block that are searched, by their places in it,
-    searched: Vec<u32>,
-    /// and gathered;
+pub(crate) struct Gathered<F> {
+    /// Their places in the block,
+    places: Vec<u32>,
+    /// and they themselves;
     rows: Vec<F>,
     /// ‖x‖² less the mean, and the smallest score but one.
     squares: Vec<F>,
     second: Vec<F>,
 }
 
-impl<F: Float> Gaps<F> {
-    pub(crate) fn new(n_rows: usize, room: &Room<F>, n_features: usize) -> Self {
+impl<F: Float> Gathered<F> {
+    pub(crate) fn new(n_rows: usize, n_features: usize) -> Self {
         Self {
-            gaps: vec![0.0; n_rows],
-            searched: Vec::with_capacity(room.rows()),
-            rows: vec![F::zero(); room.rows() * n_features],
-            squares: vec![F::zero(); room.rows()],
-            second: vec![F::zero(); room.rows()],
+            places: Vec::with_capacity(n_rows),
+            rows: vec![F::zero(); n_rows * n_features],
+            squares: vec![F::zero(); n_rows],
+            second: vec![F::zero(); n_rows],
         }
     }
+}
 
-    /// Labels a block of rows, the first of which is `first` in the shard, and no more of them than fit the room.
-    /// Answers how many labels changed, and how many rows were searched.
-    pub(crate) fn label(
-        &mut self,
-        (first, rows): (usize, &[F]),
-        mean: &[F],
-        (bounds, centers): (&Bounds, &Centers<F>),
-        room: &mut Room<F>,
-        labels: &mut [u32],
-    ) -> (usize, usize) {
-        let d = mean.len();
-        let gaps = &mut self.gaps[first..][..labels.len()];
-        self.searched.clear();
-        let margin = bounds.margin();
-        for (row, (gap, label)) in (0..).zip(gaps.iter_mut().zip(labels.iter())) {
-            if !bounds.fresh {
-                *gap = down(f64::from(*gap) - bounds.steps[*label as usize]);
-            }
-            if bounds.fresh || f64::from(*gap) <= margin {
-                self.searched.push(row);
-            }
+/// Labels a block of rows with these gaps, no more of them than fit the room. Answers how many labels changed, and how
+/// many rows were searched.
+pub(crate) fn label<F: Float>(
+    rows: &[F],
+    gaps: &mut [f32],
+    mean: &[F],
+    (bounds, centers): (&Bounds, &Centers<F>),
+    Desk { room, gathered }: &mut Desk<F>,
+    labels: &mut [u32],
+) -> (usize, usize) {
+    let d = mean.len();
+    gathered.places.clear();
+    let margin = bounds.margin();
+    for (row, (gap, label)) in (0..).zip(gaps.iter_mut().zip(labels.iter())) {
+        if !bounds.fresh {
+            *gap = down(f64::from(*gap) - bounds.steps[*label as usize]);
         }
-        for (own, &row) in self.rows.chunks_exact_mut(d).zip(&self.searched) {
-            own.copy_from_slice(&rows[row as usize * d..][..d]);
+        if bounds.fresh || f64::from(*gap) <= margin {
+            gathered.places.push(row);
         }
-        let places = room.load(&self.rows[..self.searched.len() * d], mean);
-        room.squares(&mut self.squares[..places], d);
-        room.smallest[..places].fill(F::infinity());
-        self.second[..places].fill(F::infinity());
-        F::run_wide(Search {
-            centers,
-            features: &room.features,
-            ahead: &[],
-            smallest: &mut room.smallest[..places],
-            nearest: &mut room.nearest[..places],
-            second: &mut self.second[..places],
-        });
-        let mut changed = 0;
-        for (place, &row) in self.searched.iter().enumerate() {
-            let nearest = room.label(place);
-            changed += usize::from(labels[row as usize] != nearest);
-            labels[row as usize] = nearest;
-            gaps[row as usize] = bounds.gap(self.squares[place], room.smallest[place], self.second[place]);
-        }
-        (changed, self.searched.len())
     }
+    for (own, &row) in gathered.rows.chunks_exact_mut(d).zip(&gathered.places) {
+        own.copy_from_slice(&rows[row as usize * d..][..d]);
+    }
+    let places = room.load(&gathered.rows[..gathered.places.len() * d], mean);
+    room.squares(&mut gathered.squares[..places], d);
+    room.smallest[..places].fill(F::infinity());
+    gathered.second[..places].fill(F::infinity());
+    F::run_wide(Search {
+        centers,
+        features: &room.features,
+        ahead: &[],
+        smallest: &mut room.smallest[..places],
+        nearest: &mut room.nearest[..places],
+        second: &mut gathered.second[..places],
+    });
+    let mut changed = 0;
+    for (place, &row) in gathered.places.iter().enumerate() {
+        let nearest = room.label(place);
+        changed += usize::from(labels[row as usize] != nearest);
+        labels[row as usize] = nearest;
+        gaps[row as usize] =
+            bounds.gap(gathered.squares[place], room.smallest[place], gathered.second[place]);
+    }
+    (changed, gathered.places.len())
 }
 
 impl<F: Float> Room<F> {

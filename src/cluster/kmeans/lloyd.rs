@@ -3,9 +3,9 @@
 //! The rows are cut into shards by the sizes of the problem alone, and what the shards add up is folded in their
 //! order: the bits of a result do not depend on the number of threads. Nothing is allocated inside an iteration.
 
-use super::bounds::{Bounds, Gaps};
+use super::bounds::{self, Bounds};
+use super::desk::{Desk, Desks};
 use super::distance::squared_distance_about;
-use super::group::Room;
 use super::nearest::{Centers, NO_LABEL};
 use super::relocation::relocate_empty;
 use super::samples::{Moments, Samples};
@@ -43,15 +43,14 @@ const ROOM_FOR_SUMS: usize = 4 << 20;
 /// Ranges of clusters, where the sums are added up cluster by cluster.
 const RANGES: usize = 16;
 
-/// A stretch of the rows with its own place to work in.
+/// A stretch of the rows, and what is known of it.
 #[derive(Debug)]
-struct Shard<F> {
+struct Shard {
     first_row: usize,
-    room: Room<F>,
     /// Absent where the sums are added up cluster by cluster.
     sums: Sums,
-    /// Absent where no bounds are kept.
-    gaps: Option<Gaps<F>>,
+    /// How far each row's nearest center is from being another; empty where no bounds are kept.
+    gaps: Vec<f32>,
     changed: usize,
     searched: usize,
     inertia: f64,
@@ -66,7 +65,8 @@ pub(crate) struct Lloyd<'a, F> {
     spread: f64,
     nearest: Centers<F>,
     bounds: Option<Bounds>,
-    shards: Vec<Shard<F>>,
+    shards: Vec<Shard>,
+    desks: Desks<F>,
     shard_rows: usize,
     sums: Sums,
     ranges: Vec<usize>,
@@ -88,12 +88,12 @@ impl<'a, F: Float> Lloyd<'a, F> {
         let nearest = Centers::new(n_clusters, d);
         let bounds = bounded.then(|| Bounds::new::<F>(n, n_clusters, d));
         let shard = |first_row| {
-            let room = nearest.room(shard_rows);
-            let gaps = bounds.as_ref().map(|_| Gaps::new(shard_rows.min(n - first_row), &room, d));
+            let gaps = vec![0.0; if bounded { shard_rows.min(n - first_row) } else { 0 }];
             let sums = if own_sums { Sums::new(n_clusters, d) } else { Sums::default() };
-            Shard { first_row, room, sums, gaps, changed: 0, searched: 0, inertia: 0.0 }
+            Shard { first_row, sums, gaps, changed: 0, searched: 0, inertia: 0.0 }
         };
         let shards: Vec<_> = (0..n).step_by(shard_rows).map(shard).collect();
+        let desks = Desks::new(&nearest, shards.len(), shard_rows, bounded);
         Self {
             samples,
             n_clusters,
@@ -102,6 +102,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
             nearest,
             bounds,
             shards,
+            desks,
             shard_rows,
             sums: Sums::new(n_clusters, d),
             ranges: (0..n_clusters).step_by(n_clusters.div_ceil(RANGES)).collect(),
@@ -189,10 +190,10 @@ impl<'a, F: Float> Lloyd<'a, F> {
     /// The labels alone (and the shards' own sums, where there are any).
     fn assign(&mut self, labels: &mut [u32]) -> usize {
         let (samples, nearest, mean) = (self.samples, &self.nearest, &self.mean);
-        let bounds = self.bounds.as_ref().filter(|bounds| bounds.is_active());
+        let (bounds, desks) = (self.bounds.as_ref().filter(|bounds| bounds.is_active()), &self.desks);
         zip_chunks(self.operations(), &mut self.shards, labels, self.shard_rows, |shard, labels| {
             let part = samples.part(shard.first_row, labels.len());
-            shard.assign(&part, mean, (bounds, nearest), labels);
+            desks.with(nearest, |desk| shard.assign(&part, mean, (bounds, nearest), desk, labels));
         });
         let changed = self.shards.iter().map(|shard| shard.changed).sum();
         let searched = self.shards.iter().map(|shard| shard.searched).sum();
@@ -210,28 +211,30 @@ impl<'a, F: Float> Lloyd<'a, F> {
     }
 }
 
-impl<F: Float> Shard<F> {
-    fn assign(
+impl Shard {
+    fn assign<F: Float>(
         &mut self,
         samples: &Samples<'_, F>,
         mean: &[F],
         (bounds, nearest): (Option<&Bounds>, &Centers<F>),
+        desk: &mut Desk<F>,
         labels: &mut [u32],
     ) {
         (self.changed, self.searched) = (0, 0);
         self.sums.clear();
         // Rows are labelled and summed up before the next ones: they are read from memory once.
-        let together = self.room.rows();
+        let together = desk.room.rows();
         for (index, labels) in labels.chunks_mut(together).enumerate() {
             let part = samples.part(index * together, labels.len());
-            if let (Some(bounds), Some(gaps)) = (bounds, &mut self.gaps) {
-                let rows = (index * together, part.values);
-                let (changed, searched) = gaps.label(rows, mean, (bounds, nearest), &mut self.room, labels);
+            if let Some(bounds) = bounds {
+                let gaps = &mut self.gaps[index * together..][..labels.len()];
+                let (changed, searched) =
+                    bounds::label(part.values, gaps, mean, (bounds, nearest), desk, labels);
                 self.changed += changed;
                 self.searched += searched;
             } else {
                 let ahead = &samples.values[index * together * samples.n_features..];
-                self.changed += nearest.label(ahead, mean, &mut self.room, labels);
+                self.changed += nearest.label(ahead, mean, &mut desk.room, labels);
             }
             if !self.sums.is_absent() {
                 let sums = &mut self.sums;
@@ -273,12 +276,18 @@ pub(crate) fn assign<F: Float>(
     labels: &mut [u32],
 ) {
     let n = samples.n_samples();
+    if n <= 256 {
+        // One shard.
+        nearest.label(samples.values, mean, &mut nearest.room(n), labels);
+        return;
+    }
     let shard_rows = n.div_ceil(n.div_ceil(256).clamp(1, 64)).max(1);
-    let mut shards: Vec<_> =
-        (0..n).step_by(shard_rows).map(|first_row| (first_row, nearest.room(shard_rows))).collect();
+    let mut first_rows: Vec<_> = (0..n).step_by(shard_rows).collect();
+    let desks = Desks::new(nearest, first_rows.len(), shard_rows, false);
     let operations = samples.values.len().saturating_mul(nearest.n_clusters());
-    zip_chunks(operations, &mut shards, labels, shard_rows, |(first_row, room), labels| {
-        nearest.label(samples.part(*first_row, labels.len()).values, mean, room, labels);
+    zip_chunks(operations, &mut first_rows, labels, shard_rows, |first_row, labels| {
+        let rows = samples.part(*first_row, labels.len()).values;
+        desks.with(nearest, |desk| nearest.label(rows, mean, &mut desk.room, labels));
     });
 }
 

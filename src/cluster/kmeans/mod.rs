@@ -7,6 +7,7 @@
 
 mod answers;
 mod bounds;
+mod desk;
 pub(crate) mod distance;
 pub(crate) mod fitted;
 mod group;
