@@ -26,9 +26,22 @@ impl<F: Float> Buffer<F> {
         let mut values: Vec<F> = Vec::new();
         let room = LINE / size_of::<F>();
         values.try_reserve_exact(len.checked_add(room).ok_or_else(refused)?).map_err(|_| refused())?;
-        let start = values.as_ptr().align_offset(LINE).min(room);
+        Ok(Self::within(values, len))
+    }
+
+    /// Zeros; where there is no memory for them, this ends as [`Vec`]'s own ways do.
+    pub(crate) fn new(len: usize) -> Self {
+        if len == 0 {
+            return Self::default();
+        }
+        Self::within(Vec::with_capacity(len + LINE / size_of::<F>()), len)
+    }
+
+    /// Zeros in a vector that has room for them and for the way to the next line.
+    fn within(mut values: Vec<F>, len: usize) -> Self {
+        let start = values.as_ptr().align_offset(LINE).min(LINE / size_of::<F>());
         values.resize(start + len, F::zero());
-        Ok(Self { values, start })
+        Self { values, start }
     }
 }
 
@@ -102,6 +115,8 @@ mod tests {
             let copy = singles.clone();
             assert!(aligned(&copy) && *copy == *singles);
         }
+        assert!(aligned(&Buffer::<f32>::new(5)) && *Buffer::<f32>::new(5) == [0.0; 5]);
+        assert!(Buffer::<f32>::new(0).is_empty());
         assert!(Buffer::<f32>::zeros("a test", 0).unwrap().clone().is_empty());
         let refused = Buffer::<f64>::zeros("a test", usize::MAX / 16).unwrap_err();
         assert!(matches!(refused, Error::OutOfMemory { .. }));

@@ -23,7 +23,7 @@ pub(crate) fn zip_chunks<T: Send, U: Send>(
 ) {
     debug_assert!(items.len() * chunk >= data.len(), "every stretch needs an item");
     #[cfg(feature = "rayon")]
-    if operations >= WORTH_THREADS && items.len() > 1 {
+    if operations >= WORTH_THREADS && items.len() > 1 && threads() > 1 {
         use rayon::prelude::*;
         items.par_iter_mut().zip(data.par_chunks_mut(chunk)).for_each(|(item, stretch)| work(item, stretch));
         return;
@@ -35,7 +35,7 @@ pub(crate) fn zip_chunks<T: Send, U: Send>(
 /// Calls `work` for every item: by several threads where `operations` make that worth while.
 pub(crate) fn for_each<T: Send>(operations: usize, items: &mut [T], work: impl Fn(&mut T) + Sync + Send) {
     #[cfg(feature = "rayon")]
-    if operations >= WORTH_THREADS && items.len() > 1 {
+    if operations >= WORTH_THREADS && items.len() > 1 && threads() > 1 {
         use rayon::prelude::*;
         items.par_iter_mut().for_each(work);
         return;

@@ -153,7 +153,7 @@ pub(crate) fn label<F: Float>(
     gaps: &mut [f32],
     mean: &[F],
     (bounds, centers): (&Bounds, &Centers<F>),
-    Desk { room, gathered }: &mut Desk<F>,
+    Desk { room, gathered, .. }: &mut Desk<F>,
     labels: &mut [u32],
 ) -> (usize, usize) {
     let d = mean.len();

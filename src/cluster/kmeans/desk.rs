@@ -12,6 +12,8 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) struct Desk<F> {
     pub(crate) room: Room<F>,
     pub(crate) gathered: Gathered<F>,
+    /// Of each cluster, whether its rows are others than they were; where the rows are turned already.
+    pub(crate) marks: Vec<bool>,
 }
 
 /// The desks that nobody works at.
@@ -19,13 +21,22 @@ pub(crate) struct Desk<F> {
 pub(crate) struct Desks<F> {
     free: Mutex<Vec<Desk<F>>>,
     n_rows: usize,
-    bounded: bool,
+    what_for: Tasks,
+}
+
+/// What there is to be done at a desk.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tasks {
+    /// Rows are gathered from a block: bounds are kept.
+    pub(crate) gather: bool,
+    /// The rows are turned already.
+    pub(crate) turned: bool,
 }
 
 impl<F: Float> Desks<F> {
-    /// Desks for shards of so many rows, with room for what is gathered where bounds are kept.
-    pub(crate) fn new(centers: &Centers<F>, n_shards: usize, n_rows: usize, bounded: bool) -> Self {
-        let desks = Self { free: Mutex::default(), n_rows, bounded };
+    /// Desks for shards of so many rows.
+    pub(crate) fn new(centers: &Centers<F>, n_shards: usize, n_rows: usize, what_for: Tasks) -> Self {
+        let desks = Self { free: Mutex::default(), n_rows, what_for };
         let mut free = Vec::with_capacity(n_shards);
         // A single shard does not wake the pool to ask how large it is.
         let threads = if n_shards > 1 { parallel::threads().min(n_shards) } else { 1 };
@@ -34,9 +45,11 @@ impl<F: Float> Desks<F> {
     }
 
     fn desk(&self, centers: &Centers<F>) -> Desk<F> {
-        let room = centers.room(self.n_rows);
-        let gathered = Gathered::new(if self.bounded { room.rows() } else { 0 }, centers.n_features);
-        Desk { room, gathered }
+        let Tasks { gather, turned } = self.what_for;
+        let room = if turned { centers.room_for_turned(self.n_rows) } else { centers.room(self.n_rows) };
+        let gathered = Gathered::new(if gather { room.rows() } else { 0 }, centers.n_features);
+        let marks = vec![false; if turned { centers.n_clusters() } else { 0 }];
+        Desk { room, gathered, marks }
     }
 
     /// Calls `work` with a desk. Allocates only where more threads come than there were when the desks were made.

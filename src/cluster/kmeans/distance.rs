@@ -20,8 +20,8 @@ pub(crate) fn squared_distance<F: Float>(x: &[F], center: &[F]) -> F {
         let difference = *x - *center;
         total += difference * difference;
     }
-    let [a, b, c, d, e, f, g, h] = sums;
-    total + (((a + e) + (c + g)) + ((b + f) + (d + h)))
+    // One after the other: added in halves, the compiler would keep the sums in pairs, not in one register.
+    sums.iter().fold(total, |total, sum| total + *sum)
 }
 
 /// ‖(x − mean) − c‖², in the same order.
@@ -41,8 +41,7 @@ pub(crate) fn squared_distance_about<F: Float>(x: &[F], mean: &[F], center: &[F]
         let difference = (*x - *mean) - *center;
         total += difference * difference;
     }
-    let [a, b, c, d, e, f, g, h] = sums;
-    total + (((a + e) + (c + g)) + ((b + f) + (d + h)))
+    sums.iter().fold(total, |total, sum| total + *sum)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code, reason = "squares of rows are turned through pointers")]
 
+use crate::buffer::Buffer;
 use crate::float::Float;
 use crate::simd::{Lanes, Wide};
 
@@ -11,10 +12,10 @@ pub(crate) struct Room<F> {
     /// Rows of a group.
     pub(super) lanes: usize,
     /// For each group its features less their mean, for each feature a line of its lanes.
-    pub(super) features: Vec<F>,
+    pub(super) features: Buffer<F>,
     /// For each row the smallest score so far, and whose it is.
-    pub(super) smallest: Vec<F>,
-    pub(super) nearest: Vec<F>,
+    pub(super) smallest: Buffer<F>,
+    pub(super) nearest: Buffer<F>,
 }
 
 impl<F: Float> Room<F> {
@@ -23,9 +24,9 @@ impl<F: Float> Room<F> {
         let rows = n_rows.next_multiple_of(lanes);
         Self {
             lanes,
-            features: vec![F::zero(); rows * n_features],
-            smallest: vec![F::zero(); rows],
-            nearest: vec![F::zero(); rows],
+            features: Buffer::new(rows * n_features),
+            smallest: Buffer::new(rows),
+            nearest: Buffer::new(rows),
         }
     }
 
@@ -39,14 +40,14 @@ impl<F: Float> Room<F> {
     pub(super) fn load(&mut self, rows: &[F], mean: &[F]) -> usize {
         let d = mean.len();
         let groups = (rows.len() / d).div_ceil(self.lanes);
-        F::run_wide(Turn {
-            rows,
-            mean,
-            lanes: self.lanes,
-            groups: &mut self.features[..groups * self.lanes * d],
-        });
+        turn(rows, mean, self.lanes, &mut self.features[..groups * self.lanes * d]);
         groups * self.lanes
     }
+}
+
+/// Turns rows into groups, less their mean. Lanes without a row keep what they had.
+pub(super) fn turn<F: Float>(rows: &[F], mean: &[F], lanes: usize, groups: &mut [F]) {
+    F::run_wide(Turn { rows, mean, lanes, groups });
 }
 
 /// Rows to be turned into groups, less their mean.
@@ -65,7 +66,7 @@ impl<F: Float> Wide<F> for Turn<'_, F> {
         let width = self.lanes * self.mean.len();
         for (rows, group) in self.rows.chunks(width).zip(self.groups.chunks_exact_mut(width)) {
             if rows.len() == width {
-                turn(simd, rows, self.mean, self.lanes, group);
+                turn_group(simd, rows, self.mean, self.lanes, group);
             } else {
                 turn_features(rows, self.mean, 0, self.lanes, group);
             }
@@ -75,7 +76,7 @@ impl<F: Float> Wide<F> for Turn<'_, F> {
 
 /// Turns as many rows as there are lanes.
 #[inline(always)]
-fn turn<F: Float, S: Lanes<F>>(simd: S, rows: &[F], mean: &[F], lanes: usize, group: &mut [F]) {
+fn turn_group<F: Float, S: Lanes<F>>(simd: S, rows: &[F], mean: &[F], lanes: usize, group: &mut [F]) {
     let d = mean.len();
     assert!(rows.len() == lanes * d && group.len() == lanes * d && lanes.is_multiple_of(S::SIDE));
     let squares = d - d % S::SIDE;

@@ -4,12 +4,13 @@
 //! order: the bits of a result do not depend on the number of threads. Nothing is allocated inside an iteration.
 
 use super::bounds::{self, Bounds};
-use super::desk::{Desk, Desks};
+use super::desk::{Desk, Desks, Tasks};
 use super::distance::squared_distance_about;
 use super::nearest::{Centers, NO_LABEL};
 use super::relocation::relocate_empty;
 use super::samples::{Moments, Samples};
-use super::sums::{Sums, add_clusters};
+use super::sums::{Sums, add_clusters, width};
+use crate::buffer::Buffer;
 use crate::float::Float;
 use crate::parallel::zip_chunks;
 use crate::simd::vectorize;
@@ -40,14 +41,20 @@ pub(crate) struct Run<F> {
 /// The most room for the shards' own sums, in bytes.
 const ROOM_FOR_SUMS: usize = 4 << 20;
 
+/// The most bytes of rows that are kept as the search reads them: they stay in the second-level cache.
+const KEPT_BYTES: usize = 1 << 20;
+
 /// Ranges of clusters, where the sums are added up cluster by cluster.
 const RANGES: usize = 16;
 
 /// A stretch of the rows, and what is known of it.
 #[derive(Debug)]
-struct Shard {
+struct Shard<F> {
     first_row: usize,
-    /// Absent where the sums are added up cluster by cluster.
+    /// The rows as the search reads them; empty where there are too many of them to keep.
+    turned: Buffer<F>,
+    /// What the rows add up to by their labels, also while these stay as they are. Absent where the sums are added up
+    /// cluster by cluster.
     sums: Sums,
     /// How far each row's nearest center is from being another; empty where no bounds are kept.
     gaps: Vec<f32>,
@@ -65,7 +72,7 @@ pub(crate) struct Lloyd<'a, F> {
     spread: f64,
     nearest: Centers<F>,
     bounds: Option<Bounds>,
-    shards: Vec<Shard>,
+    shards: Vec<Shard<F>>,
     desks: Desks<F>,
     shard_rows: usize,
     sums: Sums,
@@ -80,20 +87,29 @@ impl<'a, F: Float> Lloyd<'a, F> {
 
     fn with_bounds(samples: Samples<'a, F>, moments: &Moments<F>, n_clusters: usize, bounded: bool) -> Self {
         let (n, d) = (samples.n_samples(), samples.n_features);
+        let kept = size_of_val(samples.values) <= KEPT_BYTES;
+        // Short ones where few rows are kept: those in which no label changes have their sums already.
+        let fewest_rows = if kept { (8 * n_clusters).max(128) } else { (4 * n_clusters).max(1024) };
         let by_rows =
-            (n / (4 * n_clusters).max(1024)).min(ROOM_FOR_SUMS / (8 * n_clusters * (d + 1))).clamp(1, 64);
+            (n / fewest_rows).min(ROOM_FOR_SUMS / (8 * n_clusters * width(d))).clamp(1, 64);
         // Sums of its own for each shard pay while there are few clusters.
         let own_sums = by_rows >= 16 || n_clusters < 64;
-        let shard_rows = n.div_ceil(if own_sums { by_rows } else { n.div_ceil(256).min(64) });
         let nearest = Centers::new(n_clusters, d);
+        // Whole groups of rows: a part of one takes as long.
+        let shard_rows = n
+            .div_ceil(if own_sums { by_rows } else { n.div_ceil(256).min(64) })
+            .next_multiple_of(nearest.lanes());
         let bounds = bounded.then(|| Bounds::new::<F>(n, n_clusters, d));
         let shard = |first_row| {
-            let gaps = vec![0.0; if bounded { shard_rows.min(n - first_row) } else { 0 }];
+            let n_rows = shard_rows.min(n - first_row);
+            let rows = samples.part(first_row, n_rows).values;
+            let turned = if kept { nearest.turned(rows, &moments.mean) } else { Buffer::default() };
+            let gaps = vec![0.0; if bounded { n_rows } else { 0 }];
             let sums = if own_sums { Sums::new(n_clusters, d) } else { Sums::default() };
-            Shard { first_row, sums, gaps, changed: 0, searched: 0, inertia: 0.0 }
+            Shard { first_row, turned, sums, gaps, changed: 0, searched: 0, inertia: 0.0 }
         };
         let shards: Vec<_> = (0..n).step_by(shard_rows).map(shard).collect();
-        let desks = Desks::new(&nearest, shards.len(), shard_rows, bounded);
+        let desks = Desks::new(&nearest, shards.len(), shard_rows, Tasks { gather: bounded, turned: kept });
         Self {
             samples,
             n_clusters,
@@ -117,6 +133,8 @@ impl<'a, F: Float> Lloyd<'a, F> {
         let mut history = Vec::with_capacity(rules.max_iter.min(1 << 10));
         let (mut strict, mut converged) = (false, false);
         self.bounds.iter_mut().for_each(Bounds::reset);
+        // The sums are those of another run's labels.
+        self.shards.iter_mut().for_each(|shard| shard.sums.clear());
         while !converged && history.len() < rules.max_iter {
             self.follow(&previous, &centers);
             let changed = self.assign_and_sum(&mut labels);
@@ -133,7 +151,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
         }
         if !strict {
             self.follow(&previous, &centers);
-            self.assign(&mut labels);
+            self.assign(&mut labels, false);
         }
         let inertia = self.inertia(&centers, &mut labels);
         Run { labels, centers, inertia, n_iter: history.len(), converged, history }
@@ -151,7 +169,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
     pub(crate) fn label(mut self, centers: &[F]) -> (Vec<u32>, f64) {
         let mut labels = vec![NO_LABEL; self.samples.n_samples()];
         self.nearest.set(centers);
-        self.assign(&mut labels);
+        self.assign(&mut labels, false);
         let inertia = self.inertia(centers, &mut labels);
         (labels, inertia)
     }
@@ -163,7 +181,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
 
     /// One pass over the rows: their labels, and the sums of the clusters. Answers how many labels changed.
     fn assign_and_sum(&mut self, labels: &mut [u32]) -> usize {
-        let changed = self.assign(labels);
+        let changed = self.assign(labels, true);
         self.sums.clear();
         if self.shards.iter().any(|shard| shard.sums.is_absent()) {
             let (samples, d) = (self.samples, self.samples.n_features);
@@ -173,7 +191,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
                 samples.values.len() * 4,
                 &mut self.ranges,
                 &mut self.sums.lines,
-                clusters * (d + 1),
+                clusters * width(d),
                 |first, lines| {
                     vectorize(
                         #[inline(always)]
@@ -187,13 +205,19 @@ impl<'a, F: Float> Lloyd<'a, F> {
         changed
     }
 
-    /// The labels alone (and the shards' own sums, where there are any).
-    fn assign(&mut self, labels: &mut [u32]) -> usize {
-        let (samples, nearest, mean) = (self.samples, &self.nearest, &self.mean);
-        let (bounds, desks) = (self.bounds.as_ref().filter(|bounds| bounds.is_active()), &self.desks);
+    /// One pass over the rows: their labels, and, if asked for, the shards' own sums, where there are any. Answers how
+    /// many labels changed.
+    fn assign(&mut self, labels: &mut [u32], sum: bool) -> usize {
+        let pass = Pass {
+            samples: self.samples,
+            mean: &self.mean,
+            nearest: &self.nearest,
+            bounds: self.bounds.as_ref().filter(|bounds| bounds.is_active()),
+            sum,
+        };
+        let desks = &self.desks;
         zip_chunks(self.operations(), &mut self.shards, labels, self.shard_rows, |shard, labels| {
-            let part = samples.part(shard.first_row, labels.len());
-            desks.with(nearest, |desk| shard.assign(&part, mean, (bounds, nearest), desk, labels));
+            desks.with(pass.nearest, |desk| shard.assign(&pass, desk, labels));
         });
         let changed = self.shards.iter().map(|shard| shard.changed).sum();
         let searched = self.shards.iter().map(|shard| shard.searched).sum();
@@ -211,37 +235,45 @@ impl<'a, F: Float> Lloyd<'a, F> {
     }
 }
 
-impl Shard {
-    fn assign<F: Float>(
-        &mut self,
-        samples: &Samples<'_, F>,
-        mean: &[F],
-        (bounds, nearest): (Option<&Bounds>, &Centers<F>),
-        desk: &mut Desk<F>,
-        labels: &mut [u32],
-    ) {
+/// What a pass over the rows needs to know.
+struct Pass<'a, F> {
+    samples: Samples<'a, F>,
+    mean: &'a [F],
+    nearest: &'a Centers<F>,
+    bounds: Option<&'a Bounds>,
+    /// Whether the rows are summed up, too.
+    sum: bool,
+}
+
+impl<F: Float> Shard<F> {
+    fn assign(&mut self, pass: &Pass<'_, F>, desk: &mut Desk<F>, labels: &mut [u32]) {
+        let samples = pass.samples.part(self.first_row, labels.len());
         (self.changed, self.searched) = (0, 0);
+        if pass.bounds.is_none() && !self.turned.is_empty() {
+            desk.marks.fill(false);
+            self.changed = pass.nearest.label_turned(&self.turned, &mut desk.room, labels, &mut desk.marks);
+            if pass.sum {
+                self.sums.renew(&samples, pass.mean, labels, &desk.marks);
+            }
+            return;
+        }
         self.sums.clear();
         // Rows are labelled and summed up before the next ones: they are read from memory once.
         let together = desk.room.rows();
         for (index, labels) in labels.chunks_mut(together).enumerate() {
             let part = samples.part(index * together, labels.len());
-            if let Some(bounds) = bounds {
+            if let Some(bounds) = pass.bounds {
                 let gaps = &mut self.gaps[index * together..][..labels.len()];
                 let (changed, searched) =
-                    bounds::label(part.values, gaps, mean, (bounds, nearest), desk, labels);
+                    bounds::label(part.values, gaps, pass.mean, (bounds, pass.nearest), desk, labels);
                 self.changed += changed;
                 self.searched += searched;
             } else {
                 let ahead = &samples.values[index * together * samples.n_features..];
-                self.changed += nearest.label(ahead, mean, &mut desk.room, labels);
+                self.changed += pass.nearest.label(ahead, pass.mean, &mut desk.room, labels);
             }
-            if !self.sums.is_absent() {
-                let sums = &mut self.sums;
-                vectorize(
-                    #[inline(always)]
-                    || sums.add_rows(&part, mean, labels),
-                );
+            if pass.sum {
+                self.sums.add_rows(&part, pass.mean, labels);
             }
         }
     }
@@ -283,7 +315,7 @@ pub(crate) fn assign<F: Float>(
     }
     let shard_rows = n.div_ceil(n.div_ceil(256).clamp(1, 64)).max(1);
     let mut first_rows: Vec<_> = (0..n).step_by(shard_rows).collect();
-    let desks = Desks::new(nearest, first_rows.len(), shard_rows, false);
+    let desks = Desks::new(nearest, first_rows.len(), shard_rows, Tasks::default());
     let operations = samples.values.len().saturating_mul(nearest.n_clusters());
     zip_chunks(operations, &mut first_rows, labels, shard_rows, |first_row, labels| {
         let rows = samples.part(*first_row, labels.len()).values;
@@ -349,6 +381,56 @@ mod tests {
             used += usize::from(searched < n && lloyd.bounds.as_ref().is_some_and(Bounds::is_active));
         }
         used
+    }
+
+    /// Rows few enough to be kept as the search reads them, twice in the same place.
+    #[test]
+    fn a_run_leaves_nothing_behind_for_the_next_one() {
+        let values = points::<f32>(700, 5, 3);
+        let weights: Vec<f32> = (0..700).map(|row| (row % 4) as f32).collect();
+        for weights in [None, Some(&weights[..])] {
+            let samples = Samples { values: &values, n_features: 5, weights };
+            let moments = Moments::of(&samples).unwrap();
+            let start = |first: usize| -> Vec<f32> {
+                let rows = values[first * 5..][..7 * 5].iter();
+                rows.zip(moments.mean.iter().cycle()).map(|(x, mean)| *x - *mean).collect()
+            };
+            let rules = Rules { max_iter: 9, tolerance: 0.0, spherical: false };
+            let mut lloyd = Lloyd::new(samples, &moments, 7);
+            lloyd.run(start(0), rules);
+            let (again, fresh) =
+                (lloyd.run(start(300), rules), Lloyd::new(samples, &moments, 7).run(start(300), rules));
+            assert_eq!((again.labels, again.history), (fresh.labels, fresh.history));
+            assert_eq!(again.centers, fresh.centers);
+        }
+    }
+
+    /// The sums of rows that keep their labels are kept; those of all rows, added up anew, have the same bits.
+    #[test]
+    fn renewed_sums_are_those_of_all_rows() {
+        let values = points::<f32>(700, 5, 4);
+        let samples = Samples { values: &values, n_features: 5, weights: None };
+        let moments = Moments::of(&samples).unwrap();
+        let start: Vec<f32> =
+            values[..7 * 5].iter().zip(moments.mean.iter().cycle()).map(|(x, mean)| *x - *mean).collect();
+        let mut lloyd = Lloyd::new(samples, &moments, 7);
+        let mut labels = vec![NO_LABEL; 700];
+        let (mut previous, mut centers) = (start.clone(), start);
+        let mut kept = 0;
+        for _ in 0..30 {
+            lloyd.follow(&previous, &centers);
+            lloyd.assign_and_sum(&mut labels);
+            for shard in &lloyd.shards {
+                let part = samples.part(shard.first_row, lloyd.shard_rows.min(700 - shard.first_row));
+                let mut sums = Sums::new(7, 5);
+                sums.add_rows(&part, &moments.mean, &labels[shard.first_row..][..part.n_samples()]);
+                assert_eq!(*shard.sums.lines, *sums.lines);
+                kept += usize::from((1..4).contains(&shard.changed));
+            }
+            previous.copy_from_slice(&centers);
+            lloyd.sums.average(&mut centers);
+        }
+        assert!(kept >= 3, "only {kept} shards of 150 had few labels that changed");
     }
 
     #[test]

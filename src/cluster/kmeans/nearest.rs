@@ -4,8 +4,9 @@
 //! centers are laid out for the search, and rows are led to it in blocks that stay in the cache; nothing of this
 //! has an effect on a result.
 
-use super::group::Room;
-use super::search::{Search, relabel, shape};
+use super::group::{Room, turn};
+use super::search::{Search, relabel, relabel_marked, shape};
+use crate::buffer::Buffer;
 use crate::float::Float;
 
 /// A row's label before it has one.
@@ -69,11 +70,32 @@ impl<F: Float> Centers<F> {
         self.n_clusters
     }
 
+    /// Rows of a group: they are searched together.
+    pub(crate) fn lanes(&self) -> usize {
+        self.lanes
+    }
+
     /// Room for as many of `n_rows` rows as are best searched together.
     pub(crate) fn room(&self, n_rows: usize) -> Room<F> {
-        let fit = ROWS_IN_CACHE / (self.n_features * size_of::<F>());
-        let together = if self.n_clusters <= 16 { self.lanes } else { fit.clamp(32, 128) };
+        let together = if self.n_clusters <= 16 { self.lanes } else { self.rows_in_cache() };
         Room::new(self.lanes, together.min(n_rows.max(1)), self.n_features)
+    }
+
+    /// The same for rows that are turned already.
+    pub(crate) fn room_for_turned(&self, n_rows: usize) -> Room<F> {
+        Room::new(self.lanes, self.rows_in_cache().min(n_rows.max(1)), self.n_features)
+    }
+
+    fn rows_in_cache(&self) -> usize {
+        (ROWS_IN_CACHE / (self.n_features * size_of::<F>())).clamp(32, 128)
+    }
+
+    /// Rows as the search reads them, less their mean.
+    pub(crate) fn turned(&self, rows: &[F], mean: &[F]) -> Buffer<F> {
+        let groups = (rows.len() / mean.len()).div_ceil(self.lanes);
+        let mut turned = Buffer::new(groups * self.lanes * mean.len());
+        turn(rows, mean, self.lanes, &mut turned);
+        turned
     }
 
     /// The label of the first rows, as many as there are labels: the nearest center, of equally near ones the first. `mean` is taken from the rows
@@ -84,19 +106,49 @@ impl<F: Float> Centers<F> {
         for labels in labels.chunks_mut(together) {
             let (rows, next) = ahead.split_at(labels.len() * self.n_features);
             ahead = next;
-            let places = room.load(rows, mean);
-            room.smallest[..places].fill(F::infinity());
-            F::run_wide(Search {
-                centers: self,
-                features: &room.features,
-                ahead,
-                smallest: &mut room.smallest[..places],
-                nearest: &mut room.nearest[..places],
-                second: &mut [],
-            });
-            changed += relabel(labels, &room.nearest);
+            room.load(rows, mean);
+            let Room { features, smallest, nearest, .. } = room;
+            self.search((features, ahead), (smallest, nearest), labels.len());
+            changed += relabel(labels, nearest);
         }
         changed
+    }
+
+    /// [`label`](Self::label) for rows that were [turned](Self::turned). Marks the clusters that lose a row or win
+    /// one.
+    pub(crate) fn label_turned(
+        &self,
+        turned: &[F],
+        room: &mut Room<F>,
+        labels: &mut [u32],
+        marks: &mut [bool],
+    ) -> usize {
+        let together = room.rows();
+        let mut changed = 0;
+        for (labels, rows) in labels.chunks_mut(together).zip(turned.chunks(together * self.n_features)) {
+            self.search((rows, &[]), (&mut room.smallest, &mut room.nearest), labels.len());
+            changed += relabel_marked(labels, &room.nearest, marks);
+        }
+        changed
+    }
+
+    /// The nearest centers of so many turned rows, no more than there is room for what is found.
+    fn search(
+        &self,
+        (features, ahead): (&[F], &[F]),
+        (smallest, nearest): (&mut [F], &mut [F]),
+        n_rows: usize,
+    ) {
+        let places = n_rows.next_multiple_of(self.lanes);
+        smallest[..places].fill(F::infinity());
+        F::run_wide(Search {
+            centers: self,
+            features,
+            ahead,
+            smallest: &mut smallest[..places],
+            nearest: &mut nearest[..places],
+            second: &mut [],
+        });
     }
 }
 

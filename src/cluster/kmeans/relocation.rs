@@ -72,9 +72,13 @@ fn farthest<F: Float>(
 mod tests {
     use super::*;
 
+    fn lines(sums: &Sums) -> Vec<&[f64]> {
+        sums.lines.chunks(8).map(|line| &line[..2]).collect()
+    }
+
     fn sums(lines: &[[f64; 2]]) -> Sums {
         let mut sums = Sums::new(lines.len(), 1);
-        sums.lines.copy_from_slice(lines.as_flattened());
+        (0..lines.len()).for_each(|cluster| sums.line(cluster)[..2].copy_from_slice(&lines[cluster]));
         sums
     }
 
@@ -85,7 +89,7 @@ mod tests {
         let samples = Samples { values: &x, n_features: 1, weights: None };
         let mut sums = sums(&[[-16.5, 10.0], [0.0, 0.0], [0.0, 0.0]]);
         assert!(relocate_empty(&samples, &[0.0], &[-10.0, 0.0, 0.0], &[0; 10], &mut sums));
-        assert_eq!(sums.lines, [-36.0, 8.0, 10.0, 1.0, 9.5, 1.0]);
+        assert_eq!(lines(&sums), [[-36.0, 8.0], [10.0, 1.0], [9.5, 1.0]]);
     }
 
     #[test]
@@ -100,6 +104,6 @@ mod tests {
         let samples = Samples { values: &[1.0f32, 1.0], n_features: 1, weights: None };
         let mut sums = sums(&[[2.0, 2.0], [0.0, 0.0]]);
         assert!(!relocate_empty(&samples, &[0.0], &[1.0, 1.0], &[0, 0], &mut sums));
-        assert_eq!(sums.lines, [2.0, 2.0, 0.0, 0.0]);
+        assert_eq!(lines(&sums), [[2.0, 2.0], [0.0; 2]]);
     }
 }

@@ -164,6 +164,40 @@ pub(crate) fn rows_together(n_features: usize) -> usize {
     WIDTH.div_ceil(n_features)
 }
 
+/// Adds what becomes of each value and its column's mean to the column's sum. Rows are as long as `mean`, of which the
+/// last may be a part.
+#[inline(always)]
+fn add_up<F: Float>(values: &[F], mean: &[F], sums: &mut [f64], term: impl Fn(F, F) -> f64) {
+    /// Rows whose columns are added up together: they stay in the cache.
+    const ROWS: usize = 16;
+    let width = mean.len();
+    let whole = width - width % WIDTH;
+    for rows in values.chunks(ROWS * width) {
+        // Stretches of columns, whose sums stay in registers meanwhile.
+        for column in (0..whole).step_by(WIDTH) {
+            let (Some(mean), Some(sums)) =
+                (mean[column..].first_chunk::<WIDTH>(), sums[column..].first_chunk_mut::<WIDTH>())
+            else {
+                continue;
+            };
+            let mut own = *sums;
+            for row in rows.chunks_exact(width) {
+                let Some(x) = row[column..].first_chunk::<WIDTH>() else { continue };
+                for lane in 0..WIDTH {
+                    own[lane] += term(x[lane], mean[lane]);
+                }
+            }
+            *sums = own;
+        }
+        let (rows, rest) = rows.split_at(rows.len() - rows.len() % width);
+        for row in rows.chunks_exact(width) {
+            let columns = sums.iter_mut().zip(row).zip(mean).skip(whole);
+            columns.for_each(|((sum, x), mean)| *sum += term(*x, *mean));
+        }
+        sums.iter_mut().zip(rest).zip(mean).for_each(|((sum, x), mean)| *sum += term(*x, *mean));
+    }
+}
+
 fn column_sums<F: Float>(samples: &Samples<'_, F>) -> Vec<f64> {
     let d = samples.n_features;
     let width = d * rows_together(d);
@@ -171,11 +205,7 @@ fn column_sums<F: Float>(samples: &Samples<'_, F>) -> Vec<f64> {
     parallel::for_each(samples.values.len(), &mut pieces, |piece| {
         vectorize(
             #[inline(always)]
-            || {
-                for rows in piece.samples.values.chunks(width) {
-                    piece.sums.iter_mut().zip(rows).for_each(|(sum, x)| *sum += x.as_f64());
-                }
-            },
+            || add_up(piece.samples.values, &vec![F::zero(); width], &mut piece.sums, |x, _| x.as_f64()),
         );
     });
     let mut total = vec![0.0; d];
@@ -195,18 +225,18 @@ fn spread<F: Float>(samples: &Samples<'_, F>, mean: &[F]) -> (f64, f64) {
         vectorize(
             #[inline(always)]
             || {
+                let square = |x: F, mean: F| {
+                    let difference = (x - mean).as_f64();
+                    difference * difference
+                };
                 let Some((weighted, sums)) = piece.sums.split_first_mut() else { return };
-                for (row, rows) in piece.samples.values.chunks(mean.len()).enumerate() {
-                    if piece.samples.weights.is_some() {
-                        let square = |(x, m): (&F, &F)| (*x - *m).as_f64().powi(2);
-                        *weighted +=
-                            piece.samples.weight(row) * rows.iter().zip(&mean).map(square).sum::<f64>();
-                    }
-                    for ((sum, x), mean) in sums.iter_mut().zip(rows).zip(&mean) {
-                        let difference = (*x - *mean).as_f64();
-                        *sum += difference * difference;
+                if piece.samples.weights.is_some() {
+                    for (row, x) in piece.samples.values.chunks(d).enumerate() {
+                        let squares = x.iter().zip(&mean).map(|(x, mean)| square(*x, *mean));
+                        *weighted += piece.samples.weight(row) * squares.sum::<f64>();
                     }
                 }
+                add_up(piece.samples.values, &mean, sums, square);
             },
         );
     });

@@ -146,14 +146,36 @@ pub(super) fn relabel<F: Float>(labels: &mut [u32], nearest: &[F]) -> usize {
         || {
             let mut changed = 0;
             for (label, nearest) in labels.iter_mut().zip(nearest) {
-                // SAFETY: a whole number below 2²⁴: the search writes no other, and room begins as zeros.
-                let nearest = unsafe { nearest.as_f64().to_int_unchecked::<i32>() }.cast_unsigned();
+                let nearest = cluster(*nearest);
                 changed += u32::from(*label != nearest);
                 *label = nearest;
             }
             changed as usize
         },
     )
+}
+
+/// The same, and marks the clusters that lose a row or win one.
+pub(super) fn relabel_marked<F: Float>(labels: &mut [u32], nearest: &[F], marks: &mut [bool]) -> usize {
+    let mut changed = 0;
+    for (label, nearest) in labels.iter_mut().zip(nearest) {
+        let nearest = cluster(*nearest);
+        if *label != nearest {
+            changed += 1;
+            // A row without a label belongs to no cluster.
+            marks.get_mut(*label as usize).into_iter().for_each(|mark| *mark = true);
+            marks[nearest as usize] = true;
+            *label = nearest;
+        }
+    }
+    changed
+}
+
+/// The number of a cluster that the search has written.
+#[inline(always)]
+pub(super) fn cluster<F: Float>(found: F) -> u32 {
+    // SAFETY: a whole number below 2²⁴: the search writes no other, and room begins as zeros.
+    unsafe { found.as_f64().to_int_unchecked::<i32>() }.cast_unsigned()
 }
 
 /// What the lanes of a group have found so far.

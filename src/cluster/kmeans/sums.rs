@@ -1,27 +1,42 @@
 //! What the centers are made of: the weighted sum of each cluster's points, and its weight.
 
 use super::samples::Samples;
+use crate::buffer::Buffer;
 use crate::float::Float;
+use crate::simd::vectorize;
 
-/// A line for each cluster: the sum of its points, in `f64` whatever the data, and at the end its weight.
+/// A line for each cluster: the sum of its points, in `f64` whatever the data, its weight, and what is left of the last
+/// register.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sums {
     n_features: usize,
-    pub(crate) lines: Vec<f64>,
+    pub(crate) lines: Buffer<f64>,
+}
+
+/// How long a line is: whole registers, so that none of them straddles two lines of the cache.
+pub(crate) fn width(n_features: usize) -> usize {
+    (n_features + 1).next_multiple_of(8)
 }
 
 /// Adds a point, less the mean, to its cluster's line.
 #[inline(always)]
 pub(crate) fn add_point<F: Float>(line: &mut [f64], point: &[F], mean: &[F], weight: f64) {
-    if let Some((total, sums)) = line.split_last_mut() {
-        *total += weight;
-        for ((sum, x), mean) in sums.iter_mut().zip(point).zip(mean) {
-            *sum += weight * (*x - *mean).as_f64();
-        }
+    line[point.len()] += weight;
+    for ((sum, x), mean) in line.iter_mut().zip(point).zip(mean) {
+        *sum += weight * (*x - *mean).as_f64();
     }
 }
 
-/// As [`Sums::add_rows`], for rows of `D` numbers, and lines of one more.
+/// The same for a point of weight 1.
+#[inline(always)]
+fn add_one<F: Float>(line: &mut [f64], point: &[F], mean: &[F]) {
+    line[point.len()] += 1.0;
+    for ((sum, x), mean) in line.iter_mut().zip(point).zip(mean) {
+        *sum += (*x - *mean).as_f64();
+    }
+}
+
+/// As [`Sums::add_rows`], for rows of `D` numbers and lines of `WIDTH`.
 #[inline(always)]
 fn add_short<F: Float, const D: usize, const WIDTH: usize>(
     lines: &mut [f64],
@@ -42,7 +57,7 @@ fn add_short<F: Float, const D: usize, const WIDTH: usize>(
 
 impl Sums {
     pub(crate) fn new(n_clusters: usize, n_features: usize) -> Self {
-        Self { n_features, lines: vec![0.0; n_clusters * (n_features + 1)] }
+        Self { n_features, lines: Buffer::new(n_clusters * width(n_features)) }
     }
 
     /// Whether there is room for no cluster at all.
@@ -51,7 +66,7 @@ impl Sums {
     }
 
     pub(crate) fn line(&mut self, cluster: usize) -> &mut [f64] {
-        let width = self.n_features + 1;
+        let width = width(self.n_features);
         &mut self.lines[cluster * width..][..width]
     }
 
@@ -63,27 +78,66 @@ impl Sums {
         self.lines.iter_mut().zip(&other.lines).for_each(|(own, other)| *own += other);
     }
 
-    /// Adds labelled rows, less their mean.
-    #[inline(always)]
+    /// Adds labelled rows, less their mean, if there is room for clusters.
     pub(crate) fn add_rows<F: Float>(&mut self, samples: &Samples<'_, F>, mean: &[F], labels: &[u32]) {
-        let (d, width) = (self.n_features, self.n_features + 1);
+        if self.is_absent() {
+            return;
+        }
+        vectorize(
+            #[inline(always)]
+            || self.add_lines(samples, mean, labels),
+        );
+    }
+
+    /// Brings the sums of labelled rows up to date where these are others than they were: in the marked clusters.
+    pub(crate) fn renew<F: Float>(
+        &mut self,
+        samples: &Samples<'_, F>,
+        mean: &[F],
+        labels: &[u32],
+        marks: &[bool],
+    ) {
+        let marked = marks.iter().filter(|mark| **mark).count();
+        // Adding up all rows needs no look at each of them.
+        if 4 * marked > 3 * marks.len() {
+            self.clear();
+            return self.add_rows(samples, mean, labels);
+        }
+        if marked == 0 || self.is_absent() {
+            return;
+        }
+        let width = width(self.n_features);
+        let lines = self.lines.chunks_exact_mut(width).zip(marks).filter(|(_, mark)| **mark);
+        lines.for_each(|(line, _)| line.fill(0.0));
+        vectorize(
+            #[inline(always)]
+            || {
+                for (row, &label) in labels.iter().enumerate().filter(|(_, label)| marks[**label as usize]) {
+                    let line = &mut self.lines[label as usize * width..][..width];
+                    match samples.weights {
+                        Some(_) => add_point(line, samples.row(row), mean, samples.weight(row)),
+                        None => add_one(line, samples.row(row), mean),
+                    }
+                }
+            },
+        );
+    }
+
+    #[inline(always)]
+    fn add_lines<F: Float>(&mut self, samples: &Samples<'_, F>, mean: &[F], labels: &[u32]) {
+        let (d, width) = (self.n_features, width(self.n_features));
         if samples.weights.is_none() {
             // With a length that the compiler knows, the few sums of a line are a register or two.
             match d {
-                1 => return add_short::<F, 1, 2>(&mut self.lines, samples.values, mean, labels),
-                2 => return add_short::<F, 2, 3>(&mut self.lines, samples.values, mean, labels),
-                3 => return add_short::<F, 3, 4>(&mut self.lines, samples.values, mean, labels),
-                4 => return add_short::<F, 4, 5>(&mut self.lines, samples.values, mean, labels),
-                8 => return add_short::<F, 8, 9>(&mut self.lines, samples.values, mean, labels),
+                1 => return add_short::<F, 1, 8>(&mut self.lines, samples.values, mean, labels),
+                2 => return add_short::<F, 2, 8>(&mut self.lines, samples.values, mean, labels),
+                3 => return add_short::<F, 3, 8>(&mut self.lines, samples.values, mean, labels),
+                4 => return add_short::<F, 4, 8>(&mut self.lines, samples.values, mean, labels),
+                8 => return add_short::<F, 8, 16>(&mut self.lines, samples.values, mean, labels),
                 _ => {}
             }
             for (x, &label) in samples.values.chunks_exact(d).zip(labels) {
-                let line = &mut self.lines[label as usize * width..][..width];
-                let (sums, total) = line.split_at_mut(d);
-                total[0] += 1.0;
-                for ((sum, x), mean) in sums.iter_mut().zip(x).zip(mean) {
-                    *sum += (*x - *mean).as_f64();
-                }
+                add_one(&mut self.lines[label as usize * width..][..width], x, mean);
             }
             return;
         }
@@ -94,7 +148,7 @@ impl Sums {
 
     /// The weight of each cluster.
     pub(crate) fn weights(&self) -> impl Iterator<Item = f64> {
-        self.lines.chunks_exact(self.n_features + 1).map(|line| line[self.n_features])
+        self.lines.chunks_exact(width(self.n_features)).map(|line| line[self.n_features])
     }
 
     /// The mean of each cluster; a cluster without weight shares the center of the heaviest one.
@@ -102,7 +156,7 @@ impl Sums {
         let d = self.n_features;
         let mut heaviest = (0, 0.0);
         for (cluster, (center, line)) in
-            centers.chunks_exact_mut(d).zip(self.lines.chunks_exact(d + 1)).enumerate()
+            centers.chunks_exact_mut(d).zip(self.lines.chunks_exact(width(d))).enumerate()
         {
             let weight = line[d];
             if weight > 0.0 {
@@ -128,7 +182,7 @@ impl Sums {
                 line.iter().zip(center).map(|(sum, c)| c.as_f64() * (2.0 * sum - line[d] * c.as_f64()));
             terms.sum::<f64>()
         };
-        self.lines.chunks_exact(d + 1).zip(centers.chunks_exact(d)).map(less).sum()
+        self.lines.chunks_exact(width(d)).zip(centers.chunks_exact(d)).map(less).sum()
     }
 }
 
@@ -141,7 +195,7 @@ pub(crate) fn add_clusters<F: Float>(
     mean: &[F],
     labels: &[u32],
 ) {
-    let width = samples.n_features + 1;
+    let width = width(samples.n_features);
     let clusters = lines.len() / width;
     for (row, &label) in labels.iter().enumerate() {
         let Some(own) = (label as usize).checked_sub(first).filter(|own| *own < clusters) else { continue };
@@ -172,9 +226,10 @@ mod tests {
         let mut by_rows = Sums::new(3, 2);
         by_rows.add_rows(&samples, &[0.0; 2], &labels);
         let mut by_clusters = Sums::new(3, 2);
-        add_clusters(0, &mut by_clusters.lines[..3], &samples, &[0.0; 2], &labels);
-        add_clusters(1, &mut by_clusters.lines[3..], &samples, &[0.0; 2], &labels);
-        assert_eq!(by_rows.lines, [6.0, 8.0, 2.0, 0.0, 0.0, 0.0, 3.5, 5.0, 1.5]);
-        assert_eq!(by_clusters.lines, by_rows.lines);
+        add_clusters(0, &mut by_clusters.lines[..8], &samples, &[0.0; 2], &labels);
+        add_clusters(1, &mut by_clusters.lines[8..], &samples, &[0.0; 2], &labels);
+        let lines: Vec<_> = by_rows.lines.chunks(8).map(|line| &line[..3]).collect();
+        assert_eq!(lines, [[6.0, 8.0, 2.0], [0.0; 3], [3.5, 5.0, 1.5]]);
+        assert_eq!(*by_clusters.lines, *by_rows.lines);
     }
 }
