@@ -12,7 +12,7 @@ use super::samples::{Moments, Samples};
 use super::sums::{Sums, add_clusters, width};
 use crate::buffer::Buffer;
 use crate::float::Float;
-use crate::parallel::zip_chunks;
+use crate::parallel::{attended, zip_chunks};
 use crate::simd::vectorize;
 
 /// When to stop.
@@ -43,6 +43,9 @@ const ROOM_FOR_SUMS: usize = 4 << 20;
 
 /// The most bytes of rows that are kept as the search reads them: they stay in the second-level cache.
 const KEPT_BYTES: usize = 1 << 20;
+
+/// Multiply-adds of the search that take as long as an operation elsewhere.
+const MULTIPLY_ADDS: usize = 16;
 
 /// Ranges of clusters, where the sums are added up cluster by cluster.
 const RANGES: usize = 16;
@@ -127,6 +130,10 @@ impl<'a, F: Float> Lloyd<'a, F> {
 
     /// Iterates from the centers `start` (k, d), from which the mean of the data was taken.
     pub(crate) fn run(&mut self, start: Vec<F>, rules: Rules) -> Run<F> {
+        attended(self.operations(), || self.iterate(start, rules))
+    }
+
+    fn iterate(&mut self, start: Vec<F>, rules: Rules) -> Run<F> {
         let mut labels = vec![NO_LABEL; self.samples.n_samples()];
         let mut centers = start;
         let mut previous = centers.clone();
@@ -174,7 +181,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
         (labels, inertia)
     }
 
-    /// Multiplications and additions of a pass in which every row meets every center.
+    /// Multiply-adds of a pass in which every row meets every center.
     fn operations(&self) -> usize {
         self.samples.values.len().saturating_mul(self.n_clusters)
     }
@@ -216,7 +223,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
             sum,
         };
         let desks = &self.desks;
-        zip_chunks(self.operations(), &mut self.shards, labels, self.shard_rows, |shard, labels| {
+        zip_chunks(self.operations() / MULTIPLY_ADDS, &mut self.shards, labels, self.shard_rows, |shard, labels| {
             desks.with(pass.nearest, |desk| shard.assign(&pass, desk, labels));
         });
         let changed = self.shards.iter().map(|shard| shard.changed).sum();
@@ -317,7 +324,7 @@ pub(crate) fn assign<F: Float>(
     let mut first_rows: Vec<_> = (0..n).step_by(shard_rows).collect();
     let desks = Desks::new(nearest, first_rows.len(), shard_rows, Tasks::default());
     let operations = samples.values.len().saturating_mul(nearest.n_clusters());
-    zip_chunks(operations, &mut first_rows, labels, shard_rows, |first_row, labels| {
+    zip_chunks(operations / MULTIPLY_ADDS, &mut first_rows, labels, shard_rows, |first_row, labels| {
         let rows = samples.part(*first_row, labels.len()).values;
         desks.with(nearest, |desk| nearest.label(rows, mean, &mut desk.room, labels));
     });
