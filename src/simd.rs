@@ -177,6 +177,15 @@ pub(crate) fn prefetch<F>(from: *const F, len: usize) {
     let _ = (from, len);
 }
 
+/// Fetches a part of what lies ahead into the cache, by parts with the work that is done meanwhile: more at once than
+/// memory can answer would have to be waited for.
+#[inline(always)]
+pub(crate) fn prefetch_part<F>(ahead: &[F], part: usize, parts: usize) {
+    let len = ahead.len().div_ceil(parts);
+    let first = (part * len).min(ahead.len());
+    prefetch(ahead.as_ptr().wrapping_add(first), len.min(ahead.len() - first));
+}
+
 /// What an element type of this crate brings for the machine: registers of its own.
 ///
 /// Sealed: it closes [`Float`](crate::Float).

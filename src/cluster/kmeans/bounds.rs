@@ -170,7 +170,7 @@ pub(crate) fn label<F: Float>(
     for (own, &row) in gathered.rows.chunks_exact_mut(d).zip(&gathered.places) {
         own.copy_from_slice(&rows[row as usize * d..][..d]);
     }
-    let places = room.load(&gathered.rows[..gathered.places.len() * d], mean);
+    let places = room.load(&gathered.rows[..gathered.places.len() * d], mean, &[]);
     room.squares(&mut gathered.squares[..places], d);
     room.smallest[..places].fill(F::infinity());
     gathered.second[..places].fill(F::infinity());

@@ -4,7 +4,7 @@
 
 use crate::buffer::Buffer;
 use crate::float::Float;
-use crate::simd::{Lanes, Wide};
+use crate::simd::{Lanes, Wide, prefetch_part};
 
 /// A thread's room for the rows that it searches centers for.
 #[derive(Debug, Clone)]
@@ -37,17 +37,19 @@ impl<F: Float> Room<F> {
 
     /// Takes over rows, and the mean from them. Lanes without a row keep what they had. Answers how many places
     /// the groups with a row have.
-    pub(super) fn load(&mut self, rows: &[F], mean: &[F]) -> usize {
+    /// `ahead` is fetched into the cache meanwhile.
+    pub(super) fn load(&mut self, rows: &[F], mean: &[F], ahead: &[F]) -> usize {
         let d = mean.len();
         let groups = (rows.len() / d).div_ceil(self.lanes);
-        turn(rows, mean, self.lanes, &mut self.features[..groups * self.lanes * d]);
+        turn(rows, mean, self.lanes, &mut self.features[..groups * self.lanes * d], ahead);
         groups * self.lanes
     }
 }
 
-/// Turns rows into groups, less their mean. Lanes without a row keep what they had.
-pub(super) fn turn<F: Float>(rows: &[F], mean: &[F], lanes: usize, groups: &mut [F]) {
-    F::run_wide(Turn { rows, mean, lanes, groups });
+/// Turns rows into groups, less their mean. Lanes without a row keep what they had. `ahead` is fetched into the cache
+/// with the first group.
+pub(super) fn turn<F: Float>(rows: &[F], mean: &[F], lanes: usize, groups: &mut [F], ahead: &[F]) {
+    F::run_wide(Turn { rows, mean, lanes, groups, ahead });
 }
 
 /// Rows to be turned into groups, less their mean.
@@ -56,6 +58,7 @@ struct Turn<'a, F> {
     mean: &'a [F],
     lanes: usize,
     groups: &'a mut [F],
+    ahead: &'a [F],
 }
 
 impl<F: Float> Wide<F> for Turn<'_, F> {
@@ -64,9 +67,10 @@ impl<F: Float> Wide<F> for Turn<'_, F> {
     #[inline(always)]
     fn run<S: Lanes<F>>(self, simd: S) {
         let width = self.lanes * self.mean.len();
+        let mut ahead = self.ahead;
         for (rows, group) in self.rows.chunks(width).zip(self.groups.chunks_exact_mut(width)) {
             if rows.len() == width {
-                turn_group(simd, rows, self.mean, self.lanes, group);
+                turn_group(simd, (rows, self.mean), self.lanes, group, std::mem::take(&mut ahead));
             } else {
                 turn_features(rows, self.mean, 0, self.lanes, group);
             }
@@ -76,11 +80,20 @@ impl<F: Float> Wide<F> for Turn<'_, F> {
 
 /// Turns as many rows as there are lanes.
 #[inline(always)]
-fn turn_group<F: Float, S: Lanes<F>>(simd: S, rows: &[F], mean: &[F], lanes: usize, group: &mut [F]) {
+fn turn_group<F: Float, S: Lanes<F>>(
+    simd: S,
+    (rows, mean): (&[F], &[F]),
+    lanes: usize,
+    group: &mut [F],
+    ahead: &[F],
+) {
     let d = mean.len();
     assert!(rows.len() == lanes * d && group.len() == lanes * d && lanes.is_multiple_of(S::SIDE));
     let squares = d - d % S::SIDE;
     for feature in (0..squares).step_by(S::SIDE) {
+        if !ahead.is_empty() {
+            prefetch_part(ahead, feature / S::SIDE, squares / S::SIDE);
+        }
         for lane in (0..lanes).step_by(S::SIDE) {
             // SAFETY: the lengths were compared above: from this row and this feature on there are as many as the
             // side of a square in `rows` (lanes, d), in `group` (d, lanes) and, of features, in `mean`. The

@@ -280,7 +280,9 @@ impl<F: Float> Shard<F> {
                 self.changed += pass.nearest.label(ahead, pass.mean, &mut desk.room, labels);
             }
             if pass.sum {
-                self.sums.add_rows(&part, pass.mean, labels);
+                let next = &samples.values[(index * together + labels.len()) * samples.n_features..];
+                let [.., ahead] = pass.nearest.ahead(next, together);
+                self.sums.add_rows(&part, pass.mean, labels, ahead);
             }
         }
     }
@@ -430,7 +432,7 @@ mod tests {
             for shard in &lloyd.shards {
                 let part = samples.part(shard.first_row, lloyd.shard_rows.min(700 - shard.first_row));
                 let mut sums = Sums::new(7, 5);
-                sums.add_rows(&part, &moments.mean, &labels[shard.first_row..][..part.n_samples()]);
+                sums.add_rows(&part, &moments.mean, &labels[shard.first_row..][..part.n_samples()], &[]);
                 assert_eq!(*shard.sums.lines, *sums.lines);
                 kept += usize::from((1..4).contains(&shard.changed));
             }

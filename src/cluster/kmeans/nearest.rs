@@ -15,6 +15,9 @@ pub(crate) const NO_LABEL: u32 = u32::MAX;
 /// The most clusters that are numbered exactly by any [`Float`].
 pub(crate) const MOST_CLUSTERS: usize = 1 << 24;
 
+/// The most clusters with which a group of rows is read from memory for longer than it is searched.
+const FEW: usize = 16;
+
 /// Bytes of rows that are searched together, where the centers do not all stay in the first-level cache.
 const ROWS_IN_CACHE: usize = 1 << 17;
 
@@ -77,7 +80,7 @@ impl<F: Float> Centers<F> {
 
     /// Room for as many of `n_rows` rows as are best searched together.
     pub(crate) fn room(&self, n_rows: usize) -> Room<F> {
-        let together = if self.n_clusters <= 16 { self.lanes } else { self.rows_in_cache() };
+        let together = if self.n_clusters <= FEW { self.lanes } else { self.rows_in_cache() };
         Room::new(self.lanes, together.min(n_rows.max(1)), self.n_features)
     }
 
@@ -94,7 +97,7 @@ impl<F: Float> Centers<F> {
     pub(crate) fn turned(&self, rows: &[F], mean: &[F]) -> Buffer<F> {
         let groups = (rows.len() / mean.len()).div_ceil(self.lanes);
         let mut turned = Buffer::new(groups * self.lanes * mean.len());
-        turn(rows, mean, self.lanes, &mut turned);
+        turn(rows, mean, self.lanes, &mut turned, &[]);
         turned
     }
 
@@ -102,16 +105,29 @@ impl<F: Float> Centers<F> {
     /// as it was from the centers; the rows behind them are those that will come next. Answers how many labels are not what they were.
     pub(crate) fn label(&self, rows: &[F], mean: &[F], room: &mut Room<F>, labels: &mut [u32]) -> usize {
         let together = room.rows();
-        let (mut changed, mut ahead) = (0, rows);
+        let (mut changed, mut rest) = (0, rows);
         for labels in labels.chunks_mut(together) {
-            let (rows, next) = ahead.split_at(labels.len() * self.n_features);
-            ahead = next;
-            room.load(rows, mean);
+            let (rows, next) = rest.split_at(labels.len() * self.n_features);
+            rest = next;
+            let [turning, searching, _] = self.ahead(next, together);
+            room.load(rows, mean, turning);
             let Room { features, smallest, nearest, .. } = room;
-            self.search((features, ahead), (smallest, nearest), labels.len());
+            self.search((features, searching), (smallest, nearest), labels.len());
             changed += relabel(labels, nearest);
         }
         changed
+    }
+
+    /// What of the rows that come next is fetched while rows are turned, searched, and summed up. A long search fetches
+    /// it all; with few centers memory is to be busy all the time.
+    pub(crate) fn ahead<'a>(&self, next: &'a [F], together: usize) -> [&'a [F]; 3] {
+        let next = &next[..next.len().min(together * self.n_features)];
+        if self.n_clusters > FEW {
+            return [&[], next, &[]];
+        }
+        let (turning, rest) = next.split_at(next.len() / 3);
+        let (searching, summing) = rest.split_at(rest.len() / 2);
+        [turning, searching, summing]
     }
 
     /// [`label`](Self::label) for rows that were [turned](Self::turned). Marks the clusters that lose a row or win

@@ -16,12 +16,15 @@ use crate::simd::{Lanes, Wide, prefetch, vectorize};
 /// Bytes of centers that pass over several groups before the next ones come: they stay in the first-level cache.
 const CENTERS_IN_CACHE: usize = 1 << 14;
 
+/// Bytes of a line of the cache.
+const LINE: usize = 64;
+
 /// Groups of rows in search of their centers.
 pub(super) struct Search<'a, F> {
     pub(super) centers: &'a Centers<F>,
     /// For each group its features, for each feature a line of its lanes.
     pub(super) features: &'a [F],
-    /// The rows that come next, which are fetched into the cache meanwhile.
+    /// What comes next, and is fetched into the cache meanwhile, for each group a share of it.
     pub(super) ahead: &'a [F],
     /// A line for each group: the smallest score of each lane,
     pub(super) smallest: &'a mut [F],
@@ -96,6 +99,9 @@ impl<F: Float> Search<'_, F> {
         assert!(panels.len() >= half_norms.len() * d && half_norms.len().is_multiple_of(P));
         let tiles = half_norms.len() / P;
         let block = (CENTERS_IN_CACHE / (P * d * size_of::<F>())).max(1);
+        // What is fetched with a group, and with a feature of it.
+        let share = self.ahead.len().div_ceil(groups.max(1));
+        let step = share.div_ceil(d);
         for first in (0..tiles).step_by(block) {
             for group in 0..groups {
                 let lanes = group * width;
@@ -117,11 +123,13 @@ impl<F: Float> Search<'_, F> {
                     for tile in first..(first + block).min(tiles) {
                         let centers = panels.as_ptr().add(tile * P * d);
                         let half_norms = half_norms.as_ptr().add(tile * P);
-                        let scores = if tile == 0 && lanes * d < self.ahead.len() {
-                            let ahead = self.ahead.as_ptr().add(lanes * d);
-                            scores::<F, S, R, P, true>(simd, d, x, centers, half_norms, ahead)
+                        let ahead = (self.ahead.as_ptr().wrapping_add(group * share), step);
+                        let scores = if tile > 0 || step == 0 {
+                            scores::<F, S, R, P, 0>(simd, d, x, centers, half_norms, ahead)
+                        } else if step * size_of::<F>() <= LINE {
+                            scores::<F, S, R, P, 1>(simd, d, x, centers, half_norms, ahead)
                         } else {
-                            scores::<F, S, R, P, false>(simd, d, x, centers, half_norms, x)
+                            scores::<F, S, R, P, 2>(simd, d, x, centers, half_norms, ahead)
                         };
                         for scores in scores {
                             running.meet::<SECOND>(simd, scores, cluster);
@@ -208,19 +216,19 @@ impl<F: Float, S: Lanes<F>, const R: usize> Running<F, S, R> {
 }
 
 /// The scores of a group about a tile of centers.
-/// With `AHEAD`, the memory at `ahead` is fetched into the cache, as much as a group has.
+/// With each feature as many lines are fetched into the cache as `AHEAD` says, from `ahead` on in steps.
 ///
 /// # Safety
 /// `x` has d lines of `R` registers, `centers` d lines of `P` numbers, `half_norms` P numbers. The instruction set
 /// that `simd` names is there, and enabled in the calling function.
 #[inline(always)]
-unsafe fn scores<F: Float, S: Lanes<F>, const R: usize, const P: usize, const AHEAD: bool>(
+unsafe fn scores<F: Float, S: Lanes<F>, const R: usize, const P: usize, const AHEAD: usize>(
     simd: S,
     d: usize,
     x: *const F,
     centers: *const F,
     half_norms: *const F,
-    ahead: *const F,
+    (ahead, step): (*const F, usize),
 ) -> [[S::Reg; R]; P] {
     // SAFETY: by the contract above, every line that is read is there.
     unsafe {
@@ -230,10 +238,7 @@ unsafe fn scores<F: Float, S: Lanes<F>, const R: usize, const P: usize, const AH
         }
         for feature in 0..d {
             let line: [S::Reg; R] = load(simd, x.add(feature * R * S::LANES));
-            if AHEAD {
-                // As many bytes as this line has: with the last line, a group is fetched.
-                prefetch(ahead.wrapping_add(feature * R * S::LANES), R * S::LANES);
-            }
+            prefetch(ahead.wrapping_add(feature * step), AHEAD * LINE / size_of::<F>());
             for (p, scores) in scores.iter_mut().enumerate() {
                 let center = simd.splat(*centers.add(feature * P + p));
                 for r in 0..R {

@@ -3,7 +3,7 @@
 use super::samples::Samples;
 use crate::buffer::Buffer;
 use crate::float::Float;
-use crate::simd::vectorize;
+use crate::simd::{prefetch_part, vectorize};
 
 /// A line for each cluster: the sum of its points, in `f64` whatever the data, its weight, and what is left of the last
 /// register.
@@ -79,13 +79,20 @@ impl Sums {
     }
 
     /// Adds labelled rows, less their mean, if there is room for clusters.
-    pub(crate) fn add_rows<F: Float>(&mut self, samples: &Samples<'_, F>, mean: &[F], labels: &[u32]) {
+    /// `ahead` is fetched into the cache meanwhile.
+    pub(crate) fn add_rows<F: Float>(
+        &mut self,
+        samples: &Samples<'_, F>,
+        mean: &[F],
+        labels: &[u32],
+        ahead: &[F],
+    ) {
         if self.is_absent() {
             return;
         }
         vectorize(
             #[inline(always)]
-            || self.add_lines(samples, mean, labels),
+            || self.add_lines(samples, mean, labels, ahead),
         );
     }
 
@@ -101,7 +108,7 @@ impl Sums {
         // Adding up all rows needs no look at each of them.
         if 4 * marked > 3 * marks.len() {
             self.clear();
-            return self.add_rows(samples, mean, labels);
+            return self.add_rows(samples, mean, labels, &[]);
         }
         if marked == 0 || self.is_absent() {
             return;
@@ -124,7 +131,7 @@ impl Sums {
     }
 
     #[inline(always)]
-    fn add_lines<F: Float>(&mut self, samples: &Samples<'_, F>, mean: &[F], labels: &[u32]) {
+    fn add_lines<F: Float>(&mut self, samples: &Samples<'_, F>, mean: &[F], labels: &[u32], ahead: &[F]) {
         let (d, width) = (self.n_features, width(self.n_features));
         if samples.weights.is_none() {
             // With a length that the compiler knows, the few sums of a line are a register or two.
@@ -136,7 +143,10 @@ impl Sums {
                 8 => return add_short::<F, 8, 16>(&mut self.lines, samples.values, mean, labels),
                 _ => {}
             }
-            for (x, &label) in samples.values.chunks_exact(d).zip(labels) {
+            for (row, (x, &label)) in samples.values.chunks_exact(d).zip(labels).enumerate() {
+                if !ahead.is_empty() {
+                    prefetch_part(ahead, row, labels.len());
+                }
                 add_one(&mut self.lines[label as usize * width..][..width], x, mean);
             }
             return;
@@ -211,7 +221,7 @@ mod tests {
     fn a_cluster_without_weight_shares_the_mean_of_the_heaviest() {
         let mut sums = Sums::new(3, 1);
         let samples = Samples { values: &[0.0, 0.0, 4.0, 4.0, 4.0], n_features: 1, weights: None };
-        sums.add_rows(&samples, &[0.0], &[1, 1, 2, 2, 2]);
+        sums.add_rows(&samples, &[0.0], &[1, 1, 2, 2, 2], &[]);
         let mut centers = [100.0, 0.0, 4.0];
         sums.average(&mut centers);
         assert_eq!(centers, [4.0, 0.0, 4.0]);
@@ -224,7 +234,7 @@ mod tests {
         let samples = Samples { values: &x, n_features: 2, weights: Some(&[1.0, 2.0, 0.5]) };
         let labels = [2, 0, 2];
         let mut by_rows = Sums::new(3, 2);
-        by_rows.add_rows(&samples, &[0.0; 2], &labels);
+        by_rows.add_rows(&samples, &[0.0; 2], &labels, &[]);
         let mut by_clusters = Sums::new(3, 2);
         add_clusters(0, &mut by_clusters.lines[..8], &samples, &[0.0; 2], &labels);
         add_clusters(1, &mut by_clusters.lines[8..], &samples, &[0.0; 2], &labels);
