@@ -13,7 +13,7 @@ use super::sums::{Sums, add_clusters, width};
 use crate::buffer::Buffer;
 use crate::float::Float;
 use crate::parallel::{attended, zip_chunks};
-use crate::simd::vectorize;
+use crate::simd::{prefetch, vectorize};
 
 /// When to stop.
 #[derive(Debug, Clone, Copy)]
@@ -295,12 +295,15 @@ pub(crate) fn inertia_of<F: Float>(
     centers: &[F],
     labels: &[u32],
 ) -> f64 {
+    /// Numbers that are fetched before they are needed.
+    const AHEAD: usize = 1024;
     let d = samples.n_features;
     vectorize(
         #[inline(always)]
         || {
             let mut inertia = 0.0;
             for (row, (x, &label)) in samples.values.chunks_exact(d).zip(labels).enumerate() {
+                prefetch(x.as_ptr().wrapping_add(AHEAD.max(d)), d);
                 let center = &centers[label as usize * d..][..d];
                 inertia += samples.weight(row) * squared_distance_about(x, mean, center).as_f64();
             }

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::parallel;
-use crate::simd::vectorize;
+use crate::simd::{prefetch, vectorize};
 use crate::validate;
 use ndarray::{ArrayBase, ArrayView2, CowArray, Data, Ix2};
 
@@ -183,6 +183,7 @@ fn add_up<F: Float>(values: &[F], mean: &[F], sums: &mut [f64], term: impl Fn(F,
             let mut own = *sums;
             for row in rows.chunks_exact(width) {
                 let Some(x) = row[column..].first_chunk::<WIDTH>() else { continue };
+                prefetch(x.as_ptr().wrapping_add(ROWS * width), WIDTH);
                 for lane in 0..WIDTH {
                     own[lane] += term(x[lane], mean[lane]);
                 }
