@@ -16,14 +16,6 @@ pub(crate) struct Desk<F> {
     pub(crate) marks: Vec<bool>,
 }
 
-/// The desks that nobody works at.
-#[derive(Debug)]
-pub(crate) struct Desks<F> {
-    free: Mutex<Vec<Desk<F>>>,
-    n_rows: usize,
-    what_for: Tasks,
-}
-
 /// What there is to be done at a desk.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Tasks {
@@ -33,30 +25,37 @@ pub(crate) struct Tasks {
     pub(crate) turned: bool,
 }
 
-impl<F: Float> Desks<F> {
-    /// Desks for shards of so many rows.
-    pub(crate) fn new(centers: &Centers<F>, n_shards: usize, n_rows: usize, what_for: Tasks) -> Self {
-        let desks = Self { free: Mutex::default(), n_rows, what_for };
-        let mut free = Vec::with_capacity(n_shards);
-        // A single shard does not wake the pool to ask how large it is.
-        let threads = if n_shards > 1 { parallel::threads().min(n_shards) } else { 1 };
-        free.extend((0..threads).map(|_| desks.desk(centers)));
-        Self { free: free.into(), ..desks }
-    }
-
-    fn desk(&self, centers: &Centers<F>) -> Desk<F> {
-        let Tasks { gather, turned } = self.what_for;
-        let room = if turned { centers.room_for_turned(self.n_rows) } else { centers.room(self.n_rows) };
+impl<F: Float> Desk<F> {
+    /// A desk for a shard of so many rows.
+    pub(crate) fn new(centers: &Centers<F>, n_rows: usize, Tasks { gather, turned }: Tasks) -> Self {
+        let room = if turned { centers.room_for_turned(n_rows) } else { centers.room(n_rows) };
         let gathered = Gathered::new(if gather { room.rows() } else { 0 }, centers.n_features);
         let marks = vec![false; if turned { centers.n_clusters() } else { 0 }];
-        Desk { room, gathered, marks }
+        Self { room, gathered, marks }
+    }
+}
+
+/// The desks that nobody works at.
+#[derive(Debug)]
+pub(crate) struct Desks<D> {
+    free: Mutex<Vec<D>>,
+}
+
+impl<D> Desks<D> {
+    /// Desks for as many threads as may share so many pieces of work.
+    pub(crate) fn new(n_pieces: usize, make: impl Fn() -> D) -> Self {
+        let mut free = Vec::with_capacity(n_pieces);
+        // A single piece does not wake the pool to ask how large it is.
+        let threads = if n_pieces > 1 { parallel::threads().min(n_pieces) } else { 1 };
+        free.extend((0..threads).map(|_| make()));
+        Self { free: free.into() }
     }
 
-    /// Calls `work` with a desk. Allocates only where more threads come than there were when the desks were made.
-    pub(crate) fn with<R>(&self, centers: &Centers<F>, work: impl FnOnce(&mut Desk<F>) -> R) -> R {
+    /// Calls `work` with a desk. Makes one only where more threads come than there were when the desks were made.
+    pub(crate) fn with<R>(&self, make: impl FnOnce() -> D, work: impl FnOnce(&mut D) -> R) -> R {
         let free = || self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = free().pop();
-        let mut desk = taken.unwrap_or_else(|| self.desk(centers));
+        let mut desk = taken.unwrap_or_else(make);
         let result = work(&mut desk);
         free().push(desk);
         result

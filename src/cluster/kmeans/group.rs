@@ -80,7 +80,7 @@ impl<F: Float> Wide<F> for Turn<'_, F> {
 
 /// Turns as many rows as there are lanes.
 #[inline(always)]
-fn turn_group<F: Float, S: Lanes<F>>(
+pub(super) fn turn_group<F: Float, S: Lanes<F>>(
     simd: S,
     (rows, mean): (&[F], &[F]),
     lanes: usize,

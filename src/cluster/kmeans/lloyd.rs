@@ -76,7 +76,8 @@ pub(crate) struct Lloyd<'a, F> {
     nearest: Centers<F>,
     bounds: Option<Bounds>,
     shards: Vec<Shard<F>>,
-    desks: Desks<F>,
+    desks: Desks<Desk<F>>,
+    tasks: Tasks,
     shard_rows: usize,
     sums: Sums,
     ranges: Vec<usize>,
@@ -93,8 +94,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
         let kept = size_of_val(samples.values) <= KEPT_BYTES;
         // Short ones where few rows are kept: those in which no label changes have their sums already.
         let fewest_rows = if kept { (8 * n_clusters).max(128) } else { (4 * n_clusters).max(1024) };
-        let by_rows =
-            (n / fewest_rows).min(ROOM_FOR_SUMS / (8 * n_clusters * width(d))).clamp(1, 64);
+        let by_rows = (n / fewest_rows).min(ROOM_FOR_SUMS / (8 * n_clusters * width(d))).clamp(1, 64);
         // Sums of its own for each shard pay while there are few clusters.
         let own_sums = by_rows >= 16 || n_clusters < 64;
         let nearest = Centers::new(n_clusters, d);
@@ -112,7 +112,8 @@ impl<'a, F: Float> Lloyd<'a, F> {
             Shard { first_row, turned, sums, gaps, changed: 0, searched: 0, inertia: 0.0 }
         };
         let shards: Vec<_> = (0..n).step_by(shard_rows).map(shard).collect();
-        let desks = Desks::new(&nearest, shards.len(), shard_rows, Tasks { gather: bounded, turned: kept });
+        let tasks = Tasks { gather: bounded, turned: kept };
+        let desks = Desks::new(shards.len(), || Desk::new(&nearest, shard_rows, tasks));
         Self {
             samples,
             n_clusters,
@@ -122,6 +123,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
             bounds,
             shards,
             desks,
+            tasks,
             shard_rows,
             sums: Sums::new(n_clusters, d),
             ranges: (0..n_clusters).step_by(n_clusters.div_ceil(RANGES)).collect(),
@@ -222,10 +224,17 @@ impl<'a, F: Float> Lloyd<'a, F> {
             bounds: self.bounds.as_ref().filter(|bounds| bounds.is_active()),
             sum,
         };
-        let desks = &self.desks;
-        zip_chunks(self.operations() / MULTIPLY_ADDS, &mut self.shards, labels, self.shard_rows, |shard, labels| {
-            desks.with(pass.nearest, |desk| shard.assign(&pass, desk, labels));
-        });
+        let (desks, shard_rows, tasks) = (&self.desks, self.shard_rows, self.tasks);
+        zip_chunks(
+            self.operations() / MULTIPLY_ADDS,
+            &mut self.shards,
+            labels,
+            self.shard_rows,
+            |shard, labels| {
+                let make = || Desk::new(pass.nearest, shard_rows, tasks);
+                desks.with(make, |desk| shard.assign(&pass, desk, labels));
+            },
+        );
         let changed = self.shards.iter().map(|shard| shard.changed).sum();
         let searched = self.shards.iter().map(|shard| shard.searched).sum();
         self.bounds.iter_mut().for_each(|bounds| bounds.decide(changed, searched));
@@ -327,11 +336,12 @@ pub(crate) fn assign<F: Float>(
     }
     let shard_rows = n.div_ceil(n.div_ceil(256).clamp(1, 64)).max(1);
     let mut first_rows: Vec<_> = (0..n).step_by(shard_rows).collect();
-    let desks = Desks::new(nearest, first_rows.len(), shard_rows, Tasks::default());
+    let make = || Desk::new(nearest, shard_rows, Tasks::default());
+    let desks = Desks::new(first_rows.len(), make);
     let operations = samples.values.len().saturating_mul(nearest.n_clusters());
     zip_chunks(operations / MULTIPLY_ADDS, &mut first_rows, labels, shard_rows, |first_row, labels| {
         let rows = samples.part(*first_row, labels.len()).values;
-        desks.with(nearest, |desk| nearest.label(rows, mean, &mut desk.room, labels));
+        desks.with(make, |desk| nearest.label(rows, mean, &mut desk.room, labels));
     });
 }
 

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::parallel::zip_chunks;
 use crate::rng::Rng;
-use crate::simd::vectorize;
+use crate::simd::{prefetch, vectorize};
 use crate::validate;
 use ndarray::{Array2, ArrayBase, Axis, Data, Ix2};
 
@@ -62,19 +62,15 @@ pub(super) const PIECE: usize = 1024;
 
 /// A piece of the rows, and what it adds to the sums over all of them.
 #[derive(Debug)]
-pub(super) struct Piece {
+pub(super) struct Piece<'a, F> {
     pub(super) first_row: usize,
-    /// Σ w·D over the rows, D the squared distance to the nearest center so far.
+    /// For each row the squared distance D to the nearest center so far, and which of the centers that is.
+    pub(super) distances: &'a mut [F],
+    pub(super) centers: &'a mut [u32],
+    /// Σ w·D over the rows.
     potential: f64,
     /// What that sum would be with each of the candidates.
     pub(super) candidates: Vec<f64>,
-}
-
-/// A row's nearest center so far.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Closest<F> {
-    pub(super) distance: F,
-    pub(super) center: u32,
 }
 
 /// The rows chosen as centers.
@@ -87,29 +83,38 @@ pub(crate) fn choose<F: Float>(
     draw: &mut dyn FnMut() -> f64,
 ) -> Vec<usize> {
     let n = samples.n_samples();
-    let mut closest = vec![Closest { distance: F::infinity(), center: 0 }; n];
-    let mut candidates = Candidates::new(samples.n_features, n_trials);
+    let (mut distances, mut centers) = (vec![F::infinity(); n], vec![0; n]);
+    let mut candidates = Candidates::new(samples.n_features, n_trials, n.div_ceil(PIECE));
+    let closest = distances.chunks_mut(PIECE).zip(centers.chunks_mut(PIECE));
     let mut pieces: Vec<_> = (0..n)
         .step_by(PIECE)
-        .map(|first_row| Piece { first_row, potential: 0.0, candidates: vec![0.0; candidates.n_lanes()] })
+        .zip(closest)
+        .map(|(first_row, (distances, centers))| Piece {
+            first_row,
+            distances,
+            centers,
+            potential: 0.0,
+            candidates: vec![0.0; n_trials],
+        })
         .collect();
     let mut chosen = vec![by_weight(samples, draw())];
     // To the first center every row is nearer than to none.
     let (mut nearer, mut noted) = (vec![1; n], 1);
     while chosen.len() < n_clusters {
-        draw_near(samples, &chosen, &mut pieces, &mut closest, (&nearer, noted));
+        draw_near(samples, &chosen, &mut pieces, (&mut nearer, noted));
         let potential: f64 = pieces.iter().map(|piece| piece.potential).sum();
         candidates.rows.clear();
         for _ in 0..n_trials {
             let uniform = draw();
             // Where every row is a center already, one is as good as the other.
-            let row = by_distance(samples, &pieces, &closest, uniform * potential)
+            let row = by_distance(samples, &pieces, uniform * potential)
                 .unwrap_or_else(|| by_weight(samples, uniform));
             candidates.rows.push(row);
         }
-        candidates.pack(samples, &chosen);
-        candidates.compare(samples, &mut pieces, &closest, &mut nearer);
+        candidates.approach(samples, &chosen);
+        candidates.compare(samples, &mut pieces, &mut nearer);
         let best = best_trial(&pieces, n_trials);
+        pieces.iter_mut().for_each(|piece| piece.potential = piece.candidates[best]);
         chosen.push(candidates.rows[best]);
         noted = candidates.bit(best);
     }
@@ -129,17 +134,12 @@ fn by_weight<F: Float>(samples: &Samples<'_, F>, share: f64) -> usize {
 }
 
 /// The row at which the running sum of w·D passes `target`; `None` where all distances are zero.
-fn by_distance<F: Float>(
-    samples: &Samples<'_, F>,
-    pieces: &[Piece],
-    closest: &[Closest<F>],
-    target: f64,
-) -> Option<usize> {
+fn by_distance<F: Float>(samples: &Samples<'_, F>, pieces: &[Piece<'_, F>], target: f64) -> Option<usize> {
     let piece = pass(0..pieces.len(), target, |piece| pieces[piece].potential)?;
     let before: f64 = pieces[..piece].iter().map(|piece| piece.potential).sum();
-    let first = pieces[piece].first_row;
-    let rows = first..(first + PIECE).min(closest.len());
-    pass(rows, target - before, |row| samples.weight(row) * closest[row].distance.as_f64())
+    let Piece { first_row, distances, .. } = &pieces[piece];
+    let mass = |row: usize| samples.weight(first_row + row) * distances[row].as_f64();
+    Some(first_row + pass(0..distances.len(), target - before, mass)?)
 }
 
 /// The first index at which the running sum of masses exceeds `target`; where rounding keeps the sum below it, the
@@ -163,36 +163,43 @@ fn pass(indices: std::ops::Range<usize>, target: f64, mass: impl Fn(usize) -> f6
 fn draw_near<F: Float>(
     samples: &Samples<'_, F>,
     chosen: &[usize],
-    pieces: &mut [Piece],
-    closest: &mut [Closest<F>],
-    (nearer, noted): (&[u32], u32),
+    pieces: &mut [Piece<'_, F>],
+    (nearer, noted): (&mut [u32], u32),
 ) {
+    /// How many of the rows ahead a row is fetched.
+    const AHEAD: usize = 8;
     let Some((&last, earlier)) = chosen.split_last() else { return };
     let center = samples.row(last);
-    zip_chunks(samples.values.len(), pieces, closest, PIECE, |piece, closest| {
-        let part = samples.part(piece.first_row, closest.len());
-        let nearer = &nearer[piece.first_row..][..closest.len()];
-        piece.potential = vectorize(
+    zip_chunks(samples.values.len(), pieces, nearer, PIECE, |piece, nearer| {
+        let part = samples.part(piece.first_row, nearer.len());
+        vectorize(
             #[inline(always)]
             || {
-                let mut potential = 0.0;
-                for (row, (closest, nearer)) in closest.iter_mut().zip(nearer).enumerate() {
-                    if nearer & noted != 0 {
-                        let distance = squared_distance(part.row(row), center);
-                        if distance < closest.distance {
-                            *closest = Closest { distance, center: earlier.len() as u32 };
-                        }
-                    }
-                    potential += part.weight(row) * closest.distance.as_f64();
+                let (mut rows, mut count) = ([0; PIECE], 0);
+                for (row, nearer) in nearer.iter().enumerate() {
+                    rows[count] = row;
+                    count += usize::from(nearer & noted != 0);
                 }
-                potential
+                for (place, &row) in rows[..count].iter().enumerate() {
+                    let ahead = rows[(place + AHEAD).min(count - 1)];
+                    prefetch(part.row(ahead).as_ptr(), samples.n_features);
+                    let distance = squared_distance(part.row(row), center);
+                    if distance < piece.distances[row] {
+                        piece.distances[row] = distance;
+                        piece.centers[row] = earlier.len() as u32;
+                    }
+                }
             },
         );
+        if earlier.is_empty() {
+            let masses = piece.distances.iter().enumerate().map(|(row, d)| part.weight(row) * d.as_f64());
+            piece.potential = masses.sum();
+        }
     });
 }
 
 /// The candidate that leaves the least, of equal ones the first.
-fn best_trial(pieces: &[Piece], n_trials: usize) -> usize {
+fn best_trial<F>(pieces: &[Piece<'_, F>], n_trials: usize) -> usize {
     let potential = |trial: usize| pieces.iter().map(|piece| piece.candidates[trial]).sum::<f64>();
     (1..n_trials)
         .fold((0, potential(0)), |best, trial| {

@@ -2,20 +2,22 @@
 //!
 //! A row whose nearest center lies less than half as far as that center from every candidate cannot be nearer to
 //! one of them (the triangle inequality), and is passed over (Raff, Exact acceleration of k-means++, 2021,
-//! arXiv:2105.02936). The others are compared in registers, a candidate a lane, by the direct formula Σ(x − c)²;
+//! arXiv:2105.02936). The others are turned, a row a lane, and compared in registers by the direct formula Σ(x − c)²;
 //! for each row it is noted which candidates are nearer than its center, so that the one that is chosen needs to
 //! meet no other rows again.
 #![allow(unsafe_code, reason = "registers are loaded and stored through pointers")]
 
+use super::desk::Desks;
 use super::distance::squared_distance;
-use super::plus_plus::{Closest, PIECE, Piece};
+use super::group::turn_group;
+use super::plus_plus::{PIECE, Piece};
 use super::samples::Samples;
+use super::search::shape;
+use crate::buffer::Buffer;
 use crate::float::Float;
 use crate::parallel::zip_chunks;
 use crate::simd::{Lanes, Wide, prefetch, vectorize};
-
-/// Rows that meet the candidates at once.
-const ROWS: usize = 6;
+use std::ops::Range;
 
 /// Rows among which those to pass over are sought at once.
 const BLOCK: usize = 64;
@@ -23,32 +25,54 @@ const BLOCK: usize = 64;
 /// Features from which on a distance costs more than finding out whether it is needed.
 const WORTH_SKIPPING: usize = 12;
 
-/// Candidates about which it is noted which rows are nearer to them.
-const NOTED: usize = 32;
+/// Candidates about which it is noted which rows are nearer to them: a sum of so many powers of two is a number of any
+/// [`Float`].
+const NOTED: usize = 24;
+
+/// Candidates that meet a group of rows at once.
+const TOGETHER: usize = 4;
+
+/// The most rows of a group, on any processor.
+const MOST_LANES: usize = 32;
+
+/// Bytes of a line of the cache.
+const LINE: usize = 64;
 
 /// The candidates for the next center.
 #[derive(Debug)]
 pub(super) struct Candidates<F> {
     pub(super) rows: Vec<usize>,
-    /// For each register of candidates a line of their values of each feature, negated: adding is subtracting.
-    lines: Vec<F>,
-    n_lanes: usize,
-    /// For each center a quarter of the squared distance to the nearest candidate.
+    /// For each center a quarter of the squared distance to the nearest candidate; empty where rows are not passed over.
     near: Vec<F>,
+    desks: Desks<Desk<F>>,
 }
 
-/// How many numbers a register has.
-fn lanes<F: Float>() -> usize {
-    struct Ask;
-    impl<F: Float> Wide<F> for Ask {
-        type Output = usize;
+/// A thread's room for a group of rows.
+#[derive(Debug)]
+struct Desk<F> {
+    /// The rows, where they do not lie together;
+    gathered: Buffer<F>,
+    /// for each feature a line of them;
+    turned: Buffer<F>,
+    /// what is taken from the features: nothing.
+    zeros: Vec<F>,
+    /// For each candidate a line of what it would leave;
+    sums: Buffer<F>,
+    /// for each row the candidates that are nearer than its center.
+    noted: [F; MOST_LANES],
+}
 
-        #[inline(always)]
-        fn run<S: Lanes<F>>(self, _: S) -> usize {
-            S::LANES
+impl<F: Float> Desk<F> {
+    fn new(n_features: usize, n_trials: usize) -> Self {
+        let lanes = shape::<F>().lanes;
+        Self {
+            gathered: Buffer::new(lanes * n_features),
+            turned: Buffer::new(lanes * n_features),
+            zeros: vec![F::zero(); n_features],
+            sums: Buffer::new(lanes * n_trials),
+            noted: [F::zero(); MOST_LANES],
         }
     }
-    F::run_wide(Ask)
 }
 
 #[inline(always)]
@@ -57,14 +81,9 @@ fn quarter<F: Float>(a: &[F], b: &[F]) -> F {
 }
 
 impl<F: Float> Candidates<F> {
-    pub(super) fn new(n_features: usize, n_trials: usize) -> Self {
-        let n_lanes = n_trials.next_multiple_of(lanes::<F>());
-        let lines = vec![F::zero(); n_features * n_lanes];
-        Self { rows: Vec::with_capacity(n_lanes), lines, n_lanes, near: Vec::new() }
-    }
-
-    pub(super) fn n_lanes(&self) -> usize {
-        self.n_lanes
+    pub(super) fn new(n_features: usize, n_trials: usize, n_pieces: usize) -> Self {
+        let desks = Desks::new(n_pieces, || Desk::new(n_features, n_trials));
+        Self { rows: Vec::with_capacity(n_trials), near: Vec::new(), desks }
     }
 
     /// The bit by which [`compare`](Self::compare) names the rows nearer to a candidate; all bits, where the
@@ -73,17 +92,10 @@ impl<F: Float> Candidates<F> {
         if candidate < NOTED { 1 << candidate } else { u32::MAX }
     }
 
-    /// Takes over the rows that were drawn.
-    pub(super) fn pack(&mut self, samples: &Samples<'_, F>, chosen: &[usize]) {
-        let (d, lanes) = (samples.n_features, lanes::<F>());
-        for lane in 0..self.n_lanes {
-            // Lanes to spare repeat the first candidate.
-            let candidate = samples.row(self.rows.get(lane).copied().unwrap_or(self.rows[0]));
-            let lines = self.lines[lane / lanes * lanes * d..].iter_mut();
-            lines.skip(lane % lanes).step_by(lanes).zip(candidate).for_each(|(line, x)| *line = -*x);
-        }
+    /// Looks how near the rows that were drawn are to the centers.
+    pub(super) fn approach(&mut self, samples: &Samples<'_, F>, chosen: &[usize]) {
         self.near.clear();
-        if d >= WORTH_SKIPPING {
+        if samples.n_features >= WORTH_SKIPPING {
             let (near, rows) = (&mut self.near, &self.rows);
             vectorize(
                 #[inline(always)]
@@ -102,129 +114,256 @@ impl<F: Float> Candidates<F> {
     }
 
     /// The sums that each candidate would leave, and for each row the candidates that are nearer than its center.
-    pub(super) fn compare(
-        &self,
-        samples: &Samples<'_, F>,
-        pieces: &mut [Piece],
-        closest: &[Closest<F>],
-        nearer: &mut [u32],
-    ) {
-        let operations = samples.values.len().saturating_mul(self.n_lanes);
+    pub(super) fn compare(&self, samples: &Samples<'_, F>, pieces: &mut [Piece<'_, F>], nearer: &mut [u32]) {
+        let operations = samples.values.len().saturating_mul(self.rows.len());
+        let rows: Vec<&[F]> = self.rows.iter().map(|&row| samples.row(row)).collect();
         zip_chunks(operations, pieces, nearer, PIECE, |piece, nearer| {
-            piece.candidates.fill(0.0);
-            F::run_wide(Compare {
-                candidates: self,
-                rows: samples.part(piece.first_row, nearer.len()),
-                closest: &closest[piece.first_row..][..nearer.len()],
-                sums: &mut piece.candidates,
-                nearer,
-            });
+            let work = |desk: &mut Desk<F>| {
+                F::run_wide(Compare {
+                    candidates: &rows,
+                    near: &self.near,
+                    rows: samples.part(piece.first_row, nearer.len()),
+                    closest: (piece.distances, piece.centers),
+                    sums: &mut piece.candidates,
+                    nearer,
+                    desk,
+                });
+            };
+            self.desks.with(|| Desk::new(samples.n_features, rows.len()), work);
         });
     }
 }
 
 /// The comparison of a piece of the rows with the candidates.
 struct Compare<'a, F> {
-    candidates: &'a Candidates<F>,
+    candidates: &'a [&'a [F]],
+    near: &'a [F],
     rows: Samples<'a, F>,
-    closest: &'a [Closest<F>],
+    /// The distances to the nearest centers, and which these are.
+    closest: (&'a [F], &'a [u32]),
     sums: &'a mut [f64],
     nearer: &'a mut [u32],
+    desk: &'a mut Desk<F>,
+}
+
+/// Rows that wait until they are enough for a group, and their distances to their centers.
+struct Queue<F> {
+    rows: [usize; BLOCK + 2 * MOST_LANES],
+    distances: [F; BLOCK + 2 * MOST_LANES],
+    len: usize,
 }
 
 impl<F: Float> Wide<F> for Compare<'_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Lanes<F>>(mut self, simd: S) {
-        let mut active = [0; BLOCK + ROWS];
-        let mut settled = 0.0;
-        self.nearer.fill(if self.candidates.n_lanes > NOTED { u32::MAX } else { 0 });
-        for first in (0..self.closest.len()).step_by(BLOCK) {
-            let mut count = 0;
-            for (row, closest) in self.closest.iter().enumerate().skip(first).take(BLOCK) {
-                let near = self.candidates.near.get(closest.center as usize);
-                let far = near.is_none_or(|near| closest.distance > *near);
-                active[count] = row;
-                count += usize::from(far);
-                settled += if far { 0.0 } else { self.rows.weight(row) * closest.distance.as_f64() };
-            }
-            // Places to spare repeat the last row, without a weight.
-            let last = active[count.saturating_sub(1)];
-            active[count..count + ROWS].fill(last);
-            for place in (0..count).step_by(ROWS) {
-                let rows = std::array::from_fn(
-                    #[inline(always)]
-                    |row| active[place + row],
-                );
-                // The rows after these, or the beginning of the next block.
-                let ahead = if place + ROWS < count { active[place + ROWS] } else { first + BLOCK };
-                self.meet(simd, rows, (count - place).min(ROWS), ahead);
-            }
+    fn run<S: Lanes<F>>(self, simd: S) {
+        match S::LANES {
+            1 => self.all::<S, 8>(simd),
+            _ => self.all::<S, 2>(simd),
         }
-        self.sums.iter_mut().for_each(|sum| *sum += settled);
     }
 }
 
 impl<F: Float> Compare<'_, F> {
-    /// Adds up what a few rows, the first `count` of them real, would leave with each candidate.
+    /// Groups of `R` registers.
     #[inline(always)]
-    fn meet<S: Lanes<F>>(&mut self, simd: S, rows: [usize; ROWS], count: usize, ahead: usize) {
-        let d = self.rows.n_features;
-        let values = self.rows.values;
-        assert!(rows.iter().all(|row| (row + 1) * d <= values.len()));
-        let ahead = values.as_ptr().wrapping_add(ahead * d);
-        let registers =
-            self.candidates.lines.chunks_exact(S::LANES * d).zip(self.sums.chunks_exact_mut(S::LANES));
-        for (register, (lines, sums)) in registers.enumerate() {
-            let first_lane = register * S::LANES;
-            // SAFETY: `lines` has d registers, each row d numbers, as compared above; the instruction set is the
-            // one that `simd` names.
+    fn all<S: Lanes<F>, const R: usize>(mut self, simd: S) {
+        let lanes = R * S::LANES;
+        self.nearer.fill(if self.candidates.len() > NOTED { u32::MAX } else { 0 });
+        self.desk.sums.fill(F::zero());
+        let mut queue = Queue {
+            rows: [0; BLOCK + 2 * MOST_LANES],
+            distances: [F::zero(); BLOCK + 2 * MOST_LANES],
+            len: 0,
+        };
+        let mut settled = 0.0;
+        let rows = self.nearer.len();
+        assert!(lanes <= MOST_LANES);
+        for first in (0..rows).step_by(BLOCK) {
+            settled += self.line_up(&mut queue, first..rows.min(first + BLOCK));
+            let mut met = 0;
+            // While a group is compared, the next one is fetched.
+            while queue.len - met >= 2 * lanes {
+                self.meet::<S, R>(simd, &queue, met, lanes);
+                met += lanes;
+            }
+            queue.rows.copy_within(met..queue.len, 0);
+            queue.distances.copy_within(met..queue.len, 0);
+            queue.len -= met;
+        }
+        for met in (0..queue.len).step_by(lanes) {
+            // Places to spare repeat the last row, at no distance from its center: nothing is nearer, nothing is added.
+            let (end, count) = (met + lanes, lanes.min(queue.len - met));
+            if count < lanes {
+                let last = queue.rows[queue.len - 1];
+                queue.rows[queue.len..end].fill(last);
+                queue.distances[queue.len..end].fill(F::zero());
+            }
+            self.meet::<S, R>(simd, &queue, met, count);
+        }
+        for (sum, own) in self.sums.iter_mut().zip(self.desk.sums.chunks_exact(lanes)) {
+            *sum = settled + own.iter().map(|own| own.as_f64()).sum::<f64>();
+        }
+    }
+
+    /// Takes rows of a block into the queue, unless they are passed over; answers what these leave in any case.
+    #[inline(always)]
+    fn line_up(&self, queue: &mut Queue<F>, rows: Range<usize>) -> f64 {
+        let (distances, centers) = (&self.closest.0[rows.clone()], &self.closest.1[rows.clone()]);
+        let (begun, count) = (queue.len, rows.len());
+        if self.near.is_empty() {
+            queue.rows[begun..][..count].iter_mut().zip(rows).for_each(|(place, row)| *place = row);
+            queue.distances[begun..][..count].copy_from_slice(distances);
+            queue.len += count;
+            return 0.0;
+        }
+        // Short loops without branches: which rows are far from their centers cannot be foreseen.
+        let mut near = [F::zero(); BLOCK];
+        for (near, &center) in near.iter_mut().zip(centers) {
+            // SAFETY: there is a number for each center.
+            *near = unsafe { *self.near.get_unchecked(center as usize) };
+        }
+        let mut left = [F::zero(); BLOCK];
+        for (left, (distance, near)) in left.iter_mut().zip(distances.iter().zip(&near)) {
+            *left = if distance > near { F::zero() } else { *distance };
+        }
+        for (place, (&distance, near)) in distances.iter().zip(&near).enumerate() {
+            // SAFETY: fewer rows than two groups have were left in the queue, and these are no more than a block.
             unsafe {
-                let starts = rows.map(
-                    #[inline(always)]
-                    |row| values.as_ptr().add(row * d),
-                );
-                let mut distances = [simd.zero(); ROWS];
-                for feature in 0..d {
-                    let line = simd.loadu(lines.as_ptr().add(feature * S::LANES));
-                    for row in 0..ROWS {
-                        let difference = simd.add(simd.splat(*starts[row].add(feature)), line);
-                        distances[row] = simd.mul_add(difference, difference, distances[row]);
-                    }
-                    if register == 0 {
-                        prefetch(ahead.wrapping_add(feature * ROWS), ROWS);
+                *queue.rows.get_unchecked_mut(queue.len) = rows.start + place;
+                *queue.distances.get_unchecked_mut(queue.len) = distance;
+            }
+            queue.len += usize::from(distance > *near);
+        }
+        let mut sums = [0.0; 8];
+        match self.rows.weights {
+            Some(weights) => {
+                let weights = &weights[rows];
+                sums[0] =
+                    weights.iter().zip(&left).map(|(weight, left)| weight.as_f64() * left.as_f64()).sum();
+            }
+            None => {
+                for left in left.as_chunks::<8>().0 {
+                    sums.iter_mut().zip(left).for_each(|(sum, left)| *sum += left.as_f64());
+                }
+            }
+        }
+        sums.iter().sum()
+    }
+
+    /// Compares a group of rows, those in the queue from `first` on, of which `count` are real, with all candidates.
+    #[inline(always)]
+    fn meet<S: Lanes<F>, const R: usize>(&mut self, simd: S, queue: &Queue<F>, first: usize, count: usize) {
+        let (d, lanes) = (self.rows.n_features, R * S::LANES);
+        let rows = &queue.rows[first..][..lanes];
+        let values = if rows[lanes - 1] - rows[0] == lanes - 1 {
+            &self.rows.values[rows[0] * d..][..lanes * d]
+        } else {
+            for (own, &row) in self.desk.gathered.chunks_exact_mut(d).zip(rows) {
+                copy(simd, self.rows.row(row), own);
+            }
+            &self.desk.gathered
+        };
+        turn_group(simd, (values, &self.desk.zeros), lanes, &mut self.desk.turned, &[]);
+        let next = &queue.rows[first + lanes..queue.len.clamp(first + lanes, first + 2 * lanes)];
+        self.desk.noted = [F::zero(); MOST_LANES];
+        let tiles = self.candidates.len().div_ceil(TOGETHER);
+        let mut candidate = 0;
+        for tile in 0..tiles {
+            // Tiles of about equal height.
+            let height = (self.candidates.len() - candidate).div_ceil(tiles - tile);
+            let next = &next[next.len() * tile / tiles..next.len() * (tile + 1) / tiles];
+            let group = (rows, &queue.distances[first..][..lanes], next);
+            match height {
+                1 => self.tile::<S, R, 1>(simd, candidate, group),
+                2 => self.tile::<S, R, 2>(simd, candidate, group),
+                3 => self.tile::<S, R, 3>(simd, candidate, group),
+                _ => self.tile::<S, R, TOGETHER>(simd, candidate, group),
+            }
+            candidate += height;
+        }
+        if self.candidates.len() <= NOTED {
+            for (&row, noted) in rows[..count].iter().zip(&self.desk.noted) {
+                // SAFETY: a sum of different powers of two below 2²⁴.
+                self.nearer[row] = unsafe { noted.as_f64().to_int_unchecked::<i32>() }.cast_unsigned();
+            }
+        }
+    }
+
+    /// Compares the group that was turned with `P` candidates from `first` on; `next` are rows to be fetched meanwhile.
+    #[allow(clippy::needless_range_loop, reason = "row and column of a register tile read best as indices")]
+    #[inline(always)]
+    fn tile<S: Lanes<F>, const R: usize, const P: usize>(
+        &mut self,
+        simd: S,
+        first: usize,
+        (rows, distances, next): (&[usize], &[F], &[usize]),
+    ) {
+        let (d, lanes) = (self.rows.n_features, R * S::LANES);
+        let candidates = &self.candidates[first..][..P];
+        let sums = &mut self.desk.sums[first * lanes..][..P * lanes];
+        assert!(self.desk.turned.len() >= lanes * d && distances.len() >= lanes && lanes <= MOST_LANES);
+        assert!(candidates.iter().all(|candidate| candidate.len() >= d));
+        let mut weights = [F::one(); MOST_LANES];
+        if let Some(all) = self.rows.weights {
+            weights.iter_mut().zip(rows).for_each(|(weight, &row)| *weight = all[row]);
+        }
+        let in_line = LINE / size_of::<F>();
+        let at_once = next.len().div_ceil(in_line);
+        let x = self.desk.turned.as_ptr();
+        let values = self.rows.values.as_ptr();
+        // SAFETY: `turned` has d lines of R registers, each candidate d numbers, the other arrays a line each, as compared
+        // above; the instruction set is the one that `simd` names.
+        unsafe {
+            let mut squares = [[simd.zero(); R]; P];
+            for feature in 0..d {
+                // The same line of some of the next rows; of all of them, when the features of a line are through.
+                let place = feature % in_line;
+                for &row in next.iter().skip(place * at_once).take(at_once) {
+                    prefetch(values.wrapping_add(row * d + feature - place), 1);
+                }
+                let mut line = [simd.zero(); R];
+                for r in 0..R {
+                    line[r] = simd.loadu(x.add(feature * lanes + r * S::LANES));
+                }
+                for p in 0..P {
+                    let center = simd.splat(*candidates[p].as_ptr().add(feature));
+                    for r in 0..R {
+                        let difference = simd.sub(line[r], center);
+                        squares[p][r] = simd.mul_add(difference, difference, squares[p][r]);
                     }
                 }
-                let mut less = [F::zero(); MOST_LANES];
-                let mut bit = F::one();
-                let bits: [F; MOST_LANES] = std::array::from_fn(
-                    #[inline(always)]
-                    |_| {
-                        let own = bit;
-                        bit = bit + bit;
-                        own
-                    },
-                );
-                let bits = simd.loadu(bits.as_ptr());
-                for row in 0..count {
-                    let own = simd.splat(self.closest[rows[row]].distance);
-                    let noted = simd.reduce_sum(simd.less(distances[row], own, bits, simd.zero()));
-                    if first_lane < NOTED {
-                        // A sum of different powers of two below 2¹⁶.
-                        let noted = noted.as_f64().to_int_unchecked::<i32>().cast_unsigned();
-                        self.nearer[rows[row]] |= noted << first_lane;
-                    }
-                    simd.storeu(less.as_mut_ptr(), simd.min(distances[row], own));
-                    let weight = self.rows.weight(rows[row]);
-                    for (sum, less) in sums.iter_mut().zip(&less) {
-                        *sum += weight * less.as_f64();
-                    }
+            }
+            // A candidate too many has no bit: then nothing is noted at all.
+            let mut bit = F::of(f64::from(1u32 << first.min(NOTED)));
+            for p in 0..P {
+                for r in 0..R {
+                    let place = r * S::LANES;
+                    let own = simd.loadu(distances.as_ptr().add(place));
+                    let noted = self.desk.noted.as_mut_ptr().add(place);
+                    let nearer = simd.less(squares[p][r], own, simd.splat(bit), simd.zero());
+                    simd.storeu(noted, simd.add(simd.loadu(noted), nearer));
+                    let sum = sums.as_mut_ptr().add(p * lanes + place);
+                    let left = simd.min(squares[p][r], own);
+                    let weight = simd.loadu(weights.as_ptr().add(place));
+                    simd.storeu(sum, simd.mul_add(left, weight, simd.loadu(sum)));
                 }
+                bit = bit + bit;
             }
         }
     }
 }
 
-/// The most numbers of a register, on any processor.
-const MOST_LANES: usize = 16;
+/// Copies a row to another, register by register.
+#[inline(always)]
+fn copy<F: Float, S: Lanes<F>>(simd: S, from: &[F], to: &mut [F]) {
+    assert!(from.len() == to.len());
+    let Some(last) = from.len().checked_sub(S::LANES) else {
+        return to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+    };
+    for place in (0..last).step_by(S::LANES).chain([last]) {
+        // SAFETY: a register ends where the rows end, or before; the instruction set is the one that `simd` names.
+        unsafe { simd.storeu(to.as_mut_ptr().add(place), simd.loadu(from.as_ptr().add(place))) };
+    }
+}
