@@ -134,6 +134,22 @@ impl<F: Float> KMeansInit<F> {
     }
 }
 
+/// Takes the mean from centers, of whatever origin; refuses such as lie so far from it that squared distances leave
+/// the range of `F`.
+pub(crate) fn about<F: Float>(owner: &'static str, centers: &mut [F], mean: &[F]) -> Result<()> {
+    for (cluster, center) in centers.chunks_exact_mut(mean.len()).enumerate() {
+        center.iter_mut().zip(mean).for_each(|(c, mean)| *c -= *mean);
+        let square: f64 = center.iter().map(|c| c.as_f64().powi(2)).sum();
+        if 4.0 * square >= F::max_value().as_f64() {
+            let value = format!("initial center {cluster}, {:.1e} from the mean of x", square.sqrt());
+            let expected =
+                format!("centers whose squared distances to x stay within the range of {}", F::NAME);
+            return Err(Error::invalid_parameter(owner, "init", value, expected));
+        }
+    }
+    Ok(())
+}
+
 fn check_centers<F: Float>(centers: &Array2<F>, n_clusters: usize, n_features: usize) -> Result<()> {
     if centers.dim() != (n_clusters, n_features) {
         let expected = format!("{} (n_clusters, features of x)", shape_text(&[n_clusters, n_features]));
