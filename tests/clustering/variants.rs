@@ -7,6 +7,8 @@ use axonal::ndarray::{Array1, Array2, Axis, array, s};
 use axonal::prelude::*;
 use axonal::rng::{Purpose, Rng};
 use std::fmt::Debug;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn says<T: Debug>(result: Result<T>, words: &str) {
     let message = result.unwrap_err().to_string();
@@ -44,6 +46,104 @@ fn passes_are_counted_in_rows_drawn() {
     // A tolerance ends it, too.
     let mut kmeans = MiniBatchKMeans::new(3).batch_size(30).max_iter(100).max_no_improvement(None).tol(1e-2);
     assert!(kmeans.fit(&blobs.data, ()).unwrap().converged);
+}
+
+#[test]
+fn a_tolerance_or_patience_ends_the_passes() {
+    let blobs = blobs(100);
+    let centers = array![[0.0, 5.0, 0.0], [1.0, 1.0, 9.0], [9.0, 0.0, 0.0]];
+    let new =
+        || MiniBatchKMeans::new(3).init(KMeansInit::Centers(centers.clone())).batch_size(20).max_iter(10);
+    for kmeans in [new().tol(1e-4).max_no_improvement(None), new().tol(0.0).max_no_improvement(10)] {
+        let report = kmeans.clone().fit(&blobs.data, ()).unwrap();
+        assert!(report.converged && 1 < report.n_iter && report.n_iter < 10, "{kmeans:?}: {report:?}");
+    }
+    assert!(!new().tol(0.0).max_no_improvement(None).fit(&blobs.data, ()).unwrap().converged);
+}
+
+#[test]
+fn starts_are_drawn_from_three_batches_or_three_rows_a_cluster() {
+    let blobs = blobs(100);
+    let rows_seen = |kmeans: MiniBatchKMeans<f64>| {
+        let seen = Arc::new(AtomicUsize::new(0));
+        let noted = seen.clone();
+        let init = KMeansInit::function(move |x, k, _| {
+            noted.store(x.nrows(), Ordering::Relaxed);
+            Ok(x.slice(s![..k, ..]).to_owned())
+        });
+        kmeans.init(init).n_init(1).fit(&blobs.data, ()).unwrap();
+        seen.load(Ordering::Relaxed)
+    };
+    let new = || MiniBatchKMeans::new(10);
+    assert_eq!(rows_seen(new().batch_size(5)), 15);
+    assert_eq!(rows_seen(new().batch_size(1)), 30);
+    assert_eq!(rows_seen(new().batch_size(5).init_size(101)), 100);
+    assert_eq!(rows_seen(new().batch_size(5).init_size(3)), 30, "fewer rows than clusters are no choice");
+    assert_eq!(rows_seen(new().batch_size(5).init_size(12)), 12);
+}
+
+#[test]
+fn pieces_from_any_start_find_the_blobs() {
+    let centers = crate::seeded::centers_of_the_reference_tests();
+    let (x, truth) = crate::numpy_random::make_blobs(100, &centers, 42);
+    let given = KMeansInit::Centers(centers.clone());
+    let computed = KMeansInit::function(move |_, _, _| Ok(centers.clone()));
+    for init in [KMeansInit::Random, KMeansInit::PlusPlus, given, computed] {
+        let mut kmeans = MiniBatchKMeans::new(3).init(init).n_init(10).seed(0);
+        (0..100).for_each(|_| kmeans.partial_fit(&x).unwrap());
+        assert_eq!(adjusted_rand_score(&truth, &kmeans.predict(&x).unwrap()).unwrap(), 1.0);
+        assert_eq!(
+            kmeans.labels().unwrap(),
+            &kmeans.predict(&x).unwrap(),
+            "of the last piece, about the new centers"
+        );
+        assert!((kmeans.inertia().unwrap() + kmeans.score(&x, ()).unwrap()).abs() < 1e-9);
+    }
+}
+
+#[test]
+fn weights_of_pieces_pull_as_repeated_rows_do() {
+    let x = array![[0.0f64], [1.0], [10.0], [13.0]];
+    let weights = array![3.0, 1.0, 2.0, 1.0];
+    let start = || MiniBatchKMeans::new(2).init(KMeansInit::Centers(array![[0.0], [10.0]]));
+    let (mut weighted, mut repeated) = (start(), start());
+    let rows = [0, 0, 0, 1, 2, 2, 3];
+    for _ in 0..3 {
+        weighted.partial_fit_weighted(&x, &weights).unwrap();
+        repeated.partial_fit(&x.select(Axis(0), &rows)).unwrap();
+    }
+    for kmeans in [&weighted, &repeated] {
+        let off = kmeans.cluster_centers().unwrap() - &array![[0.25], [11.0]];
+        assert!(off.iter().all(|v| v.abs() < 1e-12), "{off}");
+        assert!((kmeans.inertia().unwrap() - 6.75).abs() < 1e-12);
+    }
+    assert!((weighted.score_weighted(&x, &weights).unwrap() + 6.75).abs() < 1e-12);
+    says(weighted.partial_fit_weighted(&x, &array![1.0, 1.0, 1.0]), "expected 4");
+    says(weighted.partial_fit_weighted(&x, &array![0.0, 0.0, 0.0, 0.0]), "all weights are zero");
+    // Weights whose sum over the pieces leaves the range change nothing.
+    let centers = weighted.cluster_centers().unwrap().clone();
+    let huge = Array1::from_elem(4, 1e306);
+    let pieces = (0..1000).map(|_| weighted.partial_fit_weighted(&x, &huge));
+    says(pieces.into_iter().find(Result::is_err).unwrap(), "scale them down");
+    assert!(weighted.cluster_centers().unwrap().iter().all(|c| c.is_finite()));
+    assert_ne!(weighted.cluster_centers().unwrap(), &centers);
+}
+
+#[test]
+fn pieces_go_on_where_a_fit_ended() {
+    let blobs = blobs(600);
+    let mut kmeans = MiniBatchKMeans::new(3).batch_size(100).seed(1);
+    kmeans.fit(&blobs.data, ()).unwrap();
+    let steps = kmeans.n_steps().unwrap();
+    let centers = kmeans.cluster_centers().unwrap().clone();
+    kmeans.partial_fit(&blobs.data.slice(s![..50, ..])).unwrap();
+    assert_eq!(kmeans.n_steps().unwrap(), steps + 1);
+    let moved = (kmeans.cluster_centers().unwrap() - &centers).mapv(f64::abs);
+    assert!(moved.iter().any(|v| *v > 0.0) && moved.iter().all(|v| *v < 0.2), "{moved}");
+    // And a fit starts anew.
+    let mut fresh = MiniBatchKMeans::new(3).batch_size(100).seed(1);
+    assert_eq!(kmeans.fit(&blobs.data, ()).unwrap(), fresh.fit(&blobs.data, ()).unwrap());
+    assert_eq!(kmeans.fit_transform(&blobs.data).unwrap(), fresh.transform(&blobs.data).unwrap());
 }
 
 #[test]
@@ -85,9 +185,25 @@ fn centers_that_win_nothing_are_moved_onto_rows() {
     kmeans.fit(&x, ()).unwrap();
     let moved = kmeans.cluster_centers().unwrap().rows().into_iter().filter(|c| c.sum().abs() > 1.0).count();
     assert!(moved > 9, "{moved} of 20 centers are among the half of the rows that differ");
+    // The same with batches of all rows, and piece by piece.
+    let x = x.slice(s![..100, ..]);
+    let differ = |kmeans: &MiniBatchKMeans<f64>| {
+        let centers = kmeans.cluster_centers().unwrap();
+        centers.rows().into_iter().filter(|c| c.iter().any(|v| *v != 0.0)).count()
+    };
+    for seed in 0..5 {
+        let mut kmeans = MiniBatchKMeans::new(20).batch_size(200).init(KMeansInit::Random).seed(seed);
+        kmeans.fit(&x, ()).unwrap();
+        assert!(differ(&kmeans) > 9, "{} of 20, seed {seed}", differ(&kmeans));
+        let mut kmeans = MiniBatchKMeans::new(20).init(KMeansInit::Random).seed(seed);
+        (0..100).for_each(|_| kmeans.partial_fit(&x).unwrap());
+        assert!(differ(&kmeans) > 9, "{} of 20 by pieces, seed {seed}", differ(&kmeans));
+    }
     // More clusters than rows in a batch.
-    let mut kmeans = MiniBatchKMeans::new(100).batch_size(10).init_size(10).max_iter(10);
-    assert!(kmeans.fit(&x, ()).unwrap().inertia.is_finite());
+    for init_size in [10, 600] {
+        let mut kmeans = MiniBatchKMeans::new(100).batch_size(10).init_size(init_size).max_iter(10);
+        assert!(kmeans.fit(&blobs(600).data, ()).unwrap().inertia.is_finite());
+    }
 }
 
 #[test]
@@ -98,6 +214,32 @@ fn rows_without_weight_do_not_pull() {
     kmeans.fit_weighted(&x, &weights).unwrap();
     assert!(kmeans.cluster_centers().unwrap().iter().all(|c| *c < 20.0));
     says(kmeans.fit_weighted(&x, &(-&weights)), "weight -1 at [0]");
+    // Nor are they starts, or what centers are moved onto, however few the others are.
+    let x = Array2::from_shape_fn(
+        (3000, 2),
+        |(row, feature)| if row < 2990 { 900.0 } else { (row + feature) as f64 },
+    );
+    let weights = Array1::from_shape_fn(3000, |row| f64::from(u8::from(row >= 2990)));
+    for init in [KMeansInit::PlusPlus, KMeansInit::Random] {
+        for seed in 0..5 {
+            let mut kmeans =
+                MiniBatchKMeans::new(5).init(init.clone()).batch_size(30).init_size(30).seed(seed);
+            kmeans.fit_weighted(&x, &weights).unwrap();
+            let centers = kmeans.cluster_centers().unwrap();
+            assert!(centers.iter().all(|c| *c > 2000.0), "{init:?}, seed {seed}: {centers}");
+            let mut kmeans = MiniBatchKMeans::new(5).init(init.clone()).seed(seed);
+            (0..20).for_each(|_| kmeans.partial_fit_weighted(&x, &weights).unwrap());
+            assert!(
+                kmeans.cluster_centers().unwrap().iter().all(|c| *c > 2000.0),
+                "{init:?} by pieces, seed {seed}"
+            );
+        }
+    }
+    let mut random = MiniBatchKMeans::new(11).init(KMeansInit::Random);
+    says(
+        random.fit_weighted(&x, &weights),
+        "10 weights are above zero, random centers need n_clusters=11 of them",
+    );
 }
 
 #[test]
@@ -171,6 +313,39 @@ fn bisection_splits_by_inertia_or_by_size() {
 }
 
 #[test]
+fn of_clusters_of_one_size_the_leftmost_is_split() {
+    // Two splits leave the clusters {0, 1}, {40, 41} and {100, 101} in the order of the tree.
+    let x = array![[0.0], [1.0], [40.0], [41.0], [100.0], [101.0]];
+    for seed in 0..10 {
+        let fit = |k| {
+            let mut kmeans =
+                BisectingKMeans::new(k).strategy(BisectingStrategy::LargestCluster).n_init(5).seed(seed);
+            kmeans.fit(&x, ()).unwrap();
+            kmeans.labels().unwrap().clone()
+        };
+        let (three, four) = (fit(3), fit(4));
+        let split = |label: usize| {
+            let of: Vec<usize> = (0..6).filter(|&row| three[row] == label).map(|row| four[row]).collect();
+            of[0] != of[1]
+        };
+        assert!(split(0) && !split(1) && !split(2), "seed {seed}: {three} {four}");
+    }
+}
+
+#[test]
+fn bisection_agrees_in_both_precisions_and_on_one_feature() {
+    for d in [1, 3] {
+        let double = blobs(200).data.slice(s![.., ..d]).to_owned();
+        let single = double.mapv(|v| v as f32);
+        let (mut one, mut two) = (BisectingKMeans::new(5).seed(3), BisectingKMeans::new(5).seed(3));
+        let (a, b) = (one.fit(&single, ()).unwrap().inertia, two.fit(&double, ()).unwrap().inertia);
+        assert!((a - b).abs() < 1e-4 * b, "{a} {b}");
+        assert_eq!(one.labels().unwrap(), two.labels().unwrap());
+        assert_eq!(two.fit_transform(&double).unwrap(), two.transform(&double).unwrap());
+    }
+}
+
+#[test]
 fn bisection_of_duplicates_ends() {
     let mut kmeans = BisectingKMeans::new(4);
     let report = kmeans.fit(&Array2::<f32>::ones((6, 2)), ()).unwrap();
@@ -196,6 +371,16 @@ fn starts_are_rows_in_any_layout() {
         let fortran = x.t().as_standard_layout().into_owned();
         let mut rng = Rng::new(seed, Purpose::Clustering, 0);
         assert_eq!(kmeans_plusplus(&fortran.t(), 7, None, &mut rng).unwrap().1, rows);
+        for feature in 0..3 {
+            let limits = |x: &Array2<f64>| {
+                let column = x.column(feature);
+                (column.fold(f64::MAX, |a, b| a.min(*b)), column.fold(f64::MIN, |a, b| a.max(*b)))
+            };
+            assert!(limits(&centers).0 >= limits(&x).0 && limits(&centers).1 <= limits(&x).1);
+        }
+        let single = x.mapv(|v| v as f32);
+        let (centers, rows) = kmeans_plusplus(&single, 7, Some(1), &mut rng).unwrap();
+        assert_eq!(centers, single.select(Axis(0), &rows));
     }
     let mut rng = Rng::new(0, Purpose::Clustering, 0);
     says(kmeans_plusplus(&x, 0, None, &mut rng), "n_clusters is 0");
@@ -214,4 +399,11 @@ fn the_elbow_is_at_the_number_of_blobs() {
     assert_eq!(by.unwrap().knee, Some(3));
     says(elbow(&KMeans::new(1), &blobs.data, [3, 2, 1]), "at least 3 rising numbers");
     says(elbow(&KMeans::new(1), &blobs.data, 0..4), "n_clusters is 0");
+    says(elbow(&KMeans::new(1), &blobs.data, 5..5), "n_clusters is [], expected at least 3 rising numbers");
+    says(elbow(&KMeans::new(1), &blobs.data, 299..=302), "n_samples=300 should be >= n_clusters=301");
+    says(elbow(&KMeans::new(1), &blobs.data, 1..), "n_samples=300 should be >= n_clusters=301");
+    let none = elbow_by(&KMeans::new(1), &blobs.data, 1..4, |labels| silhouette_score(&blobs.data, labels));
+    says(none, "labels is 1 distinct");
+    says(elbow_by(&KMeans::new(1), &blobs.data, 2..6, |_| Ok(f64::NAN)), "score is NaN for 2 clusters");
+    assert_eq!((found.measure, found.n_clusters), ("inertia", (1..=8).collect::<Vec<_>>()));
 }
