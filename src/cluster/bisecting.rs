@@ -33,8 +33,8 @@ pub enum BisectingStrategy {
 ///
 /// The clusters form a tree, in which `predict` goes down from the root; they tend to be of more even size than
 /// those of [`KMeans`](super::KMeans). Clusters are numbered from left to right. Parameters and rules are
-/// scikit-learn's. Two things differ on purpose: the center of a single cluster is the weighted mean of the rows, and
-/// clusters of one row are never split.
+/// scikit-learn's. Three things differ on purpose: the center of a single cluster is the weighted mean of the rows,
+/// clusters of one row are never split, and `score` is minus the inertia of the labels that `predict` answers with.
 ///
 /// # Shapes
 /// As [`KMeans`](super::KMeans).

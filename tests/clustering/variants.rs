@@ -1,9 +1,9 @@
 //! Mini-batches, bisection and the choice of starts, by their properties and the reference examples.
 
 use axonal::cluster::{BisectingStrategy, elbow, elbow_by, kmeans_plusplus};
-use axonal::datasets::make_blobs;
+use axonal::datasets::{load_iris, make_blobs};
 use axonal::metrics::{adjusted_rand_score, silhouette_score};
-use axonal::ndarray::{Array1, Array2, Axis, array, s};
+use axonal::ndarray::{Array1, Array2, ArrayView2, Axis, array, s};
 use axonal::prelude::*;
 use axonal::rng::{Purpose, Rng};
 use std::fmt::Debug;
@@ -406,4 +406,79 @@ fn the_elbow_is_at_the_number_of_blobs() {
     says(none, "labels is 1 distinct");
     says(elbow_by(&KMeans::new(1), &blobs.data, 2..6, |_| Ok(f64::NAN)), "score is NaN for 2 clusters");
     assert_eq!((found.measure, found.n_clusters), ("inertia", (1..=8).collect::<Vec<_>>()));
+}
+
+/// scikit-learn 1.9's numbers for `BisectingKMeans(k, init=lambda x, k, random_state: x[[0, -1]])` on iris.
+#[test]
+fn bisection_of_iris_is_scikit_learns() {
+    let iris = load_iris::<f64>().unwrap().data;
+    let weights = Array1::from_shape_fn(150, |row| 1.0 + (row % 4) as f64);
+    let new = iris.slice(s![..;7, ..]).mapv(|v| v + 0.3);
+    for (k, weighted, inertia, sizes, predicted) in [
+        (2, false, 152.347951760358, vec![53, 97], "0000000011111111111111"),
+        (2, true, 374.4319791073124, vec![53, 97], "0000000011111111111111"),
+        (5, false, 56.30502270381835, vec![50, 3, 38, 34, 25], "0000000023223342222222"),
+        (5, true, 139.21615134700951, vec![50, 3, 37, 35, 25], "0000000023223342232222"),
+        (8, false, 32.12159403341755, vec![28, 22, 3, 12, 26, 17, 17, 25], "0000001045446573344444"),
+        (8, true, 75.86541156935895, vec![22, 28, 3, 12, 25, 18, 17, 25], "0000001045446573464444"),
+    ] {
+        for strategy in [BisectingStrategy::BiggestInertia, BisectingStrategy::LargestCluster] {
+            let ends = KMeansInit::function(|x: ArrayView2<'_, f64>, _, _: &mut Rng| {
+                Ok(x.select(Axis(0), &[0, x.nrows() - 1]))
+            });
+            let mut kmeans = BisectingKMeans::new(k).init(ends).strategy(strategy);
+            let report = match weighted {
+                true => kmeans.fit_weighted(&iris, &weights),
+                false => kmeans.fit(&iris, ()),
+            };
+            let got = report.unwrap().inertia;
+            assert!(
+                (got - inertia).abs() < 1e-9 * inertia,
+                "k = {k}, weighted: {weighted}: {got}, {inertia}"
+            );
+            let labels = kmeans.labels().unwrap();
+            let size = |cluster: usize| labels.iter().filter(|&&label| label == cluster).count();
+            assert_eq!((0..k).map(size).collect::<Vec<_>>(), sizes, "k = {k}, weighted: {weighted}");
+            let answers: String = kmeans.predict(&new).unwrap().iter().map(ToString::to_string).collect();
+            assert_eq!(answers, predicted, "k = {k}, weighted: {weighted}");
+        }
+    }
+}
+
+/// scikit-learn 1.9's numbers for pieces of iris, its rows taken 67 apart.
+#[test]
+fn pieces_of_iris_lead_where_scikit_learn_comes_to() {
+    let order: Vec<usize> = (0..150).map(|row| row * 67 % 150).collect();
+    let x = load_iris::<f64>().unwrap().data.select(Axis(0), &order);
+    let weights = Array1::from_shape_fn(150, |row| 1.0 + (row % 4) as f64);
+    let pieces = [s![..60, ..], s![60..100, ..], s![100.., ..]];
+    let close = |got: f64, want: f64| assert!((got - want).abs() < 1e-9 * want, "got {got}, want {want}");
+    let new = || MiniBatchKMeans::new(4).init(KMeansInit::Centers(x.slice(s![..4, ..]).to_owned()));
+
+    let mut kmeans = new();
+    for (inertia, sizes) in [
+        (20.919097282572075, [17, 10, 13, 10]),
+        (20.495606961881165, [17, 9, 13, 11]),
+        (20.392347928016356, [17, 9, 13, 11]),
+        (20.346565889187417, [17, 9, 12, 12]),
+        (20.30505805611323, [17, 10, 12, 11]),
+    ] {
+        pieces.iter().for_each(|piece| kmeans.partial_fit(&x.slice(piece)).unwrap());
+        close(kmeans.inertia().unwrap(), inertia);
+        let labels = kmeans.labels().unwrap();
+        assert_eq!([0, 1, 2, 3].map(|c| labels.iter().filter(|&&label| label == c).count()), sizes);
+    }
+    assert_eq!(kmeans.n_steps().unwrap(), 15);
+    close(kmeans.cluster_centers().unwrap()[[2, 3]], 2.1138728323699447);
+    close(kmeans.cluster_centers().unwrap()[[3, 2]], 4.76268656716418);
+
+    let mut kmeans = new();
+    for (piece, rows) in pieces.iter().zip([0..60, 60..100, 100..150]) {
+        kmeans.partial_fit_weighted(&x.slice(piece), &weights.slice(s![rows])).unwrap();
+    }
+    close(kmeans.inertia().unwrap(), 54.67139216969495);
+    close(kmeans.cluster_centers().unwrap()[[1, 3]], 1.2274193548387098);
+    close(kmeans.cluster_centers().unwrap()[[2, 2]], 5.68640776699029);
+    let labels: String = kmeans.labels().unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(labels, "20103233020301312010103232020103232020101212020103");
 }
