@@ -38,7 +38,7 @@ impl Elbow {
         let axes = Axes {
             left: 80.0,
             top: 44.0,
-            width: 500.0,
+            width: 560.0,
             height: 320.0,
             x: range(numbers(), 0.04),
             y: range(self.values.iter().copied(), 0.06),
@@ -55,7 +55,7 @@ impl Elbow {
             let dot = Circle::new().set("cx", x).set("cy", y).set("r", if is_knee { 6.0 } else { 3.5 });
             group = group.add(dot.set("fill", if is_knee { COLORS[1] } else { COLORS[0] }));
         }
-        picture(600.0, 425.0).add(group)
+        picture(660.0, 425.0).add(group)
     }
 
     /// A line at the knee, and its number on the side where there is more room.

@@ -98,6 +98,19 @@ fn a_cluster_that_stays_empty_never_takes_a_sum_for_a_center() {
 }
 
 #[test]
+fn a_relocation_is_not_taken_for_convergence() {
+    // The third cluster takes over one of three equal rows, which then stay with the first, and so is empty once more;
+    // the row that it takes over next leaves its old cluster only in the iteration after.
+    let x = array![[0.0], [0.0], [0.0], [100.0], [102.0]];
+    let mut kmeans = KMeans::new(3).init(KMeansInit::Centers(array![[10.0], [101.0], [1000.0]]));
+    let report = kmeans.fit(&x, ()).unwrap();
+    assert_eq!(kmeans.labels().unwrap(), &array![0, 0, 0, 2, 1]);
+    assert_eq!(kmeans.cluster_centers().unwrap(), &array![[0.0], [102.0], [100.0]]);
+    assert_eq!((report.inertia, report.converged, report.distinct_clusters), (0.0, true, 3));
+    assert_eq!(kmeans.labels().unwrap(), &kmeans.predict(&x).unwrap());
+}
+
+#[test]
 fn duplicates_leave_clusters_empty_and_are_reported() {
     let x = array![[0.0, 0.0], [1.0, 1.0], [1.0, 1.0], [1.0, 0.0], [0.0, 1.0]];
     let mut kmeans = from_rows(&x, &[0, 1, 2, 3, 4]);
