@@ -49,7 +49,7 @@
 //! | `is_same_clustering` | `a_clustering_is_the_same_up_to_the_names_of_its_clusters` |
 //! | `predict_does_not_change_cluster_centers` | `the_data_and_what_was_given_stay_as_they_were` |
 //! | `sample_weight_init` | `weights_change_where_the_centers_start` |
-//! | `sample_weight_zero` | `rows_without_weight_are_never_chosen`, `random_rows_are_distinct_and_never_weightless` |
+//! | `sample_weight_zero` | `starts_among_weighted_rows_are_drawn_by_their_weights`, `rows_without_weight_are_never_chosen`, `random_rows_are_distinct_and_never_weightless` |
 //! | check_clustering | `clusters_of_few_blobs_are_found_and_numbered_without_gaps` |
 //! | faiss: the objective falls | `the_inertia_falls_with_every_iteration` |
 //! | faiss: more centers are nearer, more runs better | `more_iterations_and_more_runs_are_never_worse` |

@@ -1,6 +1,6 @@
 //! Mini-batches, bisection and the choice of starts, by their properties and the reference examples.
 
-use axonal::cluster::{BisectingStrategy, elbow, elbow_by, kmeans_plusplus};
+use axonal::cluster::{BisectingStrategy, elbow, elbow_by, kmeans_plusplus, kmeans_plusplus_weighted};
 use axonal::datasets::{load_iris, make_blobs};
 use axonal::metrics::{adjusted_rand_score, silhouette_score};
 use axonal::ndarray::{Array1, Array2, ArrayView2, Axis, array, s};
@@ -386,6 +386,41 @@ fn starts_are_rows_in_any_layout() {
     says(kmeans_plusplus(&x, 0, None, &mut rng), "n_clusters is 0");
     says(kmeans_plusplus(&x, 2, Some(0), &mut rng), "n_local_trials is 0");
     says(kmeans_plusplus(&x, 201, None, &mut rng), "n_clusters=201");
+}
+
+#[test]
+fn starts_among_weighted_rows_are_drawn_by_their_weights() {
+    let x = blobs(100).data;
+    let draw = |weights: &Array1<f64>, seed| {
+        let mut rng = Rng::new(seed, Purpose::Clustering, 0);
+        kmeans_plusplus_weighted(&x, weights, 5, None, &mut rng).unwrap()
+    };
+    let half = Array1::from_shape_fn(100, |row| (row % 2) as f64);
+    let mut differs = false;
+    for seed in 0..20 {
+        let (centers, rows) = draw(&half, seed);
+        assert_eq!(centers, x.select(Axis(0), &rows));
+        assert!(rows.iter().all(|row| row % 2 == 1), "{rows:?}");
+        let mut rng = Rng::new(seed, Purpose::Clustering, 0);
+        let plain = kmeans_plusplus(&x, 5, None, &mut rng).unwrap().1;
+        assert_eq!(draw(&Array1::ones(100), seed).1, plain);
+        let uneven = Array1::from_shape_fn(100, |row| 1.0 + (row % 10) as f64);
+        differs |= draw(&uneven, seed).1 != plain;
+    }
+    assert!(differs, "weights drew the same rows as none from every seed");
+    let mut rng = Rng::new(0, Purpose::Clustering, 0);
+    let mut with =
+        |weights: &Array1<f64>, k, trials| kmeans_plusplus_weighted(&x, weights, k, trials, &mut rng);
+    let ones = Array1::ones(100);
+    says(with(&Array1::ones(99), 2, None), "expected 100");
+    says(with(&Array1::zeros(100), 2, None), "all weights are zero");
+    says(with(&(-&ones), 2, None), "weight -1 at [0] is negative");
+    says(with(&(&ones * 1e308), 2, None), "scale them down");
+    says(with(&ones, 0, None), "n_clusters is 0");
+    says(with(&ones, 101, None), "n_samples=100 should be >= n_clusters=101");
+    for trials in [0, 101, usize::MAX] {
+        says(with(&ones, 2, Some(trials)), "expected 1 to n_samples = 100");
+    }
 }
 
 #[test]

@@ -23,7 +23,7 @@ mod search;
 mod sums;
 mod trials;
 
-pub use init::{InitFunction, KMeansInit};
+pub use init::{InitFunction, KMeansInit, kmeans_plusplus_weighted};
 pub use plus_plus::kmeans_plusplus;
 pub use report::KMeansReport;
 
@@ -66,8 +66,9 @@ use serde::{Deserialize, Serialize};
 /// | [`max_points_per_center`](Self::max_points_per_center) | none | learn from a random part of the rows |
 ///
 /// # Errors
-/// From `fit`: parameters out of range, fewer rows than clusters, NaN or infinities, values whose squares leave
-/// the range of `F`, initial centers of another shape, weights that are negative, not finite or all zero.
+/// From `fit`: parameters out of range, fewer rows than clusters, NaN or infinities, rows so far apart or so close
+/// together that their squared distances leave the range of `F`, initial centers of another shape or out of reach,
+/// weights that are negative, not finite, all zero, or so large or small that sums leave the range of `f64`.
 ///
 /// # Examples
 /// ```
