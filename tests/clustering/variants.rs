@@ -411,10 +411,10 @@ fn starts_among_weighted_rows_are_drawn_by_their_weights() {
     let mut rng = Rng::new(0, Purpose::Clustering, 0);
     let mut with =
         |weights: &Array1<f64>, k, trials| kmeans_plusplus_weighted(&x, weights, k, trials, &mut rng);
-    let ones = Array1::ones(100);
+    let ones = Array1::<f64>::ones(100);
     says(with(&Array1::ones(99), 2, None), "expected 100");
     says(with(&Array1::zeros(100), 2, None), "all weights are zero");
-    says(with(&(-&ones), 2, None), "weight -1 at [0] is negative");
+    says(with(&Array1::from_elem(100, -1.0), 2, None), "weight -1 at [0] is negative");
     says(with(&(&ones * 1e308), 2, None), "scale them down");
     says(with(&ones, 0, None), "n_clusters is 0");
     says(with(&ones, 101, None), "n_samples=100 should be >= n_clusters=101");
