@@ -1,12 +1,13 @@
 //! k-means on three blobs: learn, ask where new points belong, check an answer by hand, and choose the number of
 //! clusters.
 //!
-//! `cargo run --release --example kmeans`
+//! `cargo run --release --example kmeans`; with `--features plot` and a folder it also draws what it found:
+//! `cargo run --release --example kmeans --features plot -- FOLDER`
 
-use axonal::cluster::elbow;
+use axonal::cluster::{Elbow, elbow, elbow_by};
 use axonal::datasets::make_blobs;
 use axonal::metrics::{adjusted_rand_score, silhouette_score};
-use axonal::ndarray::array;
+use axonal::ndarray::{Array2, array};
 use axonal::prelude::*;
 
 fn main() -> Result<()> {
@@ -33,18 +34,55 @@ fn main() -> Result<()> {
     }
 
     // A small k merges blobs, a large one splits them: the silhouette falls on both sides.
+    let any = KMeans::new(1).n_init(4).seed(42);
+    let by_inertia = elbow(&any, &blobs.data, 1..=8)?;
+    let by_silhouette = elbow_by(&any, &blobs.data, 2..=8, |labels| silhouette_score(&blobs.data, labels))?;
     println!("\n k   inertia   silhouette");
-    let by_inertia = elbow(&KMeans::new(1).n_init(4).seed(42), &blobs.data, 1..=8)?;
     for (&k, inertia) in by_inertia.n_clusters.iter().zip(&by_inertia.values) {
-        let silhouette = if k == 1 {
-            "-".to_owned()
-        } else {
-            let labels = KMeans::new(k).n_init(4).seed(42).fit_predict(&blobs.data)?;
-            format!("{:.3}", silhouette_score(&blobs.data, &labels)?)
-        };
+        let silhouette = by_silhouette.n_clusters.iter().position(|&other| other == k);
+        let silhouette = silhouette.map_or("-".to_owned(), |at| format!("{:.3}", by_silhouette.values[at]));
         println!("{k:2} {inertia:9.1}   {silhouette:>10}");
     }
     println!("the elbow of the inertia is at k = {:?}", by_inertia.knee.unwrap_or_default());
-    assert_eq!(by_inertia.knee, Some(3));
+    println!("the best silhouette is that of k = {:?}", by_silhouette.knee.unwrap_or_default());
+    assert_eq!((by_inertia.knee, by_silhouette.knee), (Some(3), Some(3)));
+
+    draw(&blobs.data, &new_points, &by_inertia, &by_silhouette)
+}
+
+/// The clusters for a small k, the right one and a large one, each with the new points; and both elbows.
+#[cfg(feature = "plot")]
+fn draw(
+    points: &Array2<f64>,
+    new_points: &Array2<f64>,
+    by_inertia: &Elbow,
+    by_silhouette: &Elbow,
+) -> Result<()> {
+    use axonal::plot::ClusterPlot;
+
+    let folder = std::env::args().nth(1).map_or_else(std::env::temp_dir, std::path::PathBuf::from);
+    for k in [2, 3, 8] {
+        let mut kmeans = KMeans::new(k).n_init(4).seed(42);
+        let report = kmeans.fit(points, ())?;
+        let path = folder.join(format!("kmeans_{k}_clusters.svg"));
+        ClusterPlot::new(points, kmeans.labels()?)
+            .centers(kmeans.cluster_centers()?)
+            .new_points(new_points, &kmeans.predict(new_points)?)
+            .title(format!("{k} clusters, inertia {:.0}", report.inertia))
+            .axes("x", "y")
+            .save(&path)?;
+        println!("wrote {}", path.display());
+    }
+    for (elbow, name) in [(by_inertia, "inertia"), (by_silhouette, "silhouette")] {
+        let path = folder.join(format!("kmeans_elbow_{name}.svg"));
+        elbow.plot(&path)?;
+        println!("wrote {}", path.display());
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "plot"))]
+fn draw(_: &Array2<f64>, _: &Array2<f64>, _: &Elbow, _: &Elbow) -> Result<()> {
+    println!("with --features plot the clusters and the elbows are drawn");
     Ok(())
 }

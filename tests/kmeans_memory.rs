@@ -2,7 +2,8 @@
 #![allow(unsafe_code, reason = "counting allocations takes a global allocator")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
-use axonal::ndarray::{Array2, s};
+use axonal::metrics::silhouette_samples;
+use axonal::ndarray::{Array1, Array2, s};
 use axonal::prelude::*;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -86,4 +87,39 @@ fn a_fit_needs_sixteen_bytes_a_row_in_f32_and_twenty_four_in_f64() {
     }
     let peak = peak::<f64>(n, KMeans::new(5).max_iter(3));
     assert!(peak <= 24 * rows + FEW_MEGABYTES, "{} bytes a row", peak / rows);
+}
+
+/// The most bytes that some work on one thread had at once beyond those there were.
+fn peak_of(work: impl FnOnce() + Send) -> isize {
+    rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap().install(|| {
+        PEAK.set(LIVE.get());
+        let before = LIVE.get();
+        work();
+        PEAK.get() - before
+    })
+}
+
+#[test]
+fn answers_need_room_for_themselves_and_not_for_the_rows_again() {
+    let n = 200_000;
+    let x = noise::<f32>(n, 16);
+    let mut kmeans = KMeans::new(3).max_iter(2);
+    kmeans.fit(&x.slice(s![..1000, ..]), ()).unwrap();
+    let (rows, half_a_megabyte) = (isize::try_from(n).unwrap(), 1 << 19);
+    let predict = peak_of(|| assert_eq!(kmeans.predict(&x).unwrap().len(), n));
+    assert!(predict <= 12 * rows + half_a_megabyte, "{} bytes a row", predict / rows);
+    let transform = peak_of(|| assert_eq!(kmeans.transform(&x).unwrap().dim(), (n, 3)));
+    assert!(transform <= 12 * rows + half_a_megabyte, "{} bytes a row", transform / rows);
+    let score = peak_of(|| assert!(kmeans.score(&x, ()).unwrap() < 0.0));
+    assert!(score <= 4 * rows + half_a_megabyte, "{} bytes a row", score / rows);
+}
+
+#[test]
+fn silhouettes_need_no_room_for_all_pairs() {
+    let n = 5000;
+    let x = noise::<f32>(n, 2);
+    let labels: Array1<usize> = (0..n).map(|row| row % 4).collect();
+    // All distances would be 100 megabytes.
+    let peak = peak_of(|| assert_eq!(silhouette_samples(&x, &labels).unwrap().len(), n));
+    assert!(peak < 1 << 20, "{peak} bytes");
 }

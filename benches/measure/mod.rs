@@ -2,7 +2,13 @@
 //!
 //! `cargo bench` measures, `cargo bench -- --quick` looks. Each bench writes its rows to a file of its name, in the
 //! build's folder for temporary files or in the one that `--json FOLDER` names.
-#![allow(dead_code, unreachable_pub, missing_docs, reason = "each bench uses a part of this module")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    clippy::expect_used,
+    reason = "each bench uses a part of this module"
+)]
 
 use axonal::simd::{Lanes, Registers, Wide};
 use serde_json::{Map, Value, json};

@@ -3,12 +3,12 @@
 mod record;
 
 use super::kmeans::fitted::Fitted;
-use super::kmeans::init::KMeansInit;
+use super::kmeans::init::{KMeansInit, about};
 use super::kmeans::lloyd::{Lloyd, Rules, Run, inertia_of};
 use super::kmeans::nearest::Centers;
 use super::kmeans::report::KMeansReport;
 use super::kmeans::samples::{Moments, Samples, elements, in_rows};
-use super::kmeans::{check_counts, numbers};
+use super::kmeans::{check_counts, moments_of, numbers};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit, Predict, Score, Transform};
 use crate::float::Float;
@@ -32,7 +32,9 @@ pub enum BisectingStrategy {
 /// k-means that starts with one cluster and splits, time after time, the worst one in two.
 ///
 /// The clusters form a tree, in which `predict` goes down from the root; they tend to be of more even size than
-/// those of [`KMeans`](super::KMeans). Clusters are numbered from left to right. Parameters are scikit-learn's.
+/// those of [`KMeans`](super::KMeans). Clusters are numbered from left to right. Parameters and rules are
+/// scikit-learn's. Three things differ on purpose: the center of a single cluster is the weighted mean of the rows,
+/// clusters of one row are never split, and `score` is minus the inertia of the labels that `predict` answers with.
 ///
 /// # Shapes
 /// As [`KMeans`](super::KMeans).
@@ -214,6 +216,15 @@ impl<F: Float> BisectingKMeans<F> {
         Ok(self.learned("inertia")?.0.inertia)
     }
 
+    /// [`fit`](Fit::fit), and the rows as distances to the centers.
+    ///
+    /// # Errors
+    /// As `fit`.
+    pub fn fit_transform<S: Data<Elem = F>>(&mut self, x: &ArrayBase<S, Ix2>) -> Result<Array2<F>> {
+        self.fit(x, ())?;
+        self.transform(x)
+    }
+
     fn learned(&self, method: &'static str) -> Result<&(Fitted<F>, Tree)> {
         self.fitted.as_ref().ok_or(Error::NotFitted { estimator: Self::NAME, method })
     }
@@ -240,10 +251,11 @@ impl<F: Float> BisectingKMeans<F> {
         check_counts(Self::NAME, self.n_clusters, n)?;
         let x = in_rows(x);
         let samples = Samples { values: elements(&x), n_features: d, weights };
-        let moments = Moments::of(&samples)?;
-        let mut history = vec![moments.spread];
-        let root = Node { children: None, rows: (0..n).collect(), score: moments.spread };
-        let mut growth = Growth { nodes: vec![root], centers: vec![F::zero(); d] };
+        let moments = moments_of(Self::NAME, &samples)?;
+        let center = mean_of(&samples, &moments.mean);
+        let mut history = vec![moments.spread_about(&samples, &center)];
+        let root = Node { children: None, rows: (0..n).collect(), score: 0.0 };
+        let mut growth = Growth { nodes: vec![root], centers: center };
         for split in 1..self.n_clusters {
             let before = history.last().copied().unwrap_or(0.0);
             let gained = self.split_worst(&mut growth, &samples, &moments, split as u64)?;
@@ -319,7 +331,7 @@ impl<F: Float> BisectingKMeans<F> {
             let x = ArrayView2::from_shape((part.n_samples(), d), part.values)
                 .unwrap_or_else(|_| ndarray::aview2::<F, 0>(&[]));
             let mut start = self.init.start_where_possible(x, part, 2, &mut rng)?;
-            start.iter_mut().zip(moments.mean.iter().cycle()).for_each(|(c, mean)| *c -= *mean);
+            about(Self::NAME, &mut start, &moments.mean)?;
             let run = lloyd.run(start, rules);
             // Better by more than rounding.
             if best.as_ref().is_none_or(|best| run.inertia < best.inertia * (1.0 - 1e-6)) {
@@ -330,13 +342,31 @@ impl<F: Float> BisectingKMeans<F> {
     }
 }
 
+/// The weighted mean of the rows, less the plain one.
+fn mean_of<F: Float>(samples: &Samples<'_, F>, mean: &[F]) -> Vec<F> {
+    let mut sums = vec![0.0; mean.len()];
+    let mut total = 0.0;
+    if samples.weights.is_some() {
+        for row in 0..samples.n_samples() {
+            let weight = samples.weight(row);
+            total += weight;
+            sums.iter_mut().zip(samples.row(row)).zip(mean).for_each(|((sum, x), mean)| {
+                *sum += weight * (*x - *mean).as_f64();
+            });
+        }
+    }
+    sums.into_iter().map(|sum| if total > 0.0 { F::of(sum / total) } else { F::zero() }).collect()
+}
+
 impl<F: Float> Growth<F> {
-    /// The leaf to split: of those with at least two rows the one of the largest score, of equal ones the first.
+    /// The leaf to split: of those with at least two rows the one of the largest score, of equal ones the leftmost.
     fn worst_leaf(&self) -> usize {
-        let mut worst: Option<usize> = None;
-        for (number, node) in self.nodes.iter().enumerate() {
-            let splits = node.children.is_none() && node.rows.len() > 1;
-            if splits && worst.is_none_or(|worst| node.score > self.nodes[worst].score) {
+        let (mut worst, mut open): (Option<usize>, _) = (None, vec![0]);
+        while let Some(number) = open.pop() {
+            let node = &self.nodes[number];
+            if let Some((left, right)) = node.children {
+                open.extend([right, left]);
+            } else if node.rows.len() > 1 && worst.is_none_or(|worst| node.score > self.nodes[worst].score) {
                 worst = Some(number);
             }
         }
@@ -442,8 +472,8 @@ impl<F: Float, S: Data<Elem = F>> Score<ArrayBase<S, Ix2>> for BisectingKMeans<F
     fn score(&self, x: &ArrayBase<S, Ix2>, (): ()) -> Result<f64> {
         let (fitted, tree) = self.learned("score")?;
         fitted.with_rows(Self::NAME, x.view(), |samples| {
-            -fitted.inertia_of(&samples, &tree.descend(&samples, fitted))
-        })
+            fitted.score(Self::NAME, &samples, &tree.descend(&samples, fitted))
+        })?
     }
 }
 

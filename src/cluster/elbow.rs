@@ -1,6 +1,6 @@
 //! How many clusters: the same k-means for several k, and the knee in what comes of it.
 
-use super::kmeans::KMeans;
+use super::kmeans::{KMeans, check_counts};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit};
 use crate::float::Float;
@@ -16,6 +16,8 @@ pub struct Elbow {
     pub values: Vec<f64>,
     /// The number of clusters at the knee; `None` where the curve does not bend.
     pub knee: Option<usize>,
+    /// What the values are: "inertia", or "score".
+    pub measure: &'static str,
 }
 
 /// The inertia for each number of clusters, and the number from which on more clusters bring little.
@@ -23,7 +25,8 @@ pub struct Elbow {
 /// The knee is where the curve, scaled to the unit square, lies the farthest from its chord.
 ///
 /// # Errors
-/// As [`fit`](Fit::fit) for each number of clusters, and fewer than three numbers, or such as do not rise.
+/// As [`fit`](Fit::fit) for each number of clusters, and fewer than three numbers, or such as do not rise or are more
+/// than there are rows, before anything is fitted.
 ///
 /// # Examples
 /// ```
@@ -47,14 +50,14 @@ pub fn elbow<F: Float, S: Data<Elem = F>>(
     x: &ArrayBase<S, Ix2>,
     n_clusters: impl IntoIterator<Item = usize>,
 ) -> Result<Elbow> {
-    measure(kmeans, x, n_clusters, |fitted| fitted.inertia(), true)
+    measure(kmeans, x, n_clusters, |fitted| fitted.inertia(), "inertia")
 }
 
 /// [`elbow`] by a score of the data and its labels that is the better the higher: the knee is then the number of
 /// clusters with the highest one.
 ///
 /// # Errors
-/// As [`elbow`], and what the score answers.
+/// As [`elbow`], and what the score answers; a score that is not finite.
 ///
 /// # Examples
 /// ```
@@ -77,7 +80,7 @@ pub fn elbow_by<F: Float, S: Data<Elem = F>>(
     n_clusters: impl IntoIterator<Item = usize>,
     score: impl Fn(&Array1<usize>) -> Result<f64>,
 ) -> Result<Elbow> {
-    measure(kmeans, x, n_clusters, |fitted| score(fitted.labels()?), false)
+    measure(kmeans, x, n_clusters, |fitted| score(fitted.labels()?), "score")
 }
 
 fn measure<F: Float, S: Data<Elem = F>>(
@@ -85,25 +88,45 @@ fn measure<F: Float, S: Data<Elem = F>>(
     x: &ArrayBase<S, Ix2>,
     n_clusters: impl IntoIterator<Item = usize>,
     value: impl Fn(&KMeans<F>) -> Result<f64>,
-    falling: bool,
+    measure: &'static str,
 ) -> Result<Elbow> {
-    let n_clusters: Vec<usize> = n_clusters.into_iter().collect();
-    if n_clusters.len() < 3 || n_clusters.windows(2).any(|pair| pair[0] >= pair[1]) {
-        return Err(Error::invalid_parameter(
-            "elbow",
-            "n_clusters",
-            format!("{n_clusters:?}"),
-            "at least 3 rising numbers",
-        ));
-    }
+    let n_clusters = rising(n_clusters, x.nrows())?;
     let mut values = Vec::with_capacity(n_clusters.len());
     for &k in &n_clusters {
         let mut kmeans = kmeans.unfitted().with_n_clusters(k);
         kmeans.fit(x, ())?;
-        values.push(value(&kmeans)?);
+        let value = value(&kmeans)?;
+        if !value.is_finite() {
+            return Err(Error::invalid_parameter(
+                "elbow",
+                "score",
+                format!("{value} for {k} clusters"),
+                "a finite number",
+            ));
+        }
+        values.push(value);
     }
-    let place = if falling { knee(&n_clusters, &values) } else { highest(&values) };
-    Ok(Elbow { knee: place.map(|place| n_clusters[place]), n_clusters, values })
+    let place = if measure == "inertia" { knee(&n_clusters, &values) } else { highest(&values) };
+    Ok(Elbow { knee: place.map(|place| n_clusters[place]), n_clusters, values, measure })
+}
+
+/// At least three numbers of clusters, one above the other and none above the number of rows.
+fn rising(numbers: impl IntoIterator<Item = usize>, n_samples: usize) -> Result<Vec<usize>> {
+    let mut rising: Vec<usize> = Vec::new();
+    let refused = |numbers: &[usize]| {
+        let expected = "at least 3 rising numbers, as 1..=8";
+        Err(Error::invalid_parameter("elbow", "n_clusters", format!("{numbers:?}"), expected))
+    };
+    for k in numbers {
+        let rises = rising.last().is_none_or(|&last| last < k);
+        rising.push(k);
+        if !rises {
+            return refused(&rising);
+        }
+        // Also where the numbers have no end.
+        check_counts("elbow", k, n_samples)?;
+    }
+    if rising.len() < 3 { refused(&rising) } else { Ok(rising) }
 }
 
 fn highest(values: &[f64]) -> Option<usize> {

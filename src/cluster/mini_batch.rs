@@ -3,11 +3,11 @@
 mod record;
 
 use super::kmeans::fitted::{Fitted, answers};
-use super::kmeans::init::{KMeansInit, some_of};
-use super::kmeans::lloyd::{Run, assign};
+use super::kmeans::init::{KMeansInit, about, some_of};
+use super::kmeans::lloyd::Run;
 use super::kmeans::report::KMeansReport;
-use super::kmeans::samples::{Moments, Samples, elements, in_range, in_rows};
-use super::kmeans::{check_counts, numbers};
+use super::kmeans::samples::{Samples, elements, in_range, in_rows};
+use super::kmeans::{check_counts, moments_of, numbers};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit};
 use crate::float::Float;
@@ -23,7 +23,9 @@ use serde::{Deserialize, Serialize};
 /// The clusters are a little looser than those of [`KMeans`](super::KMeans), in a fraction of the time.
 ///
 /// With [`partial_fit`](Self::partial_fit) the data need not fit in memory. Parameters and rules are
-/// scikit-learn's.
+/// scikit-learn's. Three things differ on purpose: the rows that the starts are drawn from are distinct, rows
+/// without weight are never among them nor moved onto, and the rows since centers were last moved are counted as
+/// they come, also those of pieces of uneven size.
 ///
 /// # Shapes
 /// As [`KMeans`](super::KMeans).
@@ -205,19 +207,37 @@ impl<F: Float> MiniBatchKMeans<F> {
         self.learn(x.view(), Some(&weights))
     }
 
-    /// One step on these rows: the first call chooses the centers, each further one moves them.
+    /// One step on these rows: the first call chooses the centers, each further one moves them, also those of a `fit`.
     ///
     /// # Errors
     /// As `fit`; the first call needs as many rows as there are clusters, further ones as many features.
     pub fn partial_fit<S: Data<Elem = F>>(&mut self, x: &ArrayBase<S, Ix2>) -> Result<()> {
+        self.follow(x.view(), None)
+    }
+
+    /// [`partial_fit`](Self::partial_fit) with a weight for each row: the more weight a row has, the more it pulls.
+    ///
+    /// # Errors
+    /// As `partial_fit`, and weights that are negative, not finite, all zero, or not one for each row.
+    pub fn partial_fit_weighted<S: Data<Elem = F>>(
+        &mut self,
+        x: &ArrayBase<S, Ix2>,
+        sample_weight: &ArrayBase<impl Data<Elem = F>, Ix1>,
+    ) -> Result<()> {
+        let weights = sample_weight.to_vec();
+        validate::sample_weights("sample_weight", &weights, x.nrows())?;
+        self.follow(x.view(), Some(&weights))
+    }
+
+    fn follow(&mut self, x: ArrayView2<'_, F>, weights: Option<&[F]>) -> Result<()> {
         self.check_parameters()?;
-        validate::not_empty("x", x)?;
-        if let Some((fitted, _)) = &self.fitted {
-            validate::features("x", &x.view(), fitted.mean.len())?;
+        validate::not_empty("x", &x)?;
+        match &self.fitted {
+            Some((fitted, _)) => fitted.check(Self::NAME, x)?,
+            None => in_range(Self::NAME, x)?,
         }
-        in_range(Self::NAME, x.view())?;
-        let x = in_rows(x.view());
-        let samples = Samples { values: elements(&x), n_features: x.ncols(), weights: None };
+        let x = in_rows(x);
+        let samples = Samples { values: elements(&x), n_features: x.ncols(), weights };
         let mut progress = match self.fitted.clone() {
             Some((Fitted { centered: centers, mean: reference, .. }, standing)) => {
                 Progress { centers, reference, standing }
@@ -226,15 +246,21 @@ impl<F: Float> MiniBatchKMeans<F> {
                 check_counts(Self::NAME, self.n_clusters, x.nrows())?;
                 self.init.check(self.n_clusters, x.ncols())?;
                 let mut rng = Rng::new(self.seed, Purpose::Clustering, u64::MAX);
-                let mean = Moments::of(&samples)?.mean;
-                self.start(&samples, mean, &mut rng)?
+                let moments = moments_of(Self::NAME, &samples)?;
+                self.start(&samples, moments.mean, &mut rng)?
             }
         };
         let mut rng = Rng::new(self.seed, Purpose::Clustering, progress.standing.steps as u64);
-        let step = progress.step(&samples, self.reassignment_ratio, &mut rng);
+        progress.step(&samples, self.reassignment_ratio, &mut rng);
         let Progress { centers, reference, standing } = progress;
-        let (labels, inertia, n_iter) = (numbers(&step.labels), step.inertia, standing.steps);
-        self.fitted = Some((Fitted { labels, inertia, n_iter, ..Fitted::new(centers, reference) }, standing));
+        let fitted = Fitted::new(centers, reference);
+        let (labels, inertia) = fitted.label_all(&samples);
+        if !(inertia.is_finite() && standing.counts.iter().all(|count| count.is_finite())) {
+            let problem = "they are so large that sums over the rows leave the range of f64; scale them down";
+            return Err(Error::Weight { what: "sample_weight".into(), problem: problem.into() });
+        }
+        self.fitted =
+            Some((Fitted { labels: numbers(&labels), inertia, n_iter: standing.steps, ..fitted }, standing));
         Ok(())
     }
 
@@ -254,8 +280,7 @@ impl<F: Float> MiniBatchKMeans<F> {
         Ok(&self.learned("labels")?.labels)
     }
 
-    /// The inertia of the rows that were learned from; after `partial_fit`, of the last piece about the centers
-    /// before it.
+    /// The inertia of the rows that were learned from; after `partial_fit`, of the last piece.
     ///
     /// # Errors
     /// `NotFitted` before the first fit.
@@ -280,6 +305,29 @@ impl<F: Float> MiniBatchKMeans<F> {
     pub fn fit_predict<S: Data<Elem = F>>(&mut self, x: &ArrayBase<S, Ix2>) -> Result<Array1<usize>> {
         self.fit(x, ())?;
         self.labels().cloned()
+    }
+
+    /// [`fit`](Fit::fit), and the rows as distances to the centers.
+    ///
+    /// # Errors
+    /// As `fit`.
+    pub fn fit_transform<S: Data<Elem = F>>(&mut self, x: &ArrayBase<S, Ix2>) -> Result<Array2<F>> {
+        self.fit(x, ())?;
+        crate::estimator::Transform::transform(self, x)
+    }
+
+    /// [`score`](crate::estimator::Score::score) with a weight for each row.
+    ///
+    /// # Errors
+    /// As `score`, and weights that are negative, not finite, all zero, or not one for each row.
+    pub fn score_weighted<S: Data<Elem = F>>(
+        &self,
+        x: &ArrayBase<S, Ix2>,
+        sample_weight: &ArrayBase<impl Data<Elem = F>, Ix1>,
+    ) -> Result<f64> {
+        let weights = sample_weight.to_vec();
+        validate::sample_weights("sample_weight", &weights, x.nrows())?;
+        self.learned("score")?.minus_inertia(Self::NAME, x.view(), Some(&weights))
     }
 
     fn learned(&self, method: &'static str) -> Result<&Fitted<F>> {
@@ -321,6 +369,8 @@ impl<F: Float> MiniBatchKMeans<F> {
         let wanted = if wanted < self.n_clusters { self.n_clusters.saturating_mul(3) } else { wanted };
         let judged: Vec<usize> = (0..wanted.min(n)).map(|_| rng.below(n)).collect();
         let judges = Rows::new(samples, &judged);
+        // Rows without weight are no starts.
+        let of_weight: Vec<usize> = (0..n).filter(|&row| samples.weight(row) > 0.0).collect();
         let n_starts = match &self.init {
             KMeansInit::Centers(_) => 1,
             KMeansInit::PlusPlus => self.n_init.unwrap_or(1),
@@ -328,16 +378,15 @@ impl<F: Float> MiniBatchKMeans<F> {
         };
         let mut best: Option<(f64, Vec<F>)> = None;
         for _ in 0..n_starts {
-            let drawn = Rows::new(samples, &some_of(n, wanted.min(n), rng));
+            let places = some_of(of_weight.len(), wanted.min(of_weight.len()), rng);
+            let places: Vec<usize> = places.into_iter().map(|place| of_weight[place]).collect();
+            let drawn = Rows::new(samples, &places);
             let drawn = drawn.samples(d);
             let x = ArrayView2::from_shape((drawn.n_samples(), d), drawn.values).unwrap_or_else(|_| empty());
-            let mut centers = self.init.start_where_possible(x, &drawn, self.n_clusters, rng)?;
-            centers.iter_mut().zip(reference.iter().cycle()).for_each(|(c, point)| *c -= *point);
+            let mut centers = self.init.start(x, &drawn, self.n_clusters, rng)?;
+            about(Self::NAME, &mut centers, &reference)?;
             let fitted = Fitted::new(centers, reference.clone());
-            let judges = judges.samples(d);
-            let mut labels = vec![0; judges.n_samples()];
-            assign(&judges, &reference, fitted.nearest(), &mut labels);
-            let inertia = fitted.inertia_of(&judges, &labels);
+            let (_, inertia) = fitted.label_all(&judges.samples(d));
             if best.as_ref().is_none_or(|(least, _)| inertia < *least) {
                 best = Some((inertia, fitted.centered));
             }
@@ -355,7 +404,7 @@ impl<F: Float> MiniBatchKMeans<F> {
         self.init.check(self.n_clusters, d)?;
         let x = in_rows(x);
         let samples = Samples { values: elements(&x), n_features: d, weights };
-        let moments = Moments::of(&samples)?;
+        let moments = moments_of(Self::NAME, &samples)?;
         let mut rng = Rng::new(self.seed, Purpose::Clustering, 0);
         let mut progress = self.start(&samples, moments.mean, &mut rng)?;
         let batch_size = self.batch_size.min(n);
@@ -373,10 +422,9 @@ impl<F: Float> MiniBatchKMeans<F> {
         }
         let Progress { centers, reference, standing } = progress;
         let fitted = Fitted::new(centers, reference);
-        let mut labels = vec![0; n];
-        assign(&samples, &fitted.mean, fitted.nearest(), &mut labels);
+        let (labels, inertia) = fitted.label_all(&samples);
         let run = Run {
-            inertia: fitted.inertia_of(&samples, &labels),
+            inertia,
             labels,
             centers: Vec::<F>::new(),
             n_iter: (standing.steps * batch_size).div_ceil(n),
@@ -447,7 +495,6 @@ impl Drawing {
 
 /// What a step came to.
 struct Step {
-    labels: Vec<u32>,
     /// Of the batch, about the centers before the step.
     inertia: f64,
     /// Σ‖move‖² over the centers.
@@ -457,14 +504,12 @@ struct Step {
 impl<F: Float> Progress<F> {
     fn step(&mut self, batch: &Samples<'_, F>, ratio: f64, rng: &mut Rng) -> Step {
         let before = Fitted::new(self.centers.clone(), self.reference.clone());
-        let mut labels = vec![0; batch.n_samples()];
-        assign(batch, &self.reference, before.nearest(), &mut labels);
-        let inertia = before.inertia_of(batch, &labels);
+        let (labels, inertia) = before.label_all(batch);
         self.follow(batch, &labels);
         self.reassign(batch, ratio, rng);
         let moved = before.centered.iter().zip(&self.centers).map(|(a, b)| (*b - *a).as_f64().powi(2)).sum();
         self.standing.steps += 1;
-        Step { labels, inertia, moved }
+        Step { inertia, moved }
     }
 
     /// Moves each center to the mean of all rows that it has won.
@@ -506,12 +551,14 @@ impl<F: Float> Progress<F> {
         let mut poor: Vec<usize> =
             (0..self.standing.counts.len()).filter(|&c| self.standing.counts[c] < bound).collect();
         poor.sort_by(|&a, &b| self.standing.counts[a].total_cmp(&self.standing.counts[b]));
-        poor.truncate(n / 2);
+        // Rows without weight are no places to move to.
+        let places: Vec<usize> = (0..n).filter(|&row| batch.weight(row) > 0.0).collect();
+        poor.truncate((n / 2).min(places.len()));
         let rich = (0..self.standing.counts.len()).filter(|cluster| !poor.contains(cluster));
         let least = rich.map(|cluster| self.standing.counts[cluster]).fold(f64::INFINITY, f64::min);
-        for (cluster, row) in poor.iter().copied().zip(some_of(n, poor.len(), rng)) {
+        for (cluster, row) in poor.iter().copied().zip(some_of(places.len(), poor.len(), rng)) {
             let center = &mut self.centers[cluster * d..][..d];
-            for ((center, x), point) in center.iter_mut().zip(batch.row(row)).zip(&self.reference) {
+            for ((center, x), point) in center.iter_mut().zip(batch.row(places[row])).zip(&self.reference) {
                 *center = *x - *point;
             }
             self.standing.counts[cluster] = if least.is_finite() { least } else { 0.0 };
@@ -569,5 +616,37 @@ impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for MiniBatchKMeans<F> 
 impl<F: Float> Estimator for MiniBatchKMeans<F> {
     fn unfitted(&self) -> Self {
         Self { fitted: None, ..self.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three groups, their centers, and the inertia before and after a step with this ratio.
+    fn step(ratio: f64) -> (f64, f64, Vec<f64>) {
+        let mut rng = Rng::new(3, Purpose::Other, 0);
+        let x: Vec<f64> = (0..101).map(|row| 100.0 * f64::from(row % 3) + rng.normal()).collect();
+        let samples = Samples { values: &x, n_features: 1, weights: None };
+        let mean = |group: usize| {
+            let of: Vec<f64> = x.iter().skip(group).step_by(3).copied().collect();
+            of.iter().sum::<f64>() / of.len() as f64
+        };
+        let centers: Vec<f64> = (0..3).map(mean).collect();
+        let standing = Standing { counts: vec![0.0; 3], since_reassignment: 0, steps: 0 };
+        let mut progress = Progress { centers: centers.clone(), reference: vec![0.0], standing };
+        progress.step(&samples, ratio, &mut rng);
+        let inertia = |centers: &[f64]| Fitted::new(centers.to_vec(), vec![0.0]).label_all(&samples).1;
+        let moved = progress.centers.iter().zip(&centers).map(|(a, b)| (a - b).abs()).collect();
+        (inertia(&centers), inertia(&progress.centers), moved)
+    }
+
+    #[test]
+    fn centers_move_onto_rows_by_the_ratio_of_what_they_won() {
+        let (before, after, moved) = step(1.0);
+        assert!(after > before, "perfect centers were moved, and the inertia went from {before} to {after}");
+        assert!(moved.iter().any(|moved| *moved > 1e-6));
+        let (before, after, moved) = step(1e-15);
+        assert!((after - before).abs() < 1e-9 && moved.iter().all(|moved| *moved < 1e-9), "{moved:?}");
     }
 }

@@ -9,5 +9,5 @@ mod mini_batch;
 
 pub use bisecting::{BisectingKMeans, BisectingStrategy};
 pub use elbow::{Elbow, elbow, elbow_by};
-pub use kmeans::{InitFunction, KMeans, KMeansInit, KMeansReport, kmeans_plusplus};
+pub use kmeans::{InitFunction, KMeans, KMeansInit, KMeansReport, kmeans_plusplus, kmeans_plusplus_weighted};
 pub use mini_batch::MiniBatchKMeans;

@@ -72,8 +72,9 @@ pub(super) fn range(values: impl Iterator<Item = f64>, room: f64) -> (f64, f64) 
     }
     let size = (high / 2.0 - low / 2.0) * 2.0;
     let margin = if size > 0.0 { size * room } else { low.abs().max(1.0) * 0.05 };
-    // Numbers near the limit of their type must not become infinite.
-    ((low - margin).max(f64::MIN / 4.0), (high + margin).min(f64::MAX / 4.0))
+    // Numbers near the limit of their type must not become infinite, nor what lies between them.
+    let (low, high) = ((low - margin).max(f64::MIN), (high + margin).min(f64::MAX));
+    if (high - low).is_finite() { (low, high) } else { (low.max(f64::MIN / 4.0), high.min(f64::MAX / 4.0)) }
 }
 
 /// Round numbers within a range: multiples of 1, 2 or 5 times a power of ten, about `n` of them.

@@ -34,7 +34,13 @@ fn comparisons_match_their_published_values() {
     let a = array![0, 0, 0, 1, 1, 1];
     let (b, c) = (array![0, 0, 0, 1, 2, 2], array![0, 1, 0, 1, 2, 2]);
     close(adjusted_rand_score(&array![0, 0, 1, 2], &array![0, 0, 1, 1]).unwrap(), 0.5714285714285715);
+    close(adjusted_rand_score(&array![0, 0, 1, 1], &array![0, 1, 0, 1]).unwrap(), -0.5);
     close(adjusted_rand_score(&a, &c).unwrap(), 0.24242424242424243);
+    close(rand_score(&a, &c).unwrap(), 20.0 / 30.0);
+    close(fowlkes_mallows_score(&a, &array![0, 0, 1, 1, 2, 2]).unwrap(), 4.0 / 72f64.sqrt());
+    close(fowlkes_mallows_score(&array![0, 0, 1], &array![0, 1, 2]).unwrap(), 0.0);
+    close(entropy(&array![0, 0, 42]), 0.6365141682948128);
+    assert_eq!(contingency_matrix(&a, &c).unwrap(), array![[2, 1, 0], [0, 1, 2]]);
     let (h, c_, v) = homogeneity_completeness_v_measure(&a, &b, 1.0).unwrap();
     close(h, 1.0);
     close(c_, 0.6853314789615865);
@@ -45,6 +51,69 @@ fn comparisons_match_their_published_values() {
     close(v, 0.5158037429793889);
     close(homogeneity_score(&a, &c).unwrap(), h);
     close(completeness_score(&a, &c).unwrap(), c_);
+    // What one of them says of two labellings, the other says of them the other way round.
+    close(homogeneity_score(&c, &a).unwrap(), c_);
+    // Nothing in common: the mutual information is 0, and so is what is made of it.
+    let (d, e) = (array![0, 0, 1, 1], array![0, 1, 0, 1]);
+    close(mutual_info_score(&d, &e).unwrap(), 0.0);
+    close(normalized_mutual_info_score(&d, &e).unwrap(), 0.0);
+    close(v_measure_score(&d, &e).unwrap(), 0.0);
+    close(adjusted_mutual_info_score(&d, &e).unwrap(), -0.5);
+    assert_eq!(
+        homogeneity_completeness_v_measure(&array![1, 1, 1], &array![0, 1, 2], 0.0).unwrap(),
+        (1.0, 0.0, 0.0)
+    );
+}
+
+#[test]
+fn a_weight_of_the_v_measure_below_zero_is_refused() {
+    for beta in [-0.1, f64::NAN, f64::INFINITY] {
+        let refused = homogeneity_completeness_v_measure(&array![0, 1], &array![0, 1], beta);
+        says(refused, "beta is");
+    }
+    let (a, b) = (array![0, 0, 0, 1, 1, 1], array![0, 1, 0, 1, 2, 2]);
+    let (h, c, v) = homogeneity_completeness_v_measure(&a, &b, 0.5).unwrap();
+    close(v, 1.5 * h * c / (0.5 * h + c));
+}
+
+#[test]
+fn pairs_of_many_rows_do_not_overflow() {
+    let n = 200_000;
+    let (a, b) = (Array1::from_shape_fn(n, |row| row % 2), Array1::from_shape_fn(n, |row| row / 2 % 2));
+    // Independent halves: tp·tn alone is 10²⁰.
+    assert!((adjusted_rand_score(&a, &b).unwrap() + 1.0 / n as f64).abs() < 1e-6);
+    close(rand_score(&a, &b).unwrap(), (n as f64 / 2.0 - 1.0) / (n as f64 - 1.0));
+    assert!((fowlkes_mallows_score(&a, &b).unwrap() - 0.5).abs() < 1e-5);
+}
+
+#[test]
+fn scores_of_distances_do_not_depend_on_the_unit() {
+    let x = array![[0.0, 1.0], [0.1, 1.2], [5.0, 4.0], [5.2, 4.1], [9.0, 0.0], [9.1, 0.1]];
+    let labels = array![0, 0, 1, 1, 2, 2];
+    fn all<F: Float>(x: &Array2<F>, labels: &Array1<usize>) -> [f64; 3] {
+        let scores = [
+            silhouette_score(x, labels),
+            davies_bouldin_score(x, labels),
+            calinski_harabasz_score(x, labels),
+        ];
+        scores.map(Result::unwrap)
+    }
+    let want = all(&x, &labels);
+    for exponent in [-140, -120, -80, -60, 60, 80, 120] {
+        let scaled = x.mapv(|v| (v * 2f64.powi(exponent)) as f32);
+        // Subnormal numbers have fewer digits.
+        let tolerance = if exponent < -126 { 0.05 } else { 1e-5 };
+        for (got, want) in all(&scaled, &labels).into_iter().zip(want) {
+            assert!((got - want).abs() <= tolerance * want, "2^{exponent}: {got}, {want}");
+        }
+    }
+    for exponent in [-1000, -600, 600, 1019] {
+        let scaled = &x * 2f64.powi(exponent);
+        all(&scaled, &labels).into_iter().zip(want).for_each(|(got, want)| close(got, want));
+        let shifted = &scaled + &array![[0.0, 3.0]] * scaled[[4, 0]];
+        assert!((all(&shifted, &labels)[0] - want[0]).abs() < 1e-9);
+    }
+    says(inertia(&(&x * 2f64.powi(600)), &labels), "scale them down");
 }
 
 #[test]
@@ -79,6 +148,8 @@ fn trivial_labellings_agree() {
         close(normalized_mutual_info_score(labels, labels).unwrap(), 1.0);
         close(adjusted_mutual_info_score(labels, labels).unwrap(), 1.0);
         close(v_measure_score(labels, labels).unwrap(), 1.0);
+        close(homogeneity_score(labels, labels).unwrap(), 1.0);
+        close(completeness_score(labels, labels).unwrap(), 1.0);
         close(mutual_info_score(labels, labels).unwrap(), 0.0);
     }
     says(adjusted_rand_score(&same, &one), "expected (3), as many as labels_true, got (1)");
@@ -151,6 +222,42 @@ fn silhouettes_of_coinciding_clusters_are_one_and_of_equal_rows_zero() {
 }
 
 #[test]
+fn silhouettes_match_their_published_values() {
+    let x = array![[0.0], [1.0], [1.0], [2.0], [3.0], [3.0]];
+    let labels = array![0, 1, 1, 1, 2, 2];
+    assert_eq!(silhouette_samples(&x, &labels).unwrap(), array![0.0, 0.5, 0.5, 0.0, 1.0, 1.0]);
+    // The distances are |i − j|.
+    close(silhouette_score(&array![[0.0f32], [1.0], [2.0]], &array![0, 0, 1]).unwrap(), 1.0 / 6.0);
+    // Names of clusters need not be 0, 1, …
+    let named = labels.mapv(|label| [100i64, -7, 3][label]);
+    assert_eq!(silhouette_samples(&x, &named).unwrap(), silhouette_samples(&x, &labels).unwrap());
+    close(
+        davies_bouldin_score(&array![[0.0, 0.0], [2.0, 2.0], [3.0, 3.0], [5.0, 5.0]], &array![0, 0, 1, 2])
+            .unwrap(),
+        5.0 / 12.0,
+    );
+}
+
+#[test]
+fn silhouettes_are_those_of_all_pairs() {
+    let mut rng = axonal::rng::Rng::new(2, axonal::rng::Purpose::Other, 0);
+    let x = Array2::from_shape_fn((83, 5), |_| rng.normal());
+    let labels: Array1<usize> = (0..83).map(|_| rng.below(4)).collect();
+    let distance = |a: usize, b: usize| (&x.row(a) - &x.row(b)).mapv(|v| v * v).sum().sqrt();
+    let got = silhouette_samples(&x, &labels).unwrap();
+    for row in 0..83 {
+        let mean = |label: usize| {
+            let others: Vec<f64> =
+                (0..83).filter(|&b| b != row && labels[b] == label).map(|b| distance(row, b)).collect();
+            others.iter().sum::<f64>() / others.len() as f64
+        };
+        let a = mean(labels[row]);
+        let b = (0..4).filter(|&label| label != labels[row]).map(mean).fold(f64::INFINITY, f64::min);
+        close(got[row], (b - a) / a.max(b));
+    }
+}
+
+#[test]
 fn too_few_or_too_many_labels_are_refused() {
     let x = Array2::<f32>::ones((4, 2));
     says(
@@ -171,5 +278,9 @@ fn a_sampled_silhouette_is_near_the_whole_one() {
     let whole = silhouette_score(&blobs.data, &blobs.target).unwrap();
     let some = silhouette_score_of_some(&blobs.data, &blobs.target, 400, 3).unwrap();
     assert!((whole - some).abs() < 0.03, "{whole} {some}");
-    says(silhouette_score_of_some(&blobs.data, &blobs.target, 1501, 3), "sample_size");
+    says(silhouette_score_of_some(&blobs.data, &blobs.target, 1501, 3), "sample_size is 1501, expected 1 to");
+    says(silhouette_score_of_some(&blobs.data, &blobs.target, 0, 3), "sample_size is 0");
+    says(silhouette_score_of_some(&blobs.data, &blobs.target, 2, 3), "distinct");
+    says(silhouette_score_of_some(&blobs.data, &array![1, 2], 100, 3), "expected 1500");
+    close(silhouette_score_of_some(&blobs.data, &blobs.target, 1500, 3).unwrap(), whole);
 }

@@ -52,6 +52,28 @@ impl<F: Float> KMeans<F> {
         Ok(sizes)
     }
 
+    /// The part of each cluster in the inertia of some rows, Σ‖x − c‖² over the rows that are nearest to it, (k).
+    ///
+    /// # Errors
+    /// As `predict`.
+    ///
+    /// # Examples
+    /// ```
+    /// use axonal::ndarray::array;
+    /// use axonal::prelude::*;
+    ///
+    /// # fn main() -> Result<()> {
+    /// let x = array![[0.0], [2.0], [10.0], [10.0]];
+    /// let mut kmeans = KMeans::new(2).init(KMeansInit::Centers(array![[0.0], [9.0]]));
+    /// kmeans.fit(&x, ())?;
+    /// assert_eq!(kmeans.cluster_inertias(&x)?, array![2.0, 0.0]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn cluster_inertias<S: Data<Elem = F>>(&self, x: &ArrayBase<S, Ix2>) -> Result<Array1<f64>> {
+        self.learned("cluster_inertias")?.inertias(Self::NAME, x.view())
+    }
+
     /// [`score`](crate::estimator::Score::score) with a weight for each row.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use super::distance::squared_distance;
 use super::lloyd::{assign, normalize};
 use super::nearest::Centers;
 use super::samples::{Samples, elements, in_range, in_rows};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::parallel::zip_chunks;
 use crate::simd::vectorize;
@@ -14,6 +14,27 @@ use std::sync::OnceLock;
 
 /// Rows of one piece of work.
 const PIECE: usize = 256;
+
+/// Refuses values that are not finite, and rows that lie so far from the mean that squared distances leave the range of
+/// `F`. Rows that a fit accepts are accepted here.
+fn in_range_about<F: Float>(owner: &'static str, x: ArrayView2<'_, F>, mean: &[F]) -> Result<()> {
+    let bound = 0.25 * (F::max_value().as_f64() / mean.len() as f64).sqrt();
+    if mean.iter().all(|mean| mean.as_f64().abs() < bound) && in_range(owner, x).is_ok() {
+        return Ok(());
+    }
+    validate::finite("x", &x)?;
+    for (row, x) in x.rows().into_iter().enumerate() {
+        let squares = || x.iter().zip(mean).map(|(x, mean)| (x.as_f64() - mean.as_f64()).powi(2));
+        if 4.0 * squares().sum::<f64>() >= F::max_value().as_f64() {
+            let far =
+                squares().enumerate().max_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(feature, _)| feature);
+            let value = format!("{:e} at [{row}, {far}]", x[far]);
+            let expected = format!("values whose squared distances stay within the range of {}", F::NAME);
+            return Err(Error::invalid_parameter(owner, "x", value, expected));
+        }
+    }
+    Ok(())
+}
 
 /// What a fit leaves behind.
 #[derive(Debug, Clone)]
@@ -73,6 +94,12 @@ impl<F: Float> Fitted<F> {
         })
     }
 
+    /// Refuses rows of another number of features, and such as cannot be answered for.
+    pub(crate) fn check(&self, owner: &'static str, x: ArrayView2<'_, F>) -> Result<()> {
+        validate::features("x", &x, self.mean.len())?;
+        in_range_about(owner, x, &self.mean)
+    }
+
     /// Checks new rows and hands them on in standard layout; of length 1, if the clustering is spherical.
     pub(crate) fn with_rows<R>(
         &self,
@@ -80,9 +107,8 @@ impl<F: Float> Fitted<F> {
         x: ArrayView2<'_, F>,
         ask: impl FnOnce(Samples<'_, F>) -> R,
     ) -> Result<R> {
+        self.check(owner, x)?;
         let n_features = self.mean.len();
-        validate::features("x", &x, n_features)?;
-        in_range(owner, x)?;
         let mut x = in_rows(x);
         if self.spherical {
             x.as_slice_mut().into_iter().for_each(|rows| normalize(rows, n_features));
@@ -107,9 +133,28 @@ impl<F: Float> Fitted<F> {
         weights: Option<&[F]>,
     ) -> Result<f64> {
         self.with_rows(owner, x, |samples| {
-            let labels = self.label(&samples);
-            -self.inertia_of(&Samples { weights, ..samples }, &labels)
-        })
+            self.score(owner, &Samples { weights, ..samples }, &self.label(&samples))
+        })?
+    }
+
+    /// Minus the inertia of labelled rows; refuses none, and such as have no finite one.
+    pub(crate) fn score(&self, owner: &'static str, samples: &Samples<'_, F>, labels: &[u32]) -> Result<f64> {
+        if labels.is_empty() {
+            return Err(Error::Empty {
+                what: "x".into(),
+                shape: format!("(0, {})", self.mean.len()),
+                needed: "sample",
+            });
+        }
+        let inertia = self.inertia_of(samples, labels);
+        if inertia.is_finite() { Ok(-inertia) } else { Err(no_sum(owner, samples.weights.is_some())) }
+    }
+
+    /// The labels of rows that were checked, and their inertia.
+    pub(crate) fn label_all(&self, samples: &Samples<'_, F>) -> (Vec<u32>, f64) {
+        let labels = self.label(samples);
+        let inertia = self.inertia_of(samples, &labels);
+        (labels, inertia)
     }
 
     fn label(&self, samples: &Samples<'_, F>) -> Vec<u32> {
@@ -126,6 +171,17 @@ impl<F: Float> Fitted<F> {
             samples.weight(row) * squared_distance(samples.row(row), center).as_f64()
         };
         labels.iter().enumerate().map(distance).sum()
+    }
+
+    /// Σ‖x − c‖² over the rows of each cluster.
+    pub(crate) fn inertias(&self, owner: &'static str, x: ArrayView2<'_, F>) -> Result<Array1<f64>> {
+        self.with_rows(owner, x, |samples| {
+            let mut inertias = Array1::zeros(self.n_clusters);
+            for (row, label) in self.label(&samples).into_iter().enumerate() {
+                inertias[label as usize] += self.inertia_of(&samples.part(row, 1), &[label]);
+            }
+            inertias
+        })
     }
 
     fn distances(&self, samples: &Samples<'_, F>) -> Array2<F> {
@@ -148,6 +204,16 @@ impl<F: Float> Fitted<F> {
         });
         Array2::from_shape_vec((n, k), distances).unwrap_or_default()
     }
+}
+
+/// The error of an inertia that is not finite.
+fn no_sum(owner: &'static str, weighted: bool) -> Error {
+    if weighted {
+        let problem = "they are so large that sums over the rows leave the range of f64; scale them down";
+        return Error::Weight { what: "sample_weight".into(), problem: problem.into() };
+    }
+    let expected = "values whose squared distances have a sum in the range of f64; scale them down";
+    Error::invalid_parameter(owner, "x", "too large", expected)
 }
 
 /// The answers that an estimator with a `learned` method and a `NAME` gives by what it has learned.

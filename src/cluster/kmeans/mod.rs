@@ -23,7 +23,7 @@ mod search;
 mod sums;
 mod trials;
 
-pub use init::{InitFunction, KMeansInit};
+pub use init::{InitFunction, KMeansInit, kmeans_plusplus_weighted};
 pub use plus_plus::kmeans_plusplus;
 pub use report::KMeansReport;
 
@@ -66,8 +66,9 @@ use serde::{Deserialize, Serialize};
 /// | [`max_points_per_center`](Self::max_points_per_center) | none | learn from a random part of the rows |
 ///
 /// # Errors
-/// From `fit`: parameters out of range, fewer rows than clusters, NaN or infinities, values whose squares leave
-/// the range of `F`, initial centers of another shape, weights that are negative, not finite or all zero.
+/// From `fit`: parameters out of range, fewer rows than clusters, NaN or infinities, rows so far apart or so close
+/// together that their squared distances leave the range of `F`, initial centers of another shape or out of reach,
+/// weights that are negative, not finite, all zero, or so large or small that sums leave the range of `f64`.
 ///
 /// # Examples
 /// ```
@@ -257,7 +258,7 @@ impl<F: Float> KMeans<F> {
             x.as_slice_mut().into_iter().for_each(|rows| lloyd::normalize(rows, d));
         }
         let samples = Samples { values: elements(&x), n_features: d, weights: weights.as_deref() };
-        let mut moments = Moments::of(&samples)?;
+        let mut moments = moments_of(Self::NAME, &samples)?;
         if self.spherical {
             moments = moments.about_zero(&samples);
         }
@@ -290,12 +291,11 @@ impl<F: Float> KMeans<F> {
         for run in 0..n_runs {
             let mut rng = Rng::new(self.seed, Purpose::Clustering, run as u64);
             let mut start = self.init.start(x, &samples, self.n_clusters, &mut rng)?;
+            init::about(Self::NAME, &mut start, &moments.mean)?;
             if self.spherical {
+                // The mean that was taken is zero.
                 lloyd::normalize(&mut start, samples.n_features);
             }
-            start.chunks_exact_mut(samples.n_features).for_each(|center| {
-                center.iter_mut().zip(&moments.mean).for_each(|(c, mean)| *c -= *mean);
-            });
             let run = lloyd.run(start, rules);
             let better = best.as_ref().is_none_or(|best| {
                 run.inertia < best.inertia && !same_clustering(&run.labels, &best.labels, self.n_clusters)
@@ -346,6 +346,41 @@ pub(crate) fn check_counts(owner: &'static str, n_clusters: usize, n_samples: us
         return Err(Error::invalid_parameter(owner, "n_clusters", n_clusters, most));
     }
     Ok(())
+}
+
+/// The moments of rows, weights included; refuses what cannot be computed with in `F`: rows so far apart or so close
+/// together that their squared distances are not in its range, and weights so large or so small that sums are not.
+pub(crate) fn moments_of<F: Float>(owner: &'static str, samples: &Samples<'_, F>) -> Result<Moments<F>> {
+    let moments = Moments::of(samples).map_err(|error| match error {
+        Error::InvalidParameter { name, value, expected, .. } => {
+            Error::InvalidParameter { owner: owner.into(), name, value, expected }
+        }
+        error => error,
+    })?;
+    let variance = moments.mean_variance;
+    if variance < F::min_positive_value().as_f64() {
+        check_distinct(owner, samples)?;
+    }
+    let heaviest = samples.weights.map(|weights| weights.iter().map(|w| w.as_f64()).fold(0.0, f64::max));
+    // A product below this has lost digits, or is zero.
+    let least = f64::MIN_POSITIVE / f64::EPSILON;
+    if variance > 0.0 && heaviest.is_some_and(|weight| weight * variance.min(variance.sqrt()) < least) {
+        let problem = "they are so small that sums over the rows leave the range of f64; scale them up";
+        return Err(Error::Weight { what: "sample_weight".into(), problem: problem.into() });
+    }
+    Ok(moments)
+}
+
+/// Refuses rows that differ, for those that do by so little that every row would seem to lie on its center.
+fn check_distinct<F: Float>(owner: &'static str, samples: &Samples<'_, F>) -> Result<()> {
+    let first = samples.row(0);
+    let differs = (0..samples.n_samples()).find(|&row| samples.row(row) != first);
+    let Some(row) = differs else { return Ok(()) };
+    let offs = samples.row(row).iter().zip(first).map(|(a, b)| (*a - *b).as_f64().abs());
+    let value = format!("spread so little (row {row} lies {:.1e} from row 0)", offs.fold(0.0, f64::max));
+    let expected =
+        format!("rows whose squared distances stay within the range of {}; scale them up", F::NAME);
+    Err(Error::invalid_parameter(owner, "x", value, expected))
 }
 
 /// Labels as arrays are indexed.

@@ -1,7 +1,8 @@
 //! How tight the clusters are and how far apart, by the means of their rows.
 
 use super::label::{Encoded, Label};
-use crate::error::Result;
+use super::scale::measurable;
+use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::validate;
 use ndarray::{Array2, ArrayBase, ArrayView1, ArrayView2, Data, Ix1, Ix2};
@@ -30,7 +31,7 @@ fn within<F: Float>(x: ArrayView2<'_, F>, encoded: &Encoded, means: &Array2<f64>
 /// Σ‖x − mean of its cluster‖², of any labelling; lower is tighter.
 ///
 /// # Errors
-/// No data, NaN or infinities, or not one label for each row.
+/// No data, NaN or infinities, values whose squares have no sum in `f64`, or not one label for each row.
 ///
 /// # Examples
 /// ```
@@ -48,7 +49,12 @@ pub fn inertia<F: Float, L: Label>(
     validate::length("labels", labels.len(), x.nrows())?;
     validate::finite("x", x)?;
     let encoded = Encoded::new(labels);
-    Ok(within(x.view(), &encoded, &means(x.view(), &encoded)))
+    let inertia = within(x.view(), &encoded, &means(x.view(), &encoded));
+    if inertia.is_finite() {
+        return Ok(inertia);
+    }
+    let expected = "values whose squared distances have a sum in the range of f64; scale them down";
+    Err(Error::invalid_parameter("inertia", "x", "too large", expected))
 }
 
 /// The variance between the clusters over the variance within, (B / (k − 1)) / (W / (n − k)); higher is better.
@@ -73,6 +79,7 @@ pub fn calinski_harabasz_score<F: Float, L: Label>(
     labels: &ArrayBase<impl Data<Elem = L>, Ix1>,
 ) -> Result<f64> {
     let encoded = Encoded::of_rows("calinski_harabasz_score", x.view(), labels)?;
+    let x = measurable(x.view());
     let means = means(x.view(), &encoded);
     let (n, k) = (x.nrows() as f64, encoded.n_labels as f64);
     let sizes = encoded.sizes();
@@ -116,6 +123,7 @@ pub fn davies_bouldin_score<F: Float, L: Label>(
     labels: &ArrayBase<impl Data<Elem = L>, Ix1>,
 ) -> Result<f64> {
     let encoded = Encoded::of_rows("davies_bouldin_score", x.view(), labels)?;
+    let x = measurable(x.view());
     let means = means(x.view(), &encoded);
     let mut spreads = vec![0.0; encoded.n_labels];
     for (row, &label) in x.rows().into_iter().zip(&encoded.labels) {

@@ -2,7 +2,7 @@
 
 use super::contingency::Contingency;
 use super::label::{Encoded, Label};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use ndarray::{ArrayBase, Data, Ix1};
 
 /// How the entropies of the two labellings become one normalizer.
@@ -192,7 +192,7 @@ fn expected_information(counted: &Contingency) -> f64 {
 /// weighted harmonic mean (1 + β)·h·c / (β·h + c).
 ///
 /// # Errors
-/// Labels of different lengths.
+/// Labels of different lengths; a β that is negative or not finite.
 ///
 /// # Examples
 /// ```
@@ -211,11 +211,14 @@ pub fn homogeneity_completeness_v_measure<A: Label, B: Label>(
     labels_pred: &ArrayBase<impl Data<Elem = B>, Ix1>,
     beta: f64,
 ) -> Result<(f64, f64, f64)> {
+    if !(beta >= 0.0 && beta.is_finite()) {
+        return Err(Error::invalid_parameter("v_measure", "beta", beta, "a finite number of at least 0"));
+    }
     let counted = Contingency::new(labels_true, labels_pred)?;
     let information = information_of(&counted);
     let share = |entropy: f64| if entropy > 0.0 { information / entropy } else { 1.0 };
     let (h, c) = (share(entropy_of(&counted.classes)), share(entropy_of(&counted.clusters)));
-    let v = if h + c > 0.0 { (1.0 + beta) * h * c / (beta * h + c) } else { 0.0 };
+    let v = if beta * h + c > 0.0 { (1.0 + beta) * h * c / (beta * h + c) } else { 0.0 };
     Ok((h, c, v))
 }
 
@@ -250,4 +253,18 @@ pub fn v_measure_score<A: Label, B: Label>(
     labels_pred: &ArrayBase<impl Data<Elem = B>, Ix1>,
 ) -> Result<f64> {
     Ok(homogeneity_completeness_v_measure(labels_true, labels_pred, 1.0)?.2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn the_expected_information_is_that_of_the_reference_example() {
+        let a = array![1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3];
+        let b = array![1, 1, 1, 1, 2, 1, 2, 2, 2, 2, 3, 1, 3, 3, 3, 2, 2];
+        let expected = expected_information(&Contingency::new(&a, &b).unwrap());
+        assert!((expected - 0.15042).abs() < 5e-6, "{expected}");
+    }
 }

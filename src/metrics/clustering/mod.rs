@@ -9,6 +9,7 @@ mod dispersion;
 mod information;
 mod label;
 mod pairs;
+mod scale;
 mod silhouette;
 
 pub use contingency::contingency_matrix;

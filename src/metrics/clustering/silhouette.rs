@@ -1,6 +1,7 @@
 //! Silhouettes: how much nearer a row is to its own cluster than to the next one.
 
 use super::label::{Encoded, Label};
+use super::scale::measurable;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::parallel::zip_chunks;
@@ -37,6 +38,7 @@ pub fn silhouette_samples<F: Float, L: Label>(
     labels: &ArrayBase<impl Data<Elem = L>, Ix1>,
 ) -> Result<Array1<f64>> {
     let encoded = Encoded::of_rows("silhouette", x.view(), labels)?;
+    let x = measurable(x.view());
     let x = x.as_standard_layout();
     let (n, d) = x.dim();
     let rows = x.as_slice().unwrap_or(&[]);
