@@ -1,12 +1,12 @@
 //! Where the centers start.
 
-use super::samples::{Samples, elements, in_range, in_rows};
-use super::{check_counts, moments_of, plus_plus};
+use super::plus_plus;
+use super::samples::Samples;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::rng::Rng;
-use crate::validate::{finite, not_empty, sample_weights, shape_text};
-use ndarray::{Array2, ArrayBase, ArrayView2, Axis, Data, Ix1, Ix2};
+use crate::validate::{finite, shape_text};
+use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -132,55 +132,6 @@ impl<F: Float> KMeansInit<F> {
             start => start,
         }
     }
-}
-
-/// [`kmeans_plusplus`](super::kmeans_plusplus) among weighted rows: a row is the likelier to be drawn the more it weighs,
-/// and one without weight never is.
-///
-/// # Errors
-/// As `kmeans_plusplus`; more trials than there are rows; weights that are negative, not finite, all zero, or not one for
-/// each row.
-///
-/// # Examples
-/// ```
-/// use axonal::cluster::kmeans_plusplus_weighted;
-/// use axonal::ndarray::array;
-/// use axonal::rng::{Purpose, Rng};
-///
-/// let x = array![[1.0, 2.0], [1.0, 4.0], [10.0, 2.0], [10.0, 4.0]];
-/// let weights = array![1.0, 0.0, 0.0, 1.0];
-/// let mut rng = Rng::new(0, Purpose::Clustering, 0);
-/// let (_, mut rows) = kmeans_plusplus_weighted(&x, &weights, 2, None, &mut rng)?;
-/// rows.sort();
-/// assert_eq!(rows, [0, 3]);
-/// # Ok::<(), axonal::Error>(())
-/// ```
-pub fn kmeans_plusplus_weighted<F: Float>(
-    x: &ArrayBase<impl Data<Elem = F>, Ix2>,
-    sample_weight: &ArrayBase<impl Data<Elem = F>, Ix1>,
-    n_clusters: usize,
-    n_local_trials: Option<usize>,
-    rng: &mut Rng,
-) -> Result<(Array2<F>, Vec<usize>)> {
-    const OWNER: &str = "kmeans_plusplus_weighted";
-    not_empty("x", x)?;
-    let weights = sample_weight.to_vec();
-    sample_weights("sample_weight", &weights, x.nrows())?;
-    if n_clusters == 0 {
-        return Err(Error::invalid_parameter(OWNER, "n_clusters", 0, "at least 1"));
-    }
-    check_counts(OWNER, n_clusters, x.nrows())?;
-    let n_trials = n_local_trials.unwrap_or(plus_plus::default_trials(n_clusters));
-    if n_local_trials.is_some_and(|trials| trials == 0 || trials > x.nrows()) {
-        let expected = format!("1 to n_samples = {}", x.nrows());
-        return Err(Error::invalid_parameter(OWNER, "n_local_trials", n_trials, expected));
-    }
-    in_range(OWNER, x.view())?;
-    let x = in_rows(x.view());
-    let samples = Samples { values: elements(&x), n_features: x.ncols(), weights: Some(&weights) };
-    moments_of(OWNER, &samples)?;
-    let rows = plus_plus::choose(&samples, n_clusters, n_trials, &mut || rng.uniform());
-    Ok((x.select(Axis(0), &rows), rows))
 }
 
 /// Takes the mean from centers, of whatever origin; refuses such as lie so far from it that squared distances leave

@@ -23,8 +23,8 @@ mod search;
 mod sums;
 mod trials;
 
-pub use init::{InitFunction, KMeansInit, kmeans_plusplus_weighted};
-pub use plus_plus::kmeans_plusplus;
+pub use init::{InitFunction, KMeansInit};
+pub use plus_plus::{kmeans_plusplus, kmeans_plusplus_weighted};
 pub use report::KMeansReport;
 
 use crate::error::{Error, Result};

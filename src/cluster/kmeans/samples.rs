@@ -76,7 +76,8 @@ pub(crate) fn in_range<F: Float>(owner: &'static str, x: ArrayView2<'_, F>) -> R
 }
 
 fn too_large<F: Float>(owner: &'static str, value: F, row: usize, feature: usize) -> Error {
-    let expected = format!("values whose squared distances stay within the range of {}", F::NAME);
+    let expected =
+        format!("values whose squared distances stay within the range of {}; scale x down", F::NAME);
     Error::invalid_parameter(owner, "x", format!("{value:e} at [{row}, {feature}]"), expected)
 }
 
@@ -100,14 +101,14 @@ impl<F: Float> Moments<F> {
         if mean.iter().any(|m| !m.is_finite()) {
             let rows = ArrayView2::from_shape((n, d), samples.values);
             rows.map_or(Ok(()), |rows| validate::finite("x", &rows))?;
-            return Err(out_of_range(samples, &vec![F::zero(); d]));
+            return Err(out_of_range(samples));
         }
         let mean: Vec<F> = mean.into_iter().map(F::of).collect();
         let (spread, weighted) = spread(samples, &mean);
         // The score of a row and the norms in it stay finite as long as this does.
         let in_range = 4.0 * spread < F::max_value().as_f64();
         if !in_range {
-            return Err(out_of_range(samples, &mean));
+            return Err(out_of_range(samples));
         }
         let weight: f64 = samples.weights.into_iter().flatten().map(|w| w.as_f64()).sum();
         if !(weight.is_finite() && weighted.is_finite()) {
@@ -136,13 +137,12 @@ impl<F: Float> Moments<F> {
     }
 }
 
-/// Names the value that lies the farthest from its column's mean.
-fn out_of_range<F: Float>(samples: &Samples<'_, F>, mean: &[F]) -> Error {
-    let d = samples.n_features;
-    let distance = |index: usize| (samples.values[index].as_f64() - mean[index % d].as_f64()).abs();
-    let farthest =
-        (0..samples.values.len()).max_by(|&a, &b| distance(a).total_cmp(&distance(b))).unwrap_or(0);
-    too_large("KMeans", samples.values[farthest], farthest / d, farthest % d)
+/// Names the largest value.
+fn out_of_range<F: Float>(samples: &Samples<'_, F>) -> Error {
+    let (d, magnitude) = (samples.n_features, |index: usize| samples.values[index].as_f64().abs());
+    let largest =
+        (0..samples.values.len()).max_by(|&a, &b| magnitude(a).total_cmp(&magnitude(b))).unwrap_or(0);
+    too_large("KMeans", samples.values[largest], largest / d, largest % d)
 }
 
 /// A piece of the rows and what it adds up to.
