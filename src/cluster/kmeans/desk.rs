@@ -3,6 +3,7 @@
 use super::bounds::Gathered;
 use super::group::Room;
 use super::nearest::Centers;
+use super::sums::Members;
 use crate::float::Float;
 use crate::parallel;
 use std::sync::{Mutex, PoisonError};
@@ -12,8 +13,8 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) struct Desk<F> {
     pub(crate) room: Room<F>,
     pub(crate) gathered: Gathered<F>,
-    /// Of each cluster, whether its rows are others than they were; where the rows are turned already.
-    pub(crate) marks: Vec<bool>,
+    /// The clusters and their rows, where the rows are turned already.
+    pub(crate) members: Members,
 }
 
 /// What there is to be done at a desk.
@@ -30,8 +31,8 @@ impl<F: Float> Desk<F> {
     pub(crate) fn new(centers: &Centers<F>, n_rows: usize, Tasks { gather, turned }: Tasks) -> Self {
         let room = if turned { centers.room_for_turned(n_rows) } else { centers.room(n_rows) };
         let gathered = Gathered::new(if gather { room.rows() } else { 0 }, centers.n_features);
-        let marks = vec![false; if turned { centers.n_clusters() } else { 0 }];
-        Self { room, gathered, marks }
+        let members = if turned { Members::new(centers.n_clusters(), n_rows) } else { Members::new(0, 0) };
+        Self { room, gathered, members }
     }
 }
 
