@@ -170,8 +170,8 @@ struct Strip<F> {
     steps: (usize, usize),
     columns: (usize, usize),
     beta: F,
-    /// Whether the bias is due: with the last stretch.
-    bias: bool,
+    /// The bias of these columns where it is due: with the last stretch.
+    bias: Option<*const F>,
     /// Whether tiles go to the result from registers. Others are left in a buffer.
     direct: bool,
     /// Where the first tile leaves the strip packed for the others, where that pays.
@@ -234,7 +234,7 @@ impl<F: Float> Wide<F> for Product<F> {
             let first = stretch * depth;
             let steps = (first, depth.min(k - first));
             let beta = if stretch == 0 { self.beta } else { F::one() };
-            let bias = stretch + 1 == stretches;
+            let bias = self.bias.filter(|_| stretch + 1 == stretches);
             for top in (0..m).step_by(block) {
                 let rows = (top, block.min(m - top));
                 let mut column = 0;
@@ -253,7 +253,7 @@ impl<F: Float> Wide<F> for Product<F> {
                         steps,
                         columns,
                         beta,
-                        bias,
+                        bias: bias.map(|bias| bias.wrapping_add(column)),
                         direct: plain && whole && self.c.column == 1,
                         keep: (rows.1 > 4 * tallest).then_some(buffer),
                         panels,
@@ -354,6 +354,11 @@ impl<F: Float> Product<F> {
         let width = columns.next_multiple_of(S::LANES);
         // SAFETY: the caller's promise.
         unsafe {
+            if columns < width {
+                for step in 0..steps {
+                    simd.storeu(out.add((step + 1) * width - S::LANES), simd.zero());
+                }
+            }
             if self.b.column == 1 {
                 for step in 0..steps {
                     let from = self.b.at(first + step, column);
@@ -361,31 +366,25 @@ impl<F: Float> Product<F> {
                     for i in 0..columns {
                         *to.add(i) = *from.add(i);
                     }
-                    for i in columns..width {
-                        *to.add(i) = F::zero();
-                    }
                 }
             } else {
                 let side = S::SIDE;
                 let none = [F::zero(); SIDE_AT_MOST];
-                let distance = usize::try_from(self.b.column).ok().filter(|_| self.b.row == 1);
-                for i in (0..width).step_by(side) {
-                    let mut turned = 0;
-                    if let Some(distance) = distance.filter(|_| i + side <= columns) {
-                        turned = steps - steps % side;
-                        for step in (0..turned).step_by(side) {
-                            let from = self.b.at(first + step, column + i);
-                            simd.transpose(
-                                (from, distance),
-                                none.as_ptr(),
-                                (out.add(step * width + i), width),
-                            );
-                        }
+                let distance =
+                    usize::try_from(self.b.column).ok().filter(|_| self.b.row == 1 && side <= columns);
+                let turned = if distance.is_some() { steps - steps % side } else { 0 };
+                for i in (0..columns).step_by(side) {
+                    // The last square overlaps the one before it rather than the edge.
+                    let i = i.min(columns.saturating_sub(side));
+                    let from = self.b.at(first, column + i);
+                    for step in (0..turned).step_by(side) {
+                        let from = (from.add(step), distance.unwrap_or(0));
+                        simd.transpose(from, none.as_ptr(), (out.add(step * width + i), width));
                     }
-                    for i in i..(i + side).min(width) {
-                        let mut from = self.b.at(first + turned, column + i.min(columns - 1));
+                    for i in i..(i + side).min(columns) {
+                        let mut from = self.b.at(first + turned, column + i);
                         for step in turned..steps {
-                            *out.add(step * width + i) = if i < columns { *from } else { F::zero() };
+                            *out.add(step * width + i) = *from;
                             from = from.wrapping_offset(self.b.row);
                         }
                     }
@@ -569,7 +568,7 @@ impl<F: Float> Product<F> {
             let b = (strip.start, strip.step);
             let sums = accumulate::<F, S, R, C, KEEP>(simd, strip.steps.1, a, b, keep);
             let add = strip.direct && strip.beta == F::one();
-            let bias = self.bias.filter(|_| strip.direct && strip.bias).map(|bias| bias.add(column));
+            let bias = strip.bias.filter(|_| strip.direct);
             let to = (out, stride);
             // One loop for each case: with branches inside, the compiler does not unroll it and leaves the sums in memory.
             match (add, bias) {
@@ -631,7 +630,7 @@ impl<F: Float> Product<F> {
                 }
             }
             if done < columns {
-                let bias = self.bias.filter(|_| strip.bias).map(|bias| bias.add(column + done));
+                let bias = strip.bias.map(|bias| bias.add(done));
                 let out = out.offset(done.cast_signed() * self.c.column);
                 let size = (rows, columns - done);
                 write_scaled((out, self.c), (tile.add(done), width), size, (self.alpha, strip.beta), bias);
