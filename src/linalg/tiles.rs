@@ -2,14 +2,16 @@
 //!
 //! The inner dimension is cut into stretches of about equal length. For each of them and for each strip of two or
 //! three registers of columns, the strip of `b` is packed into a buffer on the stack that stays in the first-level
-//! cache, and every tile of rows runs over it; `a` is read where it lies, whatever its strides.
+//! cache, and every tile of rows runs over it. Where the strip can be read in whole registers, the first tile packs it
+//! on its way. `a` is read where it lies, whatever its strides, unless there are so many strips that it pays to put its
+//! rows in panels of a tile each. Where `b` lies turned and `a` has few rows, the transposed product is computed.
 //! An element of the result is one chain of multiply-adds for each stretch, the stretches added in order, so it
 //! does not depend on the rows and columns around it, nor on who computes which of them.
 //!
 //! The row tiles are of about equal height too: 32 rows are 6 + 6 + 5 + 5 + 5 + 5 rather than five times 6 and a
 //! rest of 2 that leaves the multipliers waiting. After Goto and van de Geijn, "Anatomy of High-Performance
-//! Matrix Multiplication" (2008), without its packing of `a`: the matrices of a training step are small, and
-//! the copy does not pay.
+//! Matrix Multiplication" (2008), which packs `a` always: the matrices of a training step are small, and the copy
+//! pays only where many strips run over it.
 #![allow(unsafe_code, reason = "registers are loaded and stored through pointers; see the module's docs")]
 
 use super::{sizes, strides};
@@ -55,7 +57,7 @@ pub(super) fn gemm<F: Float>(
     mut c: ArrayViewMut2<'_, F>,
     bias: Option<&[F]>,
 ) {
-    let (m, k, n) = sizes(&a, &b, &c);
+    let (m, _, n) = sizes(&a, &b, &c);
     assert!(bias.is_none_or(|bias| bias.len() == n), "a bias has one number for each column of the product");
     let (c_row, c_col) = strides(c.strides());
     // A result whose rows are the contiguous axis is computed as its transpose; so is a single column.
@@ -67,7 +69,7 @@ pub(super) fn gemm<F: Float>(
     // the tiles of the result on their way out, which is less.
     let ((m, k), n) = (a.dim(), b.ncols());
     let few = (FEW_ROWS / 3..=FEW_ROWS).contains(&m) && 3 * m <= k.min(n);
-    if bias.is_none() && few && b.strides()[0] == 1 && c.strides()[1] == 1 {
+    if few && alpha == F::one() && bias.is_none() && b.strides()[0] == 1 && c.strides()[1] == 1 {
         (a, b, c) = (b.reversed_axes(), a.reversed_axes(), c.reversed_axes());
     }
     let ((m, k), n) = (a.dim(), b.ncols());
@@ -452,8 +454,7 @@ impl<F: Float> Product<F> {
     /// Packs rows of `a` (first, number), step after step (first, number).
     ///
     /// # Safety
-    /// Rows and steps must be `a`'s, and there must be room for them. Either the rows must be contiguous, or the steps,
-    /// with as many rows as make whole squares.
+    /// Rows and steps must be `a`'s, and there must be room for them.
     #[inline(always)]
     unsafe fn panel<S: Lanes<F>>(
         &self,
@@ -464,7 +465,6 @@ impl<F: Float> Product<F> {
     ) {
         // SAFETY: the caller's promise. Rows in reverse order make no squares.
         unsafe {
-            let mut done = 0;
             if self.a.row == 1 && rows == tallest::<F, S>() {
                 let (mut from, mut to) = (self.a.at(row, first), out);
                 for _ in 0..steps {
@@ -475,7 +475,9 @@ impl<F: Float> Product<F> {
                 }
                 return;
             }
-            if let (true, Ok(distance)) = (self.a.column == 1, usize::try_from(self.a.row)) {
+            let mut done = 0;
+            let squares = self.a.column == 1 && rows % S::SIDE == 0;
+            if let (true, Ok(distance)) = (squares, usize::try_from(self.a.row)) {
                 let none = [F::zero(); SIDE_AT_MOST];
                 done = steps - steps % S::SIDE;
                 for step in (0..done).step_by(S::SIDE) {
@@ -589,7 +591,7 @@ impl<F: Float> Product<F> {
     /// Writes a tile, `width` numbers a row, that is cut off by the result's edge, or whose result is scaled or strided.
     ///
     /// # Safety
-    /// Rows (first, number) and columns must be the result's.
+    /// Rows (first, number) and columns must be the result's, and the tile's.
     #[inline(always)]
     unsafe fn write<S: Lanes<F>>(
         &self,
@@ -605,18 +607,16 @@ impl<F: Float> Product<F> {
         let distance = usize::try_from(self.c.column).ok().filter(|_| turns);
         let none = [F::zero(); SIDE_AT_MOST];
         let mut square = [F::zero(); SIDE_AT_MOST * SIDE_AT_MOST];
-        let mut done = 0;
+        let done = distance.map_or(0, |_| columns - columns % S::SIDE);
         // SAFETY: the caller's promise; the bias has a number for each column.
         unsafe {
             let out = self.c.start.offset(row.cast_signed() * self.c.row);
             let out = out.offset(column.cast_signed() * self.c.column);
-            if let Some(distance) = distance {
-                done = columns - columns % S::SIDE;
-                for (i, r) in
-                    (0..done).step_by(S::SIDE).flat_map(|i| (0..rows).step_by(S::SIDE).map(move |r| (i, r)))
-                {
-                    let (from, to) =
-                        ((tile.add(r * width + i).cast_const(), width), out.add(i * distance + r));
+            for i in (0..done).step_by(S::SIDE) {
+                for r in (0..rows).step_by(S::SIDE) {
+                    let distance = distance.unwrap_or(0);
+                    let from = (tile.add(r * width + i).cast_const(), width);
+                    let to = out.add(i * distance + r);
                     if strip.beta == F::zero() {
                         simd.transpose(from, none.as_ptr(), (to, distance));
                         continue;
@@ -691,11 +691,12 @@ unsafe fn write_scaled<F: Float>(
     }
 }
 
-/// `R` rows of `a` against a strip (start, stride of the steps), whose
-/// lines are left one after the other in `keep` with `KEEP`.
+/// `R` rows of `a` against a strip (start, stride of the steps), whose lines are left one after the other in `keep` with
+/// `KEEP`.
 ///
 /// # Safety
-/// The steps must exist in both, and with `KEEP` there must be room for the strip; the instruction set must be the one that `simd` names.
+/// The steps must exist in both, and with `KEEP` there must be room for the strip; the instruction set must be the one
+/// that `simd` names.
 #[inline(always)]
 #[allow(clippy::needless_range_loop, reason = "row and column of a register tile read best as indices")]
 unsafe fn accumulate<F: Float, S: Lanes<F>, const R: usize, const C: usize, const KEEP: bool>(
@@ -742,6 +743,5 @@ const AHEAD: isize = 16;
 /// The side of the largest squares that are turned over.
 const SIDE_AT_MOST: usize = 8;
 
-/// The numbers of the largest tile: 8 rows of three AVX-512 registers of `f32`.
-const TILE_AT_MOST: usize = 8 * 48;
-const TILE_BYTES: usize = TILE_AT_MOST * 4;
+/// Bytes of the largest tile: 8 rows of three AVX-512 registers.
+const TILE_BYTES: usize = 8 * 3 * 64;
