@@ -256,7 +256,7 @@ impl<F: Float> Wide<F> for Product<F> {
                         columns,
                         beta,
                         bias: bias.map(|bias| bias.wrapping_add(column)),
-                        direct: plain && whole && self.c.column == 1,
+                        direct: S::LANES > 1 && plain && whole && self.c.column == 1,
                         keep: (rows.1 > 4 * tallest).then_some(buffer),
                         panels,
                     };
@@ -558,7 +558,9 @@ impl<F: Float> Product<F> {
         // SAFETY: rows `row..row + R` and the steps are `a`'s; the strip holds as many lines of C registers; the columns
         // written are the result's, or there is room for the tile. The instruction set is the one that `simd` names.
         unsafe {
-            let (out, stride) = if strip.direct {
+            // Single numbers are left side by side, which is what the compiler makes vectors of for the processor at hand.
+            let direct = S::LANES > 1 && strip.direct;
+            let (out, stride) = if direct {
                 (self.c.start.offset(row.cast_signed() * self.c.row).add(column), self.c.row)
             } else {
                 (left, (C * S::LANES).cast_signed())
@@ -569,8 +571,8 @@ impl<F: Float> Product<F> {
             let keep = strip.keep.unwrap_or(std::ptr::null_mut());
             let b = (strip.start, strip.step);
             let sums = accumulate::<F, S, R, C, KEEP>(simd, strip.steps.1, a, b, keep);
-            let add = strip.direct && strip.beta == F::one();
-            let bias = strip.bias.filter(|_| strip.direct);
+            let add = direct && strip.beta == F::one();
+            let bias = strip.bias.filter(|_| direct);
             let to = (out, stride);
             // One loop for each case: with branches inside, the compiler does not unroll it and leaves the sums in memory.
             match (add, bias) {
