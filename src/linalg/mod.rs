@@ -281,6 +281,31 @@ mod tests {
         }
     }
 
+    /// Few rows are turned, many are packed, wide results have panels: an element must not tell.
+    #[test]
+    fn an_element_does_not_depend_on_how_the_operands_lie() {
+        for (k, n) in [(150, 100), (700, 130), (90, 401)] {
+            let (a, b) = (random(70, k, 12), random(k, n, 13));
+            let (at, bt) = (a.t().as_standard_layout().to_owned(), b.t().as_standard_layout().to_owned());
+            let start = random(70, n, 14);
+            let mut whole = start.clone();
+            gemm(1.0, a.view(), b.view(), 1.0, whole.view_mut());
+            for rows in [1, 7, 16, 24, 33, 48, 70] {
+                let (part, want) = (s![..rows, ..], whole.slice(s![..rows, ..]));
+                for a in [a.slice(part), at.t().slice_move(part)] {
+                    for b in [b.view(), bt.t()] {
+                        let mut c = start.slice(part).to_owned();
+                        gemm(1.0, a, b, 1.0, c.view_mut());
+                        assert_eq!(c, want, "{rows}x{k}x{n}");
+                        let mut turned = start.slice(part).t().as_standard_layout().to_owned();
+                        gemm(1.0, a, b, 1.0, turned.view_mut().reversed_axes());
+                        assert_eq!(turned.t(), want, "{rows}x{k}x{n}, the result's columns contiguous");
+                    }
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_row_does_not_depend_on_the_rows_around_it() {
         for n in [1, 2, 3, 5, 10, 16, 31, 64, 100, 128] {

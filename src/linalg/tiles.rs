@@ -2,14 +2,16 @@
 //!
 //! The inner dimension is cut into stretches of about equal length. For each of them and for each strip of two or
 //! three registers of columns, the strip of `b` is packed into a buffer on the stack that stays in the first-level
-//! cache, and every tile of rows runs over it; `a` is read where it lies, whatever its strides.
+//! cache, and every tile of rows runs over it. Where the strip can be read in whole registers, the first tile packs it
+//! on its way. `a` is read where it lies, whatever its strides, unless there are so many strips that it pays to put its
+//! rows in panels of a tile each. Where `b` lies turned and `a` has few rows, the transposed product is computed.
 //! An element of the result is one chain of multiply-adds for each stretch, the stretches added in order, so it
 //! does not depend on the rows and columns around it, nor on who computes which of them.
 //!
 //! The row tiles are of about equal height too: 32 rows are 6 + 6 + 5 + 5 + 5 + 5 rather than five times 6 and a
 //! rest of 2 that leaves the multipliers waiting. After Goto and van de Geijn, "Anatomy of High-Performance
-//! Matrix Multiplication" (2008), without its packing of `a`: the matrices of a training step are small, and
-//! the copy does not pay.
+//! Matrix Multiplication" (2008), which packs `a` always: the matrices of a training step are small, and the copy
+//! pays only where many strips run over it.
 #![allow(unsafe_code, reason = "registers are loaded and stored through pointers; see the module's docs")]
 
 use super::{sizes, strides};
@@ -18,6 +20,7 @@ use crate::simd::{Lanes, Registers, Wide, prefetch};
 use ndarray::{ArrayView2, ArrayViewMut2};
 use std::any::TypeId;
 use std::mem::MaybeUninit;
+use std::ptr::NonNull;
 
 /// Bytes of the strip that every tile of rows runs over; it shares the first-level cache with the rows of `a`.
 const STRIP_BYTES: usize = 32 << 10;
@@ -25,9 +28,25 @@ const STRIP_BYTES: usize = 32 << 10;
 /// Bytes of `a` that every strip runs over again; they should stay in the second-level cache.
 const BLOCK_BYTES: usize = 192 << 10;
 
-/// The buffer of a strip. A register that straddles two cache lines takes two reads.
+/// Columns of `b` from which `a` is packed as well. Below, the copy costs more than its order saves.
+const WORTH_PANELS: usize = 384;
+
+/// The most rows that count as few: they fill one strip of the widest registers.
+const FEW_ROWS: usize = 48;
+
+/// A buffer on the stack. A register that straddles two cache lines takes two reads.
 #[repr(align(64))]
-struct Buffer([MaybeUninit<u8>; STRIP_BYTES]);
+struct Buffer<const BYTES: usize>([MaybeUninit<u8>; BYTES]);
+
+impl<const BYTES: usize> Buffer<BYTES> {
+    const fn new() -> Self {
+        Self([const { MaybeUninit::uninit() }; BYTES])
+    }
+
+    fn start<F>(&mut self) -> *mut F {
+        self.0.as_mut_ptr().cast()
+    }
+}
 
 /// `c = alpha * a.b + beta * c`, and the bias added to every row.
 pub(super) fn gemm<F: Float>(
@@ -38,15 +57,25 @@ pub(super) fn gemm<F: Float>(
     mut c: ArrayViewMut2<'_, F>,
     bias: Option<&[F]>,
 ) {
-    let (m, k, n) = sizes(&a, &b, &c);
+    let (m, _, n) = sizes(&a, &b, &c);
     assert!(bias.is_none_or(|bias| bias.len() == n), "a bias has one number for each column of the product");
     let (c_row, c_col) = strides(c.strides());
     // A result whose rows are the contiguous axis is computed as its transpose; so is a single column.
+    let (mut a, mut b) = (a, b);
     if bias.is_none() && (c_row == 1 && c_col != 1 || n == 1 && m > 1) {
-        return gemm(alpha, b.reversed_axes(), a.reversed_axes(), beta, c.reversed_axes(), None);
+        (a, b, c) = (b.reversed_axes(), a.reversed_axes(), c.reversed_axes());
     }
+    // Where `b` would have to be turned for the sake of few rows, so is the product: then these rows are turned, and
+    // the tiles of the result on their way out, which is less.
+    let ((m, k), n) = (a.dim(), b.ncols());
+    let few = (FEW_ROWS / 3..=FEW_ROWS).contains(&m) && 3 * m <= k.min(n);
+    if few && alpha == F::one() && bias.is_none() && b.strides()[0] == 1 && c.strides()[1] == 1 {
+        (a, b, c) = (b.reversed_axes(), a.reversed_axes(), c.reversed_axes());
+    }
+    let ((m, k), n) = (a.dim(), b.ncols());
     let (a_row, a_step) = strides(a.strides());
     let (b_step, b_col) = strides(b.strides());
+    let (c_row, c_col) = strides(c.strides());
     run(Product {
         size: [m, k, n],
         alpha,
@@ -55,12 +84,28 @@ pub(super) fn gemm<F: Float>(
         b: Strided { start: b.as_ptr(), row: b_step, column: b_col },
         c: Target { start: c.as_mut_ptr(), row: c_row, column: c_col },
         bias: bias.map(<[F]>::as_ptr),
+        panels: None,
     });
 }
 
 /// Hands the product to the code for its type, which is compiled once with this crate: it is large, and every
 /// crate that names a generic function compiles it anew.
 fn run<F: Float>(product: Product<F>) {
+    if product.size[0] > 1 && product.size[2] >= WORTH_PANELS {
+        return run_with_panels(product);
+    }
+    run_by_type(product);
+}
+
+/// Not inlined: small products would pay for the pages of the buffer on the stack.
+#[inline(never)]
+fn run_with_panels<F: Float>(mut product: Product<F>) {
+    let mut panels = Buffer::<BLOCK_BYTES>::new();
+    product.panels = NonNull::new(panels.start());
+    run_by_type(product);
+}
+
+fn run_by_type<F: Float>(product: Product<F>) {
     if TypeId::of::<F>() == TypeId::of::<f32>() {
         run_f32(product.retyped());
     } else {
@@ -114,6 +159,8 @@ struct Product<F> {
     b: Strided<F>,
     c: Target<F>,
     bias: Option<*const F>,
+    /// Room for the panels of a block of `a`, [`BLOCK_BYTES`] large, where that pays.
+    panels: Option<NonNull<F>>,
 }
 
 /// One stretch of the inner dimension against one strip of columns.
@@ -125,14 +172,20 @@ struct Strip<F> {
     steps: (usize, usize),
     columns: (usize, usize),
     beta: F,
-    /// Whether the bias is due: with the last stretch.
-    bias: bool,
+    /// The bias of these columns where it is due: with the last stretch.
+    bias: Option<*const F>,
+    /// Whether tiles go to the result from registers. Others are left in a buffer.
+    direct: bool,
+    /// Where the first tile leaves the strip packed for the others, where that pays.
+    keep: Option<*mut F>,
+    /// Where panels of `a` lie, where they pay. The first strip packs them.
+    panels: Option<*mut F>,
 }
 
 impl<F: Float> Product<F> {
     /// The same product where `F` is `G`; the two scalars pass through `f64`, which holds both types' numbers.
     fn retyped<G: Float>(self) -> Product<G> {
-        let Self { size, alpha, beta, a, b, c, bias } = self;
+        let Self { size, alpha, beta, a, b, c, bias, panels } = self;
         debug_assert_eq!(TypeId::of::<F>(), TypeId::of::<G>());
         let operand =
             |from: Strided<F>| Strided { start: from.start.cast(), row: from.row, column: from.column };
@@ -144,6 +197,7 @@ impl<F: Float> Product<F> {
             b: operand(b),
             c: Target { start: c.start.cast(), row: c.row, column: c.column },
             bias: bias.map(<*const F>::cast),
+            panels: panels.map(NonNull::cast),
         }
     }
 }
@@ -171,15 +225,18 @@ impl<F: Float> Wide<F> for Product<F> {
         let (tallest, widest) = (tallest::<F, S>(), widest::<F, S>());
         let stretches = k.div_ceil(STRIP_BYTES / (widest * S::LANES * size_of::<F>())).max(1);
         let depth = k.div_ceil(stretches);
-        let block = (BLOCK_BYTES / (depth.max(1) * size_of::<F>())).max(4 * tallest);
+        let block = if m <= 4 * tallest { m } else { block::<F>(m, depth, tallest) };
+        let panels =
+            self.panels.filter(|_| block * depth * size_of::<F>() <= BLOCK_BYTES).map(NonNull::as_ptr);
         // A lone row waits for each multiply-add to end, unless more of them stand side by side.
         let lone = m == 1 && self.b.column == 1;
-        let mut buffer = Buffer([const { MaybeUninit::uninit() }; STRIP_BYTES]);
+        let (mut buffer, mut tile) = (Buffer::<STRIP_BYTES>::new(), Buffer::<TILE_BYTES>::new());
+        let (buffer, tile) = (buffer.start::<F>(), tile.start::<F>());
         for stretch in 0..stretches {
             let first = stretch * depth;
             let steps = (first, depth.min(k - first));
             let beta = if stretch == 0 { self.beta } else { F::one() };
-            let bias = stretch + 1 == stretches;
+            let bias = self.bias.filter(|_| stretch + 1 == stretches);
             for top in (0..m).step_by(block) {
                 let rows = (top, block.min(m - top));
                 let mut column = 0;
@@ -192,22 +249,38 @@ impl<F: Float> Wide<F> for Product<F> {
                     };
                     let columns = (column, (registers * S::LANES).min(n - column));
                     let whole = columns.1 == registers * S::LANES;
-                    let strip = Strip { start: self.b.start, step: self.b.row, steps, columns, beta, bias };
+                    let strip = Strip {
+                        start: self.b.start,
+                        step: self.b.row,
+                        steps,
+                        columns,
+                        beta,
+                        bias: bias.map(|bias| bias.wrapping_add(column)),
+                        direct: S::LANES > 1 && plain && whole && self.c.column == 1,
+                        keep: (rows.1 > 4 * tallest).then_some(buffer),
+                        panels,
+                    };
                     // SAFETY: the steps and columns are `b`'s; a strip read in place is as wide as it is loaded.
                     unsafe {
-                        let in_place = whole && self.b.column == 1 && rows.1 <= 4 * tallest;
-                        let strip = if in_place {
+                        let strip = if whole && self.b.column == 1 {
                             Strip { start: self.b.at(first, column), ..strip }
                         } else {
-                            self.packed::<S>(simd, strip, &mut buffer)
+                            self.packed::<S>(simd, strip, buffer)
                         };
-                        self.rows::<S>(simd, rows, strip);
+                        self.rows::<S>(simd, rows, strip, tile);
                     }
                     column += columns.1;
                 }
             }
         }
     }
+}
+
+/// So many rows that they stay in the cache while every strip runs over them, in blocks of about equal height.
+#[inline(always)]
+fn block<F>(rows: usize, depth: usize, tallest: usize) -> usize {
+    let most = (BLOCK_BYTES / (depth.max(1) * size_of::<F>()) / tallest).max(4) * tallest;
+    rows.div_ceil(rows.div_ceil(most)).next_multiple_of(tallest)
 }
 
 /// The most rows of a tile.
@@ -272,226 +345,386 @@ impl<F: Float> Product<F> {
         C * S::LANES
     }
 
-    /// Copies a strip of `b` into the buffer, step after step, filled up with zeros to whole registers.
+    /// Copies a strip of `b` that cannot be read in whole registers where it lies, step after step, filled up with
+    /// zeros.
     ///
     /// # Safety
-    /// The strip's steps and columns must be `b`'s.
+    /// The strip's steps and columns must be `b`'s; there must be room for the steps of the widest strip.
     #[inline(always)]
-    unsafe fn packed<S: Lanes<F>>(&self, simd: S, strip: Strip<F>, buffer: &mut Buffer) -> Strip<F> {
+    unsafe fn packed<S: Lanes<F>>(&self, simd: S, strip: Strip<F>, out: *mut F) -> Strip<F> {
         let ((first, steps), (column, columns)) = (strip.steps, strip.columns);
         let width = columns.next_multiple_of(S::LANES);
-        let out = buffer.0.as_mut_ptr().cast::<F>();
-        // SAFETY: the buffer holds the steps of the widest strip; the elements read are `b`'s.
+        // SAFETY: the caller's promise.
         unsafe {
-            if self.b.column == 1 && columns == width {
-                let (mut from, mut to) = (self.b.at(first, column), out);
-                for _ in 0..steps {
-                    for c in (0..width).step_by(S::LANES) {
-                        simd.storeu(to.add(c), simd.loadu(from.add(c)));
-                    }
-                    from = from.wrapping_offset(self.b.row);
-                    to = to.add(width);
+            if columns < width {
+                for step in 0..steps {
+                    simd.storeu(out.add((step + 1) * width - S::LANES), simd.zero());
                 }
-            } else if self.b.column == 1 {
+            }
+            if self.b.column == 1 {
                 for step in 0..steps {
                     let from = self.b.at(first + step, column);
                     let to = out.add(step * width);
                     for i in 0..columns {
                         *to.add(i) = *from.add(i);
                     }
-                    for i in columns..width {
-                        *to.add(i) = F::zero();
-                    }
                 }
             } else {
                 let side = S::SIDE;
                 let none = [F::zero(); SIDE_AT_MOST];
-                let distance = usize::try_from(self.b.column).ok().filter(|_| self.b.row == 1);
-                for i in (0..width).step_by(side) {
-                    let mut turned = 0;
-                    if let Some(distance) = distance.filter(|_| i + side <= columns) {
-                        turned = steps - steps % side;
-                        for step in (0..turned).step_by(side) {
-                            let from = self.b.at(first + step, column + i);
-                            simd.transpose(
-                                (from, distance),
-                                none.as_ptr(),
-                                (out.add(step * width + i), width),
-                            );
-                        }
+                let distance =
+                    usize::try_from(self.b.column).ok().filter(|_| self.b.row == 1 && side <= columns);
+                let turned = if distance.is_some() { steps - steps % side } else { 0 };
+                for i in (0..columns).step_by(side) {
+                    // The last square overlaps the one before it rather than the edge.
+                    let i = i.min(columns.saturating_sub(side));
+                    let from = self.b.at(first, column + i);
+                    for step in (0..turned).step_by(side) {
+                        let from = (from.add(step), distance.unwrap_or(0));
+                        simd.transpose(from, none.as_ptr(), (out.add(step * width + i), width));
                     }
-                    for i in i..(i + side).min(width) {
-                        let mut from = self.b.at(first + turned, column + i.min(columns - 1));
+                    for i in i..(i + side).min(columns) {
+                        let mut from = self.b.at(first + turned, column + i);
                         for step in turned..steps {
-                            *out.add(step * width + i) = if i < columns { *from } else { F::zero() };
+                            *out.add(step * width + i) = *from;
                             from = from.wrapping_offset(self.b.row);
                         }
                     }
                 }
             }
         }
-        Strip { start: out, step: width.cast_signed(), ..strip }
+        Strip { start: out, step: width.cast_signed(), keep: None, ..strip }
     }
 
     /// A strip against `rows` (first, number), in tiles of about equal height.
     ///
     /// # Safety
-    /// Rows, steps and columns must be the product's; the strip must be readable in whole registers.
+    /// Rows, steps and columns must be the product's; the strip must be readable in whole registers; there must be room
+    /// for a tile, and in the panels for the rows.
     #[inline(always)]
-    unsafe fn rows<S: Lanes<F>>(&self, simd: S, (top, rows): (usize, usize), strip: Strip<F>) {
+    unsafe fn rows<S: Lanes<F>>(
+        &self,
+        simd: S,
+        (top, rows): (usize, usize),
+        mut strip: Strip<F>,
+        left: *mut F,
+    ) {
         let tiles = rows.div_ceil(tallest::<F, S>());
         let (height, higher) = (rows / tiles, rows % tiles);
+        let registers = strip.columns.1.div_ceil(S::LANES);
         let mut row = top;
         for tile in 0..tiles {
             let height = height + usize::from(tile < higher);
+            // To turn rows of `a` pays only where it goes by whole squares.
+            let panels = strip.panels.filter(|_| self.a.row == 1 || height % S::SIDE == 0);
             // SAFETY: the caller's promise.
             unsafe {
-                if strip.columns.1 > 3 * S::LANES {
-                    self.tile::<S, 1, 8>(simd, row, strip);
-                } else if strip.columns.1 > 2 * S::LANES {
-                    // A constant: these tiles are not compiled where there are too few registers for them.
-                    if const { S::REGISTERS == 32 } {
-                        self.tile_of::<S, 3>(simd, row, height, strip);
+                let a = match panels {
+                    Some(panels) => {
+                        let panel = panels.add((row - top) * strip.steps.1);
+                        if strip.columns.0 == 0 {
+                            self.panel::<S>(simd, (row, height), strip.steps, panel);
+                        }
+                        Strided { start: panel.cast_const(), row: 1, column: height.cast_signed() }
                     }
-                } else if strip.columns.1 > S::LANES {
-                    self.tile_of::<S, 2>(simd, row, height, strip);
-                } else {
-                    self.tile_of::<S, 1>(simd, row, height, strip);
+                    None => Strided { start: self.a.at(row, strip.steps.0), ..self.a },
+                };
+                match registers {
+                    1 => self.tile_of::<S, 1>(simd, a, (row, height), strip, left),
+                    2 => self.tile_of::<S, 2>(simd, a, (row, height), strip, left),
+                    3 => {
+                        // A constant: these tiles are not compiled where there are too few registers for them.
+                        if const { S::REGISTERS == 32 } {
+                            self.tile_of::<S, 3>(simd, a, (row, height), strip, left);
+                        }
+                    }
+                    _ => self.tile::<S, 1, 8, false>(simd, a, row, strip, left),
+                }
+                if !strip.direct {
+                    self.write::<S>(simd, (left, registers * S::LANES), (row, height), strip);
                 }
             }
             row += height;
+            if let Some(kept) = strip.keep.take() {
+                strip = Strip { start: kept, step: strip.columns.1.cast_signed(), ..strip };
+            }
+        }
+    }
+
+    /// Packs rows of `a` (first, number), step after step (first, number).
+    ///
+    /// # Safety
+    /// Rows and steps must be `a`'s, and there must be room for them.
+    #[inline(always)]
+    unsafe fn panel<S: Lanes<F>>(
+        &self,
+        simd: S,
+        (row, rows): (usize, usize),
+        (first, steps): (usize, usize),
+        out: *mut F,
+    ) {
+        // SAFETY: the caller's promise. Rows in reverse order make no squares.
+        unsafe {
+            if self.a.row == 1 && rows == tallest::<F, S>() {
+                let (mut from, mut to) = (self.a.at(row, first), out);
+                for _ in 0..steps {
+                    prefetch(from.wrapping_offset(AHEAD * self.a.column), 1);
+                    std::ptr::copy_nonoverlapping(from, to, tallest::<F, S>());
+                    from = from.wrapping_offset(self.a.column);
+                    to = to.add(rows);
+                }
+                return;
+            }
+            let mut done = 0;
+            let squares = self.a.column == 1 && rows % S::SIDE == 0;
+            if let (true, Ok(distance)) = (squares, usize::try_from(self.a.row)) {
+                let none = [F::zero(); SIDE_AT_MOST];
+                done = steps - steps % S::SIDE;
+                for step in (0..done).step_by(S::SIDE) {
+                    for r in (0..rows).step_by(S::SIDE) {
+                        let from = (self.a.at(row + r, first + step), distance);
+                        simd.transpose(from, none.as_ptr(), (out.add(step * rows + r), rows));
+                    }
+                }
+            }
+            for step in done..steps {
+                for r in 0..rows {
+                    *out.add(step * rows + r) = *self.a.at(row + r, first + step);
+                }
+            }
         }
     }
 
     /// # Safety
-    /// As [`rows`](Self::rows), for `height` rows from `row` on.
+    /// As [`rows`](Self::rows), for rows (first, number) that begin where `a` does.
     #[inline(always)]
     unsafe fn tile_of<S: Lanes<F>, const C: usize>(
         &self,
         simd: S,
-        row: usize,
-        height: usize,
+        a: Strided<F>,
+        (row, height): (usize, usize),
         strip: Strip<F>,
+        left: *mut F,
     ) {
         // SAFETY: the caller's promise.
         unsafe {
+            // With so many rows that a strip is kept, tiles have these heights.
+            if strip.keep.is_some() {
+                if const { S::REGISTERS == 32 } {
+                    match height {
+                        7 => self.tile::<S, 7, C, true>(simd, a, row, strip, left),
+                        _ => self.tile::<S, 8, C, true>(simd, a, row, strip, left),
+                    }
+                } else {
+                    match height {
+                        5 => self.tile::<S, 5, C, true>(simd, a, row, strip, left),
+                        _ => self.tile::<S, 6, C, true>(simd, a, row, strip, left),
+                    }
+                }
+                return;
+            }
             match height {
-                1 => return self.tile::<S, 1, C>(simd, row, strip),
-                2 => return self.tile::<S, 2, C>(simd, row, strip),
-                3 => return self.tile::<S, 3, C>(simd, row, strip),
-                4 => return self.tile::<S, 4, C>(simd, row, strip),
-                5 => return self.tile::<S, 5, C>(simd, row, strip),
-                6 => return self.tile::<S, 6, C>(simd, row, strip),
+                1 => return self.tile::<S, 1, C, false>(simd, a, row, strip, left),
+                2 => return self.tile::<S, 2, C, false>(simd, a, row, strip, left),
+                3 => return self.tile::<S, 3, C, false>(simd, a, row, strip, left),
+                4 => return self.tile::<S, 4, C, false>(simd, a, row, strip, left),
+                5 => return self.tile::<S, 5, C, false>(simd, a, row, strip, left),
+                6 => return self.tile::<S, 6, C, false>(simd, a, row, strip, left),
                 _ => {}
             }
             if const { S::REGISTERS == 32 } {
                 match height {
-                    7 => self.tile::<S, 7, C>(simd, row, strip),
-                    _ => self.tile::<S, 8, C>(simd, row, strip),
+                    7 => self.tile::<S, 7, C, false>(simd, a, row, strip, left),
+                    _ => self.tile::<S, 8, C, false>(simd, a, row, strip, left),
                 }
             }
         }
     }
 
-    /// `R` rows × `C` registers of the result.
+    /// `R` rows × `C` registers of the result; with `KEEP` the strip is packed on the way.
     ///
     /// # Safety
-    /// As [`rows`](Self::rows), for `R` rows from `row` on.
+    /// As [`rows`](Self::rows), for `R` rows from `row` on, which begin where `a` does.
     #[inline(always)]
-    unsafe fn tile<S: Lanes<F>, const R: usize, const C: usize>(&self, simd: S, row: usize, strip: Strip<F>) {
-        let (first, steps) = strip.steps;
-        let (column, columns) = strip.columns;
-        let [c_row, c_col] = [self.c.row, self.c.column];
-        // SAFETY: rows `row..row + R` and steps `first..first + steps` are `a`'s; the strip holds `steps` lines of
-        // C registers; the columns written are the result's. The instruction set is the one that `simd` names.
+    unsafe fn tile<S: Lanes<F>, const R: usize, const C: usize, const KEEP: bool>(
+        &self,
+        simd: S,
+        a: Strided<F>,
+        row: usize,
+        strip: Strip<F>,
+        left: *mut F,
+    ) {
+        let column = strip.columns.0;
+        // SAFETY: rows `row..row + R` and the steps are `a`'s; the strip holds as many lines of C registers; the columns
+        // written are the result's, or there is room for the tile. The instruction set is the one that `simd` names.
         unsafe {
-            let out = self.c.start.offset(row.cast_signed() * c_row + column.cast_signed() * c_col);
+            // Single numbers are left side by side, which is what the compiler makes vectors of for the processor at hand.
+            let direct = S::LANES > 1 && strip.direct;
+            let (out, stride) = if direct {
+                (self.c.start.offset(row.cast_signed() * self.c.row).add(column), self.c.row)
+            } else {
+                (left, (C * S::LANES).cast_signed())
+            };
             for r in 0..R {
-                prefetch(out.wrapping_offset(r.cast_signed() * c_row).cast_const(), 1);
+                prefetch(out.wrapping_offset(r.cast_signed() * stride).cast_const(), 1);
             }
-            let sums = accumulate::<F, S, R, C>(
-                simd,
-                steps,
-                (self.a.at(row, first), self.a.row, self.a.column),
-                (strip.start, strip.step),
-            );
-            let add = strip.beta == F::one();
-            let plain = self.alpha == F::one() && c_col == 1 && (add || strip.beta == F::zero());
-            if !plain || columns < C * S::LANES {
-                let mut rest = [F::zero(); TILE_AT_MOST];
-                for r in 0..R {
-                    for c in 0..C {
-                        simd.storeu(rest.as_mut_ptr().add((r * C + c) * S::LANES), sums[r][c]);
-                    }
+            let keep = strip.keep.unwrap_or(std::ptr::null_mut());
+            let b = (strip.start, strip.step);
+            let sums = accumulate::<F, S, R, C, KEEP>(simd, strip.steps.1, a, b, keep);
+            let add = direct && strip.beta == F::one();
+            let bias = strip.bias.filter(|_| direct);
+            let to = (out, stride);
+            // One loop for each case: with branches inside, the compiler does not unroll it and leaves the sums in memory.
+            match (add, bias) {
+                (false, None) => put::<F, S, R, C>(simd, &sums, to, |sum, _, _| sum),
+                (true, None) => {
+                    put::<F, S, R, C>(simd, &sums, to, |sum, out, _| simd.add(simd.loadu(out), sum))
                 }
-                return self.write(&rest, C * S::LANES, (row, R), strip);
-            }
-            let bias = self.bias.filter(|_| strip.bias);
-            for c in 0..C {
-                let out = out.add(c * S::LANES);
-                let bias = match bias {
-                    Some(bias) => simd.loadu(bias.add(column + c * S::LANES)),
-                    None => simd.zero(),
-                };
-                for r in 0..R {
-                    let out = out.offset(r.cast_signed() * c_row);
-                    let sum = if add { simd.add(simd.loadu(out), sums[r][c]) } else { sums[r][c] };
-                    simd.storeu(out, simd.add(sum, bias));
+                (false, Some(bias)) => {
+                    put::<F, S, R, C>(simd, &sums, to, |sum, _, c| simd.add(sum, simd.loadu(bias.add(c))))
                 }
+                (true, Some(bias)) => put::<F, S, R, C>(simd, &sums, to, |sum, out, c| {
+                    simd.add(simd.add(simd.loadu(out), sum), simd.loadu(bias.add(c)))
+                }),
             }
         }
     }
 
-    /// Writes a tile, `width` numbers a row, element by element: where it is cut off by the result's edge, or where
-    /// the result is scaled or strided.
+    /// Writes a tile, `width` numbers a row, that is cut off by the result's edge, or whose result is scaled or strided.
     ///
     /// # Safety
-    /// Rows (first, number) and columns must be the result's.
-    #[inline(never)]
-    unsafe fn write(&self, tile: &[F], width: usize, (row, rows): (usize, usize), strip: Strip<F>) {
+    /// Rows (first, number) and columns must be the result's, and the tile's.
+    #[inline(always)]
+    unsafe fn write<S: Lanes<F>>(
+        &self,
+        simd: S,
+        (tile, width): (*mut F, usize),
+        (row, rows): (usize, usize),
+        strip: Strip<F>,
+    ) {
         let (column, columns) = strip.columns;
-        for (r, sums) in tile.chunks_exact(width).enumerate().take(rows) {
-            for (i, &sum) in sums.iter().enumerate().take(columns) {
-                let (r, i) = ((row + r).cast_signed(), (column + i).cast_signed());
-                // SAFETY: the caller's promise; the bias has a number for each column.
-                unsafe {
-                    let out = self.c.start.offset(r * self.c.row + i * self.c.column);
-                    let mut sum = self.alpha * sum;
-                    if strip.beta != F::zero() {
-                        sum += strip.beta * *out;
+        let plain = self.alpha == F::one() && (strip.beta == F::zero() || strip.beta == F::one());
+        // Where the rows of the result are contiguous, squares are turned.
+        let turns = plain && self.bias.is_none() && self.c.row == 1 && rows % S::SIDE == 0;
+        let distance = usize::try_from(self.c.column).ok().filter(|_| turns);
+        let none = [F::zero(); SIDE_AT_MOST];
+        let mut square = [F::zero(); SIDE_AT_MOST * SIDE_AT_MOST];
+        let done = distance.map_or(0, |_| columns - columns % S::SIDE);
+        // SAFETY: the caller's promise; the bias has a number for each column.
+        unsafe {
+            let out = self.c.start.offset(row.cast_signed() * self.c.row);
+            let out = out.offset(column.cast_signed() * self.c.column);
+            for i in (0..done).step_by(S::SIDE) {
+                for r in (0..rows).step_by(S::SIDE) {
+                    let distance = distance.unwrap_or(0);
+                    let from = (tile.add(r * width + i).cast_const(), width);
+                    let to = out.add(i * distance + r);
+                    if strip.beta == F::zero() {
+                        simd.transpose(from, none.as_ptr(), (to, distance));
+                        continue;
                     }
-                    if let (true, Some(bias)) = (strip.bias, self.bias) {
-                        sum += *bias.offset(i);
+                    simd.transpose(from, none.as_ptr(), (square.as_mut_ptr(), S::SIDE));
+                    for (j, line) in square.chunks_exact_mut(S::SIDE).enumerate().take(S::SIDE) {
+                        let to = to.add(j * distance);
+                        (0..S::SIDE).for_each(|r| line[r] += *to.add(r));
+                        (0..S::SIDE).for_each(|r| *to.add(r) = line[r]);
                     }
-                    *out = sum;
                 }
+            }
+            if done < columns {
+                let bias = strip.bias.map(|bias| bias.add(done));
+                let out = out.offset(done.cast_signed() * self.c.column);
+                let size = (rows, columns - done);
+                write_scaled((out, self.c), (tile.add(done), width), size, (self.alpha, strip.beta), bias);
             }
         }
     }
 }
 
-/// `R` rows of `a` (start, stride of the rows, stride of the steps) against a strip (start, stride of the steps).
+/// Writes what `finish` makes of each register, of what lies in its place and of its column.
 ///
 /// # Safety
-/// The steps must exist in both; the instruction set must be the one that `simd` names.
+/// There must be room for `R` rows, a stride apart. The instruction set must be the one that `simd` names.
+#[inline(always)]
+unsafe fn put<F: Float, S: Lanes<F>, const R: usize, const C: usize>(
+    simd: S,
+    sums: &[[S::Reg; C]; R],
+    (out, stride): (*mut F, isize),
+    finish: impl Fn(S::Reg, *const F, usize) -> S::Reg,
+) {
+    for (r, line) in sums.iter().enumerate() {
+        for (c, &sum) in line.iter().enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let place = out.offset(r.cast_signed() * stride).add(c * S::LANES);
+                simd.storeu(place, finish(sum, place, c * S::LANES));
+            }
+        }
+    }
+}
+
+/// Writes a tile, `width` numbers a row, element by element: to a place, with the strides of the result.
+///
+/// # Safety
+/// So many rows and columns must be the tile's and the result's, and so many numbers the bias'.
+#[inline(never)]
+unsafe fn write_scaled<F: Float>(
+    (out, c): (*mut F, Target<F>),
+    (tile, width): (*const F, usize),
+    (rows, columns): (usize, usize),
+    (alpha, beta): (F, F),
+    bias: Option<*const F>,
+) {
+    for r in 0..rows {
+        for i in 0..columns {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let out = out.offset(r.cast_signed() * c.row + i.cast_signed() * c.column);
+                let mut sum = alpha * *tile.add(r * width + i);
+                if beta != F::zero() {
+                    sum += beta * *out;
+                }
+                if let Some(bias) = bias {
+                    sum += *bias.add(i);
+                }
+                *out = sum;
+            }
+        }
+    }
+}
+
+/// `R` rows of `a` against a strip (start, stride of the steps), whose lines are left one after the other in `keep` with
+/// `KEEP`.
+///
+/// # Safety
+/// The steps must exist in both, and with `KEEP` there must be room for the strip; the instruction set must be the one
+/// that `simd` names.
 #[inline(always)]
 #[allow(clippy::needless_range_loop, reason = "row and column of a register tile read best as indices")]
-unsafe fn accumulate<F: Float, S: Lanes<F>, const R: usize, const C: usize>(
+unsafe fn accumulate<F: Float, S: Lanes<F>, const R: usize, const C: usize, const KEEP: bool>(
     simd: S,
     steps: usize,
-    (a, a_row, a_step): (*const F, isize, isize),
+    a: Strided<F>,
     (mut b, b_step): (*const F, isize),
+    mut keep: *mut F,
 ) -> [[S::Reg; C]; R] {
     // SAFETY: the caller's promise.
     unsafe {
         let mut sums = [[simd.zero(); C]; R];
         let rows: [*const F; R] =
-            std::array::from_fn(|r| std::hint::black_box(a.wrapping_offset(r.cast_signed() * a_row)));
+            std::array::from_fn(|r| std::hint::black_box(a.start.wrapping_offset(r.cast_signed() * a.row)));
         let mut step = 0;
         for _ in 0..steps {
             let mut line = [simd.zero(); C];
             for c in 0..C {
                 line[c] = simd.loadu(b.add(c * S::LANES));
+            }
+            if KEEP {
+                prefetch(b.wrapping_offset(AHEAD * b_step), C * S::LANES);
+                for c in 0..C {
+                    simd.storeu(keep.add(c * S::LANES), line[c]);
+                }
+                keep = keep.add(C * S::LANES);
             }
             for r in 0..R {
                 let factor = simd.splat(*rows[r].offset(step));
@@ -499,15 +732,18 @@ unsafe fn accumulate<F: Float, S: Lanes<F>, const R: usize, const C: usize>(
                     sums[r][c] = simd.mul_add(factor, line[c], sums[r][c]);
                 }
             }
-            step += a_step;
+            step += a.column;
             b = b.wrapping_offset(b_step);
         }
         sums
     }
 }
 
+/// How many steps before its turn a line that lies alone is asked for.
+const AHEAD: isize = 16;
+
 /// The side of the largest squares that are turned over.
 const SIDE_AT_MOST: usize = 8;
 
-/// The numbers of the largest tile: 8 rows of three AVX-512 registers of `f32`.
-const TILE_AT_MOST: usize = 8 * 48;
+/// Bytes of the largest tile: 8 rows of three AVX-512 registers.
+const TILE_BYTES: usize = 8 * 3 * 64;
