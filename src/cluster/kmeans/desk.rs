@@ -3,7 +3,6 @@
 use super::bounds::Gathered;
 use super::group::Room;
 use super::nearest::Centers;
-use super::sums::Members;
 use crate::float::Float;
 use crate::parallel;
 use std::sync::{Mutex, PoisonError};
@@ -13,8 +12,6 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) struct Desk<F> {
     pub(crate) room: Room<F>,
     pub(crate) gathered: Gathered<F>,
-    /// The clusters and their rows, where the rows are turned already.
-    pub(crate) members: Members,
 }
 
 /// What there is to be done at a desk.
@@ -31,8 +28,7 @@ impl<F: Float> Desk<F> {
     pub(crate) fn new(centers: &Centers<F>, n_rows: usize, Tasks { gather, turned }: Tasks) -> Self {
         let room = if turned { centers.room_for_turned(n_rows) } else { centers.room(n_rows) };
         let gathered = Gathered::new(if gather { room.rows() } else { 0 }, centers.n_features);
-        let members = if turned { Members::new(centers.n_clusters(), n_rows) } else { Members::new(0, 0) };
-        Self { room, gathered, members }
+        Self { room, gathered }
     }
 }
 

@@ -6,6 +6,7 @@
 use super::bounds::{self, Bounds};
 use super::desk::{Desk, Desks, Tasks};
 use super::distance::squared_distance_about;
+use super::exact::ExactSums;
 use super::nearest::{Centers, NO_LABEL};
 use super::relocation::relocate_empty;
 use super::samples::{Moments, Samples};
@@ -56,8 +57,7 @@ struct Shard<F> {
     first_row: usize,
     /// The rows as the search reads them; empty where there are too many of them to keep.
     turned: Buffer<F>,
-    /// What the rows add up to by their labels, also while these stay as they are. Absent where the sums are added up
-    /// cluster by cluster.
+    /// Absent where the sums are added up cluster by cluster, or kept.
     sums: Sums,
     /// How far each row's nearest center is from being another; empty where no bounds are kept.
     gaps: Vec<f32>,
@@ -80,6 +80,10 @@ pub(crate) struct Lloyd<'a, F> {
     tasks: Tasks,
     shard_rows: usize,
     sums: Sums,
+    /// Where the rows are kept as the search reads them, so are the sums from one iteration to the next, and the labels
+    /// that they are the sums of.
+    exact: Option<ExactSums>,
+    previous: Vec<u32>,
     ranges: Vec<usize>,
 }
 
@@ -91,12 +95,13 @@ impl<'a, F: Float> Lloyd<'a, F> {
 
     fn with_bounds(samples: Samples<'a, F>, moments: &Moments<F>, n_clusters: usize, bounded: bool) -> Self {
         let (n, d) = (samples.n_samples(), samples.n_features);
-        let kept = size_of_val(samples.values) <= KEPT_BYTES;
-        // Short ones where few rows are kept: those in which no label changes have their sums already.
-        let fewest_rows = if kept { (8 * n_clusters).max(128) } else { (4 * n_clusters).max(1024) };
-        let by_rows = (n / fewest_rows).min(ROOM_FOR_SUMS / (8 * n_clusters * width(d))).clamp(1, 64);
+        let few = size_of_val(samples.values) <= KEPT_BYTES;
+        let exact = few.then(|| ExactSums::new(&samples, &moments.mean, n_clusters)).flatten();
+        let kept = exact.is_some();
+        let by_rows =
+            (n / (4 * n_clusters).max(1024)).min(ROOM_FOR_SUMS / (8 * n_clusters * width(d))).clamp(1, 64);
         // Sums of its own for each shard pay while there are few clusters.
-        let own_sums = by_rows >= 16 || n_clusters < 64;
+        let own_sums = !kept && (by_rows >= 16 || n_clusters < 64);
         let nearest = Centers::new(n_clusters, d);
         // Whole groups of rows: a part of one takes as long.
         let shard_rows = n
@@ -126,6 +131,8 @@ impl<'a, F: Float> Lloyd<'a, F> {
             tasks,
             shard_rows,
             sums: Sums::new(n_clusters, d),
+            exact,
+            previous: vec![NO_LABEL; if kept { n } else { 0 }],
             ranges: (0..n_clusters).step_by(n_clusters.div_ceil(RANGES)).collect(),
         }
     }
@@ -143,7 +150,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
         let (mut strict, mut converged) = (false, false);
         self.bounds.iter_mut().for_each(Bounds::reset);
         // The sums are those of another run's labels.
-        self.shards.iter_mut().for_each(|shard| shard.sums.clear());
+        self.exact.iter_mut().for_each(ExactSums::clear);
         while !converged && history.len() < rules.max_iter {
             self.follow(&previous, &centers);
             let changed = self.assign_and_sum(&mut labels);
@@ -190,7 +197,13 @@ impl<'a, F: Float> Lloyd<'a, F> {
 
     /// One pass over the rows: their labels, and the sums of the clusters. Answers how many labels changed.
     fn assign_and_sum(&mut self, labels: &mut [u32]) -> usize {
+        self.previous.copy_from_slice(if self.exact.is_some() { labels } else { &[] });
         let changed = self.assign(labels, true);
+        if let Some(exact) = &mut self.exact {
+            exact.follow(&self.samples, &self.mean, &self.previous, labels);
+            exact.write(&mut self.sums);
+            return changed;
+        }
         self.sums.clear();
         if self.shards.iter().any(|shard| shard.sums.is_absent()) {
             let (samples, d) = (self.samples, self.samples.n_features);
@@ -266,12 +279,7 @@ impl<F: Float> Shard<F> {
         let samples = pass.samples.part(self.first_row, labels.len());
         (self.changed, self.searched) = (0, 0);
         if pass.bounds.is_none() && !self.turned.is_empty() {
-            desk.members.marks.fill(false);
-            let marks = &mut desk.members.marks;
-            self.changed = pass.nearest.label_turned(&self.turned, &mut desk.room, labels, marks);
-            if pass.sum {
-                self.sums.renew(&samples, pass.mean, labels, &mut desk.members);
-            }
+            self.changed = pass.nearest.label_turned(&self.turned, &mut desk.room, labels);
             return;
         }
         self.sums.clear();
@@ -436,41 +444,6 @@ mod tests {
             assert_eq!((again.labels, again.history), (fresh.labels, fresh.history));
             assert_eq!(again.centers, fresh.centers);
         }
-    }
-
-    /// The sums of rows that keep their labels are kept; those of all rows, added up anew, have the same bits.
-    #[test]
-    fn renewed_sums_are_those_of_all_rows() {
-        let kept = renew(5, false) + renew(5, true) + renew(40, false) + renew(40, true);
-        assert!(kept >= 8, "only {kept} shards of 600 had few labels that changed");
-    }
-
-    fn renew(d: usize, weighted: bool) -> usize {
-        let values = points::<f32>(700, d, 4);
-        let weights: Vec<f32> = (0..700).map(|row| (row % 4) as f32).collect();
-        let samples =
-            Samples { values: &values, n_features: d, weights: weighted.then_some(weights.as_slice()) };
-        let moments = Moments::of(&samples).unwrap();
-        let start: Vec<f32> =
-            values[..7 * d].iter().zip(moments.mean.iter().cycle()).map(|(x, mean)| *x - *mean).collect();
-        let mut lloyd = Lloyd::new(samples, &moments, 7);
-        let mut labels = vec![NO_LABEL; 700];
-        let (mut previous, mut centers) = (start.clone(), start);
-        let mut kept = 0;
-        for _ in 0..30 {
-            lloyd.follow(&previous, &centers);
-            lloyd.assign_and_sum(&mut labels);
-            for shard in &lloyd.shards {
-                let part = samples.part(shard.first_row, lloyd.shard_rows.min(700 - shard.first_row));
-                let mut sums = Sums::new(7, d);
-                sums.add_rows(&part, &moments.mean, &labels[shard.first_row..][..part.n_samples()], &[]);
-                assert_eq!(*shard.sums.lines, *sums.lines, "d = {d}, weighted: {weighted}");
-                kept += usize::from((1..4).contains(&shard.changed));
-            }
-            previous.copy_from_slice(&centers);
-            lloyd.sums.average(&mut centers);
-        }
-        kept
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod answers;
 mod bounds;
 mod desk;
 pub(crate) mod distance;
+mod exact;
 pub(crate) mod fitted;
 mod group;
 pub(crate) mod init;

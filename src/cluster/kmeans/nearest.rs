@@ -5,7 +5,7 @@
 //! has an effect on a result.
 
 use super::group::{Room, turn};
-use super::search::{Search, relabel, relabel_marked, shape};
+use super::search::{Search, relabel, shape};
 use crate::buffer::Buffer;
 use crate::float::Float;
 
@@ -130,20 +130,13 @@ impl<F: Float> Centers<F> {
         [turning, searching, summing]
     }
 
-    /// [`label`](Self::label) for rows that were [turned](Self::turned). Marks the clusters that lose a row or win
-    /// one.
-    pub(crate) fn label_turned(
-        &self,
-        turned: &[F],
-        room: &mut Room<F>,
-        labels: &mut [u32],
-        marks: &mut [bool],
-    ) -> usize {
+    /// [`label`](Self::label) for rows that were [turned](Self::turned).
+    pub(crate) fn label_turned(&self, turned: &[F], room: &mut Room<F>, labels: &mut [u32]) -> usize {
         let together = room.rows();
         let mut changed = 0;
         for (labels, rows) in labels.chunks_mut(together).zip(turned.chunks(together * self.n_features)) {
             self.search((rows, &[]), (&mut room.smallest, &mut room.nearest), labels.len());
-            changed += relabel_marked(labels, &room.nearest, marks);
+            changed += relabel(labels, &room.nearest);
         }
         changed
     }

@@ -163,33 +163,6 @@ pub(super) fn relabel<F: Float>(labels: &mut [u32], nearest: &[F]) -> usize {
     )
 }
 
-/// The same, and marks the clusters that lose a row or win one.
-pub(super) fn relabel_marked<F: Float>(labels: &mut [u32], nearest: &[F], marks: &mut [bool]) -> usize {
-    vectorize(
-        #[inline(always)]
-        || {
-            let mut changed = 0;
-            for (labels, nearest) in labels.chunks_mut(32).zip(nearest.chunks(32)) {
-                let differ = |(label, nearest): (&u32, &F)| u32::from(*label != cluster(*nearest));
-                if labels.iter().zip(nearest).map(differ).sum::<u32>() == 0 {
-                    continue;
-                }
-                for (label, nearest) in labels.iter_mut().zip(nearest) {
-                    let nearest = cluster(*nearest);
-                    if *label != nearest {
-                        changed += 1;
-                        // A row without a label belongs to no cluster.
-                        marks.get_mut(*label as usize).into_iter().for_each(|mark| *mark = true);
-                        marks[nearest as usize] = true;
-                        *label = nearest;
-                    }
-                }
-            }
-            changed
-        },
-    )
-}
-
 /// The number of a cluster that the search has written.
 #[inline(always)]
 pub(super) fn cluster<F: Float>(found: F) -> u32 {

@@ -55,74 +55,6 @@ fn add_short<F: Float, const D: usize, const WIDTH: usize>(
     }
 }
 
-/// Features whose sums stay in registers while rows are added up.
-const WIDTH: usize = 32;
-
-/// The sums of some rows, a stretch of the features at a time.
-#[inline(always)]
-fn sum_up<F: Float>(
-    line: &mut [f64],
-    samples: &Samples<'_, F>,
-    mean: &[F],
-    rows: &[u32],
-    weighted: impl Fn(usize, f64) -> f64,
-) {
-    let (means, mean_rest) = mean.as_chunks::<WIDTH>();
-    for (stretch, mean) in means.iter().enumerate() {
-        let mut sums = [0.0; WIDTH];
-        for &row in rows {
-            let Some(x) = samples.row(row as usize)[stretch * WIDTH..].first_chunk::<WIDTH>() else {
-                continue;
-            };
-            for feature in 0..WIDTH {
-                sums[feature] += weighted(row as usize, (x[feature] - mean[feature]).as_f64());
-            }
-        }
-        line[stretch * WIDTH..][..WIDTH].copy_from_slice(&sums);
-    }
-    let rest = &mut line[means.len() * WIDTH..][..mean_rest.len()];
-    rest.fill(0.0);
-    for &row in rows {
-        let x = &samples.row(row as usize)[means.len() * WIDTH..];
-        for ((sum, x), mean) in rest.iter_mut().zip(x).zip(mean_rest) {
-            *sum += weighted(row as usize, (*x - *mean).as_f64());
-        }
-    }
-}
-
-/// The rows of each cluster, in their order.
-#[derive(Debug)]
-pub(crate) struct Members {
-    /// Of each cluster, whether it has lost or won rows.
-    pub(crate) marks: Vec<bool>,
-    rows: Vec<u32>,
-    /// Where those of each cluster begin, and one number more than there are ends.
-    starts: Vec<usize>,
-}
-
-impl Members {
-    /// Room for so many rows.
-    pub(crate) fn new(n_clusters: usize, n_rows: usize) -> Self {
-        Self { marks: vec![false; n_clusters], rows: vec![0; n_rows], starts: vec![0; n_clusters + 2] }
-    }
-
-    fn sort(&mut self, labels: &[u32]) {
-        self.starts.fill(0);
-        labels.iter().for_each(|label| self.starts[*label as usize + 2] += 1);
-        (1..self.starts.len()).for_each(|cluster| self.starts[cluster] += self.starts[cluster - 1]);
-        for (row, label) in (0..).zip(labels) {
-            // What is a start of the next cluster in the end.
-            let place = &mut self.starts[*label as usize + 1];
-            self.rows[*place] = row;
-            *place += 1;
-        }
-    }
-
-    fn of(&self, cluster: usize) -> &[u32] {
-        &self.rows[self.starts[cluster]..self.starts[cluster + 1]]
-    }
-}
-
 impl Sums {
     pub(crate) fn new(n_clusters: usize, n_features: usize) -> Self {
         Self { n_features, lines: Buffer::new(n_clusters * width(n_features)) }
@@ -161,39 +93,6 @@ impl Sums {
         vectorize(
             #[inline(always)]
             || self.add_lines(samples, mean, labels, ahead),
-        );
-    }
-
-    /// Brings the sums of labelled rows up to date where these are others than they were: in the clusters that are marked.
-    pub(crate) fn renew<F: Float>(
-        &mut self,
-        samples: &Samples<'_, F>,
-        mean: &[F],
-        labels: &[u32],
-        members: &mut Members,
-    ) {
-        if self.is_absent() || !members.marks.contains(&true) {
-            return;
-        }
-        if self.n_features < WIDTH / 2 {
-            // A short line is added to as fast as rows are sorted.
-            self.clear();
-            return self.add_rows(samples, mean, labels, &[]);
-        }
-        members.sort(labels);
-        let lines = self.lines.chunks_exact_mut(width(self.n_features)).enumerate();
-        vectorize(
-            #[inline(always)]
-            || {
-                for (cluster, line) in lines.filter(|(cluster, _)| members.marks[*cluster]) {
-                    let rows = members.of(cluster);
-                    match samples.weights {
-                        Some(_) => sum_up(line, samples, mean, rows, |row, x| samples.weight(row) * x),
-                        None => sum_up(line, samples, mean, rows, |_, x| x),
-                    }
-                    line[self.n_features] = rows.iter().map(|&row| samples.weight(row as usize)).sum();
-                }
-            },
         );
     }
 
