@@ -7,7 +7,6 @@
 pub(crate) const MOVE: usize = 32;
 
 /// Operations below which a second thread costs more than it brings.
-#[cfg(any(feature = "rayon", test))]
 pub(crate) const WORTH_THREADS: usize = 1 << 19;
 
 /// Hands every item its stretch of `chunk` elements of `data`: by several threads where `operations` make that
@@ -23,7 +22,7 @@ pub(crate) fn zip_chunks<T: Send, U: Send>(
 ) {
     debug_assert!(items.len() * chunk >= data.len(), "every stretch needs an item");
     #[cfg(feature = "rayon")]
-    if operations >= WORTH_THREADS && items.len() > 1 && threads() > 1 {
+    if threads_for(operations, items.len()) > 1 {
         use rayon::prelude::*;
         items.par_iter_mut().zip(data.par_chunks_mut(chunk)).for_each(|(item, stretch)| work(item, stretch));
         return;
@@ -35,7 +34,7 @@ pub(crate) fn zip_chunks<T: Send, U: Send>(
 /// Calls `work` for every item: by several threads where `operations` make that worth while.
 pub(crate) fn for_each<T: Send>(operations: usize, items: &mut [T], work: impl Fn(&mut T) + Sync + Send) {
     #[cfg(feature = "rayon")]
-    if operations >= WORTH_THREADS && items.len() > 1 && threads() > 1 {
+    if threads_for(operations, items.len()) > 1 {
         use rayon::prelude::*;
         items.par_iter_mut().for_each(work);
         return;
@@ -47,7 +46,7 @@ pub(crate) fn for_each<T: Send>(operations: usize, items: &mut [T], work: impl F
 /// Runs `work` on a thread of the pool, where `operations` make it worth while that what it does there is shared.
 pub(crate) fn inside<R: Send>(operations: usize, work: impl FnOnce() -> R + Send) -> R {
     #[cfg(feature = "rayon")]
-    if operations >= WORTH_THREADS && rayon::current_num_threads() > 1 {
+    if threads_for(operations, 2) > 1 {
         return rayon::scope(|_| work());
     }
     let _ = operations;
@@ -221,6 +220,12 @@ fn share_part<T: Send>(operations: usize, items: &mut [T], work: &(impl Fn(&mut 
     #[cfg(feature = "rayon")]
     let _alone = attendance::Marked::with(&attendance::ALONE, true);
     items.iter_mut().for_each(work);
+}
+
+/// How many threads share so many operations that are cut in so many pieces. Where one is enough, a pool that sleeps is not
+/// woken, nor made, to ask it.
+pub(crate) fn threads_for(operations: usize, pieces: usize) -> usize {
+    if operations < WORTH_THREADS || pieces < 2 { 1 } else { threads().min(pieces) }
 }
 
 /// How many threads there are to share work.

@@ -39,12 +39,10 @@ pub(crate) struct Desks<D> {
 }
 
 impl<D> Desks<D> {
-    /// Desks for as many threads as may share so many pieces of work.
-    pub(crate) fn new(n_pieces: usize, make: impl Fn() -> D) -> Self {
+    /// Desks for as many threads as share so many operations in so many pieces.
+    pub(crate) fn new(operations: usize, n_pieces: usize, make: impl Fn() -> D) -> Self {
         let mut free = Vec::with_capacity(n_pieces);
-        // A single piece does not wake the pool to ask how large it is.
-        let threads = if n_pieces > 1 { parallel::threads().min(n_pieces) } else { 1 };
-        free.extend((0..threads).map(|_| make()));
+        free.extend((0..parallel::threads_for(operations, n_pieces)).map(|_| make()));
         Self { free: free.into() }
     }
 

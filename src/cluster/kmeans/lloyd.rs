@@ -118,7 +118,8 @@ impl<'a, F: Float> Lloyd<'a, F> {
         };
         let shards: Vec<_> = (0..n).step_by(shard_rows).map(shard).collect();
         let tasks = Tasks { gather: bounded, turned: kept };
-        let desks = Desks::new(shards.len(), || Desk::new(&nearest, shard_rows, tasks));
+        let operations = samples.values.len().saturating_mul(n_clusters) / MULTIPLY_ADDS;
+        let desks = Desks::new(operations, shards.len(), || Desk::new(&nearest, shard_rows, tasks));
         Self {
             samples,
             n_clusters,
@@ -346,9 +347,9 @@ pub(crate) fn assign<F: Float>(
     let shard_rows = n.div_ceil(n.div_ceil(256).clamp(1, 64)).max(1);
     let mut first_rows: Vec<_> = (0..n).step_by(shard_rows).collect();
     let make = || Desk::new(nearest, shard_rows, Tasks::default());
-    let desks = Desks::new(first_rows.len(), make);
-    let operations = samples.values.len().saturating_mul(nearest.n_clusters());
-    zip_chunks(operations / MULTIPLY_ADDS, &mut first_rows, labels, shard_rows, |first_row, labels| {
+    let operations = samples.values.len().saturating_mul(nearest.n_clusters()) / MULTIPLY_ADDS;
+    let desks = Desks::new(operations, first_rows.len(), make);
+    zip_chunks(operations, &mut first_rows, labels, shard_rows, |first_row, labels| {
         let rows = samples.part(*first_row, labels.len()).values;
         desks.with(make, |desk| nearest.label(rows, mean, &mut desk.room, labels));
     });

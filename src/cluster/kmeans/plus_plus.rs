@@ -136,7 +136,7 @@ pub(crate) fn choose<F: Float>(
 ) -> Vec<usize> {
     let n = samples.n_samples();
     let (mut distances, mut centers) = (vec![F::infinity(); n], vec![0; n]);
-    let mut candidates = Candidates::new(samples.n_features, n_trials, n.div_ceil(PIECE));
+    let mut candidates = Candidates::new(samples, n_trials);
     let closest = distances.chunks_mut(PIECE).zip(centers.chunks_mut(PIECE));
     let mut pieces: Vec<_> = (0..n)
         .step_by(PIECE)

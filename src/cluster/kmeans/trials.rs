@@ -81,8 +81,10 @@ fn quarter<F: Float>(a: &[F], b: &[F]) -> F {
 }
 
 impl<F: Float> Candidates<F> {
-    pub(super) fn new(n_features: usize, n_trials: usize, n_pieces: usize) -> Self {
-        let desks = Desks::new(n_pieces, || Desk::new(n_features, n_trials));
+    pub(super) fn new(samples: &Samples<'_, F>, n_trials: usize) -> Self {
+        let (operations, pieces) =
+            (samples.values.len().saturating_mul(n_trials), samples.n_samples().div_ceil(PIECE));
+        let desks = Desks::new(operations, pieces, || Desk::new(samples.n_features, n_trials));
         Self { rows: Vec::with_capacity(n_trials), near: Vec::new(), desks }
     }
 
