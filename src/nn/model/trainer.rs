@@ -11,6 +11,7 @@ use crate::nn::model::scores::Scores;
 use crate::nn::targets::Prepared;
 use crate::nn::workspace::{Deltas, StepNoise, Workspace};
 use crate::parallel;
+use crate::simd::prefetch;
 use ndarray::ArrayView2;
 use std::ops::Range;
 
@@ -68,8 +69,12 @@ impl<F: Float> Trainer<F> {
     pub(super) fn gather(&mut self, samples: &Samples<'_, F>, order: &[usize]) {
         let columns = samples.x.ncols();
         let Some(x) = samples.x.as_slice() else { return };
-        for (slot, &row) in self.workspace.input.chunks_exact_mut(columns).zip(order) {
-            slot.copy_from_slice(&x[row * columns..][..columns]);
+        for (place, slot) in self.workspace.input.chunks_exact_mut(columns).enumerate().take(order.len()) {
+            // A row in a random order is where nobody expects it: the next one is fetched while this one is copied.
+            if let Some(next) = order.get(place + 1) {
+                prefetch(x[next * columns..].as_ptr(), columns);
+            }
+            slot.copy_from_slice(&x[order[place] * columns..][..columns]);
         }
         self.gather_targets(samples, 0..order.len(), Some(order));
     }

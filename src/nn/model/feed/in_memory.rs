@@ -17,6 +17,9 @@ use crate::simd::prefetch;
 /// pages and lines that nobody expects; once a row is being read, the processor fetches the rest ahead by itself.
 const AHEAD: usize = 512;
 
+/// Bytes of a page of memory.
+const PAGE: usize = 4096;
+
 /// The first `n` of some samples.
 pub(in crate::nn::model) struct InMemory<'a, F> {
     samples: &'a Samples<'a, F>,
@@ -77,6 +80,10 @@ impl<F: Float> Feed<F> for InMemory<'_, F> {
             for &row in &self.order[end..next] {
                 if let Some(row) = x.row(row).as_slice() {
                     prefetch(row.as_ptr(), row.len().min(AHEAD / size_of::<F>()));
+                    // To find where a page lies takes longer than to read from it.
+                    for place in (0..row.len()).step_by(PAGE / size_of::<F>()).skip(1).chain([row.len() - 1]) {
+                        prefetch(row.as_ptr().wrapping_add(place), 1);
+                    }
                 }
             }
             None
