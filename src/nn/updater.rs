@@ -141,14 +141,20 @@ impl<F: Float> Updater<F> {
         longest * PARTS_AT_ONCE
     }
 
+    /// What gradients are multiplied with where that and adding them is all of an update.
+    pub(crate) fn linear(&self) -> Option<F> {
+        let plain = self.modifiers.clipvalue.is_none() && self.modifiers.weight_decay.is_none();
+        self.rule.linear(self.current_rate()).filter(|_| plain).map(F::of)
+    }
+
     /// Moves the parameters of a layer in parts, each as soon as `gradient` has computed the gradient toward it; that
-    /// is handed places among the layer's parameters. `operations` is what all of it costs, for threads.
+    /// is handed places among the layer's parameters.
     pub(crate) fn move_parts(
         &mut self,
         node: usize,
         batch: usize,
         params: &mut [F],
-        room: &mut [F],
+        moves: Moves<'_, F>,
         gradient: &(dyn Fn(Range<usize>, &mut [F]) + Sync),
     ) {
         let numbers = self.numbers();
@@ -167,7 +173,7 @@ impl<F: Float> Updater<F> {
             at_once: (batch / 4).clamp(1, PARTS_AT_ONCE),
             gradient,
         };
-        parts.run(len.saturating_mul(batch + 8), room);
+        parts.run(len.saturating_mul(batch + 8), moves);
     }
 
     fn numbers(&self) -> Numbers {
@@ -328,6 +334,15 @@ impl<F: Float> Updater<F> {
     }
 }
 
+/// How parts are moved.
+#[derive(Debug)]
+pub(crate) enum Moves<'a, F> {
+    /// Their gradients are computed in this room.
+    Computed(&'a mut [F]),
+    /// Their gradients are added to them.
+    Added,
+}
+
 /// Parts of one layer's parameters that are to be moved.
 struct Parts<'a, F> {
     rule: &'a dyn Optimizer<F>,
@@ -343,21 +358,28 @@ struct Parts<'a, F> {
 
 impl<F: Float> Parts<'_, F> {
     /// By as many threads as there is room for, where the operations make that worth while.
-    fn run(self, operations: usize, room: &mut [F]) {
+    fn run(self, operations: usize, moves: Moves<'_, F>) {
         let longest = self.runs.iter().map(|run| run.params.len()).max().unwrap_or_default();
-        if self.runs.len() < 2
-            || room.len() < 2 * longest * PARTS_AT_ONCE
-            || !parallel::worth_forking(operations)
-        {
-            return self.by_one(room);
+        let enough = match &moves {
+            Moves::Computed(room) => room.len() >= 2 * longest * PARTS_AT_ONCE,
+            Moves::Added => true,
+        };
+        if self.runs.len() < 2 || !enough || !parallel::worth_forking(operations) {
+            return self.by_one(moves);
         }
         let Self { rule, numbers, origin, runs, params, moments, at_once, gradient } = self;
         let (left, right) = runs.split_at(runs.len() / 2);
         let cut = left.iter().map(|run| run.params.len()).sum::<usize>();
         let (left_params, right_params) = params.split_at_mut(cut);
         let (left_moments, right_moments) = moments.split_at_mut(cut * numbers.moments_per_param);
-        let threads = room.len() / (longest * PARTS_AT_ONCE);
-        let (left_room, right_room) = room.split_at_mut(threads / 2 * longest * PARTS_AT_ONCE);
+        let (left_moves, right_moves) = match moves {
+            Moves::Computed(room) => {
+                let threads = room.len() / (longest * PARTS_AT_ONCE);
+                let (left, right) = room.split_at_mut(threads / 2 * longest * PARTS_AT_ONCE);
+                (Moves::Computed(left), Moves::Computed(right))
+            }
+            Moves::Added => (Moves::Added, Moves::Added),
+        };
         let left = Parts {
             rule,
             numbers,
@@ -378,11 +400,19 @@ impl<F: Float> Parts<'_, F> {
             at_once,
             gradient,
         };
-        parallel::join(|| left.run(operations / 2, left_room), || right.run(operations / 2, right_room));
+        parallel::join(|| left.run(operations / 2, left_moves), || right.run(operations / 2, right_moves));
     }
 
-    fn by_one(self, room: &mut [F]) {
+    fn by_one(self, moves: Moves<'_, F>) {
         let (mut params, mut moments) = (self.params, self.moments);
+        let room = match moves {
+            Moves::Computed(room) => room,
+            Moves::Added => {
+                let (Some(first), Some(last)) = (self.runs.first(), self.runs.last()) else { return };
+                let places = first.params.start - self.origin..last.params.end - self.origin;
+                return (self.gradient)(places, params);
+            }
+        };
         for runs in self.runs.chunks(self.at_once) {
             let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return };
             let mut grads = &mut room[..last.params.end - first.params.start];

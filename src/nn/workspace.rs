@@ -236,7 +236,7 @@ impl<F: Float> Workspace<F> {
     /// The backward pass, from the gradient toward the output that stands in `deltas`. With `logits`, that is
     /// the gradient toward the last layer's pre-activation. Layers that tell the gradient toward their parameters by
     /// rows are handed to `by_rows`, with the parameters, all gradients, their input and the gradient toward their
-    /// output. Returns false, and goes no further, where a gradient is not finite.
+    /// output, which nobody needs afterwards. Returns false, and goes no further, where a gradient is not finite.
     #[allow(clippy::too_many_arguments, reason = "the buffers of one pass, each borrowed apart")]
     pub(crate) fn backward(
         &mut self,
@@ -247,7 +247,7 @@ impl<F: Float> Workspace<F> {
         x: Option<ArrayView2<'_, F>>,
         batch: usize,
         logits: bool,
-        mut by_rows: impl FnMut(usize, &mut [F], &mut [F], ArrayView2<'_, F>, ArrayView2<'_, F>),
+        mut by_rows: impl FnMut(usize, &mut [F], &mut [F], ArrayView2<'_, F>, &mut [F]),
     ) -> bool {
         let first = layout.nodes.iter().position(|node| node.trainable && !node.params.is_empty());
         let Some(first) = first else { return true };
@@ -282,7 +282,7 @@ impl<F: Float> Workspace<F> {
             let mask = mask_of(before, layout, node, batch).filter(|_| node.plan.declares_using_mask());
             row_parts::backward(node, pass.masked(mask).dx_needed(index > first).grads_needed(!rows));
             if rows && node.trainable {
-                by_rows(index, params, grads, x, matrix(dy, batch, outputs));
+                by_rows(index, params, grads, x, dy);
             }
             std::mem::swap(&mut deltas.dy, &mut deltas.dx);
         }

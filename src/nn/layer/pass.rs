@@ -221,13 +221,22 @@ pub struct Gradient<'a, F> {
     pub dy: ArrayView2<'a, F>,
     /// Which of the rows that the plan declares by [`gradient_rows`](Plan::gradient_rows).
     pub rows: Range<usize>,
-    /// The gradient toward these rows, to be *overwritten*.
+    /// The gradient toward these rows, to be *overwritten*; with `add`, what it is to be *added* to.
     pub grads: &'a mut [F],
+    /// True only where the plan [adds gradients](Plan::adds_gradients).
+    pub add: bool,
 }
 
 impl<'a, F: Float> Gradient<'a, F> {
     /// The views of a gradient.
     pub fn new(x: ArrayView2<'a, F>, dy: ArrayView2<'a, F>, rows: Range<usize>, grads: &'a mut [F]) -> Self {
-        Self { x, dy, rows, grads }
+        Self { x, dy, rows, grads, add: false }
+    }
+
+    /// Whether the gradient is added to what there is.
+    #[must_use]
+    pub fn adding(mut self, add: bool) -> Self {
+        self.add = add;
+        self
     }
 }

@@ -86,6 +86,7 @@ pub struct Plan {
     indices: Option<usize>,
     rearranges: bool,
     gradient_rows: Option<usize>,
+    adds_gradients: bool,
     uses_mask: bool,
     mask: MaskOut,
     reads_backwards: bool,
@@ -132,6 +133,7 @@ impl Plan {
             indices: None,
             rearranges: false,
             gradient_rows: None,
+            adds_gradients: false,
             uses_mask: false,
             mask: MaskOut::Ends,
             reads_backwards: false,
@@ -271,6 +273,15 @@ impl Plan {
     #[must_use]
     pub fn gradient_rows(mut self, len: usize) -> Self {
         self.gradient_rows = Some(len);
+        self
+    }
+
+    /// Says that [`Layer::gradient`](super::Layer::gradient) heeds [`add`](super::Gradient::add). Where an update is
+    /// nothing but a multiple of the gradient (plain gradient descent), the container then scales `dy` and has the
+    /// gradient added to the parameters themselves.
+    #[must_use]
+    pub fn adds_gradients(mut self) -> Self {
+        self.adds_gradients = true;
         self
     }
 
@@ -450,6 +461,12 @@ impl Plan {
     #[must_use]
     pub fn declared_gradient_rows(&self) -> Option<usize> {
         self.gradient_rows
+    }
+
+    /// Whether [`Layer::gradient`](super::Layer::gradient) adds where it is asked to.
+    #[must_use]
+    pub fn declares_adding_gradients(&self) -> bool {
+        self.adds_gradients
     }
 
     /// The size of the batches, where samples leave something to those of the next batch.

@@ -173,7 +173,7 @@ impl<F: Float> Layer<F> for Dense {
             plan
         };
         // The bias is a row of its own below those of the kernel.
-        let plan = plan.gradient_rows(self.units);
+        let plan = plan.gradient_rows(self.units).adds_gradients();
         Ok(plan.activation(self.activation).activity_regularizer(self.activity_regularizer))
     }
 
@@ -207,7 +207,7 @@ impl<F: Float> Layer<F> for Dense {
         }
     }
 
-    fn gradient(&self, Gradient { x, dy, rows, grads }: Gradient<'_, F>) {
+    fn gradient(&self, Gradient { x, dy, rows, grads, add }: Gradient<'_, F>) {
         let (Some(x), Some(dy)) = (x.as_slice(), dy.as_slice()) else { return };
         let runs = dy.len() / self.units;
         let (x, dy) = (matrix(x, runs, x.len() / runs), matrix(dy, runs, self.units));
@@ -215,8 +215,11 @@ impl<F: Float> Layer<F> for Dense {
         let (dkernel, dbias) = grads.split_at_mut(of_kernel.len() * self.units);
         // dkernel = xᵀ · dy, for some columns of x; dbias = Σ dy over the batch
         let dkernel = matrix_mut(dkernel, of_kernel.len(), self.units);
-        linalg::gemm(F::one(), x.slice_axis(Axis(1), of_kernel.clone().into()).t(), dy, F::zero(), dkernel);
-        dbias.fill(F::zero());
+        let before = if add { F::one() } else { F::zero() };
+        linalg::gemm(F::one(), x.slice_axis(Axis(1), of_kernel.clone().into()).t(), dy, before, dkernel);
+        if !add {
+            dbias.fill(F::zero());
+        }
         linalg::add_rows(dy, dbias);
     }
 

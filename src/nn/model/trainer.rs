@@ -3,12 +3,14 @@
 use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::linalg::matrix;
 use crate::nn::layer::Gradient;
 use crate::nn::layout::zeros;
 use crate::nn::model::Model;
 use crate::nn::model::data::Samples;
 use crate::nn::model::scores::Scores;
 use crate::nn::targets::Prepared;
+use crate::nn::updater::Moves;
 use crate::nn::workspace::{Deltas, StepNoise, Workspace};
 use crate::parallel;
 use crate::simd::prefetch;
@@ -155,12 +157,19 @@ impl<F: Float> Trainer<F> {
             |index, params, grads, x, dy| {
                 let node = &layout.nodes[index];
                 let row = node.plan.declared_gradient_rows().unwrap_or(1);
+                let in_parts = updater.moves_parts(index);
+                let factor = updater.linear().filter(|_| in_parts && node.plan.declares_adding_gradients());
+                if let Some(factor) = factor {
+                    dy.iter_mut().for_each(|dy| *dy *= factor);
+                }
+                let dy = matrix(dy, batch, dy.len() / batch);
                 let gradient = |part: Range<usize>, grads: &mut [F]| {
                     let rows = part.start / row..part.end / row;
-                    node.layer.gradient(Gradient::new(x, dy, rows, grads));
+                    node.layer.gradient(Gradient::new(x, dy, rows, grads).adding(factor.is_some()));
                 };
-                if updater.moves_parts(index) {
-                    updater.move_parts(index, batch, params, room, &gradient);
+                if in_parts {
+                    let moves = if factor.is_some() { Moves::Added } else { Moves::Computed(room) };
+                    updater.move_parts(index, batch, params, moves, &gradient);
                 } else {
                     gradient(0..node.params.len(), &mut grads[node.params.clone()]);
                 }

@@ -47,6 +47,10 @@ impl<F: Float> Optimizer<F> for AnyRule<F> {
         self.0.elementwise()
     }
 
+    fn linear(&self, learning_rate: f64) -> Option<f64> {
+        self.0.linear(learning_rate)
+    }
+
     fn validate(&self) -> Result<()> {
         self.0.validate()
     }

@@ -184,6 +184,13 @@ pub trait Optimizer<F: Float>: Debug + Send + Sync {
         false
     }
 
+    /// The factor c, where [`update`](Self::update) does nothing but `w += c·g`, at any step, and keeps no moments. By
+    /// default `None`. Gradients of some layers are then added to the parameters without ever being written.
+    fn linear(&self, learning_rate: f64) -> Option<f64> {
+        let _ = learning_rate;
+        None
+    }
+
     /// Refuses hyperparameters outside of their ranges.
     ///
     /// # Errors
@@ -212,6 +219,10 @@ impl<F: Float, R: Optimizer<F> + ?Sized> Optimizer<F> for Arc<R> {
 
     fn elementwise(&self) -> bool {
         (**self).elementwise()
+    }
+
+    fn linear(&self, learning_rate: f64) -> Option<f64> {
+        (**self).linear(learning_rate)
     }
 
     fn validate(&self) -> Result<()> {

@@ -73,6 +73,10 @@ impl<F: Float> Optimizer<F> for SgdRule {
         true
     }
 
+    fn linear(&self, learning_rate: f64) -> Option<f64> {
+        (self.momentum == 0.0).then_some(-learning_rate)
+    }
+
     fn validate(&self) -> Result<()> {
         if (0.0..=1.0).contains(&self.momentum) {
             return Ok(());
