@@ -316,7 +316,7 @@ impl Inspection<'_> {
             let problem = format!("declares rows of {row} for {} parameters", self.stage.params.len());
             return Err(self.fail("plan", problem).cause("gradient_rows does not divide the parameters"));
         }
-        let parts = self.stage.by_rows(passed, dy, row)?;
+        let parts = self.stage.by_rows(passed, dy, row, false)?;
         for (index, (&got, &want)) in parts.grads.iter().zip(&whole.grads).enumerate() {
             if !close(got, want, 1e-9, 1e-6) {
                 let cause = if got.is_nan() {
@@ -326,6 +326,17 @@ impl Inspection<'_> {
                 };
                 let problem = "is another by rows";
                 return Err(self.in_parameter(index, problem).numbers(got, want).cause(cause));
+            }
+        }
+        if self.stage.plan.declares_adding_gradients() {
+            let added = self.stage.by_rows(passed, dy, row, true)?;
+            let differs =
+                added.grads.iter().zip(&whole.grads).position(|(&got, &want)| !close(got, want, 1e-9, 1e-6));
+            if let Some(index) = differs {
+                return Err(self
+                    .in_parameter(index, "is another where it is added to what there is")
+                    .numbers(added.grads[index], whole.grads[index])
+                    .cause("gradient overwrites although add is true, or adds a part of it only"));
             }
         }
         match parts.dx.iter().zip(&whole.dx).position(|(&got, &want)| !close(got, want, 1e-9, 1e-6)) {

@@ -1,5 +1,6 @@
 //! The contract of an update rule, tried.
 
+use super::difference::close;
 use super::guarded::Guarded;
 use super::{CheckFailure, normals};
 use crate::nn::optimizer::{Optimizer, Step};
@@ -49,6 +50,21 @@ pub fn check_optimizer<R: Optimizer<f64> + ?Sized>(rule: &R) -> Result<(), Check
     }
     if rule.elementwise() {
         parts_agree(rule, &moments, &start)?;
+    }
+    if let Some(factor) = rule.linear(0.01) {
+        // The rate of a step of `Walk`.
+        let moved = descend(rule, &moments, &start, 1)?;
+        let want = |index: usize| start[index] + factor * start[index];
+        if let Some(index) = (0..start.len()).find(|&index| !close(moved[index], want(index), 1e-12, 1e-12)) {
+            return Err(fail("the parameters", "are not w + c·g for the c that the rule tells".into())
+                .at(vec![index])
+                .numbers(moved[index], want(index))
+                .cause("linear answers with another factor than update moves by"));
+        }
+        if !moments.is_empty() {
+            let cause = "a rule that keeps moments moves by more than its gradient";
+            return Err(fail("linear", "is told by a rule with moments".into()).cause(cause));
+        }
     }
     let end = descend(rule, &moments, &start, 400)?;
     let height = |params: &[f64]| params.iter().map(|w| w * w).sum::<f64>();

@@ -157,7 +157,15 @@ impl Stage<'_> {
     }
 
     /// The backward pass without the gradients toward the parameters, and these by rows: some of them, then the others.
-    pub(super) fn by_rows(&self, passed: &Passed, dy: &[f64], row: usize) -> Result<Returned, CheckFailure> {
+    /// With `add` they are added to numbers, which are then taken off again.
+    pub(super) fn by_rows(
+        &self,
+        passed: &Passed,
+        dy: &[f64],
+        row: usize,
+        add: bool,
+    ) -> Result<Returned, CheckFailure> {
+        let before = if add { 0.5 } else { f64::NAN };
         let batch = passed.batch;
         let mut dy = Guarded::of(dy);
         let z = if self.activation().needs_input() { &passed.z[..] } else { &[] };
@@ -181,14 +189,14 @@ impl Stage<'_> {
         let rows = self.params.len() / row;
         let mut grads = Vec::with_capacity(self.params.len());
         for rows in [0..rows / 3, rows / 3..rows] {
-            let mut part = Guarded::new(rows.len() * row, f64::NAN);
+            let mut part = Guarded::new(rows.len() * row, before);
             self.called("gradient", || {
                 let x = view(&passed.x, batch, self.inputs());
                 let dy = view(dy.get(), batch, self.outputs());
-                self.layer.gradient(Gradient::new(x, dy, rows, part.get_mut()));
+                self.layer.gradient(Gradient::new(x, dy, rows, part.get_mut()).adding(add));
             })?;
             self.unharmed("gradient", "the gradients", &part)?;
-            grads.extend_from_slice(part.get());
+            grads.extend(part.get().iter().map(|g| if add { g - before } else { *g }));
         }
         Ok(Returned { grads, dx: dx.get().to_vec() })
     }

@@ -421,7 +421,7 @@ impl<F: Float> Layer<F> for Shifted {
     }
     fn plan(&self, input: &Shape) -> Result<Plan> {
         let plan = Plan::output(input.clone()).param("shift", input.clone(), Initializer::Zeros);
-        Ok(plan.gradient_rows(if self.0 == "length" { input.size() + 1 } else { 1 }))
+        Ok(plan.gradient_rows(if self.0 == "length" { input.size() + 1 } else { 1 }).adds_gradients())
     }
     fn forward(&self, Forward { x, mut y, params, .. }: Forward<'_, F>) {
         y.assign(&(&x + &aview1(params)));
@@ -434,8 +434,11 @@ impl<F: Float> Layer<F> for Shifted {
             dx.assign(&dy);
         }
     }
-    fn gradient(&self, Gradient { dy, rows, grads, .. }: Gradient<'_, F>) {
+    fn gradient(&self, Gradient { dy, rows, grads, add, .. }: Gradient<'_, F>) {
         let rows = if self.0 == "first" { 0..rows.len() } else { rows };
+        if add && self.0 != "overwritten" {
+            return grads.iter_mut().zip(rows).for_each(|(g, row)| *g += dy.column(row).sum());
+        }
         match self.0 {
             "missing" => {}
             "beyond" => add_rows(dy.view(), grads),
@@ -452,6 +455,7 @@ fn wrong_gradients_by_rows_are_caught_with_the_right_words() {
         ("first", "or in which rows they mean"),
         ("beyond", "panicked"),
         ("dx", "where the parameters' is not needed"),
+        ("overwritten", "where it is added to what there is"),
         ("length", "does not divide the parameters"),
     ] {
         let message = check_layer(&Shifted(wrong), 6).unwrap_err().to_string();
@@ -475,6 +479,9 @@ impl<F: Float> Optimizer<F> for Descent {
     }
     fn elementwise(&self) -> bool {
         self.0 == "norm"
+    }
+    fn linear(&self, learning_rate: f64) -> Option<f64> {
+        (self.0 == "linear").then_some(learning_rate)
     }
     fn update(&self, Step { params, grads, learning_rate, .. }: Step<'_, F>) {
         let mut rate = F::of(learning_rate) * if self.0 == "sign" { -F::one() } else { F::one() };
@@ -502,6 +509,7 @@ fn broken_optimizers_are_caught_with_the_right_words() {
         ("kept", "a number kept inside the rule"),
         ("moments", "start with inf"),
         ("norm", "so it is not elementwise"),
+        ("linear", "another factor than update moves by"),
     ] {
         let message = check_optimizer(&descent(wrong)).unwrap_err().to_string();
         assert!(message.starts_with("test.descent: ") && message.contains(words), "{wrong}: {message}");

@@ -202,6 +202,35 @@ fn parameters_that_move_in_parts_move_as_they_do_together() {
     assert_eq!(loaded.weights(), whole.weights());
 }
 
+/// Plain descent adds gradients to the parameters without ever writing them; clipped by what clips nothing, it does.
+#[test]
+fn plain_descent_moves_as_it_does_with_gradients_of_their_own() {
+    let x = Array2::from_shape_fn((96, 70), |(i, j)| (((i * 31 + j * 17) % 97) as f64 / 48.5 - 1.0).sin());
+    let y: Array1<usize> = (0..96).map(|i| i * i % 3).collect();
+    let fitted = |optimizer: Sgd, batch_size: usize| {
+        let mut model = Sequential::new(70)
+            .add(Dense::new(128).activation(Activation::Relu))
+            .add(Dense::new(101).use_bias(false).activation(Activation::Tanh))
+            .add(Dense::new(3).activation(Activation::Softmax))
+            .compile(optimizer, SparseCategoricalCrossentropy::default())
+            .unwrap();
+        model.fit_with(&x, &y, FitOptions::new().epochs(3).batch_size(batch_size)).unwrap();
+        model.weights()
+    };
+    let rate = || LearningRate::from(|step: u64| 0.1 / (1.0 + step as f64));
+    for batch_size in [1, 20] {
+        let added = fitted(Sgd::new(rate()), batch_size);
+        for written in [Sgd::new(rate()).clipvalue(1e30), Sgd::new(rate()).global_clipnorm(1e30)] {
+            for (added, written) in added.iter().zip(fitted(written, batch_size)) {
+                assert!(
+                    added.value.iter().zip(&written.value).all(|(a, b)| (a - b).abs() < 1e-11),
+                    "batches of {batch_size}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn the_epochs_loss_is_the_mean_over_samples_also_with_a_short_last_batch() {
     // At a rate of 0 the weights stand still, so the epoch's loss must be that of all samples at once.
