@@ -164,7 +164,7 @@ pub(crate) fn choose<F: Float>(
             candidates.rows.push(row);
         }
         candidates.approach(samples, &chosen);
-        candidates.compare(samples, &mut pieces, &mut nearer);
+        candidates.compare(samples, potential, &mut pieces, &mut nearer);
         let best = best_trial(&pieces, n_trials);
         pieces.iter_mut().for_each(|piece| piece.potential = piece.candidates[best]);
         chosen.push(candidates.rows[best]);
@@ -366,7 +366,9 @@ mod tests {
         for d in [3, 16, 33] {
             let x = noise(700, d);
             let weights: Vec<f32> = (0..700).map(|row| (row % 5) as f32).collect();
-            for weights in [None, Some(weights.as_slice())] {
+            // Sums of theirs are no numbers of the rows' type.
+            let heavy: Vec<f32> = weights.iter().map(|weight| weight * 8e37).collect();
+            for weights in [None, Some(weights.as_slice()), Some(heavy.as_slice())] {
                 let samples = Samples { values: &x, n_features: d, weights };
                 let (mut a, mut b) =
                     (Rng::new(3, Purpose::Clustering, 0), Rng::new(3, Purpose::Clustering, 0));

@@ -115,8 +115,15 @@ impl<F: Float> Candidates<F> {
         }
     }
 
-    /// The sums that each candidate would leave, and for each row the candidates that are nearer than its center.
-    pub(super) fn compare(&self, samples: &Samples<'_, F>, pieces: &mut [Piece<'_, F>], nearer: &mut [u32]) {
+    /// The sums that each candidate would leave of `potential`, and for each row the candidates that are nearer than its
+    /// center.
+    pub(super) fn compare(
+        &self,
+        samples: &Samples<'_, F>,
+        potential: f64,
+        pieces: &mut [Piece<'_, F>],
+        nearer: &mut [u32],
+    ) {
         let operations = samples.values.len().saturating_mul(self.rows.len());
         let rows: Vec<&[F]> = self.rows.iter().map(|&row| samples.row(row)).collect();
         zip_chunks(operations, pieces, nearer, PIECE, |piece, nearer| {
@@ -125,6 +132,7 @@ impl<F: Float> Candidates<F> {
                     candidates: &rows,
                     near: &self.near,
                     rows: samples.part(piece.first_row, nearer.len()),
+                    scale: scale::<F>(potential),
                     closest: (piece.distances, piece.centers),
                     sums: &mut piece.candidates,
                     nearer,
@@ -136,11 +144,19 @@ impl<F: Float> Candidates<F> {
     }
 }
 
+/// A power of two times which the potential is a number of `F`: none of the sums is larger.
+fn scale<F: Float>(potential: f64) -> f64 {
+    let times = potential / (F::max_value().as_f64() / 4.0);
+    if times > 1.0 { (-times.log2().ceil()).exp2() } else { 1.0 }
+}
+
 /// The comparison of a piece of the rows with the candidates.
 struct Compare<'a, F> {
     candidates: &'a [&'a [F]],
     near: &'a [F],
     rows: Samples<'a, F>,
+    /// A power of two by which the sums are the smaller.
+    scale: f64,
     /// The distances to the nearest centers, and which these are.
     closest: (&'a [F], &'a [u32]),
     sums: &'a mut [f64],
@@ -205,7 +221,7 @@ impl<F: Float> Compare<'_, F> {
             self.meet::<S, R>(simd, &queue, met, count);
         }
         for (sum, own) in self.sums.iter_mut().zip(self.desk.sums.chunks_exact(lanes)) {
-            *sum = settled + own.iter().map(|own| own.as_f64()).sum::<f64>();
+            *sum = settled + own.iter().map(|own| own.as_f64()).sum::<f64>() / self.scale;
         }
     }
 
@@ -307,9 +323,9 @@ impl<F: Float> Compare<'_, F> {
         let sums = &mut self.desk.sums[first * lanes..][..P * lanes];
         assert!(self.desk.turned.len() >= lanes * d && distances.len() >= lanes && lanes <= MOST_LANES);
         assert!(candidates.iter().all(|candidate| candidate.len() >= d));
-        let mut weights = [F::one(); MOST_LANES];
+        let mut weights = [F::of(self.scale); MOST_LANES];
         if let Some(all) = self.rows.weights {
-            weights.iter_mut().zip(rows).for_each(|(weight, &row)| *weight = all[row]);
+            weights.iter_mut().zip(rows).for_each(|(weight, &row)| *weight *= all[row]);
         }
         let in_line = LINE / size_of::<F>();
         let at_once = next.len().div_ceil(in_line);
