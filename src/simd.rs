@@ -13,6 +13,7 @@ mod lanes;
 
 #[cfg(target_arch = "aarch64")]
 use lanes::Neon;
+#[cfg(not(target_arch = "aarch64"))]
 use lanes::Plain;
 #[cfg(target_arch = "x86_64")]
 use lanes::{Avx2, Avx512};

@@ -23,6 +23,7 @@ pub(super) struct Avx2;
 pub(super) struct Neon;
 
 /// One number at a time, on any processor; a product is rounded before it is added.
+#[cfg(not(target_arch = "aarch64"))]
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Plain;
 
@@ -126,6 +127,7 @@ macro_rules! lanes {
     };
 }
 
+#[cfg(not(target_arch = "aarch64"))]
 macro_rules! plain {
     ($float:ty) => {
         lanes!(Plain, $float, $float; lanes 1, registers 16, side 8, turn::<$float, 8>;
@@ -136,7 +138,9 @@ macro_rules! plain {
             less |a, b, then, otherwise| if a < b { then } else { otherwise });
     };
 }
+#[cfg(not(target_arch = "aarch64"))]
 plain!(f32);
+#[cfg(not(target_arch = "aarch64"))]
 plain!(f64);
 
 #[cfg(target_arch = "aarch64")]
