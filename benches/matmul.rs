@@ -7,7 +7,7 @@
 mod measure;
 
 use axonal::linalg::{Engine, affine, gemm, gemm_with};
-use axonal::ndarray::Array2;
+use axonal::ndarray::{ArrayView2, ArrayViewMut2};
 use measure::{Bench, thread_counts, with_threads};
 
 /// (batch, inputs, outputs) of the layers of the training bench, and larger ones.
@@ -25,17 +25,47 @@ const SHAPES: [(usize, usize, usize); 11] = [
     (512, 784, 512),
 ];
 
-fn matrix(rows: usize, columns: usize) -> Array2<f32> {
-    Array2::from_shape_fn((rows, columns), |(i, j)| ((i * 7 + j * 13) % 17) as f32 / 17.0 - 0.5)
+/// A matrix that begins on a cache line, as all of a network's do.
+struct Matrix {
+    values: Vec<f32>,
+    start: usize,
+    dim: (usize, usize),
+}
+
+impl Matrix {
+    fn new(rows: usize, columns: usize) -> Self {
+        const LINE: usize = 16;
+        let mut values = vec![0.0; rows * columns + LINE];
+        let start = values.as_ptr().align_offset(LINE * size_of::<f32>());
+        for (index, value) in values[start..][..rows * columns].iter_mut().enumerate() {
+            *value = (((index / columns) * 7 + (index % columns) * 13) % 17) as f32 / 17.0 - 0.5;
+        }
+        Self { values, start, dim: (rows, columns) }
+    }
+
+    fn view(&self) -> ArrayView2<'_, f32> {
+        let values = &self.values[self.start..][..self.dim.0 * self.dim.1];
+        ArrayView2::from_shape(self.dim, values).expect("rows x columns numbers")
+    }
+
+    fn t(&self) -> ArrayView2<'_, f32> {
+        self.view().reversed_axes()
+    }
+
+    fn view_mut(&mut self) -> ArrayViewMut2<'_, f32> {
+        let values = &mut self.values[self.start..][..self.dim.0 * self.dim.1];
+        ArrayViewMut2::from_shape(self.dim, values).expect("rows x columns numbers")
+    }
 }
 
 /// One shape in all forms, by the engine that the crate uses, which is shared among threads where that pays, and on one
 /// thread by the other one.
 fn shape(bench: &mut Bench, threads: usize, (m, k, n): (usize, usize, usize)) {
-    let (x, w, dy) = (matrix(m, k), matrix(k, n), matrix(m, n));
+    let (x, w, dy) = (Matrix::new(m, k), Matrix::new(k, n), Matrix::new(m, n));
     let bias = vec![0.1f32; n];
-    let (mut y, mut dw, mut dx) = (matrix(m, n), matrix(k, n), matrix(m, k));
+    let (mut y, mut dw, mut dx) = (Matrix::new(m, n), Matrix::new(k, n), Matrix::new(m, k));
     let operations = Some(2.0 * (m * k * n) as f64);
+    bench.measure_peak(threads);
     let mut report = |form: &str, engine: &str, work: &mut dyn FnMut()| {
         let timing = bench.time(work);
         bench.line(&format!("{m}x{k}x{n} {form} {engine}"), threads, timing, operations, &[]);

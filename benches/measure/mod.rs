@@ -66,6 +66,12 @@ impl Bench {
         Self { quick, name, folder, peaks, rows: Vec::new() }
     }
 
+    /// Measures the peak of so many threads anew, for lines that are held against it: the clock of a machine with other
+    /// work changes within minutes. To be called where `with_threads` has led.
+    pub fn measure_peak(&mut self, threads: usize) {
+        self.peaks[usize::from(threads > 1)] = peak_flops(threads);
+    }
+
     /// How many samples are taken: at least 15, and 5 in a quick run.
     pub fn samples(&self) -> usize {
         if self.quick { 5 } else { 15 }
