@@ -14,6 +14,9 @@
 //! pays only where many strips run over it.
 #![allow(unsafe_code, reason = "registers are loaded and stored through pointers; see the module's docs")]
 
+mod packing;
+mod writing;
+
 use super::{sizes, strides};
 use crate::float::Float;
 use crate::simd::{Lanes, Registers, Wide, prefetch};
@@ -21,6 +24,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 use std::any::TypeId;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
+use writing::put;
 
 /// Bytes of the strip that every tile of rows runs over; it shares the first-level cache with the rows of `a`.
 const STRIP_BYTES: usize = 32 << 10;
@@ -345,57 +349,6 @@ impl<F: Float> Product<F> {
         C * S::LANES
     }
 
-    /// Copies a strip of `b` that cannot be read in whole registers where it lies, step after step, filled up with
-    /// zeros.
-    ///
-    /// # Safety
-    /// The strip's steps and columns must be `b`'s; there must be room for the steps of the widest strip.
-    #[inline(always)]
-    unsafe fn packed<S: Lanes<F>>(&self, simd: S, strip: Strip<F>, out: *mut F) -> Strip<F> {
-        let ((first, steps), (column, columns)) = (strip.steps, strip.columns);
-        let width = columns.next_multiple_of(S::LANES);
-        // SAFETY: the caller's promise.
-        unsafe {
-            if columns < width {
-                for step in 0..steps {
-                    simd.storeu(out.add((step + 1) * width - S::LANES), simd.zero());
-                }
-            }
-            if self.b.column == 1 {
-                for step in 0..steps {
-                    let from = self.b.at(first + step, column);
-                    let to = out.add(step * width);
-                    for i in 0..columns {
-                        *to.add(i) = *from.add(i);
-                    }
-                }
-            } else {
-                let side = S::SIDE;
-                let none = [F::zero(); SIDE_AT_MOST];
-                let distance =
-                    usize::try_from(self.b.column).ok().filter(|_| self.b.row == 1 && side <= columns);
-                let turned = if distance.is_some() { steps - steps % side } else { 0 };
-                for i in (0..columns).step_by(side) {
-                    // The last square overlaps the one before it rather than the edge.
-                    let i = i.min(columns.saturating_sub(side));
-                    let from = self.b.at(first, column + i);
-                    for step in (0..turned).step_by(side) {
-                        let from = (from.add(step), distance.unwrap_or(0));
-                        simd.transpose(from, none.as_ptr(), (out.add(step * width + i), width));
-                    }
-                    for i in i..(i + side).min(columns) {
-                        let mut from = self.b.at(first + turned, column + i);
-                        for step in turned..steps {
-                            *out.add(step * width + i) = *from;
-                            from = from.wrapping_offset(self.b.row);
-                        }
-                    }
-                }
-            }
-        }
-        Strip { start: out, step: width.cast_signed(), keep: None, ..strip }
-    }
-
     /// A strip against `rows` (first, number), in tiles of about equal height.
     ///
     /// # Safety
@@ -447,50 +400,6 @@ impl<F: Float> Product<F> {
             row += height;
             if let Some(kept) = strip.keep.take() {
                 strip = Strip { start: kept, step: strip.columns.1.cast_signed(), ..strip };
-            }
-        }
-    }
-
-    /// Packs rows of `a` (first, number), step after step (first, number).
-    ///
-    /// # Safety
-    /// Rows and steps must be `a`'s, and there must be room for them.
-    #[inline(always)]
-    unsafe fn panel<S: Lanes<F>>(
-        &self,
-        simd: S,
-        (row, rows): (usize, usize),
-        (first, steps): (usize, usize),
-        out: *mut F,
-    ) {
-        // SAFETY: the caller's promise. Rows in reverse order make no squares.
-        unsafe {
-            if self.a.row == 1 && rows == tallest::<F, S>() {
-                let (mut from, mut to) = (self.a.at(row, first), out);
-                for _ in 0..steps {
-                    prefetch(from.wrapping_offset(AHEAD * self.a.column), 1);
-                    std::ptr::copy_nonoverlapping(from, to, tallest::<F, S>());
-                    from = from.wrapping_offset(self.a.column);
-                    to = to.add(rows);
-                }
-                return;
-            }
-            let mut done = 0;
-            let squares = self.a.column == 1 && rows % S::SIDE == 0;
-            if let (true, Ok(distance)) = (squares, usize::try_from(self.a.row)) {
-                let none = [F::zero(); SIDE_AT_MOST];
-                done = steps - steps % S::SIDE;
-                for step in (0..done).step_by(S::SIDE) {
-                    for r in (0..rows).step_by(S::SIDE) {
-                        let from = (self.a.at(row + r, first + step), distance);
-                        simd.transpose(from, none.as_ptr(), (out.add(step * rows + r), rows));
-                    }
-                }
-            }
-            for step in done..steps {
-                for r in 0..rows {
-                    *out.add(step * rows + r) = *self.a.at(row + r, first + step);
-                }
             }
         }
     }
@@ -586,108 +495,6 @@ impl<F: Float> Product<F> {
                 (true, Some(bias)) => put::<F, S, R, C>(simd, &sums, to, |sum, out, c| {
                     simd.add(simd.add(simd.loadu(out), sum), simd.loadu(bias.add(c)))
                 }),
-            }
-        }
-    }
-
-    /// Writes a tile, `width` numbers a row, that is cut off by the result's edge, or whose result is scaled or strided.
-    ///
-    /// # Safety
-    /// Rows (first, number) and columns must be the result's, and the tile's.
-    #[inline(always)]
-    unsafe fn write<S: Lanes<F>>(
-        &self,
-        simd: S,
-        (tile, width): (*mut F, usize),
-        (row, rows): (usize, usize),
-        strip: Strip<F>,
-    ) {
-        let (column, columns) = strip.columns;
-        let plain = self.alpha == F::one() && (strip.beta == F::zero() || strip.beta == F::one());
-        // Where the rows of the result are contiguous, squares are turned.
-        let turns = plain && self.bias.is_none() && self.c.row == 1 && rows % S::SIDE == 0;
-        let distance = usize::try_from(self.c.column).ok().filter(|_| turns);
-        let none = [F::zero(); SIDE_AT_MOST];
-        let mut square = [F::zero(); SIDE_AT_MOST * SIDE_AT_MOST];
-        let done = distance.map_or(0, |_| columns - columns % S::SIDE);
-        // SAFETY: the caller's promise; the bias has a number for each column.
-        unsafe {
-            let out = self.c.start.offset(row.cast_signed() * self.c.row);
-            let out = out.offset(column.cast_signed() * self.c.column);
-            for i in (0..done).step_by(S::SIDE) {
-                for r in (0..rows).step_by(S::SIDE) {
-                    let distance = distance.unwrap_or(0);
-                    let from = (tile.add(r * width + i).cast_const(), width);
-                    let to = out.add(i * distance + r);
-                    if strip.beta == F::zero() {
-                        simd.transpose(from, none.as_ptr(), (to, distance));
-                        continue;
-                    }
-                    simd.transpose(from, none.as_ptr(), (square.as_mut_ptr(), S::SIDE));
-                    for (j, line) in square.chunks_exact_mut(S::SIDE).enumerate().take(S::SIDE) {
-                        let to = to.add(j * distance);
-                        (0..S::SIDE).for_each(|r| line[r] += *to.add(r));
-                        (0..S::SIDE).for_each(|r| *to.add(r) = line[r]);
-                    }
-                }
-            }
-            if done < columns {
-                let bias = strip.bias.map(|bias| bias.add(done));
-                let out = out.offset(done.cast_signed() * self.c.column);
-                let size = (rows, columns - done);
-                write_scaled((out, self.c), (tile.add(done), width), size, (self.alpha, strip.beta), bias);
-            }
-        }
-    }
-}
-
-/// Writes what `finish` makes of each register, of what lies in its place and of its column.
-///
-/// # Safety
-/// There must be room for `R` rows, a stride apart. The instruction set must be the one that `simd` names.
-#[inline(always)]
-unsafe fn put<F: Float, S: Lanes<F>, const R: usize, const C: usize>(
-    simd: S,
-    sums: &[[S::Reg; C]; R],
-    (out, stride): (*mut F, isize),
-    finish: impl Fn(S::Reg, *const F, usize) -> S::Reg,
-) {
-    for (r, line) in sums.iter().enumerate() {
-        for (c, &sum) in line.iter().enumerate() {
-            // SAFETY: the caller's promise.
-            unsafe {
-                let place = out.offset(r.cast_signed() * stride).add(c * S::LANES);
-                simd.storeu(place, finish(sum, place, c * S::LANES));
-            }
-        }
-    }
-}
-
-/// Writes a tile, `width` numbers a row, element by element: to a place, with the strides of the result.
-///
-/// # Safety
-/// So many rows and columns must be the tile's and the result's, and so many numbers the bias'.
-#[inline(never)]
-unsafe fn write_scaled<F: Float>(
-    (out, c): (*mut F, Target<F>),
-    (tile, width): (*const F, usize),
-    (rows, columns): (usize, usize),
-    (alpha, beta): (F, F),
-    bias: Option<*const F>,
-) {
-    for r in 0..rows {
-        for i in 0..columns {
-            // SAFETY: the caller's promise.
-            unsafe {
-                let out = out.offset(r.cast_signed() * c.row + i.cast_signed() * c.column);
-                let mut sum = alpha * *tile.add(r * width + i);
-                if beta != F::zero() {
-                    sum += beta * *out;
-                }
-                if let Some(bias) = bias {
-                    sum += *bias.add(i);
-                }
-                *out = sum;
             }
         }
     }

@@ -3,7 +3,8 @@
 //!
 //! [`History::plot`](crate::nn::History::plot) draws the loss and the metrics of a run,
 //! [`ConfusionMatrix::plot`](crate::metrics::ConfusionMatrix::plot) what was taken for what, [`ClusterPlot`] points by
-//! label with their centers, [`Elbow::plot`](crate::cluster::Elbow::plot) how many there should be, [`ImageGrid`] images with labels and predictions.
+//! label with their centers, [`Elbow::plot`](crate::cluster::Elbow::plot) how many there should be, [`ImageGrid`] images
+//! with labels and predictions.
 
 mod axes;
 mod cluster_plot;

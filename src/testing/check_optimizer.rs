@@ -52,9 +52,9 @@ pub fn check_optimizer<R: Optimizer<f64> + ?Sized>(rule: &R) -> Result<(), Check
         parts_agree(rule, &moments, &start)?;
     }
     if let Some(factor) = rule.linear(0.01) {
-        // The rate of a step of `Walk`.
-        let moved = descend(rule, &moments, &start, 1)?;
-        let want = |index: usize| start[index] + factor * start[index];
+        // The rate of a step of `Walk`; at w the gradient is w.
+        let moved = descend(rule, &moments, &start, 3)?;
+        let want = |index: usize| start[index] * (1.0 + factor).powi(3);
         if let Some(index) = (0..start.len()).find(|&index| !close(moved[index], want(index), 1e-12, 1e-12)) {
             return Err(fail("the parameters", "are not w + c·g for the c that the rule tells".into())
                 .at(vec![index])

@@ -62,6 +62,7 @@
 mod hostile;
 mod kmeans;
 mod listed;
+mod mersenne_twister;
 mod metrics;
 mod numpy_random;
 mod parity;

@@ -3,7 +3,6 @@
 use super::{Fitted, KMeans};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::validate;
 use ndarray::{Array1, Array2, ArrayBase, Data, Ix1, Ix2};
 
 impl<F: Float> KMeans<F> {
@@ -72,20 +71,6 @@ impl<F: Float> KMeans<F> {
     /// ```
     pub fn cluster_inertias<S: Data<Elem = F>>(&self, x: &ArrayBase<S, Ix2>) -> Result<Array1<f64>> {
         self.learned("cluster_inertias")?.inertias(Self::NAME, x.view())
-    }
-
-    /// [`score`](crate::estimator::Score::score) with a weight for each row.
-    ///
-    /// # Errors
-    /// As `score`, and weights that are negative, not finite, all zero, or not one for each row.
-    pub fn score_weighted<S: Data<Elem = F>>(
-        &self,
-        x: &ArrayBase<S, Ix2>,
-        sample_weight: &ArrayBase<impl Data<Elem = F>, Ix1>,
-    ) -> Result<f64> {
-        let weights = sample_weight.to_vec();
-        validate::sample_weights("sample_weight", &weights, x.nrows())?;
-        self.learned("score")?.minus_inertia(Self::NAME, x.view(), Some(&weights))
     }
 
     pub(crate) fn learned(&self, method: &'static str) -> Result<&Fitted<F>> {

@@ -6,6 +6,7 @@
 //! second grid is less than n²·2⁻¹⁰⁴ of the largest number of the column. So the sums depend on who belongs to a cluster,
 //! and on nothing else: not on the order, not on who has come and gone.
 
+use super::nearest::NO_LABEL;
 use super::samples::Samples;
 use super::sums::{Sums, width};
 use crate::buffer::Buffer;
@@ -83,10 +84,8 @@ impl ExactSums {
                         }
                         let row = block * BLOCK + place;
                         let (x, weight) = ((samples.row(row), mean), samples.weight(row));
-                        let from =
-                            (previous as usize).checked_mul(width).filter(|from| *from < self.high.len());
-                        if let Some(from) = from {
-                            self.take::<F, true>(from, x, weight);
+                        if previous != NO_LABEL {
+                            self.take::<F, true>(previous as usize * width, x, weight);
                         }
                         self.take::<F, false>(label as usize * width, x, weight);
                     }
@@ -148,7 +147,7 @@ mod tests {
 
     fn after<F: Float>(samples: &Samples<'_, F>, mean: &[F], path: &[Vec<u32>]) -> Vec<f64> {
         let mut exact = ExactSums::new(samples, mean, 5).unwrap();
-        let mut previous = vec![u32::MAX; samples.n_samples()];
+        let mut previous = vec![NO_LABEL; samples.n_samples()];
         for labels in path {
             exact.follow(samples, mean, &previous, labels);
             previous.copy_from_slice(labels);

@@ -219,6 +219,22 @@ fn no_sum(owner: &'static str, weighted: bool) -> Error {
 /// The answers that an estimator with a `learned` method and a `NAME` gives by what it has learned.
 macro_rules! answers {
     ($estimator:ident) => {
+        impl<F: Float> $estimator<F> {
+            /// [`score`](crate::estimator::Score::score) with a weight for each row.
+            ///
+            /// # Errors
+            /// As `score`, and weights that are negative, not finite, all zero, or not one for each row.
+            pub fn score_weighted<S: Data<Elem = F>>(
+                &self,
+                x: &ArrayBase<S, Ix2>,
+                sample_weight: &ArrayBase<impl Data<Elem = F>, Ix1>,
+            ) -> Result<f64> {
+                let weights = sample_weight.to_vec();
+                crate::validate::sample_weights("sample_weight", &weights, x.nrows())?;
+                self.learned("score")?.minus_inertia(Self::NAME, x.view(), Some(&weights))
+            }
+        }
+
         impl<F: Float, S: Data<Elem = F>> crate::estimator::Predict<ArrayBase<S, Ix2>> for $estimator<F> {
             type Output = Array1<usize>;
 

@@ -1,7 +1,7 @@
 //! Lloyd's iteration: every row to its nearest center, every center to the mean of its rows.
 //!
-//! The rows are cut into shards by the sizes of the problem alone, and what the shards add up is folded in their
-//! order: the bits of a result do not depend on the number of threads. Nothing is allocated inside an iteration.
+//! The rows are cut into shards by the sizes of the problem and of the registers, and what the shards add up is folded in
+//! their order: the bits of a result do not depend on the number of threads. Nothing is allocated inside an iteration.
 
 use super::bounds::{self, Bounds};
 use super::desk::{Desk, Desks, Tasks};

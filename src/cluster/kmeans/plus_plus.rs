@@ -45,12 +45,11 @@ pub fn kmeans_plusplus<F: Float>(
     choose_among("kmeans_plusplus", x, None, (n_clusters, n_local_trials), rng)
 }
 
-/// [`kmeans_plusplus`] among weighted rows: a row is the likelier to be drawn the more it weighs,
-/// and one without weight never is.
+/// [`kmeans_plusplus`] among weighted rows: a row is the likelier to be drawn the more it weighs, and one without weight
+/// never is.
 ///
 /// # Errors
-/// As `kmeans_plusplus`; weights that are negative, not finite, all zero, or not one for
-/// each row.
+/// As `kmeans_plusplus`; weights that are negative, not finite, all zero, or not one for each row.
 ///
 /// # Examples
 /// ```
@@ -262,48 +261,14 @@ fn best_trial<F>(pieces: &[Piece<'_, F>], n_trials: usize) -> usize {
 }
 
 #[cfg(test)]
+#[path = "../../../tests/clustering/mersenne_twister.rs"]
+mod mersenne_twister;
+
+#[cfg(test)]
 mod tests {
+    use super::mersenne_twister::MersenneTwister;
     use super::*;
     use crate::rng::Purpose;
-
-    /// numpy's `RandomState`: MT19937 (Matsumoto and Nishimura 1998) and its doubles of 53 bits.
-    struct MersenneTwister {
-        state: [u32; 624],
-        index: usize,
-    }
-
-    impl MersenneTwister {
-        fn new(seed: u32) -> Self {
-            let mut state = [seed; 624];
-            for i in 1..624 {
-                let previous = state[i - 1];
-                state[i] = (previous ^ (previous >> 30)).wrapping_mul(1_812_433_253).wrapping_add(i as u32);
-            }
-            Self { state, index: 624 }
-        }
-
-        fn next_u32(&mut self) -> u32 {
-            if self.index == 624 {
-                for i in 0..624 {
-                    let y = (self.state[i] & 0x8000_0000) | (self.state[(i + 1) % 624] & 0x7fff_ffff);
-                    let odd = if y & 1 == 1 { 0x9908_b0df } else { 0 };
-                    self.state[i] = self.state[(i + 397) % 624] ^ (y >> 1) ^ odd;
-                }
-                self.index = 0;
-            }
-            let mut y = self.state[self.index];
-            self.index += 1;
-            y ^= y >> 11;
-            y ^= (y << 7) & 0x9d2c_5680;
-            y ^= (y << 15) & 0xefc6_0000;
-            y ^ (y >> 18)
-        }
-
-        fn uniform(&mut self) -> f64 {
-            let (high, low) = (self.next_u32() >> 5, self.next_u32() >> 6);
-            (f64::from(high) * 67_108_864.0 + f64::from(low)) / 9_007_199_254_740_992.0
-        }
-    }
 
     fn of_iris(n_clusters: usize, seed: u32) -> Vec<usize> {
         let iris = crate::datasets::load_iris::<f64>().unwrap();

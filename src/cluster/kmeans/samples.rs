@@ -202,11 +202,11 @@ fn add_up<F: Float>(values: &[F], mean: &[F], sums: &mut [f64], term: impl Fn(F,
 fn column_sums<F: Float>(samples: &Samples<'_, F>) -> Vec<f64> {
     let d = samples.n_features;
     let width = d * rows_together(d);
-    let mut pieces = pieces(samples, width);
+    let (zeros, mut pieces) = (vec![F::zero(); width], pieces(samples, width));
     parallel::for_each(samples.values.len(), &mut pieces, |piece| {
         vectorize(
             #[inline(always)]
-            || add_up(piece.samples.values, &vec![F::zero(); width], &mut piece.sums, |x, _| x.as_f64()),
+            || add_up(piece.samples.values, &zeros, &mut piece.sums, |x, _| x.as_f64()),
         );
     });
     let mut total = vec![0.0; d];

@@ -81,8 +81,8 @@ impl<F: Float> Feed<F> for InMemory<'_, F> {
                 if let Some(row) = x.row(row).as_slice() {
                     prefetch(row.as_ptr(), row.len().min(AHEAD / size_of::<F>()));
                     // To find where a page lies takes longer than to read from it.
-                    for place in (0..row.len()).step_by(PAGE / size_of::<F>()).skip(1).chain([row.len() - 1])
-                    {
+                    let pages = (0..row.len()).step_by(PAGE / size_of::<F>()).skip(1);
+                    for place in pages.chain(row.len().checked_sub(1)) {
                         prefetch(row.as_ptr().wrapping_add(place), 1);
                     }
                 }
