@@ -50,16 +50,18 @@ fn noise<F: Float>(n: usize, d: usize) -> Array2<F> {
 
 #[test]
 fn an_iteration_allocates_nothing() {
-    // Small enough for one thread, on which the allocations are counted.
-    let x = noise::<f32>(1500, 7);
-    let allocations = |max_iter| {
-        let init = KMeansInit::Centers(x.slice(s![..9, ..]).to_owned());
-        let mut kmeans = KMeans::new(9).init(init).max_iter(max_iter).tol(0.0);
-        let before = COUNT.get();
-        assert_eq!(kmeans.fit(&x, ()).unwrap().n_iter, max_iter);
-        COUNT.get() - before
-    };
-    assert_eq!(allocations(3), allocations(11));
+    // Small enough for one thread, on which the allocations are counted; the first also for rows that are kept.
+    for n in [1500, 40_000] {
+        let x = noise::<f32>(n, 7);
+        let allocations = |max_iter| {
+            let init = KMeansInit::Centers(x.slice(s![..9, ..]).to_owned());
+            let mut kmeans = KMeans::new(9).init(init).max_iter(max_iter).tol(0.0);
+            let before = COUNT.get();
+            assert_eq!(kmeans.fit(&x, ()).unwrap().n_iter, max_iter);
+            COUNT.get() - before
+        };
+        assert_eq!(allocations(3), allocations(11), "{n} rows");
+    }
 }
 
 /// The most bytes that a fit on one thread had at once, beyond the rows.

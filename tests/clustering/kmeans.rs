@@ -1,6 +1,10 @@
 //! k-means by its properties, after scikit-learn's own tests and those of faiss, and the golden numbers of both. Which
 //! test stands for which is listed in `main.rs`.
 
+mod empty_clusters;
+mod reproducible;
+mod weights;
+
 use axonal::datasets::{load_iris, make_blobs};
 use axonal::metrics::{adjusted_rand_score, silhouette_samples, v_measure_score};
 use axonal::ndarray::{Array1, Array2, ArrayView2, Axis, ShapeBuilder, array, concatenate, s};
@@ -65,68 +69,6 @@ fn the_golden_cases_come_out() {
     close(report.inertia, 195.69365853658542, 1e-9);
     close(kmeans.cluster_centers().unwrap()[[0, 3]], 0.257723577, 1e-8);
     assert_eq!(report.n_iter, 4);
-}
-
-#[test]
-fn relocated_clusters_come_out_in_either_order() {
-    let x = array![[0.0, 0.0], [0.5, 0.0], [0.5, 1.0], [1.0, 1.0]];
-    let mut kmeans = KMeans::new(2).init(KMeansInit::Centers(array![[0.5, 0.5], [3.0, 3.0]]));
-    let report = kmeans.fit(&x, ()).unwrap();
-    let labels = kmeans.labels().unwrap().to_vec();
-    assert!(labels == [0, 0, 1, 1] || labels == [1, 1, 0, 0], "{labels:?}");
-    close(report.inertia, 0.25, 1e-12);
-    assert_eq!(report.n_iter, 3);
-}
-
-#[test]
-fn an_empty_cluster_takes_over_the_farthest_point() {
-    let mut kmeans = KMeans::new(2).init(KMeansInit::Centers(array![[-1.0], [10.0]]));
-    kmeans.fit_weighted(&array![[-1.0], [1.0]], &array![1.9, 0.1]).unwrap();
-    assert_eq!(kmeans.labels().unwrap(), &array![0, 1]);
-    let centers = kmeans.cluster_centers().unwrap();
-    close(centers[[0, 0]], -1.0, 1e-12);
-    close(centers[[1, 0]], 1.0, 1e-12);
-    assert!(kmeans.inertia().unwrap() < 1e-12);
-}
-
-#[test]
-fn a_cluster_that_stays_empty_never_takes_a_sum_for_a_center() {
-    let mut kmeans = KMeans::new(3).init(KMeansInit::Centers(array![[100.0], [0.0], [4.0]]));
-    let report = kmeans.fit(&array![[0.0], [0.0], [4.0], [4.0]], ()).unwrap();
-    assert_eq!(kmeans.cluster_centers().unwrap(), &array![[0.0], [0.0], [4.0]]);
-    assert_eq!(report.inertia, 0.0);
-}
-
-#[test]
-fn a_relocation_is_not_taken_for_convergence() {
-    // The third cluster takes over one of three equal rows, which then stay with the first, and so is empty once more;
-    // the row that it takes over next leaves its old cluster only in the iteration after.
-    let x = array![[0.0], [0.0], [0.0], [100.0], [102.0]];
-    let mut kmeans = KMeans::new(3).init(KMeansInit::Centers(array![[10.0], [101.0], [1000.0]]));
-    let report = kmeans.fit(&x, ()).unwrap();
-    assert_eq!(kmeans.labels().unwrap(), &array![0, 0, 0, 2, 1]);
-    assert_eq!(kmeans.cluster_centers().unwrap(), &array![[0.0], [102.0], [100.0]]);
-    assert_eq!((report.inertia, report.converged, report.distinct_clusters), (0.0, true, 3));
-    assert_eq!(kmeans.labels().unwrap(), &kmeans.predict(&x).unwrap());
-}
-
-#[test]
-fn duplicates_leave_clusters_empty_and_are_reported() {
-    let x = array![[0.0, 0.0], [1.0, 1.0], [1.0, 1.0], [1.0, 0.0], [0.0, 1.0]];
-    let mut kmeans = from_rows(&x, &[0, 1, 2, 3, 4]);
-    let report = kmeans.fit(&x, ()).unwrap();
-    assert_eq!(kmeans.labels().unwrap(), &array![0, 1, 1, 3, 4]);
-    assert_eq!(kmeans.cluster_centers().unwrap(), &x);
-    assert_eq!((report.n_iter, report.inertia, report.distinct_clusters), (1, 0.0, 4));
-    assert_eq!(report.empty_clusters, [2]);
-    assert!(report.to_string().contains("4 distinct clusters found, fewer than n_clusters=5"), "{report}");
-
-    let x = array![[0.0f32, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]];
-    assert_eq!(KMeans::new(4).fit(&x, ()).unwrap().distinct_clusters, 3);
-    let five = Array2::from_shape_fn((1000, 3), |(row, _)| (row % 5) as f32);
-    assert_eq!(KMeans::new(10).fit(&five, ()).unwrap().inertia, 0.0);
-    let same = KMeans::new(7).init(KMeansInit::Random).fit(&Array2::<f64>::ones((1000, 2)), ()).unwrap();
-    assert_eq!((same.distinct_clusters, same.inertia), (1, 0.0));
 }
 
 #[test]
@@ -530,104 +472,6 @@ fn single_and_double_precision_agree() {
 }
 
 #[test]
-fn a_weight_is_a_number_of_rows() {
-    let x = normal::<f64>(100, 3, 6);
-    let counts: Vec<usize> = (0..100).map(|row| row % 4).collect();
-    let weights: Array1<f64> = counts.iter().map(|&count| count as f64).collect();
-    let repeated: Vec<usize> = (0..100).flat_map(|row| vec![row; counts[row]]).collect();
-    let repeated_x = x.select(Axis(0), &repeated);
-    let start = [1, 2, 3, 5];
-    let (mut weighted, mut plain) = (from_rows(&x, &start), from_rows(&x, &start));
-    // The tolerance is scaled by the variance of the rows, which leaves weights aside.
-    let a = weighted.clone().tol(0.0).fit_weighted(&x, &weights).unwrap();
-    let b = plain.clone().tol(0.0).fit(&repeated_x, ()).unwrap();
-    close(a.inertia, b.inertia, 1e-12);
-    assert_eq!(a.n_iter, b.n_iter);
-    weighted.fit_weighted(&x, &weights).unwrap();
-    plain.fit(&repeated_x, ()).unwrap();
-    assert_eq!(plain.labels().unwrap(), &weighted.labels().unwrap().select(Axis(0), &repeated));
-    close(weighted.score_weighted(&x, &weights).unwrap(), -weighted.inertia().unwrap(), 1e-12);
-
-    let heavy = Array1::from_shape_fn(100, |row| if row == 42 { 1e6 } else { 1.0 });
-    let mut kmeans = KMeans::new(4);
-    kmeans.fit_weighted(&x, &heavy).unwrap();
-    let distance = kmeans.transform(&x.slice(s![42..43, ..])).unwrap().fold(f64::INFINITY, |a, b| a.min(*b));
-    assert!(distance < 1e-3, "{distance}");
-}
-
-#[test]
-fn heavy_rows_pull_the_centers_to_them() {
-    // As in faiss' test: half of the rows weigh a thousand times as much, and come out less than half as far away.
-    let x = normal::<f32>(1000, 8, 6);
-    let weights = Array1::from_shape_fn(1000, |row| if row < 500 { 1000.0 } else { 1.0 });
-    let mut kmeans = KMeans::new(250);
-    kmeans.fit_weighted(&x, &weights).unwrap();
-    let distance = |rows| -kmeans.score(&x.slice(rows), ()).unwrap();
-    let (heavy, light) = (distance(s![..500, ..]), distance(s![500.., ..]));
-    assert!(light > 2.0 * heavy, "{light} {heavy}");
-    let mut plain = KMeans::new(250);
-    plain.fit(&x, ()).unwrap();
-    let distance = |rows| -plain.score(&x.slice(rows), ()).unwrap();
-    assert!(distance(s![500.., ..]) < 1.3 * distance(s![..500, ..]));
-}
-
-#[test]
-fn weights_change_where_the_centers_start() {
-    let blobs = make_blobs::<f64>(200, &(normal::<f64>(10, 10, 3) * 5.0), 1.0, 8).unwrap();
-    let mut rng = Rng::new(1, Purpose::Other, 0);
-    let weights: Array1<f64> = (0..200).map(|_| rng.uniform()).collect();
-    for init in [KMeansInit::PlusPlus, KMeansInit::Random] {
-        // So many clusters that an iteration leaves nearly all of them at the rows where they started.
-        let start = |weights: &Array1<f64>| {
-            let mut kmeans = KMeans::new(100).init(init.clone()).n_init(1).max_iter(1).seed(5);
-            kmeans.fit_weighted(&blobs.data, weights).unwrap();
-            let mut rows: Vec<usize> = Vec::new();
-            for (row, x) in blobs.data.rows().into_iter().enumerate() {
-                let is_center = |c: &Array1<f64>| (c - &x).iter().all(|v| v.abs() < 1e-9);
-                if kmeans.cluster_centers().unwrap().rows().into_iter().any(|c| is_center(&c.to_owned())) {
-                    rows.push(row);
-                }
-            }
-            rows
-        };
-        let (plain, weighted) = (start(&Array1::ones(200)), start(&weights));
-        assert!(plain.len() > 20 && weighted.len() > 20 && plain != weighted, "{init:?}");
-        assert_eq!(start(&Array1::ones(200)), plain);
-    }
-}
-
-#[test]
-fn the_scale_of_the_weights_is_free() {
-    let x = normal::<f64>(120, 2, 9);
-    let mut plain = KMeans::new(5).seed(4);
-    plain.fit(&x, ()).unwrap();
-    for scale in [1.0, 0.25, 64.0] {
-        let mut weighted = KMeans::new(5).seed(4);
-        weighted.fit_weighted(&x, &Array1::from_elem(120, scale)).unwrap();
-        assert_eq!(weighted.labels().unwrap(), plain.labels().unwrap());
-        close(weighted.inertia().unwrap(), scale * plain.inertia().unwrap(), 1e-12);
-        let moved = weighted.cluster_centers().unwrap() - plain.cluster_centers().unwrap();
-        assert!(moved.iter().all(|v| v.abs() < 1e-12));
-    }
-    let mut batches = MiniBatchKMeans::new(5).seed(4).batch_size(40);
-    batches.fit(&x, ()).unwrap();
-    let mut rng = Rng::new(2, Purpose::Other, 0);
-    let uneven: Array1<f64> = (0..120).map(|_| rng.uniform()).collect();
-    let (mut once, mut half) = (KMeans::new(5).seed(4), MiniBatchKMeans::new(5).seed(4).batch_size(40));
-    once.fit_weighted(&x, &uneven).unwrap();
-    half.fit_weighted(&x, &uneven).unwrap();
-    let (once_centers, half_centers) =
-        (once.cluster_centers().unwrap().clone(), half.cluster_centers().unwrap().clone());
-    once.fit_weighted(&x, &(&uneven * 0.5)).unwrap();
-    half.fit_weighted(&x, &(&uneven * 0.5)).unwrap();
-    assert!((once.cluster_centers().unwrap() - &once_centers).iter().all(|v| v.abs() < 1e-12));
-    assert!((half.cluster_centers().unwrap() - &half_centers).iter().all(|v| v.abs() < 1e-12));
-    // The mini-batches draw in proportion to the weights: with equal ones not the same rows, but as good ones.
-    half.fit_weighted(&x, &Array1::ones(120)).unwrap();
-    close(half.score(&x, ()).unwrap(), batches.score(&x, ()).unwrap(), 0.2);
-}
-
-#[test]
 fn one_iteration_is_assign_average_assign() {
     let x = normal::<f64>(100, 5, 2);
     let start = x.slice(s![..6, ..]).to_owned();
@@ -677,94 +521,6 @@ fn far_from_the_origin_the_labels_are_the_same() {
         assert_eq!(shifted.n_iter, report.n_iter);
         close(shifted.inertia, report.inertia, 1e-6);
     }
-}
-
-/// The bits of whatever is a number.
-struct Bits(Vec<u64>);
-
-impl Bits {
-    fn add<F: Float>(&mut self, numbers: impl IntoIterator<Item = F>) {
-        self.0.extend(numbers.into_iter().map(|v| v.as_f64().to_bits()));
-    }
-
-    fn of_fit<F: Float>(&mut self, x: &Array2<F>, mut kmeans: KMeans<F>, weights: Option<&Array1<F>>) {
-        let report = match weights {
-            Some(weights) => kmeans.fit_weighted(x, weights).unwrap(),
-            None => kmeans.fit(x, ()).unwrap(),
-        };
-        self.add(report.history);
-        self.add([report.inertia, report.n_iter as f64]);
-        self.add(kmeans.labels().unwrap().mapv(|label| label as f64));
-        self.add(kmeans.cluster_centers().unwrap().iter().copied());
-        self.add(kmeans.predict(x).unwrap().mapv(|label| label as f64));
-        self.add(kmeans.transform(&x.slice(s![..700, ..])).unwrap());
-        self.add([kmeans.score(x, ()).unwrap()]);
-    }
-}
-
-#[cfg(feature = "rayon")]
-#[test]
-fn the_bits_do_not_depend_on_threads() {
-    let few = normal::<f32>(6_000, 10, 1);
-    let many = normal::<f64>(2_000, 8, 2);
-    let blobs = make_blobs::<f32>(4_000, &(normal::<f32>(24, 16, 3) * 6.0), 1.0, 4).unwrap().data;
-    let weights = Array1::from_shape_fn(4_000, |row| 0.1 + (row % 7) as f32);
-    let of = |n_threads: usize| {
-        rayon_pool(n_threads).install(|| {
-            let mut bits = Bits(Vec::new());
-            for seed in 0..20 {
-                bits.of_fit(&few, KMeans::new(9).seed(seed).max_iter(3), None);
-                // Enough clusters and numbers for rows to be skipped.
-                bits.of_fit(&blobs, KMeans::new(24).seed(seed).max_iter(15).tol(0.0), None);
-            }
-            // So many clusters that the sums are added up cluster by cluster.
-            bits.of_fit(&many, KMeans::new(150).seed(3).max_iter(3), None);
-            bits.of_fit(&blobs, KMeans::new(12).init(KMeansInit::Random).n_init(3), Some(&weights));
-            bits.of_fit(&blobs, KMeans::new(12).spherical(true).max_points_per_center(100), None);
-            let mut batches = MiniBatchKMeans::new(24).max_iter(3);
-            bits.add([batches.fit(&blobs, ()).unwrap().inertia]);
-            bits.add(batches.cluster_centers().unwrap().iter().copied());
-            let mut halves = BisectingKMeans::new(9);
-            bits.add([halves.fit(&blobs, ()).unwrap().inertia]);
-            bits.add(halves.cluster_centers().unwrap().iter().copied());
-            bits.add(silhouette_samples(&many, &Array1::from_shape_fn(2_000, |row| row % 3)).unwrap());
-            bits.0
-        })
-    };
-    let alone = of(1);
-    for n_threads in [2, 8] {
-        assert!(of(n_threads) == alone, "{n_threads} threads");
-    }
-}
-
-#[test]
-fn fits_at_the_same_time_do_not_disturb_each_other() {
-    fn shared_by_threads<T: Send + Sync>() {}
-    shared_by_threads::<(KMeans<f32>, MiniBatchKMeans<f32>, BisectingKMeans<f64>)>();
-    let x = normal::<f32>(6_000, 10, 1);
-    let fit = |seed: u64| {
-        let mut kmeans = KMeans::new(9).seed(seed).max_iter(3);
-        let inertia = kmeans.fit(&x, ()).unwrap().inertia;
-        (kmeans, inertia)
-    };
-    let alone: Vec<(KMeans<f32>, f64)> = (0..4).map(fit).collect();
-    let (first, rows) = (&alone[0].0, x.slice(s![..500, ..]));
-    // One fitted clustering asked by several threads, from its first answer on.
-    let fresh = first.clone();
-    let want = first.predict(&rows).unwrap();
-    std::thread::scope(|scope| {
-        let fits: Vec<_> = (0..4).map(|seed| scope.spawn(move || fit(seed).1)).collect();
-        let asked: Vec<_> = (0..4).map(|_| scope.spawn(|| fresh.predict(&rows).unwrap())).collect();
-        for (fit, (_, inertia)) in fits.into_iter().zip(&alone) {
-            assert_eq!(fit.join().unwrap().to_bits(), inertia.to_bits());
-        }
-        asked.into_iter().for_each(|asked| assert_eq!(asked.join().unwrap(), want));
-    });
-}
-
-#[cfg(feature = "rayon")]
-fn rayon_pool(n_threads: usize) -> rayon::ThreadPool {
-    rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap()
 }
 
 #[test]
@@ -859,33 +615,6 @@ fn a_part_of_the_rows_can_be_learned_from() {
     close(kmeans.score(&blobs.data, ()).unwrap(), -report.inertia, 1e-5);
     let whole = KMeans::new(3).n_init(3).fit(&blobs.data, ()).unwrap();
     assert!(report.inertia >= whole.inertia && report.inertia < 1.1 * whole.inertia);
-}
-
-#[test]
-fn a_rows_label_is_the_same_in_a_batch_of_any_size_and_order() {
-    fn in_precision<F: Float>() {
-        // Rows in the middle between centers: whatever rounds otherwise shows.
-        for (d, k) in [(1, 5), (3, 17), (16, 12), (33, 40)] {
-            let centers = normal::<F>(k, d, 1);
-            let mut kmeans = KMeans::new(k).init(KMeansInit::Centers(centers.clone())).max_iter(1);
-            kmeans.fit(&centers, ()).unwrap();
-            let mut rng = Rng::new(d as u64, Purpose::Other, 0);
-            let x = Array2::from_shape_fn((3000, d), |(row, feature)| {
-                F::of(0.5) * (centers[[row % k, feature]] + centers[[(row * 7 + 1) % k, feature]])
-            });
-            let all = kmeans.predict(&x).unwrap();
-            let order = rng.permutation(3000);
-            assert_eq!(kmeans.predict(&x.select(Axis(0), &order)).unwrap(), all.select(Axis(0), &order));
-            for batch in [1, 2, 7, 16, 100, 257, 1024] {
-                let parts = x.axis_chunks_iter(Axis(0), batch).take(300);
-                let parts: Vec<usize> =
-                    parts.flat_map(|part| kmeans.predict(&part).unwrap().to_vec()).collect();
-                assert_eq!(parts, all.to_vec()[..parts.len()], "d = {d}, k = {k}, batches of {batch}");
-            }
-        }
-    }
-    in_precision::<f32>();
-    in_precision::<f64>();
 }
 
 proptest! {

@@ -1,0 +1,123 @@
+//! The same bits for any number of threads, the same label in any company.
+
+use super::*;
+
+/// The bits of whatever is a number.
+struct Bits(Vec<u64>);
+
+impl Bits {
+    fn add<F: Float>(&mut self, numbers: impl IntoIterator<Item = F>) {
+        self.0.extend(numbers.into_iter().map(|v| v.as_f64().to_bits()));
+    }
+
+    fn of_fit<F: Float>(&mut self, x: &Array2<F>, mut kmeans: KMeans<F>, weights: Option<&Array1<F>>) {
+        let report = match weights {
+            Some(weights) => kmeans.fit_weighted(x, weights).unwrap(),
+            None => kmeans.fit(x, ()).unwrap(),
+        };
+        self.add(report.history);
+        self.add([report.inertia, report.n_iter as f64]);
+        self.add(kmeans.labels().unwrap().mapv(|label| label as f64));
+        self.add(kmeans.cluster_centers().unwrap().iter().copied());
+        self.add(kmeans.predict(x).unwrap().mapv(|label| label as f64));
+        self.add(kmeans.transform(&x.slice(s![..700, ..])).unwrap());
+        self.add([kmeans.score(x, ()).unwrap()]);
+    }
+}
+
+#[cfg(feature = "rayon")]
+#[test]
+fn the_bits_do_not_depend_on_threads() {
+    // The first two are few enough to be kept as the search reads them; more than a MiB is passed over.
+    let few = normal::<f32>(6_000, 10, 1);
+    let less = normal::<f64>(2_000, 8, 2);
+    let large = normal::<f32>(30_000, 10, 1);
+    let many = normal::<f64>(20_000, 8, 2);
+    let blobs = make_blobs::<f32>(20_000, &(normal::<f32>(24, 16, 3) * 6.0), 1.0, 4).unwrap().data;
+    let weights = Array1::from_shape_fn(20_000, |row| 0.1 + (row % 7) as f32);
+    let of = |n_threads: usize| {
+        rayon_pool(n_threads).install(|| {
+            let mut bits = Bits(Vec::new());
+            for seed in 0..20 {
+                bits.of_fit(&few, KMeans::new(9).seed(seed).max_iter(3), None);
+                bits.of_fit(&large, KMeans::new(9).seed(seed).max_iter(3), None);
+                // Enough clusters and numbers for rows to be skipped.
+                bits.of_fit(&blobs, KMeans::new(24).seed(seed).max_iter(15).tol(0.0), None);
+            }
+            // So many clusters that the sums are added up cluster by cluster.
+            bits.of_fit(&many, KMeans::new(500).seed(3).max_iter(3), None);
+            bits.of_fit(&less, KMeans::new(150).seed(3).max_iter(3), None);
+            bits.of_fit(&blobs, KMeans::new(12).init(KMeansInit::Random).n_init(3), Some(&weights));
+            bits.of_fit(&blobs, KMeans::new(12).spherical(true).max_points_per_center(100), None);
+            let mut batches = MiniBatchKMeans::new(24).max_iter(3);
+            bits.add([batches.fit(&blobs, ()).unwrap().inertia]);
+            bits.add(batches.cluster_centers().unwrap().iter().copied());
+            let mut halves = BisectingKMeans::new(9);
+            bits.add([halves.fit(&blobs, ()).unwrap().inertia]);
+            bits.add(halves.cluster_centers().unwrap().iter().copied());
+            bits.add(silhouette_samples(&less, &Array1::from_shape_fn(2_000, |row| row % 3)).unwrap());
+            bits.0
+        })
+    };
+    let alone = of(1);
+    for n_threads in [2, 8] {
+        assert!(of(n_threads) == alone, "{n_threads} threads");
+    }
+}
+
+#[test]
+fn fits_at_the_same_time_do_not_disturb_each_other() {
+    fn shared_by_threads<T: Send + Sync>() {}
+    shared_by_threads::<(KMeans<f32>, MiniBatchKMeans<f32>, BisectingKMeans<f64>)>();
+    let x = normal::<f32>(6_000, 10, 1);
+    let fit = |seed: u64| {
+        let mut kmeans = KMeans::new(9).seed(seed).max_iter(3);
+        let inertia = kmeans.fit(&x, ()).unwrap().inertia;
+        (kmeans, inertia)
+    };
+    let alone: Vec<(KMeans<f32>, f64)> = (0..4).map(fit).collect();
+    let (first, rows) = (&alone[0].0, x.slice(s![..500, ..]));
+    // One fitted clustering asked by several threads, from its first answer on.
+    let fresh = first.clone();
+    let want = first.predict(&rows).unwrap();
+    std::thread::scope(|scope| {
+        let fits: Vec<_> = (0..4).map(|seed| scope.spawn(move || fit(seed).1)).collect();
+        let asked: Vec<_> = (0..4).map(|_| scope.spawn(|| fresh.predict(&rows).unwrap())).collect();
+        for (fit, (_, inertia)) in fits.into_iter().zip(&alone) {
+            assert_eq!(fit.join().unwrap().to_bits(), inertia.to_bits());
+        }
+        asked.into_iter().for_each(|asked| assert_eq!(asked.join().unwrap(), want));
+    });
+}
+
+#[cfg(feature = "rayon")]
+fn rayon_pool(n_threads: usize) -> rayon::ThreadPool {
+    rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap()
+}
+
+#[test]
+fn a_rows_label_is_the_same_in_a_batch_of_any_size_and_order() {
+    fn in_precision<F: Float>() {
+        // Rows in the middle between centers: whatever rounds otherwise shows.
+        for (d, k) in [(1, 5), (3, 17), (16, 12), (33, 40)] {
+            let centers = normal::<F>(k, d, 1);
+            let mut kmeans = KMeans::new(k).init(KMeansInit::Centers(centers.clone())).max_iter(1);
+            kmeans.fit(&centers, ()).unwrap();
+            let mut rng = Rng::new(d as u64, Purpose::Other, 0);
+            let x = Array2::from_shape_fn((3000, d), |(row, feature)| {
+                F::of(0.5) * (centers[[row % k, feature]] + centers[[(row * 7 + 1) % k, feature]])
+            });
+            let all = kmeans.predict(&x).unwrap();
+            let order = rng.permutation(3000);
+            assert_eq!(kmeans.predict(&x.select(Axis(0), &order)).unwrap(), all.select(Axis(0), &order));
+            for batch in [1, 2, 7, 16, 100, 257, 1024] {
+                let parts = x.axis_chunks_iter(Axis(0), batch).take(300);
+                let parts: Vec<usize> =
+                    parts.flat_map(|part| kmeans.predict(&part).unwrap().to_vec()).collect();
+                assert_eq!(parts, all.to_vec()[..parts.len()], "d = {d}, k = {k}, batches of {batch}");
+            }
+        }
+    }
+    in_precision::<f32>();
+    in_precision::<f64>();
+}
