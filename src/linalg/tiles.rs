@@ -368,17 +368,16 @@ impl<F: Float> Product<F> {
         let mut row = top;
         for tile in 0..tiles {
             let height = height + usize::from(tile < higher);
-            // To turn rows of `a` pays only where it goes by whole squares.
-            let panels = strip.panels.filter(|_| self.a.row == 1 || height % S::SIDE == 0);
             // SAFETY: the caller's promise.
             unsafe {
-                let a = match panels {
+                let a = match strip.panels {
                     Some(panels) => {
                         let panel = panels.add((row - top) * strip.steps.1);
                         if strip.columns.0 == 0 {
-                            self.panel::<S>(simd, (row, height), strip.steps, panel);
+                            self.panel::<S>((row, height), strip.steps, panel);
                         }
-                        Strided { start: panel.cast_const(), row: 1, column: height.cast_signed() }
+                        let (row, column) = if self.a.row == 1 { (1, height) } else { (strip.steps.1, 1) };
+                        Strided { start: panel, row: row.cast_signed(), column: column.cast_signed() }
                     }
                     None => Strided { start: self.a.at(row, strip.steps.0), ..self.a },
                 };
@@ -547,7 +546,7 @@ unsafe fn accumulate<F: Float, S: Lanes<F>, const R: usize, const C: usize, cons
 }
 
 /// How many steps before its turn a line that lies alone is asked for.
-const AHEAD: isize = 16;
+const AHEAD: isize = 32;
 
 /// The side of the largest squares that are turned over.
 const SIDE_AT_MOST: usize = 8;

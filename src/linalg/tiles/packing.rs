@@ -57,45 +57,46 @@ impl<F: Float> Product<F> {
         Strip { start: out, step: width.cast_signed(), keep: None, ..strip }
     }
 
-    /// Packs rows of `a` (first, number), step after step (first, number).
+    /// Packs rows of `a` (first, number) for some steps (first, number): one step after the other where the numbers of a
+    /// step are neighbours in `a`, else one row after the other.
     ///
     /// # Safety
     /// Rows and steps must be `a`'s, and there must be room for them.
     #[inline(always)]
     pub(super) unsafe fn panel<S: Lanes<F>>(
         &self,
-        simd: S,
         (row, rows): (usize, usize),
         (first, steps): (usize, usize),
         out: *mut F,
     ) {
-        // SAFETY: the caller's promise. Rows in reverse order make no squares.
+        // SAFETY: the caller's promise.
         unsafe {
-            if self.a.row == 1 && rows == tallest::<F, S>() {
-                let (mut from, mut to) = (self.a.at(row, first), out);
-                for _ in 0..steps {
-                    prefetch(from.wrapping_offset(AHEAD * self.a.column), 1);
-                    std::ptr::copy_nonoverlapping(from, to, tallest::<F, S>());
-                    from = from.wrapping_offset(self.a.column);
-                    to = to.add(rows);
-                }
-                return;
-            }
-            let mut done = 0;
-            let squares = self.a.column == 1 && rows % S::SIDE == 0;
-            if let (true, Ok(distance)) = (squares, usize::try_from(self.a.row)) {
-                let none = [F::zero(); SIDE_AT_MOST];
-                done = steps - steps % S::SIDE;
-                for step in (0..done).step_by(S::SIDE) {
-                    for r in (0..rows).step_by(S::SIDE) {
-                        let from = (self.a.at(row + r, first + step), distance);
-                        simd.transpose(from, none.as_ptr(), (out.add(step * rows + r), rows));
+            match (self.a.row, self.a.column) {
+                (1, column) => {
+                    let (mut from, mut to) = (self.a.at(row, first), out);
+                    for _ in 0..steps {
+                        prefetch(from.wrapping_offset(AHEAD * column), 1);
+                        if rows == tallest::<F, S>() {
+                            // A copy of a size that the compiler knows.
+                            std::ptr::copy_nonoverlapping(from, to, tallest::<F, S>());
+                        } else {
+                            (0..rows).for_each(|r| *to.add(r) = *from.add(r));
+                        }
+                        from = from.wrapping_offset(column);
+                        to = to.add(rows);
                     }
                 }
-            }
-            for step in done..steps {
-                for r in 0..rows {
-                    *out.add(step * rows + r) = *self.a.at(row + r, first + step);
+                (_, 1) => {
+                    for r in 0..rows {
+                        std::ptr::copy_nonoverlapping(self.a.at(row + r, first), out.add(r * steps), steps);
+                    }
+                }
+                _ => {
+                    for r in 0..rows {
+                        for step in 0..steps {
+                            *out.add(r * steps + step) = *self.a.at(row + r, first + step);
+                        }
+                    }
                 }
             }
         }
