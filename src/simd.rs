@@ -143,8 +143,15 @@ pub trait Lanes<F>: Copy + Send + Sync {
     /// a, or 0 in the lanes where it lies between -limit and limit; NaN stays.
     unsafe fn flush(self, a: Self::Reg, limit: Self::Reg) -> Self::Reg;
 
-    /// a / (√b + c), b being 0 or a normal number, to two units in the last place.
-    unsafe fn over_root(self, a: Self::Reg, b: Self::Reg, c: Self::Reg) -> Self::Reg;
+    /// from - a · b / (√c + d), c being 0 or a normal number; the quotient is right to two units in the last place.
+    unsafe fn step_over_root(
+        self,
+        from: Self::Reg,
+        a: Self::Reg,
+        b: Self::Reg,
+        c: Self::Reg,
+        d: Self::Reg,
+    ) -> Self::Reg;
 
     /// a · b + c, rounded once where the instruction set can.
     unsafe fn mul_add(self, a: Self::Reg, b: Self::Reg, c: Self::Reg) -> Self::Reg;
@@ -290,7 +297,7 @@ fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
 mod tests {
     use super::*;
 
-    /// a / (√b + c) in every lane of whole registers.
+    /// -3 a / (√b + c) in every lane of whole registers.
     struct OverRoot<'a, F>(&'a [F], &'a [F], F, &'a mut [F]);
 
     impl<F: crate::float::Float> Wide<F> for OverRoot<'_, F> {
@@ -302,7 +309,8 @@ mod tests {
                 // SAFETY: the slices are as long and of whole registers.
                 unsafe {
                     let (a, b) = (simd.loadu(&raw const self.0[start]), simd.loadu(&raw const self.1[start]));
-                    simd.storeu(&raw mut self.3[start], simd.over_root(a, b, simd.splat(self.2)));
+                    let (three, c) = (simd.splat(F::of(3.0)), simd.splat(self.2));
+                    simd.storeu(&raw mut self.3[start], simd.step_over_root(simd.zero(), three, a, b, c));
                 }
             }
         }
@@ -318,7 +326,7 @@ mod tests {
             let mut got = vec![0.0; a.len()];
             f32::run_wide(OverRoot(&a, &b, c, &mut got));
             for ((&a, &b), got) in a.iter().zip(&b).zip(got) {
-                let want = f64::from(a) / (f64::from(b).sqrt() + f64::from(c));
+                let want = -3.0 * f64::from(a) / (f64::from(b).sqrt() + f64::from(c));
                 let close = (f64::from(got) - want).abs() <= 2.4e-7 * want.abs();
                 assert!(close || want.is_nan() && got.is_nan(), "{a} / (sqrt({b}) + {c}): {got}, not {want}");
             }

@@ -30,7 +30,7 @@ pub(super) struct Plain;
 macro_rules! lanes {
     ($simd:ty, $float:ty, $reg:ty; lanes $lanes:literal, registers $registers:literal, side $side:literal, $turn:expr;
         zero $zero:expr, splat $splat:expr, load $load:expr, store $store:expr, add $add:expr, sub $sub:expr,
-        mul $mul:expr, flush $flush:expr, over_root $over_root:expr, mul_add $mul_add:expr, fnma $fnma:expr, min $min:expr, sum $sum:expr,
+        mul $mul:expr, flush $flush:expr, step $step:expr, mul_add $mul_add:expr, fnma $fnma:expr, min $min:expr, sum $sum:expr,
         less |$a:ident, $b:ident, $then:ident, $otherwise:ident| $choice:expr) => {
         // SAFETY: the caller vouches for the instruction set and for what pointers point to, as the trait says.
         #[allow(
@@ -85,8 +85,8 @@ macro_rules! lanes {
             }
 
             #[inline(always)]
-            unsafe fn over_root(self, a: $reg, b: $reg, c: $reg) -> $reg {
-                unsafe { $over_root(a, b, c) }
+            unsafe fn step_over_root(self, from: $reg, a: $reg, b: $reg, c: $reg, d: $reg) -> $reg {
+                unsafe { $step(from, a, b, c, d) }
             }
 
             #[inline(always)]
@@ -133,7 +133,7 @@ macro_rules! plain {
         lanes!(Plain, $float, $float; lanes 1, registers 16, side 8, turn::<$float, 8>;
             zero || 0.0, splat |v| v, load |p: *const $float| *p, store |p: *mut $float, v| *p = v,
             add |a, b| a + b, sub |a, b| a - b, mul |a, b| a * b, flush |a: $float, limit| if a.abs() < limit { 0.0 } else { a },
-            over_root |a, b: $float, c| a / (b.sqrt() + c), mul_add |a, b, c| a * b + c, fnma |a, b, c| c - a * b,
+            step |from, a, b, c: $float, d| from - a * b / (c.sqrt() + d), mul_add |a, b, c| a * b + c, fnma |a, b, c| c - a * b,
             min |a, b| if a < b { a } else { b }, sum |v| v,
             less |a, b, then, otherwise| if a < b { then } else { otherwise });
     };
@@ -146,13 +146,13 @@ plain!(f64);
 #[cfg(target_arch = "aarch64")]
 lanes!(Neon, f32, float32x4_t; lanes 4, registers 32, side 4, turn::<f32, 4>;
     zero || vdupq_n_f32(0.0), splat vdupq_n_f32, load vld1q_f32, store vst1q_f32, add vaddq_f32,
-    sub vsubq_f32, mul vmulq_f32, flush |a, limit| vbslq_f32(vcltq_f32(vabsq_f32(a), limit), vdupq_n_f32(0.0), a), over_root |a, b, c| vdivq_f32(a, vaddq_f32(vsqrtq_f32(b), c)),
+    sub vsubq_f32, mul vmulq_f32, flush |a, limit| vbslq_f32(vcltq_f32(vabsq_f32(a), limit), vdupq_n_f32(0.0), a), step |from, a, b, c, d| vsubq_f32(from, vdivq_f32(vmulq_f32(a, b), vaddq_f32(vsqrtq_f32(c), d))),
     mul_add |a, b, c| vfmaq_f32(c, a, b), fnma |a, b, c| vfmsq_f32(c, a, b), min vminq_f32, sum vaddvq_f32,
     less |a, b, then, otherwise| vbslq_f32(vcltq_f32(a, b), then, otherwise));
 #[cfg(target_arch = "aarch64")]
 lanes!(Neon, f64, float64x2_t; lanes 2, registers 32, side 4, turn::<f64, 4>;
     zero || vdupq_n_f64(0.0), splat vdupq_n_f64, load vld1q_f64, store vst1q_f64, add vaddq_f64,
-    sub vsubq_f64, mul vmulq_f64, flush |a, limit| vbslq_f64(vcltq_f64(vabsq_f64(a), limit), vdupq_n_f64(0.0), a), over_root |a, b, c| vdivq_f64(a, vaddq_f64(vsqrtq_f64(b), c)),
+    sub vsubq_f64, mul vmulq_f64, flush |a, limit| vbslq_f64(vcltq_f64(vabsq_f64(a), limit), vdupq_n_f64(0.0), a), step |from, a, b, c, d| vsubq_f64(from, vdivq_f64(vmulq_f64(a, b), vaddq_f64(vsqrtq_f64(c), d))),
     mul_add |a, b, c| vfmaq_f64(c, a, b), fnma |a, b, c| vfmsq_f64(c, a, b), min vminq_f64, sum vaddvq_f64,
     less |a, b, then, otherwise| vbslq_f64(vcltq_f64(a, b), then, otherwise));
 
@@ -164,7 +164,7 @@ lanes!(Avx2, f32, __m256; lanes 8, registers 16, side 8, turn_f32;
         let size = _mm256_andnot_ps(_mm256_set1_ps(-0.0), a);
         _mm256_and_ps(a, _mm256_cmp_ps::<_CMP_NLT_UQ>(size, limit))
     },
-    over_root |a, b, c| _mm256_div_ps(a, _mm256_add_ps(_mm256_sqrt_ps(b), c)),
+    step |from, a, b, c, d| _mm256_sub_ps(from, _mm256_div_ps(_mm256_mul_ps(a, b), _mm256_add_ps(_mm256_sqrt_ps(c), d))),
     mul_add _mm256_fmadd_ps, fnma _mm256_fnmadd_ps, min _mm256_min_ps,
     sum |v| {
         let half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
@@ -180,7 +180,7 @@ lanes!(Avx2, f64, __m256d; lanes 4, registers 16, side 4, turn_f64;
         let size = _mm256_andnot_pd(_mm256_set1_pd(-0.0), a);
         _mm256_and_pd(a, _mm256_cmp_pd::<_CMP_NLT_UQ>(size, limit))
     },
-    over_root |a, b, c| _mm256_div_pd(a, _mm256_add_pd(_mm256_sqrt_pd(b), c)),
+    step |from, a, b, c, d| _mm256_sub_pd(from, _mm256_div_pd(_mm256_mul_pd(a, b), _mm256_add_pd(_mm256_sqrt_pd(c), d))),
     mul_add _mm256_fmadd_pd, fnma _mm256_fnmadd_pd, min _mm256_min_pd,
     sum |v| {
         let half = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd::<1>(v));
@@ -192,7 +192,7 @@ lanes!(Avx2, f64, __m256d; lanes 4, registers 16, side 4, turn_f64;
 lanes!(Avx512, f32, __m512; lanes 16, registers 32, side 8, turn_f32;
     zero _mm512_setzero_ps, splat _mm512_set1_ps, load _mm512_loadu_ps, store _mm512_storeu_ps, add _mm512_add_ps,
     sub _mm512_sub_ps, mul _mm512_mul_ps, 
-    flush |a, limit| _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_NLT_UQ>(_mm512_abs_ps(a), limit), a), over_root over_root_f32,
+    flush |a, limit| _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_NLT_UQ>(_mm512_abs_ps(a), limit), a), step step_over_root_f32,
     mul_add _mm512_fmadd_ps, fnma _mm512_fnmadd_ps, min _mm512_min_ps, sum _mm512_reduce_add_ps,
     less |a, b, then, otherwise|
         _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), otherwise, then));
@@ -201,34 +201,32 @@ lanes!(Avx512, f64, __m512d; lanes 8, registers 32, side 4, turn_f64;
     zero _mm512_setzero_pd, splat _mm512_set1_pd, load _mm512_loadu_pd, store _mm512_storeu_pd, add _mm512_add_pd,
     sub _mm512_sub_pd, mul _mm512_mul_pd, 
     flush |a, limit| _mm512_maskz_mov_pd(_mm512_cmp_pd_mask::<_CMP_NLT_UQ>(_mm512_abs_pd(a), limit), a),
-    over_root |a, b, c| _mm512_div_pd(a, _mm512_add_pd(_mm512_sqrt_pd(b), c)),
+    step |from, a, b, c, d| _mm512_sub_pd(from, _mm512_div_pd(_mm512_mul_pd(a, b), _mm512_add_pd(_mm512_sqrt_pd(c), d))),
     mul_add _mm512_fmadd_pd, fnma _mm512_fnmadd_pd, min _mm512_min_pd, sum _mm512_reduce_add_pd,
     less |a, b, then, otherwise|
         _mm512_mask_blend_pd(_mm512_cmp_pd_mask::<_CMP_LT_OQ>(a, b), otherwise, then));
 
-/// a / (√b + c) by estimates of 14 bits, which a step of Newton's method doubles: on processors whose registers are 512
-/// bits wide, a root and a division take three times as long as all else that Adam does to a parameter.
+/// from - a b / (√c + d) by estimates of 14 bits, which a step of Newton's method doubles: on processors whose registers are
+/// 512 bits wide, a root and a division take three times as long as all else that Adam does to a parameter.
 ///
 /// # Safety
-/// As [`Lanes::over_root`], with AVX-512.
+/// As [`Lanes::step_over_root`], with AVX-512.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-unsafe fn over_root_f32(a: __m512, b: __m512, c: __m512) -> __m512 {
+unsafe fn step_over_root_f32(from: __m512, a: __m512, b: __m512, c: __m512, d: __m512) -> __m512 {
     // SAFETY: the caller vouches for the instruction set.
     unsafe {
-        let infinity = _mm512_set1_ps(f32::INFINITY);
-        // r ≈ 1 / √b; √b ≈ b r + (b - (b r)²) r / 2. Infinity and NaN are roots of themselves.
-        let r = _mm512_rsqrt14_ps(_mm512_max_ps(b, _mm512_set1_ps(f32::MIN_POSITIVE)));
-        let root = _mm512_mul_ps(b, r);
-        let rest = _mm512_fnmadd_ps(root, root, b);
-        let root = _mm512_fmadd_ps(rest, _mm512_mul_ps(_mm512_set1_ps(0.5), r), root);
-        let ordinary = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(b, infinity);
-        let d = _mm512_add_ps(_mm512_mask_blend_ps(ordinary, b, root), c);
-        // q ≈ 1 / d; 1 / d ≈ q + q (1 - d q). The reciprocal of infinity is exact.
-        let q = _mm512_rcp14_ps(d);
-        let rest = _mm512_fnmadd_ps(d, q, _mm512_set1_ps(1.0));
-        let q = _mm512_mask_fmadd_ps(q, ordinary, rest, q);
-        _mm512_mul_ps(a, q)
+        // r ≈ 1 / √c; 2 √c ≈ c r (3 - c r r).
+        let r = _mm512_rsqrt14_ps(_mm512_max_ps(c, _mm512_set1_ps(f32::MIN_POSITIVE)));
+        let root = _mm512_mul_ps(c, r);
+        let rest = _mm512_fnmadd_ps(root, r, _mm512_set1_ps(3.0));
+        let divisor = _mm512_fmadd_ps(root, rest, _mm512_add_ps(d, d));
+        // q ≈ 1 / divisor; 1 / divisor ≈ q + q (1 - divisor q). By infinity it is 0; NaN stays.
+        let q = _mm512_rcp14_ps(divisor);
+        let rest = _mm512_fnmadd_ps(divisor, q, _mm512_set1_ps(1.0));
+        let finite = _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(c, _mm512_set1_ps(f32::INFINITY));
+        let q = _mm512_maskz_fmadd_ps(finite, q, rest, q);
+        _mm512_fnmadd_ps(_mm512_mul_ps(_mm512_add_ps(a, a), b), q, from)
     }
 }
 

@@ -224,14 +224,15 @@ impl<F: Float> Move<'_, F> {
         unsafe {
             let tiny = simd.splat(negligible());
             let (g, m, v) = (simd.loadu(grads), simd.loadu(means), simd.loadu(squares));
-            let m = simd.add(m, simd.mul(simd.sub(g, m), simd.splat(self.mean_rate)));
+            let m = simd.mul_add(simd.sub(g, m), simd.splat(self.mean_rate), m);
             let m = simd.flush(m, tiny);
-            let v = simd.add(v, simd.mul(simd.sub(simd.mul(g, g), v), simd.splat(self.square_rate)));
-            let v = simd.flush(v, tiny);
-            let step = simd.over_root(simd.mul(simd.splat(self.alpha), m), v, simd.splat(self.epsilon));
+            // v - g² is what v comes down by, with the rate; it never comes below 0.
+            let v = simd.fnma(simd.fnma(g, g, v), simd.splat(self.square_rate), v);
+            let v = simd.less(v, tiny, simd.zero(), v);
+            let (alpha, epsilon) = (simd.splat(self.alpha), simd.splat(self.epsilon));
             simd.storeu(means, m);
             simd.storeu(squares, v);
-            simd.storeu(params, simd.sub(simd.loadu(params), step));
+            simd.storeu(params, simd.step_over_root(simd.loadu(params), alpha, m, v, epsilon));
         }
     }
 }
