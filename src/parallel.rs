@@ -61,7 +61,7 @@ pub(crate) fn inside<R: Send>(operations: usize, work: impl FnOnce() -> R + Send
 pub(crate) fn attended<R: Send>(operations: usize, work: impl FnOnce() -> R + Send) -> R {
     /// Below, no step of a batch is worth a fork.
     #[cfg(feature = "rayon")]
-    const WORTH_ATTENDING: usize = 1 << 23;
+    const WORTH_ATTENDING: usize = 2 * AWAKE;
     #[cfg(feature = "rayon")]
     if operations >= WORTH_ATTENDING && rayon::current_num_threads() > 1 {
         return rayon::scope(|_| {
@@ -169,14 +169,17 @@ pub(crate) fn worth_forking(operations: usize) -> bool {
     false
 }
 
+/// Multiply-adds from which a fork pays whose threads are [awake](attended): some 20 µs of one core. On a quiet machine a
+/// quarter of that pays as well.
+#[cfg(feature = "rayon")]
+const AWAKE: usize = 1 << 21;
+
 /// Multiply-adds, or numbers moved, from which a fork inside of the pool pays.
 #[cfg(feature = "rayon")]
 pub(crate) fn worth() -> usize {
     /// Some 200 µs of one core. On a virtual machine, where a thread that sleeps is slow to wake, half of that gets
     /// slower by it.
     const ASLEEP: usize = 1 << 23;
-    /// The same for threads that are [attended](attended).
-    const AWAKE: usize = 1 << 22;
     match (attendance::ALONE.get(), attendance::AWAKE.get()) {
         (true, _) => usize::MAX,
         (_, true) => AWAKE,
@@ -217,9 +220,14 @@ fn share_part<T: Send>(operations: usize, items: &mut [T], work: &(impl Fn(&mut 
     if items.len() > 1 && threads() > 2 {
         return share(operations, items, work);
     }
+    alone(|| items.iter_mut().for_each(work));
+}
+
+/// Work whose parts are not to be shared again.
+pub(crate) fn alone<R>(work: impl FnOnce() -> R) -> R {
     #[cfg(feature = "rayon")]
     let _alone = attendance::Marked::with(&attendance::ALONE, true);
-    items.iter_mut().for_each(work);
+    work()
 }
 
 /// How many threads share so many operations that are cut in so many pieces. Where one is enough, a pool that sleeps is not

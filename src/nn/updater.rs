@@ -359,14 +359,10 @@ struct Parts<'a, F> {
 impl<F: Float> Parts<'_, F> {
     /// By as many threads as there is room for, where the operations make that worth while.
     fn run(self, operations: usize, moves: Moves<'_, F>) {
-        let longest = self.runs.iter().map(|run| run.params.len()).max().unwrap_or_default();
-        let enough = match &moves {
-            Moves::Computed(room) => room.len() >= 2 * longest * PARTS_AT_ONCE,
-            Moves::Added => true,
-        };
-        if self.runs.len() < 2 || !enough || !parallel::worth_forking(operations) {
+        if !self.pays_to_fork(operations, &moves) {
             return self.by_one(moves);
         }
+        let longest = self.longest();
         let Self { rule, numbers, origin, runs, params, moments, at_once, gradient } = self;
         let (left, right) = runs.split_at(runs.len() / 2);
         let cut = left.iter().map(|run| run.params.len()).sum::<usize>();
@@ -400,7 +396,29 @@ impl<F: Float> Parts<'_, F> {
             at_once,
             gradient,
         };
-        parallel::join(|| left.run(operations / 2, left_moves), || right.run(operations / 2, right_moves));
+        let part = operations / 2;
+        parallel::join(|| left.run_part(part, left_moves), || right.run_part(part, right_moves));
+    }
+
+    /// What a thread has got by a fork: it is shared again here, or not at all.
+    fn run_part(self, operations: usize, moves: Moves<'_, F>) {
+        if self.pays_to_fork(operations, &moves) {
+            return self.run(operations, moves);
+        }
+        parallel::alone(|| self.by_one(moves));
+    }
+
+    fn pays_to_fork(&self, operations: usize, moves: &Moves<'_, F>) -> bool {
+        let enough = match moves {
+            Moves::Computed(room) => room.len() >= 2 * self.longest() * PARTS_AT_ONCE,
+            Moves::Added => true,
+        };
+        self.runs.len() > 1 && enough && parallel::worth_forking(operations)
+    }
+
+    /// The parameters of the longest part.
+    fn longest(&self) -> usize {
+        self.runs.iter().map(|run| run.params.len()).max().unwrap_or_default()
     }
 
     fn by_one(self, moves: Moves<'_, F>) {
