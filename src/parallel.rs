@@ -223,6 +223,24 @@ fn share_part<T: Send>(operations: usize, items: &mut [T], work: &(impl Fn(&mut 
     alone(|| items.iter_mut().for_each(work));
 }
 
+/// Calls `work` for every item, for each on a thread of its own, the caller's among them. A thread that comes late finds
+/// what the others have left: `work` is to take pieces from where all of them do.
+pub(crate) fn together<T: Send>(items: &mut [T], work: &(impl Fn(&mut T) + Sync)) {
+    let Some((own, others)) = items.split_first_mut() else { return };
+    #[cfg(feature = "rayon")]
+    rayon::scope(|scope| {
+        for other in others {
+            scope.spawn(move |_| alone(|| work(other)));
+        }
+        alone(|| work(own));
+    });
+    #[cfg(not(feature = "rayon"))]
+    {
+        work(own);
+        others.iter_mut().for_each(work);
+    }
+}
+
 /// Work whose parts are not to be shared again.
 pub(crate) fn alone<R>(work: impl FnOnce() -> R) -> R {
     #[cfg(feature = "rayon")]

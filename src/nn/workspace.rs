@@ -53,6 +53,13 @@ pub(crate) struct StepNoise {
 }
 
 impl<F: Float> Workspace<F> {
+    /// For batches that are copied to `input`.
+    pub(crate) fn with_input(layout: &Layout<F>, capacity: usize) -> Result<Self> {
+        let numbers = layout.input.size().saturating_mul(capacity);
+        Ok(Self { input: Buffer::zeros("the batch", numbers)?, ..Self::new(layout, capacity)? })
+    }
+
+    /// For batches that are used where they lie.
     pub(crate) fn new(layout: &Layout<F>, capacity: usize) -> Result<Self> {
         let nodes = layout.nodes.iter().map(|node| {
             let outputs = node.output_len().saturating_mul(capacity);
@@ -66,7 +73,7 @@ impl<F: Float> Workspace<F> {
         let nodes = nodes.collect::<Result<_>>()?;
         Ok(Self {
             capacity,
-            input: Buffer::zeros("the batch", layout.input.size().saturating_mul(capacity))?,
+            input: Buffer::zeros("the batch", 0)?,
             nodes,
             state: zeros("the state", if layout.batch.is_some() { layout.state_len } else { 0 })?,
             carried: layout.carried().collect(),

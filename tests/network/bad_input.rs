@@ -1,6 +1,6 @@
 //! Whatever a caller gets wrong is an error that says what was expected and what came.
 
-use axonal::ndarray::{Array1, Array2, Array3, arr0, array, s};
+use axonal::ndarray::{Array1, Array2, Array3, Axis, arr0, array, s};
 use axonal::prelude::*;
 
 #[track_caller]
@@ -263,7 +263,7 @@ fn numbers_without_a_vector_are_refused_before_the_step() {
         .add(TimeDistributed::new(Embedding::new(5, 2)))
         .compile(Adam::default(), MeanSquaredError::default())
         .unwrap();
-    says(steps.predict(&Array3::from_elem((1, 2, 3), 7.0)), &["x contains", "7", "[0, 0]"]);
+    says(steps.predict(&Array3::from_elem((1, 2, 3), 7.0)), &["x contains", "7", "[0, 0, 0]"]);
 }
 
 #[test]
@@ -284,7 +284,7 @@ fn numbers_without_a_vector_are_refused_behind_layers_that_rearrange() {
         Array3::from_shape_fn((2, 1, 3), |(i, _, k)| if i + k == 3 { 5.0 } else { 1.0 }),
         array![0.0_f32, 1.0],
     );
-    let words = ["x contains 5 at [1, 2]", "whole numbers from 0 to 4"];
+    let words = ["x contains 5 at [1, 0, 2]", "whole numbers from 0 to 4"];
     says(model.predict(&x), &words);
     says(model.evaluate(&x, &y), &words);
     says(model.fit_with(&x, &y, FitOptions::new()), &words);
@@ -312,4 +312,28 @@ fn numbers_without_a_vector_are_refused_where_they_are_computed() {
     says(model.fit_with(&x, &y, options().on_divergence(patient)), &words);
     assert_eq!(model.weights(), before, "no step was made");
     model.fit_with(&(x * 2.0).mapv(|v| v.min(8.0)), &y, options()).unwrap();
+}
+
+#[test]
+fn a_number_that_is_not_finite_is_found_in_any_batch_of_an_answer() {
+    let model: Model<f32> = Sequential::new([8, 32])
+        .add(Flatten::default())
+        .add(Dense::new(128).activation(Activation::Relu))
+        .add(Dense::new(2))
+        .compile(Adam::default(), MeanSquaredError::default())
+        .unwrap();
+    let mut workspace = model.workspace(100).unwrap();
+    for (row, wrong) in [(0, f32::NAN), (777, f32::INFINITY), (1000, f32::NEG_INFINITY)] {
+        let mut x = Array3::<f32>::zeros((1001, 8, 32));
+        x[[row, 7, 31]] = wrong;
+        let index = format!("[{row}, 7, 31]");
+        says(model.predict(&x), &["x", &index]);
+        let mut reversed = x.clone();
+        reversed.invert_axis(Axis(1));
+        says(model.predict(&reversed), &["x", &format!("[{row}, 0, 31]")]);
+        let flat = x.into_shape_with_order((1001, 256)).unwrap();
+        let mut out = Array2::from_elem((1001, 2), 7.0);
+        says(model.predict_into(&flat, &mut workspace, &mut out), &["x", &format!("[{row}, 255]")]);
+        assert_eq!(out[[1000, 1]], 7.0, "what follows the bad row is not answered");
+    }
 }

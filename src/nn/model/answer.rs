@@ -10,8 +10,9 @@ use crate::nn::model::data::{rows, rows_of};
 use crate::nn::workspace::Workspace;
 use crate::parallel;
 use ndarray::{
-    Array1, Array2, ArrayBase, ArrayD, ArrayView2, ArrayViewMut2, Axis, Data, DataMut, Dimension, Ix2,
+    Array1, Array2, ArrayBase, ArrayD, ArrayView2, ArrayViewMut2, Axis, Data, DataMut, Dimension, Ix2, s,
 };
+use std::sync::{Mutex, PoisonError};
 
 /// Multiply-adds from which another thread pays in answering.
 const WORTH_A_THREAD: usize = 1 << 23;
@@ -27,15 +28,16 @@ impl<F: Float> Model<F> {
         options: PredictOptions,
     ) -> Result<Array2<F>> {
         let batch_size = options.validate("predict")?;
+        let numbers = x.view();
         let x = rows("x", x.view().into_dyn(), self.input_shape(), true)?;
-        self.check_indices("x", &x)?;
         let columns = self.output_shape().size();
         let answers = zeros("the answers", x.nrows().saturating_mul(columns))?;
         let mut out = Array2::from_shape_vec((x.nrows(), columns), answers)
             .map_err(|_| Error::shape("predict", "answers as a matrix", "another length"))?;
         if x.nrows() > 0 {
             let batch_size = self.layout.batch_size("predict", x.nrows(), batch_size)?.min(x.nrows());
-            self.answer_in_parts(x.view(), batch_size, out.view_mut())?;
+            let answered = self.answer_in_parts(x.view(), batch_size, out.view_mut());
+            self.with_index(answered, &numbers)?;
         }
         Ok(out)
     }
@@ -52,7 +54,8 @@ impl<F: Float> Model<F> {
         answers.into_shape_with_order(shape).map_err(|_| Error::shape("predict", expected, "another shape"))
     }
 
-    /// The answers, written into `out` without allocating: for services that answer row by row.
+    /// The answers, written into `out` without allocating: for services that answer row by row. After an error, `out`
+    /// holds the answers of the batches before.
     ///
     /// # Shapes
     /// `x`: (batch, …) in any layout, of any length; `out`: (batch, outputs).
@@ -99,19 +102,20 @@ impl<F: Float> Model<F> {
         if x.nrows() > 0 {
             self.layout.batch_size("predict_into", x.nrows(), workspace.capacity())?;
         }
-        crate::validate::finite("x", x)?;
-        self.check_indices("x", x)?;
         let x = x.view();
         if x.is_standard_layout() {
-            return self.answer(x, workspace, out);
+            let batches = Batches { x, out: Some(out.view_mut()), step: workspace.capacity() };
+            let answered = self.answer(batches, workspace);
+            return self.with_index(answered, &x);
         }
+        self.check_numbers("x", &x)?;
         for start in (0..x.nrows()).step_by(workspace.capacity()) {
             let end = (start + workspace.capacity()).min(x.nrows());
             let chunk = rows_of(&x, start, end);
             workspace.input.iter_mut().zip(chunk.iter()).for_each(|(slot, &value)| *slot = value);
             workspace.infer(&self.layout, &self.params, &self.state, None, end - start, false);
             workspace.check_indices(&self.layout, end - start)?;
-            write(workspace.output(end - start), start, out);
+            write(workspace.output(end - start), out.slice_mut(s![start..end, ..]));
         }
         Ok(())
     }
@@ -140,71 +144,89 @@ impl<F: Float> Model<F> {
         batch_size: usize,
         out: ArrayViewMut2<'_, F>,
     ) -> Result<()> {
-        let batches = x.nrows().div_ceil(batch_size);
         let operations = self.layout.operations().saturating_mul(x.nrows());
-        // Each part has two batches at least, so that none consists of a single row.
-        let parts = parallel::threads().min(batches / 2).min(operations / WORTH_A_THREAD);
-        if parts < 2 || self.layout.carried().next().is_some() {
-            let (mut workspace, mut out) = (Workspace::new(&self.layout, batch_size)?, out);
+        // Some thirty batches for each thread, so that none waits long for the last one of another.
+        let few = (x.nrows() / parallel::threads() / 32).max(1).next_multiple_of(32).min(batch_size);
+        let threads = parallel::threads().min(x.nrows().div_ceil(few) / 2).min(operations / WORTH_A_THREAD);
+        if threads < 2 || self.layout.carried().next().is_some() {
+            let mut workspace = Workspace::new(&self.layout, batch_size)?;
             workspace.start_from(&self.state);
-            return self.answer(x, &mut workspace, &mut out);
+            return self.answer(Batches { x, out: Some(out), step: batch_size }, &mut workspace);
         }
-        let (mut x, mut out) = (x, out);
-        let mut shares = Vec::with_capacity(parts);
-        for part in 0..parts {
-            let own_batches = batches * (part + 1) / parts - batches * part / parts;
-            let rows = (own_batches * batch_size).min(x.nrows());
-            let (own_x, other_x) = x.split_at(Axis(0), rows);
-            let (own_out, other_out) = out.split_at(Axis(0), rows);
-            shares.push((own_x, own_out, Workspace::new(&self.layout, batch_size)?, Ok(())));
-            (x, out) = (other_x, other_out);
-        }
-        parallel::inside(operations, || {
-            parallel::share(operations, &mut shares, &|(x, out, workspace, outcome)| {
-                *outcome = self.answer(x.view(), workspace, out);
-            });
+        let batches = Batches { x, out: Some(out), step: few };
+        let desk = || Ok((Workspace::new(&self.layout, few)?, Ok(())));
+        let mut desks = (0..threads).map(|_| desk()).collect::<Result<Vec<_>>>()?;
+        let batches = Mutex::new(batches);
+        let next = || batches.lock().unwrap_or_else(PoisonError::into_inner).next();
+        parallel::together(&mut desks, &|(workspace, outcome)| {
+            *outcome = self.answer(std::iter::from_fn(next), workspace);
         });
-        shares.into_iter().try_for_each(|(_, _, _, outcome)| outcome)
+        desks.into_iter().try_for_each(|(_, outcome)| outcome)
     }
 
-    /// Answers rows in standard layout, in batches as large as the workspace.
-    fn answer<T: DataMut<Elem = F>>(
+    /// What a batch was refused for, told by the index in all samples as the caller has them.
+    fn with_index<S: Data<Elem = F>, D: Dimension>(
         &self,
-        x: ArrayView2<'_, F>,
-        workspace: &mut Workspace<F>,
-        out: &mut ArrayBase<T, Ix2>,
+        answered: Result<()>,
+        x: &ArrayBase<S, D>,
     ) -> Result<()> {
-        let (n, step) = (x.nrows(), workspace.capacity());
-        let mut start = 0;
-        while start < n {
-            let end = (start + step).min(n);
-            // A last batch of one row would take another path through wide layers, with other last bits.
-            if end - start == 1 && start > 0 && step > 1 {
-                start -= 1;
-            }
-            workspace.infer(
-                &self.layout,
-                &self.params,
-                &self.state,
-                Some(rows_of(&x, start, end)),
-                end - start,
-                false,
-            );
-            workspace.check_indices(&self.layout, end - start)?;
-            write(workspace.output(end - start), start, out);
-            start = end;
+        answered.or_else(|refused| self.check_numbers("x", x).and(Err(refused)))
+    }
+
+    /// Answers batches of rows. Their numbers are checked when they come, so that they come from memory once.
+    fn answer<'a>(
+        &self,
+        batches: impl Iterator<Item = (ArrayView2<'a, F>, ArrayViewMut2<'a, F>)>,
+        workspace: &mut Workspace<F>,
+    ) -> Result<()> {
+        for (x, out) in batches {
+            self.check_numbers("x", &x)?;
+            workspace.infer(&self.layout, &self.params, &self.state, Some(x), x.nrows(), false);
+            workspace.check_indices(&self.layout, x.nrows())?;
+            write(workspace.output(x.nrows()), out);
         }
         Ok(())
     }
 }
 
-/// Copies answers to the rows of `out` from `start` on.
-fn write<F: Float, T: DataMut<Elem = F>>(answers: &[F], start: usize, out: &mut ArrayBase<T, Ix2>) {
-    let columns = out.ncols();
+/// Rows in standard layout and where their answers go, batch by batch.
+struct Batches<'a, F> {
+    x: ArrayView2<'a, F>,
+    /// The answers that are still to be given.
+    out: Option<ArrayViewMut2<'a, F>>,
+    /// The rows of a batch.
+    step: usize,
+}
+
+impl<'a, F> Iterator for Batches<'a, F> {
+    type Item = (ArrayView2<'a, F>, ArrayViewMut2<'a, F>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (left, n) = (self.out.take()?, self.x.nrows());
+        let rows = left.nrows().min(self.step);
+        if rows == 0 {
+            return None;
+        }
+        let start = n - left.nrows();
+        let (out, rest) = left.split_at(Axis(0), rows);
+        self.out = Some(rest);
+        // A last batch of one row would take another path through wide layers, with other last bits: the row before it is
+        // answered once more.
+        let again = usize::from(rows == 1 && start > 0 && self.step > 1);
+        let (_, from) = self.x.split_at(Axis(0), start - again);
+        let (x, _) = from.split_at(Axis(0), rows + again);
+        Some((x, out))
+    }
+}
+
+/// Copies the last answers to `out`, as many as it has rows.
+fn write<F: Float>(answers: &[F], mut out: ArrayViewMut2<'_, F>) {
+    let (rows, columns) = out.dim();
     if columns == 0 {
         return;
     }
-    for (row, answer) in answers.chunks_exact(columns).enumerate() {
-        out.row_mut(start + row).iter_mut().zip(answer).for_each(|(slot, &value)| *slot = value);
+    let answers = &answers[answers.len() - rows * columns..];
+    for (mut row, answer) in out.rows_mut().into_iter().zip(answers.chunks_exact(columns)) {
+        row.iter_mut().zip(answer).for_each(|(slot, &value)| *slot = value);
     }
 }

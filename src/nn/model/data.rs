@@ -21,8 +21,8 @@ impl<F: Float> Samples<'_, F> {
     }
 }
 
-/// The samples of an array of any rank as the rows of a matrix; the first axis is the batch. Non-finite
-/// numbers, other sample shapes and an array without samples (unless `may_be_empty`) are errors.
+/// The samples of an array of any rank as the rows of a matrix; the first axis is the batch. Other sample shapes and an
+/// array without samples (unless `may_be_empty`) are errors; the numbers are not looked at.
 pub(crate) fn rows<'a, F: Float>(
     what: &str,
     x: ArrayViewD<'a, F>,
@@ -40,7 +40,6 @@ pub(crate) fn rows<'a, F: Float>(
     if n == 0 && !may_be_empty {
         return Err(Error::Empty { what: what.into(), shape: shape_text(x.shape()), needed: "sample" });
     }
-    validate::finite(what, &x)?;
     let shape = (n, sample.size());
     let standard = if x.is_standard_layout() {
         CowArray::from(x)
@@ -53,12 +52,14 @@ pub(crate) fn rows<'a, F: Float>(
 }
 
 impl<F: Float> Model<F> {
-    /// Refuses numbers that a layer which looks up indices has nothing for, where they reach it as they are.
-    pub(crate) fn check_indices<S: Data<Elem = F>, D: Dimension>(
+    /// Refuses numbers that are not finite, and such as a layer which looks up indices has nothing for, where they reach
+    /// it as they are.
+    pub(crate) fn check_numbers<S: Data<Elem = F>, D: Dimension>(
         &self,
         what: &str,
         x: &ArrayBase<S, D>,
     ) -> Result<()> {
+        validate::finite(what, x)?;
         match Plan::indices_of_chain(self.layout.nodes.iter().map(|node| &*node.plan)) {
             Some(len) => validate::indices(what, x, len),
             None => Ok(()),
@@ -74,8 +75,9 @@ impl<F: Float> Model<F> {
         class_weight: Option<&[(usize, f64)]>,
         names: [&str; 3],
     ) -> Result<Samples<'a, F>> {
+        let numbers = x.clone();
         let x = rows(names[0], x, self.input_shape(), false)?;
-        self.check_indices(names[0], &x)?;
+        self.check_numbers(names[0], &numbers)?;
         let (form, ignored) = (self.loss.target_form(), self.loss.ignored_label());
         let targets = y.prepare(names[1], form, self.output_shape(), x.nrows(), ignored)?;
         for metric in &self.metrics {

@@ -171,7 +171,7 @@ impl<F: Float> Model<F> {
             return Err(Error::invalid_parameter("workspace", "capacity", 0, "at least 1 sample"));
         }
         self.layout.check_batch_size("workspace", capacity, capacity)?;
-        let mut workspace = Workspace::new(&self.layout, capacity)?;
+        let mut workspace = Workspace::with_input(&self.layout, capacity)?;
         workspace.start_from(&self.state);
         Ok(workspace)
     }

@@ -54,7 +54,7 @@ impl<F: Float> Trainer<F> {
             }
         };
         Ok(Self {
-            workspace: Workspace::new(&model.layout, batch)?,
+            workspace: Workspace::with_input(&model.layout, batch)?,
             deltas: Deltas::new(&model.layout, batch)?,
             grads: Buffer::zeros("gradients", model.params.len())?,
             room: Buffer::zeros(
