@@ -65,8 +65,9 @@ mod threads {
     /// Multiply-adds from which it pays from outside of the pool, where the caller has to wake the pool and to wait for it.
     const WORTH_FROM_OUTSIDE: usize = 1 << 25;
 
-    /// Columns and rows of a whole number of register tiles, for every instruction set.
-    const GRAIN: [usize; 2] = [24, 48];
+    /// So many rows fill the tallest tile, and so many columns a register, of `f32` with AVX-512; with a part of either the
+    /// last tile of each thread works for nothing. Coarser, the parts are of unequal size.
+    const GRAIN: [usize; 2] = [8, 16];
 
     pub(super) fn worth(operations: usize) -> usize {
         let inside = rayon::current_thread_index().is_some();
