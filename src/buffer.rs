@@ -1,7 +1,6 @@
 //! Numbers that begin on a cache line.
 
 use crate::error::{Error, Result};
-use crate::float::Float;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
@@ -16,7 +15,7 @@ pub(crate) struct Buffer<F> {
 /// Bytes of a cache line, and of the widest register.
 const LINE: usize = 64;
 
-impl<F: Float> Buffer<F> {
+impl<F: Copy + Default> Buffer<F> {
     /// Zeros, or an error that says for what the memory is not to be had.
     pub(crate) fn zeros(what: &str, len: usize) -> Result<Self> {
         let refused = || Error::OutOfMemory { what: what.into(), bytes: len.saturating_mul(size_of::<F>()) };
@@ -40,7 +39,7 @@ impl<F: Float> Buffer<F> {
     /// Zeros in a vector that has room for them and for the way to the next line.
     fn within(mut values: Vec<F>, len: usize) -> Self {
         let start = values.as_ptr().align_offset(LINE).min(LINE / size_of::<F>());
-        values.resize(start + len, F::zero());
+        values.resize(start + len, F::default());
         Self { values, start }
     }
 }
@@ -99,6 +98,7 @@ impl<'a, F> IntoIterator for &'a Buffer<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::float::Float;
 
     fn aligned<F: Float>(buffer: &Buffer<F>) -> bool {
         buffer.as_ptr().align_offset(LINE) == 0

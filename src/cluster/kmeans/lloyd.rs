@@ -102,7 +102,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
         (bounded, few): (bool, bool),
     ) -> Self {
         let (n, d) = (samples.n_samples(), samples.n_features);
-        let exact = few.then(|| ExactSums::new(&samples, &moments.mean, n_clusters)).flatten();
+        let exact = few.then(|| ExactSums::new(&samples, moments, n_clusters)).flatten();
         let kept = exact.is_some();
         let by_rows =
             (n / (4 * n_clusters).max(1024)).min(ROOM_FOR_SUMS / (8 * n_clusters * width(d))).clamp(1, 64);

@@ -90,6 +90,8 @@ pub(crate) struct Moments<F> {
     pub(crate) mean_variance: f64,
     /// Σ wᵢ‖xᵢ − mean‖²
     pub(crate) spread: f64,
+    /// Σ (xᵢ − mean)² of each column, weights left aside: no number of these rows is further from the mean than its root.
+    pub(crate) column_spreads: Vec<f64>,
 }
 
 impl<F: Float> Moments<F> {
@@ -104,7 +106,9 @@ impl<F: Float> Moments<F> {
             return Err(out_of_range(samples));
         }
         let mean: Vec<F> = mean.into_iter().map(F::of).collect();
-        let (spread, weighted) = spread(samples, &mean);
+        let (column_spreads, weighted) = spread(samples, &mean);
+        let spread = column_spreads.iter().sum::<f64>();
+        let weighted = weighted.unwrap_or(spread);
         // The score of a row and the norms in it stay finite as long as this does.
         let in_range = 4.0 * spread < F::max_value().as_f64();
         if !in_range {
@@ -115,25 +119,26 @@ impl<F: Float> Moments<F> {
             let problem = "they are so large that sums over the rows leave the range of f64; scale them down";
             return Err(Error::Weight { what: "sample_weight".into(), problem: problem.into() });
         }
-        Ok(Self { mean, mean_variance: spread / (n * d) as f64, spread: weighted })
+        Ok(Self { mean, mean_variance: spread / (n * d) as f64, spread: weighted, column_spreads })
     }
 
     /// The same with the origin in the place of the mean.
     pub(crate) fn about_zero(self, samples: &Samples<'_, F>) -> Self {
         let mean = vec![F::zero(); self.mean.len()];
-        let (_, spread) = spread(samples, &mean);
-        Self { mean, spread, ..self }
+        let (column_spreads, weighted) = spread(samples, &mean);
+        let spread = weighted.unwrap_or_else(|| column_spreads.iter().sum());
+        Self { mean, spread, column_spreads, ..self }
     }
 
     /// Σ wᵢ‖xᵢ − mean − center‖² of other rows.
     pub(crate) fn spread_about(&self, samples: &Samples<'_, F>, center: &[F]) -> f64 {
         let point: Vec<F> = self.mean.iter().zip(center).map(|(mean, c)| *mean + *c).collect();
-        spread(samples, &point).1
+        total_spread(samples, &point)
     }
 
     /// Σ wᵢ‖xᵢ − mean‖² of other rows.
     pub(crate) fn spread_of(&self, samples: &Samples<'_, F>) -> f64 {
-        spread(samples, &self.mean).1
+        total_spread(samples, &self.mean)
     }
 }
 
@@ -216,8 +221,14 @@ fn column_sums<F: Float>(samples: &Samples<'_, F>) -> Vec<f64> {
     total
 }
 
-/// Σ‖xᵢ − mean‖² and Σ wᵢ‖xᵢ − mean‖².
-fn spread<F: Float>(samples: &Samples<'_, F>, mean: &[F]) -> (f64, f64) {
+/// Σ wᵢ‖xᵢ − mean‖²
+fn total_spread<F: Float>(samples: &Samples<'_, F>, mean: &[F]) -> f64 {
+    let (columns, weighted) = spread(samples, mean);
+    weighted.unwrap_or_else(|| columns.iter().sum())
+}
+
+/// Σ (xᵢ − mean)² of each column, and Σ wᵢ‖xᵢ − mean‖² where there are weights.
+fn spread<F: Float>(samples: &Samples<'_, F>, mean: &[F]) -> (Vec<f64>, Option<f64>) {
     let d = samples.n_features;
     let together = if samples.weights.is_some() { 1 } else { rows_together(d) };
     let mean = mean.repeat(together);
@@ -241,7 +252,9 @@ fn spread<F: Float>(samples: &Samples<'_, F>, mean: &[F]) -> (f64, f64) {
             },
         );
     });
-    let plain = pieces.iter().map(|piece| piece.sums[1..].iter().sum::<f64>()).sum();
-    let weighted = pieces.iter().map(|piece| piece.sums[0]).sum();
-    (plain, if samples.weights.is_some() { weighted } else { plain })
+    let mut columns = vec![0.0; d];
+    for sums in pieces.iter().flat_map(|piece| piece.sums[1..].chunks_exact(d)) {
+        columns.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
+    }
+    (columns, samples.weights.map(|_| pieces.iter().map(|piece| piece.sums[0]).sum()))
 }
