@@ -3,11 +3,11 @@
 
 use super::distance::squared_distance;
 use super::samples::{Samples, elements, in_range, in_rows};
-use super::trials::Candidates;
+use super::trials::{Candidates, worth_passing_over};
 use super::{check_counts, moments_of};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::parallel::zip_chunks;
+use crate::parallel;
 use crate::rng::Rng;
 use crate::simd::{prefetch, vectorize};
 use crate::validate;
@@ -115,10 +115,13 @@ pub(super) const PIECE: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Piece<'a, F> {
     pub(super) first_row: usize,
-    /// For each row the squared distance D to the nearest center so far, and which of the centers that is.
+    /// For each row the squared distance D to the nearest center; where no rows are passed over, the last one is taken in
+    /// with the next candidates.
     pub(super) distances: &'a mut [F],
+    /// Which of the centers that is, and the candidates that were nearer; empty where no rows are passed over.
     pub(super) centers: &'a mut [u32],
-    /// Σ w·D over the rows.
+    pub(super) nearer: &'a mut [u32],
+    /// Σ w·D over the rows, the last center included.
     potential: f64,
     /// What that sum would be with each of the candidates.
     pub(super) candidates: Vec<f64>,
@@ -133,43 +136,65 @@ pub(crate) fn choose<F: Float>(
     n_trials: usize,
     draw: &mut dyn FnMut() -> f64,
 ) -> Vec<usize> {
+    let pass_over = worth_passing_over(n_clusters, samples.n_features);
+    choose_in_ways(samples, (n_clusters, n_trials), pass_over, draw)
+}
+
+/// As [`choose`], passing rows over or not.
+fn choose_in_ways<F: Float>(
+    samples: &Samples<'_, F>,
+    (n_clusters, n_trials): (usize, usize),
+    pass_over: bool,
+    draw: &mut dyn FnMut() -> f64,
+) -> Vec<usize> {
     let n = samples.n_samples();
-    let (mut distances, mut centers) = (vec![F::infinity(); n], vec![0; n]);
-    let mut candidates = Candidates::new(samples, n_trials);
-    let closest = distances.chunks_mut(PIECE).zip(centers.chunks_mut(PIECE));
-    let mut pieces: Vec<_> = (0..n)
-        .step_by(PIECE)
-        .zip(closest)
-        .map(|(first_row, (distances, centers))| Piece {
-            first_row,
+    let mut candidates = Candidates::new(samples, n_trials, pass_over);
+    let marks = if pass_over { n } else { 0 };
+    let (mut distances, mut centers, mut nearer) = (vec![F::infinity(); n], vec![0; marks], vec![0; marks]);
+    let marks = chunks(&mut centers).zip(chunks(&mut nearer));
+    let mut pieces: Vec<_> = distances
+        .chunks_mut(PIECE)
+        .zip(marks)
+        .enumerate()
+        .map(|(piece, (distances, (centers, nearer)))| Piece {
+            first_row: piece * PIECE,
             distances,
             centers,
+            nearer,
             potential: 0.0,
             candidates: vec![0.0; n_trials],
         })
         .collect();
     let mut chosen = vec![by_weight(samples, draw())];
-    // To the first center every row is nearer than to none.
-    let (mut nearer, mut noted) = (vec![1; n], 1);
+    measure(samples, samples.row(chosen[0]), &mut pieces);
+    let mut last = None;
     while chosen.len() < n_clusters {
-        draw_near(samples, &chosen, &mut pieces, (&mut nearer, noted));
         let potential: f64 = pieces.iter().map(|piece| piece.potential).sum();
         candidates.rows.clear();
         for _ in 0..n_trials {
             let uniform = draw();
             // Where every row is a center already, one is as good as the other.
-            let row = by_distance(samples, &pieces, uniform * potential)
+            let row = by_distance(samples, &pieces, last, uniform * potential)
                 .unwrap_or_else(|| by_weight(samples, uniform));
             candidates.rows.push(row);
         }
         candidates.approach(samples, &chosen);
-        candidates.compare(samples, potential, &mut pieces, &mut nearer);
+        candidates.compare(samples, potential, last, &mut pieces);
         let best = best_trial(&pieces, n_trials);
         pieces.iter_mut().for_each(|piece| piece.potential = piece.candidates[best]);
         chosen.push(candidates.rows[best]);
-        noted = candidates.bit(best);
+        if pass_over {
+            draw_near(samples, &chosen, &mut pieces, candidates.bit(best));
+        } else {
+            last = Some(samples.row(candidates.rows[best]));
+        }
     }
     chosen
+}
+
+/// The marks of each piece; none for any, where there are none at all.
+fn chunks(marks: &mut [u32]) -> impl Iterator<Item = &mut [u32]> {
+    marks.chunks_mut(PIECE).chain(std::iter::repeat_with(Default::default))
 }
 
 /// How many candidates scikit-learn tries for each center.
@@ -185,12 +210,30 @@ fn by_weight<F: Float>(samples: &Samples<'_, F>, share: f64) -> usize {
 }
 
 /// The row at which the running sum of w·D passes `target`; `None` where all distances are zero.
-fn by_distance<F: Float>(samples: &Samples<'_, F>, pieces: &[Piece<'_, F>], target: f64) -> Option<usize> {
+fn by_distance<F: Float>(
+    samples: &Samples<'_, F>,
+    pieces: &[Piece<'_, F>],
+    last: Option<&[F]>,
+    target: f64,
+) -> Option<usize> {
     let piece = pass(0..pieces.len(), target, |piece| pieces[piece].potential)?;
     let before: f64 = pieces[..piece].iter().map(|piece| piece.potential).sum();
     let Piece { first_row, distances, .. } = &pieces[piece];
-    let mass = |row: usize| samples.weight(first_row + row) * distances[row].as_f64();
-    Some(first_row + pass(0..distances.len(), target - before, mass)?)
+    let distance = |row: usize| match last {
+        Some(last) => {
+            let own = squared_distance(samples.row(first_row + row), last);
+            if own < distances[row] { own } else { distances[row] }
+        }
+        None => distances[row],
+    };
+    let row = vectorize(
+        #[inline(always)]
+        || {
+            let mass = |row: usize| samples.weight(first_row + row) * distance(row).as_f64();
+            pass(0..distances.len(), target - before, mass)
+        },
+    )?;
+    Some(first_row + row)
 }
 
 /// The first index at which the running sum of masses exceeds `target`; where rounding keeps the sum below it, the
@@ -210,24 +253,36 @@ fn pass(indices: std::ops::Range<usize>, target: f64, mass: impl Fn(usize) -> f6
     last
 }
 
-/// Takes the last center into the closest distances of the rows that `nearer` names by a bit of `noted`.
-fn draw_near<F: Float>(
-    samples: &Samples<'_, F>,
-    chosen: &[usize],
-    pieces: &mut [Piece<'_, F>],
-    (nearer, noted): (&mut [u32], u32),
-) {
+/// The distances of all rows to the first center.
+fn measure<F: Float>(samples: &Samples<'_, F>, center: &[F], pieces: &mut [Piece<'_, F>]) {
+    parallel::for_each(samples.values.len(), pieces, |piece| {
+        let part = samples.part(piece.first_row, piece.distances.len());
+        vectorize(
+            #[inline(always)]
+            || {
+                for (row, distance) in piece.distances.iter_mut().enumerate() {
+                    *distance = squared_distance(part.row(row), center);
+                }
+            },
+        );
+        let masses = piece.distances.iter().enumerate().map(|(row, d)| part.weight(row) * d.as_f64());
+        piece.potential = masses.sum();
+    });
+}
+
+/// Takes the last center into the distances of the rows that are named by a bit of `noted`.
+fn draw_near<F: Float>(samples: &Samples<'_, F>, chosen: &[usize], pieces: &mut [Piece<'_, F>], noted: u32) {
     /// How many of the rows ahead a row is fetched.
     const AHEAD: usize = 8;
     let Some((&last, earlier)) = chosen.split_last() else { return };
     let center = samples.row(last);
-    zip_chunks(samples.values.len(), pieces, nearer, PIECE, |piece, nearer| {
-        let part = samples.part(piece.first_row, nearer.len());
+    parallel::for_each(samples.values.len(), pieces, |piece| {
+        let part = samples.part(piece.first_row, piece.nearer.len());
         vectorize(
             #[inline(always)]
             || {
                 let (mut rows, mut count) = ([0; PIECE], 0);
-                for (row, nearer) in nearer.iter().enumerate() {
+                for (row, nearer) in piece.nearer.iter().enumerate() {
                     rows[count] = row;
                     count += usize::from(nearer & noted != 0);
                 }
@@ -242,10 +297,6 @@ fn draw_near<F: Float>(
                 }
             },
         );
-        if earlier.is_empty() {
-            let masses = piece.distances.iter().enumerate().map(|(row, d)| part.weight(row) * d.as_f64());
-            piece.potential = masses.sum();
-        }
     });
 }
 
@@ -335,11 +386,28 @@ mod tests {
             let heavy: Vec<f32> = weights.iter().map(|weight| weight * 8e37).collect();
             for weights in [None, Some(weights.as_slice()), Some(heavy.as_slice())] {
                 let samples = Samples { values: &x, n_features: d, weights };
-                let (mut a, mut b) =
-                    (Rng::new(3, Purpose::Clustering, 0), Rng::new(3, Purpose::Clustering, 0));
-                let fast = choose(&samples, 40, 9, &mut || a.uniform());
-                assert_eq!(fast, plainly(&samples, 40, 9, &mut || b.uniform()), "d = {d}");
+                let rng = || Rng::new(3, Purpose::Clustering, 0);
+                let mut other = rng();
+                let want = plainly(&samples, 40, 9, &mut || other.uniform());
+                for (pass_over, mut rng) in [(false, rng()), (true, rng())] {
+                    let fast = choose_in_ways(&samples, (40, 9), pass_over, &mut || rng.uniform());
+                    assert_eq!(fast, want, "d = {d}, passed over: {pass_over}");
+                }
             }
+        }
+    }
+
+    /// The last group of a piece repeats a row, and may look as if its rows lay together.
+    #[test]
+    fn the_last_rows_are_met_as_they_are() {
+        // Whole numbers, whose distances and sums are exact.
+        let x: Vec<f32> = noise(700, 33).iter().map(|x| (3.0 * x).round()).collect();
+        for n in 660..692 {
+            let samples = Samples { values: &x[..n * 33], n_features: 33, weights: None };
+            let (mut a, mut b) = (Rng::new(3, Purpose::Clustering, 0), Rng::new(3, Purpose::Clustering, 0));
+            let plain = choose_in_ways(&samples, (60, 9), false, &mut || a.uniform());
+            let passed_over = choose_in_ways(&samples, (60, 9), true, &mut || b.uniform());
+            assert_eq!(plain, passed_over, "n = {n}");
         }
     }
 
@@ -347,9 +415,12 @@ mod tests {
     fn more_trials_than_are_noted_make_the_plain_choice_too() {
         let x = noise(300, 5);
         let samples = Samples { values: &x, n_features: 5, weights: None };
-        let (mut a, mut b) = (Rng::new(4, Purpose::Clustering, 0), Rng::new(4, Purpose::Clustering, 0));
-        let fast = choose(&samples, 12, 41, &mut || a.uniform());
-        assert_eq!(fast, plainly(&samples, 12, 41, &mut || b.uniform()));
+        let rng = || Rng::new(4, Purpose::Clustering, 0);
+        let mut other = rng();
+        let want = plainly(&samples, 12, 41, &mut || other.uniform());
+        for (pass_over, mut rng) in [(false, rng()), (true, rng())] {
+            assert_eq!(choose_in_ways(&samples, (12, 41), pass_over, &mut || rng.uniform()), want);
+        }
     }
 
     #[test]

@@ -5,6 +5,9 @@
 //! arXiv:2105.02936). The others are turned, a row a lane, and compared in registers by the direct formula Σ(x − c)²;
 //! for each row it is noted which candidates are nearer than its center, so that the one that is chosen needs to
 //! meet no other rows again.
+//!
+//! Where that costs more than it saves, all rows are compared, one group after the other, and each group meets the last
+//! center when it is in registers for the next candidates: no row is read from memory twice.
 #![allow(unsafe_code, reason = "registers are loaded and stored through pointers")]
 
 use super::desk::Desks;
@@ -15,15 +18,16 @@ use super::samples::Samples;
 use super::search::shape;
 use crate::buffer::Buffer;
 use crate::float::Float;
-use crate::parallel::zip_chunks;
+use crate::parallel;
 use crate::simd::{Lanes, Wide, prefetch, vectorize};
 use std::ops::Range;
 
 /// Rows among which those to pass over are sought at once.
 const BLOCK: usize = 64;
 
-/// Features from which on a distance costs more than finding out whether it is needed.
-const WORTH_SKIPPING: usize = 12;
+/// Features from which on a distance costs more than finding out whether it is needed, and numbers of centers from which on
+/// most distances are not.
+const WORTH_SKIPPING: [usize; 2] = [24, 1 << 15];
 
 /// Candidates about which it is noted which rows are nearer to them: a sum of so many powers of two is a number of any
 /// [`Float`].
@@ -42,6 +46,8 @@ const LINE: usize = 64;
 #[derive(Debug)]
 pub(super) struct Candidates<F> {
     pub(super) rows: Vec<usize>,
+    /// Whether rows are passed over.
+    pass_over: bool,
     /// For each center a quarter of the squared distance to the nearest candidate; empty where rows are not passed over.
     near: Vec<F>,
     desks: Desks<Desk<F>>,
@@ -75,17 +81,23 @@ impl<F: Float> Desk<F> {
     }
 }
 
+/// Whether it pays to find out which rows to pass over.
+pub(super) fn worth_passing_over(n_clusters: usize, n_features: usize) -> bool {
+    let [features, numbers] = WORTH_SKIPPING;
+    n_features >= features && n_clusters.saturating_mul(n_features) >= numbers
+}
+
 #[inline(always)]
 fn quarter<F: Float>(a: &[F], b: &[F]) -> F {
     F::of(0.25) * squared_distance(a, b)
 }
 
 impl<F: Float> Candidates<F> {
-    pub(super) fn new(samples: &Samples<'_, F>, n_trials: usize) -> Self {
+    pub(super) fn new(samples: &Samples<'_, F>, n_trials: usize, pass_over: bool) -> Self {
         let (operations, pieces) =
             (samples.values.len().saturating_mul(n_trials), samples.n_samples().div_ceil(PIECE));
         let desks = Desks::new(operations, pieces, || Desk::new(samples.n_features, n_trials));
-        Self { rows: Vec::with_capacity(n_trials), near: Vec::new(), desks }
+        Self { rows: Vec::with_capacity(n_trials), pass_over, near: Vec::new(), desks }
     }
 
     /// The bit by which [`compare`](Self::compare) names the rows nearer to a candidate; all bits, where the
@@ -97,7 +109,7 @@ impl<F: Float> Candidates<F> {
     /// Looks how near the rows that were drawn are to the centers.
     pub(super) fn approach(&mut self, samples: &Samples<'_, F>, chosen: &[usize]) {
         self.near.clear();
-        if samples.n_features >= WORTH_SKIPPING {
+        if self.pass_over {
             let (near, rows) = (&mut self.near, &self.rows);
             vectorize(
                 #[inline(always)]
@@ -116,26 +128,28 @@ impl<F: Float> Candidates<F> {
     }
 
     /// The sums that each candidate would leave of `potential`, and for each row the candidates that are nearer than its
-    /// center.
+    /// center, where rows are passed over. The last center is taken into the distances, if it is not yet.
     pub(super) fn compare(
         &self,
         samples: &Samples<'_, F>,
         potential: f64,
+        last: Option<&[F]>,
         pieces: &mut [Piece<'_, F>],
-        nearer: &mut [u32],
     ) {
         let operations = samples.values.len().saturating_mul(self.rows.len());
         let rows: Vec<&[F]> = self.rows.iter().map(|&row| samples.row(row)).collect();
-        zip_chunks(operations, pieces, nearer, PIECE, |piece, nearer| {
+        parallel::for_each(operations, pieces, |piece| {
             let work = |desk: &mut Desk<F>| {
                 F::run_wide(Compare {
                     candidates: &rows,
                     near: &self.near,
-                    rows: samples.part(piece.first_row, nearer.len()),
+                    last,
+                    rows: samples.part(piece.first_row, piece.distances.len()),
                     scale: scale::<F>(potential),
-                    closest: (piece.distances, piece.centers),
+                    distances: piece.distances,
+                    centers: piece.centers,
                     sums: &mut piece.candidates,
-                    nearer,
+                    nearer: piece.nearer,
                     desk,
                 });
             };
@@ -154,11 +168,13 @@ fn scale<F: Float>(potential: f64) -> f64 {
 struct Compare<'a, F> {
     candidates: &'a [&'a [F]],
     near: &'a [F],
+    last: Option<&'a [F]>,
     rows: Samples<'a, F>,
     /// A power of two by which the sums are the smaller.
     scale: f64,
     /// The distances to the nearest centers, and which these are.
-    closest: (&'a [F], &'a [u32]),
+    distances: &'a mut [F],
+    centers: &'a [u32],
     sums: &'a mut [f64],
     nearer: &'a mut [u32],
     desk: &'a mut Desk<F>,
@@ -196,14 +212,14 @@ impl<F: Float> Compare<'_, F> {
             len: 0,
         };
         let mut settled = 0.0;
-        let rows = self.nearer.len();
+        let rows = self.distances.len();
         assert!(lanes <= MOST_LANES);
         for first in (0..rows).step_by(BLOCK) {
             settled += self.line_up(&mut queue, first..rows.min(first + BLOCK));
             let mut met = 0;
             // While a group is compared, the next one is fetched.
             while queue.len - met >= 2 * lanes {
-                self.meet::<S, R>(simd, &queue, met, lanes);
+                self.meet::<S, R>(simd, &mut queue, met, lanes);
                 met += lanes;
             }
             queue.rows.copy_within(met..queue.len, 0);
@@ -218,7 +234,7 @@ impl<F: Float> Compare<'_, F> {
                 queue.rows[queue.len..end].fill(last);
                 queue.distances[queue.len..end].fill(F::zero());
             }
-            self.meet::<S, R>(simd, &queue, met, count);
+            self.meet::<S, R>(simd, &mut queue, met, count);
         }
         for (sum, own) in self.sums.iter_mut().zip(self.desk.sums.chunks_exact(lanes)) {
             *sum = settled + own.iter().map(|own| own.as_f64()).sum::<f64>() / self.scale;
@@ -228,7 +244,7 @@ impl<F: Float> Compare<'_, F> {
     /// Takes rows of a block into the queue, unless they are passed over; answers what these leave in any case.
     #[inline(always)]
     fn line_up(&self, queue: &mut Queue<F>, rows: Range<usize>) -> f64 {
-        let (distances, centers) = (&self.closest.0[rows.clone()], &self.closest.1[rows.clone()]);
+        let distances = &self.distances[rows.clone()];
         let (begun, count) = (queue.len, rows.len());
         if self.near.is_empty() {
             queue.rows[begun..][..count].iter_mut().zip(rows).for_each(|(place, row)| *place = row);
@@ -237,6 +253,7 @@ impl<F: Float> Compare<'_, F> {
             return 0.0;
         }
         // Short loops without branches: which rows are far from their centers cannot be foreseen.
+        let centers = &self.centers[rows.clone()];
         let mut near = [F::zero(); BLOCK];
         for (near, &center) in near.iter_mut().zip(centers) {
             // SAFETY: there is a number for each center.
@@ -272,10 +289,16 @@ impl<F: Float> Compare<'_, F> {
 
     /// Compares a group of rows, those in the queue from `first` on, of which `count` are real, with all candidates.
     #[inline(always)]
-    fn meet<S: Lanes<F>, const R: usize>(&mut self, simd: S, queue: &Queue<F>, first: usize, count: usize) {
+    fn meet<S: Lanes<F>, const R: usize>(
+        &mut self,
+        simd: S,
+        queue: &mut Queue<F>,
+        first: usize,
+        count: usize,
+    ) {
         let (d, lanes) = (self.rows.n_features, R * S::LANES);
         let rows = &queue.rows[first..][..lanes];
-        let values = if rows[lanes - 1] - rows[0] == lanes - 1 {
+        let values = if count == lanes && rows[lanes - 1] - rows[0] == lanes - 1 {
             &self.rows.values[rows[0] * d..][..lanes * d]
         } else {
             for (own, &row) in self.desk.gathered.chunks_exact_mut(d).zip(rows) {
@@ -284,6 +307,12 @@ impl<F: Float> Compare<'_, F> {
             &self.desk.gathered
         };
         turn_group(simd, (values, &self.desk.zeros), lanes, &mut self.desk.turned, &[]);
+        if let Some(last) = self.last {
+            let distances = &mut queue.distances[first..][..lanes];
+            self.take_last::<S, R>(simd, last, distances);
+            // Where the last center is still to come, none is passed over: the rows lie together.
+            self.distances[rows[0]..][..count].copy_from_slice(&distances[..count]);
+        }
         let next = &queue.rows[first + lanes..queue.len.clamp(first + lanes, first + 2 * lanes)];
         self.desk.noted = [F::zero(); MOST_LANES];
         let tiles = self.candidates.len().div_ceil(TOGETHER);
@@ -301,10 +330,34 @@ impl<F: Float> Compare<'_, F> {
             }
             candidate += height;
         }
-        if self.candidates.len() <= NOTED {
+        if self.candidates.len() <= NOTED && !self.nearer.is_empty() {
             for (&row, noted) in rows[..count].iter().zip(&self.desk.noted) {
                 // SAFETY: a sum of different powers of two below 2²⁴.
                 self.nearer[row] = unsafe { noted.as_f64().to_int_unchecked::<i32>() }.cast_unsigned();
+            }
+        }
+    }
+
+    /// Takes the last center into the distances of the group that was turned.
+    #[inline(always)]
+    fn take_last<S: Lanes<F>, const R: usize>(&mut self, simd: S, last: &[F], distances: &mut [F]) {
+        let (d, lanes) = (self.rows.n_features, R * S::LANES);
+        assert!(self.desk.turned.len() >= lanes * d && distances.len() >= lanes && last.len() >= d);
+        // SAFETY: `turned` has d lines of R registers, the center d numbers, the distances a line, as compared above; the
+        // instruction set is the one that `simd` names.
+        unsafe {
+            let mut squares = [simd.zero(); R];
+            for (feature, center) in last[..d].iter().enumerate() {
+                let center = simd.splat(*center);
+                for (r, square) in squares.iter_mut().enumerate() {
+                    let x = simd.loadu(self.desk.turned.as_ptr().add(feature * lanes + r * S::LANES));
+                    let difference = simd.sub(x, center);
+                    *square = simd.mul_add(difference, difference, *square);
+                }
+            }
+            for (r, square) in squares.into_iter().enumerate() {
+                let own = distances.as_mut_ptr().add(r * S::LANES);
+                simd.storeu(own, simd.min(square, simd.loadu(own)));
             }
         }
     }
