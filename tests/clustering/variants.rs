@@ -389,6 +389,19 @@ fn starts_are_rows_in_any_layout() {
     let close = x.mapv(|x| x * 1e-170);
     says(kmeans_plusplus(&close, 2, None, &mut rng), "scale");
     says(kmeans_plusplus(&x, 201, None, &mut rng), "n_clusters=201");
+    for (wrong, word) in
+        [(f64::NAN, "NaN"), (f64::INFINITY, "inf"), (f64::NEG_INFINITY, "inf"), (-1e160, "scale x down")]
+    {
+        for row in [0, 117, 199] {
+            let mut bad = x.clone();
+            bad[[row, 1]] = wrong;
+            says(kmeans_plusplus(&bad, 2, None, &mut rng), word);
+            says(kmeans_plusplus(&bad, 2, None, &mut rng), &format!("[{row}, 1]"));
+            let mut weights = Array1::ones(200);
+            weights[row] = 0.0;
+            says(kmeans_plusplus_weighted(&bad, &weights, 2, None, &mut rng), word);
+        }
+    }
 }
 
 #[test]

@@ -96,15 +96,20 @@ fn choose_among<F: Float>(
         let expected = format!("1 to n_samples = {}", x.nrows());
         return Err(Error::invalid_parameter(owner, "n_local_trials", n_trials, expected));
     }
-    in_range(owner, x.view())?;
-    let x = in_rows(x.view());
+    let given = x.view();
+    let x = in_rows(given);
     let samples = Samples { values: elements(&x), n_features: x.ncols(), weights };
     let small = F::of(F::min_positive_value().as_f64().sqrt() / F::epsilon().as_f64());
+    if weights.is_some() {
+        in_range(owner, given)?;
+    }
     if weights.is_some() || samples.values.iter().all(|x| x.abs() < small) {
         // Rows so near to each other, or weights so small, that squared distances may be lost.
         moments_of(owner, &samples)?;
     }
-    let rows = choose(&samples, n_clusters, n_trials, &mut || rng.uniform());
+    let pass_over = worth_passing_over(n_clusters, samples.n_features);
+    let far = || in_range(owner, given);
+    let rows = choose_in_ways(&samples, (n_clusters, n_trials), pass_over, (&far, &mut || rng.uniform()))?;
     Ok((x.select(Axis(0), &rows), rows))
 }
 
@@ -127,7 +132,7 @@ pub(super) struct Piece<'a, F> {
     pub(super) candidates: Vec<f64>,
 }
 
-/// The rows chosen as centers.
+/// The rows chosen as centers, of rows that have been checked.
 ///
 /// `draw` answers with numbers uniform on [0, 1): one for the first center, `n_trials` for each other.
 pub(crate) fn choose<F: Float>(
@@ -137,16 +142,17 @@ pub(crate) fn choose<F: Float>(
     draw: &mut dyn FnMut() -> f64,
 ) -> Vec<usize> {
     let pass_over = worth_passing_over(n_clusters, samples.n_features);
-    choose_in_ways(samples, (n_clusters, n_trials), pass_over, draw)
+    choose_in_ways(samples, (n_clusters, n_trials), pass_over, (&|| Ok(()), draw)).unwrap_or_default()
 }
 
-/// As [`choose`], passing rows over or not.
+/// As [`choose`], passing rows over or not. Where distances to the first center are so large, or none, that others may have no
+/// square in the range of `F`, `far` is asked whether to go on.
 fn choose_in_ways<F: Float>(
     samples: &Samples<'_, F>,
     (n_clusters, n_trials): (usize, usize),
     pass_over: bool,
-    draw: &mut dyn FnMut() -> f64,
-) -> Vec<usize> {
+    (far, draw): (&dyn Fn() -> Result<()>, &mut dyn FnMut() -> f64),
+) -> Result<Vec<usize>> {
     let n = samples.n_samples();
     let mut candidates = Candidates::new(samples, n_trials, pass_over);
     let marks = if pass_over { n } else { 0 };
@@ -167,9 +173,15 @@ fn choose_in_ways<F: Float>(
         .collect();
     let mut chosen = vec![by_weight(samples, draw())];
     measure(samples, samples.row(chosen[0]), &mut pieces);
+    let potential = |pieces: &[Piece<'_, F>]| pieces.iter().map(|piece| piece.potential).sum::<f64>();
+    // Of two rows that are as near to a third one, none is twice as far from the other.
+    let near = 4.0 * potential(&pieces) < F::max_value().as_f64();
+    if !near {
+        far()?;
+    }
     let mut last = None;
     while chosen.len() < n_clusters {
-        let potential: f64 = pieces.iter().map(|piece| piece.potential).sum();
+        let potential = potential(&pieces);
         candidates.rows.clear();
         for _ in 0..n_trials {
             let uniform = draw();
@@ -189,7 +201,7 @@ fn choose_in_ways<F: Float>(
             last = Some(samples.row(candidates.rows[best]));
         }
     }
-    chosen
+    Ok(chosen)
 }
 
 /// The marks of each piece; none for any, where there are none at all.
@@ -390,8 +402,9 @@ mod tests {
                 let mut other = rng();
                 let want = plainly(&samples, 40, 9, &mut || other.uniform());
                 for (pass_over, mut rng) in [(false, rng()), (true, rng())] {
-                    let fast = choose_in_ways(&samples, (40, 9), pass_over, &mut || rng.uniform());
-                    assert_eq!(fast, want, "d = {d}, passed over: {pass_over}");
+                    let fast =
+                        choose_in_ways(&samples, (40, 9), pass_over, (&|| Ok(()), &mut || rng.uniform()));
+                    assert_eq!(fast.unwrap(), want, "d = {d}, passed over: {pass_over}");
                 }
             }
         }
@@ -405,9 +418,9 @@ mod tests {
         for n in 660..692 {
             let samples = Samples { values: &x[..n * 33], n_features: 33, weights: None };
             let (mut a, mut b) = (Rng::new(3, Purpose::Clustering, 0), Rng::new(3, Purpose::Clustering, 0));
-            let plain = choose_in_ways(&samples, (60, 9), false, &mut || a.uniform());
-            let passed_over = choose_in_ways(&samples, (60, 9), true, &mut || b.uniform());
-            assert_eq!(plain, passed_over, "n = {n}");
+            let plain = choose_in_ways(&samples, (60, 9), false, (&|| Ok(()), &mut || a.uniform()));
+            let passed_over = choose_in_ways(&samples, (60, 9), true, (&|| Ok(()), &mut || b.uniform()));
+            assert_eq!(plain.unwrap(), passed_over.unwrap(), "n = {n}");
         }
     }
 
@@ -419,7 +432,9 @@ mod tests {
         let mut other = rng();
         let want = plainly(&samples, 12, 41, &mut || other.uniform());
         for (pass_over, mut rng) in [(false, rng()), (true, rng())] {
-            assert_eq!(choose_in_ways(&samples, (12, 41), pass_over, &mut || rng.uniform()), want);
+            let draw = &mut || rng.uniform();
+            let fast = choose_in_ways(&samples, (12, 41), pass_over, (&|| Ok(()), draw));
+            assert_eq!(fast.unwrap(), want);
         }
     }
 
