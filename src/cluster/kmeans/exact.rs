@@ -35,6 +35,9 @@ const MOST_ROWS: usize = 1 << 20;
 const BOUND: f64 = (1_u64 << 51) as f64;
 const FINER: f64 = (1_u64 << 42) as f64;
 
+/// The least sum of squares that is trusted.
+const LEAST: f64 = 1e-280;
+
 /// Added to a number of at most 2⁵¹ it leaves the nearest whole one in the last bits.
 const ROUND: f64 = 6_755_399_441_055_744.0;
 
@@ -55,7 +58,16 @@ impl ExactSums {
         let (n, d) = (samples.n_samples(), samples.n_features);
         let weight = (0..n).map(|row| samples.weight(row)).fold(0.0, f64::max);
         let [mut steps, mut sizes] = [Buffer::<f64>::new(width(d)), Buffer::new(width(d))];
-        let bounds = moments.column_spreads.iter().map(|spread| weight * spread.sqrt());
+        let farthest = |column: usize| {
+            let off = |row: usize| (samples.row(row)[column] - moments.mean[column]).as_f64().abs();
+            (0..n).map(off).fold(0.0, f64::max) * (n as f64).sqrt()
+        };
+        let bound = |(column, spread): (usize, &f64)| match *spread {
+            // Squares of numbers of `f64` may have been lost.
+            spread if spread < LEAST && size_of::<F>() > size_of::<f32>() => weight * farthest(column),
+            spread => weight * spread.sqrt(),
+        };
+        let bounds = moments.column_spreads.iter().enumerate().map(bound);
         let bounds = bounds.chain([weight * (n as f64).sqrt()]);
         for ((steps, size), bound) in steps.iter_mut().zip(sizes.iter_mut()).zip(bounds) {
             (*steps, *size) = steps_of_one(bound)?;
@@ -246,6 +258,17 @@ mod tests {
             assert!((line[d] - n as f64 * value.abs()).abs() <= 1e-15 * n as f64 * value.abs());
             assert_eq!(line[1..d], [0.0; 2]);
         }
+    }
+
+    /// The squares of the second column are no numbers of `f64`.
+    #[test]
+    fn a_column_without_squares_is_summed_up_too() {
+        let x = [1.0, 3e-200, 2.0, 4e-200, 5.0, -1e-200];
+        let samples = Samples { values: &x, n_features: 2, weights: None };
+        let sums = after(&samples, &moments(&samples, vec![0.0; 2]), &[vec![1, 1, 0]]);
+        let line = &sums[width(2)..];
+        assert_eq!((line[0], line[2]), (3.0, 2.0));
+        assert!((line[1] - 7e-200).abs() <= 1e-15 * 7e-200, "{}", line[1]);
     }
 
     #[test]

@@ -338,23 +338,48 @@ impl<F: Float> Compare<'_, F> {
         }
     }
 
-    /// Takes the last center into the distances of the group that was turned.
+    /// Σ(x − c)² of the group that was turned about `P` centers; `meanwhile` is called for every feature.
+    ///
+    /// # Safety
+    /// The instruction set must be the one that `simd` names.
     #[inline(always)]
-    fn take_last<S: Lanes<F>, const R: usize>(&mut self, simd: S, last: &[F], distances: &mut [F]) {
+    unsafe fn squares<S: Lanes<F>, const R: usize, const P: usize>(
+        &self,
+        simd: S,
+        centers: [&[F]; P],
+        meanwhile: impl Fn(usize),
+    ) -> [[S::Reg; R]; P] {
         let (d, lanes) = (self.rows.n_features, R * S::LANES);
-        assert!(self.desk.turned.len() >= lanes * d && distances.len() >= lanes && last.len() >= d);
-        // SAFETY: `turned` has d lines of R registers, the center d numbers, the distances a line, as compared above; the
-        // instruction set is the one that `simd` names.
+        assert!(self.desk.turned.len() >= lanes * d && centers.iter().all(|center| center.len() >= d));
+        let x = self.desk.turned.as_ptr();
+        // SAFETY: `turned` has d lines of R registers and each center d numbers; the rest is the caller's promise.
         unsafe {
-            let mut squares = [simd.zero(); R];
-            for (feature, center) in last[..d].iter().enumerate() {
-                let center = simd.splat(*center);
-                for (r, square) in squares.iter_mut().enumerate() {
-                    let x = simd.loadu(self.desk.turned.as_ptr().add(feature * lanes + r * S::LANES));
-                    let difference = simd.sub(x, center);
-                    *square = simd.mul_add(difference, difference, *square);
+            let mut squares = [[simd.zero(); R]; P];
+            for feature in 0..d {
+                meanwhile(feature);
+                let mut line = [simd.zero(); R];
+                for (r, line) in line.iter_mut().enumerate() {
+                    *line = simd.loadu(x.add(feature * lanes + r * S::LANES));
+                }
+                for (center, squares) in centers.iter().zip(&mut squares) {
+                    let center = simd.splat(*center.as_ptr().add(feature));
+                    for (x, square) in line.iter().zip(squares) {
+                        let difference = simd.sub(*x, center);
+                        *square = simd.mul_add(difference, difference, *square);
+                    }
                 }
             }
+            squares
+        }
+    }
+
+    /// Takes the last center into the distances of the group that was turned.
+    #[inline(always)]
+    fn take_last<S: Lanes<F>, const R: usize>(&self, simd: S, last: &[F], distances: &mut [F]) {
+        assert!(distances.len() >= R * S::LANES);
+        // SAFETY: the distances are a line of R registers; the instruction set is the one that `simd` names.
+        unsafe {
+            let [squares] = self.squares::<S, R, 1>(simd, [last], |_| {});
             for (r, square) in squares.into_iter().enumerate() {
                 let own = distances.as_mut_ptr().add(r * S::LANES);
                 simd.storeu(own, simd.min(square, simd.loadu(own)));
@@ -372,40 +397,26 @@ impl<F: Float> Compare<'_, F> {
         (rows, distances, next): (&[usize], &[F], &[usize]),
     ) {
         let (d, lanes) = (self.rows.n_features, R * S::LANES);
-        let candidates = &self.candidates[first..][..P];
-        let sums = &mut self.desk.sums[first * lanes..][..P * lanes];
-        assert!(self.desk.turned.len() >= lanes * d && distances.len() >= lanes && lanes <= MOST_LANES);
-        assert!(candidates.iter().all(|candidate| candidate.len() >= d));
+        let candidates: [&[F]; P] = std::array::from_fn(|p| self.candidates[first + p]);
+        assert!(distances.len() >= lanes && lanes <= MOST_LANES);
         let mut weights = [F::of(self.scale); MOST_LANES];
         if let Some(all) = self.rows.weights {
             weights.iter_mut().zip(rows).for_each(|(weight, &row)| *weight *= all[row]);
         }
         let in_line = LINE / size_of::<F>();
         let at_once = next.len().div_ceil(in_line);
-        let x = self.desk.turned.as_ptr();
         let values = self.rows.values.as_ptr();
-        // SAFETY: `turned` has d lines of R registers, each candidate d numbers, the other arrays a line each, as compared
-        // above; the instruction set is the one that `simd` names.
-        unsafe {
-            let mut squares = [[simd.zero(); R]; P];
-            for feature in 0..d {
-                // The same line of some of the next rows; of all of them, when the features of a line are through.
-                let place = feature % in_line;
-                for &row in next.iter().skip(place * at_once).take(at_once) {
-                    prefetch(values.wrapping_add(row * d + feature - place), 1);
-                }
-                let mut line = [simd.zero(); R];
-                for r in 0..R {
-                    line[r] = simd.loadu(x.add(feature * lanes + r * S::LANES));
-                }
-                for p in 0..P {
-                    let center = simd.splat(*candidates[p].as_ptr().add(feature));
-                    for r in 0..R {
-                        let difference = simd.sub(line[r], center);
-                        squares[p][r] = simd.mul_add(difference, difference, squares[p][r]);
-                    }
-                }
+        // The same line of some of the next rows; of all of them, when the features of a line are through.
+        let fetch = |feature: usize| {
+            let place = feature % in_line;
+            for &row in next.iter().skip(place * at_once).take(at_once) {
+                prefetch(values.wrapping_add(row * d + feature - place), 1);
             }
+        };
+        // SAFETY: the arrays have a line each, as compared above and below; the instruction set is the one that `simd` names.
+        unsafe {
+            let squares = self.squares::<S, R, P>(simd, candidates, fetch);
+            let sums = &mut self.desk.sums[first * lanes..][..P * lanes];
             // A candidate too many has no bit: then nothing is noted at all.
             let mut bit = F::of(f64::from(1u32 << first.min(NOTED)));
             for p in 0..P {

@@ -55,7 +55,7 @@ impl<F: Float> Model<F> {
     }
 
     /// The answers, written into `out` without allocating: for services that answer row by row. After an error, `out`
-    /// holds the answers of the batches before.
+    /// holds the answers of the batches before, and the state of stateful layers is that after them.
     ///
     /// # Shapes
     /// `x`: (batch, …) in any layout, of any length; `out`: (batch, outputs).
