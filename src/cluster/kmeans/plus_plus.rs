@@ -174,7 +174,7 @@ fn choose_in_ways<F: Float>(
     let mut chosen = vec![by_weight(samples, draw())];
     measure(samples, samples.row(chosen[0]), &mut pieces);
     let potential = |pieces: &[Piece<'_, F>]| pieces.iter().map(|piece| piece.potential).sum::<f64>();
-    // Of two rows that are as near to a third one, none is twice as far from the other.
+    // Rows at a squared distance of D from a third one lie within 4 D of each other.
     let near = 4.0 * potential(&pieces) < F::max_value().as_f64();
     if !near {
         far()?;
