@@ -1,4 +1,5 @@
-//! Squared distances by the direct formula Σ(x − c)², which is exact where ‖x‖² − 2x·c + ‖c‖² cancels.
+//! Squared distances by the direct formula Σ(x − c)², which is exact where ‖x‖² − 2x·c + ‖c‖² cancels, and other sums over
+//! pairs of numbers.
 
 use crate::float::Float;
 
@@ -44,9 +45,32 @@ pub(crate) fn squared_distance_about<F: Float>(x: &[F], mean: &[F], center: &[F]
     sums.iter().fold(total, |total, sum| total + *sum)
 }
 
+/// Σ term(a, b) over pairs of numbers, in as many chains as a register of `f64` has room for.
+#[inline(always)]
+pub(super) fn sum_over<A: Copy, B: Copy>(a: &[A], b: &[B], term: impl Fn(A, B) -> f64) -> f64 {
+    let ((many_a, a), (many_b, b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let mut sums = [0.0; LANES];
+    for (a, b) in many_a.iter().zip(many_b) {
+        for lane in 0..LANES {
+            sums[lane] += term(a[lane], b[lane]);
+        }
+    }
+    let rest: f64 = a.iter().zip(b).map(|(a, b)| term(*a, *b)).sum();
+    sums.iter().fold(rest, |total, sum| total + *sum)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_pair_is_summed_up_whatever_their_number() {
+        for n in [0, 1, 7, 8, 9, 31] {
+            let (a, b): (Vec<f32>, Vec<f64>) = (1..=n).map(|i| (i as f32, f64::from(i) + 1.0)).unzip();
+            let n = f64::from(n);
+            assert_eq!(sum_over(&a, &b, |a, b| f64::from(a) * b), n * (n + 1.0) * (n + 2.0) / 3.0);
+        }
+    }
 
     #[test]
     fn the_distance_is_exact_where_the_norms_cancel() {

@@ -11,22 +11,30 @@ use super::samples::{Moments, Samples};
 use super::sums::{Sums, width};
 use crate::buffer::Buffer;
 use crate::float::Float;
-use crate::simd::vectorize;
+use crate::simd::{prefetch, vectorize};
 
-/// The sums of each cluster, as [`Sums`] lays them out, in steps.
+/// The sums of each cluster, as [`Sums`] lays them out. What is added up is the bits of numbers that were anchored.
 #[derive(Debug, Clone)]
 pub(super) struct ExactSums {
     n_features: usize,
+    /// How many rows each cluster has; behind them, as in the sums, stand those that have left for a cluster from nowhere.
+    members: Vec<i64>,
     high: Buffer<i64>,
     /// In the second steps; empty where there are none.
     low: Buffer<i64>,
-    /// For each number of a line, how many steps are 1, and what a step is.
-    steps: Buffer<f64>,
+    /// For each number of a line, what a step is.
     sizes: Buffer<f64>,
+    /// For each number of a line, [`ANCHOR`] steps.
+    anchors: Buffer<f64>,
+    /// Rows that change their cluster.
+    moved: Vec<u32>,
 }
 
 /// Rows among which those that have changed are sought at once.
 const BLOCK: usize = 32;
+
+/// Rows that are fetched into the cache before they are needed.
+const AHEAD: usize = 6;
 
 /// The most rows whose sums stay in range: by Cauchy and Schwarz they are at most √n times what bounds a number.
 const MOST_ROWS: usize = 1 << 20;
@@ -38,13 +46,25 @@ const FINER: f64 = (1_u64 << 42) as f64;
 /// The least sum of squares that is trusted.
 const LEAST: f64 = 1e-280;
 
-/// Added to a number of at most 2⁵¹ it leaves the nearest whole one in the last bits.
-const ROUND: f64 = 6_755_399_441_055_744.0;
+/// 1.5 · 2⁵². A number of at most 2⁵¹ steps that is added to so many of them is rounded to whole steps, and as whole numbers
+/// its bits are those of the anchor and how many steps they are.
+const ANCHOR: f64 = 6_755_399_441_055_744.0;
 
-/// The nearest whole number, of a number of at most 2⁵¹.
 #[inline(always)]
-fn whole(value: f64) -> i64 {
-    (value + ROUND).to_bits().cast_signed().wrapping_sub(ROUND.to_bits().cast_signed())
+fn bits(number: f64) -> i64 {
+    number.to_bits().cast_signed()
+}
+
+/// What is left of a number that was rounded to whole steps, anchored in the second ones.
+#[inline(always)]
+fn rest(number: f64, anchor: f64) -> i64 {
+    bits((number - ((number + anchor) - anchor)) + anchor / FINER)
+}
+
+/// How many steps there are in the sum of the bits of anchored numbers.
+#[inline(always)]
+fn steps(sum: i64, numbers: i64, anchor: f64) -> f64 {
+    sum.wrapping_sub(numbers.wrapping_mul(bits(anchor))) as f64
 }
 
 impl ExactSums {
@@ -56,8 +76,8 @@ impl ExactSums {
         n_clusters: usize,
     ) -> Option<Self> {
         let (n, d) = (samples.n_samples(), samples.n_features);
-        let weight = (0..n).map(|row| samples.weight(row)).fold(0.0, f64::max);
-        let [mut steps, mut sizes] = [Buffer::<f64>::new(width(d)), Buffer::new(width(d))];
+        let heaviest = |weights: &[F]| weights.iter().map(|weight| weight.as_f64()).fold(0.0, f64::max);
+        let weight = samples.weights.map_or(1.0, heaviest);
         let farthest = |column: usize| {
             let off = |row: usize| (samples.row(row)[column] - moments.mean[column]).as_f64().abs();
             (0..n).map(off).fold(0.0, f64::max) * (n as f64).sqrt()
@@ -69,16 +89,20 @@ impl ExactSums {
         };
         let bounds = moments.column_spreads.iter().enumerate().map(bound);
         let bounds = bounds.chain([weight * (n as f64).sqrt()]);
-        for ((steps, size), bound) in steps.iter_mut().zip(sizes.iter_mut()).zip(bounds) {
-            (*steps, *size) = steps_of_one(bound)?;
+        let [mut sizes, mut anchors] = [Buffer::<f64>::new(width(d)), Buffer::new(width(d))];
+        for ((size, anchor), bound) in sizes.iter_mut().zip(anchors.iter_mut()).zip(bounds) {
+            *size = step(bound)?;
+            *anchor = *size * ANCHOR;
         }
-        let high = Buffer::new(n_clusters * width(d));
+        let high = Buffer::new((n_clusters + 1) * width(d));
         let plain = size_of::<F>() <= size_of::<f32>() && samples.weights.is_none();
         let low = if plain { Buffer::default() } else { high.clone() };
-        (n <= MOST_ROWS).then_some(Self { n_features: d, high, low, steps, sizes })
+        let (members, moved) = (vec![0; n_clusters + 1], Vec::with_capacity(n));
+        (n <= MOST_ROWS).then_some(Self { n_features: d, members, high, low, sizes, anchors, moved })
     }
 
     pub(super) fn clear(&mut self) {
+        self.members.fill(0);
         self.high.fill(0);
         self.low.fill(0);
     }
@@ -94,78 +118,149 @@ impl ExactSums {
         vectorize(
             #[inline(always)]
             || {
-                for (block, (previous, labels)) in
-                    previous.chunks(BLOCK).zip(labels.chunks(BLOCK)).enumerate()
-                {
-                    let differ = previous.iter().zip(labels).fold(0, |differ, (a, b)| differ | (a ^ b));
-                    if differ == 0 {
-                        continue;
-                    }
-                    for (place, (&previous, &label)) in previous.iter().zip(labels).enumerate() {
-                        if previous == label {
-                            continue;
-                        }
-                        let row = block * BLOCK + place;
-                        let (x, weight) = ((samples.row(row), mean), samples.weight(row));
-                        if previous != NO_LABEL {
-                            self.add::<F, true>(previous as usize, x, weight);
-                        }
-                        self.add::<F, false>(label as usize, x, weight);
-                    }
-                }
+                self.note_moved(previous, labels);
+                self.move_rows(samples, mean, previous, labels);
             },
         );
     }
 
-    /// Adds a row to the line of a cluster, or takes it away.
+    /// Finds the rows whose labels differ.
     #[inline(always)]
-    fn add<F: Float, const AWAY: bool>(&mut self, cluster: usize, (x, mean): (&[F], &[F]), weight: f64) {
-        let d = self.n_features;
-        let start = cluster * width(d);
-        let steps = &self.steps[..=d];
-        let add = |sum: &mut i64, count: i64| *sum = if AWAY { *sum - count } else { *sum + count };
-        let high = &mut self.high[start..][..=d];
-        if self.low.is_empty() {
-            add(&mut high[d], whole(steps[d]));
-            for (((high, steps), x), mean) in high.iter_mut().zip(steps).zip(x).zip(mean) {
-                add(high, whole((*x - *mean).as_f64() * steps));
+    fn note_moved(&mut self, previous: &[u32], labels: &[u32]) {
+        self.moved.clear();
+        for (first, (previous, labels)) in
+            (0..).step_by(BLOCK).zip(previous.chunks(BLOCK).zip(labels.chunks(BLOCK)))
+        {
+            let mut differ = [0; BLOCK];
+            for ((differ, previous), label) in differ.iter_mut().zip(previous).zip(labels) {
+                *differ = u8::from(previous != label);
             }
-            return;
+            for (first, eight) in (first..).step_by(8).zip(differ.as_chunks::<8>().0) {
+                let mut eight = u64::from_le_bytes(*eight);
+                while eight != 0 {
+                    self.moved.push(first + eight.trailing_zeros() / 8);
+                    eight &= eight - 1;
+                }
+            }
         }
-        let low = &mut self.low[start..][..=d];
-        let part = |high: &mut i64, low: &mut i64, count: f64| {
-            add(high, whole(count));
-            add(low, whole((count - ((count + ROUND) - ROUND)) * FINER));
-        };
-        part(&mut high[d], &mut low[d], weight * steps[d]);
-        let sums = high.iter_mut().zip(low).zip(steps);
-        for (((high, low), steps), (x, mean)) in sums.zip(x.iter().zip(mean)) {
-            part(high, low, weight * (*x - *mean).as_f64() * steps);
+    }
+
+    #[inline(always)]
+    fn move_rows<F: Float>(
+        &mut self,
+        samples: &Samples<'_, F>,
+        mean: &[F],
+        previous: &[u32],
+        labels: &[u32],
+    ) {
+        let (d, width) = (self.n_features, self.anchors.len());
+        let (members, anchors) = (&mut self.members[..], &self.anchors[..]);
+        let (high, low) = (&mut self.high[..], &mut self.low[..]);
+        let nowhere = members.len() - 1;
+        let line = |label: u32| if label == NO_LABEL { nowhere } else { label as usize };
+        // Rows one after the other are fetched by the processor itself.
+        let ahead = if self.moved.len() < samples.n_samples() / 2 { AHEAD } else { self.moved.len() };
+        for (index, &row) in self.moved.iter().enumerate() {
+            if let Some(next) = self.moved.get(index + ahead) {
+                prefetch(samples.row(*next as usize).as_ptr(), d);
+            }
+            let row = row as usize;
+            let lines = (line(previous[row]), line(labels[row]));
+            members[lines.0] -= 1;
+            members[lines.1] += 1;
+            let places = (lines.0 * width, lines.1 * width);
+            let numbers = (samples.row(row), mean, anchors);
+            if low.is_empty() {
+                move_numbers(high, places, numbers, |value, anchor| bits(value + anchor));
+                continue;
+            }
+            let weight = samples.weight(row);
+            move_numbers(high, places, numbers, |value, anchor| bits(weight * value + anchor));
+            move_numbers(low, places, numbers, |value, anchor| rest(weight * value, anchor));
+            move_number(high, (places.0 + d, places.1 + d), bits(weight + anchors[d]));
+            move_number(low, (places.0 + d, places.1 + d), rest(weight, anchors[d]));
         }
     }
 
     /// Rounds the sums to numbers of `f64`.
     pub(super) fn write(&self, sums: &mut Sums) {
-        let width = self.sizes.len();
-        for (sums, high) in sums.lines.chunks_exact_mut(width).zip(self.high.chunks_exact(width)) {
-            let counts = high.iter().zip(&self.sizes);
-            sums.iter_mut().zip(counts).for_each(|(sum, (high, size))| *sum = *high as f64 * size);
-        }
-        for (sums, low) in sums.lines.chunks_exact_mut(width).zip(self.low.chunks_exact(width)) {
-            let counts = low.iter().zip(&self.sizes);
-            sums.iter_mut().zip(counts).for_each(|(sum, (low, size))| *sum += *low as f64 / FINER * size);
-        }
+        let (d, width) = (self.n_features, self.anchors.len());
+        vectorize(
+            #[inline(always)]
+            || {
+                let columns = || self.sizes.iter().zip(&self.anchors);
+                let lines = sums.lines.chunks_exact_mut(width).zip(&self.members);
+                for ((sums, members), high) in lines.zip(self.high.chunks_exact(width)) {
+                    for ((sum, high), (size, anchor)) in sums.iter_mut().zip(high).zip(columns()) {
+                        *sum = steps(*high, *members, *anchor) * size;
+                    }
+                    if self.low.is_empty() {
+                        sums[d] = *members as f64;
+                    }
+                }
+                let lines = sums.lines.chunks_exact_mut(width).zip(&self.members);
+                for ((sums, members), low) in lines.zip(self.low.chunks_exact(width)) {
+                    for ((sum, low), (size, anchor)) in sums.iter_mut().zip(low).zip(columns()) {
+                        *sum += steps(*low, *members, anchor / FINER) / FINER * size;
+                    }
+                }
+            },
+        );
     }
 }
 
-/// How many steps are 1, and what a step is, for numbers within so far from 0; zeros where there is nothing to count.
-fn steps_of_one(bound: f64) -> Option<(f64, f64)> {
+/// Takes what becomes of the numbers of a row from the line that begins at the first place, and adds it to the one at the
+/// second.
+#[inline(always)]
+fn move_numbers<F: Float>(
+    lines: &mut [i64],
+    (from, to): (usize, usize),
+    (x, mean, anchors): (&[F], &[F], &[f64]),
+    number: impl Fn(f64, f64) -> i64,
+) {
+    /// Numbers that are moved at once.
+    const LANES: usize = 8;
+    let d = mean.len();
+    let (xs, x) = x.as_chunks::<LANES>();
+    let (means, mean) = mean.as_chunks::<LANES>();
+    let (many_anchors, anchors) = anchors[..d].as_chunks::<LANES>();
+    let Ok([from, to]) = lines.get_disjoint_mut([from..from + d, to..to + d]) else { return };
+    let (many_from, from) = from.as_chunks_mut::<LANES>();
+    let (many_to, to) = to.as_chunks_mut::<LANES>();
+    let many = xs.iter().zip(means).zip(many_anchors);
+    for ((from, to), ((x, mean), anchors)) in many_from.iter_mut().zip(many_to).zip(many) {
+        // One array after the other: of a single loop the compiler makes gathers.
+        let mut numbers = [0; LANES];
+        for lane in 0..LANES {
+            numbers[lane] = number((x[lane] - mean[lane]).as_f64(), anchors[lane]);
+        }
+        for lane in 0..LANES {
+            from[lane] = from[lane].wrapping_sub(numbers[lane]);
+        }
+        for lane in 0..LANES {
+            to[lane] = to[lane].wrapping_add(numbers[lane]);
+        }
+    }
+    for ((from, to), ((x, mean), anchor)) in from.iter_mut().zip(to).zip(x.iter().zip(mean).zip(anchors)) {
+        let number = number((*x - *mean).as_f64(), *anchor);
+        (*from, *to) = (from.wrapping_sub(number), to.wrapping_add(number));
+    }
+}
+
+#[inline(always)]
+fn move_number(lines: &mut [i64], (from, to): (usize, usize), number: i64) {
+    lines[from] = lines[from].wrapping_sub(number);
+    lines[to] = lines[to].wrapping_add(number);
+}
+
+/// What a step is, for numbers within so far from 0; 0 where there is nothing to count.
+fn step(bound: f64) -> Option<f64> {
     if bound == 0.0 {
-        return Some((0.0, 0.0));
+        return Some(0.0);
     }
     // Twice as far: a root may have been rounded down.
     let power = bound.log2().ceil().max(-900.0) + 1.0;
-    (power < 980.0).then(|| (BOUND * (-power).exp2(), power.exp2() / BOUND))
+    (power < 980.0).then(|| power.exp2() / BOUND)
 }
 
 #[cfg(test)]

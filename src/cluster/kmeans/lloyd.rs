@@ -5,7 +5,7 @@
 
 use super::bounds::{self, Bounds};
 use super::desk::{Desk, Desks, Tasks};
-use super::distance::squared_distance_about;
+use super::distance::{squared_distance_about, sum_over};
 use super::exact::ExactSums;
 use super::nearest::{Centers, NO_LABEL};
 use super::relocation::relocate_empty;
@@ -154,14 +154,14 @@ impl<'a, F: Float> Lloyd<'a, F> {
         let mut centers = start;
         let mut previous = centers.clone();
         let mut history = Vec::with_capacity(rules.max_iter.min(1 << 10));
-        let (mut strict, mut converged) = (false, false);
+        let (mut relocated, mut strict, mut converged) = (false, false, false);
         self.bounds.iter_mut().for_each(Bounds::reset);
         // The sums are those of another run's labels.
         self.exact.iter_mut().for_each(ExactSums::clear);
         while !converged && history.len() < rules.max_iter {
             self.follow(&previous, &centers);
             let changed = self.assign_and_sum(&mut labels);
-            let relocated = relocate_empty(&self.samples, &self.mean, &centers, &labels, &mut self.sums);
+            relocated = relocate_empty(&self.samples, &self.mean, &centers, &labels, &mut self.sums);
             std::mem::swap(&mut previous, &mut centers);
             self.sums.average(&mut centers);
             if rules.spherical {
@@ -172,11 +172,16 @@ impl<'a, F: Float> Lloyd<'a, F> {
             strict = changed == 0 && !relocated;
             converged = strict || moved(&previous, &centers) <= rules.tolerance;
         }
+        let mut settled = strict;
         if !strict {
             self.follow(&previous, &centers);
-            self.assign(&mut labels, false);
+            settled = self.assign(&mut labels, false) == 0 && !relocated;
         }
-        let inertia = self.inertia(&centers, &mut labels);
+        let inertia = match history.last() {
+            // The sums are those of these labels, and tell what a pass over the rows would.
+            Some(&inertia) if settled && self.is_exact(inertia) => inertia,
+            _ => self.inertia(&centers, &mut labels),
+        };
         Run { labels, centers, inertia, n_iter: history.len(), converged, history }
     }
 
@@ -259,6 +264,13 @@ impl<'a, F: Float> Lloyd<'a, F> {
         let searched = self.shards.iter().map(|shard| shard.searched).sum();
         self.bounds.iter_mut().for_each(|bounds| bounds.decide(changed, searched));
         changed
+    }
+
+    /// Whether an inertia that is the spread less what the centers explain has all digits that `F` has.
+    fn is_exact(&self, inertia: f64) -> bool {
+        /// What sums of `f64` are off by, in parts of the spread.
+        const ROUNDING: f64 = 1e-12;
+        inertia * F::epsilon().as_f64() >= self.spread * ROUNDING
     }
 
     /// Σ wᵢ‖xᵢ − c‖² by the direct formula.
@@ -363,7 +375,15 @@ pub(crate) fn assign<F: Float>(
 
 /// Σ‖move‖² over the centers.
 fn moved<F: Float>(from: &[F], to: &[F]) -> f64 {
-    from.iter().zip(to).map(|(a, b)| (*b - *a).as_f64().powi(2)).sum()
+    vectorize(
+        #[inline(always)]
+        || {
+            sum_over(from, to, |from, to| {
+                let step = (to - from).as_f64();
+                step * step
+            })
+        },
+    )
 }
 
 /// Scales every row to length 1; a row of zeros, which has no direction, stays as it is.

@@ -4,10 +4,12 @@
 //! centers are laid out for the search, and rows are led to it in blocks that stay in the cache; nothing of this
 //! has an effect on a result.
 
+use super::distance::sum_over;
 use super::group::{Room, turn};
 use super::search::{Search, relabel, shape};
 use crate::buffer::Buffer;
 use crate::float::Float;
+use crate::simd::vectorize;
 
 /// A row's label before it has one.
 pub(crate) const NO_LABEL: u32 = u32::MAX;
@@ -63,9 +65,14 @@ impl<F: Float> Centers<F> {
                 panel.iter_mut().skip(place).step_by(height).zip(center).for_each(|(own, c)| *own = *c);
             }
         }
-        for (half_norm, center) in self.half_norms.iter_mut().zip(centers.chunks_exact(d)) {
-            *half_norm = F::of(center.iter().map(|c| c.as_f64() * c.as_f64()).sum::<f64>() / 2.0);
-        }
+        vectorize(
+            #[inline(always)]
+            || {
+                for (half_norm, center) in self.half_norms.iter_mut().zip(centers.chunks_exact(d)) {
+                    *half_norm = F::of(sum_over(center, center, |a, b| a.as_f64() * b.as_f64()) / 2.0);
+                }
+            },
+        );
     }
 
     /// How many centers there are.

@@ -1,5 +1,6 @@
 //! What the centers are made of: the weighted sum of each cluster's points, and its weight.
 
+use super::distance::sum_over;
 use super::samples::Samples;
 use crate::buffer::Buffer;
 use crate::float::Float;
@@ -131,17 +132,21 @@ impl Sums {
     pub(crate) fn average<F: Float>(&self, centers: &mut [F]) {
         let d = self.n_features;
         let mut heaviest = (0, 0.0);
-        for (cluster, (center, line)) in
-            centers.chunks_exact_mut(d).zip(self.lines.chunks_exact(width(d))).enumerate()
-        {
-            let weight = line[d];
-            if weight > 0.0 {
-                center.iter_mut().zip(line).for_each(|(center, sum)| *center = F::of(sum / weight));
-            }
-            if weight > heaviest.1 {
-                heaviest = (cluster, weight);
-            }
-        }
+        vectorize(
+            #[inline(always)]
+            || {
+                let lines = centers.chunks_exact_mut(d).zip(self.lines.chunks_exact(width(d)));
+                for (cluster, (center, line)) in lines.enumerate() {
+                    let weight = line[d];
+                    if weight > 0.0 {
+                        center.iter_mut().zip(line).for_each(|(center, sum)| *center = F::of(sum / weight));
+                    }
+                    if weight > heaviest.1 {
+                        heaviest = (cluster, weight);
+                    }
+                }
+            },
+        );
         // Only now, when the heaviest cluster's sum is a mean too.
         for (cluster, weight) in self.weights().enumerate() {
             if weight <= 0.0 {
@@ -153,12 +158,18 @@ impl Sums {
     /// Σ w(‖x‖² − ‖x − c‖²): how much less than about the origin the inertia is about the centers.
     pub(crate) fn explained<F: Float>(&self, centers: &[F]) -> f64 {
         let d = self.n_features;
-        let less = |(line, center): (&[f64], &[F])| {
-            let terms =
-                line.iter().zip(center).map(|(sum, c)| c.as_f64() * (2.0 * sum - line[d] * c.as_f64()));
-            terms.sum::<f64>()
-        };
-        self.lines.chunks_exact(width(d)).zip(centers.chunks_exact(d)).map(less).sum()
+        vectorize(
+            #[inline(always)]
+            || {
+                let mut less = 0.0;
+                for (line, center) in self.lines.chunks_exact(width(d)).zip(centers.chunks_exact(d)) {
+                    let weight = line[d];
+                    let term = |sum: f64, c: F| c.as_f64() * (2.0 * sum - weight * c.as_f64());
+                    less += sum_over(&line[..d], center, term);
+                }
+                less
+            },
+        )
     }
 }
 
