@@ -11,12 +11,13 @@
 //! center. A distance is then off by √(2γ)(‖x‖ + C), a gap by twice that; and two distances whose difference is above
 //! 2√E have scores that no rounding exchanges.
 
-use super::desk::Desk;
+use super::distance::sum_over;
 use super::group::Room;
-use super::nearest::Centers;
-use super::search::Search;
+use super::nearest::{Centers, Moved};
+use super::search::{Search, cluster};
 use crate::float::Float;
-use crate::simd::vectorize;
+use crate::simd::{prefetch, vectorize};
+use std::ops::Range;
 
 /// Clusters from which on the search costs more than keeping the gaps, and how many of their numbers.
 const WORTH_KEEPING: [usize; 2] = [16, 192];
@@ -33,8 +34,10 @@ pub(crate) struct Bounds {
     /// Whether they have yet to be found.
     fresh: bool,
     pause: usize,
-    /// For each cluster, how much the gaps of its rows shrink.
-    steps: Vec<f64>,
+    /// For each cluster, how far its center has moved,
+    moves: Vec<f64>,
+    /// and how much the gaps of its rows shrink.
+    steps: Vec<f32>,
     /// √γ
     rounding: f64,
     /// Of a square that no rounding error in the range of denormal numbers exceeds.
@@ -48,18 +51,23 @@ impl Bounds {
     pub(crate) fn new<F: Float>(n_samples: usize, n_clusters: usize, n_features: usize) -> Self {
         let rounding = ((n_features + 8) as f64 * F::epsilon().as_f64()).sqrt();
         let least = 4.0 * ((n_features + 8) as f64 * F::min_positive_value().as_f64()).sqrt();
-        let steps = vec![0.0; n_clusters];
-        Self { n_samples, active: false, fresh: false, pause: 0, steps, rounding, least, reach: 0.0 }
+        let (moves, steps) = (vec![0.0; n_clusters], vec![0.0; n_clusters]);
+        Self { n_samples, active: false, fresh: false, pause: 0, moves, steps, rounding, least, reach: 0.0 }
     }
 
-    /// Whether the search costs more than keeping the gaps.
-    pub(crate) fn pay(n_clusters: usize, n_features: usize) -> bool {
+    /// Whether the search costs more than keeping the gaps; of few rows it costs less.
+    pub(crate) fn pay(n_clusters: usize, n_features: usize, few: bool) -> bool {
         let [clusters, numbers] = WORTH_KEEPING;
-        n_clusters >= clusters && n_clusters.saturating_mul(n_features) >= numbers
+        n_clusters > 1 && !few || n_clusters >= clusters && n_clusters.saturating_mul(n_features) >= numbers
     }
 
     pub(crate) fn is_active(&self) -> bool {
         self.active
+    }
+
+    /// Whether the gaps have yet to be found: all rows are searched.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.fresh
     }
 
     /// Forgets the gaps.
@@ -70,20 +78,30 @@ impl Bounds {
     /// Takes note of a move of the centers (k, d).
     pub(crate) fn follow<F: Float>(&mut self, from: &[F], to: &[F], half_norms: &[F]) {
         let d = to.len() / self.steps.len();
+        vectorize(
+            #[inline(always)]
+            || {
+                let centers = from.chunks_exact(d).zip(to.chunks_exact(d));
+                for (length, (from, to)) in self.moves.iter_mut().zip(centers) {
+                    let square = sum_over(from, to, |from, to| {
+                        let step = to.as_f64() - from.as_f64();
+                        step * step
+                    });
+                    // Up, by more than the sum is rounded.
+                    *length = square.sqrt() * (1.0 + 1e-6);
+                }
+            },
+        );
         let (mut largest, mut second) = ((0.0, 0), 0.0);
-        for (cluster, (from, to)) in from.chunks_exact(d).zip(to.chunks_exact(d)).enumerate() {
-            let square: f64 = from.iter().zip(to).map(|(a, b)| (b.as_f64() - a.as_f64()).powi(2)).sum();
-            // Up, by more than the sum is rounded.
-            let length = square.sqrt() * (1.0 + 1e-6);
-            self.steps[cluster] = length;
+        for (cluster, &length) in self.moves.iter().enumerate() {
             if length > largest.0 {
                 (largest, second) = ((length, cluster), largest.0);
             } else if length > second {
                 second = length;
             }
         }
-        for (cluster, step) in self.steps.iter_mut().enumerate() {
-            *step += if cluster == largest.1 { second } else { largest.0 };
+        for (cluster, (step, length)) in self.steps.iter_mut().zip(&self.moves).enumerate() {
+            *step = up(length + if cluster == largest.1 { second } else { largest.0 });
         }
         let longest = half_norms.iter().take(self.steps.len()).fold(0.0, |a, h| h.as_f64().max(a));
         self.reach = (2.0 * longest).sqrt() * (1.0 + 1e-6);
@@ -106,12 +124,42 @@ impl Bounds {
         1.5 * self.rounding * self.reach + self.least
     }
 
-    /// A bound of the gap of a row, by ‖x‖² and its two smallest scores; what the margin needs of ‖x‖ is taken off.
-    fn gap<F: Float>(&self, square: F, smallest: F, second: F) -> f32 {
-        let square = square.as_f64();
-        let distance = |score: F| (square + 2.0 * score.as_f64()).max(0.0).sqrt();
-        let off = self.rounding * (3.0 * (square.sqrt() + self.reach) + 1.5 * square.sqrt());
-        down(distance(second) - distance(smallest) - off - self.least)
+    /// Which of the rows from `first` on have to be searched: their gaps shrink first.
+    pub(crate) fn seek(&self, first: usize, gaps: &mut [f32], labels: &[u32], unsure: &mut Unsure) {
+        if self.fresh {
+            unsure.all(first, labels.len());
+            return;
+        }
+        let margin = up(self.margin());
+        vectorize(
+            #[inline(always)]
+            || {
+                let mut count = 0;
+                let rows = &mut unsure.rows[..labels.len()];
+                for (row, (gap, label)) in (first as u32..).zip(gaps.iter_mut().zip(labels)) {
+                    *gap = lowered(*gap - self.steps[*label as usize]);
+                    rows[count] = row;
+                    count += usize::from(*gap <= margin);
+                }
+                (unsure.count, unsure.first) = (count, None);
+            },
+        );
+    }
+
+    /// Bounds of the gaps of rows, by ‖x‖² and the two smallest scores; what the margin needs of ‖x‖ is taken off.
+    fn gaps<F: Float>(&self, squares: &[F], (smallest, second): (&[F], &[F]), gaps: &mut [f32]) {
+        vectorize(
+            #[inline(always)]
+            || {
+                let scores = smallest.iter().zip(second);
+                for ((gap, square), (smallest, second)) in gaps.iter_mut().zip(squares).zip(scores) {
+                    let square = square.as_f64();
+                    let distance = |score: &F| (square + 2.0 * score.as_f64()).max(0.0).sqrt();
+                    let off = self.rounding * (3.0 * (square.sqrt() + self.reach) + 1.5 * square.sqrt());
+                    *gap = down(distance(second) - distance(smallest) - off - self.least);
+                }
+            },
+        );
     }
 }
 
@@ -119,78 +167,121 @@ impl Bounds {
 #[inline(always)]
 #[allow(clippy::cast_possible_truncation, reason = "it is made smaller than what it stands for")]
 fn down(value: f64) -> f32 {
+    lowered(value.min(f64::from(f32::MAX)) as f32)
+}
+
+/// A number of fewer digits that is not below, of one that is not negative.
+#[allow(clippy::cast_possible_truncation, reason = "it is made larger than what it stands for")]
+fn up(value: f64) -> f32 {
     let near = value.min(f64::from(f32::MAX)) as f32;
+    near + near * (2.0 * f32::EPSILON) + f32::MIN_POSITIVE
+}
+
+/// A number that is not above what was rounded to the given one.
+#[inline(always)]
+fn lowered(near: f32) -> f32 {
     near - near.abs() * (2.0 * f32::EPSILON)
 }
 
-/// Rows of a block that are searched.
+/// Rows that are sought for at once.
+pub(crate) const STRETCH: usize = 4096;
+
+/// Rows of a stretch that have to be searched.
+#[derive(Debug)]
+pub(crate) struct Unsure {
+    rows: Vec<u32>,
+    count: usize,
+    /// The first of them, where they come one after the other.
+    first: Option<usize>,
+}
+
+impl Unsure {
+    fn all(&mut self, first: usize, count: usize) {
+        (self.first, self.count) = (Some(first), count);
+        self.rows.iter_mut().zip(first as u32..).take(count).for_each(|(own, row)| *own = row);
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+}
+
+/// Room for rows that are searched together.
 #[derive(Debug)]
 pub(crate) struct Gathered<F> {
-    /// Their places in the block,
-    places: Vec<u32>,
-    /// and they themselves;
+    pub(super) unsure: Unsure,
     rows: Vec<F>,
-    /// ‖x‖² less the mean, and the smallest score but one.
+    /// ‖x‖² less the mean, the smallest score but one, and the gap.
     squares: Vec<F>,
     second: Vec<F>,
+    gaps: Vec<f32>,
 }
 
 impl<F: Float> Gathered<F> {
-    pub(crate) fn new(n_rows: usize, n_features: usize) -> Self {
+    /// For stretches of so many rows, of which some are searched together.
+    pub(crate) fn new(stretch: usize, n_rows: usize, n_features: usize) -> Self {
+        let numbers = || vec![F::zero(); n_rows];
         Self {
-            places: Vec::with_capacity(n_rows),
+            unsure: Unsure { rows: vec![0; stretch], count: 0, first: None },
             rows: vec![F::zero(); n_rows * n_features],
-            squares: vec![F::zero(); n_rows],
-            second: vec![F::zero(); n_rows],
+            squares: numbers(),
+            second: numbers(),
+            gaps: vec![0.0; n_rows],
         }
     }
 }
 
-/// Labels a block of rows with these gaps, no more of them than fit the room. Answers how many labels changed, and how
-/// many rows were searched.
+/// Searches some of the unsure rows, no more than there is room for, and notes those whose label is not what it was. The gaps
+/// and labels are those of all rows.
 pub(crate) fn label<F: Float>(
-    rows: &[F],
-    gaps: &mut [f32],
+    (rows, gaps, labels): (&[F], &mut [f32], &mut [u32]),
     mean: &[F],
     (bounds, centers): (&Bounds, &Centers<F>),
-    Desk { room, gathered, .. }: &mut Desk<F>,
-    labels: &mut [u32],
-) -> (usize, usize) {
+    (room, gathered): (&mut Room<F>, &mut Gathered<F>),
+    places: Range<usize>,
+    moved: &mut Vec<Moved>,
+) {
+    /// Rows that are fetched into the cache before they are needed.
+    const AHEAD: usize = 8;
     let d = mean.len();
-    gathered.places.clear();
-    let margin = bounds.margin();
-    for (row, (gap, label)) in (0..).zip(gaps.iter_mut().zip(labels.iter())) {
-        if !bounds.fresh {
-            *gap = down(f64::from(*gap) - bounds.steps[*label as usize]);
+    let row_of = |row: usize| &rows[row * d..][..d];
+    let unsure = &gathered.unsure.rows[places.clone()];
+    let mut searching = &[][..];
+    let places = if let Some(first) = gathered.unsure.first {
+        let (rows, next) = rows[(first + places.start) * d..].split_at(unsure.len() * d);
+        let ahead = centers.ahead(next, unsure.len());
+        searching = ahead[1];
+        room.load(rows, mean, ahead[0])
+    } else {
+        for (index, (own, &row)) in gathered.rows.chunks_exact_mut(d).zip(unsure).enumerate() {
+            if let Some(&next) = unsure.get(index + AHEAD) {
+                prefetch(row_of(next as usize).as_ptr(), d);
+            }
+            own.copy_from_slice(row_of(row as usize));
         }
-        if bounds.fresh || f64::from(*gap) <= margin {
-            gathered.places.push(row);
-        }
-    }
-    for (own, &row) in gathered.rows.chunks_exact_mut(d).zip(&gathered.places) {
-        own.copy_from_slice(&rows[row as usize * d..][..d]);
-    }
-    let places = room.load(&gathered.rows[..gathered.places.len() * d], mean, &[]);
+        room.load(&gathered.rows[..unsure.len() * d], mean, &[])
+    };
     room.squares(&mut gathered.squares[..places], d);
     room.smallest[..places].fill(F::infinity());
     gathered.second[..places].fill(F::infinity());
     F::run_wide(Search {
         centers,
         features: &room.features,
-        ahead: &[],
+        ahead: searching,
         smallest: &mut room.smallest[..places],
         nearest: &mut room.nearest[..places],
         second: &mut gathered.second[..places],
     });
-    let mut changed = 0;
-    for (place, &row) in gathered.places.iter().enumerate() {
-        let nearest = room.label(place);
-        changed += usize::from(labels[row as usize] != nearest);
-        labels[row as usize] = nearest;
-        gaps[row as usize] =
-            bounds.gap(gathered.squares[place], room.smallest[place], gathered.second[place]);
+    let scores = (&room.smallest[..places], &gathered.second[..places]);
+    bounds.gaps(&gathered.squares[..places], scores, &mut gathered.gaps[..places]);
+    for ((&row, &gap), &nearest) in unsure.iter().zip(&gathered.gaps).zip(room.nearest.iter()) {
+        let (label, nearest) = (&mut labels[row as usize], cluster(nearest));
+        gaps[row as usize] = gap;
+        if *label != nearest {
+            moved.push(Moved { row, from: *label });
+            *label = nearest;
+        }
     }
-    (changed, gathered.places.len())
 }
 
 impl<F: Float> Room<F> {
@@ -210,15 +301,5 @@ impl<F: Float> Room<F> {
                 }
             },
         );
-    }
-
-    /// The center that was found for a place.
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "clusters are numbered by u32"
-    )]
-    fn label(&self, place: usize) -> u32 {
-        self.nearest[place].as_f64() as u32
     }
 }

@@ -1,35 +1,21 @@
 //! What a thread works with while it labels rows: as many of them as there are threads, not as there are shards.
 
 use super::bounds::Gathered;
+use super::exact::ExactSums;
 use super::group::Room;
-use super::nearest::Centers;
-use crate::float::Float;
+use super::nearest::Moved;
 use crate::parallel;
 use std::sync::{Mutex, PoisonError};
 
-/// A thread's room for the rows that it searches, and for those that are gathered from a block.
+/// A thread's room for the rows that it searches, and what it notes of them.
 #[derive(Debug)]
 pub(crate) struct Desk<F> {
-    pub(crate) room: Room<F>,
-    pub(crate) gathered: Gathered<F>,
-}
-
-/// What there is to be done at a desk.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Tasks {
-    /// Rows are gathered from a block: bounds are kept.
-    pub(crate) gather: bool,
-    /// The rows are turned already.
-    pub(crate) turned: bool,
-}
-
-impl<F: Float> Desk<F> {
-    /// A desk for a shard of so many rows.
-    pub(crate) fn new(centers: &Centers<F>, n_rows: usize, Tasks { gather, turned }: Tasks) -> Self {
-        let room = if turned { centers.room_for_turned(n_rows) } else { centers.room(n_rows) };
-        let gathered = Gathered::new(if gather { room.rows() } else { 0 }, centers.n_features);
-        Self { room, gathered }
-    }
+    pub(super) room: Room<F>,
+    pub(super) gathered: Gathered<F>,
+    /// Rows whose label is not what it was.
+    pub(super) moved: Vec<Moved>,
+    /// What these do to the sums; absent where threads write to the same ones.
+    pub(super) sums: Option<ExactSums>,
 }
 
 /// The desks that nobody works at.
@@ -44,6 +30,11 @@ impl<D> Desks<D> {
         let mut free = Vec::with_capacity(n_pieces);
         free.extend((0..parallel::threads_for(operations, n_pieces)).map(|_| make()));
         Self { free: free.into() }
+    }
+
+    /// The desks, nobody being at work.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut D> {
+        self.free.get_mut().unwrap_or_else(PoisonError::into_inner).iter_mut()
     }
 
     /// Calls `work` with a desk. Makes one only where more threads come than there were when the desks were made.

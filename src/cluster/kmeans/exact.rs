@@ -1,47 +1,53 @@
-//! Sums that rows join and leave without a trace, for data that an iteration passes over in no time: only the rows that
-//! change their cluster are added again.
+//! Sums that rows join and leave without a trace: after the first iteration only the rows that change their cluster are added
+//! again.
 //!
 //! A number is counted in steps so coarse that no sum of all rows leaves the range of an `i64`, and what is left of it in
 //! steps of a second size. So the sums depend on who belongs to a cluster, and on nothing else: not on the order, not on who
-//! has come and gone. The first steps are 2⁻⁵¹ of what bounds a column, the second ones 2⁻⁴² of these. Plain rows of `f32`,
-//! whose numbers have 24 bits, do without them.
+//! has come and gone, not on the threads that add. The first steps are 2⁻⁵¹ of what bounds a column (of more than 2²⁰ rows
+//! some more), the second ones 2⁻⁴² of these. Plain rows of `f32`, whose numbers have 24 bits, do without them.
 
-use super::nearest::NO_LABEL;
+use super::nearest::{Moved, NO_LABEL};
 use super::samples::{Moments, Samples};
 use super::sums::{Sums, width};
 use crate::buffer::Buffer;
 use crate::float::Float;
 use crate::simd::{prefetch, vectorize};
 
+/// How the numbers of rows are counted.
+#[derive(Debug, Clone)]
+pub(super) struct Steps {
+    n_features: usize,
+    /// Whether there are second steps.
+    finer: bool,
+    /// What weights are multiplied with: a power of two by which none reaches 2.
+    scale: f64,
+    /// For each number of a line of sums, what a step is.
+    sizes: Buffer<f64>,
+    /// For each number of a line, [`ANCHOR`] steps.
+    anchors: Buffer<f64>,
+}
+
 /// The sums of each cluster, as [`Sums`] lays them out. What is added up is the bits of numbers that were anchored.
 #[derive(Debug, Clone)]
 pub(super) struct ExactSums {
-    n_features: usize,
-    /// How many rows each cluster has; behind them, as in the sums, stand those that have left for a cluster from nowhere.
+    /// How many rows each cluster has. Behind the clusters there is one more, of the rows that belong to none: each row that
+    /// comes leaves it.
     members: Vec<i64>,
     high: Buffer<i64>,
     /// In the second steps; empty where there are none.
     low: Buffer<i64>,
-    /// For each number of a line, what a step is.
-    sizes: Buffer<f64>,
-    /// For each number of a line, [`ANCHOR`] steps.
-    anchors: Buffer<f64>,
-    /// Rows that change their cluster.
-    moved: Vec<u32>,
 }
-
-/// Rows among which those that have changed are sought at once.
-const BLOCK: usize = 32;
 
 /// Rows that are fetched into the cache before they are needed.
 const AHEAD: usize = 6;
 
-/// The most rows whose sums stay in range: by Cauchy and Schwarz they are at most √n times what bounds a number.
-const MOST_ROWS: usize = 1 << 20;
-
-/// The steps that bound a number, and how many of the second ones are one of the first.
+/// The steps that bound a number, of as many rows as [`ROWS`] says or fewer, and how many of the second ones are one of the
+/// first.
 const BOUND: f64 = (1_u64 << 51) as f64;
 const FINER: f64 = (1_u64 << 42) as f64;
+
+/// By Cauchy and Schwarz sums are at most √n times what bounds a number: of so many rows they have 61 bits.
+const ROWS: usize = 1 << 20;
 
 /// The least sum of squares that is trusted.
 const LEAST: f64 = 1e-280;
@@ -63,42 +69,60 @@ fn rest(number: f64, anchor: f64) -> i64 {
 
 /// How many steps there are in the sum of the bits of anchored numbers.
 #[inline(always)]
-fn steps(sum: i64, numbers: i64, anchor: f64) -> f64 {
+fn count(sum: i64, numbers: i64, anchor: f64) -> f64 {
     sum.wrapping_sub(numbers.wrapping_mul(bits(anchor))) as f64
 }
 
-impl ExactSums {
-    /// Sums over no rows yet. `None` for so many rows, or weights so large, that there are no steps. The moments are those of
-    /// these rows and maybe of more.
-    pub(super) fn new<F: Float>(
-        samples: &Samples<'_, F>,
-        moments: &Moments<F>,
-        n_clusters: usize,
-    ) -> Option<Self> {
+impl Steps {
+    /// The moments are those of these rows and maybe of more.
+    pub(super) fn new<F: Float>(samples: &Samples<'_, F>, moments: &Moments<F>) -> Self {
         let (n, d) = (samples.n_samples(), samples.n_features);
         let heaviest = |weights: &[F]| weights.iter().map(|weight| weight.as_f64()).fold(0.0, f64::max);
-        let weight = samples.weights.map_or(1.0, heaviest);
+        let scale = samples.weights.map_or(1.0, |weights| scale_of(heaviest(weights)));
         let farthest = |column: usize| {
             let off = |row: usize| (samples.row(row)[column] - moments.mean[column]).as_f64().abs();
             (0..n).map(off).fold(0.0, f64::max) * (n as f64).sqrt()
         };
         let bound = |(column, spread): (usize, &f64)| match *spread {
             // Squares of numbers of `f64` may have been lost.
-            spread if spread < LEAST && size_of::<F>() > size_of::<f32>() => weight * farthest(column),
-            spread => weight * spread.sqrt(),
+            spread if spread < LEAST && size_of::<F>() > size_of::<f32>() => farthest(column),
+            spread => spread.sqrt(),
         };
         let bounds = moments.column_spreads.iter().enumerate().map(bound);
-        let bounds = bounds.chain([weight * (n as f64).sqrt()]);
+        let bounds = bounds.chain([(n as f64).sqrt()]);
+        let bound_in_steps = BOUND / (n as f64 / ROWS as f64).max(1.0).log(4.0).ceil().exp2();
         let [mut sizes, mut anchors] = [Buffer::<f64>::new(width(d)), Buffer::new(width(d))];
         for ((size, anchor), bound) in sizes.iter_mut().zip(anchors.iter_mut()).zip(bounds) {
-            *size = step(bound)?;
+            *size = if bound == 0.0 { 0.0 } else { power_above(bound) / bound_in_steps };
             *anchor = *size * ANCHOR;
         }
-        let high = Buffer::new((n_clusters + 1) * width(d));
-        let plain = size_of::<F>() <= size_of::<f32>() && samples.weights.is_none();
-        let low = if plain { Buffer::default() } else { high.clone() };
-        let (members, moved) = (vec![0; n_clusters + 1], Vec::with_capacity(n));
-        (n <= MOST_ROWS).then_some(Self { n_features: d, members, high, low, sizes, anchors, moved })
+        let finer = size_of::<F>() > size_of::<f32>() || samples.weights.is_some();
+        Self { n_features: d, finer, scale, sizes, anchors }
+    }
+
+    /// The bytes that the sums of so many clusters take.
+    pub(super) fn bytes(&self, n_clusters: usize) -> usize {
+        let numbers = (n_clusters + 1).saturating_mul(self.anchors.len());
+        numbers.saturating_mul(size_of::<i64>() * if self.finer { 2 } else { 1 })
+    }
+}
+
+/// A power of two times which a number of at least 0 is below 2.
+fn scale_of(number: f64) -> f64 {
+    if number == 0.0 { 1.0 } else { (-number.log2().floor()).min(1000.0).exp2() }
+}
+
+/// A power of two of at least twice a number.
+fn power_above(number: f64) -> f64 {
+    (number.log2().ceil().max(-900.0) + 1.0).exp2()
+}
+
+impl ExactSums {
+    /// Sums over no rows yet.
+    pub(super) fn new(steps: &Steps, n_clusters: usize) -> Self {
+        let high = Buffer::new((n_clusters + 1) * steps.anchors.len());
+        let low = if steps.finer { high.clone() } else { Buffer::default() };
+        Self { members: vec![0; n_clusters + 1], high, low }
     }
 
     pub(super) fn clear(&mut self) {
@@ -107,101 +131,105 @@ impl ExactSums {
         self.low.fill(0);
     }
 
-    /// Moves the rows whose labels are not what they were, less their mean. Rows without a label come from nowhere.
+    /// Moves rows, less their mean, to where their labels are now.
     pub(super) fn follow<F: Float>(
         &mut self,
-        samples: &Samples<'_, F>,
-        mean: &[F],
-        previous: &[u32],
+        steps: &Steps,
+        (samples, mean): (&Samples<'_, F>, &[F]),
+        moved: &[Moved],
         labels: &[u32],
     ) {
         vectorize(
             #[inline(always)]
-            || {
-                self.note_moved(previous, labels);
-                self.move_rows(samples, mean, previous, labels);
+            || match samples.n_features {
+                // With a length that the compiler knows, the few numbers of a row are a register or two.
+                1 => self.move_rows::<F, 1>(steps, (samples, mean), moved, labels),
+                2 => self.move_rows::<F, 2>(steps, (samples, mean), moved, labels),
+                3 => self.move_rows::<F, 3>(steps, (samples, mean), moved, labels),
+                4 => self.move_rows::<F, 4>(steps, (samples, mean), moved, labels),
+                _ => self.move_rows::<F, 0>(steps, (samples, mean), moved, labels),
             },
         );
     }
 
-    /// Finds the rows whose labels differ.
+    /// The same for rows of `D` numbers, of any number where that is 0.
     #[inline(always)]
-    fn note_moved(&mut self, previous: &[u32], labels: &[u32]) {
-        self.moved.clear();
-        for (first, (previous, labels)) in
-            (0..).step_by(BLOCK).zip(previous.chunks(BLOCK).zip(labels.chunks(BLOCK)))
-        {
-            let mut differ = [0; BLOCK];
-            for ((differ, previous), label) in differ.iter_mut().zip(previous).zip(labels) {
-                *differ = u8::from(previous != label);
-            }
-            for (first, eight) in (first..).step_by(8).zip(differ.as_chunks::<8>().0) {
-                let mut eight = u64::from_le_bytes(*eight);
-                while eight != 0 {
-                    self.moved.push(first + eight.trailing_zeros() / 8);
-                    eight &= eight - 1;
-                }
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn move_rows<F: Float>(
+    fn move_rows<F: Float, const D: usize>(
         &mut self,
-        samples: &Samples<'_, F>,
-        mean: &[F],
-        previous: &[u32],
+        steps: &Steps,
+        (samples, mean): (&Samples<'_, F>, &[F]),
+        moved: &[Moved],
         labels: &[u32],
     ) {
-        let (d, width) = (self.n_features, self.anchors.len());
-        let (members, anchors) = (&mut self.members[..], &self.anchors[..]);
+        let (d, width) = (samples.n_features, steps.anchors.len());
+        let (members, anchors) = (&mut self.members[..], &steps.anchors[..]);
         let (high, low) = (&mut self.high[..], &mut self.low[..]);
         let nowhere = members.len() - 1;
-        let line = |label: u32| if label == NO_LABEL { nowhere } else { label as usize };
         // Rows one after the other are fetched by the processor itself.
-        let ahead = if self.moved.len() < samples.n_samples() / 2 { AHEAD } else { self.moved.len() };
-        for (index, &row) in self.moved.iter().enumerate() {
-            if let Some(next) = self.moved.get(index + ahead) {
-                prefetch(samples.row(*next as usize).as_ptr(), d);
+        let ahead = if moved.len() < labels.len() / 2 { AHEAD } else { moved.len() };
+        for (index, &Moved { row, from }) in moved.iter().enumerate() {
+            if let Some(next) = moved.get(index + ahead) {
+                prefetch(samples.row(next.row as usize).as_ptr(), d);
             }
             let row = row as usize;
-            let lines = (line(previous[row]), line(labels[row]));
-            members[lines.0] -= 1;
-            members[lines.1] += 1;
-            let places = (lines.0 * width, lines.1 * width);
+            let (from, to) = (if from == NO_LABEL { nowhere } else { from as usize }, labels[row] as usize);
+            members[from] -= 1;
+            members[to] += 1;
+            let places = (from * width, to * width);
             let numbers = (samples.row(row), mean, anchors);
             if low.is_empty() {
-                move_numbers(high, places, numbers, |value, anchor| bits(value + anchor));
+                move_numbers::<F, D>(high, places, numbers, |value, anchor| bits(value + anchor));
                 continue;
             }
-            let weight = samples.weight(row);
-            move_numbers(high, places, numbers, |value, anchor| bits(weight * value + anchor));
-            move_numbers(low, places, numbers, |value, anchor| rest(weight * value, anchor));
+            let weight = samples.weight(row) * steps.scale;
+            move_numbers::<F, D>(high, places, numbers, |value, anchor| bits(weight * value + anchor));
+            move_numbers::<F, D>(low, places, numbers, |value, anchor| rest(weight * value, anchor));
             move_number(high, (places.0 + d, places.1 + d), bits(weight + anchors[d]));
             move_number(low, (places.0 + d, places.1 + d), rest(weight, anchors[d]));
         }
     }
 
-    /// Rounds the sums to numbers of `f64`.
-    pub(super) fn write(&self, sums: &mut Sums) {
-        let (d, width) = (self.n_features, self.anchors.len());
+    /// Takes over what others have moved, and leaves them without anything.
+    pub(super) fn gather(&mut self, others: &mut Self) {
+        fn add(own: &mut [i64], others: &[i64]) {
+            own.iter_mut().zip(others).for_each(|(own, other)| *own = own.wrapping_add(*other));
+        }
         vectorize(
             #[inline(always)]
             || {
-                let columns = || self.sizes.iter().zip(&self.anchors);
+                add(&mut self.members, &others.members);
+                add(&mut self.high, &others.high);
+                add(&mut self.low, &others.low);
+            },
+        );
+        others.clear();
+    }
+
+    /// Rounds the sums to numbers of `f64`.
+    pub(super) fn write(&self, steps: &Steps, sums: &mut Sums) {
+        let (d, width) = (steps.n_features, steps.anchors.len());
+        let unscale = steps.scale.recip();
+        vectorize(
+            #[inline(always)]
+            || {
+                let columns = || steps.sizes.iter().zip(&steps.anchors);
                 let lines = sums.lines.chunks_exact_mut(width).zip(&self.members);
-                for ((sums, members), high) in lines.zip(self.high.chunks_exact(width)) {
-                    for ((sum, high), (size, anchor)) in sums.iter_mut().zip(high).zip(columns()) {
-                        *sum = steps(*high, *members, *anchor) * size;
-                    }
-                    if self.low.is_empty() {
+                if !steps.finer {
+                    for ((sums, members), high) in lines.zip(self.high.chunks_exact(width)) {
+                        for ((sum, high), (size, anchor)) in sums.iter_mut().zip(high).zip(columns()) {
+                            *sum = count(*high, *members, *anchor) * size;
+                        }
                         sums[d] = *members as f64;
                     }
+                    return;
                 }
-                let lines = sums.lines.chunks_exact_mut(width).zip(&self.members);
-                for ((sums, members), low) in lines.zip(self.low.chunks_exact(width)) {
-                    for ((sum, low), (size, anchor)) in sums.iter_mut().zip(low).zip(columns()) {
-                        *sum += steps(*low, *members, anchor / FINER) / FINER * size;
+                let numbers = self.high.chunks_exact(width).zip(self.low.chunks_exact(width));
+                for ((sums, members), (high, low)) in lines.zip(numbers) {
+                    for ((sum, (high, low)), (size, anchor)) in
+                        sums.iter_mut().zip(high.iter().zip(low)).zip(columns())
+                    {
+                        let finer = count(*low, *members, anchor / FINER) / FINER;
+                        *sum = (count(*high, *members, *anchor) * size + finer * size) * unscale;
                     }
                 }
             },
@@ -210,9 +238,9 @@ impl ExactSums {
 }
 
 /// Takes what becomes of the numbers of a row from the line that begins at the first place, and adds it to the one at the
-/// second.
+/// second. There are `D` of them, where that is not 0.
 #[inline(always)]
-fn move_numbers<F: Float>(
+fn move_numbers<F: Float, const D: usize>(
     lines: &mut [i64],
     (from, to): (usize, usize),
     (x, mean, anchors): (&[F], &[F], &[f64]),
@@ -220,6 +248,22 @@ fn move_numbers<F: Float>(
 ) {
     /// Numbers that are moved at once.
     const LANES: usize = 8;
+    if let (Some(x), Some(mean), Some(anchors)) =
+        (x.first_chunk::<D>(), mean.first_chunk::<D>(), anchors.first_chunk::<D>())
+        && D > 0
+    {
+        let mut numbers = [0; D];
+        for lane in 0..D {
+            numbers[lane] = number((x[lane] - mean[lane]).as_f64(), anchors[lane]);
+        }
+        if let Some(sums) = lines[from..].first_chunk_mut::<D>() {
+            (0..D).for_each(|lane| sums[lane] = sums[lane].wrapping_sub(numbers[lane]));
+        }
+        if let Some(sums) = lines[to..].first_chunk_mut::<D>() {
+            (0..D).for_each(|lane| sums[lane] = sums[lane].wrapping_add(numbers[lane]));
+        }
+        return;
+    }
     let d = mean.len();
     let (xs, x) = x.as_chunks::<LANES>();
     let (means, mean) = mean.as_chunks::<LANES>();
@@ -253,18 +297,9 @@ fn move_number(lines: &mut [i64], (from, to): (usize, usize), number: i64) {
     lines[to] = lines[to].wrapping_add(number);
 }
 
-/// What a step is, for numbers within so far from 0; 0 where there is nothing to count.
-fn step(bound: f64) -> Option<f64> {
-    if bound == 0.0 {
-        return Some(0.0);
-    }
-    // Twice as far: a root may have been rounded down.
-    let power = bound.log2().ceil().max(-900.0) + 1.0;
-    (power < 980.0).then(|| power.exp2() / BOUND)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::sums::add_point;
     use super::*;
     use crate::rng::{Purpose, Rng};
 
@@ -284,21 +319,40 @@ mod tests {
         Moments { mean, mean_variance: 0.0, spread: 0.0, column_spreads }
     }
 
+    /// The sums after rows have gone all the way, cut into pieces whose sums are gathered.
     fn after<F: Float>(samples: &Samples<'_, F>, moments: &Moments<F>, path: &[Vec<u32>]) -> Vec<f64> {
-        let mut exact = ExactSums::new(samples, moments, 5).unwrap();
-        let mean = &moments.mean;
+        let steps = Steps::new(samples, moments);
+        let mut exact = ExactSums::new(&steps, 5);
+        let mut others = exact.clone();
         let mut previous = vec![NO_LABEL; samples.n_samples()];
         for labels in path {
-            exact.follow(samples, mean, &previous, labels);
+            let rows = (0..).zip(previous.iter().zip(labels));
+            let moved: Vec<Moved> = rows
+                .filter(|(_, (a, b))| a != b)
+                .map(|(row, (from, _))| Moved { row, from: *from })
+                .collect();
+            let (some, rest) = moved.split_at(moved.len() / 3);
+            others.follow(&steps, (samples, &moments.mean), rest, labels);
+            exact.follow(&steps, (samples, &moments.mean), some, labels);
+            exact.gather(&mut others);
             previous.copy_from_slice(labels);
         }
-        let mut sums = Sums::new(5, mean.len());
-        exact.write(&mut sums);
+        let mut sums = Sums::new(5, moments.mean.len());
+        exact.write(&steps, &mut sums);
         sums.lines.to_vec()
     }
 
-    fn the_way_leaves_no_trace<F: Float>(weights: Option<&[F]>) {
-        let (n, d) = (333, 21);
+    /// The sums in the order of the rows.
+    fn in_order<F: Float>(samples: &Samples<'_, F>, mean: &[F], labels: &[u32]) -> Vec<f64> {
+        let mut sums = Sums::new(5, mean.len());
+        for (row, &label) in labels.iter().enumerate() {
+            add_point(sums.line(label as usize), samples.row(row), mean, samples.weight(row));
+        }
+        sums.lines.to_vec()
+    }
+
+    fn the_way_leaves_no_trace<F: Float>(d: usize, weights: Option<&[F]>) {
+        let n = 333;
         let x = values::<F>(n, d);
         let samples = Samples { values: &x, n_features: d, weights };
         let moments = moments(&samples, values::<F>(1, d));
@@ -313,30 +367,29 @@ mod tests {
         let all = after(&samples, &moments, &empty);
         assert!(all[..width(d)].iter().all(|sum| *sum == 0.0));
         // The sums are those in the order of the rows, but for the rounding of these.
-        let mut sums = Sums::new(5, d);
-        sums.add_rows(&samples, mean, &path[5], &[]);
-        let mut magnitude = Sums::new(5, d);
+        let sums = in_order(&samples, mean, &path[5]);
         let sizes: Vec<F> = x.iter().zip(mean.iter().cycle()).map(|(x, mean)| (*x - *mean).abs()).collect();
-        let of_sizes = Samples { values: &sizes, ..samples };
-        magnitude.add_rows(&of_sizes, &vec![F::zero(); d], &path[5], &[]);
+        let magnitude = in_order(&Samples { values: &sizes, ..samples }, &vec![F::zero(); d], &path[5]);
         // Plain rows of `f32` are rounded to steps of their column, whatever the other numbers of the cluster.
         let plain = size_of::<F>() <= size_of::<f32>() && weights.is_none();
         let bound = |column: usize| 4.0 * moments.column_spreads[column].sqrt();
-        for (place, (got, want)) in direct.iter().zip(sums.lines.iter()).enumerate() {
+        for (place, (got, want)) in direct.iter().zip(&sums).enumerate() {
             let column = place % width(d);
-            let magnitude = if plain && column < d { bound(column) } else { magnitude.lines[place] };
+            let magnitude = if plain && column < d { bound(column) } else { magnitude[place] };
             assert!((got - want).abs() <= n as f64 * f64::EPSILON * magnitude, "{got} for {want}");
         }
     }
 
     #[test]
     fn sums_depend_on_the_members_alone() {
-        the_way_leaves_no_trace::<f32>(None);
-        the_way_leaves_no_trace::<f64>(None);
         let weights: Vec<f64> = (1..334).map(|row| f64::from(row).sqrt() / 7.0).collect();
-        the_way_leaves_no_trace(Some(&weights[..]));
-        let weights: Vec<f32> = weights.iter().map(|w| *w as f32).collect();
-        the_way_leaves_no_trace(Some(&weights[..]));
+        let short: Vec<f32> = weights.iter().map(|w| *w as f32).collect();
+        for d in [1, 2, 3, 4, 7, 8, 21] {
+            the_way_leaves_no_trace::<f32>(d, None);
+            the_way_leaves_no_trace::<f64>(d, None);
+            the_way_leaves_no_trace(d, Some(&weights[..]));
+            the_way_leaves_no_trace(d, Some(&short[..]));
+        }
     }
 
     #[test]
@@ -366,9 +419,32 @@ mod tests {
         assert!((line[1] - 7e-200).abs() <= 1e-15 * 7e-200, "{}", line[1]);
     }
 
+    /// The steps of weights of any size are in range.
     #[test]
-    fn weights_without_steps_have_no_exact_sums() {
-        let samples = Samples { values: &[1.0, 2.0], n_features: 1, weights: Some(&[1e304, 1e303]) };
-        assert!(ExactSums::new(&samples, &moments(&samples, vec![0.0]), 1).is_none());
+    fn weights_may_be_as_large_and_as_small_as_numbers_can_be() {
+        for weight in [1e-320, 1e-300, 1.0, 1.5e308] {
+            let samples = Samples {
+                values: &[0.25, -0.5, 1.0],
+                n_features: 1,
+                weights: Some(&[weight, weight / 2.0, 0.0]),
+            };
+            let sums = after(&samples, &moments(&samples, vec![0.0]), &[vec![1, 0, 1]]);
+            let line = width(1);
+            assert_eq!((sums[0], sums[1]), (-0.5 * (weight / 2.0), weight / 2.0));
+            assert_eq!((sums[line], sums[line + 1]), (0.25 * weight, weight));
+        }
+    }
+
+    /// Of more rows the steps are coarser, and the sums still in range.
+    #[test]
+    fn the_steps_of_very_many_rows_are_coarser() {
+        let one = Samples { values: &[1.0_f32], n_features: 1, weights: None };
+        let values = vec![1.0_f32; (ROWS << 1) + 1];
+        let many = Samples { values: &values, ..one };
+        let size = |samples: &Samples<'_, f32>| {
+            let moments = Moments { column_spreads: vec![1.0], ..moments(samples, vec![0.0]) };
+            Steps::new(samples, &moments).sizes[0]
+        };
+        assert_eq!(size(&many), 2.0 * size(&one));
     }
 }

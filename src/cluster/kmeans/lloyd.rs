@@ -1,20 +1,21 @@
 //! Lloyd's iteration: every row to its nearest center, every center to the mean of its rows.
 //!
-//! The rows are cut into shards by the sizes of the problem and of the registers, and what the shards add up is folded in
-//! their order: the bits of a result do not depend on the number of threads. Nothing is allocated inside an iteration.
+//! The rows are cut into shards by the sizes of the problem and of the registers, and the sums of the clusters are exact: the
+//! bits of a result do not depend on the number of threads. Nothing is allocated inside an iteration.
 
-use super::bounds::{self, Bounds};
-use super::desk::{Desk, Desks, Tasks};
+use super::bounds::{self, Bounds, Gathered, STRETCH};
+use super::desk::{Desk, Desks};
 use super::distance::{squared_distance_about, sum_over};
-use super::exact::ExactSums;
+use super::exact::{ExactSums, Steps};
 use super::nearest::{Centers, NO_LABEL};
 use super::relocation::relocate_empty;
 use super::samples::{Moments, Samples};
-use super::sums::{Sums, add_clusters, width};
+use super::sums::Sums;
 use crate::buffer::Buffer;
 use crate::float::Float;
-use crate::parallel::{attended, zip_chunks};
+use crate::parallel::{attended, threads_for, zip_chunks};
 use crate::simd::{prefetch, vectorize};
+use std::sync::{Mutex, PoisonError};
 
 /// When to stop.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +40,7 @@ pub(crate) struct Run<F> {
     pub(crate) history: Vec<f64>,
 }
 
-/// The most room for the shards' own sums, in bytes.
+/// The most room for the threads' own sums, in bytes.
 const ROOM_FOR_SUMS: usize = 4 << 20;
 
 /// The most bytes of rows that are kept as the search reads them: they stay in the second-level cache.
@@ -48,22 +49,42 @@ const KEPT_BYTES: usize = 1 << 20;
 /// Multiply-adds of the search that take as long as an operation elsewhere.
 const MULTIPLY_ADDS: usize = 16;
 
-/// Ranges of clusters, where the sums are added up cluster by cluster.
-const RANGES: usize = 16;
-
 /// A stretch of the rows, and what is known of it.
 #[derive(Debug)]
 struct Shard<F> {
     first_row: usize,
     /// The rows as the search reads them; empty where there are too many of them to keep.
     turned: Buffer<F>,
-    /// Absent where the sums are added up cluster by cluster, or kept.
-    sums: Sums,
     /// How far each row's nearest center is from being another; empty where no bounds are kept.
     gaps: Vec<f32>,
     changed: usize,
     searched: usize,
     inertia: f64,
+}
+
+/// What the desks of the threads are made by.
+#[derive(Debug, Clone, Copy)]
+struct Furniture {
+    /// Rows of a shard.
+    n_rows: usize,
+    /// Whether the rows are turned already, rows are gathered by bounds, and each thread has sums of its own.
+    turned: bool,
+    gathers: bool,
+    own_sums: bool,
+}
+
+impl Furniture {
+    fn desk<F: Float>(self, centers: &Centers<F>, steps: &Steps) -> Desk<F> {
+        let many = self.turned || self.gathers;
+        let room = if many { centers.large_room(self.n_rows) } else { centers.room(self.n_rows) };
+        let (stretch, gathered) = if self.gathers { (STRETCH.min(self.n_rows), room.rows()) } else { (0, 0) };
+        Desk {
+            gathered: Gathered::new(stretch, gathered, centers.n_features()),
+            moved: Vec::with_capacity(room.rows()),
+            room,
+            sums: self.own_sums.then(|| ExactSums::new(steps, centers.n_clusters())),
+        }
+    }
 }
 
 /// The place in which runs over one data set happen.
@@ -77,20 +98,16 @@ pub(crate) struct Lloyd<'a, F> {
     bounds: Option<Bounds>,
     shards: Vec<Shard<F>>,
     desks: Desks<Desk<F>>,
-    tasks: Tasks,
-    shard_rows: usize,
+    furniture: Furniture,
+    steps: Steps,
+    exact: Mutex<ExactSums>,
     sums: Sums,
-    /// Where the rows are kept as the search reads them, so are the sums from one iteration to the next, and the labels
-    /// that they are the sums of.
-    exact: Option<ExactSums>,
-    previous: Vec<u32>,
-    ranges: Vec<usize>,
 }
 
 impl<'a, F: Float> Lloyd<'a, F> {
     pub(crate) fn new(samples: Samples<'a, F>, moments: &Moments<F>, n_clusters: usize) -> Self {
-        let bounded = Bounds::pay(n_clusters, samples.n_features);
         let few = size_of_val(samples.values) <= KEPT_BYTES;
+        let bounded = Bounds::pay(n_clusters, samples.n_features, few);
         Self::in_ways(samples, moments, n_clusters, (bounded, few))
     }
 
@@ -99,48 +116,40 @@ impl<'a, F: Float> Lloyd<'a, F> {
         samples: Samples<'a, F>,
         moments: &Moments<F>,
         n_clusters: usize,
-        (bounded, few): (bool, bool),
+        (bounded, kept): (bool, bool),
     ) -> Self {
         let (n, d) = (samples.n_samples(), samples.n_features);
-        let exact = few.then(|| ExactSums::new(&samples, moments, n_clusters)).flatten();
-        let kept = exact.is_some();
-        let by_rows =
-            (n / (4 * n_clusters).max(1024)).min(ROOM_FOR_SUMS / (8 * n_clusters * width(d))).clamp(1, 64);
-        // Sums of its own for each shard pay while there are few clusters.
-        let own_sums = !kept && (by_rows >= 16 || n_clusters < 64);
         let nearest = Centers::new(n_clusters, d);
         // Whole groups of rows: a part of one takes as long.
-        let shard_rows = n
-            .div_ceil(if own_sums { by_rows } else { n.div_ceil(256).min(64) })
-            .next_multiple_of(nearest.lanes());
+        let shard_rows = n.div_ceil(n.div_ceil(256).min(64)).next_multiple_of(nearest.lanes());
         let bounds = bounded.then(|| Bounds::new::<F>(n, n_clusters, d));
         let shard = |first_row| {
             let n_rows = shard_rows.min(n - first_row);
             let rows = samples.part(first_row, n_rows).values;
             let turned = if kept { nearest.turned(rows, &moments.mean) } else { Buffer::default() };
             let gaps = vec![0.0; if bounded { n_rows } else { 0 }];
-            let sums = if own_sums { Sums::new(n_clusters, d) } else { Sums::default() };
-            Shard { first_row, turned, sums, gaps, changed: 0, searched: 0, inertia: 0.0 }
+            Shard { first_row, turned, gaps, changed: 0, searched: 0, inertia: 0.0 }
         };
         let shards: Vec<_> = (0..n).step_by(shard_rows).map(shard).collect();
-        let tasks = Tasks { gather: bounded, turned: kept };
+        let steps = Steps::new(&samples, moments);
         let operations = samples.values.len().saturating_mul(n_clusters) / MULTIPLY_ADDS;
-        let desks = Desks::new(operations, shards.len(), || Desk::new(&nearest, shard_rows, tasks));
+        let n_desks = threads_for(operations, shards.len());
+        let own_sums = n_desks > 1 && n_desks.saturating_mul(steps.bytes(n_clusters)) <= ROOM_FOR_SUMS;
+        let furniture = Furniture { n_rows: shard_rows, turned: kept, gathers: bounded, own_sums };
+        let desks = Desks::new(operations, shards.len(), || furniture.desk(&nearest, &steps));
         Self {
             samples,
             n_clusters,
             mean: moments.mean.clone(),
             spread: moments.spread,
-            nearest,
             bounds,
             shards,
             desks,
-            tasks,
-            shard_rows,
+            furniture,
+            exact: Mutex::new(ExactSums::new(&steps, n_clusters)),
+            steps,
             sums: Sums::new(n_clusters, d),
-            exact,
-            previous: vec![NO_LABEL; if kept { n } else { 0 }],
-            ranges: (0..n_clusters).step_by(n_clusters.div_ceil(RANGES)).collect(),
+            nearest,
         }
     }
 
@@ -157,7 +166,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
         let (mut relocated, mut strict, mut converged) = (false, false, false);
         self.bounds.iter_mut().for_each(Bounds::reset);
         // The sums are those of another run's labels.
-        self.exact.iter_mut().for_each(ExactSums::clear);
+        self.exact.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
         while !converged && history.len() < rules.max_iter {
             self.follow(&previous, &centers);
             let changed = self.assign_and_sum(&mut labels);
@@ -209,54 +218,31 @@ impl<'a, F: Float> Lloyd<'a, F> {
 
     /// One pass over the rows: their labels, and the sums of the clusters. Answers how many labels changed.
     fn assign_and_sum(&mut self, labels: &mut [u32]) -> usize {
-        self.previous.copy_from_slice(if self.exact.is_some() { labels } else { &[] });
         let changed = self.assign(labels, true);
-        if let Some(exact) = &mut self.exact {
-            exact.follow(&self.samples, &self.mean, &self.previous, labels);
-            exact.write(&mut self.sums);
-            return changed;
-        }
-        self.sums.clear();
-        if self.shards.iter().any(|shard| shard.sums.is_absent()) {
-            let (samples, d) = (self.samples, self.samples.n_features);
-            let clusters = self.n_clusters.div_ceil(RANGES);
-            let (mean, labels) = (&self.mean, &*labels);
-            zip_chunks(
-                samples.values.len() * 4,
-                &mut self.ranges,
-                &mut self.sums.lines,
-                clusters * width(d),
-                |first, lines| {
-                    vectorize(
-                        #[inline(always)]
-                        || add_clusters(*first, lines, &samples, mean, labels),
-                    );
-                },
-            );
-        } else {
-            self.shards.iter().for_each(|shard| self.sums.add(&shard.sums));
-        }
+        let exact = self.exact.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.desks.iter_mut().filter_map(|desk| desk.sums.as_mut()).for_each(|own| exact.gather(own));
+        exact.write(&self.steps, &mut self.sums);
         changed
     }
 
-    /// One pass over the rows: their labels, and, if asked for, the shards' own sums, where there are any. Answers how
-    /// many labels changed.
+    /// One pass over the rows: their labels, and, if asked for, what becomes of the exact sums. Answers how many labels
+    /// changed.
     fn assign(&mut self, labels: &mut [u32], sum: bool) -> usize {
         let pass = Pass {
             samples: self.samples,
             mean: &self.mean,
             nearest: &self.nearest,
             bounds: self.bounds.as_ref().filter(|bounds| bounds.is_active()),
-            sum,
+            sums: sum.then_some((&self.steps, &self.exact)),
         };
-        let (desks, shard_rows, tasks) = (&self.desks, self.shard_rows, self.tasks);
+        let (desks, furniture, steps) = (&self.desks, self.furniture, &self.steps);
         zip_chunks(
             self.operations() / MULTIPLY_ADDS,
             &mut self.shards,
             labels,
-            self.shard_rows,
+            furniture.n_rows,
             |shard, labels| {
-                let make = || Desk::new(pass.nearest, shard_rows, tasks);
+                let make = || furniture.desk(pass.nearest, steps);
                 desks.with(make, |desk| shard.assign(&pass, desk, labels));
             },
         );
@@ -276,7 +262,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
     /// Σ wᵢ‖xᵢ − c‖² by the direct formula.
     fn inertia(&mut self, centers: &[F], labels: &mut [u32]) -> f64 {
         let (samples, mean) = (self.samples, &self.mean);
-        zip_chunks(samples.values.len(), &mut self.shards, labels, self.shard_rows, |shard, labels| {
+        zip_chunks(samples.values.len(), &mut self.shards, labels, self.furniture.n_rows, |shard, labels| {
             shard.inertia = inertia_of(&samples.part(shard.first_row, labels.len()), mean, centers, labels);
         });
         self.shards.iter().map(|shard| shard.inertia).sum()
@@ -289,39 +275,74 @@ struct Pass<'a, F> {
     mean: &'a [F],
     nearest: &'a Centers<F>,
     bounds: Option<&'a Bounds>,
-    /// Whether the rows are summed up, too.
-    sum: bool,
+    /// How the rows are summed up, and the sums of those threads that have none of their own; absent where nobody asks.
+    sums: Option<(&'a Steps, &'a Mutex<ExactSums>)>,
 }
 
 impl<F: Float> Shard<F> {
     fn assign(&mut self, pass: &Pass<'_, F>, desk: &mut Desk<F>, labels: &mut [u32]) {
         let samples = pass.samples.part(self.first_row, labels.len());
         (self.changed, self.searched) = (0, 0);
-        if pass.bounds.is_none() && !self.turned.is_empty() {
-            self.changed = pass.nearest.label_turned(&self.turned, &mut desk.room, labels);
+        let mean = pass.mean;
+        // Rows that are gathered, or turned, are many at once.
+        let many = desk.room.rows();
+        let together = pass.nearest.together().min(many);
+        if let Some(bounds) = pass.bounds {
+            for first in (0..labels.len()).step_by(STRETCH) {
+                let end = (first + STRETCH).min(labels.len());
+                bounds.seek(
+                    first,
+                    &mut self.gaps[first..end],
+                    &labels[first..end],
+                    &mut desk.gathered.unsure,
+                );
+                let unsure = desk.gathered.unsure.count();
+                let many = if bounds.is_fresh() { together } else { many };
+                for place in (0..unsure).step_by(many) {
+                    let places = place..(place + many).min(unsure);
+                    let rows = (samples.values, &mut self.gaps[..], &mut *labels);
+                    let room = (&mut desk.room, &mut desk.gathered);
+                    bounds::label(rows, mean, (bounds, pass.nearest), room, places, &mut desk.moved);
+                    self.changed += pass.follow(&samples, desk, labels);
+                }
+                self.searched += unsure;
+            }
             return;
         }
-        self.sums.clear();
         // Rows are labelled and summed up before the next ones: they are read from memory once.
-        let together = desk.room.rows();
+        let together = if self.turned.is_empty() { together } else { many };
         for (index, labels) in labels.chunks_mut(together).enumerate() {
-            let part = samples.part(index * together, labels.len());
-            if let Some(bounds) = pass.bounds {
-                let gaps = &mut self.gaps[index * together..][..labels.len()];
-                let (changed, searched) =
-                    bounds::label(part.values, gaps, pass.mean, (bounds, pass.nearest), desk, labels);
-                self.changed += changed;
-                self.searched += searched;
+            let first = index * together;
+            let noted = (&mut desk.room, &mut desk.moved);
+            if self.turned.is_empty() {
+                let ahead = &samples.values[first * mean.len()..];
+                pass.nearest.label_and_note(ahead, mean, noted, labels);
             } else {
-                let ahead = &samples.values[index * together * samples.n_features..];
-                self.changed += pass.nearest.label(ahead, pass.mean, &mut desk.room, labels);
+                let turned = &self.turned[first * mean.len()..];
+                pass.nearest.label_turned_and_note(turned, noted, labels);
             }
-            if pass.sum {
-                let next = &samples.values[(index * together + labels.len()) * samples.n_features..];
-                let [.., ahead] = pass.nearest.ahead(next, together);
-                self.sums.add_rows(&part, pass.mean, labels, ahead);
+            self.changed += pass.follow(&samples.part(first, labels.len()), desk, labels);
+        }
+    }
+}
+
+impl<F: Float> Pass<'_, F> {
+    /// Has the sums follow what was noted. Answers how many rows these are.
+    fn follow(&self, samples: &Samples<'_, F>, desk: &mut Desk<F>, labels: &[u32]) -> usize {
+        let moved = &desk.moved[..];
+        let n_moved = moved.len();
+        if let Some((steps, shared)) = self.sums
+            && n_moved > 0
+        {
+            let rows = (samples, self.mean);
+            if let Some(own) = &mut desk.sums {
+                own.follow(steps, rows, moved, labels);
+            } else {
+                shared.lock().unwrap_or_else(PoisonError::into_inner).follow(steps, rows, moved, labels);
             }
         }
+        desk.moved.clear();
+        n_moved
     }
 }
 
@@ -364,12 +385,12 @@ pub(crate) fn assign<F: Float>(
     }
     let shard_rows = n.div_ceil(n.div_ceil(256).clamp(1, 64)).max(1);
     let mut first_rows: Vec<_> = (0..n).step_by(shard_rows).collect();
-    let make = || Desk::new(nearest, shard_rows, Tasks::default());
+    let make = || nearest.room(shard_rows);
     let operations = samples.values.len().saturating_mul(nearest.n_clusters()) / MULTIPLY_ADDS;
-    let desks = Desks::new(operations, first_rows.len(), make);
+    let rooms = Desks::new(operations, first_rows.len(), make);
     zip_chunks(operations, &mut first_rows, labels, shard_rows, |first_row, labels| {
         let rows = samples.part(*first_row, labels.len()).values;
-        desks.with(make, |desk| nearest.label(rows, mean, &mut desk.room, labels));
+        rooms.with(make, |room| nearest.label(rows, mean, room, labels));
     });
 }
 

@@ -6,13 +6,21 @@
 
 use super::distance::sum_over;
 use super::group::{Room, turn};
-use super::search::{Search, relabel, shape};
+use super::search::{Search, relabel, relabel_and_note, shape};
 use crate::buffer::Buffer;
 use crate::float::Float;
 use crate::simd::vectorize;
 
 /// A row's label before it has one.
 pub(crate) const NO_LABEL: u32 = u32::MAX;
+
+/// A row whose label is not what it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moved {
+    pub(crate) row: u32,
+    /// The label that it had, maybe [`NO_LABEL`].
+    pub(crate) from: u32,
+}
 
 /// The most clusters that are numbered exactly by any [`Float`].
 pub(crate) const MOST_CLUSTERS: usize = 1 << 24;
@@ -80,24 +88,33 @@ impl<F: Float> Centers<F> {
         self.n_clusters
     }
 
+    /// How many features they have.
+    pub(crate) fn n_features(&self) -> usize {
+        self.n_features
+    }
+
     /// Rows of a group: they are searched together.
     pub(crate) fn lanes(&self) -> usize {
         self.lanes
     }
 
-    /// Room for as many of `n_rows` rows as are best searched together.
-    pub(crate) fn room(&self, n_rows: usize) -> Room<F> {
-        let together = if self.n_clusters <= FEW { self.lanes } else { self.rows_in_cache() };
-        Room::new(self.lanes, together.min(n_rows.max(1)), self.n_features)
+    /// How many rows are best read from memory and searched together.
+    pub(crate) fn together(&self) -> usize {
+        if self.n_clusters <= FEW { self.lanes } else { self.rows_in_cache() }
     }
 
-    /// The same for rows that are turned already.
-    pub(crate) fn room_for_turned(&self, n_rows: usize) -> Room<F> {
+    /// Room for as many of `n_rows` rows as are best searched together.
+    pub(crate) fn room(&self, n_rows: usize) -> Room<F> {
+        Room::new(self.lanes, self.together().min(n_rows.max(1)), self.n_features)
+    }
+
+    /// The same for rows that are in the cache already.
+    pub(crate) fn large_room(&self, n_rows: usize) -> Room<F> {
         Room::new(self.lanes, self.rows_in_cache().min(n_rows.max(1)), self.n_features)
     }
 
     fn rows_in_cache(&self) -> usize {
-        (ROWS_IN_CACHE / (self.n_features * size_of::<F>())).clamp(32, 128)
+        (ROWS_IN_CACHE / (self.n_features * size_of::<F>())).clamp(32, 128).next_multiple_of(self.lanes)
     }
 
     /// Rows as the search reads them, less their mean.
@@ -108,44 +125,58 @@ impl<F: Float> Centers<F> {
         turned
     }
 
-    /// The label of the first rows, as many as there are labels: the nearest center, of equally near ones the first. `mean` is taken from the rows
-    /// as it was from the centers; the rows behind them are those that will come next. Answers how many labels are not what they were.
-    pub(crate) fn label(&self, rows: &[F], mean: &[F], room: &mut Room<F>, labels: &mut [u32]) -> usize {
+    /// The labels of the first rows, as many as there are labels: the nearest center, of equally near ones the first. `mean` is
+    /// taken from the rows as it was from the centers; the rows behind them are those that will come next.
+    pub(crate) fn label(&self, rows: &[F], mean: &[F], room: &mut Room<F>, labels: &mut [u32]) {
         let together = room.rows();
-        let (mut changed, mut rest) = (0, rows);
+        let mut rest = rows;
         for labels in labels.chunks_mut(together) {
-            let (rows, next) = rest.split_at(labels.len() * self.n_features);
-            rest = next;
-            let [turning, searching, _] = self.ahead(next, together);
-            room.load(rows, mean, turning);
-            let Room { features, smallest, nearest, .. } = room;
-            self.search((features, searching), (smallest, nearest), labels.len());
-            changed += relabel(labels, nearest);
+            self.find(rest, mean, room, labels.len());
+            relabel(labels, &room.nearest);
+            rest = &rest[labels.len() * self.n_features..];
         }
-        changed
     }
 
-    /// What of the rows that come next is fetched while rows are turned, searched, and summed up. A long search fetches
-    /// it all; with few centers memory is to be busy all the time.
-    pub(crate) fn ahead<'a>(&self, next: &'a [F], together: usize) -> [&'a [F]; 3] {
+    /// [`label`](Self::label) for no more rows than there is room for, which notes those whose label is not what it was.
+    pub(crate) fn label_and_note(
+        &self,
+        rows: &[F],
+        mean: &[F],
+        (room, moved): (&mut Room<F>, &mut Vec<Moved>),
+        labels: &mut [u32],
+    ) {
+        self.find(rows, mean, room, labels.len());
+        relabel_and_note(labels, &room.nearest, moved);
+    }
+
+    /// The same for rows that were [turned](Self::turned).
+    pub(crate) fn label_turned_and_note(
+        &self,
+        turned: &[F],
+        (room, moved): (&mut Room<F>, &mut Vec<Moved>),
+        labels: &mut [u32],
+    ) {
+        self.search((turned, &[]), (&mut room.smallest, &mut room.nearest), labels.len());
+        relabel_and_note(labels, &room.nearest, moved);
+    }
+
+    /// Leaves in the room which centers are the nearest to the first rows.
+    fn find(&self, rows: &[F], mean: &[F], room: &mut Room<F>, n_rows: usize) {
+        let (rows, next) = rows.split_at(n_rows * self.n_features);
+        let [turning, searching] = self.ahead(next, n_rows);
+        room.load(rows, mean, turning);
+        let Room { features, smallest, nearest, .. } = room;
+        self.search((features, searching), (smallest, nearest), n_rows);
+    }
+
+    /// What of the rows that come next is fetched while rows are turned and searched. A long search fetches it all; with few
+    /// centers memory is to be busy all the time.
+    pub(super) fn ahead<'a>(&self, next: &'a [F], together: usize) -> [&'a [F]; 2] {
         let next = &next[..next.len().min(together * self.n_features)];
         if self.n_clusters > FEW {
-            return [&[], next, &[]];
+            return [&[], next];
         }
-        let (turning, rest) = next.split_at(next.len() / 3);
-        let (searching, summing) = rest.split_at(rest.len() / 2);
-        [turning, searching, summing]
-    }
-
-    /// [`label`](Self::label) for rows that were [turned](Self::turned).
-    pub(crate) fn label_turned(&self, turned: &[F], room: &mut Room<F>, labels: &mut [u32]) -> usize {
-        let together = room.rows();
-        let mut changed = 0;
-        for (labels, rows) in labels.chunks_mut(together).zip(turned.chunks(together * self.n_features)) {
-            self.search((rows, &[]), (&mut room.smallest, &mut room.nearest), labels.len());
-            changed += relabel(labels, &room.nearest);
-        }
-        changed
+        next.split_at(next.len() / 2).into()
     }
 
     /// The nearest centers of so many turned rows, no more than there is room for what is found.
@@ -188,10 +219,28 @@ mod tests {
         prepared.set(centers);
         let mut labels = vec![NO_LABEL; rows.len() / d];
         let mut room = prepared.room(labels.len());
-        let changed = prepared.label(rows, mean, &mut room, &mut labels);
-        assert_eq!(changed, labels.len());
-        assert_eq!(prepared.label(rows, mean, &mut room, &mut labels), 0);
+        prepared.label(rows, mean, &mut room, &mut labels);
+        notes_are_right(&prepared, rows, mean, &labels);
         labels
+    }
+
+    /// What is noted is what has changed, of rows as they are and of turned ones.
+    fn notes_are_right<F: Float>(prepared: &Centers<F>, rows: &[F], mean: &[F], want: &[u32]) {
+        let mut room = prepared.large_room(want.len());
+        let n = want.len().min(room.rows());
+        let mut before: Vec<u32> = want[..n].to_vec();
+        before.iter_mut().step_by(3).for_each(|label| *label = NO_LABEL);
+        before.iter_mut().skip(4).step_by(9).for_each(|label| *label += 1);
+        let all = (0..).zip(before.iter().zip(want));
+        let differ: Vec<Moved> =
+            all.filter(|(_, (a, b))| a != b).map(|(row, (from, _))| Moved { row, from: *from }).collect();
+        let (mut labels, mut moved) = (before.clone(), Vec::new());
+        prepared.label_and_note(rows, mean, (&mut room, &mut moved), &mut labels);
+        assert_eq!((&labels[..], &moved), (&want[..n], &differ));
+        let turned = prepared.turned(rows, mean);
+        let (mut labels, mut moved) = (before, Vec::new());
+        prepared.label_turned_and_note(&turned, (&mut room, &mut moved), &mut labels);
+        assert_eq!((&labels[..], &moved), (&want[..n], &differ));
     }
 
     fn by_all_heights<F: Float>() {
