@@ -14,16 +14,13 @@
 use super::distance::sum_over;
 use super::group::Room;
 use super::nearest::{Centers, Moved};
-use super::search::{Search, cluster};
+use super::search::{Search, cluster, relabel_and_note};
 use crate::float::Float;
 use crate::simd::{prefetch, vectorize};
 use std::ops::Range;
 
 /// Clusters from which on the search costs more than keeping the gaps, and how many of their numbers.
 const WORTH_KEEPING: [usize; 2] = [16, 192];
-
-/// Iterations without bounds after bounds that have not paid.
-const PAUSE: usize = 8;
 
 /// What all rows need to know about the iteration.
 #[derive(Debug, Clone)]
@@ -33,7 +30,8 @@ pub(crate) struct Bounds {
     active: bool,
     /// Whether they have yet to be found.
     fresh: bool,
-    pause: usize,
+    /// The part of the rows up to which it is faster to search them again than to search all.
+    worth: f64,
     /// For each cluster, how far its center has moved,
     moves: Vec<f64>,
     /// and how much the gaps of its rows shrink.
@@ -52,7 +50,8 @@ impl Bounds {
         let rounding = ((n_features + 8) as f64 * F::epsilon().as_f64()).sqrt();
         let least = 4.0 * ((n_features + 8) as f64 * F::min_positive_value().as_f64()).sqrt();
         let (moves, steps) = (vec![0.0; n_clusters], vec![0.0; n_clusters]);
-        Self { n_samples, active: false, fresh: false, pause: 0, moves, steps, rounding, least, reach: 0.0 }
+        let worth = worth(n_clusters as f64, n_features as f64);
+        Self { n_samples, active: false, fresh: false, worth, moves, steps, rounding, least, reach: 0.0 }
     }
 
     /// Whether the search costs more than keeping the gaps; of few rows it costs less.
@@ -61,18 +60,19 @@ impl Bounds {
         n_clusters > 1 && !few || n_clusters >= clusters && n_clusters.saturating_mul(n_features) >= numbers
     }
 
+    /// Uses the gaps whatever they are worth.
+    #[cfg(test)]
+    pub(crate) fn force(&mut self) {
+        self.worth = f64::INFINITY;
+    }
+
     pub(crate) fn is_active(&self) -> bool {
         self.active
     }
 
-    /// Whether the gaps have yet to be found: all rows are searched.
-    pub(crate) fn is_fresh(&self) -> bool {
-        self.fresh
-    }
-
     /// Forgets the gaps.
     pub(crate) fn reset(&mut self) {
-        (self.active, self.fresh, self.pause) = (false, false, 0);
+        (self.active, self.fresh) = (false, false);
     }
 
     /// Takes note of a move of the centers (k, d).
@@ -107,21 +107,29 @@ impl Bounds {
         self.reach = (2.0 * longest).sqrt() * (1.0 + 1e-6);
     }
 
-    /// Decides about the next iteration by how many rows changed their label and how many were searched in this.
-    pub(crate) fn decide(&mut self, changed: usize, searched: usize) {
-        if self.active {
-            let paid = self.fresh || searched <= self.n_samples / 10 * 6;
-            (self.active, self.fresh, self.pause) = (paid, false, PAUSE);
-        } else if self.pause > 0 {
-            self.pause -= 1;
-        } else if changed <= self.n_samples / 8 {
-            (self.active, self.fresh) = (true, true);
-        }
+    /// Decides about the next iteration by which part of the rows would be unsure, were all gaps up to date.
+    pub(crate) fn decide(&mut self, unsure: f64) {
+        /// The gaps of all rows have to be found first, and get less exact with each move.
+        const RESERVE: f64 = 0.7;
+        let worth = if self.active { self.worth } else { RESERVE * self.worth };
+        self.fresh |= !self.active;
+        self.active = unsure <= worth;
+    }
+
+    /// Takes note of how many rows were searched.
+    pub(crate) fn end(&mut self, searched: usize) {
+        // Gaps so inexact that they spare too few rows are found anew.
+        self.fresh = !self.fresh && searched as f64 > self.n_samples as f64 * self.worth;
     }
 
     /// The gap above which a row keeps its label, but for what depends on the row.
     fn margin(&self) -> f64 {
         1.5 * self.rounding * self.reach + self.least
+    }
+
+    /// Whether a row with this gap and label has to be searched after the last move.
+    pub(super) fn is_unsure(&self, gap: f32, label: u32) -> bool {
+        lowered(gap - self.steps[label as usize]) <= up(self.margin())
     }
 
     /// Which of the rows from `first` on have to be searched: their gaps shrink first.
@@ -144,10 +152,14 @@ impl Bounds {
                 (unsure.count, unsure.first) = (count, None);
             },
         );
+        // So many are read faster one after the other.
+        if unsure.count > labels.len() / 10 * 6 {
+            unsure.all(first, labels.len());
+        }
     }
 
     /// Bounds of the gaps of rows, by ‖x‖² and the two smallest scores; what the margin needs of ‖x‖ is taken off.
-    fn gaps<F: Float>(&self, squares: &[F], (smallest, second): (&[F], &[F]), gaps: &mut [f32]) {
+    pub(super) fn gaps<F: Float>(&self, squares: &[F], (smallest, second): (&[F], &[F]), gaps: &mut [f32]) {
         vectorize(
             #[inline(always)]
             || {
@@ -161,6 +173,15 @@ impl Bounds {
             },
         );
     }
+}
+
+/// The part of the rows up to which it is faster to search them again than to search all, from what was measured: a row takes
+/// so many cycles with AVX-512 when it is searched among all others, when it is searched again, and when it is spared.
+fn worth(n_clusters: f64, n_features: f64) -> f64 {
+    let search = n_clusters * n_features / 32.0 + n_features / 2.0 + 8.0;
+    let again = 1.15 * search + n_features + 35.0;
+    let spared = 6.0;
+    ((search - spared) / again).max(0.0)
 }
 
 /// A number of fewer digits that is not above.
@@ -198,7 +219,11 @@ pub(crate) struct Unsure {
 impl Unsure {
     fn all(&mut self, first: usize, count: usize) {
         (self.first, self.count) = (Some(first), count);
-        self.rows.iter_mut().zip(first as u32..).take(count).for_each(|(own, row)| *own = row);
+    }
+
+    /// Whether the rows come one after the other.
+    pub(crate) fn is_in_a_row(&self) -> bool {
+        self.first.is_some()
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -245,20 +270,26 @@ pub(crate) fn label<F: Float>(
     const AHEAD: usize = 8;
     let d = mean.len();
     let row_of = |row: usize| &rows[row * d..][..d];
-    let unsure = &gathered.unsure.rows[places.clone()];
+    let in_a_row = gathered.unsure.first.map(|first| first + places.start..first + places.end);
+    let unsure = &gathered.unsure.rows[places];
     let mut searching = &[][..];
-    let places = if let Some(first) = gathered.unsure.first {
-        let (rows, next) = rows[(first + places.start) * d..].split_at(unsure.len() * d);
-        let ahead = centers.ahead(next, unsure.len());
+    let places = if let Some(range) = &in_a_row {
+        let (rows, next) = rows[range.start * d..].split_at(range.len() * d);
+        let ahead = centers.ahead(next, range.len());
         searching = ahead[1];
         room.load(rows, mean, ahead[0])
     } else {
-        for (index, (own, &row)) in gathered.rows.chunks_exact_mut(d).zip(unsure).enumerate() {
-            if let Some(&next) = unsure.get(index + AHEAD) {
-                prefetch(row_of(next as usize).as_ptr(), d);
-            }
-            own.copy_from_slice(row_of(row as usize));
-        }
+        vectorize(
+            #[inline(always)]
+            || {
+                for (index, (own, &row)) in gathered.rows.chunks_exact_mut(d).zip(unsure).enumerate() {
+                    if let Some(&next) = unsure.get(index + AHEAD) {
+                        prefetch(row_of(next as usize).as_ptr(), d);
+                    }
+                    copy(own, row_of(row as usize));
+                }
+            },
+        );
         room.load(&gathered.rows[..unsure.len() * d], mean, &[])
     };
     room.squares(&mut gathered.squares[..places], d);
@@ -273,6 +304,10 @@ pub(crate) fn label<F: Float>(
         second: &mut gathered.second[..places],
     });
     let scores = (&room.smallest[..places], &gathered.second[..places]);
+    if let Some(range) = in_a_row {
+        bounds.gaps(&gathered.squares[..places], scores, &mut gaps[range.clone()]);
+        return relabel_and_note(&mut labels[range.clone()], &room.nearest, range.start as u32, moved);
+    }
     bounds.gaps(&gathered.squares[..places], scores, &mut gathered.gaps[..places]);
     for ((&row, &gap), &nearest) in unsure.iter().zip(&gathered.gaps).zip(room.nearest.iter()) {
         let (label, nearest) = (&mut labels[row as usize], cluster(nearest));
@@ -284,9 +319,17 @@ pub(crate) fn label<F: Float>(
     }
 }
 
+/// Copies a row, which is too short for a call.
+#[inline(always)]
+fn copy<F: Float>(to: &mut [F], from: &[F]) {
+    let ((many_to, to), (many_from, from)) = (to.as_chunks_mut::<16>(), from.as_chunks::<16>());
+    many_to.iter_mut().zip(many_from).for_each(|(to, from)| *to = *from);
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+}
+
 impl<F: Float> Room<F> {
     /// ‖x‖² of the rows that were loaded, less their mean.
-    fn squares(&self, squares: &mut [F], n_features: usize) {
+    pub(super) fn squares(&self, squares: &mut [F], n_features: usize) {
         let lanes = self.lanes;
         vectorize(
             #[inline(always)]

@@ -8,6 +8,7 @@ use super::desk::{Desk, Desks};
 use super::distance::{squared_distance_about, sum_over};
 use super::exact::{ExactSums, Steps};
 use super::nearest::{Centers, NO_LABEL};
+use super::probe::Probe;
 use super::relocation::relocate_empty;
 use super::samples::{Moments, Samples};
 use super::sums::Sums;
@@ -95,7 +96,7 @@ pub(crate) struct Lloyd<'a, F> {
     mean: Vec<F>,
     spread: f64,
     nearest: Centers<F>,
-    bounds: Option<Bounds>,
+    bounds: Option<(Bounds, Probe<F>)>,
     shards: Vec<Shard<F>>,
     desks: Desks<Desk<F>>,
     furniture: Furniture,
@@ -122,7 +123,8 @@ impl<'a, F: Float> Lloyd<'a, F> {
         let nearest = Centers::new(n_clusters, d);
         // Whole groups of rows: a part of one takes as long.
         let shard_rows = n.div_ceil(n.div_ceil(256).min(64)).next_multiple_of(nearest.lanes());
-        let bounds = bounded.then(|| Bounds::new::<F>(n, n_clusters, d));
+        let probe = || Probe::new(&samples, &moments.mean, &nearest);
+        let bounds = bounded.then(|| (Bounds::new::<F>(n, n_clusters, d), probe()));
         let shard = |first_row| {
             let n_rows = shard_rows.min(n - first_row);
             let rows = samples.part(first_row, n_rows).values;
@@ -164,7 +166,10 @@ impl<'a, F: Float> Lloyd<'a, F> {
         let mut previous = centers.clone();
         let mut history = Vec::with_capacity(rules.max_iter.min(1 << 10));
         let (mut relocated, mut strict, mut converged) = (false, false, false);
-        self.bounds.iter_mut().for_each(Bounds::reset);
+        if let Some((bounds, probe)) = &mut self.bounds {
+            bounds.reset();
+            probe.forget();
+        }
         // The sums are those of another run's labels.
         self.exact.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
         while !converged && history.len() < rules.max_iter {
@@ -197,8 +202,11 @@ impl<'a, F: Float> Lloyd<'a, F> {
     /// Makes ready for centers that have moved.
     fn follow(&mut self, from: &[F], to: &[F]) {
         self.nearest.set(to);
-        if let Some(bounds) = &mut self.bounds {
+        if let Some((bounds, probe)) = &mut self.bounds {
             bounds.follow(from, to, &self.nearest.half_norms);
+            if let Some(unsure) = probe.unsure(bounds) {
+                bounds.decide(unsure);
+            }
         }
     }
 
@@ -232,7 +240,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
             samples: self.samples,
             mean: &self.mean,
             nearest: &self.nearest,
-            bounds: self.bounds.as_ref().filter(|bounds| bounds.is_active()),
+            bounds: self.bounds.as_ref().map(|(bounds, _)| bounds).filter(|bounds| bounds.is_active()),
             sums: sum.then_some((&self.steps, &self.exact)),
         };
         let (desks, furniture, steps) = (&self.desks, self.furniture, &self.steps);
@@ -248,7 +256,10 @@ impl<'a, F: Float> Lloyd<'a, F> {
         );
         let changed = self.shards.iter().map(|shard| shard.changed).sum();
         let searched = self.shards.iter().map(|shard| shard.searched).sum();
-        self.bounds.iter_mut().for_each(|bounds| bounds.decide(changed, searched));
+        if let Some((bounds, probe)) = &mut self.bounds {
+            bounds.end(searched);
+            probe.look(bounds, &self.nearest);
+        }
         changed
     }
 
@@ -297,7 +308,7 @@ impl<F: Float> Shard<F> {
                     &mut desk.gathered.unsure,
                 );
                 let unsure = desk.gathered.unsure.count();
-                let many = if bounds.is_fresh() { together } else { many };
+                let many = if desk.gathered.unsure.is_in_a_row() { together } else { many };
                 for place in (0..unsure).step_by(many) {
                     let places = place..(place + many).min(unsure);
                     let rows = (samples.values, &mut self.gaps[..], &mut *labels);
@@ -450,16 +461,22 @@ mod tests {
             values[..k * d].iter().zip(moments.mean.iter().cycle()).map(|(x, mean)| *x - *mean).collect();
         let rules = |max_iter| Rules { max_iter, tolerance: 0.0, spherical: false };
         let mut used = 0;
-        for (max_iter, few) in [(5, true), (30, true), (300, true), (5, false), (30, false), (300, false)] {
+        let kinds = [(true, true), (true, false), (false, true), (false, false)];
+        for (max_iter, (few, forced)) in
+            [5, 30, 300].into_iter().flat_map(|max_iter| kinds.map(|kind| (max_iter, kind)))
+        {
             let mut plain = Lloyd::in_ways(samples, &moments, k, (false, few));
             let want = plain.run(start.clone(), rules(max_iter));
             let mut lloyd = Lloyd::in_ways(samples, &moments, k, (true, few));
+            lloyd.bounds.iter_mut().filter(|_| forced).for_each(|(bounds, _)| bounds.force());
             let got = lloyd.run(start.clone(), rules(max_iter));
             assert_eq!(got.labels, want.labels, "n = {n}, d = {d}, k = {k}, seed {seed}, few: {few}");
             assert_eq!((got.centers, got.n_iter), (want.centers, want.n_iter));
             assert_eq!((got.history, got.inertia), (want.history, want.inertia));
             let searched: usize = lloyd.shards.iter().map(|shard| shard.searched).sum();
-            used += usize::from(searched < n && lloyd.bounds.as_ref().is_some_and(Bounds::is_active));
+            used += usize::from(
+                searched < n && lloyd.bounds.as_ref().is_some_and(|(bounds, _)| bounds.is_active()),
+            );
         }
         used
     }
@@ -527,6 +544,6 @@ mod tests {
             used += with_and_without::<f64>(700, 3, 25, seed);
             used += with_and_without::<f64>(600, 16, 16, seed);
         }
-        assert!(used >= 80, "the bounds were in use at the end of only {used} of 192 runs");
+        assert!(used >= 160, "the bounds were in use at the end of only {used} of 384 runs");
     }
 }

@@ -16,6 +16,7 @@ pub(crate) mod init;
 pub(crate) mod lloyd;
 pub(crate) mod nearest;
 pub(crate) mod plus_plus;
+mod probe;
 pub(crate) mod record;
 mod relocation;
 pub(crate) mod report;

@@ -146,7 +146,7 @@ impl<F: Float> Centers<F> {
         labels: &mut [u32],
     ) {
         self.find(rows, mean, room, labels.len());
-        relabel_and_note(labels, &room.nearest, moved);
+        relabel_and_note(labels, &room.nearest, 0, moved);
     }
 
     /// The same for rows that were [turned](Self::turned).
@@ -157,7 +157,7 @@ impl<F: Float> Centers<F> {
         labels: &mut [u32],
     ) {
         self.search((turned, &[]), (&mut room.smallest, &mut room.nearest), labels.len());
-        relabel_and_note(labels, &room.nearest, moved);
+        relabel_and_note(labels, &room.nearest, 0, moved);
     }
 
     /// Leaves in the room which centers are the nearest to the first rows.

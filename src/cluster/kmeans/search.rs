@@ -155,15 +155,20 @@ pub(super) fn relabel<F: Float>(labels: &mut [u32], nearest: &[F]) {
     );
 }
 
-/// The same, and notes the labels that are not what they were.
-pub(super) fn relabel_and_note<F: Float>(labels: &mut [u32], nearest: &[F], moved: &mut Vec<Moved>) {
+/// The same for the rows from `first` on, and notes the labels that are not what they were.
+pub(super) fn relabel_and_note<F: Float>(
+    labels: &mut [u32],
+    nearest: &[F],
+    first: u32,
+    moved: &mut Vec<Moved>,
+) {
     /// Labels that are compared at once.
     const LABELS: usize = 32;
     vectorize(
         #[inline(always)]
         || {
             for (first, (labels, nearest)) in
-                (0..).step_by(LABELS).zip(labels.chunks_mut(LABELS).zip(nearest.chunks(LABELS)))
+                (first..).step_by(LABELS).zip(labels.chunks_mut(LABELS).zip(nearest.chunks(LABELS)))
             {
                 let (mut before, mut differ) = ([0; LABELS], [0; LABELS]);
                 before[..labels.len()].copy_from_slice(labels);
