@@ -76,8 +76,11 @@ struct Furniture {
 
 impl Furniture {
     fn desk<F: Float>(self, centers: &Centers<F>, steps: &Steps) -> Desk<F> {
-        let many = self.turned || self.gathers;
-        let room = if many { centers.large_room(self.n_rows) } else { centers.room(self.n_rows) };
+        let room = match (self.gathers, self.turned) {
+            (true, _) => centers.large_room(self.n_rows),
+            (false, true) => centers.room_for_turned(self.n_rows),
+            (false, false) => centers.room(self.n_rows),
+        };
         let (stretch, gathered) = if self.gathers { (STRETCH.min(self.n_rows), room.rows()) } else { (0, 0) };
         Desk {
             gathered: Gathered::new(stretch, gathered, centers.n_features()),

@@ -113,6 +113,11 @@ impl<F: Float> Centers<F> {
         Room::new(self.lanes, self.rows_in_cache().min(n_rows.max(1)), self.n_features)
     }
 
+    /// Room for what is found of rows that are [turned](Self::turned) already.
+    pub(crate) fn room_for_turned(&self, n_rows: usize) -> Room<F> {
+        Room::new(self.lanes, n_rows, 0)
+    }
+
     fn rows_in_cache(&self) -> usize {
         (ROWS_IN_CACHE / (self.n_features * size_of::<F>())).clamp(32, 128).next_multiple_of(self.lanes)
     }
@@ -226,7 +231,8 @@ mod tests {
 
     /// What is noted is what has changed, of rows as they are and of turned ones.
     fn notes_are_right<F: Float>(prepared: &Centers<F>, rows: &[F], mean: &[F], want: &[u32]) {
-        let mut room = prepared.large_room(want.len());
+        let (mut room, mut room_for_turned) =
+            (prepared.large_room(want.len()), prepared.room_for_turned(want.len()));
         let n = want.len().min(room.rows());
         let mut before: Vec<u32> = want[..n].to_vec();
         before.iter_mut().step_by(3).for_each(|label| *label = NO_LABEL);
@@ -239,7 +245,7 @@ mod tests {
         assert_eq!((&labels[..], &moved), (&want[..n], &differ));
         let turned = prepared.turned(rows, mean);
         let (mut labels, mut moved) = (before, Vec::new());
-        prepared.label_turned_and_note(&turned, (&mut room, &mut moved), &mut labels);
+        prepared.label_turned_and_note(&turned, (&mut room_for_turned, &mut moved), &mut labels);
         assert_eq!((&labels[..], &moved), (&want[..n], &differ));
     }
 

@@ -167,23 +167,31 @@ pub(super) fn relabel_and_note<F: Float>(
     vectorize(
         #[inline(always)]
         || {
-            for (first, (labels, nearest)) in
-                (first..).step_by(LABELS).zip(labels.chunks_mut(LABELS).zip(nearest.chunks(LABELS)))
+            let (many, few) = labels.as_chunks_mut::<LABELS>();
+            let (many_nearest, few_nearest) =
+                nearest[..many.len() * LABELS + few.len()].as_chunks::<LABELS>();
+            let first_of_few = first + (many.len() * LABELS) as u32;
+            for (first, (labels, nearest)) in (first..).step_by(LABELS).zip(many.iter_mut().zip(many_nearest))
             {
-                let (mut before, mut differ) = ([0; LABELS], [0; LABELS]);
-                before[..labels.len()].copy_from_slice(labels);
-                for ((label, nearest), differ) in labels.iter_mut().zip(nearest).zip(&mut differ) {
-                    let nearest = cluster(*nearest);
-                    *differ = u8::from(*label != nearest);
-                    *label = nearest;
+                let (mut found, mut differ) = ([0; LABELS], [0; LABELS]);
+                for place in 0..LABELS {
+                    found[place] = cluster(nearest[place]);
+                    differ[place] = u8::from(found[place] != labels[place]);
                 }
-                for (first_of_eight, eight) in (0..).step_by(8).zip(differ.as_chunks::<8>().0) {
+                for (index, eight) in differ.as_chunks::<8>().0.iter().enumerate() {
                     let mut eight = u64::from_le_bytes(*eight);
                     while eight != 0 {
-                        let place = first_of_eight + eight.trailing_zeros() / 8;
-                        moved.push(Moved { row: first + place, from: before[place as usize] });
+                        let place = 8 * index as u32 + eight.trailing_zeros() / 8;
+                        moved.push(Moved { row: first + place, from: labels[place as usize] });
                         eight &= eight - 1;
                     }
+                }
+                *labels = found;
+            }
+            for (row, (label, nearest)) in (first_of_few..).zip(few.iter_mut().zip(few_nearest)) {
+                let from = std::mem::replace(label, cluster(*nearest));
+                if from != *label {
+                    moved.push(Moved { row, from });
                 }
             }
         },
