@@ -5,7 +5,7 @@
 //! of another (the triangle inequality; Hamerly, Making k-means even faster, 2010). As long as it stays above a
 //! margin for the rounding of the search, the search would give the same label again, and is left out. The other
 //! rows are gathered and searched as ever, so that labels, centers and iterations are those of plain Lloyd, to the
-//! bit.
+//! bit. Before the gaps of all rows are sought, those of a few tell whether enough would be spared (`probe`).
 //!
 //! The margin: a score of d multiply-adds is off by at most E = γ(‖x‖ + C)²/2, γ = (d + 8)ε, C the largest norm of a
 //! center. A distance is then off by √(2γ)(‖x‖ + C), a gap by twice that; and two distances whose difference is above
@@ -19,7 +19,7 @@ use crate::float::Float;
 use crate::simd::{prefetch, vectorize};
 use std::ops::Range;
 
-/// Clusters from which on the search costs more than keeping the gaps, and how many of their numbers.
+/// Clusters from which on the search among few rows costs more than keeping the gaps, and how many of their numbers.
 const WORTH_KEEPING: [usize; 2] = [16, 192];
 
 /// What all rows need to know about the iteration.
@@ -54,7 +54,7 @@ impl Bounds {
         Self { n_samples, active: false, fresh: false, worth, moves, steps, rounding, least, reach: 0.0 }
     }
 
-    /// Whether the search costs more than keeping the gaps; of few rows it costs less.
+    /// Whether the search may cost more than keeping the gaps. Few rows stay in the cache, turned: they cost less.
     pub(crate) fn pay(n_clusters: usize, n_features: usize, few: bool) -> bool {
         let [clusters, numbers] = WORTH_KEEPING;
         n_clusters > 1 && !few || n_clusters >= clusters && n_clusters.saturating_mul(n_features) >= numbers

@@ -1,9 +1,8 @@
 //! k-means: points grouped around the means of their groups.
 //!
-//! The folder by its questions: what can be set and asked ([`KMeans`]), where the centers start (`init`,
-//! `plus_plus`,
-//! `trials`), how they move (`lloyd`, `bounds`, `sums`, `relocation`), and which center is the nearest (`nearest`,
-//! `group`, `search`).
+//! The folder by its questions: what can be set and asked ([`KMeans`]), where the centers start (`init`, `plus_plus`,
+//! `trials`), how they move (`lloyd`, `exact`, `sums`, `relocation`), which rows need not be asked again (`bounds`, `probe`),
+//! and which center is the nearest (`nearest`, `group`, `search`).
 
 mod answers;
 mod bounds;

@@ -33,6 +33,7 @@ fn the_bits_do_not_depend_on_threads() {
     let less = normal::<f64>(2_000, 8, 2);
     let large = normal::<f32>(30_000, 10, 1);
     let many = normal::<f64>(20_000, 8, 2);
+    let wide = normal::<f32>(2_000, 300, 5);
     let blobs = make_blobs::<f32>(20_000, &(normal::<f32>(24, 16, 3) * 6.0), 1.0, 4).unwrap().data;
     let weights = Array1::from_shape_fn(20_000, |row| 0.1 + (row % 7) as f32);
     let of = |n_threads: usize| {
@@ -44,7 +45,9 @@ fn the_bits_do_not_depend_on_threads() {
                 // Enough clusters and numbers for rows to be skipped.
                 bits.of_fit(&blobs, KMeans::new(24).seed(seed).max_iter(15).tol(0.0), None);
             }
-            // So many clusters that the sums are added up cluster by cluster.
+            // So many numbers that two threads have sums of their own, and eight add to the same.
+            let first = KMeansInit::Centers(wide.slice(s![..600, ..]).to_owned());
+            bits.of_fit(&wide, KMeans::new(600).init(first).max_iter(3), None);
             bits.of_fit(&many, KMeans::new(500).seed(3).max_iter(3), None);
             bits.of_fit(&less, KMeans::new(150).seed(3).max_iter(3), None);
             bits.of_fit(&blobs, KMeans::new(12).init(KMeansInit::Random).n_init(3), Some(&weights));
