@@ -62,3 +62,31 @@ impl<F: Float> Probe<F> {
         std::mem::take(&mut self.is_up_to_date).then_some(unsure as f64 / self.n_rows as f64)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows at -10 and 10 are 20 nearer to one center than to the other: moves that add up to less spare them all.
+    #[test]
+    fn a_probe_knows_how_many_rows_bounds_would_spare() {
+        let values: Vec<f32> = (0..640).map(|row| if row % 4 == 0 { -10.0 } else { 10.0 }).collect();
+        let samples = Samples { values: &values, n_features: 1, weights: None };
+        let mut centers = Centers::new(2, 1);
+        let mut bounds = Bounds::new::<f32>(640, 2, 1);
+        let mut probe = Probe::new(&samples, &[0.0], &centers);
+        assert_eq!(probe.unsure(&bounds), None);
+        for (to, unsure) in [([-6.0, 13.0], 0.0), ([-1.0, 22.0], 1.0), ([-10.0, 10.0], 0.0)] {
+            let from = [-10.0, 10.0];
+            centers.set(&from);
+            bounds.follow(&from, &to, &centers.half_norms);
+            probe.look(&bounds, &centers);
+            assert_eq!(probe.unsure(&bounds), Some(unsure), "to {to:?}");
+            assert_eq!(probe.unsure(&bounds), None);
+        }
+        bounds.follow(&[-10.0, 10.0], &[-10.0, 10.0], &centers.half_norms);
+        probe.look(&bounds, &centers);
+        probe.forget();
+        assert_eq!(probe.unsure(&bounds), None);
+    }
+}

@@ -199,7 +199,7 @@ impl<F: Float> Wide<F> for Compare<'_, F> {
     }
 }
 
-impl<F: Float> Compare<'_, F> {
+impl<'a, F: Float> Compare<'a, F> {
     /// Groups of `R` registers.
     #[inline(always)]
     fn all<S: Lanes<F>, const R: usize>(mut self, simd: S) {
@@ -306,14 +306,18 @@ impl<F: Float> Compare<'_, F> {
             }
             &self.desk.gathered
         };
-        turn_group(simd, (values, &self.desk.zeros), lanes, &mut self.desk.turned, &[]);
+        let next = &queue.rows[first + lanes..queue.len.clamp(first + lanes, first + 2 * lanes)];
+        let (turning, next) = self.ahead(next);
+        turn_group(simd, (values, &self.desk.zeros), lanes, &mut self.desk.turned, turning);
+        let mut next = next;
         if let Some(last) = self.last {
             let distances = &mut queue.distances[first..][..lanes];
-            self.take_last::<S, R>(simd, last, distances);
+            let some;
+            (some, next) = next.split_at(next.len() / 2);
+            self.take_last::<S, R>(simd, last, distances, some);
             // Where the last center is still to come, none is passed over: the rows lie together.
             self.distances[rows[0]..][..count].copy_from_slice(&distances[..count]);
         }
-        let next = &queue.rows[first + lanes..queue.len.clamp(first + lanes, first + 2 * lanes)];
         self.desk.noted = [F::zero(); MOST_LANES];
         let tiles = self.candidates.len().div_ceil(TOGETHER);
         let mut candidate = 0;
@@ -373,13 +377,46 @@ impl<F: Float> Compare<'_, F> {
         }
     }
 
-    /// Takes the last center into the distances of the group that was turned.
+    /// What of the rows that come next is fetched while a group is turned, the first third of them where they lie together,
+    /// and the others.
     #[inline(always)]
-    fn take_last<S: Lanes<F>, const R: usize>(&self, simd: S, last: &[F], distances: &mut [F]) {
+    fn ahead<'n>(&self, next: &'n [usize]) -> (&'a [F], &'n [usize]) {
+        let (Some(&first), Some(&last)) = (next.first(), next.last()) else { return (&[], next) };
+        if last - first != next.len() - 1 {
+            return (&[], next);
+        }
+        let third = next.len() / 3;
+        let d = self.rows.n_features;
+        (&self.rows.values[first * d..][..third * d], &next[third..])
+    }
+
+    /// Fetches rows feature by feature: the same line of some of them; of all of them, when the features of a line are through.
+    #[inline(always)]
+    fn fetch(&self, rows: &[usize]) -> impl Fn(usize) {
+        let (d, values) = (self.rows.n_features, self.rows.values.as_ptr());
+        let in_line = LINE / size_of::<F>();
+        let at_once = rows.len().div_ceil(in_line);
+        move |feature| {
+            let place = feature % in_line;
+            for &row in rows.iter().skip(place * at_once).take(at_once) {
+                prefetch(values.wrapping_add(row * d + feature - place), 1);
+            }
+        }
+    }
+
+    /// Takes the last center into the distances of the group that was turned; `next` are rows to be fetched meanwhile.
+    #[inline(always)]
+    fn take_last<S: Lanes<F>, const R: usize>(
+        &self,
+        simd: S,
+        last: &[F],
+        distances: &mut [F],
+        next: &[usize],
+    ) {
         assert!(distances.len() >= R * S::LANES);
         // SAFETY: the distances are a line of R registers; the instruction set is the one that `simd` names.
         unsafe {
-            let [squares] = self.squares::<S, R, 1>(simd, [last], |_| {});
+            let [squares] = self.squares::<S, R, 1>(simd, [last], self.fetch(next));
             for (r, square) in squares.into_iter().enumerate() {
                 let own = distances.as_mut_ptr().add(r * S::LANES);
                 simd.storeu(own, simd.min(square, simd.loadu(own)));
@@ -396,26 +433,16 @@ impl<F: Float> Compare<'_, F> {
         first: usize,
         (rows, distances, next): (&[usize], &[F], &[usize]),
     ) {
-        let (d, lanes) = (self.rows.n_features, R * S::LANES);
+        let lanes = R * S::LANES;
         let candidates: [&[F]; P] = std::array::from_fn(|p| self.candidates[first + p]);
         assert!(distances.len() >= lanes && lanes <= MOST_LANES);
         let mut weights = [F::of(self.scale); MOST_LANES];
         if let Some(all) = self.rows.weights {
             weights.iter_mut().zip(rows).for_each(|(weight, &row)| *weight *= all[row]);
         }
-        let in_line = LINE / size_of::<F>();
-        let at_once = next.len().div_ceil(in_line);
-        let values = self.rows.values.as_ptr();
-        // The same line of some of the next rows; of all of them, when the features of a line are through.
-        let fetch = |feature: usize| {
-            let place = feature % in_line;
-            for &row in next.iter().skip(place * at_once).take(at_once) {
-                prefetch(values.wrapping_add(row * d + feature - place), 1);
-            }
-        };
         // SAFETY: the arrays have a line each, as compared above and below; the instruction set is the one that `simd` names.
         unsafe {
-            let squares = self.squares::<S, R, P>(simd, candidates, fetch);
+            let squares = self.squares::<S, R, P>(simd, candidates, self.fetch(next));
             let sums = &mut self.desk.sums[first * lanes..][..P * lanes];
             // A candidate too many has no bit: then nothing is noted at all.
             let mut bit = F::of(f64::from(1u32 << first.min(NOTED)));
