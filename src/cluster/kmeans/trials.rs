@@ -309,30 +309,30 @@ impl<'a, F: Float> Compare<'a, F> {
         let next = &queue.rows[first + lanes..queue.len.clamp(first + lanes, first + 2 * lanes)];
         let (turning, next) = self.ahead(next);
         turn_group(simd, (values, &self.desk.zeros), lanes, &mut self.desk.turned, turning);
-        let mut next = next;
-        if let Some(last) = self.last {
-            let distances = &mut queue.distances[first..][..lanes];
-            let some;
-            (some, next) = next.split_at(next.len() / 2);
-            self.take_last::<S, R>(simd, last, distances, some);
-            // Where the last center is still to come, none is passed over: the rows lie together.
-            self.distances[rows[0]..][..count].copy_from_slice(&distances[..count]);
-        }
         self.desk.noted = [F::zero(); MOST_LANES];
         let tiles = self.candidates.len().div_ceil(TOGETHER);
         let mut candidate = 0;
         for tile in 0..tiles {
-            // Tiles of about equal height.
+            // Tiles of about equal height; the first one meets the last center, too.
             let height = (self.candidates.len() - candidate).div_ceil(tiles - tile);
             let next = &next[next.len() * tile / tiles..next.len() * (tile + 1) / tiles];
-            let group = (rows, &queue.distances[first..][..lanes], next);
-            match height {
-                1 => self.tile::<S, R, 1>(simd, candidate, group),
-                2 => self.tile::<S, R, 2>(simd, candidate, group),
-                3 => self.tile::<S, R, 3>(simd, candidate, group),
-                _ => self.tile::<S, R, TOGETHER>(simd, candidate, group),
+            let group = (rows, &mut queue.distances[first..][..lanes], next);
+            let last = self.last.filter(|_| tile == 0);
+            match (height, last) {
+                (1, None) => self.tile::<S, R, 1, false>(simd, candidate, last, group),
+                (2, None) => self.tile::<S, R, 2, false>(simd, candidate, last, group),
+                (3, None) => self.tile::<S, R, 3, false>(simd, candidate, last, group),
+                (_, None) => self.tile::<S, R, TOGETHER, false>(simd, candidate, last, group),
+                (1, _) => self.tile::<S, R, 2, true>(simd, candidate, last, group),
+                (2, _) => self.tile::<S, R, 3, true>(simd, candidate, last, group),
+                (3, _) => self.tile::<S, R, 4, true>(simd, candidate, last, group),
+                (_, _) => self.tile::<S, R, { TOGETHER + 1 }, true>(simd, candidate, last, group),
             }
             candidate += height;
+        }
+        if self.last.is_some() {
+            // Where the last center is still to come, none is passed over: the rows lie together.
+            self.distances[rows[0]..][..count].copy_from_slice(&queue.distances[first..][..count]);
         }
         if self.candidates.len() <= NOTED && !self.nearer.is_empty() {
             for (&row, noted) in rows[..count].iter().zip(&self.desk.noted) {
@@ -404,37 +404,20 @@ impl<'a, F: Float> Compare<'a, F> {
         }
     }
 
-    /// Takes the last center into the distances of the group that was turned; `next` are rows to be fetched meanwhile.
-    #[inline(always)]
-    fn take_last<S: Lanes<F>, const R: usize>(
-        &self,
-        simd: S,
-        last: &[F],
-        distances: &mut [F],
-        next: &[usize],
-    ) {
-        assert!(distances.len() >= R * S::LANES);
-        // SAFETY: the distances are a line of R registers; the instruction set is the one that `simd` names.
-        unsafe {
-            let [squares] = self.squares::<S, R, 1>(simd, [last], self.fetch(next));
-            for (r, square) in squares.into_iter().enumerate() {
-                let own = distances.as_mut_ptr().add(r * S::LANES);
-                simd.storeu(own, simd.min(square, simd.loadu(own)));
-            }
-        }
-    }
-
-    /// Compares the group that was turned with `P` candidates from `first` on; `next` are rows to be fetched meanwhile.
+    /// Compares the group that was turned with `P` centers: the candidates from `first` on, and, where it is there, behind them
+    /// the last center, which is taken into the distances first. `next` are rows to be fetched meanwhile.
     #[allow(clippy::needless_range_loop, reason = "row and column of a register tile read best as indices")]
     #[inline(always)]
-    fn tile<S: Lanes<F>, const R: usize, const P: usize>(
+    fn tile<S: Lanes<F>, const R: usize, const P: usize, const LAST: bool>(
         &mut self,
         simd: S,
         first: usize,
-        (rows, distances, next): (&[usize], &[F], &[usize]),
+        last: Option<&[F]>,
+        (rows, distances, next): (&[usize], &mut [F], &[usize]),
     ) {
-        let lanes = R * S::LANES;
-        let candidates: [&[F]; P] = std::array::from_fn(|p| self.candidates[first + p]);
+        let (lanes, n_candidates) = (R * S::LANES, P - usize::from(LAST));
+        let candidates = &self.candidates[first..][..n_candidates];
+        let centers: [&[F]; P] = std::array::from_fn(|p| candidates.get(p).copied().or(last).unwrap_or(&[]));
         assert!(distances.len() >= lanes && lanes <= MOST_LANES);
         let mut weights = [F::of(self.scale); MOST_LANES];
         if let Some(all) = self.rows.weights {
@@ -442,11 +425,17 @@ impl<'a, F: Float> Compare<'a, F> {
         }
         // SAFETY: the arrays have a line each, as compared above and below; the instruction set is the one that `simd` names.
         unsafe {
-            let squares = self.squares::<S, R, P>(simd, candidates, self.fetch(next));
-            let sums = &mut self.desk.sums[first * lanes..][..P * lanes];
+            let squares = self.squares::<S, R, P>(simd, centers, self.fetch(next));
+            if LAST {
+                for (r, square) in squares[n_candidates].into_iter().enumerate() {
+                    let own = distances.as_mut_ptr().add(r * S::LANES);
+                    simd.storeu(own, simd.min(square, simd.loadu(own)));
+                }
+            }
+            let sums = &mut self.desk.sums[first * lanes..][..n_candidates * lanes];
             // A candidate too many has no bit: then nothing is noted at all.
             let mut bit = F::of(f64::from(1u32 << first.min(NOTED)));
-            for p in 0..P {
+            for p in 0..n_candidates {
                 for r in 0..R {
                     let place = r * S::LANES;
                     let own = simd.loadu(distances.as_ptr().add(place));
