@@ -14,7 +14,7 @@ use super::samples::{Moments, Samples};
 use super::sums::Sums;
 use crate::buffer::Buffer;
 use crate::float::Float;
-use crate::parallel::{attended, threads_for, zip_chunks};
+use crate::parallel::{WORTH_THREADS, attended, threads_for, zip_chunks};
 use crate::simd::{prefetch, vectorize};
 use std::sync::{Mutex, PoisonError};
 
@@ -124,8 +124,10 @@ impl<'a, F: Float> Lloyd<'a, F> {
     ) -> Self {
         let (n, d) = (samples.n_samples(), samples.n_features);
         let nearest = Centers::new(n_clusters, d);
+        let operations = samples.values.len().saturating_mul(n_clusters) / MULTIPLY_ADDS;
+        let n_shards = if operations < WORTH_THREADS { 1 } else { n.div_ceil(256).min(64) };
         // Whole groups of rows: a part of one takes as long.
-        let shard_rows = n.div_ceil(n.div_ceil(256).min(64)).next_multiple_of(nearest.lanes());
+        let shard_rows = n.div_ceil(n_shards).next_multiple_of(nearest.lanes());
         let probe = || Probe::new(&samples, &moments.mean, &nearest);
         let bounds = bounded.then(|| (Bounds::new::<F>(n, n_clusters, d), probe()));
         let shard = |first_row| {
@@ -137,7 +139,6 @@ impl<'a, F: Float> Lloyd<'a, F> {
         };
         let shards: Vec<_> = (0..n).step_by(shard_rows).map(shard).collect();
         let steps = Steps::new(&samples, moments);
-        let operations = samples.values.len().saturating_mul(n_clusters) / MULTIPLY_ADDS;
         let n_desks = threads_for(operations, shards.len());
         let own_sums = n_desks > 1 && n_desks.saturating_mul(steps.bytes(n_clusters)) <= ROOM_FOR_SUMS;
         let furniture = Furniture { n_rows: shard_rows, turned: kept, gathers: bounded, own_sums };

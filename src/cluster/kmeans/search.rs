@@ -178,6 +178,9 @@ pub(super) fn relabel_and_note<F: Float>(
                     found[place] = cluster(nearest[place]);
                     differ[place] = u8::from(found[place] != labels[place]);
                 }
+                if differ == [0; LABELS] {
+                    continue;
+                }
                 for (index, eight) in differ.as_chunks::<8>().0.iter().enumerate() {
                     let mut eight = u64::from_le_bytes(*eight);
                     while eight != 0 {
