@@ -14,6 +14,8 @@
 use super::distance::sum_over;
 use super::group::Room;
 use super::nearest::{Centers, Moved};
+use super::probe::Probe;
+use super::samples::Samples;
 use super::search::{Search, cluster, relabel_and_note};
 use crate::float::Float;
 use crate::simd::{prefetch, vectorize};
@@ -23,8 +25,8 @@ use std::ops::Range;
 const WORTH_KEEPING: [usize; 2] = [16, 192];
 
 /// What all rows need to know about the iteration.
-#[derive(Debug, Clone)]
-pub(crate) struct Bounds {
+#[derive(Debug)]
+pub(crate) struct Bounds<F> {
     n_samples: usize,
     /// Whether the gaps are in use.
     active: bool,
@@ -32,26 +34,38 @@ pub(crate) struct Bounds {
     fresh: bool,
     /// The part of the rows up to which it is faster to search them again than to search all.
     worth: f64,
-    /// For each cluster, how far its center has moved,
-    moves: Vec<f64>,
-    /// and how much the gaps of its rows shrink.
+    /// For each cluster, how much the gaps of its rows shrink.
     steps: Vec<f32>,
+    rounding: Rounding,
+    probe: Probe<F>,
+}
+
+/// What bounds the rounding of the search.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rounding {
     /// √γ
-    rounding: f64,
+    root: f64,
     /// Of a square that no rounding error in the range of denormal numbers exceeds.
     least: f64,
     /// C
     reach: f64,
 }
 
-impl Bounds {
-    /// Bounds for so many centers.
-    pub(crate) fn new<F: Float>(n_samples: usize, n_clusters: usize, n_features: usize) -> Self {
-        let rounding = ((n_features + 8) as f64 * F::epsilon().as_f64()).sqrt();
-        let least = 4.0 * ((n_features + 8) as f64 * F::min_positive_value().as_f64()).sqrt();
-        let (moves, steps) = (vec![0.0; n_clusters], vec![0.0; n_clusters]);
-        let worth = worth(n_clusters as f64, n_features as f64);
-        Self { n_samples, active: false, fresh: false, worth, moves, steps, rounding, least, reach: 0.0 }
+impl<F: Float> Bounds<F> {
+    /// Bounds for rows, from which the mean is to be taken, and so many centers.
+    pub(crate) fn new(samples: &Samples<'_, F>, mean: &[F], centers: &Centers<F>) -> Self {
+        let (n_clusters, d) = (centers.n_clusters(), samples.n_features);
+        let root = ((d + 8) as f64 * F::epsilon().as_f64()).sqrt();
+        let least = 4.0 * ((d + 8) as f64 * F::min_positive_value().as_f64()).sqrt();
+        Self {
+            n_samples: samples.n_samples(),
+            active: false,
+            fresh: false,
+            worth: worth(n_clusters as f64, d as f64),
+            steps: vec![0.0; n_clusters],
+            rounding: Rounding { root, least, reach: 0.0 },
+            probe: Probe::new(samples, mean, centers),
+        }
     }
 
     /// Whether the search may cost more than keeping the gaps. Few rows stay in the cache, turned: they cost less.
@@ -73,63 +87,61 @@ impl Bounds {
     /// Forgets the gaps.
     pub(crate) fn reset(&mut self) {
         (self.active, self.fresh) = (false, false);
+        self.probe.forget();
     }
 
-    /// Takes note of a move of the centers (k, d).
-    pub(crate) fn follow<F: Float>(&mut self, from: &[F], to: &[F], half_norms: &[F]) {
+    /// Takes note of a move of the centers (k, d), and decides whether the gaps are used after it.
+    pub(crate) fn follow(&mut self, from: &[F], to: &[F], half_norms: &[F]) {
         let d = to.len() / self.steps.len();
         vectorize(
             #[inline(always)]
             || {
                 let centers = from.chunks_exact(d).zip(to.chunks_exact(d));
-                for (length, (from, to)) in self.moves.iter_mut().zip(centers) {
+                for (step, (from, to)) in self.steps.iter_mut().zip(centers) {
                     let square = sum_over(from, to, |from, to| {
                         let step = to.as_f64() - from.as_f64();
                         step * step
                     });
                     // Up, by more than the sum is rounded.
-                    *length = square.sqrt() * (1.0 + 1e-6);
+                    *step = up(square.sqrt() * (1.0 + 1e-6));
                 }
             },
         );
         let (mut largest, mut second) = ((0.0, 0), 0.0);
-        for (cluster, &length) in self.moves.iter().enumerate() {
+        for (cluster, &length) in self.steps.iter().enumerate() {
             if length > largest.0 {
                 (largest, second) = ((length, cluster), largest.0);
             } else if length > second {
                 second = length;
             }
         }
-        for (cluster, (step, length)) in self.steps.iter_mut().zip(&self.moves).enumerate() {
-            *step = up(length + if cluster == largest.1 { second } else { largest.0 });
+        for (cluster, step) in self.steps.iter_mut().enumerate() {
+            let other = if cluster == largest.1 { second } else { largest.0 };
+            *step = up(f64::from(*step) + f64::from(other));
         }
         let longest = half_norms.iter().take(self.steps.len()).fold(0.0, |a, h| h.as_f64().max(a));
-        self.reach = (2.0 * longest).sqrt() * (1.0 + 1e-6);
+        self.rounding.reach = (2.0 * longest).sqrt() * (1.0 + 1e-6);
+        self.decide();
     }
 
-    /// Decides about the next iteration by which part of the rows would be unsure, were all gaps up to date.
-    pub(crate) fn decide(&mut self, unsure: f64) {
+    /// Decides by which part of the rows would be unsure, were all gaps up to date.
+    fn decide(&mut self) {
         /// The gaps of all rows have to be found first, and get less exact with each move.
         const RESERVE: f64 = 0.7;
+        let margin = self.rounding.margin();
+        let Some(unsure) = self.probe.unsure(|gap, label| shrunk(gap, &self.steps, label) <= margin) else {
+            return;
+        };
         let worth = if self.active { self.worth } else { RESERVE * self.worth };
         self.fresh |= !self.active;
         self.active = unsure <= worth;
     }
 
-    /// Takes note of how many rows were searched.
-    pub(crate) fn end(&mut self, searched: usize) {
+    /// Takes note of how many rows were searched in a pass about the centers.
+    pub(crate) fn end(&mut self, searched: usize, centers: &Centers<F>) {
         // Gaps so inexact that they spare too few rows are found anew.
         self.fresh = !self.fresh && searched as f64 > self.n_samples as f64 * self.worth;
-    }
-
-    /// The gap above which a row keeps its label, but for what depends on the row.
-    fn margin(&self) -> f64 {
-        1.5 * self.rounding * self.reach + self.least
-    }
-
-    /// Whether a row with this gap and label has to be searched after the last move.
-    pub(super) fn is_unsure(&self, gap: f32, label: u32) -> bool {
-        lowered(gap - self.steps[label as usize]) <= up(self.margin())
+        self.probe.look(self.rounding, centers);
     }
 
     /// Which of the rows from `first` on have to be searched: their gaps shrink first.
@@ -138,14 +150,14 @@ impl Bounds {
             unsure.all(first, labels.len());
             return;
         }
-        let margin = up(self.margin());
+        let margin = self.rounding.margin();
         vectorize(
             #[inline(always)]
             || {
                 let mut count = 0;
                 let rows = &mut unsure.rows[..labels.len()];
                 for (row, (gap, label)) in (first as u32..).zip(gaps.iter_mut().zip(labels)) {
-                    *gap = lowered(*gap - self.steps[*label as usize]);
+                    *gap = shrunk(*gap, &self.steps, *label);
                     rows[count] = row;
                     count += usize::from(*gap <= margin);
                 }
@@ -157,9 +169,16 @@ impl Bounds {
             unsure.all(first, labels.len());
         }
     }
+}
+
+impl Rounding {
+    /// The gap above which a row keeps its label, but for what depends on the row.
+    fn margin(self) -> f32 {
+        up(1.5 * self.root * self.reach + self.least)
+    }
 
     /// Bounds of the gaps of rows, by ‖x‖² and the two smallest scores; what the margin needs of ‖x‖ is taken off.
-    pub(super) fn gaps<F: Float>(&self, squares: &[F], (smallest, second): (&[F], &[F]), gaps: &mut [f32]) {
+    fn gaps<F: Float>(self, squares: &[F], (smallest, second): (&[F], &[F]), gaps: &mut [f32]) {
         vectorize(
             #[inline(always)]
             || {
@@ -167,12 +186,18 @@ impl Bounds {
                 for ((gap, square), (smallest, second)) in gaps.iter_mut().zip(squares).zip(scores) {
                     let square = square.as_f64();
                     let distance = |score: &F| (square + 2.0 * score.as_f64()).max(0.0).sqrt();
-                    let off = self.rounding * (3.0 * (square.sqrt() + self.reach) + 1.5 * square.sqrt());
+                    let off = self.root * (3.0 * (square.sqrt() + self.reach) + 1.5 * square.sqrt());
                     *gap = down(distance(second) - distance(smallest) - off - self.least);
                 }
             },
         );
     }
+}
+
+/// What is left of the gap of a row with this label after a move.
+#[inline(always)]
+fn shrunk(gap: f32, steps: &[f32], label: u32) -> f32 {
+    lowered(gap - steps[label as usize])
 }
 
 /// The part of the rows up to which it is faster to search them again than to search all, from what was measured: a row takes
@@ -231,27 +256,54 @@ impl Unsure {
     }
 }
 
+/// What is found of the rows in a room besides their nearest centers.
+#[derive(Debug)]
+pub(super) struct Found<F> {
+    /// ‖x‖² less the mean, and the smallest score but one.
+    squares: Vec<F>,
+    second: Vec<F>,
+    pub(super) gaps: Vec<f32>,
+}
+
+impl<F: Float> Found<F> {
+    pub(super) fn new(n_rows: usize) -> Self {
+        let numbers = || vec![F::zero(); n_rows];
+        Self { squares: numbers(), second: numbers(), gaps: vec![0.0; n_rows] }
+    }
+
+    /// Searches the rows at the first places of a room; `ahead` is fetched into the cache meanwhile.
+    pub(super) fn search(
+        &mut self,
+        (room, places): (&mut Room<F>, usize),
+        rounding: Rounding,
+        centers: &Centers<F>,
+        ahead: &[F],
+    ) {
+        let (squares, second) = (&mut self.squares[..places], &mut self.second[..places]);
+        room.squares(squares, centers.n_features());
+        room.smallest[..places].fill(F::infinity());
+        second.fill(F::infinity());
+        let (smallest, nearest) = (&mut room.smallest[..places], &mut room.nearest[..places]);
+        F::run_wide(Search { centers, features: &room.features, ahead, smallest, nearest, second });
+        rounding.gaps(&self.squares, (&room.smallest[..places], &self.second), &mut self.gaps);
+    }
+}
+
 /// Room for rows that are searched together.
 #[derive(Debug)]
 pub(crate) struct Gathered<F> {
     pub(super) unsure: Unsure,
     rows: Vec<F>,
-    /// ‖x‖² less the mean, the smallest score but one, and the gap.
-    squares: Vec<F>,
-    second: Vec<F>,
-    gaps: Vec<f32>,
+    found: Found<F>,
 }
 
 impl<F: Float> Gathered<F> {
     /// For stretches of so many rows, of which some are searched together.
     pub(crate) fn new(stretch: usize, n_rows: usize, n_features: usize) -> Self {
-        let numbers = || vec![F::zero(); n_rows];
         Self {
             unsure: Unsure { rows: vec![0; stretch], count: 0, first: None },
             rows: vec![F::zero(); n_rows * n_features],
-            squares: numbers(),
-            second: numbers(),
-            gaps: vec![0.0; n_rows],
+            found: Found::new(n_rows),
         }
     }
 }
@@ -261,7 +313,7 @@ impl<F: Float> Gathered<F> {
 pub(crate) fn label<F: Float>(
     (rows, gaps, labels): (&[F], &mut [f32], &mut [u32]),
     mean: &[F],
-    (bounds, centers): (&Bounds, &Centers<F>),
+    (bounds, centers): (&Bounds<F>, &Centers<F>),
     (room, gathered): (&mut Room<F>, &mut Gathered<F>),
     places: Range<usize>,
     moved: &mut Vec<Moved>,
@@ -292,24 +344,13 @@ pub(crate) fn label<F: Float>(
         );
         room.load(&gathered.rows[..unsure.len() * d], mean, &[])
     };
-    room.squares(&mut gathered.squares[..places], d);
-    room.smallest[..places].fill(F::infinity());
-    gathered.second[..places].fill(F::infinity());
-    F::run_wide(Search {
-        centers,
-        features: &room.features,
-        ahead: searching,
-        smallest: &mut room.smallest[..places],
-        nearest: &mut room.nearest[..places],
-        second: &mut gathered.second[..places],
-    });
-    let scores = (&room.smallest[..places], &gathered.second[..places]);
+    let found = &mut gathered.found;
+    found.search((room, places), bounds.rounding, centers, searching);
     if let Some(range) = in_a_row {
-        bounds.gaps(&gathered.squares[..places], scores, &mut gaps[range.clone()]);
+        gaps[range.clone()].copy_from_slice(&found.gaps[..range.len()]);
         return relabel_and_note(&mut labels[range.clone()], &room.nearest, range.start as u32, moved);
     }
-    bounds.gaps(&gathered.squares[..places], scores, &mut gathered.gaps[..places]);
-    for ((&row, &gap), &nearest) in unsure.iter().zip(&gathered.gaps).zip(room.nearest.iter()) {
+    for ((&row, &gap), &nearest) in unsure.iter().zip(&found.gaps).zip(room.nearest.iter()) {
         let (label, nearest) = (&mut labels[row as usize], cluster(nearest));
         gaps[row as usize] = gap;
         if *label != nearest {
@@ -329,7 +370,7 @@ fn copy<F: Float>(to: &mut [F], from: &[F]) {
 
 impl<F: Float> Room<F> {
     /// ‖x‖² of the rows that were loaded, less their mean.
-    pub(super) fn squares(&self, squares: &mut [F], n_features: usize) {
+    fn squares(&self, squares: &mut [F], n_features: usize) {
         let lanes = self.lanes;
         vectorize(
             #[inline(always)]
@@ -344,5 +385,28 @@ impl<F: Float> Room<F> {
                 }
             },
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows at -10 and 10 are 20 nearer to one center than to the other.
+    #[test]
+    fn gaps_are_used_where_the_moves_of_two_centers_add_up_to_less() {
+        let values: Vec<f32> = (0..640).map(|row| if row % 4 == 0 { -10.0 } else { 10.0 }).collect();
+        let samples = Samples { values: &values, n_features: 1, weights: None };
+        let (mut centers, from) = (Centers::new(2, 1), [-10.0, 10.0]);
+        centers.set(&from);
+        let mut bounds = Bounds::new(&samples, &[0.0], &centers);
+        for (to, used) in [([-6.0, 13.0], true), ([-1.0, 22.0], false), ([-10.0, 10.0], true)] {
+            bounds.reset();
+            bounds.follow(&from, &from, &centers.half_norms);
+            assert!(!bounds.is_active(), "no gaps are known yet");
+            bounds.end(0, &centers);
+            bounds.follow(&from, &to, &centers.half_norms);
+            assert_eq!(bounds.is_active(), used, "to {to:?}");
+        }
     }
 }

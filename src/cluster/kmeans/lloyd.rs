@@ -8,7 +8,6 @@ use super::desk::{Desk, Desks};
 use super::distance::{squared_distance_about, sum_over};
 use super::exact::{ExactSums, Steps};
 use super::nearest::{Centers, NO_LABEL};
-use super::probe::Probe;
 use super::relocation::relocate_empty;
 use super::samples::{Moments, Samples};
 use super::sums::Sums;
@@ -99,7 +98,7 @@ pub(crate) struct Lloyd<'a, F> {
     mean: Vec<F>,
     spread: f64,
     nearest: Centers<F>,
-    bounds: Option<(Bounds, Probe<F>)>,
+    bounds: Option<Bounds<F>>,
     shards: Vec<Shard<F>>,
     desks: Desks<Desk<F>>,
     furniture: Furniture,
@@ -111,7 +110,7 @@ pub(crate) struct Lloyd<'a, F> {
 impl<'a, F: Float> Lloyd<'a, F> {
     pub(crate) fn new(samples: Samples<'a, F>, moments: &Moments<F>, n_clusters: usize) -> Self {
         let few = size_of_val(samples.values) <= KEPT_BYTES;
-        let bounded = Bounds::pay(n_clusters, samples.n_features, few);
+        let bounded = Bounds::<F>::pay(n_clusters, samples.n_features, few);
         Self::in_ways(samples, moments, n_clusters, (bounded, few))
     }
 
@@ -128,8 +127,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
         let n_shards = if operations < WORTH_THREADS { 1 } else { n.div_ceil(256).min(64) };
         // Whole groups of rows: a part of one takes as long.
         let shard_rows = n.div_ceil(n_shards).next_multiple_of(nearest.lanes());
-        let probe = || Probe::new(&samples, &moments.mean, &nearest);
-        let bounds = bounded.then(|| (Bounds::new::<F>(n, n_clusters, d), probe()));
+        let bounds = bounded.then(|| Bounds::new(&samples, &moments.mean, &nearest));
         let shard = |first_row| {
             let n_rows = shard_rows.min(n - first_row);
             let rows = samples.part(first_row, n_rows).values;
@@ -170,10 +168,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
         let mut previous = centers.clone();
         let mut history = Vec::with_capacity(rules.max_iter.min(1 << 10));
         let (mut relocated, mut strict, mut converged) = (false, false, false);
-        if let Some((bounds, probe)) = &mut self.bounds {
-            bounds.reset();
-            probe.forget();
-        }
+        self.bounds.iter_mut().for_each(Bounds::reset);
         // The sums are those of another run's labels.
         self.exact.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
         while !converged && history.len() < rules.max_iter {
@@ -206,11 +201,8 @@ impl<'a, F: Float> Lloyd<'a, F> {
     /// Makes ready for centers that have moved.
     fn follow(&mut self, from: &[F], to: &[F]) {
         self.nearest.set(to);
-        if let Some((bounds, probe)) = &mut self.bounds {
+        if let Some(bounds) = &mut self.bounds {
             bounds.follow(from, to, &self.nearest.half_norms);
-            if let Some(unsure) = probe.unsure(bounds) {
-                bounds.decide(unsure);
-            }
         }
     }
 
@@ -244,7 +236,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
             samples: self.samples,
             mean: &self.mean,
             nearest: &self.nearest,
-            bounds: self.bounds.as_ref().map(|(bounds, _)| bounds).filter(|bounds| bounds.is_active()),
+            bounds: self.bounds.as_ref().filter(|bounds| bounds.is_active()),
             sums: sum.then_some((&self.steps, &self.exact)),
         };
         let (desks, furniture, steps) = (&self.desks, self.furniture, &self.steps);
@@ -260,10 +252,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
         );
         let changed = self.shards.iter().map(|shard| shard.changed).sum();
         let searched = self.shards.iter().map(|shard| shard.searched).sum();
-        if let Some((bounds, probe)) = &mut self.bounds {
-            bounds.end(searched);
-            probe.look(bounds, &self.nearest);
-        }
+        self.bounds.iter_mut().for_each(|bounds| bounds.end(searched, &self.nearest));
         changed
     }
 
@@ -289,7 +278,7 @@ struct Pass<'a, F> {
     samples: Samples<'a, F>,
     mean: &'a [F],
     nearest: &'a Centers<F>,
-    bounds: Option<&'a Bounds>,
+    bounds: Option<&'a Bounds<F>>,
     /// How the rows are summed up, and the sums of those threads that have none of their own; absent where nobody asks.
     sums: Option<(&'a Steps, &'a Mutex<ExactSums>)>,
 }
@@ -472,15 +461,13 @@ mod tests {
             let mut plain = Lloyd::in_ways(samples, &moments, k, (false, few));
             let want = plain.run(start.clone(), rules(max_iter));
             let mut lloyd = Lloyd::in_ways(samples, &moments, k, (true, few));
-            lloyd.bounds.iter_mut().filter(|_| forced).for_each(|(bounds, _)| bounds.force());
+            lloyd.bounds.iter_mut().filter(|_| forced).for_each(Bounds::force);
             let got = lloyd.run(start.clone(), rules(max_iter));
             assert_eq!(got.labels, want.labels, "n = {n}, d = {d}, k = {k}, seed {seed}, few: {few}");
             assert_eq!((got.centers, got.n_iter), (want.centers, want.n_iter));
             assert_eq!((got.history, got.inertia), (want.history, want.inertia));
             let searched: usize = lloyd.shards.iter().map(|shard| shard.searched).sum();
-            used += usize::from(
-                searched < n && lloyd.bounds.as_ref().is_some_and(|(bounds, _)| bounds.is_active()),
-            );
+            used += usize::from(searched < n && lloyd.bounds.as_ref().is_some_and(Bounds::is_active));
         }
         used
     }
