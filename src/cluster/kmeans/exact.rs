@@ -141,20 +141,12 @@ impl ExactSums {
     ) {
         vectorize(
             #[inline(always)]
-            || match samples.n_features {
-                // With a length that the compiler knows, the few numbers of a row are a register or two.
-                1 => self.move_rows::<F, 1>(steps, (samples, mean), moved, labels),
-                2 => self.move_rows::<F, 2>(steps, (samples, mean), moved, labels),
-                3 => self.move_rows::<F, 3>(steps, (samples, mean), moved, labels),
-                4 => self.move_rows::<F, 4>(steps, (samples, mean), moved, labels),
-                _ => self.move_rows::<F, 0>(steps, (samples, mean), moved, labels),
-            },
+            || self.move_rows(steps, (samples, mean), moved, labels),
         );
     }
 
-    /// The same for rows of `D` numbers, of any number where that is 0.
     #[inline(always)]
-    fn move_rows<F: Float, const D: usize>(
+    fn move_rows<F: Float>(
         &mut self,
         steps: &Steps,
         (samples, mean): (&Samples<'_, F>, &[F]),
@@ -178,12 +170,12 @@ impl ExactSums {
             let places = (from * width, to * width);
             let numbers = (samples.row(row), mean, anchors);
             if low.is_empty() {
-                move_numbers::<F, D>(high, places, numbers, |value, anchor| bits(value + anchor));
+                move_numbers(high, places, numbers, |value, anchor| bits(value + anchor));
                 continue;
             }
             let weight = samples.weight(row) * steps.scale;
-            move_numbers::<F, D>(high, places, numbers, |value, anchor| bits(weight * value + anchor));
-            move_numbers::<F, D>(low, places, numbers, |value, anchor| rest(weight * value, anchor));
+            move_numbers(high, places, numbers, |value, anchor| bits(weight * value + anchor));
+            move_numbers(low, places, numbers, |value, anchor| rest(weight * value, anchor));
             move_number(high, (places.0 + d, places.1 + d), bits(weight + anchors[d]));
             move_number(low, (places.0 + d, places.1 + d), rest(weight, anchors[d]));
         }
@@ -238,9 +230,9 @@ impl ExactSums {
 }
 
 /// Takes what becomes of the numbers of a row from the line that begins at the first place, and adds it to the one at the
-/// second. There are `D` of them, where that is not 0.
+/// second.
 #[inline(always)]
-fn move_numbers<F: Float, const D: usize>(
+fn move_numbers<F: Float>(
     lines: &mut [i64],
     (from, to): (usize, usize),
     (x, mean, anchors): (&[F], &[F], &[f64]),
@@ -248,22 +240,6 @@ fn move_numbers<F: Float, const D: usize>(
 ) {
     /// Numbers that are moved at once.
     const LANES: usize = 8;
-    if let (Some(x), Some(mean), Some(anchors)) =
-        (x.first_chunk::<D>(), mean.first_chunk::<D>(), anchors.first_chunk::<D>())
-        && D > 0
-    {
-        let mut numbers = [0; D];
-        for lane in 0..D {
-            numbers[lane] = number((x[lane] - mean[lane]).as_f64(), anchors[lane]);
-        }
-        if let Some(sums) = lines[from..].first_chunk_mut::<D>() {
-            (0..D).for_each(|lane| sums[lane] = sums[lane].wrapping_sub(numbers[lane]));
-        }
-        if let Some(sums) = lines[to..].first_chunk_mut::<D>() {
-            (0..D).for_each(|lane| sums[lane] = sums[lane].wrapping_add(numbers[lane]));
-        }
-        return;
-    }
     let d = mean.len();
     let (xs, x) = x.as_chunks::<LANES>();
     let (means, mean) = mean.as_chunks::<LANES>();
