@@ -46,8 +46,8 @@ impl<F: Float> Probe<F> {
         self.is_up_to_date = false;
     }
 
-    /// Which part of the rows is unsure, of those with this gap and label that are; `None` where the centers have moved since
-    /// the gaps were found, or been asked about before.
+    /// The part of the rows that are unsure, judged by their gaps and labels. `None` unless the gaps are those about the
+    /// centers before the last move: they are asked for once.
     pub(super) fn unsure(&mut self, is_unsure: impl Fn(f32, u32) -> bool) -> Option<f64> {
         let rows = self.found.gaps.iter().zip(self.room.nearest.iter()).take(self.n_rows);
         let unsure = rows.filter(|(gap, nearest)| is_unsure(**gap, cluster(**nearest))).count();
