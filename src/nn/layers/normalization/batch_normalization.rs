@@ -1,10 +1,10 @@
 //! Batch normalization.
 
 use super::super::{Runs, axis_of, ones, zeros};
-use super::check_epsilon;
 use super::scale_and_center::{ScaleAndCenter, scale_and_center_setters};
+use super::{check_epsilon, extremes};
 use crate::error::{Error, Result};
-use crate::float::Float;
+use crate::float::{Float, scaled};
 use crate::initializer::Initializer;
 use crate::nn::constraint::Constraint;
 use crate::nn::layer::{Backward, Config, Forward, Layer, Mask, Mode, Plan, Shape};
@@ -125,7 +125,7 @@ impl<F: Float> Layer<F> for BatchNormalization {
 
     fn plan(&self, input: &Shape) -> Result<Plan> {
         let axis = axis_of("batch_normalization", self.axis, input)?;
-        check_epsilon("batch_normalization", self.epsilon)?;
+        check_epsilon::<F>("batch_normalization", self.epsilon)?;
         if !(0.0..=1.0).contains(&self.momentum) {
             let expected = "0 <= momentum <= 1";
             return Err(Error::invalid_parameter("batch_normalization", "momentum", self.momentum, expected));
@@ -161,21 +161,41 @@ impl<F: Float> Layer<F> for BatchNormalization {
             let follow =
                 |moving: &mut F, batch: F| *moving = momentum * *moving + (F::one() - momentum) * batch;
             let (moving_mean, moving_variance) = state.split_at_mut(runs.length);
+            for (channel, moving) in moving_variance.iter_mut().enumerate() {
+                if variance[channel].is_finite() {
+                    follow(moving, variance[channel]);
+                } else {
+                    let (exact_mean, deviation) = sums.moments_of_extremes(channel);
+                    mean[channel] = F::of(exact_mean);
+                    inverse[channel] = extremes::inverse(deviation, self.epsilon);
+                    let root_share = (1.0 - self.momentum).sqrt() * deviation;
+                    *moving = F::of(self.momentum * moving.as_f64() + root_share * root_share);
+                }
+            }
             moving_mean.iter_mut().zip(&*mean).for_each(|(moving, &batch)| follow(moving, batch));
-            moving_variance.iter_mut().zip(&*variance).for_each(|(moving, &batch)| follow(moving, batch));
         } else {
             let (moving_mean, moving_variance) = mode.state().split_at(runs.length);
             mean.copy_from_slice(moving_mean);
             variance.copy_from_slice(moving_variance);
+            // A moving variance that the type cannot hold has no answer; 1/∞ would give β in silence.
+            inverse.fill(F::nan());
         }
         let (gamma, beta) = self.affine.parts(params);
         let epsilon = F::of(self.epsilon);
         for channel in 0..runs.length {
-            inverse[channel] = F::one() / (variance[channel] + epsilon).sqrt();
+            if variance[channel].is_finite() {
+                inverse[channel] = F::one() / (variance[channel] + epsilon).sqrt();
+            }
             scale[channel] = inverse[channel] * gamma.map_or(F::one(), |gamma| gamma[channel]);
             shift[channel] = beta.map_or(F::zero(), |beta| beta[channel]);
         }
         let channels = [&*mean, &*scale, &*shift];
+        if mean.iter().any(|&mean| is_far(mean)) {
+            let half = F::of(0.5);
+            return map(runs, x, x, y, channels, |x, _, [mean, scale, shift]| {
+                (x * half - mean * half) * (scale + scale) + shift
+            });
+        }
         map(runs, x, x, y, channels, |x, _, [mean, scale, shift]| (x - mean) * scale + shift);
     }
 
@@ -189,7 +209,15 @@ impl<F: Float> Layer<F> for BatchNormalization {
         // dβ += Σ dy, dγ += Σ dy x̂ with x̂ = (x - μ) / √(σ² + ε)
         let sums = Sums { runs, a: x, b: dy, real: None };
         sums.of([mean, mean], dbeta, partial, |_, dy, _, _| dy);
-        sums.of([mean, inverse], dgamma, partial, |x, dy, mean, inverse| dy * (x - mean) * inverse);
+        let extreme = mean.iter().any(|&mean| is_far(mean))
+            || inverse.iter().any(|&inverse| extremes::is_extreme(inverse));
+        if extreme {
+            sums.of([mean, inverse], dgamma, partial, |x, dy, mean, inverse| {
+                dy * normalized(x, mean, inverse)
+            });
+        } else {
+            sums.of([mean, inverse], dgamma, partial, |x, dy, mean, inverse| dy * (x - mean) * inverse);
+        }
         let (gamma_grads, beta_grads) = self.affine.parts_mut(grads);
         let add = |grads: Option<&mut [F]>, sums: &[F]| {
             grads.into_iter().flatten().zip(sums).for_each(|(grad, &sum)| *grad += sum);
@@ -208,12 +236,19 @@ impl<F: Float> Layer<F> for BatchNormalization {
             scale[channel] = inverse[channel] * gamma.map_or(F::one(), |gamma| gamma[channel]);
             let share = *batch_statistics * shares[channel];
             dbeta[channel] *= share;
-            dgamma[channel] *= share * inverse[channel];
+            dgamma[channel] *= if extreme { share } else { share * inverse[channel] };
         }
-        let channels = [&*mean, &*scale, &*dbeta, &*dgamma];
-        map(runs, x, dy, dx, channels, |x, dy, [mean, scale, dbeta, dgamma]| {
-            scale * (dy - dbeta - (x - mean) * dgamma)
-        });
+        if extreme {
+            let channels = [&*mean, &*inverse, &*scale, &*dbeta, &*dgamma];
+            map(runs, x, dy, dx, channels, |x, dy, [mean, inverse, scale, dbeta, dgamma]| {
+                scale * (dy - dbeta - normalized(x, mean, inverse) * dgamma)
+            });
+        } else {
+            let channels = [&*mean, &*scale, &*dbeta, &*dgamma];
+            map(runs, x, dy, dx, channels, |x, dy, [mean, scale, dbeta, dgamma]| {
+                scale * (dy - dbeta - (x - mean) * dgamma)
+            });
+        }
         // Padding is normalized as well, but has no part in the statistics.
         let Some(real) = real else { return };
         for (index, (dx, &dy)) in dx.iter_mut().zip(dy).enumerate().filter(|(index, _)| !real.at(*index)) {
@@ -224,6 +259,17 @@ impl<F: Float> Layer<F> for BatchNormalization {
     fn config(&self) -> Option<Config> {
         Config::of(self)
     }
+}
+
+/// Whether `x - mean` may exceed the type for a representable `x`.
+fn is_far<F: Float>(mean: F) -> bool {
+    mean.abs() > F::max_value() * F::epsilon() * F::of(0.25)
+}
+
+/// `(x - mean) · inverse`, also where the difference alone exceeds the type.
+fn normalized<F: Float>(x: F, mean: F, inverse: F) -> F {
+    let half = F::of(0.5);
+    (x * half - mean * half) * (inverse + inverse)
 }
 
 /// The vectors of the cache.
@@ -270,6 +316,16 @@ struct Sums<'a, F> {
 }
 
 impl<F: Float> Sums<'_, F> {
+    /// Mean and standard deviation of a feature of `a` whose squares or sums the type cannot hold.
+    #[cold]
+    fn moments_of_extremes(&self, feature: usize) -> (f64, f64) {
+        let Runs { length, inner } = self.runs;
+        let belongs =
+            |index: usize| index / inner % length == feature && self.real.is_none_or(|real| real.at(index));
+        let values = self.a.iter().enumerate().filter(|(index, _)| belongs(*index));
+        scaled::mean_and_deviation(values.map(|(_, value)| value.as_f64()).collect())
+    }
+
     /// For each feature `Σ term(a, b, p, q)`, with `p` and `q` the feature's own numbers. Blocks of rows are
     /// summed by themselves, which keeps the rounding small.
     fn of(&self, [p, q]: [&[F]; 2], sums: &mut [F], partial: &mut [F], term: impl Fn(F, F, F, F) -> F) {
