@@ -16,4 +16,5 @@ mod model_selection;
 mod network;
 mod pipeline;
 mod preprocessing;
+mod preprocessing_extremes;
 mod scikit_learn;

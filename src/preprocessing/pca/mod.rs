@@ -377,7 +377,9 @@ impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for Pca {
             return Err(no_convergence());
         }
         let variances = Array1::from_vec(variances);
-        let ratio = if total > 0.0 { &variances / total } else { Array1::zeros(variances.len()) };
+        // The rounding of the decomposition may leave a share beyond 1.
+        let share = |variance: &f64| if total > 0.0 { (variance / total).min(1.0) } else { 0.0 };
+        let ratio = variances.map(share);
         let count = self.count(&ratio, n_samples.min(n_features))?;
         let numbers = PcaNumbers {
             mean,
