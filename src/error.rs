@@ -97,10 +97,10 @@ pub enum Error {
         what: &'static str,
         /// The value.
         value: f64,
-        /// Its index, (row, column).
-        index: Vec<usize>,
+        /// Its row and column.
+        index: [usize; 2],
         /// What is allowed.
-        expected: String,
+        expected: &'static str,
         /// What to do.
         hint: &'static str,
     },
@@ -404,8 +404,8 @@ mod tests {
                     owner: "MaxAbsScaler",
                     what: "x",
                     value: 1e308,
-                    index: vec![4, 1],
-                    expected: "values whose results fit f64".into(),
+                    index: [4, 1],
+                    expected: "values whose results fit f64",
                     hint: "fit the scaler to data of this magnitude",
                 },
                 "MaxAbsScaler: x is too large at [4, 1] (1e308), expected values whose results fit f64; fit the scaler \

@@ -73,17 +73,17 @@ impl Scaled {
         self
     }
 
-    /// `term` of every value, with the power of two that the result must be multiplied by.
+    /// `term(index, stored value, exponent)` of every value.
     pub(crate) fn map(&self, term: impl Fn(usize, f64, i32) -> f64) -> Vec<f64> {
         self.values.iter().enumerate().map(|(index, &value)| term(index, value, self.exponent)).collect()
     }
 
-    /// `value · 2^exponent` of a number on the scale of the stored values.
+    /// `value · 2^exponent` for a `value` on the scale of the stored values.
     pub(crate) fn unscaled(&self, value: f64) -> f64 {
         times_power_of_two(value, self.exponent)
     }
 
-    /// The stored values, on a scale of their own; [`unscaled`](Self::unscaled) takes results back.
+    /// The stored values; [`unscaled`](Self::unscaled) takes results to the original scale.
     pub(crate) fn values(&self) -> &[f64] {
         &self.values
     }
@@ -117,7 +117,7 @@ impl Scaled {
         };
         self.values.iter_mut().for_each(|value| *value -= center);
         let mut centered = self.normalized();
-        // A center between two neighboring numbers is not representable: what is left of the mean is taken off the deviations.
+        // The center is rounded; the mean of the deviations is what that rounding left.
         let left = centered.sum(weights, |value| value) / weights.iter().sum::<f64>();
         centered.values.iter_mut().for_each(|value| *value -= left);
         centered

@@ -242,16 +242,15 @@ impl<F: Float> ColumnTransformer<F> {
 
 /// The error of a step, whose `x` was these columns, with the column's number in the whole.
 fn of_columns(mut error: Error, columns: &[usize]) -> Error {
-    if let Error::NonFinite { what, index, .. } = &mut error
-        && what == "x"
-        && let [_, column] = index.as_mut_slice()
+    let column = match &mut error {
+        Error::NonFinite { what, index, .. } if what == "x" => index.get_mut(1),
+        Error::TooLarge { what: "x", index, .. } => index.get_mut(1),
+        _ => None,
+    };
+    if let Some(column) = column
+        && let Some(number) = columns.get(*column)
     {
-        *column = columns.get(*column).copied().unwrap_or(*column);
-    }
-    if let Error::TooLarge { what: "x", index, .. } = &mut error
-        && let [_, column] = index.as_mut_slice()
-    {
-        *column = columns.get(*column).copied().unwrap_or(*column);
+        *column = *number;
     }
     error
 }

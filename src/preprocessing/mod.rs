@@ -42,7 +42,7 @@ pub use simple_imputer::{Impute, SimpleImputer};
 pub use standard_scaler::StandardScaler;
 pub use to_categorical::{ClassNumber, to_categorical};
 
-use self::overflow::{check_learned, check_result};
+use self::overflow::check_learned;
 use crate::error::{Error, Result};
 use crate::estimator::Estimator;
 use crate::float::Float;

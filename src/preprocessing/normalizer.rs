@@ -48,8 +48,8 @@ impl Norm {
 
 /// Gives every sample length 1; zeros stay zeros.
 ///
-/// z = x / ‖x‖, sample by sample, whatever its magnitude: no square over- or underflows. There is nothing to learn: `transform`
-/// works without `fit`.
+/// z = x / ‖x‖, sample by sample. Squares neither overflow nor underflow: samples of 1e200 and of 1e-200 have length 1 as well
+/// (scikit-learn gives 0 and leaves them alone). There is nothing to learn: `transform` works without `fit`.
 ///
 /// # Shapes
 /// `x`: (n_samples, n_features); the same out.

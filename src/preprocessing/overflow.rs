@@ -30,8 +30,8 @@ pub(super) fn check_learned<F: Float>(
         owner,
         what: "x",
         value,
-        index: vec![row, column],
-        expected: "values whose sums, differences and squares fit f64".into(),
+        index: [row, column],
+        expected: "values whose sums, differences and squares fit f64",
         hint: "divide the column by a constant first",
     })
 }
@@ -59,13 +59,12 @@ pub(super) fn too_large<F: Float>(
     index: [usize; 2],
     value: f64,
 ) -> Error {
-    let hint = if F::NAME == "f32" {
-        "convert the data to f64, or scale the column first"
+    let (expected, hint) = if F::NAME == "f32" {
+        ("values whose results fit f32", "convert the data to f64, or scale the column first")
     } else {
-        "scale the column first"
+        ("values whose results fit f64", "scale the column first")
     };
-    let expected = format!("values whose results fit {}", F::NAME);
-    Error::TooLarge { owner, what, value, index: index.to_vec(), expected, hint }
+    Error::TooLarge { owner, what, value, index, expected, hint }
 }
 
 /// The value of largest magnitude and its place.

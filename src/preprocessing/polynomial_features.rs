@@ -232,7 +232,8 @@ impl<F: Float, S: Data<Elem = F>> Transform<ArrayBase<S, Ix2>> for PolynomialFea
                 }
                 if !value.is_finite() {
                     let magnitude = |feature: &usize| x[*feature].as_f64().abs();
-                    let most = factors.iter().rev().copied().max_by(|a, b| magnitude(a).total_cmp(&magnitude(b)));
+                    let most =
+                        factors.iter().rev().copied().max_by(|a, b| magnitude(a).total_cmp(&magnitude(b)));
                     let column = most.unwrap_or_default();
                     let names = ("PolynomialFeatures", "x");
                     return Err(too_large::<F>(names, [row, column], x[column].as_f64()));

@@ -149,7 +149,9 @@ fn rows_that_are_no_distributions_are_refused() {
     let y = array![0, 1, 2];
     let good = array![[0.5, 0.25, 0.25], [0.1, 0.8, 0.1], [0.0, 0.0, 1.0]];
     assert!(log_loss(&y, &good).is_ok() && roc_auc_ovr_score(&y, &good, Average::Macro).is_ok());
-    for (row, bad) in [[0.5, 0.2, 0.2], [0.5, 0.5, 0.5], [0.0, 0.0, 0.0], [0.3, 0.3, 0.3999]].into_iter().enumerate() {
+    for (row, bad) in
+        [[0.5, 0.2, 0.2], [0.5, 0.5, 0.5], [0.0, 0.0, 0.0], [0.3, 0.3, 0.3999]].into_iter().enumerate()
+    {
         let row = row % 3;
         let mut p = good.clone();
         p.row_mut(row).assign(&array![bad[0], bad[1], bad[2]]);
@@ -166,8 +168,10 @@ fn rows_that_are_no_distributions_are_refused() {
     }
     // Logits.
     assert!(says(roc_auc_ovr_score(&y, &(&good * 20.0), Average::Macro)).contains("softmax"));
-    assert!(says(roc_auc_ovr_score(&y, &good.mapv(|p| if p == 1.0 { f64::NAN } else { p }), Average::Macro))
-        .contains("NaN at [2, 2]"));
+    assert!(
+        says(roc_auc_ovr_score(&y, &good.mapv(|p| if p == 1.0 { f64::NAN } else { p }), Average::Macro))
+            .contains("NaN at [2, 2]")
+    );
 }
 
 #[test]

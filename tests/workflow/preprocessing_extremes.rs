@@ -3,9 +3,9 @@
 use axonal::Float;
 use axonal::ndarray::{Array2, array};
 use axonal::prelude::*;
-use axonal::preprocessing::{Impute, Norm};
 #[cfg(feature = "pca")]
 use axonal::preprocessing::PcaSolver;
+use axonal::preprocessing::{Impute, Norm};
 
 fn says<T>(result: Result<T>) -> String {
     result.err().expect("bad input was accepted").to_string()
@@ -19,8 +19,13 @@ fn close(got: &Array2<f64>, want: &Array2<f64>, tolerance: f64) {
 
 /// Numbers from a linear congruential generator, from -1 to 1.
 fn random(n: usize, seed: u64) -> impl Iterator<Item = f64> {
-    let step = |state: &u64| Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
-    std::iter::successors(Some(seed), step).skip(1).map(|state| (state >> 11) as f64 / (1_u64 << 52) as f64 - 1.0).take(n)
+    let step = |state: &u64| {
+        Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407))
+    };
+    std::iter::successors(Some(seed), step)
+        .skip(1)
+        .map(|state| (state >> 11) as f64 / (1_u64 << 52) as f64 - 1.0)
+        .take(n)
 }
 
 #[test]
@@ -83,9 +88,12 @@ fn min_max_hits_its_ends<F: Float>() {
     let ranges = [(0.0, 1.0), (-1.0, 1.0), (-2.0, 3.0), (0.1, 0.7), (1.0 / 3.0, 1e3), (-1e300, 1e300)];
     for seed in 0..300 {
         let n = 2 + seed as usize % 9;
-        let (offset, spread) = [(0.0, 1.0), (-100.0, 5.0), (5e4, 1.0), (1.0, 1e-7), (0.0, 1e-30)][seed as usize % 5];
-        let x = Array2::from_shape_vec((n, 1), random(n, seed).map(|v| F::of(offset + spread * v)).collect()).unwrap();
-        let (min, max) = x.iter().fold((F::infinity(), F::neg_infinity()), |(lo, hi), &v| (v.min(lo), v.max(hi)));
+        let (offset, spread) =
+            [(0.0, 1.0), (-100.0, 5.0), (5e4, 1.0), (1.0, 1e-7), (0.0, 1e-30)][seed as usize % 5];
+        let x = Array2::from_shape_vec((n, 1), random(n, seed).map(|v| F::of(offset + spread * v)).collect())
+            .unwrap();
+        let (min, max) =
+            x.iter().fold((F::infinity(), F::neg_infinity()), |(lo, hi), &v| (v.min(lo), v.max(hi)));
         for (lo, hi) in ranges.into_iter().filter(|(_, hi)| F::of(*hi).is_finite()) {
             let mut scaler = MinMaxScaler::new().feature_range(lo, hi);
             let z = scaler.fit_transform(&x).unwrap();
@@ -98,7 +106,10 @@ fn min_max_hits_its_ends<F: Float>() {
             let back = scaler.inverse_transform(&z).unwrap();
             for (&x, &back) in x.iter().zip(&back) {
                 let widest = min.abs().max(max.abs()).as_f64();
-                assert!((x - back).as_f64().abs() <= 8.0 * F::epsilon().as_f64() * widest, "{x} came back as {back}");
+                assert!(
+                    (x - back).as_f64().abs() <= 8.0 * F::epsilon().as_f64() * widest,
+                    "{x} came back as {back}"
+                );
                 let ends_are_exact = [lo, hi].iter().all(|end| F::of(*end).as_f64() == *end);
                 assert!(!ends_are_exact || (x != min && x != max) || x == back, "{x} came back as {back}");
             }
@@ -120,7 +131,8 @@ fn min_and_max_become_the_ends_of_the_range_and_nothing_leaves_it() {
     let clipping = scaler.clip(true);
     assert_eq!(clipping.transform(&array![[-1.5e308], [1.75e308]]).unwrap(), array![[0.0], [1.0]]);
     assert!(
-        says(MinMaxScaler::new().feature_range(-1e308, 1e308).fit(&x, ())).contains("lo < hi with finite hi - lo")
+        says(MinMaxScaler::new().feature_range(-1e308, 1e308).fit(&x, ()))
+            .contains("lo < hi with finite hi - lo")
     );
 }
 
@@ -134,7 +146,11 @@ fn norms_of_any_size_are_divided_by() {
         close(&Normalizer::new().norm(Norm::L1).transform(&x).unwrap(), &rows(0.5), 1e-15);
         close(&Normalizer::new().norm(Norm::Max).transform(&x).unwrap(), &rows(1.0), 1e-15);
     }
-    close(&Normalizer::new().transform(&array![[3e300, 4e300, 1e-10]]).unwrap(), &array![[0.6, 0.8, 2e-311]], 1e-15);
+    close(
+        &Normalizer::new().transform(&array![[3e300, 4e300, 1e-10]]).unwrap(),
+        &array![[0.6, 0.8, 2e-311]],
+        1e-15,
+    );
     // 3 and 4 units of the smallest number.
     close(&Normalizer::new().transform(&array![[15e-324, 20e-324]]).unwrap(), &array![[0.6, 0.8]], 1e-15);
     for size in [f32::MAX, 1e20, 1e-30, 1e-45] {
@@ -158,7 +174,10 @@ fn replacements_are_finite() {
     assert_eq!(filled(Impute::Median, [f64::NAN, 1.5e308, 1.7e308]), 1.6e308);
     let mut constant = SimpleImputer::new().strategy(Impute::Constant(1e300));
     let message = says(constant.fit_transform(&array![[1.0_f32, 2.0], [3.0, f32::NAN]]));
-    assert!(message.contains("1e300 for the missing value at [1, 1]") && message.contains("f64"), "{message}");
+    assert!(
+        message.contains("1e300 for the missing value at [1, 1]") && message.contains("f64"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -166,7 +185,9 @@ fn results_beyond_the_type_are_errors_with_a_place() {
     let fitted = array![[1e-20, 1.0], [2e-20, 2.0], [4e-20, 4.0]];
     let large = array![[1e-20, 1.0], [1e300, 1.0]];
     let checks = |message: String, owner: &str, place: &str| {
-        for word in [owner, "is too large at", place, "expected values whose results fit f64", "scale the column"] {
+        for word in
+            [owner, "is too large at", place, "expected values whose results fit f64", "scale the column"]
+        {
             assert!(message.contains(word), "{message}, without {word}");
         }
     };
@@ -202,8 +223,12 @@ fn statistics_beyond_f64_are_errors_with_a_place() {
     assert!(message.contains("StandardScaler: x is too large at [2, 1] (1.5e200)"), "{message}");
     assert!(message.ends_with("divide the column by a constant first"), "{message}");
     let x = array![[0.0, 1.2e308], [1.0, -1.5e308], [2.0, 0.0], [3.0, 1.7e308], [4.0, -1.1e308]];
-    assert!(says(MinMaxScaler::new().fit(&x, ())).contains("MinMaxScaler: x is too large at [3, 1] (1.7e308)"));
-    assert!(says(RobustScaler::new().fit(&x, ())).contains("RobustScaler: x is too large at [3, 1] (1.7e308)"));
+    assert!(
+        says(MinMaxScaler::new().fit(&x, ())).contains("MinMaxScaler: x is too large at [3, 1] (1.7e308)")
+    );
+    assert!(
+        says(RobustScaler::new().fit(&x, ())).contains("RobustScaler: x is too large at [3, 1] (1.7e308)")
+    );
     // A range that has a float is scaled by, however large the values are.
     let x = array![[1.7e308], [1.6e308], [1.5e308]];
     close(&MinMaxScaler::new().fit_transform(&x).unwrap(), &array![[1.0], [0.5], [0.0]], 1e-14);
@@ -212,7 +237,8 @@ fn statistics_beyond_f64_are_errors_with_a_place() {
 
 #[test]
 fn products_over_and_underflow_only_as_a_whole() {
-    let products = |degree, x: &Array2<f64>| PolynomialFeatures::new(degree).include_bias(false).fit_transform(x);
+    let products =
+        |degree, x: &Array2<f64>| PolynomialFeatures::new(degree).include_bias(false).fit_transform(x);
     // a, b, then aab = 1e100 through 1e400, and abb = 1e-250 as it comes.
     let x = array![[1e200, 1e-300]];
     let message = says(products(3, &x));
@@ -262,7 +288,8 @@ fn pca_of_equal_rows_explains_nothing() {
 #[test]
 fn pca_does_not_depend_on_the_unit() {
     let values: Vec<f64> = random(40 * 3, 5).collect();
-    let x = Array2::from_shape_vec((40, 3), values).unwrap() * &array![[5.0, 2.0, 0.5]] + &array![[1.0, 0.0, 3.0]];
+    let x = Array2::from_shape_vec((40, 3), values).unwrap() * &array![[5.0, 2.0, 0.5]]
+        + &array![[1.0, 0.0, 3.0]];
     let analyze = |x: &Array2<f64>| {
         let mut pca = Pca::new(3).whiten(true);
         let z = pca.fit_transform(x).unwrap();
@@ -279,7 +306,9 @@ fn pca_does_not_depend_on_the_unit() {
         assert!((&other_ratio - &ratio).iter().all(|v| v.abs() < 1e-13), "{unit}");
     }
     let says = |unit: f64| says(Pca::new(1).fit(&(&x * unit), ()));
-    assert!(says(1e-200).contains("Pca: x is too small") && says(1e-200).contains("multiply x by a constant"));
+    assert!(
+        says(1e-200).contains("Pca: x is too small") && says(1e-200).contains("multiply x by a constant")
+    );
     assert!(says(1e200).contains("Pca: x is too large at ["));
     let mut pca = Pca::new(1);
     pca.fit(&array![[1.0, 1.0], [2.0, 2.0], [4.0, 4.0]], ()).unwrap();

@@ -359,7 +359,10 @@ pub fn balanced_accuracy_score(
     Ok(ConfusionMatrix::new(y_true, y_pred)?.balanced_accuracy())
 }
 
-/// Matthews's correlation of true and predicted classes, from −1 to 1.
+/// Matthews's correlation of true and predicted classes, from −1 to 1; 0 where either has one class only.
+///
+/// Weighted sums are taken without cancellation, so a constant predictor scores exactly 0 under any weights; scikit-learn leaves
+/// about 1e-9.
 ///
 /// # Errors
 /// As [`ConfusionMatrix::new`].

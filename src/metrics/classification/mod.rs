@@ -58,7 +58,7 @@ fn check_rows_sum_to_one<F: Float>(
 ) -> Result<()> {
     for (index, row) in rows.rows().into_iter().enumerate() {
         let sum: f64 = row.iter().map(|value| value.as_f64()).sum();
-        if !((sum - 1.0).abs() <= tolerance) {
+        if (sum - 1.0).abs() > tolerance {
             let got = format!("a row {index} that sums to {sum}");
             let expected = "probabilities that sum to 1 in each row; apply softmax to logits, or divide each row by its sum";
             return Err(Error::invalid_parameter(owner, name, got, expected));

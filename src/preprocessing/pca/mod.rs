@@ -3,7 +3,8 @@
 mod decomposition;
 
 use self::decomposition::{by_covariance, by_projections, by_svd, no_convergence};
-use super::{check_fit, check_learned, check_result, check_transform};
+use super::overflow::check_result;
+use super::{check_fit, check_learned, check_transform};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit, Transform};
 use crate::float::{Float, scaled};
@@ -61,7 +62,8 @@ pub enum PcaSolver {
 ///
 /// # Parameters
 /// * `n_components`: a number (`2`), a share of the variance (`0.95`), or all. Default: all.
-/// * `whiten`: give every component variance 1. Default: false.
+/// * `whiten`: give every component variance 1. Components whose deviation is below ε times the largest one are rounding and are
+///   divided by that bound, whatever the unit of the data (scikit-learn: ε itself). Default: false.
 /// * `solver`: exact, or from random projections. Default: [`PcaSolver::Auto`].
 /// * `seed`: of the random projections. Default: 0.
 ///

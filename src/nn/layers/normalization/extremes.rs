@@ -38,3 +38,15 @@ pub(super) fn inverse_norm<F: Float>(values: &[F]) -> F {
 pub(super) fn is_extreme<F: Float>(inverse: F) -> bool {
     inverse * inverse < F::min_positive_value() / F::epsilon()
 }
+
+/// Whether `x - mean` may exceed the type for a representable `x`.
+pub(super) fn is_far<F: Float>(mean: F) -> bool {
+    mean.abs() > F::max_value() * F::epsilon() * F::of(0.25)
+}
+
+/// `(x - mean) · inverse`, also where the difference alone exceeds the type.
+#[inline(always)]
+pub(super) fn normalized<F: Float>(x: F, mean: F, inverse: F) -> F {
+    let half = F::of(0.5);
+    (x * half - mean * half) * (inverse + inverse)
+}

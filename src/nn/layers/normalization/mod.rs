@@ -2,6 +2,7 @@
 
 mod batch_normalization;
 mod extremes;
+mod feature_sums;
 mod group_normalization;
 mod layer_normalization;
 mod normalize;
