@@ -88,6 +88,23 @@ pub enum Error {
         index: Vec<usize>,
     },
 
+    /// A finite value whose result is not representable.
+    #[error("{owner}: {what} is too large at {index:?} ({value:?}), expected {expected}; {hint}")]
+    TooLarge {
+        /// Who computes the result: "MaxAbsScaler".
+        owner: &'static str,
+        /// The array: "x", "z".
+        what: &'static str,
+        /// The value.
+        value: f64,
+        /// Its row and column.
+        index: [usize; 2],
+        /// What is allowed.
+        expected: &'static str,
+        /// What to do.
+        hint: &'static str,
+    },
+
     /// A number that an embedding has no vector for.
     #[error("{what} contains {value} at {index:?}, which is no index; the network looks up whole numbers from 0 to {}", .len.saturating_sub(1))]
     Index {
@@ -381,6 +398,18 @@ mod tests {
             (
                 Error::non_finite("x", f64::NEG_INFINITY, [6, 2]),
                 "x contains -inf at [6, 2]; remove or impute such values first",
+            ),
+            (
+                Error::TooLarge {
+                    owner: "MaxAbsScaler",
+                    what: "x",
+                    value: 1e308,
+                    index: [4, 1],
+                    expected: "values whose results fit f64",
+                    hint: "fit the scaler to data of this magnitude",
+                },
+                "MaxAbsScaler: x is too large at [4, 1] (1e308), expected values whose results fit f64; fit the scaler \
+                 to data of this magnitude",
             ),
             (
                 Error::Index { what: "x".into(), value: "2.5".into(), index: vec![3, 1], len: 10 },

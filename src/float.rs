@@ -5,6 +5,7 @@ use ndarray::NdFloat;
 use std::iter::Sum;
 
 pub(crate) mod elementary;
+pub(crate) mod scaled;
 
 /// `f32` or `f64`.
 ///

@@ -23,15 +23,23 @@ pub use clustering::*;
 
 use crate::error::Result;
 use crate::float::Float;
+use crate::float::scaled::{exponent, times_power_of_two};
 use crate::validate;
 use ndarray::{ArrayBase, Data, Ix1};
 
-/// The weights of the samples as f64, if they are weights.
+/// The weights of the samples as f64, if they are weights. Those of extreme magnitude are multiplied by a power of two, which
+/// leaves every metric as it is: products of their sums then neither overflow nor underflow.
 fn sample_weights<W: Float>(
     sample_weight: &ArrayBase<impl Data<Elem = W>, Ix1>,
     n_samples: usize,
 ) -> Result<Vec<f64>> {
-    let weights: Vec<f64> = sample_weight.iter().map(|weight| weight.as_f64()).collect();
+    /// Weights within 2^±`ORDINARY` are left alone.
+    const ORDINARY: i32 = 200;
+    let mut weights: Vec<f64> = sample_weight.iter().map(|weight| weight.as_f64()).collect();
     validate::sample_weights("sample_weight", &weights, n_samples)?;
+    let shift = exponent(weights.iter().copied().fold(0.0, f64::max));
+    if shift.abs() > ORDINARY {
+        weights.iter_mut().for_each(|weight| *weight = times_power_of_two(*weight, -shift));
+    }
     Ok(weights)
 }

@@ -240,6 +240,21 @@ impl<F: Float> ColumnTransformer<F> {
     }
 }
 
+/// The error of a step, whose `x` was these columns, with the column's number in the whole.
+fn of_columns(mut error: Error, columns: &[usize]) -> Error {
+    let column = match &mut error {
+        Error::NonFinite { what, index, .. } if what == "x" => index.get_mut(1),
+        Error::TooLarge { what: "x", index, .. } => index.get_mut(1),
+        _ => None,
+    };
+    if let Some(column) = column
+        && let Some(number) = columns.get(*column)
+    {
+        *column = *number;
+    }
+    error
+}
+
 impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for ColumnTransformer<F> {
     type Report = ();
 
@@ -248,7 +263,7 @@ impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for ColumnTransformer<F
         self.check_columns(x.ncols())?;
         validate::finite("x", &x.select(Axis(1), &self.passing(x.ncols())))?;
         for (step, columns) in &mut self.steps {
-            step.fit(&x.select(Axis(1), columns), ())?;
+            step.fit(&x.select(Axis(1), columns), ()).map_err(|error| of_columns(error, columns))?;
         }
         self.n_features = Some(x.ncols());
         Ok(())
@@ -264,7 +279,8 @@ impl<F: Float, S: Data<Elem = F>> Transform<ArrayBase<S, Ix2>> for ColumnTransfo
         validate::features("x", &x.view(), n_features)?;
         let mut parts = Vec::with_capacity(self.steps.len() + 1);
         for (step, columns) in &self.steps {
-            parts.push(step.transform(&x.select(Axis(1), columns))?);
+            let part = step.transform(&x.select(Axis(1), columns));
+            parts.push(part.map_err(|error| of_columns(error, columns))?);
         }
         let passing = self.passing(n_features);
         let rest = x.select(Axis(1), &passing);

@@ -1,4 +1,5 @@
-use super::{Statistics, by_column, check_fit, check_transform, divisor, fold_columns, taken};
+use super::overflow::by_column;
+use super::{Statistics, check_fit, check_transform, divisor, fold_columns, taken};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit, Transform};
 use crate::float::Float;
@@ -7,14 +8,14 @@ use serde::{Deserialize, Serialize};
 
 /// Divides every feature by its largest magnitude: into −1 to 1, with zeros left zero.
 ///
-/// z = x / max |x|. A feature of zeros stays as it is.
+/// z = x / max |x|. A feature of zeros stays as it is; every other one is scaled, however small its values are.
 ///
 /// # Shapes
 /// `x`: (n_samples, n_features); the same out.
 ///
 /// # Errors
-/// Data without rows or columns, NaN or infinities in it, another number of features than `fit` saw,
-/// [`Error::NotFitted`] before `fit`.
+/// Data without rows or columns, NaN or infinities in it, a value whose result is not representable, another number of features
+/// than `fit` saw, [`Error::NotFitted`] before `fit`.
 ///
 /// # Examples
 /// ```
@@ -70,7 +71,7 @@ impl MaxAbsScaler {
     pub fn inverse_transform<F: Float, S: Data<Elem = F>>(&self, z: &ArrayBase<S, Ix2>) -> Result<Array2<F>> {
         let max_abs = self.fitted("inverse_transform")?;
         check_transform(z, max_abs.len())?;
-        Ok(by_column(z, max_abs, max_abs, |z, max_abs, _| z * divisor(max_abs)))
+        by_column(("MaxAbsScaler", "z"), z, max_abs, max_abs, |z, max_abs, _| z * divisor(max_abs))
     }
 
     fn fitted(&self, method: &'static str) -> Result<&[f64]> {
@@ -95,7 +96,7 @@ impl<F: Float, S: Data<Elem = F>> Transform<ArrayBase<S, Ix2>> for MaxAbsScaler 
     fn transform(&self, x: &ArrayBase<S, Ix2>) -> Result<Array2<F>> {
         let max_abs = self.fitted("transform")?;
         check_transform(x, max_abs.len())?;
-        Ok(by_column(x, max_abs, max_abs, |x, max_abs, _| x / divisor(max_abs)))
+        by_column(("MaxAbsScaler", "x"), x, max_abs, max_abs, |x, max_abs, _| x / divisor(max_abs))
     }
 }
 

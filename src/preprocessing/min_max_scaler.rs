@@ -1,4 +1,5 @@
-use super::{Statistics, by_column, check_fit, check_learned, check_transform, divisor, fold_columns, taken};
+use super::overflow::{by_column, standardized};
+use super::{Statistics, check_fit, check_learned, check_transform, divisor, fold_columns, taken};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit, Transform};
 use crate::float::Float;
@@ -7,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 /// Stretches every feature to a given range.
 ///
-/// z = lo + (x − min) · (hi − lo) / (max − min), with min and max the feature's in the data that `fit` saw. The range of a constant
-/// feature counts as 1.
+/// z = lo + (x − min) / (max − min) · (hi − lo), with min and max the feature's in the data that `fit` saw. They become exactly lo
+/// and hi, and none of these data leaves the range by rounding. The range of a constant feature counts as 1. A feature is
+/// constant if its values are equal: values of 1e-20 are stretched as well (scikit-learn leaves a range below 2.2e-15 alone).
 ///
 /// # Shapes
 /// `x`: (n_samples, n_features); the same out.
@@ -18,7 +20,7 @@ use serde::{Deserialize, Serialize};
 /// * `clip`: whether values outside of what `fit` saw are held to the range. Default: false.
 ///
 /// # Errors
-/// A range that is not finite or not ascending, data without rows or columns, NaN or infinities in it, another
+/// A range that is not ascending or not of finite width, values whose range or result is not representable, data without rows or columns, NaN or infinities in it, another
 /// number of features than `fit` saw, [`Error::NotFitted`] before `fit`.
 ///
 /// # Examples
@@ -98,9 +100,14 @@ impl MinMaxScaler {
     /// As `fit`, and a batch of another number of features than the ones before.
     pub fn partial_fit<F: Float, S: Data<Elem = F>>(&mut self, x: &ArrayBase<S, Ix2>) -> Result<()> {
         let (lo, hi) = self.feature_range;
-        if !(lo < hi && lo.is_finite() && hi.is_finite()) {
+        if !(lo < hi && (hi - lo).is_finite()) {
             let got = format!("({lo}, {hi})");
-            return Err(Error::invalid_parameter("MinMaxScaler", "feature_range", got, "finite lo < hi"));
+            return Err(Error::invalid_parameter(
+                "MinMaxScaler",
+                "feature_range",
+                got,
+                "lo < hi with finite hi - lo",
+            ));
         }
         check_fit(x)?;
         let mut min = fold_columns(x, f64::INFINITY, f64::min);
@@ -111,7 +118,7 @@ impl MinMaxScaler {
             max.iter_mut().zip(&seen.max).for_each(|(max, seen)| *max = max.max(*seen));
         }
         let ranges: Vec<f64> = max.iter().zip(&min).map(|(max, min)| max - min).collect();
-        check_learned("MinMaxScaler", &ranges)?;
+        check_learned("MinMaxScaler", x, &ranges)?;
         self.seen = Some(Seen { min, max });
         Ok(())
     }
@@ -121,23 +128,28 @@ impl MinMaxScaler {
     /// # Errors
     /// As `transform`.
     pub fn inverse_transform<F: Float, S: Data<Elem = F>>(&self, z: &ArrayBase<S, Ix2>) -> Result<Array2<F>> {
-        let (scale, offset) = self.scale_and_offset("inverse_transform")?;
-        check_transform(z, scale.len())?;
-        Ok(by_column(z, &scale, &offset, |z, scale, offset| (z - offset) / scale))
+        let Seen { min, max } = self.seen("inverse_transform")?;
+        check_transform(z, min.len())?;
+        let (lo, hi) = self.feature_range;
+        by_column(("MinMaxScaler", "z"), z, min, max, |z, min, max| {
+            between(occupied(min, max), standardized(z, lo, hi - lo))
+        })
     }
 
     fn seen(&self, method: &'static str) -> Result<&Seen> {
         self.seen.as_ref().ok_or(Error::NotFitted { estimator: "MinMaxScaler", method })
     }
+}
 
-    /// What to multiply by and what to add then.
-    fn scale_and_offset(&self, method: &'static str) -> Result<(Vec<f64>, Vec<f64>)> {
-        let (lo, hi) = self.feature_range;
-        let Seen { min, max } = self.seen(method)?;
-        let scale: Vec<f64> = min.iter().zip(max).map(|(min, max)| (hi - lo) / divisor(max - min)).collect();
-        let offset = min.iter().zip(&scale).map(|(min, scale)| lo - min * scale).collect();
-        Ok((scale, offset))
-    }
+/// The interval that becomes the range: of length 1 where a feature is constant.
+fn occupied(min: f64, max: f64) -> (f64, f64) {
+    (min, if min == max { min + 1.0 } else { max })
+}
+
+/// The point at `t` between the ends of an interval, which 0 and 1 give exactly. Computed from the nearer end, so that no `t`
+/// from 0 to 1 leaves the interval.
+fn between((lo, hi): (f64, f64), t: f64) -> f64 {
+    if t < 0.5 { lo + t * (hi - lo) } else { hi + (t - 1.0) * (hi - lo) }
 }
 
 impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for MinMaxScaler {
@@ -155,10 +167,13 @@ impl<F: Float, S: Data<Elem = F>> Transform<ArrayBase<S, Ix2>> for MinMaxScaler 
     type Output = Array2<F>;
 
     fn transform(&self, x: &ArrayBase<S, Ix2>) -> Result<Array2<F>> {
-        let (scale, offset) = self.scale_and_offset("transform")?;
-        check_transform(x, scale.len())?;
-        let (lo, hi) = if self.clip { self.feature_range } else { (f64::NEG_INFINITY, f64::INFINITY) };
-        Ok(by_column(x, &scale, &offset, |x, scale, offset| (x * scale + offset).clamp(lo, hi)))
+        let Seen { min, max } = self.seen("transform")?;
+        check_transform(x, min.len())?;
+        let range = self.feature_range;
+        let (least, most) = if self.clip { range } else { (f64::NEG_INFINITY, f64::INFINITY) };
+        by_column(("MinMaxScaler", "x"), x, min, max, |x, min, max| {
+            between(range, standardized(x, min, divisor(max - min))).clamp(least, most)
+        })
     }
 }
 

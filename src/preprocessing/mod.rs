@@ -13,6 +13,7 @@ mod min_max_scaler;
 mod normalizer;
 mod one_hot_encoder;
 mod ordinal_encoder;
+mod overflow;
 #[cfg(feature = "pca")]
 mod pca;
 mod polynomial_features;
@@ -41,6 +42,7 @@ pub use simple_imputer::{Impute, SimpleImputer};
 pub use standard_scaler::StandardScaler;
 pub use to_categorical::{ClassNumber, to_categorical};
 
+use self::overflow::check_learned;
 use crate::error::{Error, Result};
 use crate::estimator::Estimator;
 use crate::float::Float;
@@ -119,35 +121,6 @@ fn zeros<F: Float>(owner: &'static str, shape: (usize, usize)) -> Result<Array2<
     Err(Error::invalid_parameter(owner, "output", got, "a size that fits into memory"))
 }
 
-/// Refuses what was learned from numbers so large that sums or differences of them overflow.
-fn check_learned(owner: &'static str, learned: &[f64]) -> Result<()> {
-    if learned.iter().all(|value| value.is_finite()) {
-        return Ok(());
-    }
-    Err(Error::invalid_parameter(
-        owner,
-        "x",
-        "too large",
-        "numbers whose sums, differences and squares fit f64",
-    ))
-}
-
-/// `rule(value, a, b)` of every value, with one `a` and one `b` for each column, computed in f64.
-fn by_column<F: Float, S: Data<Elem = F>>(
-    x: &ArrayBase<S, Ix2>,
-    a: &[f64],
-    b: &[f64],
-    rule: impl Fn(f64, f64, f64) -> f64,
-) -> Array2<F> {
-    let mut y = x.as_standard_layout().into_owned();
-    for mut row in y.rows_mut() {
-        for ((value, a), b) in row.iter_mut().zip(a).zip(b) {
-            *value = F::of(rule(value.as_f64(), *a, *b));
-        }
-    }
-    y
-}
-
 /// `of(so far, value)` folded over each column, from `start`.
 fn fold_columns<F: Float, S: Data<Elem = F>>(
     x: &ArrayBase<S, Ix2>,
@@ -161,9 +134,9 @@ fn fold_columns<F: Float, S: Data<Elem = F>>(
     folded
 }
 
-/// A range or a spread to divide by; one that is no more than rounding counts as 1.
+/// A spread to divide by; 1 where there is none.
 fn divisor(spread: f64) -> f64 {
-    if spread < 10.0 * f64::EPSILON { 1.0 } else { spread }
+    if spread == 0.0 { 1.0 } else { spread }
 }
 
 /// The `q`-quantile (0 to 1) of ascending numbers, linear between neighbours.
@@ -178,6 +151,9 @@ fn quantile(sorted: &[f64], q: f64) -> f64 {
     let position = q * last as f64;
     let (below, above) = (sorted[position.floor() as usize], sorted[(position.ceil() as usize).min(last)]);
     let t = position.fract();
+    if !(above - below).is_finite() {
+        return below * (1.0 - t) + above * t;
+    }
     // From the nearer end, so that the result never leaves the interval.
     if t < 0.5 { below + (above - below) * t } else { above - (above - below) * (1.0 - t) }
 }

@@ -2,8 +2,9 @@ use super::check_fit;
 use crate::error::Result;
 use crate::estimator::{Estimator, Fit, Transform};
 use crate::float::Float;
+use crate::float::scaled::Scaled;
 use crate::validate;
-use ndarray::{Array2, ArrayBase, ArrayView1, Data, Ix2};
+use ndarray::{Array2, ArrayBase, Data, Ix2};
 use serde::{Deserialize, Serialize};
 
 /// How long a sample is.
@@ -20,19 +21,35 @@ pub enum Norm {
 }
 
 impl Norm {
-    fn of<F: Float>(self, row: ArrayView1<'_, F>) -> f64 {
-        let magnitudes = row.iter().map(|value| value.as_f64().abs());
+    fn of(self, row: &[f64]) -> f64 {
+        let magnitudes = row.iter().map(|value| value.abs());
         match self {
             Self::L1 => magnitudes.sum(),
             Self::L2 => magnitudes.map(|value| value * value).sum::<f64>().sqrt(),
             Self::Max => magnitudes.fold(0.0, f64::max),
         }
     }
+
+    /// Divides a row by its norm, which need not be representable itself; zeros stay zeros.
+    fn normalize(self, row: &mut [f64]) {
+        /// Between these norms no square over- or underflows.
+        const ORDINARY: std::ops::Range<f64> = 1e-90..1e90;
+        let mut norm = self.of(row);
+        if !ORDINARY.contains(&norm) {
+            let scaled = Scaled::of(row.to_vec());
+            row.copy_from_slice(scaled.values());
+            norm = self.of(row);
+        }
+        if norm > 0.0 {
+            row.iter_mut().for_each(|value| *value /= norm);
+        }
+    }
 }
 
 /// Gives every sample length 1; zeros stay zeros.
 ///
-/// z = x / ‖x‖, sample by sample. There is nothing to learn: `transform` works without `fit`.
+/// z = x / ‖x‖, sample by sample. Squares neither overflow nor underflow: samples of 1e200 and of 1e-200 have length 1 as well
+/// (scikit-learn gives 0 and leaves them alone). There is nothing to learn: `transform` works without `fit`.
 ///
 /// # Shapes
 /// `x`: (n_samples, n_features); the same out.
@@ -89,11 +106,11 @@ impl<F: Float, S: Data<Elem = F>> Transform<ArrayBase<S, Ix2>> for Normalizer {
     fn transform(&self, x: &ArrayBase<S, Ix2>) -> Result<Array2<F>> {
         validate::finite("x", x)?;
         let mut z = x.as_standard_layout().into_owned();
-        for mut row in z.rows_mut() {
-            let length = self.norm.of(row.view());
-            if length > 0.0 {
-                row.mapv_inplace(|value| F::of(value.as_f64() / length));
-            }
+        let mut row = vec![0.0; x.ncols()];
+        for mut values in z.rows_mut() {
+            row.iter_mut().zip(&values).for_each(|(row, value)| *row = value.as_f64());
+            self.norm.normalize(&mut row);
+            values.iter_mut().zip(&row).for_each(|(value, row)| *value = F::of(*row));
         }
         Ok(z)
     }

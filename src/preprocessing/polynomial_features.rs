@@ -1,7 +1,9 @@
+use super::overflow::too_large;
 use super::{check_fit, check_transform};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit, Transform};
 use crate::float::Float;
+use crate::float::scaled::{exponent, times_power_of_two};
 use ndarray::{Array2, ArrayBase, Data, Ix2};
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +18,7 @@ use serde::{Deserialize, Serialize};
 /// * `include_bias`: begin with a column of ones. Default: true.
 ///
 /// # Errors
-/// More than 2²⁰ products or none at all, data without rows or columns, NaN or infinities in it, another number of
+/// More than 2²⁰ products or none at all, products that are not representable, data without rows or columns, NaN or infinities in it, another number of
 /// features than `fit` saw, [`Error::NotFitted`] before `fit`.
 ///
 /// # Examples
@@ -192,6 +194,16 @@ impl PolynomialFeatures {
     }
 }
 
+/// A product whose partial products over- or underflow, which the whole need not: exponents are added apart.
+fn product_of_extremes<F: Float>(factors: impl Iterator<Item = f64>) -> F {
+    let (significand, power) = factors.fold((1.0, 0), |(significand, power), factor| {
+        let product = significand * times_power_of_two(factor, -exponent(factor));
+        let shift = exponent(product);
+        (times_power_of_two(product, -shift), power + exponent(factor) + shift)
+    });
+    F::of(times_power_of_two(significand, power))
+}
+
 impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for PolynomialFeatures {
     type Report = ();
 
@@ -211,9 +223,21 @@ impl<F: Float, S: Data<Elem = F>> Transform<ArrayBase<S, Ix2>> for PolynomialFea
         check_transform(x, n_features)?;
         let products = self.products(n_features);
         let mut out = super::zeros("PolynomialFeatures", (x.nrows(), products.len()))?;
-        for (x, mut out) in x.rows().into_iter().zip(out.rows_mut()) {
+        for (row, (x, mut out)) in x.rows().into_iter().zip(out.rows_mut()).enumerate() {
             for (product, value) in out.iter_mut().enumerate() {
-                *value = products.get(product).iter().fold(F::one(), |so_far, &feature| so_far * x[feature]);
+                let factors = products.get(product);
+                *value = factors.iter().fold(F::one(), |so_far, &feature| so_far * x[feature]);
+                if !value.is_normal() {
+                    *value = product_of_extremes(factors.iter().map(|&feature| x[feature].as_f64()));
+                }
+                if !value.is_finite() {
+                    let magnitude = |feature: &usize| x[*feature].as_f64().abs();
+                    let most =
+                        factors.iter().rev().copied().max_by(|a, b| magnitude(a).total_cmp(&magnitude(b)));
+                    let column = most.unwrap_or_default();
+                    let names = ("PolynomialFeatures", "x");
+                    return Err(too_large::<F>(names, [row, column], x[column].as_f64()));
+                }
             }
         }
         Ok(out)

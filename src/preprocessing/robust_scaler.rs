@@ -1,4 +1,5 @@
-use super::{Statistics, by_column, check_fit, check_learned, check_transform, divisor, quantile, taken};
+use super::overflow::{by_column, restored, standardized};
+use super::{Statistics, check_fit, check_learned, check_transform, quantile, taken};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit, Transform};
 use crate::float::Float;
@@ -7,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// Centers every feature at its median and scales it by the range between two quantiles: outliers have no say.
 ///
-/// z = (x − median) / (q_hi − q_lo). The range of a feature without one counts as 1.
+/// z = (x − median) / (q_hi − q_lo). A range that is 0, up to the rounding of the quantiles, counts as 1; small values have a
+/// small range and are scaled as well.
 ///
 /// # Shapes
 /// `x`: (n_samples, n_features); the same out.
@@ -18,7 +20,7 @@ use serde::{Deserialize, Serialize};
 /// * `quantile_range`: the two quantiles in percent. Default: 25 and 75.
 ///
 /// # Errors
-/// Quantiles outside of 0 to 100 or not ascending, data without rows or columns, NaN or infinities in it, another
+/// Quantiles outside of 0 to 100 or not ascending, values whose range or result is not representable, data without rows or columns, NaN or infinities in it, another
 /// number of features than `fit` saw, [`Error::NotFitted`] before `fit`.
 ///
 /// # Examples
@@ -106,7 +108,7 @@ impl RobustScaler {
     pub fn inverse_transform<F: Float, S: Data<Elem = F>>(&self, z: &ArrayBase<S, Ix2>) -> Result<Array2<F>> {
         let (center, scale) = self.center_and_scale("inverse_transform")?;
         check_transform(z, scale.len())?;
-        Ok(by_column(z, &center, &scale, |z, center, scale| z * scale + center))
+        by_column(("RobustScaler", "z"), z, &center, &scale, |z, center, scale| restored(z, scale, center))
     }
 
     fn learned(&self, method: &'static str) -> Result<&Learned> {
@@ -120,6 +122,12 @@ impl RobustScaler {
         let scale = if self.with_scaling { scale.clone() } else { vec![1.0; scale.len()] };
         Ok((center, scale))
     }
+}
+
+/// The range between two quantiles, or 1 where it is no more than the rounding of the quantiles explains.
+fn spread(lo: f64, hi: f64) -> f64 {
+    let rounding = 10.0 * f64::EPSILON * lo.abs().max(hi.abs());
+    if hi - lo <= rounding { 1.0 } else { hi - lo }
 }
 
 impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for RobustScaler {
@@ -142,9 +150,9 @@ impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for RobustScaler {
             let mut sorted: Vec<f64> = column.iter().map(|value| value.as_f64()).collect();
             sorted.sort_unstable_by(f64::total_cmp);
             center.push(quantile(&sorted, 0.5));
-            scale.push(divisor(quantile(&sorted, hi / 100.0) - quantile(&sorted, lo / 100.0)));
+            scale.push(spread(quantile(&sorted, lo / 100.0), quantile(&sorted, hi / 100.0)));
         }
-        check_learned("RobustScaler", &scale)?;
+        check_learned("RobustScaler", x, &scale)?;
         self.learned = Some(Learned { center, scale });
         Ok(())
     }
@@ -156,7 +164,7 @@ impl<F: Float, S: Data<Elem = F>> Transform<ArrayBase<S, Ix2>> for RobustScaler 
     fn transform(&self, x: &ArrayBase<S, Ix2>) -> Result<Array2<F>> {
         let (center, scale) = self.center_and_scale("transform")?;
         check_transform(x, scale.len())?;
-        Ok(by_column(x, &center, &scale, |x, center, scale| (x - center) / scale))
+        by_column(("RobustScaler", "x"), x, &center, &scale, standardized)
     }
 }
 

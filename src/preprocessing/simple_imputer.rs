@@ -2,6 +2,7 @@ use super::{Statistics, quantile, taken};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit, Transform};
 use crate::float::Float;
+use crate::float::scaled::mean;
 use crate::validate;
 use ndarray::{Array2, ArrayBase, ArrayView1, Data, Ix2};
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Impute {
-    /// The feature's mean.
+    /// The feature's mean: of equal values exactly their value, and finite whatever their sum is.
     #[default]
     Mean,
     /// The feature's median.
@@ -80,11 +81,10 @@ impl SimpleImputer {
 
 impl Impute {
     /// The replacement for a feature with these values, none of them missing, at least one.
-    #[allow(clippy::cast_precision_loss, reason = "2^53 samples fit no memory")]
     fn of(self, mut values: Vec<f64>) -> f64 {
         match self {
             Self::Constant(value) => value,
-            Self::Mean => values.iter().sum::<f64>() / values.len() as f64,
+            Self::Mean => mean(values),
             Self::Median => {
                 values.sort_unstable_by(f64::total_cmp);
                 quantile(&values, 0.5)
@@ -139,8 +139,16 @@ impl<F: Float, S: Data<Elem = F>> Transform<ArrayBase<S, Ix2>> for SimpleImputer
         let statistics = self.fitted("transform")?;
         validate::features("x", &x.view(), statistics.len())?;
         check_not_infinite(x)?;
-        let choose = |value: f64, statistic: f64, _| if value.is_nan() { statistic } else { value };
-        Ok(super::by_column(x, statistics, statistics, choose))
+        let mut y = x.as_standard_layout().into_owned();
+        for ((row, column), value) in y.indexed_iter_mut().filter(|(_, value)| value.is_nan()) {
+            *value = F::of(statistics[column]);
+            if !value.is_finite() {
+                let got = format!("{:?} for the missing value at [{row}, {column}]", statistics[column]);
+                let expected = format!("a replacement that fits {}; convert x to f64", F::NAME);
+                return Err(Error::invalid_parameter("SimpleImputer", "statistics", got, expected));
+            }
+        }
+        Ok(y)
     }
 }
 

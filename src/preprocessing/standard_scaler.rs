@@ -1,7 +1,9 @@
-use super::{Statistics, by_column, check_fit, check_learned, check_transform, taken};
+use super::overflow::{by_column, restored, standardized};
+use super::{Statistics, check_fit, check_learned, check_transform, fold_columns, taken};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit, Transform};
 use crate::float::Float;
+use crate::float::scaled::mean_and_deviation;
 use ndarray::{Array2, ArrayBase, ArrayView1, Data, Ix2};
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +13,8 @@ use serde::{Deserialize, Serialize};
 /// that `fit` saw. A feature that is constant, up to the rounding of its mean, is only centered: its σ counts
 /// as 1.
 ///
-/// The statistics are f64 whatever the data are, so one scaler serves f32 and f64.
+/// The statistics are f64 whatever the data are, so one scaler serves f32 and f64. Values as small as 1e-300 are scaled like
+/// others, though their variance underflows; values whose variance exceeds `f64` (1e154 and more) are refused.
 ///
 /// # Shapes
 /// `x`: (n_samples, n_features); the same out.
@@ -21,8 +24,8 @@ use serde::{Deserialize, Serialize};
 /// * `with_std`: divide by the standard deviation. Default: true.
 ///
 /// # Errors
-/// Data without rows or columns, NaN or infinities in it, another number of features than `fit` saw,
-/// [`Error::NotFitted`] before `fit`.
+/// Data without rows or columns, NaN or infinities in it, values whose variance or result is not representable, another number of
+/// features than `fit` saw, [`Error::NotFitted`] before `fit`.
 ///
 /// # Examples
 /// ```
@@ -125,8 +128,8 @@ impl StandardScaler {
             check_transform(x, before.mean.len())?;
             moments = before.and(&moments);
         }
-        check_learned("StandardScaler", &moments.mean)?;
-        check_learned("StandardScaler", &moments.variance)?;
+        check_learned("StandardScaler", x, &moments.mean)?;
+        check_learned("StandardScaler", x, &moments.variance)?;
         self.moments = Some(moments);
         Ok(())
     }
@@ -139,7 +142,9 @@ impl StandardScaler {
         let moments = self.moments("inverse_transform")?;
         check_transform(z, moments.mean.len())?;
         let (offset, divisor) = self.offset_and_divisor(moments);
-        Ok(by_column(z, &offset, &divisor, |z, offset, divisor| z * divisor + offset))
+        by_column(("StandardScaler", "z"), z, &offset, &divisor, |z, offset, divisor| {
+            restored(z, divisor, offset)
+        })
     }
 
     fn moments(&self, method: &'static str) -> Result<&Moments> {
@@ -180,37 +185,79 @@ impl Moments {
             .map(|variance| if variance < 0.0 { 0.0 } else { variance })
             .collect();
         mean.iter_mut().zip(&drift).for_each(|(mean, drift)| *mean += drift / n);
-        Self::new(n, mean, variance)
+
+        let (min, max) =
+            (fold_columns(x, f64::INFINITY, f64::min), fold_columns(x, f64::NEG_INFINITY, f64::max));
+        let mut moments = Self::of_no_samples(n);
+        for feature in 0..x.ncols() {
+            let (mean, variance) = (mean[feature], variance[feature]);
+            if min[feature] == max[feature] {
+                moments.push(min[feature], 0.0, 0.0);
+            } else if variance < TINY {
+                let (mean, deviation) =
+                    mean_and_deviation(x.column(feature).iter().map(|v| v.as_f64()).collect());
+                moments.push(mean, deviation * deviation, deviation);
+            } else {
+                moments.push(mean, variance, variance.sqrt());
+            }
+        }
+        moments
     }
 
-    fn new(n_samples: f64, mean: Vec<f64>, variance: Vec<f64>) -> Self {
-        let scale = mean
-            .iter()
-            .zip(&variance)
-            .map(|(&mean, &variance)| scale_of(mean, variance, n_samples))
-            .collect();
-        Self { n_samples, mean, variance, scale }
+    fn of_no_samples(n_samples: f64) -> Self {
+        Self { n_samples, mean: Vec::new(), variance: Vec::new(), scale: Vec::new() }
+    }
+
+    /// Adds a feature.
+    fn push(&mut self, mean: f64, variance: f64, deviation: f64) {
+        self.mean.push(mean);
+        self.variance.push(variance);
+        self.scale.push(scale_of(mean, variance, deviation, self.n_samples));
+    }
+
+    /// The standard deviation of a feature, also where its square is not representable.
+    fn deviation(&self, feature: usize) -> f64 {
+        let (variance, scale) = (self.variance[feature], self.scale[feature]);
+        if variance < TINY && scale < 1.0 { scale } else { variance.sqrt() }
     }
 
     /// The moments of these samples and the `other` ones together.
     fn and(&self, other: &Self) -> Self {
         let n = self.n_samples + other.n_samples;
         let share = other.n_samples / n;
-        let (mut mean, mut variance) = (Vec::new(), Vec::new());
+        let mut moments = Self::of_no_samples(n);
         for feature in 0..self.mean.len() {
             let apart = other.mean[feature] - self.mean[feature];
             let spread = other.variance[feature] - self.variance[feature];
-            mean.push(self.mean[feature] + apart * share);
-            variance.push(self.variance[feature] + spread * share + apart * apart * share * (1.0 - share));
+            let mean = self.mean[feature] + apart * share;
+            let variance = self.variance[feature] + spread * share + apart * apart * share * (1.0 - share);
+            if variance < TINY {
+                let within = f64::hypot(
+                    self.deviation(feature) * (1.0 - share).sqrt(),
+                    other.deviation(feature) * share.sqrt(),
+                );
+                let deviation = within.hypot(apart * (share * (1.0 - share)).sqrt());
+                moments.push(mean, deviation * deviation, deviation);
+            } else {
+                moments.push(mean, variance, variance.sqrt());
+            }
         }
-        Self::new(n, mean, variance)
+        moments
     }
 }
 
-/// The standard deviation, or 1 where the variance is no more than the rounding of `n` sums of the mean explains.
-fn scale_of(mean: f64, variance: f64, n: f64) -> f64 {
-    let rounding = n * f64::EPSILON * variance + (n * mean * f64::EPSILON).powi(2);
-    if variance <= rounding { 1.0 } else { variance.sqrt() }
+/// Variances below 2^-600 are computed from scaled values: the squares of the deviations underflow.
+const TINY: f64 = f64::from_bits((1023 - 600) << 52);
+
+/// The standard deviation, or 1 where it is no more than the rounding of `n` sums of the mean explains.
+fn scale_of(mean: f64, variance: f64, deviation: f64, n: f64) -> f64 {
+    let is_constant = if variance < TINY {
+        // The bound below, without squares.
+        deviation * (1.0 - n * f64::EPSILON).max(0.0).sqrt() <= n * mean.abs() * f64::EPSILON
+    } else {
+        variance <= n * f64::EPSILON * variance + (n * mean * f64::EPSILON).powi(2)
+    };
+    if is_constant { 1.0 } else { deviation }
 }
 
 impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for StandardScaler {
@@ -231,7 +278,7 @@ impl<F: Float, S: Data<Elem = F>> Transform<ArrayBase<S, Ix2>> for StandardScale
         let moments = self.moments("transform")?;
         check_transform(x, moments.mean.len())?;
         let (offset, divisor) = self.offset_and_divisor(moments);
-        Ok(by_column(x, &offset, &divisor, |x, offset, divisor| (x - offset) / divisor))
+        by_column(("StandardScaler", "x"), x, &offset, &divisor, standardized)
     }
 }
 

@@ -10,9 +10,11 @@
 
 mod data_files;
 mod datasets;
+mod metrics;
 mod model_selection;
 #[cfg(feature = "datasets")]
 mod network;
 mod pipeline;
 mod preprocessing;
+mod preprocessing_extremes;
 mod scikit_learn;

@@ -1,5 +1,6 @@
 //! How good predicted classes and probabilities are.
 
+mod agreement;
 mod confusion_matrix;
 mod precision_recall;
 mod precision_recall_curve;
@@ -23,7 +24,7 @@ pub use roc::{RocCurve, auc, roc_auc_ovr_score, roc_auc_score, roc_curve};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::validate;
-use ndarray::{ArrayBase, Data, Ix1};
+use ndarray::{ArrayBase, Data, Ix1, Ix2};
 
 /// Refuses arrays without entries, or of different lengths.
 fn check_lengths(n_true: usize, n_pred: usize) -> Result<()> {
@@ -42,6 +43,28 @@ fn check_labels(labels: &ArrayBase<impl Data<Elem = usize>, Ix1>, n_classes: usi
         Some(row) => Err(Error::Label { row, label: labels[row].to_string(), n_classes }),
         None => Ok(()),
     }
+}
+
+/// How far a row of probabilities may sum from 1 in any type: what numpy's `allclose`, and so scikit-learn's `roc_auc_score`,
+/// allows.
+const ROW_SUM_TOLERANCE: f64 = 1e-5 + 1e-8;
+
+/// Refuses rows that are not distributions over the classes: whose sum differs from 1 by more than `tolerance`.
+fn check_rows_sum_to_one<F: Float>(
+    owner: &str,
+    name: &'static str,
+    rows: &ArrayBase<impl Data<Elem = F>, Ix2>,
+    tolerance: f64,
+) -> Result<()> {
+    for (index, row) in rows.rows().into_iter().enumerate() {
+        let sum: f64 = row.iter().map(|value| value.as_f64()).sum();
+        if (sum - 1.0).abs() > tolerance {
+            let got = format!("a row {index} that sums to {sum}");
+            let expected = "probabilities that sum to 1 in each row; apply softmax to logits, or divide each row by its sum";
+            return Err(Error::invalid_parameter(owner, name, got, expected));
+        }
+    }
+    Ok(())
 }
 
 /// The counts of true and false positives above each distinct score, scores descending.

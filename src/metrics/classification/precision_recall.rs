@@ -51,10 +51,11 @@ impl ClassScore {
     /// The weighted harmonic mean of precision and recall: `beta` times as much weight on recall.
     #[must_use]
     pub fn f_beta(&self, beta: f64) -> f64 {
-        if beta.is_infinite() {
+        let weight = beta * beta;
+        // Beyond f64 the weight leaves nothing of the precision.
+        if weight.is_infinite() {
             return self.recall;
         }
-        let weight = beta * beta;
         ratio((1.0 + weight) * self.precision * self.recall, weight * self.precision + self.recall)
     }
 }
@@ -90,7 +91,8 @@ impl Average {
         let weights = truths.mapv(|truths| if self == Self::Weighted { truths } else { 1.0 });
         let mean = |field: fn(&ClassScore) -> f64| {
             let values = scores.iter().zip(&weights).map(|(score, weight)| weight * field(&of(*score)));
-            ratio(values.sum(), weights.sum())
+            // Both sums in one order: scores of 1 then have a mean of exactly 1.
+            ratio(values.sum(), weights.iter().sum())
         };
         ClassScore {
             precision: mean(|score| score.precision),

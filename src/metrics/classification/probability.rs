@@ -1,4 +1,4 @@
-use super::{check_labels, check_lengths};
+use super::{ROW_SUM_TOLERANCE, check_labels, check_lengths, check_rows_sum_to_one};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::validate;
@@ -12,7 +12,8 @@ use ndarray::{ArrayBase, Data, Dimension, Ix1, Ix2};
 /// `y_true`: (n_samples); `y_prob`: (n_samples, n_classes).
 ///
 /// # Errors
-/// Different lengths, a label without a column, probabilities that are not finite or outside of 0 to 1.
+/// Different lengths, a label without a column, probabilities that are not finite or outside of 0 to 1, rows that do not sum to
+/// 1: within 1e-5 for `f64`, 3.5e-4 (√ε) for `f32`.
 ///
 /// # Examples
 /// ```
@@ -38,6 +39,8 @@ pub(in crate::metrics) fn weighted_log_loss<F: Float>(
     check_labels(y_true, y_prob.ncols())?;
     check_probabilities("log_loss", y_prob)?;
     let epsilon = F::epsilon().as_f64();
+    // scikit-learn warns beyond √ε; rows of f32 that were converted to f64 must pass as well.
+    check_rows_sum_to_one("log_loss", "y_prob", y_prob, ROW_SUM_TOLERANCE.max(epsilon.sqrt()))?;
     let losses = y_true
         .iter()
         .zip(y_prob.rows())

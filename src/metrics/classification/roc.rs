@@ -1,6 +1,7 @@
-use super::{Average, Thresholds, check_labels, check_lengths};
+use super::{Average, ROW_SUM_TOLERANCE, Thresholds, check_labels, check_lengths, check_rows_sum_to_one};
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::float::scaled::{exponent, times_power_of_two};
 use crate::metrics::sample_weights;
 use crate::validate;
 use ndarray::{Array1, ArrayBase, Data, Ix1, Ix2};
@@ -21,7 +22,8 @@ impl RocCurve {
     /// The area under the curve.
     #[must_use]
     pub fn auc(&self) -> f64 {
-        trapezoid(&self.false_positive_rate, &self.true_positive_rate)
+        // The rounding of the rates may leave a sum beyond 1.
+        trapezoid(&self.false_positive_rate, &self.true_positive_rate).clamp(0.0, 1.0)
     }
 
     /// As [`roc_curve`], with a weight for each sample.
@@ -107,10 +109,11 @@ pub fn roc_auc_score<F: Float>(
 /// The area under the curve of each class against the rest, averaged over the classes.
 ///
 /// # Shapes
-/// `y_true`: (n_samples); `y_score`: (n_samples, n_classes).
+/// `y_true`: (n_samples); `y_score`: (n_samples, n_classes), probabilities.
 ///
 /// # Errors
-/// As [`roc_curve`] for every class; an average other than [`Average::Macro`] and [`Average::Weighted`].
+/// As [`roc_curve`] for every class; an average other than [`Average::Macro`] and [`Average::Weighted`]; rows of scores that do
+/// not sum to 1 within 1e-5, as in scikit-learn: scores of several classes are comparable only as probabilities.
 ///
 /// # Examples
 /// ```
@@ -134,6 +137,8 @@ pub fn roc_auc_ovr_score<F: Float>(
     validate::not_empty("y_score", y_score)?;
     check_lengths(y_true.len(), y_score.nrows())?;
     check_labels(y_true, y_score.ncols())?;
+    validate::finite("y_score", y_score)?;
+    check_rows_sum_to_one("roc_auc_ovr_score", "y_score", y_score, ROW_SUM_TOLERANCE)?;
     let (mut sum, mut total) = (0.0, 0.0);
     for (class, scores) in y_score.columns().into_iter().enumerate() {
         let is_class = y_true.mapv(|label| usize::from(label == class));
@@ -144,7 +149,7 @@ pub fn roc_auc_ovr_score<F: Float>(
     Ok(sum / total)
 }
 
-/// The area under a curve through points, by the trapezoidal rule.
+/// The area under a curve through points, by the trapezoidal rule; infinite where it exceeds `f64`.
 ///
 /// # Errors
 /// Different lengths, fewer than two points, points that are not finite, `x` neither ascending nor descending.
@@ -176,5 +181,16 @@ pub fn auc<F: Float>(
 }
 
 fn trapezoid(x: &Array1<f64>, y: &Array1<f64>) -> f64 {
-    (x.windows(2).into_iter().zip(y.windows(2))).map(|(x, y)| (x[1] - x[0]) * (y[0] + y[1]) / 2.0).sum()
+    let area = |x: &Array1<f64>, y: &Array1<f64>| -> f64 {
+        (x.windows(2).into_iter().zip(y.windows(2))).map(|(x, y)| (x[1] - x[0]) * (y[0] + y[1]) / 2.0).sum()
+    };
+    let plain = area(x, y);
+    if plain.is_finite() {
+        return plain;
+    }
+    // Differences, sums or products overflowed on the way: the same of coordinates of at most 1.
+    let shift = |values: &Array1<f64>| exponent(values.fold(0.0, |max, value| value.abs().max(max))) + 1;
+    let scaled = |values: &Array1<f64>, shift: i32| values.mapv(|value| times_power_of_two(value, -shift));
+    let (x_shift, y_shift) = (shift(x), shift(y));
+    times_power_of_two(area(&scaled(x, x_shift), &scaled(y, y_shift)), x_shift + y_shift)
 }

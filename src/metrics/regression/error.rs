@@ -1,11 +1,13 @@
 use super::pairs::{Pairs, mean_over_outputs};
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::float::scaled::{Scaled, times_power_of_two};
 use ndarray::{ArrayBase, Data, Dimension};
 
 /// The mean of the squared differences.
 ///
-/// 1/n · Σ (y − ŷ)²
+/// 1/n · Σ (y − ŷ)². Infinite where it exceeds `f64` (errors of 1e155 and more); [`root_mean_squared_error`] is finite there
+/// too.
 ///
 /// # Shapes
 /// `y_true`, `y_pred`: (n_samples) or (n_samples, n_outputs); outputs are averaged.
@@ -30,7 +32,8 @@ pub fn mean_squared_error<F: Float, D: Dimension>(
 
 /// The root of the mean of the squared differences, in the unit of the values.
 ///
-/// √(1/n · Σ (y − ŷ)²)
+/// √(1/n · Σ (y − ŷ)²). Squares neither overflow nor underflow: errors of 1e200 and of 1e-200 are measured as exactly as those
+/// of 1.
 ///
 /// # Shapes
 /// `y_true`, `y_pred`: (n_samples) or (n_samples, n_outputs); outputs are averaged.
@@ -101,10 +104,16 @@ pub fn median_absolute_error<F: Float, D: Dimension>(
     y_pred: &ArrayBase<impl Data<Elem = F>, D>,
 ) -> Result<f64> {
     mean_over_outputs(y_true, y_pred, None, |pairs| {
-        let mut errors: Vec<f64> = pairs.absolute().collect();
-        errors.sort_by(f64::total_cmp);
-        let middle = errors.len() / 2;
-        Ok(if errors.len() % 2 == 1 { errors[middle] } else { (errors[middle - 1] + errors[middle]) / 2.0 })
+        let errors = pairs.errors().abs();
+        let mut sorted = errors.values().to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let middle = sorted.len() / 2;
+        let median = if sorted.len() % 2 == 1 {
+            sorted[middle]
+        } else {
+            f64::midpoint(sorted[middle - 1], sorted[middle])
+        };
+        Ok(errors.unscaled(median))
     })
 }
 
@@ -130,7 +139,10 @@ pub fn max_error<F: Float, D: Dimension>(
     y_true: &ArrayBase<impl Data<Elem = F>, D>,
     y_pred: &ArrayBase<impl Data<Elem = F>, D>,
 ) -> Result<f64> {
-    mean_over_outputs(y_true, y_pred, None, |pairs| Ok(pairs.absolute().fold(0.0, f64::max)))
+    mean_over_outputs(y_true, y_pred, None, |pairs| {
+        let errors = pairs.errors().abs();
+        Ok(errors.unscaled(errors.values().iter().copied().fold(0.0, f64::max)))
+    })
 }
 
 /// The mean of the absolute differences as shares of the true values (1 is 100 %).
@@ -240,37 +252,46 @@ pub fn mean_pinball_loss<F: Float, D: Dimension>(
 }
 
 pub(in crate::metrics) fn squared(pairs: &Pairs<'_>) -> Result<f64> {
-    Ok(pairs.mean(|truth, predicted| (truth - predicted).powi(2)))
+    Ok(pairs.errors().mean_square(pairs.weights))
 }
 
 pub(in crate::metrics) fn root_squared(pairs: &Pairs<'_>) -> Result<f64> {
-    squared(pairs).map(f64::sqrt)
+    Ok(pairs.errors().root_mean_square(pairs.weights))
 }
 
 pub(in crate::metrics) fn absolute(pairs: &Pairs<'_>) -> Result<f64> {
-    Ok(pairs.mean(|truth, predicted| (truth - predicted).abs()))
+    Ok(pairs.errors().abs().mean(pairs.weights))
 }
 
 pub(in crate::metrics) fn percentage(pairs: &Pairs<'_>) -> Result<f64> {
-    Ok(pairs.mean(|truth, predicted| (truth - predicted).abs() / truth.abs().max(f64::EPSILON)))
+    let relative = pairs.errors().map(|sample, error, exponent| {
+        times_power_of_two(error.abs() / pairs.truths[sample].abs().max(f64::EPSILON), exponent)
+    });
+    Ok(pairs.mean(relative))
 }
 
-/// Refuses values whose ln(1 + y) does not exist.
 pub(in crate::metrics) fn squared_log(pairs: &Pairs<'_>) -> Result<f64> {
-    match pairs.truths.iter().chain(pairs.predictions).find(|value| **value <= -1.0) {
-        Some(value) => Err(Error::invalid_parameter("mean_squared_log_error", "y", value, "values above -1")),
-        None => Ok(pairs.mean(|truth, predicted| (truth.ln_1p() - predicted.ln_1p()).powi(2))),
-    }
+    Ok(log_errors(pairs)?.mean_square(pairs.weights))
 }
 
 pub(in crate::metrics) fn root_squared_log(pairs: &Pairs<'_>) -> Result<f64> {
-    squared_log(pairs).map(f64::sqrt)
+    Ok(log_errors(pairs)?.root_mean_square(pairs.weights))
+}
+
+/// ln(1 + y) − ln(1 + ŷ); refuses values for which a logarithm does not exist.
+fn log_errors(pairs: &Pairs<'_>) -> Result<Scaled> {
+    if let Some(value) = pairs.truths.iter().chain(pairs.predictions).find(|value| **value <= -1.0) {
+        return Err(Error::invalid_parameter("mean_squared_log_error", "y", value, "values above -1"));
+    }
+    let logarithms = |values: &[f64]| -> Vec<f64> { values.iter().map(|value| value.ln_1p()).collect() };
+    Ok(Scaled::differences(&logarithms(pairs.truths), &logarithms(pairs.predictions)))
 }
 
 pub(in crate::metrics) fn pinball(pairs: &Pairs<'_>, alpha: f64) -> Result<f64> {
     if !(0.0..=1.0).contains(&alpha) {
         return Err(Error::invalid_parameter("mean_pinball_loss", "alpha", alpha, "0 <= alpha <= 1"));
     }
-    Ok(pairs
-        .mean(|truth, predicted| f64::max(alpha * (truth - predicted), (alpha - 1.0) * (truth - predicted))))
+    let errors = pairs.errors();
+    let losses = errors.map(|_, error, _| f64::max(alpha * error, (alpha - 1.0) * error));
+    Ok(errors.unscaled(pairs.mean(losses)))
 }

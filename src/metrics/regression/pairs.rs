@@ -2,34 +2,33 @@
 
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::float::scaled::{self, Scaled};
 use crate::validate;
 use ndarray::{ArrayBase, Data, Dimension};
 
-/// The values of one output.
+/// The values of one output, those of weight 0 left out.
 pub(in crate::metrics) struct Pairs<'a> {
     pub(super) truths: &'a [f64],
     pub(super) predictions: &'a [f64],
     pub(super) weights: &'a [f64],
+    /// With those of weight 0.
+    pub(super) n_samples: usize,
 }
 
 impl Pairs<'_> {
-    /// The weighted mean of a function of true and predicted value.
-    pub(super) fn mean(&self, of: impl Fn(f64, f64) -> f64) -> f64 {
-        let values =
-            self.truths.iter().zip(self.predictions).map(|(&truth, &predicted)| of(truth, predicted));
-        let sum: f64 = values.zip(self.weights).map(|(value, weight)| weight * value).sum();
-        sum / self.weights.iter().sum::<f64>()
+    /// True values less predicted ones.
+    pub(super) fn errors(&self) -> Scaled {
+        Scaled::differences(self.truths, self.predictions)
     }
 
-    /// The absolute differences.
-    pub(super) fn absolute(&self) -> impl Iterator<Item = f64> {
-        self.truths.iter().zip(self.predictions).map(|(truth, predicted)| (truth - predicted).abs())
+    /// The weighted mean of values, one for each pair.
+    pub(super) fn mean(&self, values: Vec<f64>) -> f64 {
+        Scaled::of(values).mean(self.weights)
     }
 }
 
 /// `metric` of each output's true and predicted values, averaged over the outputs. Without weights all samples count
 /// alike.
-#[allow(clippy::cast_precision_loss, reason = "a number of outputs")]
 pub(super) fn mean_over_outputs<F: Float, D: Dimension>(
     y_true: &ArrayBase<impl Data<Elem = F>, D>,
     y_pred: &ArrayBase<impl Data<Elem = F>, D>,
@@ -55,13 +54,18 @@ pub(super) fn mean_over_outputs<F: Float, D: Dimension>(
         }
         None => vec![1.0; n_samples],
     };
+    let counts = |sample: &usize| weights[*sample] > 0.0;
     let values = |y: &mut dyn Iterator<Item = &F>| -> Vec<f64> { y.map(|value| value.as_f64()).collect() };
     let (y_true, y_pred) = (values(&mut y_true.iter()), values(&mut y_pred.iter()));
-    let mut sum = 0.0;
+    let positive: Vec<f64> = weights.iter().copied().filter(|weight| *weight > 0.0).collect();
+    let mut results = Vec::with_capacity(n_outputs);
     for output in 0..n_outputs {
-        let column = |y: &[f64]| -> Vec<f64> { y.iter().skip(output).step_by(n_outputs).copied().collect() };
+        let column = |y: &[f64]| -> Vec<f64> {
+            (0..n_samples).filter(counts).map(|sample| y[sample * n_outputs + output]).collect()
+        };
         let (truths, predictions) = (column(&y_true), column(&y_pred));
-        sum += metric(&Pairs { truths: &truths, predictions: &predictions, weights: &weights })?;
+        let pairs = Pairs { truths: &truths, predictions: &predictions, weights: &positive, n_samples };
+        results.push(metric(&pairs)?);
     }
-    Ok(sum / n_outputs as f64)
+    Ok(scaled::mean(results))
 }

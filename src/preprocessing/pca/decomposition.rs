@@ -10,7 +10,7 @@ use ndarray::{Array2, ArrayView2};
 pub(super) type Directions = (Vec<f64>, Array2<f64>);
 
 /// The decomposition did not come to an end; happens to numbers near the limits of f64 alone.
-fn no_convergence() -> Error {
+pub(super) fn no_convergence() -> Error {
     Error::invalid_parameter(
         "Pca",
         "x",

@@ -2,11 +2,12 @@
 
 mod decomposition;
 
-use self::decomposition::{by_covariance, by_projections, by_svd};
+use self::decomposition::{by_covariance, by_projections, by_svd, no_convergence};
+use super::overflow::check_result;
 use super::{check_fit, check_learned, check_transform};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit, Transform};
-use crate::float::Float;
+use crate::float::{Float, scaled};
 use crate::linalg::gemm;
 use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Axis, Data, Ix2};
 use serde::{Deserialize, Serialize};
@@ -61,13 +62,14 @@ pub enum PcaSolver {
 ///
 /// # Parameters
 /// * `n_components`: a number (`2`), a share of the variance (`0.95`), or all. Default: all.
-/// * `whiten`: give every component variance 1. Default: false.
+/// * `whiten`: give every component variance 1. Components whose deviation is below ε times the largest one are rounding and are
+///   divided by that bound, whatever the unit of the data (scikit-learn: ε itself). Default: false.
 /// * `solver`: exact, or from random projections. Default: [`PcaSolver::Auto`].
 /// * `seed`: of the random projections. Default: 0.
 ///
 /// # Errors
-/// More components than samples or features, a share outside of its range, fewer than two samples, NaN or
-/// infinities, another number of features than `fit` saw, [`Error::NotFitted`] before `fit`.
+/// More components than samples or features, a share outside of its range, fewer than two samples, values whose variance or result
+/// is not representable, NaN or infinities, another number of features than `fit` saw, [`Error::NotFitted`] before `fit`.
 ///
 /// # Examples
 /// ```
@@ -219,10 +221,10 @@ impl Pca {
     pub fn inverse_transform<F: Float, S: Data<Elem = F>>(&self, z: &ArrayBase<S, Ix2>) -> Result<Array2<F>> {
         let learned = self.learned("inverse_transform")?;
         check_transform(z, learned.components.nrows())?;
-        let z = z.mapv(F::as_f64) * self.stretch(learned);
+        let stretched = z.mapv(F::as_f64) * self.stretch(learned);
         let mut x = Array2::zeros((z.nrows(), learned.mean.len()));
-        gemm(1.0, z.view(), learned.components.view(), 0.0, x.view_mut());
-        Ok((x + &learned.mean).mapv(F::of))
+        gemm(1.0, stretched.view(), learned.components.view(), 0.0, x.view_mut());
+        check_result(("Pca", "z"), z, (x + &learned.mean).mapv(F::of), false)
     }
 
     /// The settings, for files.
@@ -260,9 +262,12 @@ impl Pca {
         self.numbers().ok_or(not_fitted(method))
     }
 
-    /// What whitening divided each component by.
+    /// What whitening divided each component by: its standard deviation, or an ε of the largest one where that is more, because
+    /// smaller ones are rounding. 1 where no component has a variance.
     fn stretch(&self, learned: &PcaNumbers) -> Array1<f64> {
-        let deviation = |variance: f64| variance.sqrt().max(f64::EPSILON);
+        let largest = learned.explained_variance.fold(0.0, |most: f64, variance| variance.max(most));
+        let least = if largest > 0.0 { f64::EPSILON * largest.sqrt() } else { 1.0 };
+        let deviation = |variance: f64| variance.sqrt().max(least);
         learned.explained_variance.mapv(|variance| if self.whiten { deviation(variance) } else { 1.0 })
     }
 
@@ -319,6 +324,19 @@ fn choose(
     }
 }
 
+/// Refuses a variance of the whole that is not representable, or so small that squares have lost digits.
+fn check_total(total: f64, centered: &Array2<f64>) -> Result<()> {
+    const LEAST: f64 = f64::MIN_POSITIVE / f64::EPSILON;
+    let largest = centered.fold(0.0, |most: f64, value| value.abs().max(most));
+    if total.is_finite() && (total >= LEAST || largest == 0.0) {
+        return Ok(());
+    }
+    let size = if total.is_finite() { "too small" } else { "too large" };
+    let got = format!("{size}: at most {largest:?} from its mean");
+    let expected = "deviations whose squares fit f64; multiply x by a constant first";
+    Err(Error::invalid_parameter("Pca", "x", got, expected))
+}
+
 fn has_small_covariance(n_samples: usize, n_features: usize) -> bool {
     n_features <= 1000 && n_samples / 10 >= n_features
 }
@@ -334,12 +352,17 @@ impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for Pca {
         if n_samples < 2 {
             return Err(Error::TooFewSamples { owner: "Pca", n_samples, name: "samples", needed: 2 });
         }
-        let x = x.mapv(F::as_f64);
-        let Some(mean) = x.mean_axis(Axis(0)) else { return Ok(()) };
-        let centered = x - &mean;
-        check_learned("Pca", &[centered.iter().map(|v| v * v).sum()])?;
+        let mean: Array1<f64> = x
+            .columns()
+            .into_iter()
+            .map(|column| scaled::mean(column.iter().map(|v| v.as_f64()).collect()))
+            .collect();
+        let centered = x.mapv(F::as_f64) - &mean;
+        let squares = centered.fold_axis(Axis(0), 0.0, |sum, v| sum + v * v);
+        check_learned("Pca", x, &squares.to_vec())?;
         // Of the whole, which random projections do not see.
-        let total = centered.iter().map(|v| v * v).sum::<f64>() / (n_samples as f64 - 1.0);
+        let total = squares.sum() / (n_samples as f64 - 1.0);
+        check_total(total, &centered)?;
         let (variances, mut directions) = match choose(self.solver, self.n_components, x_dim)? {
             Some(count) => by_projections(&centered, count, self.seed)?,
             None if has_small_covariance(n_samples, n_features) => by_covariance(&centered)?,
@@ -352,9 +375,13 @@ impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for Pca {
                 direction.mapv_inplace(|v| -v);
             }
         }
-        check_learned("Pca", &variances)?;
+        if !variances.iter().all(|variance| variance.is_finite()) {
+            return Err(no_convergence());
+        }
         let variances = Array1::from_vec(variances);
-        let ratio = if total > 0.0 { &variances / total } else { Array1::zeros(variances.len()) };
+        // The rounding of the decomposition may leave a share beyond 1.
+        let share = |variance: &f64| if total > 0.0 { (variance / total).min(1.0) } else { 0.0 };
+        let ratio = variances.map(share);
         let count = self.count(&ratio, n_samples.min(n_features))?;
         let numbers = PcaNumbers {
             mean,
@@ -376,7 +403,7 @@ impl<F: Float, S: Data<Elem = F>> Transform<ArrayBase<S, Ix2>> for Pca {
         let centered = x.mapv(F::as_f64) - &learned.mean;
         let mut z = Array2::zeros((x.nrows(), learned.components.nrows()));
         gemm(1.0, centered.view(), learned.components.t(), 0.0, z.view_mut());
-        Ok((z / self.stretch(learned)).mapv(F::of))
+        check_result(("Pca", "x"), x, (z / self.stretch(learned)).mapv(F::of), false)
     }
 }
 

@@ -1,15 +1,15 @@
 //! Batch normalization.
 
 use super::super::{Runs, axis_of, ones, zeros};
-use super::check_epsilon;
+use super::feature_sums::{Real, Sums, map, shares_of};
 use super::scale_and_center::{ScaleAndCenter, scale_and_center_setters};
+use super::{check_epsilon, extremes};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::initializer::Initializer;
 use crate::nn::constraint::Constraint;
-use crate::nn::layer::{Backward, Config, Forward, Layer, Mask, Mode, Plan, Shape};
+use crate::nn::layer::{Backward, Config, Forward, Layer, Mode, Plan, Shape};
 use crate::nn::regularizer::Regularizer;
-use crate::simd::vectorize;
 use serde::{Deserialize, Serialize};
 
 /// Normalizes each feature over the batch: `y = γ (x - μ) / √(σ² + ε) + β`.
@@ -108,6 +108,35 @@ impl BatchNormalization {
         self
     }
 
+    /// Takes mean and variance of a batch, of which features have these shares, and lets the moving ones follow. A variance that
+    /// `F` cannot hold is left infinite, and `inverse` holds what is multiplied by.
+    fn learn<F: Float>(
+        &self,
+        sums: &Sums<'_, F>,
+        [mean, inverse, variance, shares, partial]: [&mut [F]; 5],
+        state: &mut [F],
+    ) {
+        sums.of([inverse, inverse], mean, partial, |x, _, _, _| x);
+        mean.iter_mut().zip(&*shares).for_each(|(mean, &share)| *mean *= share);
+        sums.of([mean, mean], variance, partial, |x, _, mean, _| (x - mean) * (x - mean));
+        variance.iter_mut().zip(&*shares).for_each(|(variance, &share)| *variance *= share);
+        let momentum = F::of(self.momentum);
+        let follow = |moving: &mut F, batch: F| *moving = momentum * *moving + (F::one() - momentum) * batch;
+        let (moving_mean, moving_variance) = state.split_at_mut(mean.len());
+        for (channel, moving) in moving_variance.iter_mut().enumerate() {
+            if variance[channel].is_finite() {
+                follow(moving, variance[channel]);
+            } else {
+                let (exact_mean, deviation) = sums.moments_of_extremes(channel);
+                mean[channel] = F::of(exact_mean);
+                inverse[channel] = extremes::inverse(deviation, self.epsilon);
+                let root_share = (1.0 - self.momentum).sqrt() * deviation;
+                *moving = F::of(self.momentum * moving.as_f64() + root_share * root_share);
+            }
+        }
+        moving_mean.iter_mut().zip(&*mean).for_each(|(moving, &batch)| follow(moving, batch));
+    }
+
     /// How the features lie in a sample; without a plan it is a vector.
     fn runs(&self, plan: Option<&Plan>, columns: usize) -> Runs {
         let along = |input: &Shape| Runs::along(axis_of("", self.axis, input).unwrap_or(0), input);
@@ -125,7 +154,7 @@ impl<F: Float> Layer<F> for BatchNormalization {
 
     fn plan(&self, input: &Shape) -> Result<Plan> {
         let axis = axis_of("batch_normalization", self.axis, input)?;
-        check_epsilon("batch_normalization", self.epsilon)?;
+        check_epsilon::<F>("batch_normalization", self.epsilon)?;
         if !(0.0..=1.0).contains(&self.momentum) {
             let expected = "0 <= momentum <= 1";
             return Err(Error::invalid_parameter("batch_normalization", "momentum", self.momentum, expected));
@@ -150,32 +179,30 @@ impl<F: Float> Layer<F> for BatchNormalization {
         let [mean, inverse, variance, scale, shift, partial] = split(vectors);
         *batch_statistics = if mode.is_training() { F::one() } else { F::zero() };
         if let Mode::Train { state, .. } = &mut mode {
-            let shares = shift as &mut [F];
-            shares_of(real, x.len(), runs, shares);
-            let sums = Sums { runs, a: x, b: x, real };
-            sums.of([inverse, inverse], mean, partial, |x, _, _, _| x);
-            mean.iter_mut().zip(&*shares).for_each(|(mean, &share)| *mean *= share);
-            sums.of([mean, mean], variance, partial, |x, _, mean, _| (x - mean) * (x - mean));
-            variance.iter_mut().zip(&*shares).for_each(|(variance, &share)| *variance *= share);
-            let momentum = F::of(self.momentum);
-            let follow =
-                |moving: &mut F, batch: F| *moving = momentum * *moving + (F::one() - momentum) * batch;
-            let (moving_mean, moving_variance) = state.split_at_mut(runs.length);
-            moving_mean.iter_mut().zip(&*mean).for_each(|(moving, &batch)| follow(moving, batch));
-            moving_variance.iter_mut().zip(&*variance).for_each(|(moving, &batch)| follow(moving, batch));
+            shares_of(real, x.len(), runs, shift);
+            self.learn(&Sums { runs, a: x, b: x, real }, [mean, inverse, variance, shift, partial], state);
         } else {
             let (moving_mean, moving_variance) = mode.state().split_at(runs.length);
             mean.copy_from_slice(moving_mean);
             variance.copy_from_slice(moving_variance);
+            // A moving variance that the type cannot hold has no answer; 1/∞ would give β in silence.
+            inverse.fill(F::nan());
         }
         let (gamma, beta) = self.affine.parts(params);
         let epsilon = F::of(self.epsilon);
         for channel in 0..runs.length {
-            inverse[channel] = F::one() / (variance[channel] + epsilon).sqrt();
+            if variance[channel].is_finite() {
+                inverse[channel] = F::one() / (variance[channel] + epsilon).sqrt();
+            }
             scale[channel] = inverse[channel] * gamma.map_or(F::one(), |gamma| gamma[channel]);
             shift[channel] = beta.map_or(F::zero(), |beta| beta[channel]);
         }
         let channels = [&*mean, &*scale, &*shift];
+        if mean.iter().any(|&mean| extremes::is_far(mean)) {
+            return map(runs, x, x, y, channels, |x, _, [mean, scale, shift]| {
+                extremes::normalized(x, mean, scale) + shift
+            });
+        }
         map(runs, x, x, y, channels, |x, _, [mean, scale, shift]| (x - mean) * scale + shift);
     }
 
@@ -189,7 +216,15 @@ impl<F: Float> Layer<F> for BatchNormalization {
         // dβ += Σ dy, dγ += Σ dy x̂ with x̂ = (x - μ) / √(σ² + ε)
         let sums = Sums { runs, a: x, b: dy, real: None };
         sums.of([mean, mean], dbeta, partial, |_, dy, _, _| dy);
-        sums.of([mean, inverse], dgamma, partial, |x, dy, mean, inverse| dy * (x - mean) * inverse);
+        let extreme = mean.iter().any(|&mean| extremes::is_far(mean))
+            || inverse.iter().any(|&inverse| extremes::is_extreme(inverse));
+        if extreme {
+            sums.of([mean, inverse], dgamma, partial, |x, dy, mean, inverse| {
+                dy * extremes::normalized(x, mean, inverse)
+            });
+        } else {
+            sums.of([mean, inverse], dgamma, partial, |x, dy, mean, inverse| dy * (x - mean) * inverse);
+        }
         let (gamma_grads, beta_grads) = self.affine.parts_mut(grads);
         let add = |grads: Option<&mut [F]>, sums: &[F]| {
             grads.into_iter().flatten().zip(sums).for_each(|(grad, &sum)| *grad += sum);
@@ -208,12 +243,19 @@ impl<F: Float> Layer<F> for BatchNormalization {
             scale[channel] = inverse[channel] * gamma.map_or(F::one(), |gamma| gamma[channel]);
             let share = *batch_statistics * shares[channel];
             dbeta[channel] *= share;
-            dgamma[channel] *= share * inverse[channel];
+            dgamma[channel] *= if extreme { share } else { share * inverse[channel] };
         }
-        let channels = [&*mean, &*scale, &*dbeta, &*dgamma];
-        map(runs, x, dy, dx, channels, |x, dy, [mean, scale, dbeta, dgamma]| {
-            scale * (dy - dbeta - (x - mean) * dgamma)
-        });
+        if extreme {
+            let channels = [&*mean, &*inverse, &*scale, &*dbeta, &*dgamma];
+            map(runs, x, dy, dx, channels, |x, dy, [mean, inverse, scale, dbeta, dgamma]| {
+                scale * (dy - dbeta - extremes::normalized(x, mean, inverse) * dgamma)
+            });
+        } else {
+            let channels = [&*mean, &*scale, &*dbeta, &*dgamma];
+            map(runs, x, dy, dx, channels, |x, dy, [mean, scale, dbeta, dgamma]| {
+                scale * (dy - dbeta - (x - mean) * dgamma)
+            });
+        }
         // Padding is normalized as well, but has no part in the statistics.
         let Some(real) = real else { return };
         for (index, (dx, &dy)) in dx.iter_mut().zip(dy).enumerate().filter(|(index, _)| !real.at(*index)) {
@@ -231,114 +273,6 @@ fn split<F>(vectors: &mut [F]) -> [&mut [F]; VECTORS] {
     let len = (vectors.len() / VECTORS).max(1);
     let mut parts = vectors.chunks_exact_mut(len);
     std::array::from_fn(|_| parts.next().unwrap_or_default())
-}
-
-/// A mask over a batch of samples of so many numbers.
-#[derive(Clone, Copy)]
-struct Real<'a> {
-    mask: Mask<'a>,
-    columns: usize,
-}
-
-impl Real<'_> {
-    /// Whether the number at this place of the batch is real.
-    fn at(&self, index: usize) -> bool {
-        let (sample, place) = (index / self.columns, index % self.columns);
-        self.mask.is_real(sample, place * self.mask.positions() / self.columns)
-    }
-}
-
-/// For each feature 1 over how many numbers it has in an array of this length; 0 where all are padding.
-fn shares_of<F: Float>(real: Option<Real<'_>>, len: usize, runs: Runs, shares: &mut [F]) {
-    let Some(real) = real else { return shares.fill(F::one() / F::of((len / runs.length) as f64)) };
-    shares.fill(F::zero());
-    for index in (0..len).filter(|&index| real.at(index)) {
-        shares[index / runs.inner % runs.length] += F::one();
-    }
-    for share in shares.iter_mut().filter(|share| **share > F::zero()) {
-        *share = F::one() / *share;
-    }
-}
-
-/// Two arrays of one layout, to be summed by feature.
-struct Sums<'a, F> {
-    runs: Runs,
-    a: &'a [F],
-    b: &'a [F],
-    /// What is real, where something is not; the rest is passed over.
-    real: Option<Real<'a>>,
-}
-
-impl<F: Float> Sums<'_, F> {
-    /// For each feature `Σ term(a, b, p, q)`, with `p` and `q` the feature's own numbers. Blocks of rows are
-    /// summed by themselves, which keeps the rounding small.
-    fn of(&self, [p, q]: [&[F]; 2], sums: &mut [F], partial: &mut [F], term: impl Fn(F, F, F, F) -> F) {
-        const BLOCK: usize = 128;
-        let Runs { length, inner } = self.runs;
-        sums.fill(F::zero());
-        if let Some(real) = self.real {
-            let numbers = self.a.iter().zip(self.b).enumerate();
-            for (index, (&a, &b)) in numbers.filter(|(index, _)| real.at(*index)) {
-                let feature = index / inner % length;
-                sums[feature] += term(a, b, p[feature], q[feature]);
-            }
-            return;
-        }
-        if inner > 1 {
-            for (run, (a, b)) in self.a.chunks_exact(inner).zip(self.b.chunks_exact(inner)).enumerate() {
-                let feature = run % length;
-                sums[feature] += super::sum_of(a, b, |a, b| term(a, b, p[feature], q[feature]));
-            }
-            return;
-        }
-        vectorize(
-            #[inline(always)]
-            || {
-                for (a, b) in self.a.chunks(BLOCK * length).zip(self.b.chunks(BLOCK * length)) {
-                    partial.fill(F::zero());
-                    for (a, b) in a.chunks_exact(length).zip(b.chunks_exact(length)) {
-                        let numbers = a.iter().zip(b).zip(p.iter().zip(q));
-                        for (sum, ((&a, &b), (&p, &q))) in partial.iter_mut().zip(numbers) {
-                            *sum += term(a, b, p, q);
-                        }
-                    }
-                    sums.iter_mut().zip(&*partial).for_each(|(sum, &partial)| *sum += partial);
-                }
-            },
-        );
-    }
-}
-
-/// `to = term(a, b, the feature's numbers)`, for every number of two arrays of one layout.
-fn map<F: Float, const N: usize>(
-    runs: Runs,
-    a: &[F],
-    b: &[F],
-    to: &mut [F],
-    numbers: [&[F]; N],
-    term: impl Fn(F, F, [F; N]) -> F,
-) {
-    let Runs { length, inner } = runs;
-    vectorize(
-        #[inline(always)]
-        || {
-            if inner > 1 {
-                let runs = to.chunks_exact_mut(inner).zip(a.chunks_exact(inner).zip(b.chunks_exact(inner)));
-                for (run, (to, (a, b))) in runs.enumerate() {
-                    let numbers = numbers.map(|numbers| numbers[run % length]);
-                    to.iter_mut().zip(a.iter().zip(b)).for_each(|(to, (&a, &b))| *to = term(a, b, numbers));
-                }
-                return;
-            }
-            let numbers = numbers.map(|numbers| &numbers[..length]);
-            let rows = to.chunks_exact_mut(length).zip(a.chunks_exact(length).zip(b.chunks_exact(length)));
-            for (to, (a, b)) in rows {
-                for (feature, (to, (&a, &b))) in to.iter_mut().zip(a.iter().zip(b)).enumerate() {
-                    *to = term(a, b, numbers.map(|numbers| numbers[feature]));
-                }
-            }
-        },
-    );
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Group normalization.
 
 use super::super::{axis_of, turned};
-use super::check_epsilon;
 use super::scale_and_center::{ScaleAndCenter, scale_and_center_setters};
+use super::{check_epsilon, extremes};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::initializer::Initializer;
@@ -103,13 +103,21 @@ impl GroupNormalization {
                     for (index, statistics) in statistics.chunks_exact_mut(2).enumerate() {
                         let group = Group { sample, channels, first: index * size, size };
                         let mean = group.mean(|x| x);
-                        let inverse = F::one() / (group.mean(|x| (x - mean) * (x - mean)) + epsilon).sqrt();
+                        let variance = group.mean(|x| (x - mean) * (x - mean));
+                        let (mean, inverse) = if variance.is_finite() {
+                            (mean, F::one() / (variance + epsilon).sqrt())
+                        } else {
+                            extremes::mean_and_inverse(group.runs().flatten().copied(), self.epsilon)
+                        };
+                        let (half, half_mean) = (F::of(0.5), mean * F::of(0.5));
                         statistics.copy_from_slice(&[mean, inverse]);
                         for (x, y) in group.runs().zip(y.chunks_exact_mut(channels)) {
                             for (at, (&x, y)) in x.iter().zip(&mut y[group.first..]).enumerate() {
                                 let channel = group.first + at;
-                                let scale = inverse * gamma.map_or(F::one(), |gamma| gamma[channel]);
-                                *y = (x - mean) * scale + beta.map_or(F::zero(), |beta| beta[channel]);
+                                let scale =
+                                    (inverse + inverse) * gamma.map_or(F::one(), |gamma| gamma[channel]);
+                                *y = (x * half - half_mean) * scale
+                                    + beta.map_or(F::zero(), |beta| beta[channel]);
                             }
                         }
                     }
@@ -131,7 +139,8 @@ impl GroupNormalization {
             // dx holds x̂ at first; dγ += dy x̂, dβ += dy; then dy becomes g = dy γ.
             for (index, (dx, &x)) in dx.iter_mut().zip(x).enumerate() {
                 let group = index % channels / size;
-                *dx = (x - statistics[2 * group]) * statistics[2 * group + 1];
+                let (mean, inverse, half) = (statistics[2 * group], statistics[2 * group + 1], F::of(0.5));
+                *dx = (x * half - mean * half) * (inverse + inverse);
             }
             for (index, (dy, &x)) in dy.iter_mut().zip(&*dx).enumerate() {
                 let channel = index % channels;
@@ -184,7 +193,7 @@ impl<F: Float> Layer<F> for GroupNormalization {
     }
 
     fn plan(&self, input: &Shape) -> Result<Plan> {
-        check_epsilon("group_normalization", self.epsilon)?;
+        check_epsilon::<F>("group_normalization", self.epsilon)?;
         let channels = input.dims()[axis_of("group_normalization", self.axis, input)?];
         let groups = if self.groups == -1 { channels } else { usize::try_from(self.groups).unwrap_or(0) };
         if groups == 0 || !channels.is_multiple_of(groups) {

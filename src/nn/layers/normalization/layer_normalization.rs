@@ -2,7 +2,7 @@
 
 use super::super::{turned, whole_rows};
 use super::scale_and_center::{ScaleAndCenter, scale_and_center_setters};
-use super::{check_epsilon, sum_of};
+use super::{check_epsilon, extremes, sum_of};
 use crate::error::Result;
 use crate::float::Float;
 use crate::initializer::Initializer;
@@ -86,9 +86,15 @@ impl LayerNormalization {
                 for ((x, y), statistics) in rows.zip(cache.chunks_exact_mut(2)) {
                     let mean = sum_of(x, x, |x, _| x) / count;
                     let variance = sum_of(x, x, |x, _| (x - mean) * (x - mean)) / count;
-                    let inverse = F::one() / (variance + epsilon).sqrt();
+                    let (mean, inverse) = if variance.is_finite() {
+                        (mean, F::one() / (variance + epsilon).sqrt())
+                    } else {
+                        extremes::mean_and_inverse(x.iter().copied(), self.epsilon)
+                    };
                     statistics.copy_from_slice(&[mean, inverse]);
-                    y.iter_mut().zip(x).for_each(|(y, &x)| *y = (x - mean) * inverse);
+                    // The halves have the same bits, and their difference is always representable.
+                    let (half, half_mean, twice) = (F::of(0.5), mean * F::of(0.5), inverse + inverse);
+                    y.iter_mut().zip(x).for_each(|(y, &x)| *y = (x * half - half_mean) * twice);
                     y.iter_mut().zip(gamma.into_iter().flatten()).for_each(|(y, &gamma)| *y *= gamma);
                     y.iter_mut().zip(beta.into_iter().flatten()).for_each(|(y, &beta)| *y += beta);
                 }
@@ -112,7 +118,8 @@ impl LayerNormalization {
                 {
                     let (mean, inverse) = (statistics[0], statistics[1]);
                     // dγ += dy x̂, dβ += dy, with x̂ = (x - μ) / √(σ² + ε)
-                    dx.iter_mut().zip(x).for_each(|(dx, &x)| *dx = (x - mean) * inverse);
+                    let (half, half_mean, twice) = (F::of(0.5), mean * F::of(0.5), inverse + inverse);
+                    dx.iter_mut().zip(x).for_each(|(dx, &x)| *dx = (x * half - half_mean) * twice);
                     let sums = dgamma.iter_mut().flat_map(|dgamma| dgamma.iter_mut());
                     sums.zip(&*dx).zip(&*dy).for_each(|((sum, &x), &dy)| *sum += dy * x);
                     let sums = dbeta.iter_mut().flat_map(|dbeta| dbeta.iter_mut());
@@ -134,7 +141,7 @@ impl<F: Float> Layer<F> for LayerNormalization {
     }
 
     fn plan(&self, input: &Shape) -> Result<Plan> {
-        check_epsilon("layer_normalization", self.epsilon)?;
+        check_epsilon::<F>("layer_normalization", self.epsilon)?;
         turned::axes_of("layer_normalization", &self.axis, input)?;
         let dims = turned::lengths(&self.axis, input);
         let plan = self.affine.declare(Plan::output(input.clone()).passes_mask().input(input), &dims);

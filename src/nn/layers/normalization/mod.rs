@@ -1,6 +1,8 @@
 //! Layers that shift and scale.
 
 mod batch_normalization;
+mod extremes;
+mod feature_sums;
 mod group_normalization;
 mod layer_normalization;
 mod normalize;
@@ -20,12 +22,14 @@ pub use unit_normalization::UnitNormalization;
 use crate::error::{Error, Result};
 use crate::float::Float;
 
-/// Refuses an epsilon that does not keep divisors from 0.
-fn check_epsilon(owner: &'static str, epsilon: f64) -> Result<()> {
-    if epsilon > 0.0 && epsilon.is_finite() {
+/// Refuses an epsilon that does not keep divisors from 0 in `F`.
+fn check_epsilon<F: Float>(owner: &'static str, epsilon: f64) -> Result<()> {
+    let in_type = F::of(epsilon);
+    if in_type > F::zero() && in_type.is_finite() {
         return Ok(());
     }
-    Err(Error::invalid_parameter(owner, "epsilon", epsilon, "a finite number above 0"))
+    let expected = format!("a finite number above 0 in {}", F::NAME);
+    Err(Error::invalid_parameter(owner, "epsilon", epsilon, expected))
 }
 
 /// `Σ term(a, b)`, in 16 chains, which vector registers take side by side and which keep the rounding small.

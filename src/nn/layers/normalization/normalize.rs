@@ -79,7 +79,7 @@ impl Normalization {
     /// `x`: (samples, …), in any layout.
     ///
     /// # Errors
-    /// No samples; NaN or infinity in them; an axis that the samples do not have.
+    /// No samples; NaN or infinity in them, or a variance beyond `f64`; an axis that the samples do not have.
     pub fn adapt<F: Float, S: Data<Elem = F>, D: Dimension>(mut self, x: &ArrayBase<S, D>) -> Result<Self> {
         validate::finite("x", x)?;
         let sample = Shape::from(x.shape().get(1..).unwrap_or_default());
@@ -91,11 +91,25 @@ impl Normalization {
         let count = (x.len() / runs.length) as f64;
         let place = |index: usize| index / runs.inner % runs.length;
         let mut mean = vec![0.0; runs.length];
-        x.iter().enumerate().for_each(|(index, x)| mean[place(index)] += x.as_f64() / count);
+        let mut range = vec![(f64::INFINITY, f64::NEG_INFINITY); runs.length];
+        for (index, x) in x.iter().enumerate() {
+            let (x, (min, max)) = (x.as_f64(), &mut range[place(index)]);
+            mean[place(index)] += x / count;
+            (*min, *max) = (min.min(x), max.max(x));
+        }
+        // The mean of equal values is their value; rounding would leave a spread of its own.
+        for (mean, (min, max)) in mean.iter_mut().zip(range) {
+            *mean = mean.clamp(min, max);
+        }
         let mut variance = vec![0.0; runs.length];
         for (index, x) in x.iter().enumerate() {
             let error = x.as_f64() - mean[place(index)];
             variance[place(index)] += error * error / count;
+        }
+        if let Some(place) = variance.iter().position(|variance| !variance.is_finite()) {
+            let got = format!("too large at place {place} of the axis");
+            let expected = "values whose variance fits f64; divide x by a constant first";
+            return Err(Error::invalid_parameter("normalization", "x", got, expected));
         }
         (self.mean, self.variance) = (mean, variance);
         Ok(self)

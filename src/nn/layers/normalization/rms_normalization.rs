@@ -1,7 +1,7 @@
 //! Normalization by the root of the mean square.
 
 use super::super::{ones, turned, whole_rows};
-use super::{check_epsilon, sum_of};
+use super::{check_epsilon, extremes, sum_of};
 use crate::error::Result;
 use crate::float::Float;
 use crate::initializer::Initializer;
@@ -81,7 +81,12 @@ impl RmsNormalization {
             #[inline(always)]
             || {
                 for ((x, y), inverse) in rows.zip(cache) {
-                    *inverse = F::one() / (sum_of(x, x, |x, _| x * x) / count + epsilon).sqrt();
+                    let square = sum_of(x, x, |x, _| x * x) / count;
+                    *inverse = if square.is_finite() {
+                        F::one() / (square + epsilon).sqrt()
+                    } else {
+                        extremes::inverse_root_mean_square(x, self.epsilon)
+                    };
                     y.iter_mut()
                         .zip(x.iter().zip(scale))
                         .for_each(|(y, (&x, &scale))| *y = x * *inverse * scale);
@@ -101,6 +106,10 @@ impl RmsNormalization {
                 for (((x, dx), dy), &mut inverse) in
                     rows.zip(dy.chunks_exact_mut(scale.len().max(1))).zip(cache)
                 {
+                    if extremes::is_extreme(inverse) {
+                        backward_of_extremes(x, dx, dy, scale, dscale, inverse);
+                        continue;
+                    }
                     dscale
                         .iter_mut()
                         .zip(x.iter().zip(&*dy))
@@ -117,13 +126,30 @@ impl RmsNormalization {
     }
 }
 
+/// The backward pass of a run whose products with x overflow: the same through x̂ = x r, which is of the size of 1.
+#[cold]
+fn backward_of_extremes<F: Float>(
+    x: &[F],
+    dx: &mut [F],
+    dy: &mut [F],
+    scale: &[F],
+    dscale: &mut [F],
+    inverse: F,
+) {
+    dx.iter_mut().zip(x).for_each(|(dx, &x)| *dx = x * inverse);
+    dscale.iter_mut().zip(dx.iter().zip(&*dy)).for_each(|(sum, (&x, &dy))| *sum += dy * x);
+    dy.iter_mut().zip(scale).for_each(|(dy, &scale)| *dy *= scale);
+    let mean_gx = sum_of(dy, dx, |g, x| g * x) / F::of(scale.len() as f64);
+    dx.iter_mut().zip(&*dy).for_each(|(dx, &g)| *dx = inverse * (g - *dx * mean_gx));
+}
+
 impl<F: Float> Layer<F> for RmsNormalization {
     fn kind(&self) -> &'static str {
         "rms_normalization"
     }
 
     fn plan(&self, input: &Shape) -> Result<Plan> {
-        check_epsilon("rms_normalization", self.epsilon)?;
+        check_epsilon::<F>("rms_normalization", self.epsilon)?;
         turned::axes_of("rms_normalization", &self.axis, input)?;
         let dims = turned::lengths(&self.axis, input);
         let runs = input.size() / dims.size().max(1);

@@ -1,7 +1,7 @@
 //! Vectors of length 1.
 
 use super::super::{turned, whole_rows};
-use super::sum_of;
+use super::{extremes, sum_of};
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
@@ -66,7 +66,12 @@ impl UnitNormalization {
             #[inline(always)]
             || {
                 for ((x, y), inverse) in rows.zip(cache) {
-                    *inverse = F::one() / sum_of(x, x, |x, _| x * x).max(F::of(LEAST)).sqrt();
+                    let square = sum_of(x, x, |x, _| x * x);
+                    *inverse = if square.is_finite() {
+                        F::one() / square.max(F::of(LEAST)).sqrt()
+                    } else {
+                        extremes::inverse_norm(x)
+                    };
                     y.iter_mut().zip(x).for_each(|(y, &x)| *y = x * *inverse);
                 }
             },
@@ -81,6 +86,13 @@ impl UnitNormalization {
             #[inline(always)]
             || {
                 for (((x, dx), dy), &mut inverse) in rows.zip(dy.chunks_exact(width.max(1))).zip(cache) {
+                    if extremes::is_extreme(inverse) {
+                        // As below, through y = x / ‖x‖: products with x overflow.
+                        dx.iter_mut().zip(x).for_each(|(dx, &x)| *dx = x * inverse);
+                        let dot = sum_of(dy, dx, |dy, y| dy * y);
+                        dx.iter_mut().zip(dy).for_each(|(dx, &dy)| *dx = inverse * (dy - *dx * dot));
+                        continue;
+                    }
                     // dx = (dy - y Σ dy y) / ‖x‖; where the norm is at its least, it is a constant
                     let constant = inverse * inverse >= F::one() / F::of(LEAST);
                     let dot =
