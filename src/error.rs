@@ -142,6 +142,34 @@ pub enum Error {
         hint: String,
     },
 
+    /// A network whose outputs a loss cannot take.
+    #[error("{loss}: expected {expected}, got {got}; {hint}")]
+    Output {
+        /// The loss.
+        loss: String,
+        /// What it takes outputs for.
+        expected: String,
+        /// What the network puts out.
+        got: String,
+        /// What to do.
+        hint: String,
+    },
+
+    /// A target outside of the range that a loss or a metric takes.
+    #[error("{what}: expected {expected}, got {value}; {hint}")]
+    TargetValue {
+        /// The first such target in its array: "y[17]", "validation y[3, 1]".
+        what: String,
+        /// Its row.
+        row: usize,
+        /// The target.
+        value: String,
+        /// The range, and the loss or metric that takes it.
+        expected: String,
+        /// What to do.
+        hint: &'static str,
+    },
+
     /// A weight that is negative, or weights that are all zero.
     #[error("{what}: {problem}")]
     Weight {
@@ -427,6 +455,26 @@ mod tests {
                     hint: "use BinaryAccuracy".into(),
                 },
                 "accuracy: expected one class a row, got 2 classes in row 3; use BinaryAccuracy",
+            ),
+            (
+                Error::Output {
+                    loss: "binary_crossentropy".into(),
+                    expected: "outputs from 0 to 1".into(),
+                    got: "those of layer 1.dense without an activation".into(),
+                    hint: "end with Activation::Sigmoid".into(),
+                },
+                "binary_crossentropy: expected outputs from 0 to 1, got those of layer 1.dense without an activation; end \
+                 with Activation::Sigmoid",
+            ),
+            (
+                Error::TargetValue {
+                    what: "y[3, 1]".into(),
+                    row: 3,
+                    value: "255".into(),
+                    expected: "a target from 0 to 1 for binary_crossentropy".into(),
+                    hint: "divide by 255",
+                },
+                "y[3, 1]: expected a target from 0 to 1 for binary_crossentropy, got 255; divide by 255",
             ),
             (
                 Error::Weight {

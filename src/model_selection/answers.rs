@@ -14,6 +14,12 @@ pub trait Answers {
     /// Answers of more than two axes.
     fn classes(&self) -> Result<Array1<usize>>;
 
+    /// How many classes [`classes`](Self::classes) chooses from, where the answers say so: one for each of several
+    /// columns, 2 for one column.
+    fn n_classes(&self) -> Option<usize> {
+        None
+    }
+
     /// The value for each sample.
     ///
     /// # Errors
@@ -30,6 +36,14 @@ impl<F: Float, D: Dimension> Answers for Array<F, D> {
             shape => {
                 Err(Error::shape("predictions", "one row for each sample", format!("{} axes", shape.len())))
             }
+        }
+    }
+
+    fn n_classes(&self) -> Option<usize> {
+        match *self.shape() {
+            [_] | [_, 1] => Some(2),
+            [_, columns] => Some(columns),
+            _ => None,
         }
     }
 
@@ -63,10 +77,11 @@ fn argmax<F: Float>(row: impl Iterator<Item = F>) -> usize {
 /// An estimator whose answers are read as classes and scored by accuracy.
 ///
 /// Networks with a softmax or a sigmoid, pipelines that end in one, and estimators that answer with class numbers
-/// are compared alike.
+/// are compared alike. Labels are class numbers from 0 on: an estimator of one column has the classes 0 and 1, one of
+/// several columns a class for each.
 ///
 /// # Errors
-/// Those of the estimator, and predictions that cannot be read as classes.
+/// Those of the estimator, predictions that cannot be read as classes, and labels in `score` that none of the classes has.
 ///
 /// # Examples
 /// ```
@@ -129,7 +144,13 @@ where
     S: Data<Elem = usize>,
 {
     fn score(&self, x: &X, y: &ArrayBase<S, Ix1>) -> Result<f64> {
-        accuracy_score(y, &self.predict(x)?)
+        let answers = self.estimator.predict(x)?;
+        if let Some(n_classes) = answers.n_classes()
+            && let Some(row) = y.iter().position(|&label| label >= n_classes)
+        {
+            return Err(Error::Label { row, label: y[row].to_string(), n_classes });
+        }
+        accuracy_score(y, &answers.classes()?)
     }
 }
 

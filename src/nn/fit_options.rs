@@ -261,14 +261,16 @@ impl<'a, F: Float> FitOptions<'a, F> {
         self
     }
 
-    /// Weights samples by their class while training; classes that are not named weigh 1.
+    /// Weights samples by their class while training; classes that are not named weigh 1. Validation data, also the rows
+    /// that [`validation_split`](Self::validation_split) holds out, are not weighted by class.
     #[must_use]
     pub fn class_weight(mut self, weights: impl IntoIterator<Item = (usize, f64)>) -> Self {
         self.plain.class_weight = Some(weights.into_iter().collect());
         self
     }
 
-    /// Weights samples one by one while training.
+    /// Weights samples one by one; rows that [`validation_split`](Self::validation_split) holds out keep their weights.
+    /// On both sides of the split at least one weight must be above 0.
     #[must_use]
     pub fn sample_weight<S: Data<Elem = F>, D: Dimension>(mut self, weights: &ArrayBase<S, D>) -> Self {
         self.sample_weight = Some(weights.iter().copied().collect());

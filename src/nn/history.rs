@@ -217,6 +217,12 @@ impl Logs {
         }
     }
 
+    /// Keeps the first `len` names.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.keys.truncate(len);
+        self.values.truncate(len);
+    }
+
     pub(crate) fn clear(&mut self) {
         self.keys.clear();
         self.values.clear();

@@ -28,8 +28,8 @@ pub use constraint::Constraint;
 pub use fit_options::{EvaluateOptions, FitOptions, OnDivergence, PredictOptions, Verbose};
 pub use history::{Evaluation, History, Logs, Recovery};
 pub use layer::{
-    Backward, Carry, Config, Forward, Gradient, Layer, LayerConfig, Mask, MaskPass, Mode, Nested, ParamSpec,
-    Plan, Shape, StateSpec,
+    ActivityPenalty, Backward, Carry, Config, Forward, Gradient, Layer, LayerConfig, Mask, MaskPass, Mode,
+    Nested, ParamSpec, Plan, Shape, StateSpec,
 };
 pub use layers::*;
 pub use loss::*;
@@ -38,5 +38,5 @@ pub use model::{Batch, Model, Summary, Weight};
 pub use optimizer::*;
 pub use regularizer::Regularizer;
 pub use sequential::Sequential;
-pub use targets::{TargetElement, TargetForm, TargetView, Targets};
+pub use targets::{TargetElement, TargetForm, TargetRange, TargetView, Targets};
 pub use workspace::Workspace;

@@ -1,8 +1,10 @@
 //! The builder of networks.
 
-use crate::error::Result;
+mod output_check;
+
+use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::nn::layer::{Layer, Shape};
+use crate::nn::layer::{Layer, Plan, Shape};
 use crate::nn::layout::Layout;
 use crate::nn::loss::Loss;
 use crate::nn::model::Model;
@@ -119,8 +121,8 @@ impl<F: Float> Sequential<F> {
     /// Checks every shape and hyperparameter, makes the weights and returns the model.
     ///
     /// # Errors
-    /// No layer; hyperparameters outside of their ranges; shapes that do not fit, named by layer; a network
-    /// that does not fit into memory.
+    /// No layer; hyperparameters outside of their ranges; shapes that do not fit, named by layer; a last layer whose outputs
+    /// the loss cannot take, as logits where it takes probabilities; a network that does not fit into memory.
     pub fn compile<R: Optimizer<F> + 'static>(
         self,
         optimizer: Tuned<R>,
@@ -129,6 +131,10 @@ impl<F: Float> Sequential<F> {
         let layers: Vec<_> = self.layers.iter().map(|entry| (entry.layer.clone(), entry.trainable)).collect();
         let layout = Layout::new(self.input, &layers)?;
         loss.validate(layout.output())?;
+        for node in &layout.nodes {
+            check_inside(&node.name, &node.plan)?;
+        }
+        output_check::check(&layout, &loss)?;
         let (mut params, mut state) = layout.initialize(self.seed)?;
         let mut attached = false;
         for (node, entry) in layout.nodes.iter().zip(self.layers) {
@@ -160,4 +166,20 @@ impl<F: Float> Sequential<F> {
         });
         Self { input: layout.input.clone(), layers: layers.collect(), seed }
     }
+}
+
+/// Refuses what a saved model may have, but a new one may not: layers inside another that it is not made for, and
+/// penalties that it would drop.
+fn check_inside(name: &str, plan: &Plan) -> Result<()> {
+    if let Some((expected, got)) = plan.refusal() {
+        return Err(Error::shape(format!("layer {name}"), expected, got));
+    }
+    for nested in plan.nested_layers() {
+        let owner = format!("{name}/{}", nested.name);
+        if let Some(regularizer) = nested.plan.declared_activity_regularizer() {
+            regularizer.validate(&format!("layer {owner}"))?;
+        }
+        check_inside(&owner, &nested.plan)?;
+    }
+    Ok(())
 }

@@ -1,5 +1,9 @@
 //! What a network is to learn: class labels or values, of any number type and shape.
 
+mod range;
+
+pub use range::TargetRange;
+
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::Shape;

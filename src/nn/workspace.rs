@@ -4,7 +4,7 @@ use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::linalg::{matrix, matrix_mut};
-use crate::nn::layer::{Backward, Carry, Forward, Mask, MaskPass, Mode};
+use crate::nn::layer::{ActivityPenalty, Backward, Carry, Forward, Mask, MaskPass, Mode};
 use crate::nn::layout::{Layout, Node, zeros};
 use crate::nn::row_parts;
 use crate::rng::RowRng;
@@ -298,9 +298,18 @@ impl<F: Float> Workspace<F> {
 
     /// The penalties on outputs, as declared by the layers: their sum over the batch, divided by its size.
     pub(crate) fn activity_penalty(&self, layout: &Layout<F>, batch: usize) -> f64 {
-        let penalties = layout.nodes.iter().zip(&self.nodes).filter_map(|(node, buffers)| {
-            let regularizer = node.plan.declared_activity_regularizer()?;
-            Some(regularizer.penalty(&buffers.y[..batch * node.output_len()]))
+        let penalties =
+            layout.nodes.iter().zip(&self.nodes).filter(|(node, _)| node.plan.penalizes_outputs());
+        let penalties = penalties.map(|(node, buffers)| {
+            let y = &buffers.y[..batch * node.output_len()];
+            let own =
+                node.plan.declared_activity_regularizer().map_or(0.0, |regularizer| regularizer.penalty(y));
+            if !node.plan.penalizes_inside() {
+                return own;
+            }
+            let cache = &buffers.cache[..node.plan.cache_len(batch)];
+            let pass = ActivityPenalty::new(cache, matrix(y, batch, node.output_len()), &node.plan);
+            own + node.layer.activity_penalty(pass)
         });
         penalties.sum::<f64>() / batch.max(1) as f64
     }

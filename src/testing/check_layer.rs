@@ -4,7 +4,7 @@ use super::cause::Evidence;
 use super::difference::{Comparison, close, compare_again, first};
 use super::stage::{Passed, Purpose, Returned, Stage};
 use super::{CheckFailure, normals, unravel};
-use crate::nn::layer::{Backward, Carry, Forward, Gradient, Layer, MaskPass, Plan, Shape};
+use crate::nn::layer::{ActivityPenalty, Backward, Carry, Forward, Gradient, Layer, MaskPass, Plan, Shape};
 use crate::rng::{Purpose as Use, Rng, RowRng};
 use std::ops::Range;
 
@@ -63,6 +63,7 @@ pub fn check_layer<L: Layer<f64> + ?Sized>(layer: &L, shape: impl Into<Shape>) -
 ///   gradients (they double when it runs twice), and gives the same ones where `dx` is not needed;
 /// - where the plan declares rows of gradients, `gradient` tells by rows what `backward` tells as a whole;
 /// - a sample's answer, noise and gradients do not depend on the samples beside it, unless the plan says so;
+/// - where the plan declares nested penalties, `activity_penalty` is a part of what the gradients are those of;
 /// - nothing is written outside of the slices, and inference leaves the state as it is;
 /// - where the plan declares that the layer uses a mask, all of this holds under one as well; a mask that the layer makes
 ///   is overwritten whole.
@@ -112,6 +113,10 @@ impl<L: Layer<f64> + ?Sized> Layer<f64> for Borrowed<'_, L> {
     fn carry(&self, pass: Carry<'_, f64>) {
         self.0.carry(pass);
     }
+
+    fn activity_penalty(&self, pass: ActivityPenalty<'_, f64>) -> f64 {
+        self.0.activity_penalty(pass)
+    }
 }
 
 fn inspect(layer: &dyn Layer<f64>, shape: Shape, check: Check) -> Result<(), CheckFailure> {
@@ -127,19 +132,21 @@ fn inspect(layer: &dyn Layer<f64>, shape: Shape, check: Check) -> Result<(), Che
     if let Some(problem) = plan.problem() {
         return Err(fail("plan", problem.to_string()));
     }
+    if let Some((expected, got)) = plan.refusal() {
+        return Err(fail("plan", format!("is refused by compile, which expects {expected}: {got}")));
+    }
     let plan = plan.input(shape);
+    let batch = plan.declared_batch().unwrap_or(check.batch.max(1));
     let stage = Stage {
         layer,
+        samples: batch,
         params: parameters(&plan, check.seed),
         state: state(&plan, check.seed),
         rng: RowRng::new(check.seed, 1, 1),
         plan: &plan,
         real: Vec::new(),
     };
-    let mut inspection = Inspection {
-        stage,
-        check: Check { batch: plan.declared_batch().unwrap_or(check.batch.max(1)), ..check },
-    };
+    let mut inspection = Inspection { stage, check: Check { batch, ..check } };
     inspection.whole()?;
     if plan.declares_using_mask() {
         let mut rng = Rng::new(check.seed, Use::Other, 3);
@@ -172,6 +179,13 @@ fn state(plan: &Plan, seed: u64) -> Vec<f64> {
         state.extend(values.iter().map(|value| value + 0.1 + 0.5 * rng.uniform()));
     }
     state
+}
+
+/// The outputs, and the penalties on those of layers inside.
+fn with_penalty(passed: Passed) -> Vec<f64> {
+    let mut outputs = passed.y;
+    outputs.push(passed.penalty);
+    outputs
 }
 
 /// A layer under inspection.
@@ -456,8 +470,10 @@ impl Inspection<'_> {
         let places = self.places(all.len());
         let got: Vec<f64> = places.iter().map(|&place| all[place]).collect();
         let mut want = Vec::with_capacity(places.len());
+        // The penalties on outputs of layers inside are one more output.
+        let dy_and_penalty = [dy, &[1.0]].concat();
         for &place in &places {
-            want.push(first(dy, &mut self.moved(purpose, gradient, passed, place))?);
+            want.push(first(&dy_and_penalty, &mut self.moved(purpose, gradient, passed, place))?);
         }
         #[allow(clippy::cast_precision_loss, reason = "a count of a test is small")]
         let scale = (want.iter().map(|w| w * w).sum::<f64>() / want.len().max(1) as f64).sqrt().max(1e-3);
@@ -467,7 +483,7 @@ impl Inspection<'_> {
                 continue;
             }
             let outputs = &mut self.moved(purpose, gradient, passed, place);
-            match compare_again(got[at], dy, self.check.tolerance, scale, outputs)? {
+            match compare_again(got[at], &dy_and_penalty, self.check.tolerance, scale, outputs)? {
                 Comparison::Agrees => want[at] = got[at],
                 Comparison::Differs(value) => {
                     let error = (got[at] - value).abs();
@@ -519,15 +535,15 @@ impl Inspection<'_> {
             Some(range) => {
                 let mut params = self.stage.params.clone();
                 params[range.start + place] += step;
-                let Stage { layer, plan, rng, .. } = self.stage;
+                let Stage { layer, plan, rng, samples, .. } = self.stage;
                 let (state, real) = (self.stage.state.clone(), self.stage.real.clone());
-                let stage = Stage { layer, plan, params, state, rng, real };
-                Ok(stage.forward(purpose, &passed.x, 0, f64::NAN)?.y)
+                let stage = Stage { layer, plan, params, state, rng, samples, real };
+                Ok(with_penalty(stage.forward(purpose, &passed.x, 0, f64::NAN)?))
             }
             None => {
                 let mut x = passed.x.clone();
                 x[place] += step;
-                Ok(self.stage.forward(purpose, &x, 0, f64::NAN)?.y)
+                Ok(with_penalty(self.stage.forward(purpose, &x, 0, f64::NAN)?))
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::CheckFailure;
 use super::guarded::Guarded;
 use crate::activation::Activation;
-use crate::nn::layer::{Backward, Forward, Gradient, Layer, Mask, MaskPass, Mode, Plan};
+use crate::nn::layer::{ActivityPenalty, Backward, Forward, Gradient, Layer, Mask, MaskPass, Mode, Plan};
 use crate::rng::RowRng;
 use ndarray::{ArrayView2, ArrayViewMut2};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,6 +22,8 @@ pub(super) struct Stage<'a> {
     pub(super) params: Vec<f64>,
     pub(super) state: Vec<f64>,
     pub(super) rng: RowRng,
+    /// By how many samples the penalties on outputs of layers inside are divided.
+    pub(super) samples: usize,
     /// What a mask says of each position of each row, for layers that use one; empty without a mask.
     pub(super) real: Vec<bool>,
 }
@@ -39,6 +41,8 @@ pub(super) struct Passed {
     pub(super) y: Vec<f64>,
     pub(super) cache: Vec<f64>,
     pub(super) state: Vec<f64>,
+    /// The penalties on the outputs of layers inside.
+    pub(super) penalty: f64,
 }
 
 /// What a backward pass leaves.
@@ -116,7 +120,21 @@ impl Stage<'_> {
         let mut y = z.clone();
         self.activation().apply(self.plan.output_shape().last(), &mut y);
         let (cache, state) = (cache.get().to_vec(), state.get().to_vec());
-        Ok(Passed { batch, first_row, x: x.to_vec(), z, y, cache, state })
+        let penalty = self.penalty(&cache, &y, batch)?;
+        Ok(Passed { batch, first_row, x: x.to_vec(), z, y, cache, state, penalty })
+    }
+
+    /// The penalties on the outputs of layers inside, over the number of samples.
+    #[allow(clippy::cast_precision_loss, reason = "a batch of a test is small")]
+    fn penalty(&self, cache: &[f64], y: &[f64], batch: usize) -> Result<f64, CheckFailure> {
+        let mut penalty = 0.0;
+        if self.plan.penalizes_inside() {
+            self.called("activity_penalty", || {
+                let y = view(y, batch, self.outputs());
+                penalty = self.layer.activity_penalty(ActivityPenalty::new(cache, y, self.plan));
+            })?;
+        }
+        Ok(penalty / self.samples.max(1) as f64)
     }
 
     /// The backward pass from the gradient toward the activated output, adding to `grads`, into a `dx` that
@@ -146,7 +164,7 @@ impl Stage<'_> {
                 grads.get_mut(),
                 cache.get_mut(),
             );
-            let pass = pass.dx_needed(dx_needed).masked(self.mask(passed.first_row));
+            let pass = pass.samples(self.samples).dx_needed(dx_needed).masked(self.mask(passed.first_row));
             self.layer.backward(pass.planned(self.plan));
         })?;
         let all = [("the gradients", &grads), ("dx", &dx), ("dy", &dy), ("the cache", &cache)];
@@ -182,7 +200,7 @@ impl Stage<'_> {
                 &mut [],
                 cache.get_mut(),
             );
-            let pass = pass.grads_needed(false).masked(self.mask(passed.first_row));
+            let pass = pass.samples(self.samples).grads_needed(false).masked(self.mask(passed.first_row));
             self.layer.backward(pass.planned(self.plan));
         })?;
         self.unharmed("backward", "dx", &dx)?;

@@ -5,6 +5,8 @@
 mod free_weights;
 
 mod activations;
+#[cfg(feature = "testing")]
+mod activity_regularizers;
 mod any;
 mod bad_input;
 mod callbacks;
@@ -18,9 +20,13 @@ mod gradients;
 mod layers;
 #[cfg(feature = "testing")]
 mod masks;
+mod metrics;
 mod optimizers;
+mod outputs;
 mod resume;
 mod stateful;
+mod targets;
 #[cfg(feature = "testing")]
 mod testing;
 mod training;
+mod validation;

@@ -251,6 +251,27 @@ pub fn loss(value: &Value) -> Built<AnyLoss<f64>> {
     a.all_read(loss)
 }
 
+/// The metrics of a configuration; with several thresholds, one for each, its number behind the name.
+pub fn metrics(value: &Value) -> Built<Vec<AnyMetric<f64>>> {
+    let thresholds = value.get("thresholds").map(crate::flat).unwrap_or_default();
+    if thresholds.len() < 2 {
+        return Ok(vec![metric(value)?]);
+    }
+    let of_one = |(index, threshold): (usize, f64)| {
+        let mut value = value.clone();
+        value["thresholds"] = threshold.into();
+        let metric = metric(&value)?;
+        let name = one_of_several(&axonal::nn::Metric::name(&metric), index);
+        Ok(metric.named(name))
+    };
+    thresholds.into_iter().enumerate().map(of_one).collect()
+}
+
+/// The name of the metric at one of several thresholds.
+pub fn one_of_several(name: &str, index: usize) -> String {
+    format!("{name} at threshold {index}")
+}
+
 pub fn metric(value: &Value) -> Built<AnyMetric<f64>> {
     if let Some(name) = value.as_str() {
         return parsed(name);

@@ -95,6 +95,24 @@ fn stateful_over(value: &mut Value, batch: &Value) {
     }
 }
 
+fn target(y: &Value, takes_labels: bool) -> Target {
+    if takes_labels && shape(y).len() == 1 {
+        return Target::Labels(flat(y).iter().map(|&label| label as i64).collect());
+    }
+    Target::Values(array(y))
+}
+
+/// The validation data: beside the training data, or as the argument itself.
+fn validation(content: &Value, takes_labels: bool) -> Option<(ArrayD<f64>, Target)> {
+    let given = &content["case"]["fit"]["validation_data"];
+    let [x, y] = match given.as_array().map(Vec::as_slice) {
+        Some([x, y]) => [x, y],
+        _ if given == true => [&content["x_val"], &content["y_val"]],
+        _ => return None,
+    };
+    Some((array(x), target(y, takes_labels)))
+}
+
 fn train(content: &Value) -> Built<(Difference, f64)> {
     let case = &content["case"];
     let input: Vec<usize> = flat(&case["input"]).iter().map(|&n| n as usize).collect();
@@ -108,24 +126,25 @@ fn train(content: &Value) -> Built<(Difference, f64)> {
     let network = keras_config::network(&input, layers, occurrences.as_ref())?;
     let optimizer = keras_config::optimizer(&case["optimizer"], occurrences)?;
     let loss = keras_config::loss(&case["loss"])?;
-    let y = &content["y"];
-    let labels = loss.target_form() == TargetForm::Labels && shape(y).len() == 1;
-    let target = if labels {
-        Target::Labels(flat(y).iter().map(|&label| label as i64).collect())
-    } else {
-        Target::Values(array(y))
-    };
+    let takes_labels = loss.target_form() == TargetForm::Labels;
+    let target = target(&content["y"], takes_labels);
+    let validation = validation(content, takes_labels);
     let mut model = network.compile(optimizer, loss).map_err(|error| error.to_string())?;
     for metric in case["metrics"].as_array().into_iter().flatten() {
-        model = model.metric(keras_config::metric(metric)?);
+        model = keras_config::metrics(metric)?.into_iter().fold(model, Model::metric);
     }
     for metric in case["weighted_metrics"].as_array().into_iter().flatten() {
-        model = model.metric(keras_config::metric(metric)?.weighted());
+        model =
+            keras_config::metrics(metric)?.into_iter().map(AnyMetric::weighted).fold(model, Model::metric);
     }
     set_weights(&mut model, &content["initial_weights"]);
 
     let x = array(&content["x"]);
     let options = fit_options(content)?;
+    let options = match &validation {
+        Some((x, y)) => with_targets!(y, |y| options.validation_data(x, y)),
+        None => options,
+    };
     let history =
         with_targets!(&target, |y| model.fit_with(&x, y, options)).map_err(|error| error.to_string())?;
     model.reset_state();
@@ -168,7 +187,7 @@ fn set_weights(model: &mut Model<f64>, initial: &Value) {
     model.set_weights(&weights).expect("weights of Keras's shapes");
 }
 
-fn fit_options(content: &Value) -> Built<FitOptions<'static, f64>> {
+fn fit_options<'v>(content: &Value) -> Built<FitOptions<'v, f64>> {
     let mut options = FitOptions::new().shuffle(false);
     for (key, value) in content["case"]["fit"].as_object().into_iter().flatten() {
         let whole = || value.as_u64().unwrap_or_default() as usize;
@@ -184,6 +203,8 @@ fn fit_options(content: &Value) -> Built<FitOptions<'static, f64>> {
                     weights.map(|(class, weight)| (class.parse().unwrap(), weight.as_f64().unwrap()));
                 options.class_weight(parsed.collect::<Vec<(usize, f64)>>())
             }
+            // Made from two arrays, which live longer.
+            "validation_data" => options,
             "sample_weight" => options.sample_weight(&array(&content["sample_weight"])),
             other => return Err(format!("argument {other} of fit")),
         };
@@ -193,16 +214,22 @@ fn fit_options(content: &Value) -> Built<FitOptions<'static, f64>> {
 
 fn compare_history(difference: &mut Difference, history: &History, want: &Value) {
     for (key, want) in want.as_object().into_iter().flatten() {
-        difference.numbers(&format!("history {key}"), history.get(key).unwrap_or_default(), &flat(want));
+        let epochs = want.as_array().map(Vec::as_slice).unwrap_or_default();
+        // An epoch's value is a list where the metric has several thresholds.
+        let thresholds = epochs.first().and_then(Value::as_array).map(Vec::len);
+        for index in 0..thresholds.unwrap_or(1) {
+            let key = thresholds.map_or(key.clone(), |_| keras_config::one_of_several(key, index));
+            let want: Vec<f64> = epochs.iter().map(|epoch| flat(epoch)[index]).collect();
+            difference.numbers(&format!("history {key}"), history.get(&key).unwrap_or_default(), &want);
+        }
     }
 }
 
 fn compare_evaluation(difference: &mut Difference, got: &Evaluation, want: &Value) {
     for (key, want) in want.as_object().into_iter().flatten() {
-        difference.number(
-            &format!("evaluate {key}"),
-            got.get(key).unwrap_or(f64::NAN),
-            want.as_f64().unwrap(),
-        );
+        for (index, &number) in flat(want).iter().enumerate() {
+            let key = if want.is_array() { keras_config::one_of_several(key, index) } else { key.clone() };
+            difference.number(&format!("evaluate {key}"), got.get(&key).unwrap_or(f64::NAN), number);
+        }
     }
 }

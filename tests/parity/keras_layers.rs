@@ -78,6 +78,7 @@ macro_rules! penalized {
         })*
         layer
     }};
+    (@read alpha_constraint $value:ident) => { constraint($value) };
     (@read embeddings_constraint $value:ident) => { constraint($value) };
     (@read gamma_constraint $value:ident) => { constraint($value) };
     (@read beta_constraint $value:ident) => { constraint($value) };
@@ -174,7 +175,8 @@ pub fn layer(a: &Arguments<'_>) -> Built<Made> {
         "ELU" => Arc::new(Elu::new(a.number("alpha").unwrap_or(1.0))),
         "PReLU" => {
             let _ = a.get("alpha_initializer");
-            Arc::new(with!(PRelu::default(), a, axes => shared_axes))
+            let layer = penalized!(PRelu::default(), a, alpha_regularizer alpha_constraint);
+            Arc::new(with!(layer, a, axes => shared_axes))
         }
         "Softmax" => Arc::new(with!(Softmax::default(), a, axes => axis)),
         "Masking" => Arc::new(Masking::new(a.number("mask_value").unwrap_or_default())),

@@ -2,7 +2,8 @@
 
 use super::models;
 use axonal::FileProblem;
-use axonal::nn::{Direction, LossPass, MetricBatch, Step, TargetView, Tuned};
+use axonal::ndarray::{Array2, Array3};
+use axonal::nn::{Direction, LossPass, MetricBatch, OutputMeaning, Step, TargetView, Tuned};
 use axonal::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -230,3 +231,59 @@ fn what_would_not_come_back_is_not_saved() {
 struct Quiet;
 
 impl<F: Float> Callback<F> for Quiet {}
+
+/// A loss of classes that says nothing of the outputs, as one of an earlier version.
+#[derive(Debug, Serialize, Deserialize)]
+struct Silent {}
+
+/// The same, which takes outputs for probabilities.
+#[derive(Debug, Serialize, Deserialize)]
+struct OfProbabilities {}
+
+macro_rules! loss_of_classes {
+    ($loss:ident, $meaning:ident) => {
+        impl<F: Float> Loss<F> for $loss {
+            fn kind(&self) -> &'static str {
+                "test.of_classes"
+            }
+            fn output_meaning(&self, _: &Shape) -> OutputMeaning {
+                OutputMeaning::$meaning
+            }
+            fn compute(&self, pass: LossPass<'_, F>) -> f64 {
+                CategoricalCrossentropy::default().compute(pass)
+            }
+            fn config(&self) -> Option<Config> {
+                Config::of(self)
+            }
+        }
+    };
+}
+loss_of_classes!(Silent, Values);
+loss_of_classes!(OfProbabilities, Distribution);
+
+#[test]
+fn a_file_of_outputs_that_compile_refuses_still_loads() {
+    let network = || Sequential::<f32>::new(3).add(Dense::new(2));
+    assert!(network().compile(Sgd::default(), OfProbabilities {}).is_err());
+    let model = network().compile(Sgd::default(), Silent {}).unwrap();
+    let registry = Registry::new().loss::<OfProbabilities>("test.of_classes");
+    let loaded = Model::from_bytes_with(&model.to_bytes().unwrap(), &registry).unwrap();
+    assert_eq!(loaded.weights(), model.weights());
+    // Compiled anew, it is refused.
+    assert!(loaded.into_sequential().compile(Sgd::default(), OfProbabilities {}).is_err());
+}
+
+#[test]
+fn penalties_inside_other_layers_come_back_from_a_file() {
+    let inner = Gru::new(2).activity_regularizer(Regularizer::l2(10.0));
+    let network = Sequential::<f64>::new([3, 2]).add(Bidirectional::new(inner));
+    let model = network.compile(Sgd::default(), MeanSquaredError::default()).unwrap();
+    let x = Array3::from_shape_fn((4, 3, 2), |(i, j, k)| (i + 2 * j + 3 * k) as f64 / 7.0 - 0.5);
+    let y = Array2::zeros((4, 4));
+    let loaded: Model<f64> = Model::from_bytes(&model.to_bytes().unwrap()).unwrap();
+    assert_eq!(loaded.evaluate(&x, &y).unwrap(), model.evaluate(&x, &y).unwrap());
+    let mean = model.predict(&x).unwrap().mapv(|v| v * v).mean().unwrap();
+    // The penalty: 10 Σy² over 4 samples, of 16 numbers.
+    let (loss, want) = (model.evaluate(&x, &y).unwrap().loss(), mean + 40.0 * mean);
+    assert!((loss - want).abs() < 1e-12 * want, "{loss}, want {want}");
+}

@@ -76,11 +76,13 @@
 //! ```
 //!
 //! A layer made of others declares them with [`Plan::nested`] and hands each its part of the buffers
-//! ([`Plan::nested_layers`] says where they are).
+//! ([`Plan::nested_layers`] says where they are). Where these may have activity regularizers, it declares
+//! [`Plan::nested_penalties`] and implements [`Layer::activity_penalty`].
 
 mod config;
 mod finite;
 mod mask;
+mod output_values;
 mod pass;
 mod plan;
 mod shape;
@@ -88,7 +90,8 @@ mod shape;
 pub(crate) use config::InnerLayers;
 pub use config::{Config, LayerConfig};
 pub use mask::{Mask, MaskPass};
-pub use pass::{Backward, Carry, Forward, Gradient, Mode};
+pub(crate) use output_values::OutputValues;
+pub use pass::{ActivityPenalty, Backward, Carry, Forward, Gradient, Mode};
 pub(crate) use plan::MaskOut;
 pub use plan::{Nested, ParamSpec, Plan, StateSpec};
 pub use shape::Shape;
@@ -171,6 +174,18 @@ pub trait Layer<F: Float>: Debug + Send + Sync {
         let _ = pass;
     }
 
+    /// Computes the penalties on the outputs of the layers inside, summed over the samples. Called after
+    /// [`forward`](Self::forward) for layers whose plan declares [`Plan::nested_penalties`]; for others the default is right.
+    ///
+    /// For each layer inside that is the penalty of its plan's
+    /// [`declared_activity_regularizer`](Plan::declared_activity_regularizer) on its output, plus what its own
+    /// `activity_penalty` says. The container divides by the batch size. The layer's `backward` adds the gradients to those
+    /// toward these outputs, divided by [`Backward::samples`].
+    fn activity_penalty(&self, pass: ActivityPenalty<'_, F>) -> f64 {
+        let _ = pass;
+        0.0
+    }
+
     /// The hyperparameters for files; `None` (the default) lets a model save its weights only.
     fn config(&self) -> Option<Config> {
         None
@@ -204,6 +219,10 @@ impl<F: Float, L: Layer<F> + ?Sized> Layer<F> for Arc<L> {
 
     fn carry(&self, pass: Carry<'_, F>) {
         (**self).carry(pass);
+    }
+
+    fn activity_penalty(&self, pass: ActivityPenalty<'_, F>) -> f64 {
+        (**self).activity_penalty(pass)
     }
 
     fn config(&self) -> Option<Config> {

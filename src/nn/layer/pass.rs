@@ -129,6 +129,9 @@ pub struct Backward<'a, F> {
     pub grads: &'a mut [F],
     /// What `forward` has left; it may be used up.
     pub cache: &'a mut [F],
+    /// The number of samples that the network was given, by which the gradients of activity penalties are divided. Inside
+    /// [`TimeDistributed`](crate::nn::TimeDistributed) it is not the number of rows, each of which is a step.
+    pub samples: usize,
     /// The mask of the forward pass.
     pub mask: Option<Mask<'a>>,
     /// The layer's plan, where the caller has one; a container always has.
@@ -156,9 +159,17 @@ impl<'a, F: Float> Backward<'a, F> {
             grads_needed: true,
             grads,
             cache,
+            samples: x.nrows(),
             mask: None,
             plan: None,
         }
+    }
+
+    /// Sets the number of samples, where it is not the number of rows.
+    #[must_use]
+    pub fn samples(mut self, samples: usize) -> Self {
+        self.samples = samples;
+        self
     }
 
     /// Adds the mask, as [`Forward::masked`].
@@ -208,6 +219,25 @@ impl<'a, F: Float> Carry<'a, F> {
     /// The views after a forward pass.
     pub fn new(cache: &'a mut [F], state: &'a mut [F], batch: usize, plan: &'a Plan) -> Self {
         Self { cache, state, batch, plan }
+    }
+}
+
+/// The views from which a layer computes the penalties on the outputs of the layers inside it.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct ActivityPenalty<'a, F> {
+    /// What the forward pass has left for the way back.
+    pub cache: &'a [F],
+    /// The layer's output, after its declared activation: (batch, n_out).
+    pub y: ArrayView2<'a, F>,
+    /// The layer's plan.
+    pub plan: &'a Plan,
+}
+
+impl<'a, F: Float> ActivityPenalty<'a, F> {
+    /// The views after a forward pass.
+    pub fn new(cache: &'a [F], y: ArrayView2<'a, F>, plan: &'a Plan) -> Self {
+        Self { cache, y, plan }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a layer declares before anything is allocated.
 
-use super::Shape;
+use super::{OutputValues, Shape};
 use crate::activation::Activation;
 use crate::initializer::Initializer;
 use crate::nn::constraint::Constraint;
@@ -90,8 +90,12 @@ pub struct Plan {
     uses_mask: bool,
     mask: MaskOut,
     reads_backwards: bool,
+    reads_sequence: bool,
+    nested_penalties: bool,
     batch: Option<usize>,
+    pub(super) values: OutputValues,
     problem: Option<Box<Problem>>,
+    refusal: Option<Box<Problem>>,
 }
 
 /// A way in which a plan was put together wrongly: what was expected, and what came.
@@ -137,8 +141,12 @@ impl Plan {
             uses_mask: false,
             mask: MaskOut::Ends,
             reads_backwards: false,
+            reads_sequence: false,
+            nested_penalties: false,
             batch: None,
+            values: OutputValues::Unknown,
             problem: None,
+            refusal: None,
         }
     }
 
@@ -323,6 +331,29 @@ impl Plan {
         self
     }
 
+    /// Says that the layer reads a sequence (steps, features) step by step, as recurrent layers do.
+    /// [`Bidirectional`](crate::nn::Bidirectional) takes such layers only.
+    #[must_use]
+    pub fn reads_sequence(mut self) -> Self {
+        self.reads_sequence = true;
+        self
+    }
+
+    /// Says that the layer takes care of the activity regularizers of the layers inside it: it implements
+    /// [`Layer::activity_penalty`](super::Layer::activity_penalty), and its backward pass adds the penalties' gradients. Without
+    /// it, an activity regularizer inside the layer is an error in `compile`.
+    #[must_use]
+    pub fn nested_penalties(mut self) -> Self {
+        self.nested_penalties = true;
+        self
+    }
+
+    /// Notes what `compile` refuses; a model that was saved with it still loads.
+    pub(crate) fn refused(mut self, expected: &'static str, got: String) -> Self {
+        self.refusal.get_or_insert_with(|| Box::new(Problem { expected, got }));
+        self
+    }
+
     /// Adds a layer inside of this one. Its parameters, state and cache follow those declared so far;
     /// [`Plan::nested_layers`] says where. A nested layer is called by the outer one, so it must not declare an
     /// activation, which only a container applies: that is an error in `compile`.
@@ -357,6 +388,7 @@ impl Plan {
         );
         self.rows_independent &= plan.rows_independent;
         self.problem = self.problem.or_else(|| plan.problem.clone());
+        self.refusal = self.refusal.or_else(|| plan.refusal.clone());
         if matches!(plan.mask, MaskOut::Made(_)) && self.problem.is_none() {
             let got = format!(
                 "the layer {name:?} inside of it makes a mask, which does not reach the layers around it; add it to the \
@@ -500,6 +532,47 @@ impl Plan {
     #[must_use]
     pub fn declares_reading_backwards(&self) -> bool {
         self.reads_backwards
+    }
+
+    /// Whether the layer reads a sequence step by step.
+    #[must_use]
+    pub fn declares_reading_sequence(&self) -> bool {
+        self.reads_sequence
+    }
+
+    /// Whether the layer takes care of the activity regularizers of the layers inside it.
+    #[must_use]
+    pub fn declares_nested_penalties(&self) -> bool {
+        self.nested_penalties
+    }
+
+    /// Whether there is an activity regularizer on the layer's output, or on that of a layer inside it.
+    pub(crate) fn penalizes_outputs(&self) -> bool {
+        self.activity_regularizer.is_some() || self.penalizes_inside()
+    }
+
+    /// Whether there is an activity regularizer on the output of a layer inside.
+    pub(crate) fn penalizes_inside(&self) -> bool {
+        self.nested.iter().any(|nested| nested.plan.penalizes_outputs())
+    }
+
+    /// What `compile` refuses, beside the [`problem`](Self::problem): what was expected, and what came.
+    pub(crate) fn refusal(&self) -> Option<(&'static str, String)> {
+        if let Some(refusal) = &self.refusal {
+            return Some((refusal.expected, refusal.got.clone()));
+        }
+        let inside = || self.nested.iter().find_map(|nested| nested.plan.refusal());
+        if self.penalizes_inside() && !self.nested_penalties {
+            let name =
+                self.nested.iter().find(|nested| nested.plan.penalizes_outputs()).map(|nested| &nested.name);
+            let got = format!(
+                "an activity regularizer of the layer {:?} inside it, which would be dropped; implement \
+                 Layer::activity_penalty and declare Plan::nested_penalties",
+                name.map_or("", String::as_str)
+            );
+            return Some(("layers inside it without an activity regularizer", got));
+        }
+        inside()
     }
 
     pub(crate) fn mask_out(&self) -> &MaskOut {

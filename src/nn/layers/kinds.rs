@@ -264,6 +264,16 @@ mod contract {
         ),
         ("time_distributed", r#"{"layer":{"kind":"lstm","config":{"units":2}}}"#, &[&[3, 4, 2]]),
         (
+            "bidirectional",
+            r#"{"layer":{"kind":"lstm","config":{"units":2,"weights":{"activity_regularizer":{"l1":0.25,"l2":0.5}}}}}"#,
+            &[&[3, 2]],
+        ),
+        (
+            "time_distributed",
+            r#"{"layer":{"kind":"residual","config":{"layers":[{"kind":"activity_regularization","config":{"l2":0.5}}]}}}"#,
+            &[&[2, 3]],
+        ),
+        (
             "residual",
             r#"{"layers":[{"kind":"lstm","config":{"units":3,"weights":{"return_sequences":true}}},{"kind":"batch_normalization","config":{}}]}"#,
             &[&[4, 3]],

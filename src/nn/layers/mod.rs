@@ -17,6 +17,7 @@ mod embedding;
 mod kinds;
 mod masking;
 mod normalization;
+mod output_values;
 mod pooling;
 mod recurrent;
 mod regularization;
@@ -52,6 +53,7 @@ pub use window::{Padding, Size2D};
 pub use wrappers::{Bidirectional, MergeMode, Residual, TimeDistributed};
 
 pub(crate) use kinds::{KINDS, from_config};
+pub(crate) use output_values::output_values;
 
 use axes::{Runs, axis_of};
 use defaults::{glorot_uniform, ones, yes, zeros};

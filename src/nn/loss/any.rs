@@ -1,11 +1,11 @@
 //! Losses by name.
 
-use super::{KINDS, Loss, LossPass, from_config};
+use super::{KINDS, Loss, LossPass, OutputMeaning, from_config};
 use crate::activation::Activation;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Config, Shape};
-use crate::nn::targets::TargetForm;
+use crate::nn::targets::{TargetForm, TargetRange};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -78,6 +78,14 @@ impl<F: Float> Loss<F> for AnyLoss<F> {
 
     fn ignored_label(&self) -> Option<i64> {
         self.0.ignored_label()
+    }
+
+    fn target_range(&self) -> TargetRange {
+        self.0.target_range()
+    }
+
+    fn output_meaning(&self, output: &Shape) -> OutputMeaning {
+        self.0.output_meaning(output)
     }
 
     fn validate(&self, output: &Shape) -> Result<()> {

@@ -1,10 +1,11 @@
 //! The binary cross-entropy.
 
-use super::{EPSILON, Loss, LossPass, Position, Reduction, reduce, values_at};
+use super::{EPSILON, Loss, LossPass, OutputMeaning, Position, Reduction, reduce, values_at};
 use crate::activation::Activation;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Config, Shape};
+use crate::nn::targets::TargetRange;
 use serde::{Deserialize, Serialize};
 
 /// The cross-entropy of yes-or-no answers: `-mean(t ln p + (1 - t) ln(1 - p))` over the last axis.
@@ -17,6 +18,10 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Parameters
 /// `from_logits` (false): the network's outputs are logits. `label_smoothing` (0): targets are drawn toward ½.
+///
+/// # Errors
+/// In `compile`: a last layer whose outputs are no probabilities, or no logits where `from_logits` says so. In `fit` and
+/// `evaluate`: targets outside of [0, 1].
 ///
 /// # Examples
 /// ```
@@ -62,6 +67,14 @@ impl BinaryCrossentropy {
 impl<F: Float> Loss<F> for BinaryCrossentropy {
     fn kind(&self) -> &'static str {
         "binary_crossentropy"
+    }
+
+    fn output_meaning(&self, _: &Shape) -> OutputMeaning {
+        if self.from_logits { OutputMeaning::BinaryLogits } else { OutputMeaning::Probabilities }
+    }
+
+    fn target_range(&self) -> TargetRange {
+        TargetRange::UnitInterval
     }
 
     fn validate(&self, _: &Shape) -> Result<()> {

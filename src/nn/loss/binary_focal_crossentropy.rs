@@ -1,7 +1,7 @@
 //! The focal binary cross-entropy.
 
 use super::{
-    Loss, LossPass, Reduction, at_least_zero,
+    Loss, LossPass, OutputMeaning, Reduction, at_least_zero,
     binary_crossentropy::{from_logit, from_probability, smoothing},
     element_mean,
 };
@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::float::Float;
 use crate::float::elementary::sigmoid;
 use crate::nn::layer::{Config, Shape};
+use crate::nn::targets::TargetRange;
 use serde::{Deserialize, Serialize};
 
 /// The binary cross-entropy with less weight on what is right already: `mean((1 - p_t)^γ · bce)` over the last axis, with
@@ -21,6 +22,9 @@ use serde::{Deserialize, Serialize};
 /// # Parameters
 /// `gamma` (2): how little the easy counts. `apply_class_balancing` (false): weighs yes by `alpha` (0.25) and no by
 /// 1 − `alpha`. `from_logits` (false), `label_smoothing` (0): as [`BinaryCrossentropy`](super::BinaryCrossentropy)'s.
+///
+/// # Errors
+/// As [`BinaryCrossentropy`](super::BinaryCrossentropy)'s.
 ///
 /// # Examples
 /// ```
@@ -107,6 +111,14 @@ impl BinaryFocalCrossentropy {
 impl<F: Float> Loss<F> for BinaryFocalCrossentropy {
     fn kind(&self) -> &'static str {
         "binary_focal_crossentropy"
+    }
+
+    fn output_meaning(&self, _: &Shape) -> OutputMeaning {
+        if self.from_logits { OutputMeaning::BinaryLogits } else { OutputMeaning::Probabilities }
+    }
+
+    fn target_range(&self) -> TargetRange {
+        TargetRange::UnitInterval
     }
 
     fn validate(&self, _: &Shape) -> Result<()> {

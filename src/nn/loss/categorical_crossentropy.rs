@@ -1,13 +1,14 @@
 //! The cross-entropy over classes, for one-hot targets and for labels.
 
 use super::{
-    EPSILON, Loss, LossPass, Position, Reduction, binary_crossentropy::smoothing, reduce, values_at,
+    EPSILON, Loss, LossPass, OutputMeaning, Position, Reduction, binary_crossentropy::smoothing, reduce,
+    values_at,
 };
 use crate::activation::Activation;
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::{Config, Shape};
-use crate::nn::targets::{TargetForm, TargetView};
+use crate::nn::targets::{TargetForm, TargetRange, TargetView};
 use serde::{Deserialize, Serialize};
 
 /// The cross-entropy over classes for one-hot targets or distributions: `-Σ t ln p` over the last axis.
@@ -21,6 +22,10 @@ use serde::{Deserialize, Serialize};
 /// # Parameters
 /// `from_logits` (false): the network's outputs are logits. `label_smoothing` (0): targets are drawn toward the
 /// uniform distribution.
+///
+/// # Errors
+/// In `compile`: a last layer whose outputs are no probabilities, or no logits where `from_logits` says so. In `fit` and
+/// `evaluate`: targets outside of [0, 1].
 ///
 /// # Examples
 /// ```
@@ -52,6 +57,9 @@ pub struct CategoricalCrossentropy {
 /// # Parameters
 /// `from_logits` (false): the network's outputs are logits. `ignore_class` (none): a label that stands for "no
 /// target"; such positions have no loss and are not counted.
+///
+/// # Errors
+/// In `compile`: as [`CategoricalCrossentropy`]. In `fit` and `evaluate`: a label that is none of the classes.
 ///
 /// # Examples
 /// ```
@@ -123,6 +131,14 @@ impl<F: Float> Loss<F> for CategoricalCrossentropy {
         "categorical_crossentropy"
     }
 
+    fn output_meaning(&self, _: &Shape) -> OutputMeaning {
+        if self.from_logits { OutputMeaning::ClassLogits } else { OutputMeaning::Distribution }
+    }
+
+    fn target_range(&self) -> TargetRange {
+        TargetRange::UnitInterval
+    }
+
     fn validate(&self, _: &Shape) -> Result<()> {
         smoothing("categorical_crossentropy", self.label_smoothing)
     }
@@ -158,6 +174,10 @@ impl<F: Float> Loss<F> for CategoricalCrossentropy {
 impl<F: Float> Loss<F> for SparseCategoricalCrossentropy {
     fn kind(&self) -> &'static str {
         "sparse_categorical_crossentropy"
+    }
+
+    fn output_meaning(&self, _: &Shape) -> OutputMeaning {
+        if self.from_logits { OutputMeaning::ClassLogits } else { OutputMeaning::Distribution }
     }
 
     fn target_form(&self) -> TargetForm {

@@ -1,14 +1,15 @@
 //! The focal cross-entropy over classes.
 
 use super::{
-    EPSILON, Loss, LossPass, Position, Reduction, at_least_zero, binary_crossentropy::smoothing, reduce,
-    values_at,
+    EPSILON, Loss, LossPass, OutputMeaning, Position, Reduction, at_least_zero,
+    binary_crossentropy::smoothing, reduce, values_at,
 };
 use crate::activation::Activation;
 use crate::error::Result;
 use crate::float::Float;
 
 use crate::nn::layer::{Config, Shape};
+use crate::nn::targets::TargetRange;
 use serde::{Deserialize, Serialize};
 
 /// The cross-entropy over classes with less weight on what is right already: `-Σ α (1 - p)^γ t ln p` over the last axis.
@@ -19,6 +20,9 @@ use serde::{Deserialize, Serialize};
 /// # Parameters
 /// `alpha` (0.25): the weight of all. `gamma` (2): how little the easy counts. `from_logits` (false), `label_smoothing` (0):
 /// as [`CategoricalCrossentropy`](super::CategoricalCrossentropy)'s.
+///
+/// # Errors
+/// As [`CategoricalCrossentropy`](super::CategoricalCrossentropy)'s.
 ///
 /// # Examples
 /// ```
@@ -96,6 +100,14 @@ impl CategoricalFocalCrossentropy {
 impl<F: Float> Loss<F> for CategoricalFocalCrossentropy {
     fn kind(&self) -> &'static str {
         "categorical_focal_crossentropy"
+    }
+
+    fn output_meaning(&self, _: &Shape) -> OutputMeaning {
+        if self.from_logits { OutputMeaning::ClassLogits } else { OutputMeaning::Distribution }
+    }
+
+    fn target_range(&self) -> TargetRange {
+        TargetRange::UnitInterval
     }
 
     fn validate(&self, _: &Shape) -> Result<()> {

@@ -5,12 +5,16 @@ use super::{Loss, LossPass, Position, Reduction, reduce, values_at};
 use crate::float::Float;
 
 use crate::nn::layer::Config;
+use crate::nn::targets::TargetRange;
 use serde::{Deserialize, Serialize};
 
 /// What the right class lacks to lead by 1: `max(max((1 - t) p) - Σ t p + 1, 0)` over the last axis.
 ///
 /// # Shapes
-/// Targets have the shape of the output, one-hot.
+/// Targets have the shape of the output, one-hot, with 0 or −1 for the other classes.
+///
+/// # Errors
+/// In `fit` and `evaluate`: other targets.
 ///
 /// # Examples
 /// ```
@@ -41,6 +45,10 @@ impl CategoricalHinge {
 impl<F: Float> Loss<F> for CategoricalHinge {
     fn kind(&self) -> &'static str {
         "categorical_hinge"
+    }
+
+    fn target_range(&self) -> TargetRange {
+        TargetRange::Signs
     }
 
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {

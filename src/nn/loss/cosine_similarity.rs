@@ -1,16 +1,19 @@
 //! The cosine similarity.
 
-use super::{EPSILON, Loss, LossPass, Position, Reduction, reduce, values_at};
+use super::{EPSILON, Loss, LossPass, OutputMeaning, Position, Reduction, reduce, values_at};
 
 use crate::float::Float;
 
-use crate::nn::layer::Config;
+use crate::nn::layer::{Config, Shape};
 use serde::{Deserialize, Serialize};
 
 /// Minus the cosine of the angle between prediction and target, along the last axis: −1 where they point the same way.
 ///
 /// # Shapes
 /// Targets have the shape of the output.
+///
+/// # Errors
+/// In `compile`: outputs of one number, whose direction never changes.
 ///
 /// # Examples
 /// ```
@@ -43,6 +46,10 @@ impl<F: Float> Loss<F> for CosineSimilarity {
         "cosine_similarity"
     }
 
+    fn output_meaning(&self, _: &Shape) -> OutputMeaning {
+        OutputMeaning::Directions
+    }
+
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {
         let (targets, last) = (pass.targets, pass.last);
         reduce(
@@ -54,7 +61,11 @@ impl<F: Float> Loss<F> for CosineSimilarity {
                 let (own, p_floored) = norm(prediction);
                 let (other, _) = norm(targets);
                 let dot: F = prediction.iter().zip(targets).map(|(&p, &t)| p * t).sum();
-                let cosine = dot / own / other;
+                let mut cosine = dot / own / other;
+                if !dot.is_finite() {
+                    // The products are too large, the shares of the norms are not.
+                    cosine = prediction.iter().zip(targets).map(|(&p, &t)| (p / own) * (t / other)).sum();
+                }
                 if let Some(gradient) = gradient {
                     // Along the prediction itself nothing changes, unless its norm is at the floor.
                     let along = if p_floored { F::zero() } else { cosine / own };
@@ -74,7 +85,12 @@ impl<F: Float> Loss<F> for CosineSimilarity {
 
 /// The Euclidean norm, 1e-7 at least, and whether it is at that floor.
 fn norm<F: Float>(values: &[F]) -> (F, bool) {
-    let norm = values.iter().map(|&v| v * v).sum::<F>().sqrt();
+    let mut norm = values.iter().map(|&v| v * v).sum::<F>().sqrt();
+    if !norm.is_finite() {
+        // The squares are too large for the type; those of the shares of the largest are not.
+        let largest = values.iter().fold(F::zero(), |largest, v| largest.max(v.abs()));
+        norm = largest * values.iter().map(|&v| (v / largest) * (v / largest)).sum::<F>().sqrt();
+    }
     let least = F::of(EPSILON);
     (norm.max(least), norm <= least)
 }

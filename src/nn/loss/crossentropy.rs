@@ -1,12 +1,13 @@
 //! The cross-entropy that the shapes ask for.
 
 use super::{
-    BinaryCrossentropy, CategoricalCrossentropy, Loss, LossPass, Reduction, SparseCategoricalCrossentropy,
+    BinaryCrossentropy, CategoricalCrossentropy, Loss, LossPass, OutputMeaning, Reduction,
+    SparseCategoricalCrossentropy,
 };
 use crate::activation::Activation;
 use crate::float::Float;
-use crate::nn::layer::Config;
-use crate::nn::targets::{TargetForm, TargetView};
+use crate::nn::layer::{Config, Shape};
+use crate::nn::targets::{TargetForm, TargetRange, TargetView};
 use serde::{Deserialize, Serialize};
 
 /// The cross-entropy of the kind that the shapes ask for, as Keras's `"crossentropy"`: one output:
@@ -15,6 +16,9 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Parameters
 /// [`reduction`](Self::reduction): the mean over the batch. Outputs are probabilities.
+///
+/// # Errors
+/// As the cross-entropy that it stands for.
 ///
 /// # Examples
 /// ```
@@ -50,6 +54,14 @@ impl Crossentropy {
 impl<F: Float> Loss<F> for Crossentropy {
     fn kind(&self) -> &'static str {
         "crossentropy"
+    }
+
+    fn output_meaning(&self, output: &Shape) -> OutputMeaning {
+        if output.last() == 1 { OutputMeaning::Probabilities } else { OutputMeaning::Distribution }
+    }
+
+    fn target_range(&self) -> TargetRange {
+        TargetRange::UnitInterval
     }
 
     fn target_form(&self) -> TargetForm {

@@ -1,16 +1,20 @@
 //! Dice's loss.
 
-use super::{EPSILON, Loss, LossPass, Overlap, Reduction, whole_batch};
+use super::{EPSILON, Loss, LossPass, OutputMeaning, Overlap, Reduction, whole_batch};
 
 use crate::float::Float;
 
-use crate::nn::layer::Config;
+use crate::nn::layer::{Config, Shape};
+use crate::nn::targets::TargetRange;
 use serde::{Deserialize, Serialize};
 
 /// One less the overlap of prediction and target over the whole batch: `1 - 2 Σ t p / (Σ t + Σ p + 1e-7)`.
 ///
 /// # Shapes
 /// Targets have the shape of the output. Each sample's weight multiplies the one number.
+///
+/// # Errors
+/// In `compile`: a last layer whose outputs are not from 0 to 1. In `fit` and `evaluate`: targets outside of [0, 1].
 ///
 /// # Examples
 /// ```
@@ -44,6 +48,14 @@ impl Dice {
 impl<F: Float> Loss<F> for Dice {
     fn kind(&self) -> &'static str {
         "dice"
+    }
+
+    fn output_meaning(&self, _: &Shape) -> OutputMeaning {
+        OutputMeaning::Probabilities
+    }
+
+    fn target_range(&self) -> TargetRange {
+        TargetRange::UnitInterval
     }
 
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {

@@ -5,12 +5,16 @@ use super::{Loss, LossPass, Reduction, element_mean, signed_targets};
 use crate::float::Float;
 
 use crate::nn::layer::Config;
+use crate::nn::targets::TargetRange;
 use serde::{Deserialize, Serialize};
 
 /// What is missing to a margin of 1: `mean(max(1 - t p, 0))` over the last axis.
 ///
 /// # Shapes
 /// Targets have the shape of the output and are −1 or 1; where all of a batch are 0 or 1, 0 is taken as −1.
+///
+/// # Errors
+/// In `fit` and `evaluate`: targets of neither encoding, or of both.
 ///
 /// # Examples
 /// ```
@@ -41,6 +45,10 @@ impl Hinge {
 impl<F: Float> Loss<F> for Hinge {
     fn kind(&self) -> &'static str {
         "hinge"
+    }
+
+    fn target_range(&self) -> TargetRange {
+        TargetRange::Signs
     }
 
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {

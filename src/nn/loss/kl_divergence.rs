@@ -1,16 +1,20 @@
 //! The Kullback-Leibler divergence.
 
-use super::{EPSILON, Loss, LossPass, Reduction, element_sum};
+use super::{EPSILON, Loss, LossPass, OutputMeaning, Reduction, element_sum};
 
 use crate::float::Float;
 
-use crate::nn::layer::Config;
+use crate::nn::layer::{Config, Shape};
+use crate::nn::targets::TargetRange;
 use serde::{Deserialize, Serialize};
 
 /// How much a distribution t surprises one who expects p: `Σ t ln(t / p)` over the last axis, both clipped to [1e-7, 1].
 ///
 /// # Shapes
-/// Targets have the shape of the output: distributions along the last axis.
+/// Targets have the shape of the output: distributions along the last axis, normalized or not.
+///
+/// # Errors
+/// In `compile`: a last layer whose outputs are negative for some weights. In `fit` and `evaluate`: negative targets.
 ///
 /// # Examples
 /// ```
@@ -44,6 +48,14 @@ impl KlDivergence {
 impl<F: Float> Loss<F> for KlDivergence {
     fn kind(&self) -> &'static str {
         "kl_divergence"
+    }
+
+    fn output_meaning(&self, _: &Shape) -> OutputMeaning {
+        OutputMeaning::Densities
+    }
+
+    fn target_range(&self) -> TargetRange {
+        TargetRange::NonNegative
     }
 
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {

@@ -18,6 +18,7 @@ mod mean_absolute_error;
 mod mean_absolute_percentage_error;
 mod mean_squared_error;
 mod mean_squared_logarithmic_error;
+mod output_meaning;
 mod poisson;
 mod squared_hinge;
 mod tversky;
@@ -40,6 +41,7 @@ pub use mean_absolute_error::MeanAbsoluteError;
 pub use mean_absolute_percentage_error::MeanAbsolutePercentageError;
 pub use mean_squared_error::MeanSquaredError;
 pub use mean_squared_logarithmic_error::MeanSquaredLogarithmicError;
+pub use output_meaning::OutputMeaning;
 pub use poisson::Poisson;
 pub use squared_hinge::SquaredHinge;
 pub use tversky::Tversky;
@@ -48,7 +50,7 @@ use crate::activation::Activation;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Config, Shape};
-use crate::nn::targets::{TargetForm, TargetView};
+use crate::nn::targets::{TargetForm, TargetRange, TargetView};
 use ndarray::{ArrayView2, ArrayViewMut2};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -172,6 +174,18 @@ pub trait Loss<F: Float>: Debug + Send + Sync {
         None
     }
 
+    /// The values that targets may have, where they are not labels; any by default.
+    fn target_range(&self) -> TargetRange {
+        TargetRange::Any
+    }
+
+    /// What it takes outputs of this shape for; any numbers by default. `compile` refuses a last layer that cannot put that
+    /// out.
+    fn output_meaning(&self, output: &Shape) -> OutputMeaning {
+        let _ = output;
+        OutputMeaning::Values
+    }
+
     /// Refuses hyperparameters outside of their ranges and outputs that it cannot compare.
     ///
     /// # Errors
@@ -214,6 +228,14 @@ impl<F: Float, L: Loss<F> + ?Sized> Loss<F> for Arc<L> {
 
     fn ignored_label(&self) -> Option<i64> {
         (**self).ignored_label()
+    }
+
+    fn target_range(&self) -> TargetRange {
+        (**self).target_range()
+    }
+
+    fn output_meaning(&self, output: &Shape) -> OutputMeaning {
+        (**self).output_meaning(output)
     }
 
     fn validate(&self, output: &Shape) -> Result<()> {

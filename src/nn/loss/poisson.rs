@@ -5,12 +5,16 @@ use super::{EPSILON, Loss, LossPass, Reduction, element_mean};
 use crate::float::Float;
 
 use crate::nn::layer::Config;
+use crate::nn::targets::TargetRange;
 use serde::{Deserialize, Serialize};
 
 /// Minus the logarithm of the likelihood of counts, up to a constant: `mean(p - t ln(p + 1e-7))` over the last axis.
 ///
 /// # Shapes
 /// Targets have the shape of the output. Outputs should be positive (an exponential activation).
+///
+/// # Errors
+/// In `fit` and `evaluate`: negative targets.
 ///
 /// # Examples
 /// ```
@@ -41,6 +45,10 @@ impl Poisson {
 impl<F: Float> Loss<F> for Poisson {
     fn kind(&self) -> &'static str {
         "poisson"
+    }
+
+    fn target_range(&self) -> TargetRange {
+        TargetRange::NonNegative
     }
 
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {

@@ -1,11 +1,12 @@
 //! Tversky's loss.
 
-use super::{EPSILON, Loss, LossPass, Overlap, Reduction, at_least_zero, whole_batch};
+use super::{EPSILON, Loss, LossPass, OutputMeaning, Overlap, Reduction, at_least_zero, whole_batch};
 
 use crate::error::Result;
 use crate::float::Float;
 
 use crate::nn::layer::{Config, Shape};
+use crate::nn::targets::TargetRange;
 use serde::{Deserialize, Serialize};
 
 /// One less the overlap over the whole batch, with what is missed and what is found in excess weighed apart:
@@ -16,6 +17,9 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Shapes
 /// Targets have the shape of the output. Each sample's weight multiplies the one number.
+///
+/// # Errors
+/// In `compile`: a last layer whose outputs are not from 0 to 1. In `fit` and `evaluate`: targets outside of [0, 1].
 ///
 /// # Parameters
 /// `alpha` (0.5): the weight of what is missed. `beta` (0.5): that of what is found in excess.
@@ -74,6 +78,14 @@ impl Tversky {
 impl<F: Float> Loss<F> for Tversky {
     fn kind(&self) -> &'static str {
         "tversky"
+    }
+
+    fn output_meaning(&self, _: &Shape) -> OutputMeaning {
+        OutputMeaning::Probabilities
+    }
+
+    fn target_range(&self) -> TargetRange {
+        TargetRange::UnitInterval
     }
 
     fn validate(&self, _: &Shape) -> Result<()> {

@@ -4,7 +4,7 @@ use super::{Direction, Metric, MetricBatch, add_to_mean, mean, regression::needs
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Config, Shape};
-use crate::nn::targets::TargetView;
+use crate::nn::targets::{TargetRange, TargetView};
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
@@ -100,6 +100,10 @@ impl<F: Float> Metric<F> for Accuracy {
         2
     }
 
+    fn target_range(&self) -> TargetRange {
+        TargetRange::UnitInterval
+    }
+
     fn validate(&self, output: &Shape, targets: TargetView<'_, F>) -> Result<()> {
         match targets {
             TargetView::Values(values) if output.last() > 1 => {
@@ -137,6 +141,10 @@ impl<F: Float> Metric<F> for BinaryAccuracy {
 
     fn totals(&self, _: &Shape) -> usize {
         2
+    }
+
+    fn target_range(&self) -> TargetRange {
+        TargetRange::UnitInterval
     }
 
     fn validate(&self, _: &Shape, targets: TargetView<'_, F>) -> Result<()> {

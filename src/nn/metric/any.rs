@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Config, Shape};
 use crate::nn::loss::{AnyLoss, CosineSimilarity};
-use crate::nn::targets::TargetView;
+use crate::nn::targets::{TargetRange, TargetView};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -103,6 +103,10 @@ impl<F: Float> Metric<F> for AnyMetric<F> {
 
     fn totals(&self, output: &Shape) -> usize {
         self.metric.totals(output)
+    }
+
+    fn target_range(&self) -> TargetRange {
+        self.metric.target_range()
     }
 
     fn validate(&self, output: &Shape, targets: TargetView<'_, F>) -> Result<()> {

@@ -4,7 +4,7 @@ use super::{Direction, Metric, MetricBatch, regression::needs_values};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Config, Shape};
-use crate::nn::targets::TargetView;
+use crate::nn::targets::{TargetRange, TargetView};
 use serde::{Deserialize, Serialize};
 
 /// The curve whose area an [`Auc`] is.
@@ -141,6 +141,10 @@ impl<F: Float> Metric<F> for Auc {
 
     fn totals(&self, _: &Shape) -> usize {
         2 * self.num_thresholds
+    }
+
+    fn target_range(&self) -> TargetRange {
+        TargetRange::UnitIntervalOrSigns
     }
 
     fn validate(&self, _: &Shape, targets: TargetView<'_, F>) -> Result<()> {

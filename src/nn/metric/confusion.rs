@@ -4,7 +4,7 @@ use super::{Direction, Metric, MetricBatch, auc::share, regression::needs_values
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Config, Shape};
-use crate::nn::targets::TargetView;
+use crate::nn::targets::{TargetRange, TargetView};
 use serde::{Deserialize, Serialize};
 
 /// Right and wrong answers, by what was answered; the weights' sums where there are weights.
@@ -116,6 +116,10 @@ macro_rules! confusion_metric {
 
             fn totals(&self, _: &Shape) -> usize {
                 4
+            }
+
+            fn target_range(&self) -> TargetRange {
+                TargetRange::UnitIntervalOrSigns
             }
 
             fn validate(&self, output: &Shape, targets: TargetView<'_, F>) -> Result<()> {

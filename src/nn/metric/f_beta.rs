@@ -4,7 +4,7 @@ use super::{Direction, Metric, MetricBatch, regression::needs_values};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Config, Shape};
-use crate::nn::targets::TargetView;
+use crate::nn::targets::{TargetRange, TargetView};
 use serde::{Deserialize, Serialize};
 
 /// How the scores of several classes become one.
@@ -97,6 +97,10 @@ impl<F: Float> Metric<F> for FBeta {
     /// For each class the weights of right yes's, of all yes answers, of all yes's.
     fn totals(&self, output: &Shape) -> usize {
         3 * output.last()
+    }
+
+    fn target_range(&self) -> TargetRange {
+        TargetRange::UnitInterval
     }
 
     fn validate(&self, _: &Shape, targets: TargetView<'_, F>) -> Result<()> {

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Config, Shape};
 use crate::nn::loss::{self, Loss, LossPass};
-use crate::nn::targets::{TargetForm, TargetView};
+use crate::nn::targets::{TargetForm, TargetRange, TargetView};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -69,6 +69,14 @@ impl<F: Float> Metric<F> for LossMetric<F> {
 
     fn totals(&self, _: &Shape) -> usize {
         2
+    }
+
+    fn target_range(&self) -> TargetRange {
+        match self.loss.target_range() {
+            // A margin is defined for any targets; only training needs the two classes.
+            TargetRange::Signs => TargetRange::Any,
+            range => range,
+        }
     }
 
     fn validate(&self, output: &Shape, targets: TargetView<'_, F>) -> Result<()> {

@@ -4,6 +4,7 @@ mod accuracy;
 mod any;
 mod auc;
 mod confusion;
+mod double_double;
 mod f_beta;
 mod loss_metric;
 mod mean_iou;
@@ -32,7 +33,7 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Config, Shape};
 use crate::nn::loss::is_real;
-use crate::nn::targets::TargetView;
+use crate::nn::targets::{TargetRange, TargetView};
 use ndarray::ArrayView2;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -127,7 +128,7 @@ pub enum Direction {
 
 /// A number that tells how good a model is, computed beside the loss.
 ///
-/// A metric keeps sums only, so that those of batches, threads and processes can be added up.
+/// A metric keeps totals only, to which it adds batch after batch: it needs no more memory for more samples.
 ///
 /// # Examples
 /// The mean of the model's first output:
@@ -178,6 +179,11 @@ pub trait Metric<F: Float>: Debug + Send + Sync {
     /// How many sums it keeps for outputs of this shape.
     fn totals(&self, output: &Shape) -> usize;
 
+    /// The values that targets may have, where they are not labels; any by default.
+    fn target_range(&self) -> TargetRange {
+        TargetRange::Any
+    }
+
     /// Refuses outputs, or the targets of a whole `fit`, that it cannot compare.
     ///
     /// # Errors
@@ -225,6 +231,10 @@ impl<F: Float, M: Metric<F> + ?Sized> Metric<F> for Arc<M> {
 
     fn totals(&self, output: &Shape) -> usize {
         (**self).totals(output)
+    }
+
+    fn target_range(&self) -> TargetRange {
+        (**self).target_range()
     }
 
     fn validate(&self, output: &Shape, targets: TargetView<'_, F>) -> Result<()> {

@@ -1,5 +1,6 @@
 //! The coefficient of determination.
 
+use super::double_double::DoubleDouble;
 use super::{Direction, Metric, MetricBatch, regression::needs_values};
 use crate::error::Result;
 use crate::float::Float;
@@ -24,9 +25,12 @@ impl<F: Float> Metric<F> for R2Score {
         "r2_score"
     }
 
-    /// For each output the sums of w, w t, w t² and w (t - p)².
+    /// For each output: Σw, the first target s, Σw(t - p)², and Σw(t - s) and Σw(t - s)² in two numbers each.
+    ///
+    /// The variance is the small difference of large sums where targets are far from 0 or the first is far from the
+    /// others; the shift by s and the second numbers keep its digits.
     fn totals(&self, output: &Shape) -> usize {
-        4 * output.size()
+        PER_OUTPUT * output.size()
     }
 
     fn validate(&self, _: &Shape, targets: TargetView<'_, F>) -> Result<()> {
@@ -38,24 +42,16 @@ impl<F: Float> Metric<F> for R2Score {
         for (row, (prediction, target)) in batch.prediction.rows().into_iter().zip(targets.rows()).enumerate()
         {
             let first = row * (prediction.len() / batch.last.max(1));
-            let outputs = prediction.iter().zip(target).zip(totals.chunks_exact_mut(4));
+            let outputs = prediction.iter().zip(target).zip(totals.chunks_exact_mut(PER_OUTPUT));
             for (output, ((&p, &t), totals)) in outputs.enumerate() {
                 let weight = batch.weight(first + output / batch.last.max(1));
-                let (p, t) = (p.as_f64(), t.as_f64());
-                let terms = [1.0, t, t * t, (t - p) * (t - p)];
-                totals.iter_mut().zip(terms).for_each(|(total, term)| *total += weight * term);
+                add(totals, weight, t.as_f64(), p.as_f64());
             }
         }
     }
 
     fn value(&self, totals: &[f64]) -> f64 {
-        let score = |totals: &[f64]| {
-            let &[weights, sum, squares, residuals] = totals else { return 0.0 };
-            let score = 1.0 - residuals / (squares - sum * (sum / weights));
-            // Targets that do not vary, as in Keras.
-            if score.is_finite() { score } else { 0.0 }
-        };
-        let outputs = totals.chunks_exact(4);
+        let outputs = totals.chunks_exact(PER_OUTPUT);
         let n = outputs.len().max(1) as f64;
         outputs.map(score).sum::<f64>() / n
     }
@@ -67,4 +63,40 @@ impl<F: Float> Metric<F> for R2Score {
     fn config(&self) -> Option<Config> {
         Config::of(self)
     }
+}
+
+/// The totals of each output.
+const PER_OUTPUT: usize = 7;
+
+/// Adds a target and its prediction to the totals of an output.
+fn add(totals: &mut [f64], weight: f64, t: f64, p: f64) {
+    let [weights, shift, residuals, sum, sum_low, squares, squares_low] = totals else { return };
+    if weight == 0.0 {
+        return;
+    }
+    if *weights == 0.0 {
+        *shift = t;
+    }
+    *weights += weight;
+    *residuals += weight * (t - p) * (t - p);
+    let deviation = t - *shift;
+    let weighted = DoubleDouble::product(weight, deviation);
+    let total = DoubleDouble { high: *sum, low: *sum_low }.plus(weighted);
+    (*sum, *sum_low) = (total.high, total.low);
+    let square = DoubleDouble::product(deviation, deviation).times(weight);
+    let total = DoubleDouble { high: *squares, low: *squares_low }.plus(square);
+    (*squares, *squares_low) = (total.high, total.low);
+}
+
+/// The score of an output from its totals; 0 where the targets do not vary, as in Keras.
+fn score(totals: &[f64]) -> f64 {
+    let &[weights, _, residuals, sum, sum_low, squares, squares_low] = totals else { return 0.0 };
+    // Equal targets have no deviation from the first, exactly.
+    if weights == 0.0 || squares == 0.0 {
+        return 0.0;
+    }
+    let of_mean = DoubleDouble { high: sum, low: sum_low }.squared().over(-weights);
+    let variation = DoubleDouble { high: squares, low: squares_low }.plus(of_mean).high;
+    let score = 1.0 - residuals / variation;
+    if variation > 0.0 && score.is_finite() { score } else { 0.0 }
 }

@@ -5,7 +5,7 @@ use super::{Direction, Metric, MetricBatch, regression::needs_values};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Config, Shape};
-use crate::nn::targets::TargetView;
+use crate::nn::targets::{TargetRange, TargetView};
 use serde::{Deserialize, Serialize};
 
 /// The largest recall among the thresholds at which at least a given share of the no's is answered no.
@@ -47,6 +47,10 @@ impl<F: Float> Metric<F> for SensitivityAtSpecificity {
 
     fn totals(&self, _: &Shape) -> usize {
         2 * self.num_thresholds
+    }
+
+    fn target_range(&self) -> TargetRange {
+        TargetRange::UnitIntervalOrSigns
     }
 
     fn validate(&self, _: &Shape, targets: TargetView<'_, F>) -> Result<()> {

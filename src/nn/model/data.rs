@@ -72,7 +72,6 @@ impl<F: Float> Model<F> {
         x: ArrayViewD<'a, F>,
         y: Targets<'_, F>,
         sample_weight: Option<Vec<F>>,
-        class_weight: Option<&[(usize, f64)]>,
         names: [&str; 3],
     ) -> Result<Samples<'a, F>> {
         let numbers = x.clone();
@@ -83,21 +82,45 @@ impl<F: Float> Model<F> {
         for metric in &self.metrics {
             metric.validate(self.output_shape(), targets.rows(0, x.nrows()))?;
         }
+        self.check_target_ranges(names[1], &targets)?;
         if let Some(weights) = &sample_weight {
             validate::sample_weights(names[2], weights, x.nrows())?;
         }
-        let weights = match class_weight {
-            None => sample_weight,
-            Some(_) if sample_weight.is_some() => {
-                return Err(Error::Misplaced {
-                    context: "fit",
-                    option: "class_weight beside sample_weight",
-                    hint: "multiply the class weights into the sample weights",
-                });
+        Ok(Samples { x, targets, weights: sample_weight })
+    }
+
+    /// Refuses targets outside of the ranges of the loss and the metrics.
+    fn check_target_ranges(&self, what: &str, targets: &Prepared<F>) -> Result<()> {
+        let Prepared::Values { values, .. } = targets else { return Ok(()) };
+        let of_loss = std::iter::once((self.loss.kind().to_string(), self.loss.target_range()));
+        let of_metrics = self.metrics.iter().map(|metric| (metric.name(), metric.target_range()));
+        let mut checked = Vec::with_capacity(1 + self.metrics.len());
+        for (owner, range) in of_loss.chain(of_metrics) {
+            if !checked.contains(&range) {
+                range.check(what, &owner, self.output_shape(), values)?;
+                checked.push(range);
             }
-            Some(classes) => Some(self.weights_by_class(targets.rows(0, x.nrows()), x.nrows(), classes)?),
-        };
-        Ok(Samples { x, targets, weights })
+        }
+        Ok(())
+    }
+
+    /// Weights the first `n` samples, those that a run trains on, by their class. Samples held out for validation keep
+    /// their own weights.
+    pub(crate) fn weigh_by_class(
+        &self,
+        samples: &mut Samples<'_, F>,
+        n: usize,
+        classes: &[(usize, f64)],
+    ) -> Result<()> {
+        if samples.weights.is_some() {
+            return Err(Error::Misplaced {
+                context: "fit",
+                option: "class_weight beside sample_weight",
+                hint: "multiply the class weights into the sample weights",
+            });
+        }
+        samples.weights = Some(self.weights_by_class(samples.targets.rows(0, n), n, classes)?);
+        Ok(())
     }
 
     /// A weight for each sample, by its label; of values, the class is the largest of several or the rounded
@@ -115,6 +138,11 @@ impl<F: Float> Model<F> {
         let n_classes = self.output_shape().last().max(2);
         if let Some((class, _)) = classes.iter().find(|(class, _)| *class >= n_classes) {
             let problem = format!("class {class} is not one of the {n_classes} classes of the model");
+            return Err(Error::Weight { what: "class_weight".into(), problem });
+        }
+        if (0..n_classes).all(|class| weight(class) == F::zero()) {
+            let problem =
+                format!("the weights of all {n_classes} classes are zero; give one a weight above 0");
             return Err(Error::Weight { what: "class_weight".into(), problem });
         }
         match targets {

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::nn::fit_options::{FitOptions, Validation};
+use crate::nn::fit_options::{FitOptions, PlainOptions, Validation};
 use crate::nn::history::{Evaluation, History, Logs};
 use crate::nn::model::Model;
 use crate::nn::model::data::Samples;
@@ -58,17 +58,21 @@ impl<F: Float> Model<F> {
             let hint = "hand it to fit_batches; an epoch over arrays is all of their rows";
             return Err(Error::Misplaced { context: "fit_with", option: "steps_per_epoch", hint });
         }
-        let classes = plain.class_weight.as_deref();
-        let x = x.view().into_dyn();
-        let all = self.samples(x, y.into(), sample_weight, classes, ["x", "y", "sample_weight"])?;
+        let mut all =
+            self.samples(x.view().into_dyn(), y.into(), sample_weight, ["x", "y", "sample_weight"])?;
         let n =
             if validation.is_some() { all.len() } else { training_rows(all.len(), plain.validation_split)? };
+        let held_out_weights = all.weights.as_ref().map(|weights| weights[n..].to_vec());
+        if let Some(classes) = plain.class_weight.as_deref() {
+            self.weigh_by_class(&mut all, n, classes)?;
+        }
+        check_parts(&plain, all.weights.as_ref().map(|weights| &weights[..n]), held_out_weights.as_deref())?;
         let held_out = match validation {
             Some(Validation { x, y }) => {
                 let names = ["validation x", "validation y", "validation sample_weight"];
-                Some(self.samples(x, y, None, None, names)?)
+                Some(self.samples(x, y, None, names)?)
             }
-            None if n < all.len() => Some(split_off(&all, n)),
+            None if n < all.len() => Some(split_off(&all, n, held_out_weights)),
             None => None,
         };
         self.layout.check_batch_size("fit", n, plain.batch_size)?;
@@ -139,8 +143,7 @@ impl<F: Float> Model<F> {
             return Err(Error::invalid_parameter("fit_batches", "epochs", plain.epochs, expected));
         }
         let names = ["validation x", "validation y", "validation sample_weight"];
-        let held_out =
-            validation.map(|Validation { x, y }| self.samples(x, y, None, None, names)).transpose()?;
+        let held_out = validation.map(|Validation { x, y }| self.samples(x, y, None, names)).transpose()?;
         let feed = Stream::new(self, batches.into_iter(), steps_per_epoch, plain.class_weight.as_deref());
         Session::new(self, feed, held_out.as_ref(), &plain, stop_token)?.run(self, &mut callbacks)
     }
@@ -155,7 +158,7 @@ impl<F: Float> Model<F> {
         y: impl Into<Targets<'y, F>>,
     ) -> Result<Evaluation> {
         let x = x.view().into_dyn();
-        let samples = self.samples(x, y.into(), None, None, ["x", "y", "sample_weight"])?;
+        let samples = self.samples(x, y.into(), None, ["x", "y", "sample_weight"])?;
         self.layout.check_batch_size("train_on_batch", samples.len(), samples.len())?;
         let mut trainer = Trainer::new(self, samples.len(), &samples)?;
         let before = LastGood::of(self, None);
@@ -204,8 +207,25 @@ fn training_rows(n: usize, split: f64) -> Result<usize> {
     Ok(rows)
 }
 
-/// The rows from `first` on, to be judged by. They are judged without weights, as in Keras.
-fn split_off<'a, F: Float>(all: &'a Samples<'_, F>, first: usize) -> Samples<'a, F> {
+/// Refuses weights by which no row that a run trains on, or none that is held out, would count.
+fn check_parts<F: Float>(plain: &PlainOptions, trained: Option<&[F]>, held_out: Option<&[F]>) -> Result<()> {
+    let what = if plain.class_weight.is_some() { "class_weight" } else { "sample_weight" };
+    let parts = [(what, "to train on", trained), ("sample_weight", "held out by validation_split", held_out)];
+    for (what, rows, weights) in parts {
+        let Some(weights) = weights else { continue };
+        if !weights.is_empty() && weights.iter().all(|weight| *weight == F::zero()) {
+            let problem = format!(
+                "the weights of all {} rows {rows} are zero; give one a weight above 0",
+                weights.len()
+            );
+            return Err(Error::Weight { what: what.into(), problem });
+        }
+    }
+    Ok(())
+}
+
+/// The rows from `first` on, held out for validation, with weights of their own: class weights are for training only.
+fn split_off<'a, F: Float>(all: &'a Samples<'_, F>, first: usize, weights: Option<Vec<F>>) -> Samples<'a, F> {
     let targets = match all.targets.rows(first, all.len()) {
         TargetView::Values(values) => {
             Prepared::Values { width: values.ncols(), values: values.iter().copied().collect() }
@@ -215,5 +235,5 @@ fn split_off<'a, F: Float>(all: &'a Samples<'_, F>, first: usize) -> Samples<'a,
         }
     };
     let x = all.x.slice_axis(Axis(0), Slice::from(first..)).into();
-    Samples { x, targets, weights: all.weights.as_ref().map(|weights| weights[first..].to_vec()) }
+    Samples { x, targets, weights }
 }

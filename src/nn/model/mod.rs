@@ -213,8 +213,8 @@ impl<F: Float> Model<F> {
     /// Whether the loss takes the logits of the last layer.
     pub(crate) fn fused(&self) -> bool {
         self.layout.nodes.last().is_some_and(|node| {
-            node.plan.declared_activity_regularizer().is_none()
-                && self.loss.fuses(node.activation(), self.output_shape().last())
+            // A penalty is on the activated output.
+            !node.plan.penalizes_outputs() && self.loss.fuses(node.activation(), self.output_shape().last())
         })
     }
 

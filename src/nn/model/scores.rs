@@ -120,7 +120,7 @@ impl<F: Float> Model<F> {
         let EvaluateOptions { batch_size, sample_weight } = options;
         let batch_size = crate::nn::fit_options::PredictOptions { batch_size }.validate("evaluate")?;
         let x = x.view().into_dyn();
-        let samples = self.samples(x, y.into(), sample_weight, None, ["x", "y", "sample_weight"])?;
+        let samples = self.samples(x, y.into(), sample_weight, ["x", "y", "sample_weight"])?;
         let batch_size = self.layout.batch_size("evaluate", samples.len(), batch_size)?;
         let mut workspace = Workspace::new(&self.layout, batch_size.min(samples.len()))?;
         let mut scores = Scores::new(self);

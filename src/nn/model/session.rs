@@ -175,6 +175,8 @@ impl<'a, F: Float, S: Feed<F>> Session<'a, F, S> {
         if done == 0 {
             self.feed.scores().reset();
         }
+        // At a batch's end there is no validation yet; the epoch before had one.
+        self.progress.logs.truncate(1 + model.metrics.len());
         self.feed.begin_epoch(model, done);
         while self.progress.stop.is_none() && self.progress.ending != Ending::Interrupted {
             self.progress.batch = done;

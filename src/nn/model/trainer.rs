@@ -34,7 +34,7 @@ pub(super) struct Divergence {
     pub(super) quantity: &'static str,
     pub(super) loss: f64,
     /// The number that was no index, where that is why.
-    pub(super) stray: Option<Error>,
+    pub(super) stray: Option<Box<Error>>,
 }
 
 /// The most threads that share the parameters of a layer: what is left for each must be worth it.
@@ -135,7 +135,7 @@ impl<F: Float> Trainer<F> {
         let noise = StepNoise { seed: model.seed, step: model.steps_trained };
         self.workspace.train(&layout, &model.params, &mut model.state, noise, x, batch, logits);
         if let Err(stray) = self.workspace.check_indices(&layout, batch) {
-            return Err(Divergence { quantity: "loss", loss: f64::NAN, stray: Some(stray) });
+            return Err(Divergence { quantity: "loss", loss: f64::NAN, stray: Some(Box::new(stray)) });
         }
         let targets = self.targets.rows(0, batch);
         let weights = (!self.weights.is_empty()).then(|| &self.weights[..batch]);
@@ -212,7 +212,7 @@ impl Divergence {
     ) -> Error {
         let Self { quantity, loss, stray } = self;
         if let Some(stray) = stray {
-            return stray;
+            return *stray;
         }
         Error::Diverged { quantity, epoch: epoch + 1, batch: batch + 1, loss, learning_rate, last_good_epoch }
     }

@@ -4,7 +4,7 @@ use super::super::{glorot_uniform, yes, zeros};
 use crate::activation::Activation;
 use crate::initializer::Initializer;
 use crate::nn::constraint::Constraint;
-use crate::nn::layer::{Plan, Shape};
+use crate::nn::layer::{OutputValues, Plan, Shape};
 use crate::nn::regularizer::Regularizer;
 use serde::{Deserialize, Serialize};
 
@@ -107,7 +107,8 @@ impl RecurrentWeights {
         } else {
             plan
         };
-        let plan = plan.activity_regularizer(self.activity_regularizer).uses_mask();
+        let plan = plan.activity_regularizer(self.activity_regularizer).uses_mask().reads_sequence();
+        let plan = plan.output_values(OutputValues::Activated(self.activation));
         let plan = if self.go_backwards { plan.reads_backwards() } else { plan };
         let states = if gates == 4 { &["h", "c"][..] } else { &["h"] };
         let plan = match self.stateful {

@@ -1,10 +1,11 @@
 //! A sequence read in both directions.
 
-use super::check_depth;
+use super::{add_penalty_gradient, check_depth, penalty_of};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{
-    Backward, Carry, Config, Forward, InnerLayers, Layer, LayerConfig, Mask, Mode, Plan, Shape,
+    ActivityPenalty, Backward, Carry, Config, Forward, InnerLayers, Layer, LayerConfig, Mask, Mode,
+    OutputValues, Plan, Shape,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -42,8 +43,8 @@ pub enum MergeMode {
 /// Those of the layer twice, with `forward/` and `backward/` before their names.
 ///
 /// # Errors
-/// In `compile`: samples other than (steps, features); a layer that declares an activation of its output; a
-/// `backward_layer` that reads in the same direction as the layer, or whose answer does not go with the layer's; what the
+/// In `compile`: samples other than (steps, features); a layer that is not recurrent (a layer of another crate says that it
+/// reads a sequence by [`Plan::reads_sequence`]); a layer that declares an activation of its output; a `backward_layer` that reads in the same direction as the layer, or whose answer does not go with the layer's; what the
 /// layers say.
 ///
 /// # Examples
@@ -183,6 +184,28 @@ impl<F: Float> Bidirectional<F> {
         Ok(second)
     }
 
+    /// Has `compile` refuse layers that do not read a sequence.
+    fn refuse_other_layers(&self, plan: Plan, plans: [&Plan; 2]) -> Plan {
+        self.layers().into_iter().zip(plans).fold(plan, |plan, (layer, inner)| {
+            if inner.declares_reading_sequence() {
+                return plan;
+            }
+            let expected = "a recurrent layer inside it, such as Lstm, Gru or SimpleRnn";
+            let got = format!(
+                "{}, which reads no sequence; a recurrent layer of another crate declares Plan::reads_sequence",
+                layer.kind()
+            );
+            plan.refused(expected, got)
+        })
+    }
+
+    /// The values that come out.
+    fn values_of(&self, plans: [&Plan; 2]) -> OutputValues {
+        let [first, second] = plans.map(Plan::known_values);
+        let between = matches!(self.merge_mode, MergeMode::Concat | MergeMode::Ave);
+        if between && first == second { first } else { OutputValues::Unknown }
+    }
+
     /// What the mask says of the rows of the two answers, which stand in the order in which they are made.
     fn masks_of_answers<'m>(plan: &Plan, mask: Mask<'m>) -> [Mask<'m>; 2] {
         let backwards =
@@ -246,7 +269,11 @@ impl<F: Float> Layer<F> for Bidirectional<F> {
         let uses = inner.declares_using_mask() || second.declares_using_mask();
         let plan = if uses { plan.uses_mask() } else { plan };
         let plan = if inner.declares_passing_mask() { plan.passes_mask() } else { plan };
-        check_depth("bidirectional", plan.nested("forward", inner).nested("backward", second))
+        let plan = self
+            .refuse_other_layers(plan, [&inner, &second])
+            .output_values(self.values_of([&inner, &second]));
+        let plan = plan.nested("forward", inner).nested("backward", second).nested_penalties();
+        check_depth("bidirectional", plan)
     }
 
     fn forward(&self, pass: Forward<'_, F>) {
@@ -300,7 +327,7 @@ impl<F: Float> Layer<F> for Bidirectional<F> {
     }
 
     fn backward(&self, pass: Backward<'_, F>) {
-        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, mask, plan, .. } = pass;
+        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, samples, mask, plan, .. } = pass;
         let parts = plan.and_then(|plan| {
             let blocks = Self::blocks(plan, x.nrows(), cache)?;
             Some((plan, plan.nested_layers(), Self::answer(plan)?, blocks))
@@ -330,6 +357,10 @@ impl<F: Float> Layer<F> for Bidirectional<F> {
         }
         let masks = mask.map(|mask| Self::masks_of_answers(plan, mask));
         zero_padding(masks, steps, widths, [&mut *dfirst, &mut *dsecond]);
+        // Answers are 0 where they are padded, and so is the gradient of the penalty.
+        for (nested, (y, dy)) in nested.iter().zip([(&*first, &mut *dfirst), (&*second, &mut *dsecond)]) {
+            add_penalty_gradient(nested, samples, y, dy);
+        }
         let [all_steps, features] = [plan.input_shape().dims()[0], plan.input_shape().last()];
         let inputs = all_steps * features;
         let [first_cache, second_cache] = caches;
@@ -358,7 +389,7 @@ impl<F: Float> Layer<F> for Bidirectional<F> {
                 &mut grads[nested.params.clone()],
                 cache,
             );
-            layer.backward(pass.dx_needed(dx_needed).masked(mask).planned(&nested.plan));
+            layer.backward(pass.samples(samples).dx_needed(dx_needed).masked(mask).planned(&nested.plan));
         }
         if dx_needed {
             // What was turned round has its gradient turned back; the two add up.
@@ -375,6 +406,19 @@ impl<F: Float> Layer<F> for Bidirectional<F> {
         for ((nested, layer), cache) in plan.nested_layers().iter().zip(self.layers()).zip(caches) {
             layer.carry(Carry::new(cache, &mut state[nested.state.clone()], batch, &nested.plan));
         }
+    }
+
+    fn activity_penalty(&self, ActivityPenalty { cache, y, plan }: ActivityPenalty<'_, F>) -> f64 {
+        let batch = y.nrows();
+        let mut begin = 2 * batch * plan.input_shape().size();
+        let mut penalty = 0.0;
+        for (layer, nested) in self.layers().into_iter().zip(plan.nested_layers()) {
+            let outputs = batch * nested.plan.output_shape().size();
+            penalty +=
+                penalty_of(&**layer, nested, &cache[nested.cache(batch)], &cache[begin..begin + outputs]);
+            begin += outputs;
+        }
+        penalty
     }
 
     fn config(&self) -> Option<Config> {

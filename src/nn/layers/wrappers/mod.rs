@@ -12,7 +12,8 @@ pub use residual::Residual;
 pub use time_distributed::TimeDistributed;
 
 use crate::error::{Error, Result};
-use crate::nn::layer::Plan;
+use crate::float::Float;
+use crate::nn::layer::{ActivityPenalty, Layer, Nested, Plan};
 
 /// How deep layers may lie inside of each other; as deep as files may have them.
 const MAX_DEPTH: usize = 16;
@@ -28,4 +29,27 @@ fn check_depth(owner: &'static str, plan: Plan) -> Result<Plan> {
     }
     let expected = format!("at most {MAX_DEPTH} layers inside of each other");
     Err(Error::invalid_parameter(owner, "depth", depth, expected))
+}
+
+/// The penalties on the output `y` of a layer inside another, and on those of the layers inside it. `cache` is its own.
+fn penalty_of<F: Float>(layer: &dyn Layer<F>, nested: &Nested, cache: &[F], y: &[F]) -> f64 {
+    let plan = &nested.plan;
+    let own = plan.declared_activity_regularizer().map_or(0.0, |regularizer| regularizer.penalty(y));
+    own + penalty_inside(layer, plan, cache, y)
+}
+
+/// The penalties on the outputs of the layers inside a layer.
+fn penalty_inside<F: Float>(layer: &dyn Layer<F>, plan: &Plan, cache: &[F], y: &[F]) -> f64 {
+    if !plan.penalizes_inside() {
+        return 0.0;
+    }
+    let y = super::rows(y, plan.output_shape().size());
+    layer.activity_penalty(ActivityPenalty::new(cache, y, plan))
+}
+
+/// Adds the gradient of the penalty on the output `y` of a layer inside another.
+fn add_penalty_gradient<F: Float>(nested: &Nested, samples: usize, y: &[F], dy: &mut [F]) {
+    if let Some(regularizer) = nested.plan.declared_activity_regularizer() {
+        regularizer.add_gradient(1.0 / samples.max(1) as f64, y, dy);
+    }
 }

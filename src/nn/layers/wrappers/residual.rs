@@ -1,10 +1,11 @@
 //! Layers with a way around them.
 
-use super::check_depth;
+use super::{add_penalty_gradient, check_depth, penalty_of};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{
-    Backward, Carry, Config, Forward, InnerLayers, Layer, LayerConfig, Mode, Nested, Plan, Shape,
+    ActivityPenalty, Backward, Carry, Config, Forward, InnerLayers, Layer, LayerConfig, Mode, Nested, Plan,
+    Shape,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -124,7 +125,7 @@ impl<F: Float> Layer<F> for Residual<F> {
         let indices = Plan::indices_of_chain(plans.iter().map(|(_, plan)| plan));
         let plan = indices.into_iter().fold(plan, Plan::indices);
         let plan = plans.into_iter().fold(plan, |plan, (name, inner)| plan.nested_activated(name, inner));
-        check_depth("residual", plan)
+        check_depth("residual", plan.nested_penalties())
     }
 
     fn forward(&self, pass: Forward<'_, F>) {
@@ -172,7 +173,7 @@ impl<F: Float> Layer<F> for Residual<F> {
     }
 
     fn backward(&self, pass: Backward<'_, F>) {
-        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, mask, plan, .. } = pass;
+        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, samples, mask, plan, .. } = pass;
         let batch = x.nrows();
         let nested = plan.map_or(&[][..], Plan::nested_layers);
         let all = nested;
@@ -191,6 +192,7 @@ impl<F: Float> Layer<F> for Residual<F> {
             let x = if index == 0 { x } else { &before[before.len() - batch * inputs..] };
             let (z, y) = rest[..2 * batch * width].split_at(batch * width);
             let last = nested.plan.output_shape().last();
+            add_penalty_gradient(nested, samples, y, delta);
             nested.plan.declared_activation().gradient(last, z, y, delta);
             let range = nested.cache(batch);
             let pass = Backward::new(
@@ -203,7 +205,7 @@ impl<F: Float> Layer<F> for Residual<F> {
                 &mut caches[range.start - first..range.end - first],
             );
             let pass = pass.masked(mask.filter(|_| reached(all, index))).planned(&nested.plan);
-            layer.backward(pass.dx_needed(dx_needed || index > 0));
+            layer.backward(pass.samples(samples).dx_needed(dx_needed || index > 0));
             std::mem::swap(&mut toward_y, &mut toward_x);
         }
         if dx_needed {
@@ -217,6 +219,16 @@ impl<F: Float> Layer<F> for Residual<F> {
             let (cache, state) = (&mut cache[nested.cache(batch)], &mut state[nested.state.clone()]);
             layer.carry(Carry::new(cache, state, batch, &nested.plan));
         }
+    }
+
+    fn activity_penalty(&self, ActivityPenalty { cache, y, plan }: ActivityPenalty<'_, F>) -> f64 {
+        let (nested, batch) = (plan.nested_layers(), y.nrows());
+        let penalties = self.layers.iter().zip(nested).enumerate().map(|(index, (layer, inner))| {
+            let outputs = batch * inner.plan.output_shape().size();
+            let y = &cache[start(nested, index, batch) + outputs..][..outputs];
+            penalty_of(&**layer, inner, &cache[inner.cache(batch)], y)
+        });
+        penalties.sum()
     }
 
     fn config(&self) -> Option<Config> {

@@ -1,15 +1,16 @@
 //! One layer at every step.
 
-use super::check_depth;
+use super::{check_depth, penalty_inside};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{
-    Backward, Config, Forward, InnerLayers, Layer, LayerConfig, Mask, MaskPass, Mode, Plan, Shape,
+    ActivityPenalty, Backward, Config, Forward, InnerLayers, Layer, LayerConfig, Mask, MaskPass, Mode, Plan,
+    Shape,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-use super::super::{rows, rows_mut};
+use super::super::{output_values, rows, rows_mut};
 
 /// Applies one layer to every step of a sequence, with the same weights.
 ///
@@ -25,6 +26,10 @@ use super::super::{rows, rows_mut};
 ///
 /// # Errors
 /// In `compile`: samples without a step axis; what the layer says of one step.
+///
+/// # Agreement with Keras
+/// An activity regularizer of the layer counts, as elsewhere, with its sum over all steps divided by the number of samples;
+/// Keras 3 drops it.
 ///
 /// # Examples
 /// ```
@@ -93,11 +98,12 @@ impl<F: Float> Layer<F> for TimeDistributed<F> {
         let per_sample = (inner.cache_len(1) - per_batch).saturating_mul(steps);
         let plan = Plan::output(dims).input(input).cache(per_sample).batch_cache(per_batch);
         let (indices, rearranges) = (inner.declared_indices(), inner.declares_rearranging());
+        let plan = plan.output_values(output_values(self.layer.kind(), &inner));
         let plan = if inner.declares_using_mask() { plan.uses_mask() } else { plan };
         // Where the layer ends the mask of what is inside of a step, the step itself is left.
         let passes = inner.declares_passing_mask();
         let plan = if passes { plan.passes_mask() } else { plan.derives_mask(steps) };
-        let plan = plan.nested_activated("layer", inner);
+        let plan = plan.nested_activated("layer", inner).nested_penalties();
         let plan = indices.into_iter().fold(plan, Plan::indices);
         let plan = if rearranges { plan.rearranges() } else { plan };
         check_depth("time_distributed", plan.activation(activation).activity_regularizer(regularizer))
@@ -130,7 +136,8 @@ impl<F: Float> Layer<F> for TimeDistributed<F> {
     }
 
     fn backward(&self, pass: Backward<'_, F>) {
-        let Backward { x, y, mut dy, mut dx, dx_needed, params, grads, cache, mask, plan, .. } = pass;
+        let Backward { x, y, mut dy, mut dx, dx_needed, params, grads, cache, samples, mask, plan, .. } =
+            pass;
         let Some((plan, nested)) = plan.and_then(|plan| Some((plan, plan.nested_layers().first()?))) else {
             return dx.fill(F::nan());
         };
@@ -152,7 +159,14 @@ impl<F: Float> Layer<F> for TimeDistributed<F> {
             cache,
         );
         let mask = mask_inside(mask, plan);
-        self.layer.backward(pass.dx_needed(dx_needed).masked(mask).planned(&nested.plan));
+        self.layer.backward(pass.samples(samples).dx_needed(dx_needed).masked(mask).planned(&nested.plan));
+    }
+
+    /// That on the layer's own output is declared by this one.
+    fn activity_penalty(&self, ActivityPenalty { cache, y, plan }: ActivityPenalty<'_, F>) -> f64 {
+        let (Some(nested), Some(values)) = (plan.nested_layers().first(), y.as_slice()) else { return 0.0 };
+        let cache = &cache[..nested.plan.cache_len(y.nrows() * steps(plan))];
+        penalty_inside(&*self.layer, &nested.plan, cache, values)
     }
 
     fn config(&self) -> Option<Config> {

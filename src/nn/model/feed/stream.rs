@@ -82,8 +82,11 @@ impl<'a, F: Float, I: Iterator<Item: Batch<F>>> Stream<'a, F, I> {
     ) -> Result<Stepped> {
         let names = ["x", "y", "sample_weight"].map(|name| format!("batch {}, {name}", number + 1));
         let names = [names[0].as_str(), names[1].as_str(), names[2].as_str()];
-        let samples = model.samples(x, y, None, self.class_weight, names)?;
+        let mut samples = model.samples(x, y, None, names)?;
         let n = samples.len();
+        if let Some(classes) = self.class_weight {
+            model.weigh_by_class(&mut samples, n, classes)?;
+        }
         model.layout.check_batch_size("fit_batches", n, n)?;
         if self.trainer.as_ref().is_none_or(|trainer| trainer.workspace.capacity() < n) {
             let mut larger = Trainer::new(model, n, &samples)?;

@@ -1,0 +1,196 @@
+//! Whether a loss can take what a network puts out.
+//!
+//! A mistake is an error where it is certain: whatever the weights become, the outputs are not what the loss takes them
+//! for, or they never change. Layers of other crates may put out anything.
+
+use crate::activation::Activation;
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::nn::constraint::Constraint;
+use crate::nn::layer::OutputValues;
+use crate::nn::layers::output_values;
+use crate::nn::layout::{Layout, Node};
+use crate::nn::loss::{Loss, OutputMeaning};
+
+/// The numbers that a layer puts out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Range {
+    low: f64,
+    high: f64,
+    /// Whether all numbers in between are put out for some weights; otherwise these are mere bounds.
+    attained: bool,
+    /// Whether 0 may come out, where it is the lower bound.
+    zero: bool,
+}
+
+const ALL: Range = Range { low: f64::NEG_INFINITY, high: f64::INFINITY, attained: true, zero: true };
+
+/// The outputs of a network.
+struct Outputs<'a> {
+    range: Range,
+    /// The layer that they come from, and its activation.
+    layer: &'a str,
+    activation: Activation,
+}
+
+/// Refuses a network whose outputs the loss cannot take.
+pub(super) fn check<F: Float>(layout: &Layout<F>, loss: &dyn Loss<F>) -> Result<()> {
+    let shape = layout.output();
+    let error = |expected: &str, got: String, hint: &str| {
+        Err(Error::Output { loss: loss.kind().into(), expected: expected.into(), got, hint: hint.into() })
+    };
+    if let Some((name, activation)) = constant(&layout.nodes) {
+        let got = format!("{activation} over an axis of length 1 in layer {name}, which is constant");
+        let hint = "use Activation::Sigmoid for one output, or an output for each class";
+        return error("outputs that depend on the weights", got, hint);
+    }
+    let meaning = loss.output_meaning(shape);
+    if shape.last() == 1 {
+        match meaning {
+            OutputMeaning::Distribution | OutputMeaning::ClassLogits => {
+                let hint = "use an output for each class, or BinaryCrossentropy and Activation::Sigmoid for two classes";
+                return error(
+                    "an output for each of several classes",
+                    format!("outputs of shape {shape}"),
+                    hint,
+                );
+            }
+            OutputMeaning::Directions => {
+                let hint = "use MeanSquaredError for single numbers";
+                return error("vectors of at least 2 numbers", format!("outputs of shape {shape}"), hint);
+            }
+            _ => {}
+        }
+    }
+    let Some(outputs) = outputs(&layout.nodes) else { return Ok(()) };
+    match refused(meaning, outputs.range, loss.fused_activation().is_some()) {
+        Some((expected, hint)) => error(expected, outputs.to_string(), hint),
+        None => Ok(()),
+    }
+}
+
+/// What is expected of outputs, and what to do, where outputs in this range cannot be it.
+fn refused(meaning: OutputMeaning, range: Range, has_logits: bool) -> Option<(&'static str, &'static str)> {
+    let Range { low, high, attained, zero } = range;
+    let (negative, above_one) = ((attained && low < 0.0) || high <= 0.0, attained && high > 1.0);
+    let shares = low >= 0.0 && high <= 1.0;
+    match meaning {
+        OutputMeaning::Probabilities if negative || above_one => Some((
+            "outputs from 0 to 1",
+            if has_logits {
+                "end with Activation::Sigmoid, or set from_logits(true) of the loss for outputs without an activation"
+            } else {
+                "end with Activation::Sigmoid or Activation::Softmax"
+            },
+        )),
+        // The sum that they are divided by must not be 0.
+        OutputMeaning::Distribution if negative || (above_one && zero) => Some((
+            "probabilities of classes",
+            "end with Activation::Softmax, or set from_logits(true) of the loss for outputs without an activation",
+        )),
+        OutputMeaning::Densities if negative => Some((
+            "outputs of at least 0",
+            "end with Activation::Softmax, Activation::Sigmoid or Activation::Softplus",
+        )),
+        OutputMeaning::ClassLogits if shares => Some((
+            "logits, by from_logits(true)",
+            "leave the activation out, or set from_logits(false) of the loss",
+        )),
+        OutputMeaning::BinaryLogits if shares => Some((
+            "logits, by from_logits(true)",
+            "leave the activation out, or set from_logits(false) of the loss",
+        )),
+        OutputMeaning::BinaryLogits if low >= 0.0 || high <= 0.0 => Some((
+            "logits of both signs, by from_logits(true)",
+            "leave the activation out: a logit is negative for the class 0 and positive for the class 1",
+        )),
+        _ => None,
+    }
+}
+
+/// A layer whose outputs are constant, if they reach the end: a softmax of a single number is 1.
+fn constant<F: Float>(nodes: &[Node<F>]) -> Option<(&str, Activation)> {
+    let (last, before) = nodes.split_last()?;
+    let activation = last.activation();
+    let over_axis =
+        matches!(activation, Activation::Softmax | Activation::LogSoftmax | Activation::Sparsemax);
+    if over_axis && last.plan.output_shape().last() == 1 {
+        return Some((&last.name, activation));
+    }
+    let kept = output_values(last.layer.kind(), &last.plan) == OutputValues::Kept;
+    if kept && activation == Activation::Linear { constant(before) } else { None }
+}
+
+/// What comes out behind these layers; `None` where nothing is known of it.
+fn outputs<F: Float>(nodes: &[Node<F>]) -> Option<Outputs<'_>> {
+    let (last, before) = nodes.split_last()?;
+    let activation = last.activation();
+    let own = |range, activation| Some(Outputs { range, layer: &last.name, activation });
+    let values = match output_values(last.layer.kind(), &last.plan) {
+        OutputValues::Unknown => None,
+        OutputValues::Unbounded => own(ALL, Activation::Linear).filter(|_| is_free(last)),
+        OutputValues::Kept => outputs(before),
+        OutputValues::Affine => outputs(before).filter(|outputs| outputs.range == ALL),
+        OutputValues::Activated(activation) => own(of_activation(activation), activation),
+        OutputValues::Shares => own(of_activation(Activation::Softmax), Activation::Softmax),
+    };
+    if activation == Activation::Linear {
+        return values;
+    }
+    let attained = values.is_some_and(|values| values.range == ALL);
+    own(Range { attained, ..of_activation(activation) }, activation)
+}
+
+/// Whether training can make a layer put out any number.
+fn is_free<F: Float>(node: &Node<F>) -> bool {
+    let held = |constraint: Option<Constraint>| constraint == Some(Constraint::NonNeg);
+    node.trainable && !node.plan.params().iter().all(|param| held(param.constraint))
+}
+
+/// What an activation makes of all numbers.
+fn of_activation(activation: Activation) -> Range {
+    let (low, high, zero) = match activation {
+        Activation::Sigmoid
+        | Activation::HardSigmoid
+        | Activation::SparseSigmoid
+        | Activation::Softmax
+        | Activation::Sparsemax => (0.0, 1.0, true),
+        Activation::Relu | Activation::SparsePlus => (0.0, f64::INFINITY, true),
+        Activation::Relu6 => (0.0, 6.0, true),
+        Activation::ReluWith { negative_slope, max_value, .. } => {
+            (below(negative_slope), max_value.unwrap_or(f64::INFINITY), true)
+        }
+        Activation::LeakyReluWith { negative_slope } => (below(negative_slope), f64::INFINITY, true),
+        Activation::Softplus | Activation::Exponential | Activation::Squareplus => {
+            (0.0, f64::INFINITY, false)
+        }
+        Activation::SquareplusWith { b } => (0.0, f64::INFINITY, b <= 0.0),
+        Activation::LogSigmoid | Activation::LogSoftmax => (f64::NEG_INFINITY, 0.0, true),
+        Activation::Tanh | Activation::HardTanh | Activation::Softsign => (-1.0, 1.0, true),
+        Activation::Elu | Activation::Celu => (-1.0, f64::INFINITY, true),
+        Activation::EluWith { alpha } | Activation::CeluWith { alpha } => {
+            (-alpha.abs().max(f64::MIN_POSITIVE), f64::INFINITY, true)
+        }
+        Activation::Selu => (-1.76, f64::INFINITY, true),
+        Activation::Gelu | Activation::GeluTanh => (-0.17, f64::INFINITY, true),
+        Activation::Silu => (-0.28, f64::INFINITY, true),
+        Activation::HardSilu => (-0.38, f64::INFINITY, true),
+        Activation::Mish => (-0.31, f64::INFINITY, true),
+        _ => (f64::NEG_INFINITY, f64::INFINITY, true),
+    };
+    Range { low, high, attained: true, zero }
+}
+
+/// The lower bound of a relu of this slope below 0.
+fn below(negative_slope: f64) -> f64 {
+    if negative_slope > 0.0 { f64::NEG_INFINITY } else { 0.0 }
+}
+
+impl std::fmt::Display for Outputs<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.activation {
+            Activation::Linear => write!(f, "those of layer {} without an activation", self.layer),
+            activation => write!(f, "those of layer {} with the activation {activation}", self.layer),
+        }
+    }
+}
