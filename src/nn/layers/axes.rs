@@ -1,9 +1,9 @@
-//! Axes, counted as Keras does.
+//! Axis numbers as Keras counts them, and the memory layout of one axis.
 
 use crate::error::{Error, Result};
 use crate::nn::layer::Shape;
 
-/// The index among the sample's axes of an axis counted as Keras does.
+/// Resolves an axis counted as Keras does (0 is the batch, -1 the last) to its index among the sample's axes.
 pub(crate) fn axis_of(owner: &str, axis: isize, input: &Shape) -> Result<usize> {
     let rank = input.rank();
     let index = if axis < 0 { axis + rank.cast_signed() } else { axis - 1 };
@@ -15,7 +15,7 @@ pub(crate) fn axis_of(owner: &str, axis: isize, input: &Shape) -> Result<usize> 
     })
 }
 
-/// How the numbers of one axis lie in a sample: `outer` times `length` times `inner`.
+/// Memory layout of one axis of a sample: `length` runs of `inner` contiguous elements, one after another.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Runs {
     pub(crate) length: usize,
@@ -23,7 +23,7 @@ pub(crate) struct Runs {
 }
 
 impl Runs {
-    /// The runs along an axis of a sample.
+    /// Returns the runs along an axis, given as an index among the sample's axes.
     pub(crate) fn along(axis: usize, input: &Shape) -> Self {
         let length = input.dims().get(axis).copied().unwrap_or(1);
         let inner = input.dims().iter().skip(axis + 1).product();

@@ -1,23 +1,28 @@
-//! What serde puts where a configuration says nothing.
+//! Defaults that serde fills in for hyperparameters absent from a configuration.
 
 use crate::initializer::Initializer;
 
-/// For serde: a flag that is on by default.
+/// Returns `true`, the default of flags such as `use_bias`.
 pub(crate) fn yes() -> bool {
     true
 }
 
-/// For serde: zeros by default.
+/// Returns 1, the default of strides, dilation rates, groups and multipliers.
+pub(crate) fn one<T: From<usize>>() -> T {
+    1.into()
+}
+
+/// Returns the initializer of zeros.
 pub(crate) fn zeros() -> Initializer {
     Initializer::Zeros
 }
 
-/// For serde: ones by default.
+/// Returns the initializer of ones.
 pub(crate) fn ones() -> Initializer {
     Initializer::Ones
 }
 
-/// For serde: Glorot's uniform by default.
+/// Returns the Glorot uniform initializer.
 pub(crate) fn glorot_uniform() -> Initializer {
     Initializer::GlorotUniform
 }

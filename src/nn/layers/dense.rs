@@ -1,6 +1,5 @@
-//! The fully connected layer.
+//! The fully connected layer, `y = activation(x · kernel + bias)`.
 
-use super::{glorot_uniform, yes, zeros};
 use crate::activation::Activation;
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -8,14 +7,17 @@ use crate::initializer::Initializer;
 use crate::linalg::{self, matrix, matrix_mut};
 use crate::nn::constraint::Constraint;
 use crate::nn::layer::{Backward, Config, Forward, Gradient, Layer, Plan, Shape};
+use crate::nn::layers::defaults::{glorot_uniform, yes, zeros};
+use crate::nn::layers::kernel_and_bias::kernel_and_bias_setters;
+use crate::nn::layers::positive::require_positive;
 use crate::nn::regularizer::Regularizer;
 use ndarray::{ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
-/// A fully connected layer: `y = activation(x · kernel + bias)`, on the last axis of its input.
+/// Fully connected layer: `y = activation(x · kernel + bias)`, on the last axis of the input.
 ///
 /// # Shapes
-/// (…, n) comes out as (…, units).
+/// (…, n) becomes (…, units).
 ///
 /// # Parameters
 /// | name | shape | initializer | default |
@@ -24,7 +26,7 @@ use serde::{Deserialize, Serialize};
 /// | `bias` | (units) | `bias_initializer` | zeros; absent with `use_bias(false)` |
 ///
 /// # Errors
-/// In `compile`: no units; an input without axes.
+/// In `compile`: `units` of 0; samples without axes.
 ///
 /// # Examples
 /// ```
@@ -61,7 +63,7 @@ pub struct Dense {
 }
 
 impl Dense {
-    /// A layer of so many neurons, without an activation.
+    /// Creates a layer with `units` output features.
     #[must_use]
     pub fn new(units: usize) -> Self {
         Self {
@@ -78,71 +80,10 @@ impl Dense {
         }
     }
 
-    /// What is applied to the sums; linear by default.
-    #[must_use]
-    pub fn activation(mut self, activation: Activation) -> Self {
-        self.activation = activation;
-        self
-    }
+    kernel_and_bias_setters!();
 
-    /// Whether a number for each unit is added to the sums.
-    #[must_use]
-    pub fn use_bias(mut self, use_bias: bool) -> Self {
-        self.use_bias = use_bias;
-        self
-    }
-
-    /// How the kernel starts.
-    #[must_use]
-    pub fn kernel_initializer(mut self, initializer: Initializer) -> Self {
-        self.kernel_initializer = initializer;
-        self
-    }
-
-    /// How the bias starts.
-    #[must_use]
-    pub fn bias_initializer(mut self, initializer: Initializer) -> Self {
-        self.bias_initializer = initializer;
-        self
-    }
-
-    /// A penalty on the kernel.
-    #[must_use]
-    pub fn kernel_regularizer(mut self, regularizer: Regularizer) -> Self {
-        self.kernel_regularizer = Some(regularizer);
-        self
-    }
-
-    /// A penalty on the bias.
-    #[must_use]
-    pub fn bias_regularizer(mut self, regularizer: Regularizer) -> Self {
-        self.bias_regularizer = Some(regularizer);
-        self
-    }
-
-    /// A penalty on the layer's output, divided by the batch size.
-    #[must_use]
-    pub fn activity_regularizer(mut self, regularizer: Regularizer) -> Self {
-        self.activity_regularizer = Some(regularizer);
-        self
-    }
-
-    /// What the kernel is projected to after each update.
-    #[must_use]
-    pub fn kernel_constraint(mut self, constraint: Constraint) -> Self {
-        self.kernel_constraint = Some(constraint);
-        self
-    }
-
-    /// What the bias is projected to after each update.
-    #[must_use]
-    pub fn bias_constraint(mut self, constraint: Constraint) -> Self {
-        self.bias_constraint = Some(constraint);
-        self
-    }
-
-    /// The kernel (n, units) as a matrix, and the bias.
-    fn parts<'a, F: Float>(&self, params: &'a [F]) -> (ArrayView2<'a, F>, Option<&'a [F]>) {
+    /// Splits the parameters into the kernel, (n, units), and the bias.
+    fn kernel_and_bias<'a, F: Float>(&self, params: &'a [F]) -> (ArrayView2<'a, F>, Option<&'a [F]>) {
         let (kernel, bias) = params.split_at(params.len() - if self.use_bias { self.units } else { 0 });
         (matrix(kernel, kernel.len() / self.units, self.units), self.use_bias.then_some(bias))
     }
@@ -154,9 +95,7 @@ impl<F: Float> Layer<F> for Dense {
     }
 
     fn plan(&self, input: &Shape) -> Result<Plan> {
-        if self.units == 0 {
-            return Err(Error::invalid_parameter("dense", "units", 0, "at least 1"));
-        }
+        require_positive("dense", &[("units", self.units)])?;
         if input.rank() == 0 {
             return Err(Error::shape("dense", "samples with at least 1 axis", input));
         }
@@ -172,30 +111,30 @@ impl<F: Float> Layer<F> for Dense {
         } else {
             plan
         };
-        // The bias is a row of its own below those of the kernel.
+        // The bias is the last gradient row, after those of the kernel.
         let plan = plan.gradient_rows(self.units).adds_gradients();
         Ok(plan.activation(self.activation).activity_regularizer(self.activity_regularizer))
     }
 
     fn forward(&self, Forward { x, mut y, params, .. }: Forward<'_, F>) {
-        let (kernel, bias) = self.parts(params);
+        let (kernel, bias) = self.kernel_and_bias(params);
         if x.ncols() == kernel.nrows() {
             // y: (batch, units) = x: (batch, n) · kernel: (n, units) + bias: (units)
             return linalg::affine(x, kernel, bias, y);
         }
-        // Several axes: every run along the last one is a row of its own.
+        // Samples with several axes: the product is over the last axis, so each position is a row.
         if let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) {
-            let runs = x.len() / kernel.nrows();
-            linalg::affine(matrix(x, runs, kernel.nrows()), kernel, bias, matrix_mut(y, runs, self.units));
+            let rows = x.len() / kernel.nrows();
+            linalg::affine(matrix(x, rows, kernel.nrows()), kernel, bias, matrix_mut(y, rows, self.units));
         }
     }
 
     fn backward(&self, pass: Backward<'_, F>) {
         let Backward { x, dy, mut dx, dx_needed, params, grads_needed, grads, .. } = pass;
-        let (kernel, _) = self.parts(params);
+        let (kernel, _) = self.kernel_and_bias(params);
         let (Some(x), Some(dy), Some(dx)) = (x.as_slice(), dy.as_slice(), dx.as_slice_mut()) else { return };
-        let runs = dy.len() / self.units;
-        let (x, dy) = (matrix(x, runs, kernel.nrows()), matrix(dy, runs, self.units));
+        let rows = dy.len() / self.units;
+        let (x, dy) = (matrix(x, rows, kernel.nrows()), matrix(dy, rows, self.units));
         // y = x · kernel + bias  =>  dkernel += xᵀ · dy, dbias += Σ dy over the batch, dx = dy · kernelᵀ
         if grads_needed {
             let (dkernel, dbias) = grads.split_at_mut(kernel.len());
@@ -203,20 +142,20 @@ impl<F: Float> Layer<F> for Dense {
             linalg::add_rows(dy, dbias);
         }
         if dx_needed {
-            linalg::gemm(F::one(), dy, kernel.t(), F::zero(), matrix_mut(dx, runs, kernel.nrows()));
+            linalg::gemm(F::one(), dy, kernel.t(), F::zero(), matrix_mut(dx, rows, kernel.nrows()));
         }
     }
 
     fn gradient(&self, Gradient { x, dy, rows, grads, add }: Gradient<'_, F>) {
         let (Some(x), Some(dy)) = (x.as_slice(), dy.as_slice()) else { return };
-        let runs = dy.len() / self.units;
-        let (x, dy) = (matrix(x, runs, x.len() / runs), matrix(dy, runs, self.units));
-        let of_kernel = rows.start.min(x.ncols())..rows.end.min(x.ncols());
-        let (dkernel, dbias) = grads.split_at_mut(of_kernel.len() * self.units);
+        let n = dy.len() / self.units;
+        let (x, dy) = (matrix(x, n, x.len() / n), matrix(dy, n, self.units));
+        let kernel_rows = rows.start.min(x.ncols())..rows.end.min(x.ncols());
+        let (dkernel, dbias) = grads.split_at_mut(kernel_rows.len() * self.units);
         // dkernel = xᵀ · dy, for some columns of x; dbias = Σ dy over the batch
-        let dkernel = matrix_mut(dkernel, of_kernel.len(), self.units);
-        let before = if add { F::one() } else { F::zero() };
-        linalg::gemm(F::one(), x.slice_axis(Axis(1), of_kernel.clone().into()).t(), dy, before, dkernel);
+        let dkernel = matrix_mut(dkernel, kernel_rows.len(), self.units);
+        let beta = if add { F::one() } else { F::zero() };
+        linalg::gemm(F::one(), x.slice_axis(Axis(1), kernel_rows.into()).t(), dy, beta, dkernel);
         if !add {
             dbias.fill(F::zero());
         }

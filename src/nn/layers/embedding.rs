@@ -1,36 +1,38 @@
-//! Vectors for whole numbers.
+//! Embedding: a learned vector for each integer index.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::float::Float;
 use crate::initializer::Initializer;
 use crate::nn::constraint::Constraint;
 use crate::nn::layer::{Backward, Config, Forward, Layer, MaskPass, Plan, Shape};
+use crate::nn::layers::positive::require_positive;
 use crate::nn::regularizer::Regularizer;
 use serde::{Deserialize, Serialize};
 
-/// Looks up a learned vector for each whole number of the input (a word, a category).
+/// Looks up a learned vector for each integer index of the input, such as a word or a category.
 ///
 /// # Shapes
-/// (…), whole numbers from 0 to input_dim - 1, comes out as (…, output_dim).
+/// (…), integers in 0..`input_dim`, becomes (…, output_dim).
 ///
 /// # Parameters
 /// | name | shape | initializer | default |
 /// |---|---|---|---|
-/// | `embeddings` | (input_dim, output_dim) | `embeddings_initializer` | uniform between ±0.05 |
+/// | `embeddings` | (input_dim, output_dim) | `embeddings_initializer` | uniform in ±0.05 |
 ///
 /// # Errors
-/// In `compile`: dimensions of 0. A number that is no index of a vector is [`Error::Index`] in every method that takes
-/// samples. Where the layer comes first in a network, or behind layers that only rearrange (as [`Reshape`] does), it is
-/// found before anything is computed, with its place in the samples; else in the pass that meets it, with its place in
-/// the layer's input. No wrong vector is ever looked up.
+/// In `compile`: dimensions of 0. In every method that takes samples: [`Error::Index`](crate::Error::Index) for a
+/// value that is not a valid index. If the layer is the first of a network, or follows layers that only rearrange
+/// values (such as [`Reshape`]), the indices are checked before anything is computed, and the error has their
+/// position in the samples. Otherwise the forward pass checks them, and the error has their position in the layer's
+/// input.
 ///
 /// [`Reshape`]: crate::nn::Reshape
 ///
 /// # Agreement with Keras
-/// The gradient of a vector is the sum over all occurrences of its index in the batch, and an optimizer's rule works on
-/// that sum, as in Keras on JAX and PyTorch. On TensorFlow, Keras hands the rule one gradient for each occurrence: the
-/// rules that square gradients (Adam, RMSprop, Adagrad and their kin) then take up `Σ g²` in place of `(Σ g)²`, and the
-/// weights after a step differ wherever an index occurs twice in a batch.
+/// The gradient of a vector is the sum over all occurrences of its index in the batch, and the optimizer's rule is
+/// applied to that sum, as in Keras on JAX and PyTorch. Keras on TensorFlow applies the rule to each occurrence:
+/// rules that square gradients (Adam, RMSprop, Adagrad and their variants) then accumulate `Σ g²` instead of
+/// `(Σ g)²`, so the weights after a step differ if an index occurs twice in a batch.
 ///
 /// # Examples
 /// ```
@@ -49,7 +51,7 @@ use serde::{Deserialize, Serialize};
 pub struct Embedding {
     input_dim: usize,
     output_dim: usize,
-    #[serde(default = "uniform")]
+    #[serde(default = "default_initializer")]
     embeddings_initializer: Initializer,
     #[serde(default)]
     embeddings_regularizer: Option<Regularizer>,
@@ -59,60 +61,56 @@ pub struct Embedding {
     mask_zero: bool,
 }
 
-fn uniform() -> Initializer {
+fn default_initializer() -> Initializer {
     Initializer::RandomUniform { minval: -0.05, maxval: 0.05 }
 }
 
 impl Embedding {
-    /// Vectors of `output_dim` numbers for the indices below `input_dim`.
+    /// Creates a layer with a vector of `output_dim` elements for each index below `input_dim`.
     #[must_use]
     pub fn new(input_dim: usize, output_dim: usize) -> Self {
         Self {
             input_dim,
             output_dim,
-            embeddings_initializer: uniform(),
+            embeddings_initializer: default_initializer(),
             embeddings_regularizer: None,
             embeddings_constraint: None,
             mask_zero: false,
         }
     }
 
-    /// How the vectors start.
+    /// Sets the initializer of the vectors; uniform in ±0.05 by default.
     #[must_use]
     pub fn embeddings_initializer(mut self, initializer: Initializer) -> Self {
         self.embeddings_initializer = initializer;
         self
     }
 
-    /// A penalty on the vectors.
+    /// Sets the regularizer of the vectors; none by default.
     #[must_use]
     pub fn embeddings_regularizer(mut self, regularizer: Regularizer) -> Self {
         self.embeddings_regularizer = Some(regularizer);
         self
     }
 
-    /// What the vectors are projected to after each update.
+    /// Sets the constraint that the vectors are projected onto after each update; none by default.
     #[must_use]
     pub fn embeddings_constraint(mut self, constraint: Constraint) -> Self {
         self.embeddings_constraint = Some(constraint);
         self
     }
 
-    /// Whether 0 stands for padding, so that the layers behind pass over it (see [`Masking`](crate::nn::Masking)); no by
-    /// default. The vector of 0 is looked up all the same, so `input_dim` counts it.
+    /// Sets whether index 0 is padding, which later layers ignore (see [`Masking`](crate::nn::Masking)); false by
+    /// default. Index 0 still has a vector, so `input_dim` includes it.
     #[must_use]
     pub fn mask_zero(mut self, mask_zero: bool) -> Self {
         self.mask_zero = mask_zero;
         self
     }
 
-    /// The row of a number's vector, if it is a whole number that has one.
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "checked to be a whole number"
-    )]
-    fn row<F: Float>(&self, x: F) -> Option<usize> {
+    /// Converts an input value to an index; `None` if it is not a valid one.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be a valid index")]
+    fn index<F: Float>(&self, x: F) -> Option<usize> {
         let x = x.as_f64();
         (x >= 0.0 && x.fract() == 0.0 && x < self.input_dim as f64).then_some(x as usize)
     }
@@ -124,11 +122,7 @@ impl<F: Float> Layer<F> for Embedding {
     }
 
     fn plan(&self, input: &Shape) -> Result<Plan> {
-        for (name, value) in [("input_dim", self.input_dim), ("output_dim", self.output_dim)] {
-            if value == 0 {
-                return Err(Error::invalid_parameter("embedding", name, 0, "at least 1"));
-            }
-        }
+        require_positive("embedding", &[("input_dim", self.input_dim), ("output_dim", self.output_dim)])?;
         let output: Vec<usize> = input.dims().iter().copied().chain([self.output_dim]).collect();
         let plan = Plan::output(output)
             .param("embeddings", [self.input_dim, self.output_dim], self.embeddings_initializer.clone())
@@ -145,8 +139,8 @@ impl<F: Float> Layer<F> for Embedding {
     fn forward(&self, Forward { x, mut y, params, .. }: Forward<'_, F>) {
         let Some(y) = y.as_slice_mut() else { return };
         for (&x, y) in x.iter().zip(y.chunks_exact_mut(self.output_dim)) {
-            match self.row(x) {
-                Some(row) => y.copy_from_slice(&params[row * self.output_dim..][..self.output_dim]),
+            match self.index(x) {
+                Some(index) => y.copy_from_slice(&params[index * self.output_dim..][..self.output_dim]),
                 None => y.fill(F::nan()),
             }
         }
@@ -157,8 +151,8 @@ impl<F: Float> Layer<F> for Embedding {
         dx.fill(F::zero());
         let Some(dy) = dy.as_slice() else { return };
         for (&x, dy) in x.iter().zip(dy.chunks_exact(self.output_dim)) {
-            if let Some(row) = self.row(x) {
-                let grads = &mut grads[row * self.output_dim..][..self.output_dim];
+            if let Some(index) = self.index(x) {
+                let grads = &mut grads[index * self.output_dim..][..self.output_dim];
                 grads.iter_mut().zip(dy).for_each(|(grad, &dy)| *grad += dy);
             }
         }

@@ -1,49 +1,49 @@
-//! Which steps of a sequence are padding.
+//! Masking: marks the padded steps of sequences.
 
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Backward, Config, Forward, Layer, MaskPass, Plan, Shape};
 use serde::{Deserialize, Serialize};
 
-/// Tells the layers behind which steps of a sequence are padding: those all of whose features are `mask_value`. They
-/// come out as zeros.
+/// Marks the steps of a sequence whose features all equal `mask_value` as padding, and sets them to zero.
 ///
-/// Sequences of one batch have one length; shorter ones are padded, and a *mask* of what is real goes with them from
-/// here, or from [`Embedding::mask_zero`](crate::nn::Embedding::mask_zero), through the network:
+/// All sequences of a batch have the same length; shorter ones are padded. The *padding mask*, which says which steps
+/// are valid, starts here or at an [`Embedding`](crate::nn::Embedding::mask_zero) and follows the sequence through
+/// the network:
 ///
-/// | layers | what they make of a mask |
+/// | layers | effect of the mask |
 /// |---|---|
-/// | [`SimpleRnn`](crate::nn::SimpleRnn), [`Lstm`](crate::nn::Lstm), [`Gru`](crate::nn::Gru), [`Bidirectional`](crate::nn::Bidirectional) | pass over padded steps: state and output stay as they were; with `return_sequences(true)` the mask goes on |
-/// | [`GlobalAveragePooling1D`](crate::nn::GlobalAveragePooling1D) | the mean over real steps; the mask ends |
-/// | [`BatchNormalization`](crate::nn::BatchNormalization) | statistics over real steps; the mask goes on |
-/// | [`Softmax`](crate::nn::Softmax) over steps | padded steps have no share; the mask goes on |
-/// | [`TimeDistributed`](crate::nn::TimeDistributed), [`Residual`](crate::nn::Residual) | what the layers inside make of it |
-/// | [`Dense`](crate::nn::Dense), activations, dropout and noise, the other normalizations | work on each step by itself; the mask goes on |
+/// | [`SimpleRnn`](crate::nn::SimpleRnn), [`Lstm`](crate::nn::Lstm), [`Gru`](crate::nn::Gru), [`Bidirectional`](crate::nn::Bidirectional) | skip padded steps: state and output keep their values; with `return_sequences(true)` the mask passes |
+/// | [`GlobalAveragePooling1D`](crate::nn::GlobalAveragePooling1D) | averages the valid steps; the mask ends |
+/// | [`BatchNormalization`](crate::nn::BatchNormalization) | statistics of the valid steps; the mask passes |
+/// | [`Softmax`](crate::nn::Softmax) over steps | padded steps have probability 0; the mask passes |
+/// | [`TimeDistributed`](crate::nn::TimeDistributed), [`Residual`](crate::nn::Residual) | as their inner layers |
+/// | [`Dense`](crate::nn::Dense), activations, dropout and noise, the other normalizations | computed step by step; the mask passes |
 /// | all others: convolution, other pooling, reshaping | the mask ends |
 ///
-/// A mask that reaches the output counts in the loss: positions that are padding have no loss and no gradient, and a mean
-/// is taken over the real ones. Metrics pass over padding as well.
+/// A mask that reaches the output applies to the loss: padded positions have no loss and no gradient, and means are
+/// taken over the valid positions. Metrics ignore padding too.
 ///
-/// A layer of one's own lets the mask on by [`Plan::passes_mask`], is handed it by [`Plan::uses_mask`], and makes one by
-/// [`Plan::makes_mask`]; by default the mask ends there.
+/// A custom layer passes the mask on with [`Plan::passes_mask`], receives it with [`Plan::uses_mask`], and makes one
+/// with [`Plan::makes_mask`]; by default the mask ends there.
 ///
 /// # Shapes
-/// (…, features) comes out as it went in. The mask covers all axes but the last: the steps of (steps, features), whole
-/// samples of (features).
+/// (…, features), unchanged. The mask covers all axes but the last: the steps of (steps, features), whole samples of
+/// (features).
 ///
 /// # Parameters
-/// None to be trained. `mask_value`: what padding is filled with; 0 by default.
+/// No trainable parameters. `mask_value`: the value of padding; 0 by default.
 ///
 /// # Errors
-/// In `compile`: samples without an axis, a mask value that is not finite; at a layer behind, a mask that does not cover
-/// its steps.
+/// In `compile`: samples without axes; a mask value that is not finite; a mask that does not cover the steps of a later
+/// layer.
 ///
 /// # Agreement with Keras
-/// The rules are those of Keras 3 on TensorFlow, with three differences. Keras's precision, recall, AUC, F, R² and mean
-/// IoU count padding, and on JAX no metric is told of it while training; here none counts it. `RmsNormalization` lets a
-/// mask on, which Keras 3.15 drops with a warning. `Softmax` over steps refuses masks in Keras unless their shape is that
-/// of its input. As in Keras, a mask that passes a recurrent layer with `go_backwards(true)` keeps its order, although
-/// the states come out in the opposite one.
+/// The rules are those of Keras 3 on TensorFlow, with three differences. In Keras, precision, recall, AUC, F, R² and
+/// mean IoU include padding, and on JAX no metric receives the mask during training; here every metric ignores
+/// padding. `RmsNormalization` passes the mask on; Keras 3.15 drops it with a warning. `Softmax` over steps accepts
+/// any mask; Keras rejects masks whose shape is not that of the input. As in Keras, the mask keeps its order after a
+/// recurrent layer with `go_backwards(true)`, although the states are returned in reverse order.
 ///
 /// # Examples
 /// ```
@@ -66,14 +66,14 @@ pub struct Masking {
 }
 
 impl Masking {
-    /// Takes steps for padding all of whose features are this value.
+    /// Creates a layer that treats steps whose features all equal `mask_value` as padding.
     #[must_use]
     pub fn new(mask_value: f64) -> Self {
         Self { mask_value }
     }
 
-    /// Whether a step is real.
-    fn is_real<F: Float>(&self, step: &[F]) -> bool {
+    /// Returns whether a step is not padding.
+    fn is_valid<F: Float>(&self, step: &[F]) -> bool {
         let padding = F::of(self.mask_value);
         step.iter().any(|&feature| feature != padding)
     }
@@ -103,14 +103,14 @@ impl<F: Float> Layer<F> for Masking {
         let (features, Some(x)) = (x.len() / real.len().max(1), x.as_slice()) else { return real.fill(true) };
         real.iter_mut()
             .zip(x.chunks_exact(features.max(1)))
-            .for_each(|(real, step)| *real = self.is_real(step));
+            .for_each(|(real, step)| *real = self.is_valid(step));
     }
 
     fn forward(&self, Forward { x, mut y, plan, .. }: Forward<'_, F>) {
         let features = plan.map_or(x.ncols(), |plan| plan.input_shape().last()).max(1);
         let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
         for (x, y) in x.chunks_exact(features).zip(y.chunks_exact_mut(features)) {
-            if self.is_real(x) {
+            if self.is_valid(x) {
                 y.copy_from_slice(x);
             } else {
                 y.fill(F::zero());
@@ -123,8 +123,8 @@ impl<F: Float> Layer<F> for Masking {
         let (Some(x), Some(dy), Some(dx)) = (x.as_slice(), dy.as_slice(), dx.as_slice_mut()) else { return };
         for (row, dx) in dx.chunks_exact_mut(features).enumerate() {
             let step = row * features..(row + 1) * features;
-            // y = x where x is real, else 0
-            if self.is_real(&x[step.clone()]) {
+            // y = x if x is valid, else 0  =>  dx = dy if x is valid, else 0
+            if self.is_valid(&x[step.clone()]) {
                 dx.copy_from_slice(&dy[step]);
             } else {
                 dx.fill(F::zero());

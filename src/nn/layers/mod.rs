@@ -1,29 +1,32 @@
-//! The layers, one a file, in families.
+//! Layers: dense, convolution, pooling, recurrence, normalization, dropout, reshaping, embedding, masking and wrappers.
 //!
 //! Axes are counted as in Keras: 0 is the batch, 1 the first axis of a sample, and -1 the last. Layers over
-//! several axes keep Keras's order, channels last: a sequence is (steps, features), an image (rows, columns,
+//! several axes use Keras's order, channels last: a sequence is (steps, features), an image (rows, columns,
 //! channels).
 //!
-//! Layers read their geometry from the plan that a container hands them with every pass. A caller of one's own
-//! that leaves the plan away gets the answer of a sample without axes where there is one (normalizations,
-//! activations) and NaN where there is none (convolutions, pooling, recurrence), never a panic.
+//! Layers read the sample shape from the plan that a container passes to [`forward`](crate::nn::Layer::forward) and
+//! [`backward`](crate::nn::Layer::backward). Without a plan, normalizations and activations treat a sample as one axis;
+//! convolutions, pooling and recurrent layers return NaN. None of them panics.
 
 mod activations;
 mod axes;
+mod axis_permutation;
 mod convolution;
 mod defaults;
 mod dense;
 mod embedding;
-mod kinds;
+mod kernel_and_bias;
 mod masking;
 mod normalization;
 mod output_values;
+mod passes;
 mod pooling;
+mod positive;
 mod recurrent;
+mod registry;
 mod regularization;
 mod reshaping;
 mod rows;
-mod turned;
 mod window;
 mod wrappers;
 
@@ -52,8 +55,8 @@ pub use reshaping::{
 pub use window::{Padding, Size2D};
 pub use wrappers::{Bidirectional, MergeMode, Residual, TimeDistributed};
 
-pub(crate) use kinds::{KINDS, from_config};
 pub(crate) use output_values::output_values;
+pub(crate) use registry::{KINDS, from_config};
 
 use axes::{Runs, axis_of};
 use defaults::{glorot_uniform, ones, yes, zeros};

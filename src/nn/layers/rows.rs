@@ -1,22 +1,22 @@
-//! Slices as rows.
+//! Views of flat slices as rows.
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-/// A slice as rows of `columns` numbers.
-#[allow(clippy::expect_used, reason = "the rows are cut to whole ones")]
+/// Views a slice as rows of `columns` elements; an incomplete last row is left out.
+#[allow(clippy::expect_used, reason = "the slice is cut to whole rows")]
 pub(crate) fn rows<F>(values: &[F], columns: usize) -> ArrayView2<'_, F> {
     let rows = values.len() / columns.max(1);
     ArrayView2::from_shape((rows, columns), &values[..rows * columns]).expect("whole rows")
 }
 
-/// As [`rows`], to be written to.
-#[allow(clippy::expect_used, reason = "the rows are cut to whole ones")]
+/// Views a mutable slice as rows of `columns` elements, as [`rows`] does.
+#[allow(clippy::expect_used, reason = "the slice is cut to whole rows")]
 pub(crate) fn rows_mut<F>(values: &mut [F], columns: usize) -> ArrayViewMut2<'_, F> {
     let rows = values.len() / columns.max(1);
     ArrayViewMut2::from_shape((rows, columns), &mut values[..rows * columns]).expect("whole rows")
 }
 
-/// The rows of an input and of an output of one width, together.
+/// Iterates over the corresponding rows of an input and an output of equal width.
 pub(crate) fn whole_rows<'a, F>(
     x: Option<&'a [F]>,
     y: Option<&'a mut [F]>,

@@ -1,15 +1,22 @@
-//! An activation as a layer of its own.
+//! The activation layer: any activation function as a layer.
 
 use crate::activation::Activation;
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
+use crate::nn::layers::passes::identity_passes;
 use serde::{Deserialize, Serialize};
 
-/// Applies an activation to its input: Keras's `Activation` layer.
+/// Applies an activation function to its input: Keras's `Activation` layer.
 ///
 /// # Shapes
-/// Any; it comes out as it went in. Softmax works on the last axis.
+/// Any, unchanged. Softmax is computed over the last axis.
+///
+/// # Parameters
+/// No trainable parameters. `activation`: the function.
+///
+/// # Errors
+/// In `compile`: an activation function with parameters out of range.
 ///
 /// # Examples
 /// ```
@@ -30,7 +37,7 @@ pub struct ActivationLayer {
 }
 
 impl ActivationLayer {
-    /// The layer of an activation.
+    /// Creates the layer of an activation function.
     #[must_use]
     pub fn new(activation: Activation) -> Self {
         Self { activation }
@@ -46,13 +53,7 @@ impl<F: Float> Layer<F> for ActivationLayer {
         Ok(Plan::output(input.clone()).passes_mask().activation(self.activation))
     }
 
-    fn forward(&self, Forward { x, mut y, .. }: Forward<'_, F>) {
-        y.assign(&x);
-    }
-
-    fn backward(&self, Backward { dy, mut dx, .. }: Backward<'_, F>) {
-        dx.assign(&dy);
-    }
+    identity_passes!();
 
     fn config(&self) -> Option<Config> {
         Config::of(self)

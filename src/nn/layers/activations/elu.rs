@@ -1,21 +1,22 @@
-//! The exponential linear unit as a layer.
+//! The exponential linear unit (ELU) as a layer.
 
 use crate::activation::Activation;
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
+use crate::nn::layers::passes::identity_passes;
 use serde::{Deserialize, Serialize};
 
-/// Keras's `ELU` layer: `x` above 0, `alpha · (eˣ - 1)` below.
+/// Exponential linear unit: `x` for `x > 0`, else `alpha · (eˣ - 1)`. Keras's `ELU` layer.
 ///
 /// # Shapes
-/// Any; it comes out as it went in.
+/// Any, unchanged.
 ///
 /// # Parameters
-/// None to be trained. `alpha`: minus the limit at −∞; 1.0 by default.
+/// No trainable parameters. `alpha`: the output tends to `-alpha` for `x` → −∞; 1.0 by default.
 ///
 /// # Errors
-/// In `compile`: a number that is negative or not finite.
+/// In `compile`: an `alpha` that is negative or not finite.
 ///
 /// # Examples
 /// ```
@@ -38,7 +39,7 @@ pub struct Elu {
 }
 
 impl Elu {
-    /// The layer with minus the limit at −∞.
+    /// Creates the layer with this `alpha`; Keras's default is 1.0.
     #[must_use]
     pub fn new(alpha: f64) -> Self {
         Self { alpha }
@@ -60,13 +61,7 @@ impl<F: Float> Layer<F> for Elu {
         Ok(Plan::output(input.clone()).passes_mask().activation(Activation::elu(self.alpha)))
     }
 
-    fn forward(&self, Forward { x, mut y, .. }: Forward<'_, F>) {
-        y.assign(&x);
-    }
-
-    fn backward(&self, Backward { dy, mut dx, .. }: Backward<'_, F>) {
-        dx.assign(&dy);
-    }
+    identity_passes!();
 
     fn config(&self) -> Option<Config> {
         Config::of(self)

@@ -1,22 +1,23 @@
-//! The leaky rectified linear unit as a layer.
+//! The leaky rectified linear unit (leaky ReLU) as a layer.
 
 use crate::activation::Activation;
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
+use crate::nn::layers::passes::identity_passes;
 use serde::{Deserialize, Serialize};
 
-/// Keras's `LeakyReLU` layer: `x` above 0, `negative_slope · x` below. The layer's slope is 0.3; the activation
-/// of the same name has 0.2.
+/// Leaky rectified linear unit: `x` for `x > 0`, else `negative_slope · x`. Keras's `LeakyReLU` layer, with a default
+/// slope of 0.3; the default of the activation function with that name is 0.2.
 ///
 /// # Shapes
-/// Any; it comes out as it went in.
+/// Any, unchanged.
 ///
 /// # Parameters
-/// None to be trained. `negative_slope`: the slope below 0; 0.3 by default.
+/// No trainable parameters. `negative_slope`: the slope below 0; 0.3 by default.
 ///
 /// # Errors
-/// In `compile`: a number that is negative or not finite.
+/// In `compile`: a slope that is negative or not finite.
 ///
 /// # Examples
 /// ```
@@ -39,7 +40,7 @@ pub struct LeakyRelu {
 }
 
 impl LeakyRelu {
-    /// The layer with the slope below 0.
+    /// Creates the layer with this slope below 0; Keras's default is 0.3.
     #[must_use]
     pub fn new(negative_slope: f64) -> Self {
         Self { negative_slope }
@@ -61,13 +62,7 @@ impl<F: Float> Layer<F> for LeakyRelu {
         Ok(Plan::output(input.clone()).passes_mask().activation(Activation::leaky_relu(self.negative_slope)))
     }
 
-    fn forward(&self, Forward { x, mut y, .. }: Forward<'_, F>) {
-        y.assign(&x);
-    }
-
-    fn backward(&self, Backward { dy, mut dx, .. }: Backward<'_, F>) {
-        dx.assign(&dy);
-    }
+    identity_passes!();
 
     fn config(&self) -> Option<Config> {
         Config::of(self)

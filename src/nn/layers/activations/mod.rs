@@ -1,4 +1,4 @@
-//! Activations as layers of their own.
+//! Activation layers.
 
 mod activation_layer;
 mod elu;

@@ -1,23 +1,26 @@
-//! The rectified linear unit with a learned slope.
+//! The parametric rectified linear unit (PReLU), whose slope is learned.
 
-use super::super::{axis_of, whole_rows, zeros};
 use crate::error::Result;
 use crate::float::Float;
 use crate::initializer::Initializer;
 use crate::nn::constraint::Constraint;
 use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
+use crate::nn::layers::axes::axis_of;
+use crate::nn::layers::defaults::zeros;
+use crate::nn::layers::rows::whole_rows;
 use crate::nn::regularizer::Regularizer;
 use serde::{Deserialize, Serialize};
 
-/// Keras's `PReLU` layer: `x` above 0, `alpha ⊙ x` below, with a learned slope for each number of the sample.
+/// Parametric rectified linear unit: `x` for `x > 0`, else `alpha ⊙ x`, with a learned slope for each element of a
+/// sample. Keras's `PReLU` layer.
 ///
 /// # Shapes
-/// Any; it comes out as it went in.
+/// Any, unchanged.
 ///
 /// # Parameters
 /// | name | shape | initializer | default |
 /// |---|---|---|---|
-/// | `alpha` | the sample's, with 1 along the `shared_axes` | `alpha_initializer` | zeros |
+/// | `alpha` | the sample shape, with 1 along the `shared_axes` | `alpha_initializer` | zeros |
 ///
 /// # Errors
 /// In `compile`: a shared axis that the sample does not have.
@@ -26,7 +29,7 @@ use serde::{Deserialize, Serialize};
 /// ```
 /// use axonal::prelude::*;
 /// // One slope for each channel of an image.
-/// let layer = PRelu::default().shared_axes([1, 2]);
+/// let layer = PRelu::new().shared_axes([1, 2]);
 /// # let _ = layer;
 /// ```
 ///
@@ -53,42 +56,48 @@ impl Default for PRelu {
 }
 
 impl PRelu {
-    /// How the slopes start.
+    /// Creates a layer with a slope for each element of a sample.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the initializer of the slopes; zeros by default.
     #[must_use]
     pub fn alpha_initializer(mut self, initializer: Initializer) -> Self {
         self.alpha_initializer = initializer;
         self
     }
 
-    /// A penalty on the slopes.
+    /// Sets the regularizer of the slopes; none by default.
     #[must_use]
     pub fn alpha_regularizer(mut self, regularizer: Regularizer) -> Self {
         self.alpha_regularizer = Some(regularizer);
         self
     }
 
-    /// What the slopes are projected to after each update.
+    /// Sets the constraint that the slopes are projected onto after each update; none by default.
     #[must_use]
     pub fn alpha_constraint(mut self, constraint: Constraint) -> Self {
         self.alpha_constraint = Some(constraint);
         self
     }
 
-    /// The axes along which the slopes are the same; counted as Keras does, the batch axis being 0.
+    /// Sets the axes along which the slopes are shared, counted as Keras does (0 is the batch); none by default.
     #[must_use]
     pub fn shared_axes(mut self, axes: impl Into<Vec<isize>>) -> Self {
         self.shared_axes = axes.into();
         self
     }
 
-    /// The slope's index for each number of a sample.
-    fn slopes(&self, input: &Shape) -> impl Fn(usize) -> usize {
+    /// Returns the function from the index of a sample's element to the index of its slope.
+    fn slope_index(&self, input: &Shape) -> impl Fn(usize) -> usize {
         let shared = |axis: usize| {
             self.shared_axes
                 .iter()
                 .any(|&shared| axis_of("", shared, input).is_ok_and(|shared| shared == axis))
         };
-        // (length, stride among the slopes) of each axis, the last first.
+        // The length of each axis and its stride among the slopes, last axis first.
         let mut axes = Vec::with_capacity(input.rank());
         let mut stride = 1;
         for (axis, &dim) in input.dims().iter().enumerate().rev() {
@@ -126,10 +135,10 @@ impl<F: Float> Layer<F> for PRelu {
 
     fn forward(&self, Forward { x, mut y, params: alpha, plan, .. }: Forward<'_, F>) {
         let input = plan.map_or_else(|| Shape::from(x.ncols()), |plan| plan.input_shape().clone());
-        let slope = self.slopes(&input);
+        let slope_of = self.slope_index(&input);
         for (x, y) in whole_rows(x.as_slice(), y.as_slice_mut(), input.size()) {
             for (index, (y, &x)) in y.iter_mut().zip(x).enumerate() {
-                *y = if x > F::zero() { x } else { alpha[slope(index)] * x };
+                *y = if x > F::zero() { x } else { alpha[slope_of(index)] * x };
             }
         }
     }
@@ -137,17 +146,17 @@ impl<F: Float> Layer<F> for PRelu {
     fn backward(&self, pass: Backward<'_, F>) {
         let Backward { x, dy, mut dx, params: alpha, grads: dalpha, plan, .. } = pass;
         let input = plan.map_or_else(|| Shape::from(x.ncols()), |plan| plan.input_shape().clone());
-        let slope = self.slopes(&input);
+        let slope_of = self.slope_index(&input);
         let Some(dy) = dy.as_slice() else { return };
         let rows = whole_rows(x.as_slice(), dx.as_slice_mut(), input.size());
         for ((x, dx), dy) in rows.zip(dy.chunks_exact(input.size().max(1))) {
             for (index, ((dx, &x), &dy)) in dx.iter_mut().zip(x).zip(dy).enumerate() {
-                // y = x  =>  dx = dy;  y = alpha x  =>  dx = alpha dy, dalpha += x dy
+                // y = x  =>  dx = dy; y = alpha x  =>  dx = alpha dy, dalpha += x dy
                 if x > F::zero() {
                     *dx = dy;
                 } else {
-                    *dx = alpha[slope(index)] * dy;
-                    dalpha[slope(index)] += x * dy;
+                    *dx = alpha[slope_of(index)] * dy;
+                    dalpha[slope_of(index)] += x * dy;
                 }
             }
         }

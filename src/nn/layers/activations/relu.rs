@@ -1,29 +1,30 @@
-//! The rectified linear unit as a layer.
+//! The rectified linear unit (ReLU) as a layer.
 
 use crate::activation::Activation;
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
+use crate::nn::layers::passes::identity_passes;
 use serde::{Deserialize, Serialize};
 
-/// Keras's `ReLU` layer: `x` above the threshold (up to a largest value), `negative_slope · (x - threshold)`
-/// below it. By default `max(x, 0)`.
+/// Rectified linear unit: `min(x, max_value)` for `x` above the threshold, else `negative_slope · (x - threshold)`. By
+/// default `max(x, 0)`. Keras's `ReLU` layer.
 ///
 /// # Shapes
-/// Any; it comes out as it went in.
+/// Any, unchanged.
 ///
 /// # Parameters
-/// None to be trained.
+/// No trainable parameters. `max_value`: none by default; `negative_slope` and `threshold`: 0 by default.
 ///
 /// # Errors
-/// In `compile`: numbers that are negative or not finite.
+/// In `compile`: values that are negative or not finite.
 ///
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
 /// use axonal::prelude::*;
 /// # fn main() -> Result<()> {
-/// let relu6 = Relu::default().max_value(6.0);
+/// let relu6 = Relu::new().max_value(6.0);
 /// let model = Sequential::new(3).add(relu6).compile(Adam::default(), MeanSquaredError::default())?;
 /// assert_eq!(model.predict(&array![[-1.0, 2.0, 9.0]])?, array![[0.0, 2.0, 6.0]]);
 /// # Ok(())
@@ -41,21 +42,27 @@ pub struct Relu {
 }
 
 impl Relu {
-    /// The largest output; none by default.
+    /// Creates the layer `max(x, 0)`.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the largest output; none by default.
     #[must_use]
     pub fn max_value(mut self, max_value: f64) -> Self {
         self.max_value = Some(max_value);
         self
     }
 
-    /// The slope below the threshold; 0 by default.
+    /// Sets the slope below the threshold; 0 by default.
     #[must_use]
     pub fn negative_slope(mut self, slope: f64) -> Self {
         self.negative_slope = slope;
         self
     }
 
-    /// Where the function begins to be its input; 0 by default.
+    /// Sets the threshold above which the output is `x`; 0 by default.
     #[must_use]
     pub fn threshold(mut self, threshold: f64) -> Self {
         self.threshold = threshold;
@@ -69,7 +76,7 @@ impl<F: Float> Layer<F> for Relu {
     }
 
     fn plan(&self, input: &Shape) -> Result<Plan> {
-        // The plain function needs its output only for the way back.
+        // The backward pass of the plain function needs the output only.
         let activation = if *self == Self::default() {
             Activation::Relu
         } else {
@@ -78,13 +85,7 @@ impl<F: Float> Layer<F> for Relu {
         Ok(Plan::output(input.clone()).passes_mask().activation(activation))
     }
 
-    fn forward(&self, Forward { x, mut y, .. }: Forward<'_, F>) {
-        y.assign(&x);
-    }
-
-    fn backward(&self, Backward { dy, mut dx, .. }: Backward<'_, F>) {
-        dx.assign(&dy);
-    }
+    identity_passes!();
 
     fn config(&self) -> Option<Config> {
         Config::of(self)

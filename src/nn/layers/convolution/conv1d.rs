@@ -1,22 +1,24 @@
-//! The convolution over sequences.
+//! 1D convolution over sequences.
 
-use super::super::window::{Padding, Sliding, image, output_shape};
 use super::correlation::Correlation;
-use super::kernel_and_bias::{KernelAndBias, kernel_and_bias_setters};
 use crate::activation::Activation;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::float::Float;
 use crate::initializer::Initializer;
 use crate::nn::constraint::Constraint;
 use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
+use crate::nn::layers::defaults::one;
+use crate::nn::layers::kernel_and_bias::{KernelAndBias, kernel_and_bias_setters};
+use crate::nn::layers::passes::geometry_layer;
+use crate::nn::layers::window::{Padding, WindowSpec, window_setters};
 use crate::nn::regularizer::Regularizer;
 use serde::{Deserialize, Serialize};
 
-/// A convolution over sequences: each filter is multiplied with what a window sees at each of its positions.
+/// 1D convolution over sequences: each output element is the sum of a filter multiplied by the window at its position.
 ///
 /// # Shapes
-/// (steps, channels) comes out as (steps, filters), with `n` steps along an axis becoming
-/// `(n - size) / stride + 1` without padding and `⌈n / stride⌉` with zeros around (`Padding::Same`) or before (`Padding::Causal`).
+/// (steps, channels) becomes (steps, filters). An axis of length `n` becomes `(n - size) / stride + 1` with
+/// [`Padding::Valid`] and `⌈n / stride⌉` with [`Padding::Same`] or [`Padding::Causal`].
 ///
 /// # Parameters
 /// | name | shape | initializer | default |
@@ -25,8 +27,8 @@ use serde::{Deserialize, Serialize};
 /// | `bias` | (filters) | `bias_initializer` | zeros; absent with `use_bias(false)` |
 ///
 /// # Errors
-/// In `compile`: samples of another rank; no filters; sizes, strides or dilations of 0; an input smaller than
-/// the window; groups that do not divide the channels and the filters.
+/// In `compile`: samples of another rank; filters, sizes, strides, dilation rates or groups of 0; an input smaller
+/// than the window; groups that do not divide the channels and the filters.
 ///
 /// # Examples
 /// ```
@@ -53,22 +55,14 @@ pub struct Conv1D {
     padding: Padding,
     #[serde(default = "one")]
     dilation_rate: usize,
-    #[serde(default = "one_group")]
+    #[serde(default = "one")]
     groups: usize,
     #[serde(default)]
     weights: KernelAndBias,
 }
 
-fn one() -> usize {
-    1
-}
-
-fn one_group() -> usize {
-    1
-}
-
 impl Conv1D {
-    /// So many filters over windows of this size.
+    /// Creates a convolution with this number of filters and this window size.
     pub fn new(filters: usize, kernel_size: usize) -> Self {
         Self {
             filters,
@@ -76,94 +70,27 @@ impl Conv1D {
             strides: one(),
             padding: Padding::Valid,
             dilation_rate: one(),
-            groups: 1,
+            groups: one(),
             weights: KernelAndBias::default(),
         }
     }
 
-    /// How far the window moves; 1 by default.
-    #[must_use]
-    pub fn strides(mut self, strides: usize) -> Self {
-        self.strides = strides;
-        self
-    }
+    window_setters!(usize);
 
-    /// What lies beyond the edges; nothing by default.
-    #[must_use]
-    pub fn padding(mut self, padding: Padding) -> Self {
-        self.padding = padding;
-        self
-    }
-
-    /// How far apart the window's places are; 1 by default.
-    #[must_use]
-    pub fn dilation_rate(mut self, dilation_rate: usize) -> Self {
-        self.dilation_rate = dilation_rate;
-        self
-    }
-
-    /// Divides channels and filters into so many groups that do not see each other; 1 by default.
+    /// Sets the number of groups, into which channels and filters are divided; a filter sees the channels of its
+    /// group only. 1 by default.
     #[must_use]
     pub fn groups(mut self, groups: usize) -> Self {
         self.groups = groups;
         self
     }
 
-    kernel_and_bias_setters!();
+    kernel_and_bias_setters!(weights);
 
-    fn correlation(&self, input: &Shape) -> Result<Correlation> {
-        let (dims, channels) = image("conv1d", true, input)?;
-        for (name, value) in [("filters", self.filters), ("groups", self.groups)] {
-            if value == 0 {
-                return Err(Error::invalid_parameter("conv1d", name, 0, "at least 1"));
-            }
-        }
-        if !channels.is_multiple_of(self.groups) || !self.filters.is_multiple_of(self.groups) {
-            let expected =
-                format!("a divisor of the {channels} channels and of the {} filters", self.filters);
-            return Err(Error::invalid_parameter("conv1d", "groups", self.groups, expected));
-        }
-        let sliding = Sliding {
-            size: [1, self.kernel_size],
-            strides: [1, self.strides],
-            dilation: [1, self.dilation_rate],
-            padding: self.padding,
-            sequence: true,
-        };
-        let window = sliding.over("conv1d", dims)?;
-        let (filters, groups, use_bias) = (self.filters, self.groups, self.weights.use_bias);
-        Ok(Correlation { window, channels, filters, groups, use_bias })
+    fn geometry(&self, kind: &'static str, input: &Shape) -> Result<Correlation<'_>> {
+        let spec = WindowSpec::new(self.kernel_size, self.strides, self.dilation_rate, self.padding);
+        Correlation::new(kind, spec, self.filters, self.groups, &self.weights, input)
     }
 }
 
-impl<F: Float> Layer<F> for Conv1D {
-    fn kind(&self) -> &'static str {
-        "conv1d"
-    }
-
-    fn plan(&self, input: &Shape) -> Result<Plan> {
-        let correlation = self.correlation(input)?;
-        let shape = [self.kernel_size, correlation.channels / self.groups, self.filters];
-        let plan = Plan::output(output_shape(true, correlation.window.output, self.filters)).input(input);
-        let plan = self.weights.kernel(plan, "kernel", shape);
-        Ok(self.weights.rest(plan, self.filters).batch_cache(correlation.batch_cache()))
-    }
-
-    fn forward(&self, mut pass: Forward<'_, F>) {
-        match pass.plan.and_then(|plan| self.correlation(plan.input_shape()).ok()) {
-            Some(correlation) => correlation.forward(pass),
-            None => pass.y.fill(F::nan()),
-        }
-    }
-
-    fn backward(&self, mut pass: Backward<'_, F>) {
-        match pass.plan.and_then(|plan| self.correlation(plan.input_shape()).ok()) {
-            Some(correlation) => correlation.backward(pass),
-            None => pass.dx.fill(F::nan()),
-        }
-    }
-
-    fn config(&self) -> Option<Config> {
-        Config::of(self)
-    }
-}
+geometry_layer!(Conv1D: "conv1d");

@@ -1,27 +1,30 @@
-//! The transposed convolution over images.
+//! 2D transposed convolution over images.
 
-use super::super::window::{Padding, Size2D, Sliding, Window, image};
-use super::super::{rows, rows_mut};
-use super::kernel_and_bias::{KernelAndBias, kernel_and_bias_setters};
-use super::patches::Patches;
+use super::im2col::Im2col;
 use crate::activation::Activation;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::float::Float;
 use crate::initializer::Initializer;
 use crate::linalg;
 use crate::nn::constraint::Constraint;
 use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
+use crate::nn::layers::defaults::one;
+use crate::nn::layers::kernel_and_bias::{KernelAndBias, kernel_and_bias_setters};
+use crate::nn::layers::passes::geometry_layer;
+use crate::nn::layers::positive::require_positive;
+use crate::nn::layers::rows::{rows, rows_mut};
+use crate::nn::layers::window::{Padding, Size2D, WindowSpec, window_setters};
 use crate::nn::regularizer::Regularizer;
 use serde::{Deserialize, Serialize};
 
-/// A transposed convolution: each number of the image is spread over a window of a larger one, which is the
-/// gradient of a convolution toward its input.
+/// 2D transposed convolution over images: each input position adds a window of the larger output, weighted by its
+/// channels. It is the gradient of a convolution with respect to its input.
 ///
 /// # Shapes
-/// (rows, columns, channels) comes out as (rows, columns, filters), with `n` along an axis becoming
-/// `n · stride + max(size - stride, 0)`, or `n · stride` with `Padding::Same`. With an `output_padding` `p` it becomes
-/// `(n - 1) · stride + size + p`, or `(n - 1) · stride + size mod 2 + p` with `Padding::Same`. The size is that of the
-/// dilated window, `(size - 1) · dilation + 1`.
+/// (rows, columns, channels) becomes (rows, columns, filters). An axis of length `n` becomes `n · stride + max(size -
+/// stride, 0)`, or `n · stride` with [`Padding::Same`]. With an `output_padding` of `p` it becomes `(n - 1) · stride
+/// + size + p`, or `(n - 1) · stride + size mod 2 + p` with [`Padding::Same`]. Here `size` is the size of the dilated
+/// window, `(size - 1) · dilation_rate + 1`.
 ///
 /// # Parameters
 /// | name | shape | initializer | default |
@@ -30,8 +33,8 @@ use serde::{Deserialize, Serialize};
 /// | `bias` | (filters) | `bias_initializer` | zeros; absent with `use_bias(false)` |
 ///
 /// # Errors
-/// In `compile`: samples of another rank; no filters; sizes, strides or dilations of 0; causal padding; an
-/// `output_padding` that is not below the stride.
+/// In `compile`: samples of another rank; filters, sizes, strides or dilation rates of 0; causal padding; an
+/// `output_padding` that is not less than the stride.
 ///
 /// # Examples
 /// ```
@@ -64,12 +67,8 @@ pub struct Conv2DTranspose {
     weights: KernelAndBias,
 }
 
-fn one() -> Size2D {
-    1.into()
-}
-
 impl Conv2DTranspose {
-    /// So many filters over windows of this size.
+    /// Creates a transposed convolution with this number of filters and this window size.
     pub fn new(filters: usize, kernel_size: impl Into<Size2D>) -> Self {
         Self {
             filters,
@@ -82,119 +81,109 @@ impl Conv2DTranspose {
         }
     }
 
-    /// How far apart the windows of neighbouring numbers are; 1 by default.
-    #[must_use]
-    pub fn strides(mut self, strides: impl Into<Size2D>) -> Self {
-        self.strides = strides.into();
-        self
-    }
+    window_setters!(impl Into<Size2D>);
 
-    /// Whether the edges are cut off; no by default.
-    #[must_use]
-    pub fn padding(mut self, padding: Padding) -> Self {
-        self.padding = padding;
-        self
-    }
-
-    /// How many rows and columns the output has at its end beyond the fewest that make an input of this size, so that
-    /// one of the sizes that a strided convolution makes equal can be chosen. By default it is as much as makes the
-    /// output a multiple of the input.
+    /// Sets the rows and columns that are added at the end of the smallest output. A strided convolution maps several
+    /// input sizes to one output size; this chooses among them. By default the output is a multiple of the input.
     #[must_use]
     pub fn output_padding(mut self, output_padding: impl Into<Size2D>) -> Self {
         self.output_padding = Some(output_padding.into());
         self
     }
 
-    /// How far apart the window's places are; 1 by default.
-    #[must_use]
-    pub fn dilation_rate(mut self, dilation_rate: impl Into<Size2D>) -> Self {
-        self.dilation_rate = dilation_rate.into();
-        self
-    }
+    kernel_and_bias_setters!(weights);
 
-    kernel_and_bias_setters!();
-
-    /// What the windows see of the larger image, and the channels of the smaller one.
-    fn patches(&self, input: &Shape) -> Result<(Patches, usize)> {
-        let (dims, channels) = image("conv2d_transpose", false, input)?;
-        if self.filters == 0 {
-            return Err(Error::invalid_parameter("conv2d_transpose", "filters", 0, "at least 1"));
-        }
-        let sliding = Sliding {
-            size: self.kernel_size.dims(),
-            strides: self.strides.dims(),
-            dilation: self.dilation_rate.dims(),
-            padding: self.padding,
-            sequence: false,
-        };
-        let window = sliding.under("conv2d_transpose", dims, self.output_padding.map(Size2D::dims))?;
-        Ok((Patches { window, channels: self.filters, seen: 0..self.filters }, channels))
-    }
-
-    fn planned(&self, plan: Option<&Plan>) -> Option<(Patches, usize)> {
-        plan.and_then(|plan| self.patches(plan.input_shape()).ok())
+    fn geometry(&self, kind: &'static str, input: &Shape) -> Result<TransposedCorrelation<'_>> {
+        let spec = WindowSpec::new(self.kernel_size, self.strides, self.dilation_rate, self.padding);
+        let (dims, channels) = spec.grid.split(kind, input)?;
+        require_positive(kind, &[("filters", self.filters)])?;
+        let output_padding = self.output_padding.map(Size2D::dims);
+        let window = spec.for_transposed_output(kind, dims, output_padding)?;
+        let im2col = Im2col { window, channels: self.filters, channel_range: 0..self.filters };
+        Ok(TransposedCorrelation { im2col, channels, weights: &self.weights })
     }
 }
 
-impl<F: Float> Layer<F> for Conv2DTranspose {
-    fn kind(&self) -> &'static str {
-        "conv2d_transpose"
+geometry_layer!(Conv2DTranspose: "conv2d_transpose");
+
+/// Geometry of a transposed convolution: forward is the backward pass of a convolution from the output to the input.
+#[derive(Debug)]
+struct TransposedCorrelation<'a> {
+    /// The patches of the output.
+    im2col: Im2col,
+    /// The number of input channels.
+    channels: usize,
+    weights: &'a KernelAndBias,
+}
+
+impl TransposedCorrelation<'_> {
+    /// Declares the output shape, the parameters and the cache.
+    fn plan(&self, input: &Shape) -> Plan {
+        let ([rows, columns], [kernel_rows, kernel_columns]) =
+            (self.im2col.window.input, self.im2col.window.size);
+        let plan = Plan::output([rows, columns, self.filters()]).input(input);
+        let kernel = [kernel_rows, kernel_columns, self.filters(), self.channels];
+        let plan = self.weights.kernel(plan, "kernel", kernel);
+        self.weights.bias_and_activation(plan, self.filters()).batch_cache(self.batch_cache())
     }
 
-    fn plan(&self, input: &Shape) -> Result<Plan> {
-        let (patches, channels) = self.patches(input)?;
-        let Window { input: larger, size, .. } = patches.window;
-        let plan = Plan::output([larger[0], larger[1], self.filters]).input(input);
-        let plan = self.weights.kernel(plan, "kernel", [size[0], size[1], self.filters, channels]);
-        // The patches of one sample, and the transposed kernel.
-        let cache = patches.window.positions().saturating_add(channels).saturating_mul(patches.width());
-        Ok(self.weights.rest(plan, self.filters).batch_cache(cache))
+    fn filters(&self) -> usize {
+        self.im2col.channels
     }
 
-    fn forward(&self, Forward { x, mut y, params, cache, plan, .. }: Forward<'_, F>) {
-        let Some((patches, channels)) = self.planned(plan) else { return y.fill(F::nan()) };
+    /// Returns the length of the patches of one sample.
+    fn patches_len(&self) -> usize {
+        self.im2col.window.positions() * self.im2col.patch_len()
+    }
+
+    /// Returns the length of the cache: the patches of one sample, and the transposed kernel.
+    fn batch_cache(&self) -> usize {
+        self.im2col.window.positions().saturating_add(self.channels).saturating_mul(self.im2col.patch_len())
+    }
+
+    /// Returns the length of an input sample.
+    fn input_len(&self) -> usize {
+        self.im2col.window.positions() * self.channels
+    }
+
+    fn forward<F: Float>(&self, Forward { x, mut y, params, cache, .. }: Forward<'_, F>) {
         let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
-        let (kernel, bias) = params.split_at(patches.width() * channels);
-        let (matrix, transposed) = cache.split_at_mut(patches.window.positions() * patches.width());
-        rows_mut(transposed, patches.width()).assign(&rows(kernel, channels).t());
-        let inputs = patches.window.positions() * channels;
-        let outputs = y.len() / (x.len() / inputs).max(1);
-        for (x, y) in x.chunks_exact(inputs).zip(y.chunks_exact_mut(outputs)) {
-            // patches of y = x · kernelᵀ; y = their sum, plus the bias
-            let product = rows_mut(matrix, patches.width());
-            linalg::gemm(F::one(), rows(x, channels), rows(transposed, patches.width()), F::zero(), product);
+        let (channels, patch_len) = (self.channels, self.im2col.patch_len());
+        let (kernel, bias) = params.split_at(patch_len * channels);
+        let (patches, transposed) = cache.split_at_mut(self.patches_len());
+        rows_mut(transposed, patch_len).assign(&rows(kernel, channels).t());
+        let output_len = y.len() / (x.len() / self.input_len()).max(1);
+        for (x, y) in x.chunks_exact(self.input_len()).zip(y.chunks_exact_mut(output_len)) {
+            // patches = x · kernelᵀ, y = bias + the patches, each added at its position
+            let product = rows_mut(patches, patch_len);
+            linalg::gemm(F::one(), rows(x, channels), rows(transposed, patch_len), F::zero(), product);
             y.fill(F::zero());
             if self.weights.use_bias {
-                y.chunks_exact_mut(self.filters).for_each(|y| y.copy_from_slice(bias));
+                y.chunks_exact_mut(self.filters()).for_each(|y| y.copy_from_slice(bias));
             }
-            patches.scatter(matrix, y);
+            self.im2col.scatter_add(patches, y);
         }
     }
 
-    fn backward(&self, pass: Backward<'_, F>) {
-        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, plan, .. } = pass;
-        let Some((patches, channels)) = self.planned(plan) else { return dx.fill(F::nan()) };
+    fn backward<F: Float>(&self, pass: Backward<'_, F>) {
+        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, .. } = pass;
         let (Some(x), Some(dy), Some(dx)) = (x.as_slice(), dy.as_slice(), dx.as_slice_mut()) else { return };
-        let kernel = rows(&params[..patches.width() * channels], channels);
+        let (channels, patch_len) = (self.channels, self.im2col.patch_len());
+        let kernel = rows(&params[..patch_len * channels], channels);
         let (dkernel, dbias) = grads.split_at_mut(kernel.len());
-        linalg::add_rows(rows(dy, self.filters), dbias);
+        linalg::add_rows(rows(dy, self.filters()), dbias);
         let mut dkernel = rows_mut(dkernel, channels);
-        let matrix = &mut cache[..patches.window.positions() * patches.width()];
-        let inputs = patches.window.positions() * channels;
-        let outputs = dy.len() / (x.len() / inputs).max(1);
-        let samples = x.chunks_exact(inputs).zip(dx.chunks_exact_mut(inputs));
-        for ((x, dx), dy) in samples.zip(dy.chunks_exact(outputs)) {
-            // dkernel += (patches of dy)ᵀ · x, dx = patches of dy · kernel
-            patches.gather(dy, matrix);
-            let seen = rows(matrix, patches.width());
-            linalg::gemm(F::one(), seen.t(), rows(x, channels), F::one(), dkernel.view_mut());
+        let patches = &mut cache[..self.patches_len()];
+        let output_len = dy.len() / (x.len() / self.input_len()).max(1);
+        let samples = x.chunks_exact(self.input_len()).zip(dx.chunks_exact_mut(self.input_len()));
+        for ((x, dx), dy) in samples.zip(dy.chunks_exact(output_len)) {
+            // patches of y = x · kernelᵀ  =>  dkernel += (patches of dy)ᵀ · x, dx = patches of dy · kernel
+            self.im2col.gather(dy, patches);
+            let patches = rows(patches, patch_len);
+            linalg::gemm(F::one(), patches.t(), rows(x, channels), F::one(), dkernel.view_mut());
             if dx_needed {
-                linalg::gemm(F::one(), seen, kernel, F::zero(), rows_mut(dx, channels));
+                linalg::gemm(F::one(), patches, kernel, F::zero(), rows_mut(dx, channels));
             }
         }
-    }
-
-    fn config(&self) -> Option<Config> {
-        Config::of(self)
     }
 }

@@ -1,4 +1,4 @@
-//! Convolutions, through the matrix product.
+//! Convolution layers: 1D and 2D, transposed, depthwise and separable.
 
 mod conv1d;
 mod conv2d;
@@ -6,8 +6,7 @@ mod conv2d_transpose;
 mod correlation;
 mod depthwise;
 mod depthwise_conv2d;
-mod kernel_and_bias;
-mod patches;
+mod im2col;
 mod separable_conv2d;
 
 pub use conv1d::Conv1D;

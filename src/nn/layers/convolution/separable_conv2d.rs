@@ -1,24 +1,27 @@
-//! The convolution in two cheap parts.
+//! 2D depthwise separable convolution over images.
 
-use super::super::window::{Padding, Size2D, Sliding, image, output_shape};
-use super::super::{rows, rows_mut};
 use super::depthwise::Depthwise;
-use super::kernel_and_bias::{KernelAndBias, kernel_and_bias_setters};
 use crate::activation::Activation;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::float::Float;
 use crate::initializer::Initializer;
 use crate::linalg;
 use crate::nn::constraint::Constraint;
 use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
+use crate::nn::layers::defaults::one;
+use crate::nn::layers::kernel_and_bias::{KernelAndBias, kernel_and_bias_setters};
+use crate::nn::layers::passes::geometry_layer;
+use crate::nn::layers::rows::{rows, rows_mut};
+use crate::nn::layers::window::{Padding, Size2D, WindowSpec, window_setters};
 use crate::nn::regularizer::Regularizer;
 use serde::{Deserialize, Serialize};
 
-/// A convolution in two parts: each channel by itself over a window, then all channels at each place.
+/// 2D depthwise separable convolution over images: a depthwise convolution, then a pointwise (1 × 1) convolution that
+/// mixes the channels.
 ///
 /// # Shapes
-/// (rows, columns, channels) comes out as (rows, columns, filters), with rows and columns as
-/// [`Conv2D`](crate::nn::Conv2D) has them.
+/// (rows, columns, channels) becomes (rows, columns, filters); the output's rows and columns are those of
+/// [`Conv2D`](crate::nn::Conv2D).
 ///
 /// # Parameters
 /// | name | shape | initializer | default |
@@ -27,11 +30,12 @@ use serde::{Deserialize, Serialize};
 /// | `pointwise_kernel` | (1, 1, channels · depth_multiplier, filters) | `pointwise_initializer` | Glorot uniform |
 /// | `bias` | (filters) | `bias_initializer` | zeros; absent with `use_bias(false)` |
 ///
-/// Initializer, regularizer and constraint of the kernel hold for both kernels, unless a kernel is given its own.
+/// `kernel_initializer`, `kernel_regularizer` and `kernel_constraint` apply to both kernels; the setters with
+/// `depthwise_` and `pointwise_` in their names override them for one.
 ///
 /// # Errors
-/// In `compile`: samples of another rank; no filters; sizes, strides, dilations or a multiplier of 0; an input
-/// smaller than the window.
+/// In `compile`: samples of another rank; filters, sizes, strides, dilation rates or a depth multiplier of 0; an input
+/// smaller than the window; causal padding.
 ///
 /// # Examples
 /// ```
@@ -53,32 +57,32 @@ pub struct SeparableConv2D {
     padding: Padding,
     #[serde(default = "one")]
     dilation_rate: Size2D,
-    #[serde(default = "single")]
+    #[serde(default = "one")]
     depth_multiplier: usize,
     #[serde(default)]
     weights: KernelAndBias,
-    #[serde(default, skip_serializing_if = "Own::is_default")]
-    depthwise: Own,
-    #[serde(default, skip_serializing_if = "Own::is_default")]
-    pointwise: Own,
+    #[serde(default, skip_serializing_if = "KernelOverrides::is_default")]
+    depthwise: KernelOverrides,
+    #[serde(default, skip_serializing_if = "KernelOverrides::is_default")]
+    pointwise: KernelOverrides,
 }
 
-/// What one of the kernels has of its own; for what it has not, that of both kernels holds.
+/// Initializer, regularizer and constraint of one of the two kernels, where they differ from those of both.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Own {
+struct KernelOverrides {
     initializer: Option<Initializer>,
     regularizer: Option<Regularizer>,
     constraint: Option<Constraint>,
 }
 
-impl Own {
+impl KernelOverrides {
     fn is_default(&self) -> bool {
         self == &Self::default()
     }
 
-    /// The weights with this kernel's own in place of those of both.
-    fn over(&self, both: &KernelAndBias) -> KernelAndBias {
+    /// Returns the hyperparameters of this kernel: those of both kernels with the overrides.
+    fn apply_to(&self, both: &KernelAndBias) -> KernelAndBias {
         let mut weights = both.clone();
         if let Some(initializer) = &self.initializer {
             weights.kernel_initializer = initializer.clone();
@@ -89,16 +93,8 @@ impl Own {
     }
 }
 
-fn one() -> Size2D {
-    1.into()
-}
-
-fn single() -> usize {
-    1
-}
-
 impl SeparableConv2D {
-    /// So many filters behind a window of this size over each channel.
+    /// Creates a separable convolution with this number of filters and this window size.
     pub fn new(filters: usize, kernel_size: impl Into<Size2D>) -> Self {
         Self {
             filters,
@@ -106,173 +102,131 @@ impl SeparableConv2D {
             strides: one(),
             padding: Padding::Valid,
             dilation_rate: one(),
-            depth_multiplier: 1,
+            depth_multiplier: one(),
             weights: KernelAndBias::default(),
-            depthwise: Own::default(),
-            pointwise: Own::default(),
+            depthwise: KernelOverrides::default(),
+            pointwise: KernelOverrides::default(),
         }
     }
 
-    /// How far the window moves; 1 by default.
-    #[must_use]
-    pub fn strides(mut self, strides: impl Into<Size2D>) -> Self {
-        self.strides = strides.into();
-        self
-    }
+    window_setters!(impl Into<Size2D>);
 
-    /// What lies beyond the edges; nothing by default.
-    #[must_use]
-    pub fn padding(mut self, padding: Padding) -> Self {
-        self.padding = padding;
-        self
-    }
-
-    /// How far apart the window's places are; 1 by default.
-    #[must_use]
-    pub fn dilation_rate(mut self, dilation_rate: impl Into<Size2D>) -> Self {
-        self.dilation_rate = dilation_rate.into();
-        self
-    }
-
-    /// How many channels the first part makes of each; 1 by default.
+    /// Sets the number of depthwise filters per channel; 1 by default.
     #[must_use]
     pub fn depth_multiplier(mut self, multiplier: usize) -> Self {
         self.depth_multiplier = multiplier;
         self
     }
 
-    /// How the kernel of the first part starts, in place of `kernel_initializer`.
+    /// Sets the initializer of the depthwise kernel; `kernel_initializer` by default.
     #[must_use]
     pub fn depthwise_initializer(mut self, initializer: Initializer) -> Self {
         self.depthwise.initializer = Some(initializer);
         self
     }
 
-    /// A penalty on the kernel of the first part, in place of `kernel_regularizer`.
+    /// Sets the regularizer of the depthwise kernel; `kernel_regularizer` by default.
     #[must_use]
     pub fn depthwise_regularizer(mut self, regularizer: Regularizer) -> Self {
         self.depthwise.regularizer = Some(regularizer);
         self
     }
 
-    /// What the kernel of the first part is projected to after each update, in place of `kernel_constraint`.
+    /// Sets the constraint of the depthwise kernel; `kernel_constraint` by default.
     #[must_use]
     pub fn depthwise_constraint(mut self, constraint: Constraint) -> Self {
         self.depthwise.constraint = Some(constraint);
         self
     }
 
-    /// How the kernel of the second part starts, in place of `kernel_initializer`.
+    /// Sets the initializer of the pointwise kernel; `kernel_initializer` by default.
     #[must_use]
     pub fn pointwise_initializer(mut self, initializer: Initializer) -> Self {
         self.pointwise.initializer = Some(initializer);
         self
     }
 
-    /// A penalty on the kernel of the second part, in place of `kernel_regularizer`.
+    /// Sets the regularizer of the pointwise kernel; `kernel_regularizer` by default.
     #[must_use]
     pub fn pointwise_regularizer(mut self, regularizer: Regularizer) -> Self {
         self.pointwise.regularizer = Some(regularizer);
         self
     }
 
-    /// What the kernel of the second part is projected to after each update, in place of `kernel_constraint`.
+    /// Sets the constraint of the pointwise kernel; `kernel_constraint` by default.
     #[must_use]
     pub fn pointwise_constraint(mut self, constraint: Constraint) -> Self {
         self.pointwise.constraint = Some(constraint);
         self
     }
 
-    kernel_and_bias_setters!();
+    kernel_and_bias_setters!(weights);
 
-    fn planned_for(&self, input: &Shape) -> Result<Depthwise> {
-        let (dims, channels) = image("separable_conv2d", false, input)?;
-        for (name, value) in [("filters", self.filters), ("depth_multiplier", self.depth_multiplier)] {
-            if value == 0 {
-                return Err(Error::invalid_parameter("separable_conv2d", name, 0, "at least 1"));
-            }
-        }
-        let sliding = Sliding {
-            size: self.kernel_size.dims(),
-            strides: self.strides.dims(),
-            dilation: self.dilation_rate.dims(),
-            padding: self.padding,
-            sequence: false,
-        };
-        let window = sliding.over("separable_conv2d", dims)?;
-        Ok(Depthwise { window, channels, multiplier: self.depth_multiplier })
-    }
-
-    fn planned(&self, plan: Option<&Plan>) -> Option<Depthwise> {
-        plan.and_then(|plan| self.planned_for(plan.input_shape()).ok())
+    fn geometry(&self, kind: &'static str, input: &Shape) -> Result<Separable<'_>> {
+        let spec = WindowSpec::new(self.kernel_size, self.strides, self.dilation_rate, self.padding);
+        let counts = [("filters", self.filters)];
+        let depthwise = Depthwise::new(kind, spec, self.depth_multiplier, &counts, input)?;
+        Ok(Separable { depthwise, layer: self })
     }
 }
 
-impl<F: Float> Layer<F> for SeparableConv2D {
-    fn kind(&self) -> &'static str {
-        "separable_conv2d"
+geometry_layer!(SeparableConv2D: "separable_conv2d");
+
+/// Geometry of a separable convolution. `hidden` is the output of the depthwise convolution.
+#[derive(Debug)]
+struct Separable<'a> {
+    depthwise: Depthwise,
+    layer: &'a SeparableConv2D,
+}
+
+impl Separable<'_> {
+    /// Declares the output shape, the parameters, and a cache for `hidden` and its gradient for one sample.
+    fn plan(&self, input: &Shape) -> Plan {
+        let Self { depthwise, layer: SeparableConv2D { filters, weights, depthwise: own, pointwise, .. } } =
+            self;
+        let plan = Plan::output(depthwise.output_shape(*filters)).input(input);
+        let plan = own.apply_to(weights).kernel(plan, "depthwise_kernel", depthwise.kernel_shape());
+        let shape = [1, 1, depthwise.output_channels(), *filters];
+        let plan = pointwise.apply_to(weights).kernel(plan, "pointwise_kernel", shape);
+        let plan = weights.bias_and_activation(plan, *filters);
+        plan.cache(depthwise.output_len()).batch_cache(depthwise.output_len())
     }
 
-    fn plan(&self, input: &Shape) -> Result<Plan> {
-        let depthwise = self.planned_for(input)?;
-        let window = depthwise.window;
-        let plan = Plan::output(output_shape(false, window.output, self.filters)).input(input);
-        let shape = [window.size[0], window.size[1], depthwise.channels, self.depth_multiplier];
-        let plan = self.depthwise.over(&self.weights).kernel(plan, "depthwise_kernel", shape);
-        let shape = [1, 1, depthwise.outputs(), self.filters];
-        let plan = self.pointwise.over(&self.weights).kernel(plan, "pointwise_kernel", shape);
-        // What stands between the two parts, and its gradient for one sample.
-        Ok(self
-            .weights
-            .rest(plan, self.filters)
-            .cache(depthwise.output_len())
-            .batch_cache(depthwise.output_len()))
-    }
-
-    fn forward(&self, Forward { x, mut y, params, cache, plan, .. }: Forward<'_, F>) {
-        let Some(depthwise) = self.planned(plan) else { return y.fill(F::nan()) };
+    fn forward<F: Float>(&self, Forward { x, mut y, params, cache, .. }: Forward<'_, F>) {
+        let (depthwise, filters) = (self.depthwise, self.layer.filters);
         let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
         let (kernel, rest) = params.split_at(depthwise.kernel_len());
-        let (pointwise, bias) = rest.split_at(depthwise.outputs() * self.filters);
-        let between = &mut cache[..x.len() / depthwise.input_len() * depthwise.output_len()];
-        between.fill(F::zero());
+        let (pointwise, bias) = rest.split_at(depthwise.output_channels() * filters);
+        let hidden = &mut cache[..x.len() / depthwise.input_len() * depthwise.output_len()];
+        hidden.fill(F::zero());
         let samples = x.chunks_exact(depthwise.input_len());
-        for (x, between) in samples.zip(between.chunks_exact_mut(depthwise.output_len())) {
-            depthwise.forward(x, kernel, between);
+        for (x, hidden) in samples.zip(hidden.chunks_exact_mut(depthwise.output_len())) {
+            depthwise.forward(x, kernel, hidden);
         }
-        let between = rows(between, depthwise.outputs());
-        let bias = self.weights.use_bias.then_some(bias);
-        linalg::affine(between, rows(pointwise, self.filters), bias, rows_mut(y, self.filters));
+        let hidden = rows(hidden, depthwise.output_channels());
+        let bias = self.layer.weights.use_bias.then_some(bias);
+        linalg::affine(hidden, rows(pointwise, filters), bias, rows_mut(y, filters));
     }
 
-    fn backward(&self, pass: Backward<'_, F>) {
-        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, plan, .. } = pass;
-        let Some(depthwise) = self.planned(plan) else { return dx.fill(F::nan()) };
+    fn backward<F: Float>(&self, pass: Backward<'_, F>) {
+        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, .. } = pass;
+        let (depthwise, filters) = (self.depthwise, self.layer.filters);
         let (Some(x), Some(dy), Some(dx)) = (x.as_slice(), dy.as_slice(), dx.as_slice_mut()) else { return };
         let (kernel, pointwise) = params.split_at(depthwise.kernel_len());
-        let pointwise = rows(&pointwise[..depthwise.outputs() * self.filters], self.filters);
+        let pointwise = rows(&pointwise[..depthwise.output_channels() * filters], filters);
         let (dkernel, rest) = grads.split_at_mut(depthwise.kernel_len());
         let (dpointwise, dbias) = rest.split_at_mut(pointwise.len());
-        let (between, dbetween) = cache.split_at_mut(cache.len() - depthwise.output_len());
-        linalg::add_rows(rows(dy, self.filters), dbias);
-        let seen = rows(between, depthwise.outputs());
-        linalg::gemm(
-            F::one(),
-            seen.t(),
-            rows(dy, self.filters),
-            F::one(),
-            rows_mut(dpointwise, self.filters),
-        );
+        let (hidden, dhidden) = cache.split_at_mut(cache.len() - depthwise.output_len());
+        let (hidden, dy_rows) = (rows(hidden, depthwise.output_channels()), rows(dy, filters));
+        // y = hidden · pointwise + bias  =>  dpointwise += hiddenᵀ · dy, dbias += Σ dy, dhidden = dy · pointwiseᵀ
+        linalg::add_rows(dy_rows, dbias);
+        linalg::gemm(F::one(), hidden.t(), dy_rows, F::one(), rows_mut(dpointwise, filters));
         dx.fill(F::zero());
         let samples = x.chunks_exact(depthwise.input_len()).zip(dx.chunks_exact_mut(depthwise.input_len()));
-        for ((x, dx), dy) in samples.zip(dy.chunks_exact(depthwise.window.positions() * self.filters)) {
-            let product = rows_mut(dbetween, depthwise.outputs());
-            linalg::gemm(F::one(), rows(dy, self.filters), pointwise.t(), F::zero(), product);
-            depthwise.backward(x, dbetween, kernel, dkernel, dx_needed.then_some(dx));
+        for ((x, dx), dy) in samples.zip(dy.chunks_exact(depthwise.window.positions() * filters)) {
+            let product = rows_mut(dhidden, depthwise.output_channels());
+            linalg::gemm(F::one(), rows(dy, filters), pointwise.t(), F::zero(), product);
+            depthwise.backward(x, dhidden, kernel, dkernel, dx_needed.then_some(dx));
         }
-    }
-
-    fn config(&self) -> Option<Config> {
-        Config::of(self)
     }
 }

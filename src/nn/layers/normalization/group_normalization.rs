@@ -1,6 +1,6 @@
 //! Group normalization.
 
-use super::super::{axis_of, turned};
+use super::super::{axis_of, axis_permutation};
 use super::scale_and_center::{ScaleAndCenter, scale_and_center_setters};
 use super::{check_epsilon, extremes};
 use crate::error::{Error, Result};
@@ -86,7 +86,8 @@ impl GroupNormalization {
 
     /// The channels of a sample, without a plan all its numbers; and their groups.
     fn channels(&self, plan: Option<&Plan>, columns: usize) -> (usize, usize) {
-        let channels = plan.map_or(columns, |plan| turned::lengths(&[self.axis], plan.input_shape()).size());
+        let channels =
+            plan.map_or(columns, |plan| axis_permutation::lengths(&[self.axis], plan.input_shape()).size());
         (channels, usize::try_from(self.groups).unwrap_or(channels))
     }
 
@@ -203,15 +204,15 @@ impl<F: Float> Layer<F> for GroupNormalization {
         let channels = Shape::from(channels);
         let plan = self.affine.declare(Plan::output(input.clone()).passes_mask().input(input), &channels);
         // Mean and 1/√(σ² + ε) of each group.
-        Ok(plan.cache(turned::cache_per_sample(&[self.axis], input)).cache(2 * groups))
+        Ok(plan.cache(axis_permutation::cache_per_sample(&[self.axis], input)).cache(2 * groups))
     }
 
     fn forward(&self, pass: Forward<'_, F>) {
-        turned::forward(&[self.axis], pass, |pass| self.forward_last(pass));
+        axis_permutation::forward(&[self.axis], pass, |pass| self.forward_last(pass));
     }
 
     fn backward(&self, pass: Backward<'_, F>) {
-        turned::backward(&[self.axis], pass, |pass| self.backward_last(pass));
+        axis_permutation::backward(&[self.axis], pass, |pass| self.backward_last(pass));
     }
 
     fn config(&self) -> Option<Config> {

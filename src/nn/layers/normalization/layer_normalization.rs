@@ -1,6 +1,6 @@
 //! Layer normalization.
 
-use super::super::{turned, whole_rows};
+use super::super::{axis_permutation, whole_rows};
 use super::scale_and_center::{ScaleAndCenter, scale_and_center_setters};
 use super::{check_epsilon, extremes, sum_of};
 use crate::error::Result;
@@ -71,7 +71,7 @@ impl LayerNormalization {
 
     /// How many numbers are normalized together; without a plan, the sample.
     fn width(&self, plan: Option<&Plan>, columns: usize) -> usize {
-        plan.map_or(columns, |plan| turned::lengths(&self.axis, plan.input_shape()).size())
+        plan.map_or(columns, |plan| axis_permutation::lengths(&self.axis, plan.input_shape()).size())
     }
 
     /// Normalizes the last axes.
@@ -142,21 +142,21 @@ impl<F: Float> Layer<F> for LayerNormalization {
 
     fn plan(&self, input: &Shape) -> Result<Plan> {
         check_epsilon::<F>("layer_normalization", self.epsilon)?;
-        turned::axes_of("layer_normalization", &self.axis, input)?;
-        let dims = turned::lengths(&self.axis, input);
+        axis_permutation::axes_of("layer_normalization", &self.axis, input)?;
+        let dims = axis_permutation::lengths(&self.axis, input);
         let plan = self.affine.declare(Plan::output(input.clone()).passes_mask().input(input), &dims);
         // Mean and 1/√(σ² + ε) of each run.
         Ok(plan
-            .cache(turned::cache_per_sample(&self.axis, input))
+            .cache(axis_permutation::cache_per_sample(&self.axis, input))
             .cache(2 * input.size() / dims.size().max(1)))
     }
 
     fn forward(&self, pass: Forward<'_, F>) {
-        turned::forward(&self.axis, pass, |pass| self.forward_last(pass));
+        axis_permutation::forward(&self.axis, pass, |pass| self.forward_last(pass));
     }
 
     fn backward(&self, pass: Backward<'_, F>) {
-        turned::backward(&self.axis, pass, |pass| self.backward_last(pass));
+        axis_permutation::backward(&self.axis, pass, |pass| self.backward_last(pass));
     }
 
     fn config(&self) -> Option<Config> {

@@ -1,6 +1,6 @@
 //! Normalization by the root of the mean square.
 
-use super::super::{ones, turned, whole_rows};
+use super::super::{axis_permutation, ones, whole_rows};
 use super::{check_epsilon, extremes, sum_of};
 use crate::error::Result;
 use crate::float::Float;
@@ -150,24 +150,24 @@ impl<F: Float> Layer<F> for RmsNormalization {
 
     fn plan(&self, input: &Shape) -> Result<Plan> {
         check_epsilon::<F>("rms_normalization", self.epsilon)?;
-        turned::axes_of("rms_normalization", &self.axis, input)?;
-        let dims = turned::lengths(&self.axis, input);
+        axis_permutation::axes_of("rms_normalization", &self.axis, input)?;
+        let dims = axis_permutation::lengths(&self.axis, input);
         let runs = input.size() / dims.size().max(1);
         // 1/√(mean(x²) + ε) of each run.
         Ok(Plan::output(input.clone())
             .passes_mask()
             .input(input)
             .param("scale", dims, self.scale_initializer.clone())
-            .cache(turned::cache_per_sample(&self.axis, input))
+            .cache(axis_permutation::cache_per_sample(&self.axis, input))
             .cache(runs))
     }
 
     fn forward(&self, pass: Forward<'_, F>) {
-        turned::forward(&self.axis, pass, |pass| self.forward_last(pass));
+        axis_permutation::forward(&self.axis, pass, |pass| self.forward_last(pass));
     }
 
     fn backward(&self, pass: Backward<'_, F>) {
-        turned::backward(&self.axis, pass, |pass| self.backward_last(pass));
+        axis_permutation::backward(&self.axis, pass, |pass| self.backward_last(pass));
     }
 
     fn config(&self) -> Option<Config> {

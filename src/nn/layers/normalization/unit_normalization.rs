@@ -1,6 +1,6 @@
 //! Vectors of length 1.
 
-use super::super::{turned, whole_rows};
+use super::super::{axis_permutation, whole_rows};
 use super::{extremes, sum_of};
 use crate::error::Result;
 use crate::float::Float;
@@ -55,7 +55,7 @@ impl UnitNormalization {
 
     /// How many numbers have a norm together; without a plan, the sample.
     fn width(&self, plan: Option<&Plan>, columns: usize) -> usize {
-        plan.map_or(columns, |plan| turned::lengths(&self.axis, plan.input_shape()).size())
+        plan.map_or(columns, |plan| axis_permutation::lengths(&self.axis, plan.input_shape()).size())
     }
 
     /// Normalizes the last axes.
@@ -112,19 +112,19 @@ impl<F: Float> Layer<F> for UnitNormalization {
     }
 
     fn plan(&self, input: &Shape) -> Result<Plan> {
-        turned::axes_of("unit_normalization", &self.axis, input)?;
-        let runs = input.size() / turned::lengths(&self.axis, input).size().max(1);
+        axis_permutation::axes_of("unit_normalization", &self.axis, input)?;
+        let runs = input.size() / axis_permutation::lengths(&self.axis, input).size().max(1);
         // Recorded, because the lengths of the axes are needed; 1/‖x‖ of each run.
         let plan = Plan::output(input.clone()).passes_mask().input(input);
-        Ok(plan.cache(turned::cache_per_sample(&self.axis, input)).cache(runs))
+        Ok(plan.cache(axis_permutation::cache_per_sample(&self.axis, input)).cache(runs))
     }
 
     fn forward(&self, pass: Forward<'_, F>) {
-        turned::forward(&self.axis, pass, |pass| self.forward_last(pass));
+        axis_permutation::forward(&self.axis, pass, |pass| self.forward_last(pass));
     }
 
     fn backward(&self, pass: Backward<'_, F>) {
-        turned::backward(&self.axis, pass, |pass| self.backward_last(pass));
+        axis_permutation::backward(&self.axis, pass, |pass| self.backward_last(pass));
     }
 
     fn config(&self) -> Option<Config> {

@@ -1,18 +1,19 @@
-//! A penalty on what passes through.
+//! Activity regularization: a penalty on the values that pass through.
 
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
+use crate::nn::layers::passes::identity_passes;
 use crate::nn::regularizer::Regularizer;
 use serde::{Deserialize, Serialize};
 
-/// Adds `(l1 Σ|x| + l2 Σx²) / batch` to the loss and lets `x` pass as it is.
+/// Adds the penalty `(l1 Σ|x| + l2 Σx²) / batch size` to the loss; the output is the input.
 ///
 /// # Shapes
-/// Any; it comes out as it went in.
+/// Any, unchanged.
 ///
 /// # Parameters
-/// None to be trained.
+/// No trainable parameters. `l1` and `l2`: the factors of the penalty; 0 by default.
 ///
 /// # Errors
 /// In `compile`: a factor that is negative or not finite.
@@ -31,7 +32,7 @@ pub struct ActivityRegularization {
 }
 
 impl ActivityRegularization {
-    /// The penalty's two factors.
+    /// Creates the layer with these factors of the L1 and the L2 penalty.
     #[must_use]
     pub fn new(l1: f64, l2: f64) -> Self {
         Self { l1, l2 }
@@ -48,13 +49,7 @@ impl<F: Float> Layer<F> for ActivityRegularization {
         Ok(Plan::output(input.clone()).passes_mask().activity_regularizer(Some(regularizer)))
     }
 
-    fn forward(&self, Forward { x, mut y, .. }: Forward<'_, F>) {
-        y.assign(&x);
-    }
-
-    fn backward(&self, Backward { dy, mut dx, .. }: Backward<'_, F>) {
-        dx.assign(&dy);
-    }
+    identity_passes!();
 
     fn config(&self) -> Option<Config> {
         Config::of(self)

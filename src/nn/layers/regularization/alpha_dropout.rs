@@ -1,22 +1,22 @@
-//! Dropout for self-normalizing networks.
+//! Alpha dropout, for self-normalizing networks.
 
-use super::{check_noise_shape, check_rate, draw};
+use super::dropout_mask::{draw_batch, multiply, plan};
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::{Backward, Config, Forward, Layer, Mode, Plan, Shape};
 use serde::{Deserialize, Serialize};
 
-/// Sets inputs at random to the lower limit of SELU while training, and rescales all so that mean 0 and
-/// variance 1 stay: `y = a (x if kept, else α') + b`. Without effect while answering.
+/// Sets random elements of the input to SELU's negative saturation value α' during training, then applies an affine
+/// function that preserves mean 0 and variance 1: `y = a (x if kept, else α') + b`. Has no effect during inference.
 ///
 /// # Shapes
-/// Any; it comes out as it went in.
+/// Any, unchanged.
 ///
 /// # Parameters
-/// None to be trained. `rate`: the share that is dropped, 0 <= rate < 1.
+/// No trainable parameters. `rate`: the fraction of elements that are dropped, 0 <= rate < 1.
 ///
 /// # Errors
-/// In `compile`: a rate outside of [0, 1); a noise shape that does not go with the sample.
+/// In `compile`: a rate outside [0, 1); a noise shape that cannot be broadcast to the sample shape.
 ///
 /// # Examples
 /// ```
@@ -35,28 +35,28 @@ pub struct AlphaDropout {
     noise_shape: Option<Shape>,
 }
 
-/// SELU's limit at −∞: minus its scale times its alpha.
-const LIMIT: f64 = -1.758_099_340_847_376_6;
+/// SELU's limit for `x` → −∞: α' = −scale · alpha.
+const ALPHA_PRIME: f64 = -1.758_099_340_847_376_6;
 
 impl AlphaDropout {
-    /// Drops the share `rate` of the inputs.
+    /// Creates a layer that drops the fraction `rate` of the elements.
     #[must_use]
     pub fn new(rate: f64) -> Self {
         Self { rate, noise_shape: None }
     }
 
-    /// The shape of what is drawn for a sample: with 1 along an axis, all numbers along it are kept or dropped
-    /// together. The sample's own shape by default.
+    /// Sets the shape of a sample's random mask; along its axes of length 1, all elements are dropped or kept
+    /// together. The sample shape by default.
     #[must_use]
     pub fn noise_shape(mut self, shape: impl Into<Shape>) -> Self {
         self.noise_shape = Some(shape.into());
         self
     }
 
-    /// The factor a and the shift b that restore mean and variance.
+    /// Returns the scale a and the shift b that preserve mean and variance.
     fn affine(&self) -> (f64, f64) {
-        let a = ((1.0 - self.rate) * (1.0 + self.rate * LIMIT * LIMIT)).powf(-0.5);
-        (a, -a * LIMIT * self.rate)
+        let a = ((1.0 - self.rate) * (1.0 + self.rate * ALPHA_PRIME * ALPHA_PRIME)).powf(-0.5);
+        (a, -a * ALPHA_PRIME * self.rate)
     }
 }
 
@@ -66,12 +66,7 @@ impl<F: Float> Layer<F> for AlphaDropout {
     }
 
     fn plan(&self, input: &Shape) -> Result<Plan> {
-        check_rate("alpha_dropout", "rate", self.rate)?;
-        if let Some(noise_shape) = &self.noise_shape {
-            check_noise_shape("alpha_dropout", noise_shape, input)?;
-        }
-        // The slope of each input, for the way back: a where it is kept, 0 where it is dropped.
-        Ok(Plan::output(input.clone()).passes_mask().input(input).cache(input.size()))
+        plan("alpha_dropout", self.rate, self.noise_shape.as_ref(), input)
     }
 
     fn forward(&self, Forward { x, mut y, cache, mode, plan, .. }: Forward<'_, F>) {
@@ -82,17 +77,17 @@ impl<F: Float> Layer<F> for AlphaDropout {
         };
         let (a, b) = self.affine();
         let noise = self.noise_shape.as_ref().zip(plan.map(Plan::input_shape));
-        for (row, slopes) in cache.chunks_exact_mut(x.ncols().max(1)).enumerate() {
-            draw(&mut rng.row(row), self.rate, [F::zero(), F::of(a)], noise, slopes);
-        }
-        let (dropped, shift) = (F::of(a * LIMIT + b), F::of(b));
+        // The factor of an element is its slope: a if it is kept, 0 if it is dropped.
+        draw_batch(rng, self.rate, [F::zero(), F::of(a)], noise, x.ncols(), cache);
+        let (dropped, shift) = (F::of(a * ALPHA_PRIME + b), F::of(b));
         for ((y, &x), &slope) in y.iter_mut().zip(x).zip(&*cache) {
             *y = if slope == F::zero() { dropped } else { slope * x + shift };
         }
     }
 
-    fn backward(&self, Backward { dy, mut dx, cache, .. }: Backward<'_, F>) {
-        dx.iter_mut().zip(&dy).zip(&*cache).for_each(|((dx, &dy), &slope)| *dx = dy * slope);
+    fn backward(&self, Backward { dy, dx, cache, .. }: Backward<'_, F>) {
+        // y = slope x + shift  =>  dx = slope dy
+        multiply(dy.view(), cache, dx);
     }
 
     fn config(&self) -> Option<Config> {
@@ -107,7 +102,7 @@ mod tests {
     use ndarray::Array2;
 
     #[test]
-    fn mean_and_variance_of_normal_inputs_stay() {
+    fn alpha_dropout_preserves_mean_and_variance_of_normal_inputs() {
         let mut rng = Rng::new(0, Purpose::Other, 0);
         let x = Array2::from_shape_fn((100, 1000), |_| rng.normal());
         for rate in [0.05, 0.3] {

@@ -1,22 +1,22 @@
-//! Dropout.
+//! Dropout: sets random elements to zero during training.
 
-use super::{check_noise_shape, check_rate, draw};
+use super::dropout_mask::{draw_batch, multiply, plan};
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::{Backward, Config, Forward, Layer, Mode, Plan, Shape};
 use serde::{Deserialize, Serialize};
 
-/// Sets inputs to 0 at random while training, and scales the others by `1 / (1 - rate)`, so that the mean
-/// stays. Without effect while answering.
+/// Sets random elements of the input to 0 during training, and multiplies the others by `1 / (1 - rate)`, which
+/// preserves the mean. Has no effect during inference.
 ///
 /// # Shapes
-/// Any; it comes out as it went in.
+/// Any, unchanged.
 ///
 /// # Parameters
-/// None to be trained. `rate`: the share that is dropped, 0 <= rate < 1.
+/// No trainable parameters. `rate`: the fraction of elements that are dropped, 0 <= rate < 1.
 ///
 /// # Errors
-/// In `compile`: a rate outside of [0, 1).
+/// In `compile`: a rate outside [0, 1); a noise shape that cannot be broadcast to the sample shape.
 ///
 /// # Examples
 /// ```
@@ -36,14 +36,14 @@ pub struct Dropout {
 }
 
 impl Dropout {
-    /// Drops the share `rate` of the inputs.
+    /// Creates a layer that drops the fraction `rate` of the elements.
     #[must_use]
     pub fn new(rate: f64) -> Self {
         Self { rate, noise_shape: None }
     }
 
-    /// The shape of what is drawn for a sample: with 1 along an axis, all numbers along it are kept or dropped
-    /// together. The sample's own shape by default.
+    /// Sets the shape of a sample's random mask; along its axes of length 1, all elements are dropped or kept
+    /// together. The sample shape by default.
     #[must_use]
     pub fn noise_shape(mut self, shape: impl Into<Shape>) -> Self {
         self.noise_shape = Some(shape.into());
@@ -57,16 +57,10 @@ impl<F: Float> Layer<F> for Dropout {
     }
 
     fn plan(&self, input: &Shape) -> Result<Plan> {
-        check_rate("dropout", "rate", self.rate)?;
-        if let Some(noise_shape) = &self.noise_shape {
-            check_noise_shape("dropout", noise_shape, input)?;
-        }
-        // The factor of each input, for the way back.
-        Ok(Plan::output(input.clone()).passes_mask().input(input).cache(input.size()))
+        plan("dropout", self.rate, self.noise_shape.as_ref(), input)
     }
 
     fn forward(&self, Forward { x, mut y, cache, mode, plan, .. }: Forward<'_, F>) {
-        let columns = x.ncols().max(1);
         let Mode::Train { rng, .. } = mode else {
             cache.fill(F::one());
             y.assign(&x);
@@ -74,26 +68,13 @@ impl<F: Float> Layer<F> for Dropout {
         };
         let factors = [F::zero(), F::of(1.0 / (1.0 - self.rate))];
         let noise = self.noise_shape.as_ref().zip(plan.map(Plan::input_shape));
-        for (row, cache) in cache.chunks_exact_mut(columns).enumerate() {
-            draw(&mut rng.row(row), self.rate, factors, noise, cache);
-        }
-        for ((x, mut y), factors) in x.rows().into_iter().zip(y.rows_mut()).zip(cache.chunks_exact(columns)) {
-            for ((y, &x), &factor) in y.iter_mut().zip(x).zip(factors) {
-                *y = x * factor;
-            }
-        }
+        draw_batch(rng, self.rate, factors, noise, x.ncols(), cache);
+        multiply(x, cache, y);
     }
 
-    fn backward(&self, Backward { dy, mut dx, cache, .. }: Backward<'_, F>) {
-        // y = x ⊙ factor  =>  dx = dy ⊙ factor
-        let columns = dy.ncols();
-        for ((dy, mut dx), factors) in
-            dy.rows().into_iter().zip(dx.rows_mut()).zip(cache.chunks_exact(columns.max(1)))
-        {
-            for ((dx, &dy), &factor) in dx.iter_mut().zip(dy).zip(factors) {
-                *dx = dy * factor;
-            }
-        }
+    fn backward(&self, Backward { dy, dx, cache, .. }: Backward<'_, F>) {
+        // y = x ⊙ factors  =>  dx = dy ⊙ factors
+        multiply(dy.view(), cache, dx);
     }
 
     fn config(&self) -> Option<Config> {
@@ -117,18 +98,18 @@ mod tests {
     }
 
     #[test]
-    fn dropout_keeps_the_mean_and_drops_its_share() {
+    fn dropout_preserves_the_mean_and_drops_the_rate() {
         for rate in [0.0, 0.2, 0.5, 0.9] {
             let (y, _) = dropped(rate, 3);
-            let share = y.iter().filter(|v| **v == 0.0).count() as f64 / 1e5;
-            assert!((share - rate).abs() < 0.006, "dropped {share} at rate {rate}");
+            let dropped = y.iter().filter(|v| **v == 0.0).count() as f64 / 1e5;
+            assert!((dropped - rate).abs() < 0.006, "dropped {dropped} at rate {rate}");
             assert!((y.mean().unwrap() - 1.0).abs() < 0.04, "mean {:?} at rate {rate}", y.mean());
             assert!(y.iter().all(|v| *v == 0.0 || (v - 1.0 / (1.0 - rate)).abs() < 1e-12));
         }
     }
 
     #[test]
-    fn the_gradient_passes_where_the_input_did() {
+    fn the_gradient_is_multiplied_by_the_same_factors() {
         let (y, mut cache) = dropped(0.5, 4);
         let mut dy = Array2::from_elem((200, 500), 3.0);
         let mut dx = Array2::from_elem((200, 500), f64::NAN);
@@ -139,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn dropout_is_the_identity_while_answering() {
+    fn dropout_is_the_identity_during_inference() {
         let x = Array2::from_shape_fn((3, 4), |(i, j)| (i * 4 + j) as f64);
         let mut y = Array2::from_elem((3, 4), f64::NAN);
         let mut cache = [0.0; 12];

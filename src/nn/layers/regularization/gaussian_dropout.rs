@@ -1,22 +1,22 @@
-//! Noise that is multiplied.
+//! Gaussian dropout: multiplicative normal noise.
 
-use super::check_rate;
+use super::dropout_mask::{multiply, plan};
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::{Backward, Config, Forward, Layer, Mode, Plan, Shape};
 use serde::{Deserialize, Serialize};
 
-/// Multiplies with normal noise of mean 1 while training: `y = x · N(1, rate / (1 - rate))`, whose variance is
-/// that of dropout. Without effect while answering.
+/// Multiplies the input by normal noise of mean 1 during training: `y = x · N(1, rate / (1 - rate))`, whose variance
+/// is that of dropout. Has no effect during inference.
 ///
 /// # Shapes
-/// Any; it comes out as it went in.
+/// Any, unchanged.
 ///
 /// # Parameters
-/// None to be trained. `rate`: the rate of the dropout that it stands for, 0 <= rate < 1.
+/// No trainable parameters. `rate`: the rate of a dropout with the same variance, 0 <= rate < 1.
 ///
 /// # Errors
-/// In `compile`: a rate outside of [0, 1).
+/// In `compile`: a rate outside [0, 1).
 ///
 /// # Examples
 /// ```
@@ -34,7 +34,7 @@ pub struct GaussianDropout {
 }
 
 impl GaussianDropout {
-    /// The noise of a dropout of this rate.
+    /// Creates a layer with the noise variance of a dropout with this rate.
     #[must_use]
     pub fn new(rate: f64) -> Self {
         Self { rate }
@@ -47,12 +47,10 @@ impl<F: Float> Layer<F> for GaussianDropout {
     }
 
     fn plan(&self, input: &Shape) -> Result<Plan> {
-        check_rate("gaussian_dropout", "rate", self.rate)?;
-        // The factor of each input, for the way back.
-        Ok(Plan::output(input.clone()).passes_mask().cache(input.size()))
+        plan("gaussian_dropout", self.rate, None, input)
     }
 
-    fn forward(&self, Forward { x, mut y, cache, mode, .. }: Forward<'_, F>) {
+    fn forward(&self, Forward { x, y, cache, mode, .. }: Forward<'_, F>) {
         cache.fill(F::one());
         if let Mode::Train { rng, .. } = mode {
             let stddev = (self.rate / (1.0 - self.rate)).sqrt();
@@ -61,12 +59,12 @@ impl<F: Float> Layer<F> for GaussianDropout {
                 factors.iter_mut().for_each(|factor| *factor = F::of(1.0 + stddev * draws.normal()));
             }
         }
-        y.iter_mut().zip(x).zip(&*cache).for_each(|((y, &x), &factor)| *y = x * factor);
+        multiply(x, cache, y);
     }
 
-    fn backward(&self, Backward { dy, mut dx, cache, .. }: Backward<'_, F>) {
-        // y = x ⊙ factor  =>  dx = dy ⊙ factor
-        dx.iter_mut().zip(&dy).zip(&*cache).for_each(|((dx, &dy), &factor)| *dx = dy * factor);
+    fn backward(&self, Backward { dy, dx, cache, .. }: Backward<'_, F>) {
+        // y = x ⊙ factors  =>  dx = dy ⊙ factors
+        multiply(dy.view(), cache, dx);
     }
 
     fn config(&self) -> Option<Config> {

@@ -1,20 +1,20 @@
-//! Noise that is added.
+//! Gaussian noise: additive normal noise.
 
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Backward, Config, Forward, Layer, Mode, Plan, Shape};
 use serde::{Deserialize, Serialize};
 
-/// Adds normal noise of mean 0 while training: `y = x + N(0, stddev²)`. Without effect while answering.
+/// Adds normal noise of mean 0 during training: `y = x + N(0, stddev²)`. Has no effect during inference.
 ///
 /// # Shapes
-/// Any; it comes out as it went in.
+/// Any, unchanged.
 ///
 /// # Parameters
-/// None to be trained. `stddev`: the noise's standard deviation, 0 <= stddev <= 1.
+/// No trainable parameters. `stddev`: the standard deviation of the noise, 0 <= stddev <= 1.
 ///
 /// # Errors
-/// In `compile`: a standard deviation outside of [0, 1].
+/// In `compile`: a standard deviation outside [0, 1].
 ///
 /// # Examples
 /// ```
@@ -29,7 +29,7 @@ pub struct GaussianNoise {
 }
 
 impl GaussianNoise {
-    /// Adds noise of this standard deviation.
+    /// Creates a layer that adds noise of this standard deviation.
     #[must_use]
     pub fn new(stddev: f64) -> Self {
         Self { stddev }

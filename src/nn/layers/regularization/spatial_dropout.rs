@@ -1,64 +1,45 @@
-//! Dropout of whole channels.
+//! Spatial dropout: drops whole channels of sequences and images.
 
-use super::{Dropout, check_rate};
-use crate::error::{Error, Result};
+use super::dropout::Dropout;
+use super::dropout_mask::check_rate;
+use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
+use crate::nn::layers::window::Grid;
 use serde::{Deserialize, Serialize};
 
+/// Declares a spatial dropout layer: its documentation, type and kind, and its spatial axes.
 macro_rules! spatial_dropout {
-    ($name:ident, $kind:literal, $rank:literal, $shape:literal, $axes:literal, $noise:expr) => {
-        /// Dropout of whole channels: neighbouring numbers of a channel are alike, so dropping single ones hides
-        /// little.
-        ///
-        /// # Shapes
-        #[doc = concat!($axes, "; it comes out as it went in.")]
-        ///
-        /// # Parameters
-        /// None to be trained. `rate`: the share of channels that is dropped, 0 <= rate < 1.
-        ///
-        /// # Errors
-        /// In `compile`: a rate outside of [0, 1); samples of another rank.
-        ///
-        /// # Examples
-        /// ```
-        /// use axonal::prelude::*;
-        #[doc = concat!("let layer = ", stringify!($name), "::new(0.2);")]
-        /// # let _ = layer;
-        /// ```
-        ///
-        /// # References
-        /// Tompson, Goroshin, Jain, LeCun and Bregler 2015, arXiv:1411.4280.
+    ($(#[$docs:meta])* $layer:ident: $kind:literal, $grid:expr) => {
+        $(#[$docs])*
         #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
         #[serde(deny_unknown_fields)]
-        pub struct $name {
+        pub struct $layer {
             rate: f64,
         }
 
-        impl $name {
-            /// Drops the share `rate` of the channels.
+        impl $layer {
+            /// Creates a layer that drops the fraction `rate` of the channels.
             #[must_use]
             pub fn new(rate: f64) -> Self {
                 Self { rate }
             }
 
+            /// Returns the dropout whose mask is shared by all positions.
             fn dropout(&self, channels: usize) -> Dropout {
-                let noise: fn(usize) -> [usize; $rank] = $noise;
-                Dropout::new(self.rate).noise_shape(noise(channels))
+                Dropout::new(self.rate).noise_shape($grid.shape([1, 1], channels))
             }
         }
 
-        impl<F: Float> Layer<F> for $name {
+        impl<F: Float> Layer<F> for $layer {
             fn kind(&self) -> &'static str {
                 $kind
             }
 
             fn plan(&self, input: &Shape) -> Result<Plan> {
                 check_rate($kind, "rate", self.rate)?;
-                if input.rank() != $rank {
-                    return Err(Error::shape($kind, concat!("samples ", $shape), input));
-                }
-                Layer::<F>::plan(&self.dropout(input.last()), input)
+                let (_, channels) = $grid.split($kind, input)?;
+                Layer::<F>::plan(&self.dropout(channels), input)
             }
 
             fn forward(&self, pass: Forward<'_, F>) {
@@ -77,19 +58,52 @@ macro_rules! spatial_dropout {
     };
 }
 
-spatial_dropout!(
-    SpatialDropout1D,
-    "spatial_dropout1d",
-    2,
-    "(steps, channels)",
-    "(steps, channels)",
-    |channels| { [1, channels] }
-);
-spatial_dropout!(
-    SpatialDropout2D,
-    "spatial_dropout2d",
-    3,
-    "(rows, columns, channels)",
-    "(rows, columns, channels)",
-    |channels| [1, 1, channels]
-);
+spatial_dropout! {
+    /// Drops whole channels of a sequence during training. Neighboring steps of a channel are correlated, so
+    /// [`Dropout`] of single elements would remove little information.
+    ///
+    /// # Shapes
+    /// (steps, channels), unchanged.
+    ///
+    /// # Parameters
+    /// No trainable parameters. `rate`: the fraction of channels that are dropped, 0 <= rate < 1.
+    ///
+    /// # Errors
+    /// In `compile`: a rate outside [0, 1); samples of another rank.
+    ///
+    /// # Examples
+    /// ```
+    /// use axonal::prelude::*;
+    /// let layer = SpatialDropout1D::new(0.2);
+    /// # let _ = layer;
+    /// ```
+    ///
+    /// # References
+    /// Tompson, Goroshin, Jain, LeCun and Bregler 2015, arXiv:1411.4280.
+    SpatialDropout1D: "spatial_dropout1d", Grid::Sequence
+}
+
+spatial_dropout! {
+    /// Drops whole channels of an image during training. Neighboring pixels of a channel are correlated, so
+    /// [`Dropout`] of single elements would remove little information.
+    ///
+    /// # Shapes
+    /// (rows, columns, channels), unchanged.
+    ///
+    /// # Parameters
+    /// No trainable parameters. `rate`: the fraction of channels that are dropped, 0 <= rate < 1.
+    ///
+    /// # Errors
+    /// In `compile`: a rate outside [0, 1); samples of another rank.
+    ///
+    /// # Examples
+    /// ```
+    /// use axonal::prelude::*;
+    /// let layer = SpatialDropout2D::new(0.2);
+    /// # let _ = layer;
+    /// ```
+    ///
+    /// # References
+    /// Tompson, Goroshin, Jain, LeCun and Bregler 2015, arXiv:1411.4280.
+    SpatialDropout2D: "spatial_dropout2d", Grid::Image
+}

@@ -1,21 +1,25 @@
-//! One axis from several.
+//! Flattening of a sample to one axis.
 
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
+use crate::nn::layers::passes::identity_passes;
 use serde::{Deserialize, Serialize};
 
-/// Makes one axis of all: (28, 28) becomes (784), in row-major order.
+/// Flattens a sample to one axis, in row-major order.
 ///
 /// # Shapes
-/// (a, b, …) comes out as (a · b · …).
+/// (a, b, …) becomes (a · b · …).
+///
+/// # Parameters
+/// No trainable parameters.
 ///
 /// # Examples
 /// ```
 /// use axonal::prelude::*;
 /// # fn main() -> Result<()> {
 /// let model: Model<f32> = Sequential::new([28, 28])
-///     .add(Flatten::default())
+///     .add(Flatten::new())
 ///     .compile(Adam::default(), MeanSquaredError::default())?;
 /// assert_eq!(model.output_shape(), &Shape::from(784));
 /// # Ok(())
@@ -24,6 +28,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Flatten {}
+
+impl Flatten {
+    /// Creates the layer.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
 
 impl<F: Float> Layer<F> for Flatten {
     fn kind(&self) -> &'static str {
@@ -34,13 +46,7 @@ impl<F: Float> Layer<F> for Flatten {
         Ok(Plan::output(input.size()).rearranges())
     }
 
-    fn forward(&self, Forward { x, mut y, .. }: Forward<'_, F>) {
-        y.assign(&x);
-    }
-
-    fn backward(&self, Backward { dy, mut dx, .. }: Backward<'_, F>) {
-        dx.assign(&dy);
-    }
+    identity_passes!();
 
     fn config(&self) -> Option<Config> {
         Config::of(self)

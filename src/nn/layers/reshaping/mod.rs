@@ -1,24 +1,18 @@
-//! Layers that move numbers without changing them.
+//! Reshaping layers: they rearrange, repeat, pad or crop a sample without computing new values.
 
-mod cropping1d;
-mod cropping2d;
+mod cropping;
 mod flatten;
-mod frame;
+mod pad_crop;
 mod permute;
 mod repeat_vector;
 mod reshape;
-mod up_sampling1d;
-mod up_sampling2d;
-mod zero_padding1d;
-mod zero_padding2d;
+mod up_sampling;
+mod zero_padding;
 
-pub use cropping1d::Cropping1D;
-pub use cropping2d::Cropping2D;
+pub use cropping::{Cropping1D, Cropping2D};
 pub use flatten::Flatten;
 pub use permute::Permute;
 pub use repeat_vector::RepeatVector;
 pub use reshape::Reshape;
-pub use up_sampling1d::UpSampling1D;
-pub use up_sampling2d::{Interpolation, UpSampling2D};
-pub use zero_padding1d::ZeroPadding1D;
-pub use zero_padding2d::ZeroPadding2D;
+pub use up_sampling::{Interpolation, UpSampling1D, UpSampling2D};
+pub use zero_padding::{ZeroPadding1D, ZeroPadding2D};

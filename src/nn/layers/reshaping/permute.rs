@@ -1,20 +1,21 @@
-//! Axes in another order.
+//! Permutation of a sample's axes.
 
-use super::super::{rows, whole_rows};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
-use ndarray::{ArrayView, ArrayViewMut, IxDyn};
+use crate::nn::layers::axis_permutation::AxisPermutation;
 use serde::{Deserialize, Serialize};
 
-/// Puts the axes of a sample into another order, counted from 1 as in Keras: with `[2, 1]`, (3, 5) becomes
-/// (5, 3).
+/// Permutes the axes of a sample, which are counted from 1 as in Keras: with `[2, 1]`, (3, 5) becomes (5, 3).
 ///
 /// # Shapes
-/// (a, b, …) comes out with its axes in the order of `dims`.
+/// (a, b, …) becomes the same axes in the order of `dims`.
+///
+/// # Parameters
+/// No trainable parameters. `dims`: the axes in their new order.
 ///
 /// # Errors
-/// In `compile`: an order that does not name each axis of the sample once.
+/// In `compile`: `dims` that do not contain each axis of the sample once.
 ///
 /// # Examples
 /// ```
@@ -34,14 +35,24 @@ pub struct Permute {
 }
 
 impl Permute {
-    /// The axes, counted from 1, in their new order.
+    /// Creates a layer that puts the axes, counted from 1, into the order of `dims`.
     pub fn new(dims: impl Into<Vec<usize>>) -> Self {
         Self { dims: dims.into() }
     }
 
-    /// The axes, counted from 0.
-    fn order(&self) -> Vec<usize> {
-        self.dims.iter().map(|dim| dim.wrapping_sub(1)).collect()
+    fn permutation(&self, input: &Shape) -> Result<AxisPermutation> {
+        let order: Vec<usize> = self.dims.iter().map(|dim| dim.wrapping_sub(1)).collect();
+        let mut sorted = order.clone();
+        sorted.sort_unstable();
+        if !sorted.into_iter().eq(0..input.rank()) {
+            let expected = format!("each axis of the sample {input} once, counted from 1");
+            return Err(Error::invalid_parameter("permute", "dims", format!("{:?}", self.dims), expected));
+        }
+        Ok(AxisPermutation::new(input, order))
+    }
+
+    fn planned(&self, plan: Option<&Plan>) -> Option<AxisPermutation> {
+        plan.and_then(|plan| self.permutation(plan.input_shape()).ok())
     }
 }
 
@@ -51,39 +62,21 @@ impl<F: Float> Layer<F> for Permute {
     }
 
     fn plan(&self, input: &Shape) -> Result<Plan> {
-        let mut sorted = self.order();
-        sorted.sort_unstable();
-        if sorted != (0..input.rank()).collect::<Vec<_>>() {
-            let expected = format!("each axis of the sample {input} once, counted from 1");
-            return Err(Error::invalid_parameter("permute", "dims", format!("{:?}", self.dims), expected));
-        }
-        let dims: Vec<usize> = self.order().iter().map(|&axis| input.dims()[axis]).collect();
-        Ok(Plan::output(dims).input(input).rearranges())
+        Ok(Plan::output(self.permutation(input)?.permuted_shape()).input(input).rearranges())
     }
 
     fn forward(&self, Forward { x, mut y, plan, .. }: Forward<'_, F>) {
-        let Some(plan) = plan else { return y.fill(F::nan()) };
-        for (x, y) in whole_rows(x.as_slice(), y.as_slice_mut(), plan.input_shape().size()) {
-            let x = ArrayView::from_shape(IxDyn(plan.input_shape().dims()), x);
-            let y = ArrayViewMut::from_shape(IxDyn(plan.output_shape().dims()), y);
-            if let (Ok(x), Ok(mut y)) = (x, y) {
-                y.assign(&x.permuted_axes(self.order()));
-            }
-        }
+        let Some(permutation) = self.planned(plan) else { return y.fill(F::nan()) };
+        let (Some(x), Some(y), width) = (x.as_slice(), y.as_slice_mut(), x.ncols().max(1)) else { return };
+        permutation.permute(x, y, width);
     }
 
     fn backward(&self, Backward { dy, mut dx, plan, .. }: Backward<'_, F>) {
-        let Some(plan) = plan else { return dx.fill(F::nan()) };
-        let Some(dx) = dx.as_slice_mut() else { return };
-        let width = plan.input_shape().size();
-        let Some(dy) = dy.as_slice() else { return };
-        for (dy, dx) in rows(dy, width).rows().into_iter().zip(dx.chunks_exact_mut(width.max(1))) {
-            let dy = dy.into_shape_with_order(IxDyn(plan.output_shape().dims()));
-            let dx = ArrayViewMut::from_shape(IxDyn(plan.input_shape().dims()), dx);
-            if let (Ok(dy), Ok(dx)) = (dy, dx) {
-                dx.permuted_axes(self.order()).assign(&dy);
-            }
-        }
+        let Some(permutation) = self.planned(plan) else { return dx.fill(F::nan()) };
+        let (Some(dy), Some(dx), width) = (dy.as_slice(), dx.as_slice_mut(), dy.ncols().max(1)) else {
+            return;
+        };
+        permutation.invert(dy, dx, width);
     }
 
     fn config(&self) -> Option<Config> {

@@ -1,18 +1,22 @@
-//! One vector at every step.
+//! Repetition of a vector as a sequence.
 
-use super::super::rows;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
+use crate::nn::layers::positive::require_positive;
+use crate::nn::layers::rows::rows;
 use serde::{Deserialize, Serialize};
 
-/// Repeats a vector `n` times, so that a sequence comes out of it.
+/// Repeats a vector `n` times, as the steps of a sequence.
 ///
 /// # Shapes
-/// (features) comes out as (n, features).
+/// (features) becomes (n, features).
+///
+/// # Parameters
+/// No trainable parameters. `n`: the number of repetitions.
 ///
 /// # Errors
-/// In `compile`: an `n` of 0; samples with other than 1 axis.
+/// In `compile`: an `n` of 0; samples of another rank than 1.
 ///
 /// # Examples
 /// ```
@@ -31,7 +35,7 @@ pub struct RepeatVector {
 }
 
 impl RepeatVector {
-    /// Repeats `n` times.
+    /// Creates a layer that repeats vectors `n` times.
     #[must_use]
     pub fn new(n: usize) -> Self {
         Self { n }
@@ -44,9 +48,7 @@ impl<F: Float> Layer<F> for RepeatVector {
     }
 
     fn plan(&self, input: &Shape) -> Result<Plan> {
-        if self.n == 0 {
-            return Err(Error::invalid_parameter("repeat_vector", "n", 0, "at least 1"));
-        }
+        require_positive("repeat_vector", &[("n", self.n)])?;
         if input.rank() != 1 {
             return Err(Error::shape("repeat_vector", "samples (features)", input));
         }

@@ -1,17 +1,21 @@
-//! Other axes for the same numbers.
+//! Reshaping of a sample to a target shape.
 
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
+use crate::nn::layers::passes::identity_passes;
 use serde::{Deserialize, Serialize};
 
-/// Gives a sample another shape of the same size, in row-major order: (784) becomes (28, 28).
+/// Reshapes a sample to a target shape of the same size, in row-major order.
 ///
 /// # Shapes
-/// Any comes out as the target shape.
+/// Any shape becomes the target shape.
+///
+/// # Parameters
+/// No trainable parameters. `target`: the shape of the output.
 ///
 /// # Errors
-/// In `compile`: a target of another size.
+/// In `compile`: a target shape of another size than the sample.
 ///
 /// # Examples
 /// ```
@@ -31,7 +35,7 @@ pub struct Reshape {
 }
 
 impl Reshape {
-    /// The shape that samples are given.
+    /// Creates a layer that reshapes samples to `target`.
     pub fn new(target: impl Into<Shape>) -> Self {
         Self { target: target.into() }
     }
@@ -44,19 +48,14 @@ impl<F: Float> Layer<F> for Reshape {
 
     fn plan(&self, input: &Shape) -> Result<Plan> {
         if self.target.size() != input.size() {
-            let expected = format!("a target of {} numbers, as the input {input}", input.size());
+            let expected =
+                format!("a target shape of {} elements, as many as the input {input} has", input.size());
             return Err(Error::shape("reshape", expected, &self.target));
         }
         Ok(Plan::output(self.target.clone()).rearranges())
     }
 
-    fn forward(&self, Forward { x, mut y, .. }: Forward<'_, F>) {
-        y.assign(&x);
-    }
-
-    fn backward(&self, Backward { dy, mut dx, .. }: Backward<'_, F>) {
-        dx.assign(&dy);
-    }
+    identity_passes!();
 
     fn config(&self) -> Option<Config> {
         Config::of(self)

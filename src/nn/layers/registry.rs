@@ -1,20 +1,23 @@
-//! The kinds of these layers in files.
+//! The registry of layer kinds: the names under which files store layers, and the types they load.
 
-use super::*;
+use super::{
+    activations, convolution, dense, embedding, masking, normalization, pooling, recurrent, regularization,
+    reshaping, wrappers,
+};
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::{Config, InnerLayers, Layer};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
-/// The layers by their kinds; those that hold others come last, because `inner` makes what they hold.
-macro_rules! kinds {
-    ($($kind:literal => $layer:ty,)* with inner $($outer_kind:literal => $outer:ident,)*) => {
-        /// The kinds of these layers in files. Append only: a file names its layers by them.
-        pub(crate) const KINDS: &[&str] = &[$($kind,)* $($outer_kind),*];
+/// Declares the layer types by kind; wrappers, which contain other layers, come last.
+macro_rules! catalog {
+    ($($kind:literal => $layer:ty,)* wrappers: $($wrapper_kind:literal => $wrapper:ident,)*) => {
+        /// The kinds of all layers of this crate. Files refer to layers by kind, so kinds are never removed or renamed.
+        pub(crate) const KINDS: &[&str] = &[$($kind,)* $($wrapper_kind),*];
 
-        /// The layer of a kind from its hyperparameters; `None` for a kind that is not one of these. Layers that
-        /// hold others make them by `inner`.
+        /// Creates a layer from its kind and hyperparameters; `None` for an unknown kind. Wrappers create the layers
+        /// they contain with `inner`.
         pub(crate) fn from_config<F: Float>(
             kind: &str,
             config: &Config,
@@ -22,64 +25,64 @@ macro_rules! kinds {
         ) -> Option<Result<Arc<dyn Layer<F>>>> {
             Some(match kind {
                 $($kind => read::<F, $layer>(kind, config),)*
-                $($outer_kind => $outer::from_config(config, inner).map(|layer| Arc::new(layer) as Arc<dyn Layer<F>>),)*
+                $($wrapper_kind => wrappers::$wrapper::from_config(config, inner).map(|layer| Arc::new(layer) as Arc<dyn Layer<F>>),)*
                 _ => return None,
             })
         }
     };
 }
 
-kinds! {
-    "activation" => ActivationLayer,
-    "dense" => Dense,
-    "dropout" => Dropout,
-    "flatten" => Flatten,
-    "reshape" => Reshape,
-    "re_lu" => Relu,
-    "leaky_re_lu" => LeakyRelu,
-    "p_re_lu" => PRelu,
-    "elu" => Elu,
-    "softmax" => Softmax,
-    "batch_normalization" => BatchNormalization,
-    "layer_normalization" => LayerNormalization,
-    "rms_normalization" => RmsNormalization,
-    "group_normalization" => GroupNormalization,
-    "unit_normalization" => UnitNormalization,
-    "normalization" => Normalization,
-    "rescaling" => Rescaling,
-    "activity_regularization" => ActivityRegularization,
-    "alpha_dropout" => AlphaDropout,
-    "gaussian_dropout" => GaussianDropout,
-    "gaussian_noise" => GaussianNoise,
-    "spatial_dropout1d" => SpatialDropout1D,
-    "spatial_dropout2d" => SpatialDropout2D,
-    "conv1d" => Conv1D,
-    "conv2d" => Conv2D,
-    "conv2d_transpose" => Conv2DTranspose,
-    "depthwise_conv2d" => DepthwiseConv2D,
-    "separable_conv2d" => SeparableConv2D,
-    "max_pooling1d" => MaxPooling1D,
-    "max_pooling2d" => MaxPooling2D,
-    "average_pooling1d" => AveragePooling1D,
-    "average_pooling2d" => AveragePooling2D,
-    "global_max_pooling1d" => GlobalMaxPooling1D,
-    "global_max_pooling2d" => GlobalMaxPooling2D,
-    "global_average_pooling1d" => GlobalAveragePooling1D,
-    "global_average_pooling2d" => GlobalAveragePooling2D,
-    "embedding" => Embedding,
-    "permute" => Permute,
-    "repeat_vector" => RepeatVector,
-    "zero_padding1d" => ZeroPadding1D,
-    "zero_padding2d" => ZeroPadding2D,
-    "cropping1d" => Cropping1D,
-    "cropping2d" => Cropping2D,
-    "up_sampling1d" => UpSampling1D,
-    "up_sampling2d" => UpSampling2D,
-    "simple_rnn" => SimpleRnn,
-    "lstm" => Lstm,
-    "gru" => Gru,
-    "masking" => Masking,
-    with inner
+catalog! {
+    "activation" => activations::ActivationLayer,
+    "dense" => dense::Dense,
+    "dropout" => regularization::Dropout,
+    "flatten" => reshaping::Flatten,
+    "reshape" => reshaping::Reshape,
+    "re_lu" => activations::Relu,
+    "leaky_re_lu" => activations::LeakyRelu,
+    "p_re_lu" => activations::PRelu,
+    "elu" => activations::Elu,
+    "softmax" => activations::Softmax,
+    "batch_normalization" => normalization::BatchNormalization,
+    "layer_normalization" => normalization::LayerNormalization,
+    "rms_normalization" => normalization::RmsNormalization,
+    "group_normalization" => normalization::GroupNormalization,
+    "unit_normalization" => normalization::UnitNormalization,
+    "normalization" => normalization::Normalization,
+    "rescaling" => normalization::Rescaling,
+    "activity_regularization" => regularization::ActivityRegularization,
+    "alpha_dropout" => regularization::AlphaDropout,
+    "gaussian_dropout" => regularization::GaussianDropout,
+    "gaussian_noise" => regularization::GaussianNoise,
+    "spatial_dropout1d" => regularization::SpatialDropout1D,
+    "spatial_dropout2d" => regularization::SpatialDropout2D,
+    "conv1d" => convolution::Conv1D,
+    "conv2d" => convolution::Conv2D,
+    "conv2d_transpose" => convolution::Conv2DTranspose,
+    "depthwise_conv2d" => convolution::DepthwiseConv2D,
+    "separable_conv2d" => convolution::SeparableConv2D,
+    "max_pooling1d" => pooling::MaxPooling1D,
+    "max_pooling2d" => pooling::MaxPooling2D,
+    "average_pooling1d" => pooling::AveragePooling1D,
+    "average_pooling2d" => pooling::AveragePooling2D,
+    "global_max_pooling1d" => pooling::GlobalMaxPooling1D,
+    "global_max_pooling2d" => pooling::GlobalMaxPooling2D,
+    "global_average_pooling1d" => pooling::GlobalAveragePooling1D,
+    "global_average_pooling2d" => pooling::GlobalAveragePooling2D,
+    "embedding" => embedding::Embedding,
+    "permute" => reshaping::Permute,
+    "repeat_vector" => reshaping::RepeatVector,
+    "zero_padding1d" => reshaping::ZeroPadding1D,
+    "zero_padding2d" => reshaping::ZeroPadding2D,
+    "cropping1d" => reshaping::Cropping1D,
+    "cropping2d" => reshaping::Cropping2D,
+    "up_sampling1d" => reshaping::UpSampling1D,
+    "up_sampling2d" => reshaping::UpSampling2D,
+    "simple_rnn" => recurrent::SimpleRnn,
+    "lstm" => recurrent::Lstm,
+    "gru" => recurrent::Gru,
+    "masking" => masking::Masking,
+    wrappers:
     "bidirectional" => Bidirectional,
     "residual" => Residual,
     "time_distributed" => TimeDistributed,
@@ -97,13 +100,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_is_known_and_no_other() {
-        let nothing = Config::from_json("[");
-        let inner = |_: &str, _: &Config| unreachable!("no layer is made of nothing");
+    fn only_the_listed_kinds_are_known() {
+        let invalid = Config::from_json("[");
+        let inner = |_: &str, _: &Config| unreachable!("an invalid configuration has no inner layers");
         for kind in KINDS {
-            assert!(from_config::<f32>(kind, &nothing, &inner).is_some_and(|made| made.is_err()), "{kind}");
+            assert!(from_config::<f32>(kind, &invalid, &inner).is_some_and(|layer| layer.is_err()), "{kind}");
         }
-        assert!(from_config::<f32>("Dense", &nothing, &inner).is_none());
+        assert!(from_config::<f32>("Dense", &invalid, &inner).is_none());
     }
 
     #[test]
@@ -119,7 +122,7 @@ mod contract {
     use crate::nn::layer::Shape;
     use crate::testing::{Check, check_layer_with};
 
-    /// Configurations of each kind, and shapes that they take.
+    /// Layer kinds, configurations and sample shapes to check.
     const CASES: &[(&str, &str, &[&[usize]])] = &[
         ("activation", r#"{"activation":"gelu"}"#, &[&[4], &[2, 3]]),
         ("dense", r#"{"units":3}"#, &[&[4], &[2, 3]]),
@@ -295,26 +298,26 @@ mod contract {
         ),
     ];
 
-    fn made(kind: &str, config: &Config) -> Result<Arc<dyn Layer<f64>>> {
-        from_config(kind, config, &made)
+    fn create(kind: &str, config: &Config) -> Result<Arc<dyn Layer<f64>>> {
+        from_config(kind, config, &create)
             .unwrap_or_else(|| Err(Error::unknown_name("layer", kind, KINDS.iter().copied())))
     }
 
     #[test]
-    fn every_kind_holds_the_contract_and_comes_back_from_its_configuration() {
+    fn every_kind_passes_check_layer_and_round_trips_through_its_configuration() {
         for kind in KINDS {
-            assert!(CASES.iter().any(|case| case.0 == *kind), "no case for layers of kind {kind}");
+            assert!(CASES.iter().any(|case| case.0 == *kind), "no test case for layers of kind {kind}");
         }
         for (kind, config, shapes) in CASES {
-            let layer = made(kind, &Config::from_json(*config)).unwrap();
+            let layer = create(kind, &Config::from_json(*config)).unwrap();
             assert_eq!(layer.kind(), *kind);
-            let written = layer.config().unwrap();
-            let again = made(kind, &written).unwrap();
-            assert_eq!(again.config(), Some(written));
+            let saved = layer.config().unwrap();
+            let loaded = create(kind, &saved).unwrap();
+            assert_eq!(loaded.config(), Some(saved));
             for shape in *shapes {
                 let integers = (*kind == "embedding").then_some(5);
                 let check = Check { integers, ..Check::default() };
-                if let Err(failure) = check_layer_with(&again, Shape::from(*shape), check) {
+                if let Err(failure) = check_layer_with(&loaded, Shape::from(*shape), check) {
                     panic!("{kind} {config} on {shape:?}: {failure}");
                 }
             }
@@ -322,10 +325,10 @@ mod contract {
     }
 
     #[test]
-    fn unknown_names_in_a_configuration_are_refused() {
+    fn unknown_fields_in_a_configuration_are_errors() {
         for (kind, config, _) in CASES {
             let config = config.replacen('{', r#"{"nonsense":1,"#, 1).replace(",}", "}");
-            assert!(made(kind, &Config::from_json(config)).is_err(), "{kind}");
+            assert!(create(kind, &Config::from_json(config)).is_err(), "{kind}");
         }
     }
 }

@@ -1,35 +1,35 @@
-//! What every convolution says about its weights.
+//! Initializers, regularizers and constraints of a kernel and a bias, and the setters of the layers that have both.
 
-use super::super::{glorot_uniform, yes, zeros};
 use crate::activation::Activation;
 use crate::initializer::Initializer;
 use crate::nn::constraint::Constraint;
 use crate::nn::layer::{Plan, Shape};
+use crate::nn::layers::defaults::{glorot_uniform, yes, zeros};
 use crate::nn::regularizer::Regularizer;
 use serde::{Deserialize, Serialize};
 
-/// A kernel, a bias and what is applied to their result.
+/// Hyperparameters of a kernel and a bias, and the activation of their result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct KernelAndBias {
+pub(crate) struct KernelAndBias {
     #[serde(default)]
-    pub(super) activation: Activation,
+    pub(crate) activation: Activation,
     #[serde(default = "yes")]
-    pub(super) use_bias: bool,
+    pub(crate) use_bias: bool,
     #[serde(default = "glorot_uniform")]
-    pub(super) kernel_initializer: Initializer,
+    pub(crate) kernel_initializer: Initializer,
     #[serde(default = "zeros")]
-    pub(super) bias_initializer: Initializer,
+    pub(crate) bias_initializer: Initializer,
     #[serde(default)]
-    pub(super) kernel_regularizer: Option<Regularizer>,
+    pub(crate) kernel_regularizer: Option<Regularizer>,
     #[serde(default)]
-    pub(super) bias_regularizer: Option<Regularizer>,
+    pub(crate) bias_regularizer: Option<Regularizer>,
     #[serde(default)]
-    pub(super) activity_regularizer: Option<Regularizer>,
+    pub(crate) activity_regularizer: Option<Regularizer>,
     #[serde(default)]
-    pub(super) kernel_constraint: Option<Constraint>,
+    pub(crate) kernel_constraint: Option<Constraint>,
     #[serde(default)]
-    pub(super) bias_constraint: Option<Constraint>,
+    pub(crate) bias_constraint: Option<Constraint>,
 }
 
 impl Default for KernelAndBias {
@@ -49,15 +49,15 @@ impl Default for KernelAndBias {
 }
 
 impl KernelAndBias {
-    /// Declares the kernel.
-    pub(super) fn kernel(&self, plan: Plan, name: &str, shape: impl Into<Shape>) -> Plan {
+    /// Declares a kernel.
+    pub(crate) fn kernel(&self, plan: Plan, name: &str, shape: impl Into<Shape>) -> Plan {
         plan.param(name, shape, self.kernel_initializer.clone())
             .regularizer(self.kernel_regularizer)
             .constraint(self.kernel_constraint)
     }
 
-    /// Declares the bias and what stands behind the product.
-    pub(super) fn rest(&self, plan: Plan, filters: usize) -> Plan {
+    /// Declares the bias, if there is one, the activation and the activity regularizer.
+    pub(crate) fn bias_and_activation(&self, plan: Plan, filters: usize) -> Plan {
         let plan = if self.use_bias {
             plan.param("bias", filters, self.bias_initializer.clone())
                 .regularizer(self.bias_regularizer)
@@ -69,71 +69,71 @@ impl KernelAndBias {
     }
 }
 
-/// The setters that every layer with a [`KernelAndBias`] in its field `weights` has.
+/// The setters of a kernel and a bias: of the fields of `self.$weights`, or of `self`.
 macro_rules! kernel_and_bias_setters {
-    () => {
-        /// What is applied to the sums; linear by default.
+    ($($weights:ident)?) => {
+        /// Sets the activation of the output; linear by default.
         #[must_use]
         pub fn activation(mut self, activation: Activation) -> Self {
-            self.weights.activation = activation;
+            self.$($weights.)?activation = activation;
             self
         }
 
-        /// Whether a number for each filter is added to the sums; yes by default.
+        /// Sets whether a bias is added; true by default.
         #[must_use]
         pub fn use_bias(mut self, use_bias: bool) -> Self {
-            self.weights.use_bias = use_bias;
+            self.$($weights.)?use_bias = use_bias;
             self
         }
 
-        /// How the kernel starts; Glorot uniform by default.
+        /// Sets the initializer of the kernel; Glorot uniform by default.
         #[must_use]
         pub fn kernel_initializer(mut self, initializer: Initializer) -> Self {
-            self.weights.kernel_initializer = initializer;
+            self.$($weights.)?kernel_initializer = initializer;
             self
         }
 
-        /// How the bias starts; zeros by default.
+        /// Sets the initializer of the bias; zeros by default.
         #[must_use]
         pub fn bias_initializer(mut self, initializer: Initializer) -> Self {
-            self.weights.bias_initializer = initializer;
+            self.$($weights.)?bias_initializer = initializer;
             self
         }
 
-        /// A penalty on the kernel.
+        /// Sets the regularizer of the kernel; none by default.
         #[must_use]
         pub fn kernel_regularizer(mut self, regularizer: Regularizer) -> Self {
-            self.weights.kernel_regularizer = Some(regularizer);
+            self.$($weights.)?kernel_regularizer = Some(regularizer);
             self
         }
 
-        /// A penalty on the bias.
+        /// Sets the regularizer of the bias; none by default.
         #[must_use]
         pub fn bias_regularizer(mut self, regularizer: Regularizer) -> Self {
-            self.weights.bias_regularizer = Some(regularizer);
+            self.$($weights.)?bias_regularizer = Some(regularizer);
             self
         }
 
-        /// A penalty on the layer's output, divided by the batch size.
+        /// Sets the regularizer of the layer's output, whose penalty is divided by the batch size; none by default.
         #[must_use]
         pub fn activity_regularizer(mut self, regularizer: Regularizer) -> Self {
-            self.weights.activity_regularizer = Some(regularizer);
+            self.$($weights.)?activity_regularizer = Some(regularizer);
             self
         }
 
-        /// What the kernel is projected to after each update.
+        /// Sets the constraint that the kernel is projected onto after each update; none by default.
         #[must_use]
         pub fn kernel_constraint(mut self, constraint: Constraint) -> Self {
-            self.weights.kernel_constraint = Some(constraint);
+            self.$($weights.)?kernel_constraint = Some(constraint);
             self
         }
 
-        /// What the bias is projected to after each update.
+        /// Sets the constraint that the bias is projected onto after each update; none by default.
         #[must_use]
         pub fn bias_constraint(mut self, constraint: Constraint) -> Self {
-            self.weights.bias_constraint = Some(constraint);
+            self.$($weights.)?bias_constraint = Some(constraint);
             self
         }
     };
 }
-pub(super) use kernel_and_bias_setters;
+pub(crate) use kernel_and_bias_setters;
