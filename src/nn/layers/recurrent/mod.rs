@@ -1,15 +1,125 @@
-//! Layers that read a sequence step by step.
+//! Recurrent layers: SimpleRNN, LSTM and GRU, each a [`Cell`](cell::Cell) run over the time steps by one [`scan`].
 //!
-//! The product of the input with the kernel is made for all steps at once; what is left for each step is the
-//! product of the state before it with the recurrent kernel.
+//! A cell is the equations of one time step of one sample, on slices. The scan owns everything that all recurrent
+//! layers share: padding masks, the direction, dropout of inputs and states, the state carried between batches, the
+//! output of all steps or of the last one, the layout of the cache, and every product with a kernel. The product of the
+//! input with the kernel is computed for all steps together; a step computes the product of the previous output with
+//! the recurrent kernel.
+//!
+//! A new cell is one file: the layer's options, its [`Cell`](cell::Cell) implementation, and a line with
+//! `layer_by_scan!`.
 
+mod cache;
+mod cell;
 mod gru;
+mod layout;
 mod lstm;
-mod recurrent_weights;
-mod sequence;
+mod options;
+mod parameters;
+mod scan;
 mod simple_rnn;
 mod variational_dropout;
 
 pub use gru::Gru;
 pub use lstm::Lstm;
 pub use simple_rnn::SimpleRnn;
+
+#[cfg(test)]
+mod tests {
+    use super::cell::{BackwardStep, Cell, ForwardStep, activation_backward, vectors, vectors_mut};
+    use super::options::RecurrentOptions;
+    use super::scan::layer_by_scan;
+    use crate::activation::Activation::{Sigmoid, Tanh};
+    use crate::float::Float;
+    use crate::nn::layer::{Forward, Layer, Mode, Shape};
+    use ndarray::{Array2, array};
+    use serde::Serialize;
+
+    /// Update gate RNN (Collins et al. 2016, arXiv:1611.09913): `g = σ(a_g)`, `n = tanh(aₙ)`, `h = g ∘ h₋₁ + (1 - g) ∘ n`.
+    #[derive(Debug, Serialize)]
+    struct UpdateGateRnn {
+        units: usize,
+        options: RecurrentOptions,
+    }
+
+    impl Cell for UpdateGateRnn {
+        const KIND: &'static str = "test.update_gate_rnn";
+        const GATES: usize = 2;
+        const STATES: &'static [&'static str] = &["h"];
+
+        fn units(&self) -> usize {
+            self.units
+        }
+
+        fn options(&self) -> &RecurrentOptions {
+            &self.options
+        }
+
+        fn forward_step<F: Float>(&self, step: ForwardStep<'_, F>) {
+            step.gates.copy_from_slice(step.a);
+            Sigmoid.apply(self.units, &mut step.gates[..self.units]);
+            Tanh.apply(self.units, &mut step.gates[self.units..]);
+            let [g, n] = vectors(step.gates, self.units);
+            // h = g ∘ h₋₁ + (1 - g) ∘ n
+            for (j, h) in step.state.iter_mut().enumerate() {
+                *h = g[j] * *h + (F::one() - g[j]) * n[j];
+            }
+        }
+
+        fn backward_step<F: Float>(&self, mut step: BackwardStep<'_, F>) {
+            let [g, n] = vectors(step.gates, self.units);
+            let [dg, dn] = vectors_mut(step.dgates, self.units);
+            // h = g ∘ h₋₁ + (1 - g) ∘ n  =>  dg = dh ∘ (h₋₁ - n), dn = dh ∘ (1 - g), dh₋₁ = dh ∘ g
+            for (j, dh) in step.dstate.iter_mut().enumerate() {
+                dg[j] = *dh * (step.previous[j] - n[j]);
+                dn[j] = *dh * (F::one() - g[j]);
+                *dh *= g[j];
+            }
+            activation_backward(Sigmoid, self.units, 0..1, &mut step);
+            activation_backward(Tanh, self.units, 1..2, &mut step);
+        }
+    }
+
+    layer_by_scan!(UpdateGateRnn);
+
+    fn layer(units: usize, return_sequences: bool, go_backwards: bool, dropout: f64) -> UpdateGateRnn {
+        let options = RecurrentOptions {
+            return_sequences,
+            go_backwards,
+            dropout,
+            recurrent_dropout: dropout,
+            ..RecurrentOptions::default()
+        };
+        UpdateGateRnn { units, options }
+    }
+
+    #[test]
+    fn a_further_cell_computes_its_formula_under_the_scan() {
+        let (layer, shape) = (layer(1, true, false, 0.0), Shape::from([2, 1]));
+        let plan = Layer::<f64>::plan(&layer, &shape).unwrap();
+        // kernel (1, 2), recurrent kernel (1, 2), bias (2).
+        let params = [0.5, -1.0, 0.25, 2.0, 0.1, 0.2];
+        let (x, mut y, mut cache) =
+            (array![[1.5, -0.5]], Array2::zeros((1, 2)), vec![f64::NAN; plan.cache_len(1)]);
+        let mode = Mode::Infer { state: &[] };
+        layer.forward(Forward::new(x.view(), y.view_mut(), &params, &mut cache, mode).planned(&plan));
+        let mut h = 0.0;
+        for (&x, &y) in x.iter().zip(&y) {
+            let g = 1.0 / (1.0 + f64::exp(-(0.5 * x + 0.25 * h + 0.1)));
+            let n = f64::tanh(-x + 2.0 * h + 0.2);
+            h = g * h + (1.0 - g) * n;
+            assert!((y - h).abs() < 1e-14, "{y}, want {h}");
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "testing")]
+    fn a_further_cell_holds_the_contract_of_a_layer() {
+        for (return_sequences, go_backwards, dropout) in
+            [(false, false, 0.0), (true, true, 0.0), (true, false, 0.3)]
+        {
+            let layer = layer(3, return_sequences, go_backwards, dropout);
+            crate::testing::check_layer(&layer, [4, 2]).unwrap();
+        }
+    }
+}

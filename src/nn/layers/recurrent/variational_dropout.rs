@@ -1,7 +1,9 @@
-//! Dropout of what the gates of a recurrent layer see, the same at each step.
+//! Variational dropout of the inputs and states of a recurrent layer: one mask a sample, the same at every step.
+//!
+//! Gal and Ghahramani 2016, arXiv:1512.05287.
 
 use super::super::{rows, rows_mut};
-use super::sequence::take;
+use super::cell::split_off_front;
 use crate::float::Float;
 use crate::linalg;
 use crate::nn::layers::regularization::draw;
@@ -9,180 +11,195 @@ use crate::rng::RowRng;
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 use std::ops::Range;
 
-/// What is multiplied with a kernel: the inputs of all steps, or the states before one.
-///
-/// The kernel's columns belong to the gates in turn. All gates see their rows through one vector of factors a sample,
-/// or each gate through its own; without dropout there are no factors, and the gates' products are one.
-///
-/// Gal and Ghahramani 2016, arXiv:1512.05287.
-#[derive(Debug)]
-pub(super) struct Operand<'a, F> {
-    /// 0 or 1 / (1 - rate), (vectors, batch, width); empty without dropout.
-    factors: &'a mut [F],
-    /// Room for rows times their factors, (batch, steps, width); empty without dropout.
-    seen: &'a mut [F],
-    /// Whether the gates see the rows as they are.
-    whole: bool,
-    dropout: VariationalDropout,
-    batch: usize,
-}
-
-/// The share that is dropped of an operand, and its sizes.
+/// Rate and sizes of the dropout of one operand of a recurrent layer: its inputs or its states.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct VariationalDropout {
+pub(super) struct DropoutShape {
+    /// Fraction of the values that are dropped.
     pub(super) rate: f64,
-    /// Numbers of a row.
+    /// Values of an operand's row: features or units.
     pub(super) width: usize,
     pub(super) units: usize,
-    /// Vectors of factors a sample: 1, or one for each gate.
-    pub(super) vectors: usize,
+    /// Masks a sample: 1 for all gates, or one for each gate.
+    pub(super) masks: usize,
     pub(super) steps: usize,
 }
 
-impl VariationalDropout {
-    /// How many numbers of a cache an operand needs for each sample.
+impl DropoutShape {
+    /// Values of the cache for each sample; 0 without dropout.
     pub(super) fn cache_per_sample(&self) -> usize {
-        if self.rate == 0.0 { 0 } else { self.vectors.saturating_add(self.steps).saturating_mul(self.width) }
+        if self.rate == 0.0 { 0 } else { self.masks.saturating_add(self.steps).saturating_mul(self.width) }
     }
 
-    /// The operand, whose blocks are cut off the front of a cache; its factors are those of an earlier
-    /// [`draw`](Operand::draw).
-    pub(super) fn operand<'a, F>(self, batch: usize, cache: &mut &'a mut [F]) -> Operand<'a, F> {
-        let whole = self.rate == 0.0;
-        let [factors, seen] = if whole { [0, 0] } else { [self.vectors, self.steps] };
-        Operand {
-            factors: take(cache, factors * batch * self.width),
-            seen: take(cache, seen * batch * self.width),
-            whole,
-            dropout: self,
+    /// Splits the buffers of the dropout off the front of a cache. They hold the masks of the last
+    /// [`draw`](VariationalDropout::draw).
+    pub(super) fn split_off<'a, F>(self, batch: usize, cache: &mut &'a mut [F]) -> VariationalDropout<'a, F> {
+        let active = self.rate != 0.0;
+        let [masks, steps] = if active { [self.masks, self.steps] } else { [0, 0] };
+        VariationalDropout {
+            shape: self,
             batch,
+            active,
+            masks: split_off_front(cache, masks * batch * self.width),
+            masked: split_off_front(cache, steps * batch * self.width),
         }
     }
 }
 
-impl<F: Float> Operand<'_, F> {
-    /// Draws the factors of each sample; without a generator, all is seen.
+/// The products of an operand under dropout, `x ∘ m` with a mask `m`, with a kernel.
+///
+/// Gates that share a mask, and all gates without dropout, share one product over their columns of the kernel.
+#[derive(Debug)]
+pub(super) struct VariationalDropout<'a, F> {
+    shape: DropoutShape,
+    batch: usize,
+    /// Whether the masks apply.
+    active: bool,
+    /// 0 or 1 / (1 - rate), (masks, batch, width); empty without dropout.
+    masks: &'a mut [F],
+    /// Scratch space for the operand under one mask, (batch, steps, width); empty without dropout.
+    masked: &'a mut [F],
+}
+
+impl<F: Float> VariationalDropout<'_, F> {
+    /// Draws the masks of all samples; without a generator (inference) every mask is 1.
     pub(super) fn draw(&mut self, rng: Option<RowRng>) {
-        let VariationalDropout { rate, width, vectors, .. } = self.dropout;
-        let Some(rng) = rng.filter(|_| !self.whole) else {
-            self.whole = true;
-            return self.factors.fill(F::one());
+        let DropoutShape { rate, width, masks, .. } = self.shape;
+        let Some(rng) = rng.filter(|_| self.active) else {
+            self.active = false;
+            return self.masks.fill(F::one());
         };
         let kept = F::of(1.0 / (1.0 - rate));
         for sample in 0..self.batch {
             let mut draws = rng.row(sample);
-            for vector in 0..vectors {
-                let factors = &mut self.factors[(vector * self.batch + sample) * width..][..width];
-                draw(&mut draws, rate, [F::zero(), kept], None, factors);
+            for mask in 0..masks {
+                let mask = &mut self.masks[(mask * self.batch + sample) * width..][..width];
+                draw(&mut draws, rate, [F::zero(), kept], None, mask);
             }
         }
     }
 
-    /// The rows as the gates of a vector see them.
-    fn seen<'s>(&'s mut self, vector: usize, a: ArrayView2<'s, F>) -> ArrayView2<'s, F> {
-        if self.whole {
-            return a;
-        }
-        let (batch, width) = (self.batch.max(1), self.dropout.width);
-        let factors = &self.factors[vector * batch * width..][..batch * width];
-        let rows_per_sample = (a.nrows() / batch).max(1);
-        for (row, (a, seen)) in a.rows().into_iter().zip(self.seen.chunks_exact_mut(width)).enumerate() {
-            let factors = &factors[row / rows_per_sample * width..][..width];
-            seen.iter_mut().zip(a.iter().zip(factors)).for_each(|(seen, (&a, &factor))| *seen = a * factor);
-        }
-        rows(&self.seen[..a.len()], width)
-    }
-
-    /// The gates that see the rows alike, with their vector and their columns of the kernel.
-    fn parts(&self, gates: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> + use<F> {
-        let VariationalDropout { vectors, units, .. } = self.dropout;
-        let parts = if vectors > 1 && !self.whole { gates.len() } else { 1 };
-        let each = gates.len() / parts;
-        (0..parts).map(move |part| {
-            let first = gates.start + part * each;
-            (
-                if parts > 1 { first } else { gates.start.min(vectors - 1) },
-                first * units..(first + each) * units,
-            )
-        })
-    }
-
-    /// `sums = (a ∘ factors) · kernel + bias`.
+    /// Computes `a = (x ∘ m) · kernel + bias`, with `x`: (rows, width), `kernel`: (width, gates · units).
     pub(super) fn affine(
         &mut self,
-        a: ArrayView2<'_, F>,
+        x: ArrayView2<'_, F>,
         kernel: ArrayView2<'_, F>,
         bias: Option<&[F]>,
-        mut sums: ArrayViewMut2<'_, F>,
+        mut a: ArrayViewMut2<'_, F>,
     ) {
-        if self.whole {
-            return linalg::affine(a, kernel, bias, sums);
+        if !self.active {
+            return linalg::affine(x, kernel, bias, a);
         }
         match bias {
-            Some(bias) => sums.assign(&ndarray::aview1(bias)),
-            None => sums.fill(F::zero()),
+            Some(bias) => a.assign(&ndarray::aview1(bias)),
+            None => a.fill(F::zero()),
         }
-        let gates = sums.ncols() / self.dropout.units;
-        self.add_product(0..gates, a, kernel, sums);
+        let gates = a.ncols() / self.shape.units;
+        self.add_product(0..gates, x, kernel, a);
     }
 
-    /// `sums += (a ∘ factors) · kernel`, in the columns of these gates.
+    /// Adds `(x ∘ m) · kernel` to `a` in the columns of these gates.
     pub(super) fn add_product(
         &mut self,
         gates: Range<usize>,
-        a: ArrayView2<'_, F>,
+        x: ArrayView2<'_, F>,
         kernel: ArrayView2<'_, F>,
-        mut sums: ArrayViewMut2<'_, F>,
+        mut a: ArrayViewMut2<'_, F>,
     ) {
-        for (vector, columns) in self.parts(gates) {
-            let (kernel, sums) = (kernel.slice(s![.., columns.clone()]), sums.slice_mut(s![.., columns]));
-            linalg::gemm(F::one(), self.seen(vector, a), kernel, F::one(), sums);
+        for (mask, columns) in self.products(gates) {
+            let (kernel, a) = (kernel.slice(s![.., columns.clone()]), a.slice_mut(s![.., columns]));
+            linalg::gemm(F::one(), self.masked(mask, x), kernel, F::one(), a);
         }
     }
 
-    /// `dkernel += (a ∘ factors)ᵀ · dsums`, in the columns of these gates.
+    /// Differentiates [`add_product`](Self::add_product) toward the kernel:
+    /// `a += (x ∘ m) · kernel  =>  dkernel += (x ∘ m)ᵀ · da`.
     pub(super) fn add_kernel_gradient(
         &mut self,
         gates: Range<usize>,
-        a: ArrayView2<'_, F>,
-        dsums: ArrayView2<'_, F>,
+        x: ArrayView2<'_, F>,
+        da: ArrayView2<'_, F>,
         mut dkernel: ArrayViewMut2<'_, F>,
     ) {
-        for (vector, columns) in self.parts(gates) {
-            let (dsums, dkernel) = (dsums.slice(s![.., columns.clone()]), dkernel.slice_mut(s![.., columns]));
-            linalg::gemm(F::one(), self.seen(vector, a).t(), dsums, F::one(), dkernel);
+        for (mask, columns) in self.products(gates) {
+            let (da, dkernel) = (da.slice(s![.., columns.clone()]), dkernel.slice_mut(s![.., columns]));
+            linalg::gemm(F::one(), self.masked(mask, x).t(), da, F::one(), dkernel);
         }
     }
 
-    /// `da = beta da + (dsums · transposed) ∘ factors`, from the columns of these gates; `transposed` is the
-    /// kernel's, and beta 0 or 1.
-    pub(super) fn pass_back(
+    /// Differentiates [`add_product`](Self::add_product) toward the operand:
+    /// `a += (x ∘ m) · kernel  =>  dx = beta · dx + (da · kernelᵀ) ∘ m`, with beta 0 or 1.
+    pub(super) fn operand_gradient(
         &mut self,
         gates: Range<usize>,
-        dsums: ArrayView2<'_, F>,
-        transposed: ArrayView2<'_, F>,
+        da: ArrayView2<'_, F>,
+        kernel_t: ArrayView2<'_, F>,
         beta: F,
-        mut da: ArrayViewMut2<'_, F>,
+        mut dx: ArrayViewMut2<'_, F>,
     ) {
-        let (batch, width) = (self.batch.max(1), self.dropout.width);
-        if !self.whole && beta == F::zero() {
-            da.fill(F::zero());
+        if self.active && beta == F::zero() {
+            dx.fill(F::zero());
         }
-        for (vector, columns) in self.parts(gates) {
-            let dsums = dsums.slice(s![.., columns.clone()]);
-            let transposed = transposed.slice(s![columns, ..]);
-            if self.whole {
-                linalg::gemm(F::one(), dsums, transposed, beta, da.view_mut());
+        for (mask, columns) in self.products(gates) {
+            let (da, kernel_t) = (da.slice(s![.., columns.clone()]), kernel_t.slice(s![columns, ..]));
+            if !self.active {
+                linalg::gemm(F::one(), da, kernel_t, beta, dx.view_mut());
                 continue;
             }
-            let seen = &mut self.seen[..da.len()];
-            linalg::gemm(F::one(), dsums, transposed, F::zero(), rows_mut(seen, width));
-            let factors = &self.factors[vector * batch * width..][..batch * width];
-            let rows_per_sample = (da.nrows() / batch).max(1);
-            for (row, (mut da, seen)) in da.rows_mut().into_iter().zip(seen.chunks_exact(width)).enumerate() {
-                let factors = &factors[row / rows_per_sample * width..][..width];
-                da.iter_mut().zip(seen.iter().zip(factors)).for_each(|(da, (&d, &factor))| *da += d * factor);
+            let dmasked = &mut self.masked[..dx.len()];
+            linalg::gemm(F::one(), da, kernel_t, F::zero(), rows_mut(dmasked, self.shape.width));
+            let masks = SampleMasks::new(self.masks, mask, [self.batch, dx.nrows()], self.shape.width);
+            for (row, (mut dx, dmasked)) in
+                dx.rows_mut().into_iter().zip(dmasked.chunks_exact(self.shape.width)).enumerate()
+            {
+                let terms = dmasked.iter().zip(masks.of_row(row));
+                dx.iter_mut().zip(terms).for_each(|(dx, (&dmasked, &m))| *dx += dmasked * m);
             }
         }
+    }
+
+    /// The operand under one of the masks, `x ∘ m`.
+    fn masked<'s>(&'s mut self, mask: usize, x: ArrayView2<'s, F>) -> ArrayView2<'s, F> {
+        if !self.active {
+            return x;
+        }
+        let width = self.shape.width;
+        let masks = SampleMasks::new(self.masks, mask, [self.batch, x.nrows()], width);
+        for (row, (x, masked)) in x.rows().into_iter().zip(self.masked.chunks_exact_mut(width)).enumerate() {
+            let terms = x.iter().zip(masks.of_row(row));
+            masked.iter_mut().zip(terms).for_each(|(masked, (&x, &m))| *masked = x * m);
+        }
+        rows(&self.masked[..x.len()], width)
+    }
+
+    /// The products that these gates need: the mask of each, and the gates' columns of the kernel.
+    fn products(&self, gates: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> + use<F> {
+        let DropoutShape { masks, units, .. } = self.shape;
+        let mask_per_gate = self.active && masks > 1;
+        let products = if mask_per_gate { gates.len() } else { 1 };
+        let gates_per_product = gates.len() / products;
+        (0..products).map(move |product| {
+            let first = gates.start + product * gates_per_product;
+            (if mask_per_gate { first } else { 0 }, first * units..(first + gates_per_product) * units)
+        })
+    }
+}
+
+/// One mask of every sample, for an operand with as many rows a sample as it has steps, or with one.
+struct SampleMasks<'a, F> {
+    /// (batch, width).
+    masks: &'a [F],
+    width: usize,
+    rows_per_sample: usize,
+}
+
+impl<'a, F> SampleMasks<'a, F> {
+    fn new(masks: &'a [F], mask: usize, [batch, rows]: [usize; 2], width: usize) -> Self {
+        let batch = batch.max(1);
+        let masks = &masks[mask * batch * width..][..batch * width];
+        Self { masks, width, rows_per_sample: (rows / batch).max(1) }
+    }
+
+    fn of_row(&self, row: usize) -> &'a [F] {
+        &self.masks[row / self.rows_per_sample * self.width..][..self.width]
     }
 }

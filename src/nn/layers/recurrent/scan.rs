@@ -1,0 +1,290 @@
+//! The scan of a recurrent cell over the time steps of a batch, forward and backward.
+//!
+//! With `W` the kernel, `R` the recurrent kernel and `b` the bias, the forward scan computes
+//!
+//! ```text
+//! a = x · W + b                          all steps together: (batch · steps, features) · (features, gates · units)
+//! for each step:
+//!     a[step] += h₋₁ · R                 (batch, units) · (units, gates · units)
+//!     state = cell.forward_step(a[step], state)    for each sample; padding keeps its state
+//! ```
+//!
+//! and the backward scan, with `dstate` the gradient toward the state after a step,
+//!
+//! ```text
+//! for each step, from the last:
+//!     dh += dy[step]
+//!     da[step], dstate = cell.backward_step(dstate)    for each sample; da is 0 at padding
+//!     dh += da[step] · Rᵀ
+//! dW += xᵀ · da,  dR += h₋₁ᵀ · da,  db += Σ da,  dx = da · Wᵀ     all steps together
+//! ```
+//!
+//! [`Recurrence`] has the two variations of the product with `R`.
+
+use super::super::{rows, rows_mut};
+use super::cache::ScanCache;
+use super::cell::{Cell, Recurrence};
+use super::layout::ScanLayout;
+use super::parameters::Weights;
+use crate::float::Float;
+use crate::linalg;
+use crate::nn::layer::{Backward, Carry, Forward, Mask};
+use ndarray::{ArrayView2, s};
+
+/// Computes the output `y` from the input `x`.
+pub(super) fn forward<F: Float>(cell: &impl Cell, pass: Forward<'_, F>) {
+    let Forward { x, mut y, params, cache, mode, mask, plan, .. } = pass;
+    let Some(layout) = ScanLayout::of_pass(cell, plan) else { return y.fill(F::nan()) };
+    let batch = x.nrows();
+    let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
+    let cache = layout.split_cache(batch, cache);
+    let mut scan = Scan { cell, layout, batch, weights: layout.split_params(params), cache, mask };
+    scan.cache.draw_dropout(&mode);
+    scan.cache.load_state(mode.state());
+    // a = x · W + b
+    let (kernel, width) = (rows(scan.weights.kernel, layout.gate_width), layout.gate_width);
+    let bias = Some(scan.weights.bias).filter(|bias| !bias.is_empty());
+    scan.cache.inputs.affine(rows(x, layout.features), kernel, bias, rows_mut(scan.cache.a, width));
+    for step in 0..layout.steps {
+        scan.cache.keep_previous(step);
+        scan.add_recurrent_product(step);
+        for sample in 0..batch {
+            let padded = scan.is_padded(sample, step);
+            if !padded {
+                cell.forward_step(scan.cache.forward_slices(sample, step));
+            }
+            match layout.output_range(sample, step) {
+                Some(range) if padded && layout.zero_output_for_mask => y[range].fill(F::zero()),
+                Some(range) => y[range].copy_from_slice(scan.cache.h(sample)),
+                None => {}
+            }
+        }
+    }
+}
+
+/// Computes the gradient toward the input and the parameters from `dy`.
+pub(super) fn backward<F: Float>(cell: &impl Cell, pass: Backward<'_, F>) {
+    let Backward { x, dy, mut dx, dx_needed, params, grads, cache, mask, plan, .. } = pass;
+    let Some(layout) = ScanLayout::of_pass(cell, plan) else { return dx.fill(F::nan()) };
+    let batch = x.nrows();
+    let (Some(x), Some(dy), Some(dx)) = (x.as_slice(), dy.as_slice(), dx.as_slice_mut()) else { return };
+    let cache = layout.split_cache(batch, cache);
+    let mut scan = Scan { cell, layout, batch, weights: layout.split_params(params), cache, mask };
+    let recurrent_kernel = rows(scan.weights.recurrent_kernel, layout.gate_width);
+    rows_mut(scan.cache.recurrent_kernel_t, layout.units).assign(&recurrent_kernel.t());
+    scan.cache.dstate.fill(F::zero());
+    for step in (0..layout.steps).rev() {
+        for sample in 0..batch {
+            scan.add_output_gradient(dy, sample, step);
+            scan.cell_backward(sample, step);
+        }
+        if layout.recurrence == Recurrence::ResetState {
+            scan.reset_states_backward(step);
+        }
+        if step > 0 {
+            scan.add_previous_output_gradient(step);
+        }
+    }
+    scan.add_weight_gradients(rows(x, layout.features), layout.split_grads(grads));
+    if dx_needed {
+        // a = x · W + b  =>  dx = da · Wᵀ
+        let kernel = rows(scan.weights.kernel, layout.gate_width);
+        let (da, dx) = (rows(scan.cache.a, layout.gate_width), rows_mut(dx, layout.features));
+        scan.cache.inputs.operand_gradient(0..layout.gates, da, kernel.t(), F::zero(), dx);
+    }
+}
+
+/// Writes the final states of a batch to the state that a stateful layer carries.
+pub(super) fn carry<F: Float>(cell: &impl Cell, Carry { cache, state, batch, plan }: Carry<'_, F>) {
+    if let Some(layout) = ScanLayout::of_pass(cell, Some(plan)) {
+        layout.split_cache(batch, cache).store_state(state);
+    }
+}
+
+/// A scan in progress.
+struct Scan<'a, C, F> {
+    cell: &'a C,
+    layout: ScanLayout,
+    batch: usize,
+    weights: Weights<&'a [F]>,
+    cache: ScanCache<'a, F>,
+    mask: Option<Mask<'a>>,
+}
+
+impl<C: Cell, F: Float> Scan<'_, C, F> {
+    /// Whether a sample's step is padding, which keeps the state.
+    fn is_padded(&self, sample: usize, step: usize) -> bool {
+        self.mask.is_some_and(|mask| !mask.is_real(sample, self.layout.position(step)))
+    }
+
+    /// Adds the product of the previous output with the recurrent kernel to the pre-activations of a step.
+    fn add_recurrent_product(&mut self, step: usize) {
+        let layout = self.layout;
+        let ScanLayout { units, gate_width, .. } = layout;
+        let direct = layout.recurrence.direct_gates(layout.gates);
+        let recurrent_kernel = rows(self.weights.recurrent_kernel, gate_width);
+        let cache = &mut self.cache;
+        let h = layout.step_rows(cache.previous, step, layout.state_width).slice_move(s![.., ..units]);
+        if layout.recurrence == Recurrence::Separate {
+            // u = h₋₁ · R + b₁
+            let mut u = layout.step_rows_mut(cache.recurrent, step, gate_width);
+            match self.weights.recurrent_bias {
+                [] => u.fill(F::zero()),
+                bias => u.assign(&ndarray::aview1(bias)),
+            }
+            if layout.has_previous(step) {
+                cache.states.add_product(direct, h, recurrent_kernel, u);
+            }
+            return;
+        }
+        if layout.has_previous(step) {
+            // a += h₋₁ · R
+            let a = layout.step_rows_mut(cache.a, step, gate_width);
+            cache.states.add_product(direct.clone(), h, recurrent_kernel, a);
+        }
+        if layout.recurrence == Recurrence::ResetState {
+            self.reset_states(step);
+            if layout.has_previous(step) {
+                // a += (r ∘ h₋₁) · R, in the columns of the last gate
+                let reset = layout.step_rows(self.cache.recurrent, step, units);
+                let a = layout.step_rows_mut(self.cache.a, step, gate_width);
+                self.cache.states.add_product(direct.end..layout.gates, reset, recurrent_kernel, a);
+            }
+        }
+    }
+
+    /// Computes the reset state of all samples, zero at padding.
+    fn reset_states(&mut self, step: usize) {
+        for sample in 0..self.batch {
+            let padded = self.is_padded(sample, step);
+            let slices = self.cache.forward_slices(sample, step);
+            if padded {
+                slices.recurrent.fill(F::zero());
+            } else {
+                self.cell.reset_state(slices);
+            }
+        }
+    }
+
+    /// Adds the gradient toward the output of a step to that toward the state after it.
+    fn add_output_gradient(&mut self, dy: &[F], sample: usize, step: usize) {
+        let Some(range) = self.layout.output_range(sample, step) else { return };
+        if self.layout.zero_output_for_mask && self.is_padded(sample, step) {
+            return;
+        }
+        // y = h  =>  dh += dy
+        let dh = self.cache.dh_mut(sample);
+        dh.iter_mut().zip(&dy[range]).for_each(|(dh, &dy)| *dh += dy);
+    }
+
+    /// Differentiates a step of one sample: `dstate` becomes the gradient toward the state before the step, without the
+    /// part through `R`.
+    fn cell_backward(&mut self, sample: usize, step: usize) {
+        let padded = self.is_padded(sample, step);
+        let (slices, _) = self.cache.backward_slices(sample, step);
+        if !padded {
+            return self.cell.backward_step(slices);
+        }
+        // state = state₋₁  =>  dstate₋₁ = dstate, da = 0
+        slices.a.fill(F::zero());
+        if self.layout.recurrence == Recurrence::Separate {
+            slices.recurrent.fill(F::zero());
+        }
+    }
+
+    /// Differentiates the reset state of all samples.
+    fn reset_states_backward(&mut self, step: usize) {
+        let layout = self.layout;
+        let cache = &mut self.cache;
+        if layout.has_previous(step) {
+            // a += (r ∘ h₋₁) · R  =>  d(r ∘ h₋₁) = da · Rᵀ, from the last gate
+            let (last, da) =
+                (layout.gates - 1..layout.gates, layout.step_rows(cache.a, step, layout.gate_width));
+            let (kernel_t, dreset) =
+                (rows(cache.recurrent_kernel_t, layout.units), rows_mut(cache.dreset, layout.units));
+            cache.states.operand_gradient(last, da, kernel_t, F::zero(), dreset);
+        } else {
+            cache.dreset.fill(F::zero());
+        }
+        for sample in 0..self.batch {
+            if !self.is_padded(sample, step) {
+                let (slices, dreset) = self.cache.backward_slices(sample, step);
+                self.cell.reset_state_backward(slices, dreset);
+            }
+        }
+    }
+
+    /// Adds the part of the gradient toward the previous output that flows through `R`.
+    fn add_previous_output_gradient(&mut self, step: usize) {
+        let layout = self.layout;
+        let cache = &mut self.cache;
+        // a = … + h₋₁ · R  =>  dh₋₁ += da · Rᵀ;  u = h₋₁ · R + b₁  =>  dh₋₁ += du · Rᵀ
+        let sums = if layout.recurrence == Recurrence::Separate { &*cache.recurrent } else { &*cache.a };
+        let dsums = layout.step_rows(sums, step, layout.gate_width);
+        let kernel_t = rows(cache.recurrent_kernel_t, layout.units);
+        let dh = rows_mut(cache.dstate, layout.state_width).slice_move(s![.., ..layout.units]);
+        let direct = layout.recurrence.direct_gates(layout.gates);
+        cache.states.operand_gradient(direct, dsums, kernel_t, F::one(), dh);
+    }
+
+    /// Adds the gradients toward the parameters, summed over all samples and steps.
+    fn add_weight_gradients(&mut self, x: ArrayView2<'_, F>, grads: Weights<&mut [F]>) {
+        let ScanLayout { units, gates, gate_width, state_width, recurrence, .. } = self.layout;
+        let cache = &mut self.cache;
+        let da = rows(cache.a, gate_width);
+        let h = rows(cache.previous, state_width).slice_move(s![.., ..units]);
+        let mut drecurrent_kernel = rows_mut(grads.recurrent_kernel, gate_width);
+        // a = x · W + b  =>  dW += xᵀ · da, db += Σ da
+        cache.inputs.add_kernel_gradient(0..gates, x, da, rows_mut(grads.kernel, gate_width));
+        linalg::add_rows(da, grads.bias);
+        let direct = recurrence.direct_gates(gates);
+        match recurrence {
+            // a = … + h₋₁ · R  =>  dR += h₋₁ᵀ · da
+            Recurrence::Joint => cache.states.add_kernel_gradient(direct, h, da, drecurrent_kernel),
+            // u = h₋₁ · R + b₁  =>  dR += h₋₁ᵀ · du, db₁ += Σ du
+            Recurrence::Separate => {
+                let du = rows(cache.recurrent, gate_width);
+                cache.states.add_kernel_gradient(direct, h, du, drecurrent_kernel);
+                linalg::add_rows(du, grads.recurrent_bias);
+            }
+            // a = … + (r ∘ h₋₁) · R  =>  dR += (r ∘ h₋₁)ᵀ · da, in the columns of the last gate
+            Recurrence::ResetState => {
+                let (last, reset) = (direct.end..gates, rows(cache.recurrent, units));
+                cache.states.add_kernel_gradient(direct, h, da, drecurrent_kernel.view_mut());
+                cache.states.add_kernel_gradient(last, reset, da, drecurrent_kernel);
+            }
+        }
+    }
+}
+
+/// Implements `Layer` for a [`Cell`] by a scan over the time steps.
+macro_rules! layer_by_scan {
+    ($cell:ty) => {
+        impl<F: crate::float::Float> crate::nn::layer::Layer<F> for $cell {
+            fn kind(&self) -> &'static str {
+                <Self as super::cell::Cell>::KIND
+            }
+
+            fn plan(&self, input: &crate::nn::layer::Shape) -> crate::error::Result<crate::nn::layer::Plan> {
+                super::parameters::plan(self, input)
+            }
+
+            fn forward(&self, pass: crate::nn::layer::Forward<'_, F>) {
+                super::scan::forward(self, pass);
+            }
+
+            fn backward(&self, pass: crate::nn::layer::Backward<'_, F>) {
+                super::scan::backward(self, pass);
+            }
+
+            fn carry(&self, pass: crate::nn::layer::Carry<'_, F>) {
+                super::scan::carry(self, pass);
+            }
+
+            fn config(&self) -> Option<crate::nn::layer::Config> {
+                crate::nn::layer::Config::of(self)
+            }
+        }
+    };
+}
+pub(super) use layer_by_scan;
