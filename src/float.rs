@@ -1,6 +1,6 @@
 //! The number types that everything is generic over: `f32` and `f64`, and no other.
 
-use crate::simd::Registers;
+use crate::simd::SimdElement;
 use ndarray::NdFloat;
 use std::iter::Sum;
 
@@ -30,7 +30,7 @@ pub trait Float:
     + std::str::FromStr
     + serde::Serialize
     + serde::de::DeserializeOwned
-    + Registers
+    + SimdElement
     + elementary::Elementary
 {
     /// The type's name in files: "f32" or "f64".

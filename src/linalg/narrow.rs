@@ -12,7 +12,7 @@
 #![allow(unsafe_code, reason = "registers are loaded and stored through pointers; see the module's docs")]
 
 use crate::float::Float;
-use crate::simd::{Lanes, Wide};
+use crate::simd::{Simd, WithSimd};
 use ndarray::ArrayView2;
 
 /// The widest matrix that comes here: its rows fill a few registers.
@@ -56,7 +56,7 @@ pub(super) fn affine<F: Float>(a: Rows<'_, F>, b: &[F], bias: Option<&[F]>, c: &
     assert!(c.len() == a.rows * n, "the result is ragged");
     assert!(a.values.len() == a.rows * a.width, "the rows do not have their width");
     assert!(b.len() == a.width * n && bias.is_none_or(|bias| bias.len() == n), "the shapes do not agree");
-    F::run_wide(Affine { a, b, bias, c, n });
+    F::run_simd(Affine { a, b, bias, c, n });
 }
 
 /// A product whose shapes have been checked: `b` has `a.width` rows of `n`, `c` has `a.rows` rows of `n`.
@@ -68,11 +68,11 @@ struct Affine<'a, F> {
     n: usize,
 }
 
-impl<F: Float> Wide<F> for Affine<'_, F> {
+impl<F: Float> WithSimd<F> for Affine<'_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Lanes<F>>(mut self, simd: S) {
+    fn with_simd<S: Simd<F>>(mut self, simd: S) {
         const TILE: usize = 6;
         let mut row = 0;
         while row + TILE <= self.a.rows {
@@ -93,7 +93,7 @@ impl<F: Float> Wide<F> for Affine<'_, F> {
 impl<F: Float> Affine<'_, F> {
     /// `R` rows of the result, in tiles of two registers of columns, then of one.
     #[inline(always)]
-    fn columns<S: Lanes<F>, const R: usize>(&mut self, simd: S, row: usize) {
+    fn columns<S: Simd<F>, const R: usize>(&mut self, simd: S, row: usize) {
         if self.n == 1 {
             return self.dot::<S, R>(simd, row);
         }
@@ -117,12 +117,7 @@ impl<F: Float> Affine<'_, F> {
 
     /// `R` rows × `C` registers of the result; the registers begin at `columns`, each at most `n - LANES`.
     #[inline(always)]
-    fn tile<S: Lanes<F>, const R: usize, const C: usize>(
-        &mut self,
-        simd: S,
-        row: usize,
-        columns: [usize; C],
-    ) {
+    fn tile<S: Simd<F>, const R: usize, const C: usize>(&mut self, simd: S, row: usize, columns: [usize; C]) {
         let (k, n) = (self.a.width, self.n);
         // SAFETY: `affine` has checked the lengths: `a` has k numbers from each of the rows `row..row + R` on,
         // `b` has k rows of n, `c` n numbers from each row on and the bias n. Every register begins at a column
@@ -158,7 +153,7 @@ impl<F: Float> Affine<'_, F> {
 
     /// `R` rows of a result that is narrower than a register: one chain for each element, side by side.
     #[inline(always)]
-    fn slim<S: Lanes<F>, const R: usize>(&mut self, simd: S, row: usize) {
+    fn slim<S: Simd<F>, const R: usize>(&mut self, simd: S, row: usize) {
         let (k, n) = (self.a.width, self.n);
         let mut padded = [F::zero(); LANES_AT_MOST];
         let mut sums = [simd_zero::<F, S>(simd); R];
@@ -191,7 +186,7 @@ impl<F: Float> Affine<'_, F> {
 
     /// `R` rows of a result of one column: the lanes run along the inner dimension.
     #[inline(always)]
-    fn dot<S: Lanes<F>, const R: usize>(&mut self, simd: S, row: usize) {
+    fn dot<S: Simd<F>, const R: usize>(&mut self, simd: S, row: usize) {
         let k = self.a.width;
         let whole = k - k % S::LANES;
         let mut sums = [simd_zero::<F, S>(simd); R];
@@ -224,7 +219,7 @@ impl<F: Float> Affine<'_, F> {
 const LANES_AT_MOST: usize = 16;
 
 #[inline(always)]
-fn simd_zero<F: Float, S: Lanes<F>>(simd: S) -> S::Reg {
+fn simd_zero<F: Float, S: Simd<F>>(simd: S) -> S::Reg {
     // SAFETY: a zero needs no memory; the instruction set is the one that `simd` names.
     unsafe { simd.zero() }
 }

@@ -19,7 +19,7 @@ mod writing;
 
 use super::{sizes, strides};
 use crate::float::Float;
-use crate::simd::{Lanes, Registers, Wide, prefetch};
+use crate::simd::{Simd, SimdElement, WithSimd, prefetch};
 use ndarray::{ArrayView2, ArrayViewMut2};
 use std::any::TypeId;
 use std::mem::MaybeUninit;
@@ -119,12 +119,12 @@ fn run_by_type<F: Float>(product: Product<F>) {
 
 #[inline(never)]
 fn run_f32(product: Product<f32>) {
-    f32::run_wide(product);
+    f32::run_simd(product);
 }
 
 #[inline(never)]
 fn run_f64(product: Product<f64>) {
-    f64::run_wide(product);
+    f64::run_simd(product);
 }
 
 /// Where the elements of an operand lie.
@@ -206,11 +206,11 @@ impl<F: Float> Product<F> {
     }
 }
 
-impl<F: Float> Wide<F> for Product<F> {
+impl<F: Float> WithSimd<F> for Product<F> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Lanes<F>>(self, simd: S) {
+    fn with_simd<S: Simd<F>>(self, simd: S) {
         let [m, k, n] = self.size;
         if m == 0 || n == 0 {
             return;
@@ -289,14 +289,14 @@ fn block<F>(rows: usize, depth: usize, tallest: usize) -> usize {
 
 /// The most rows of a tile.
 #[inline(always)]
-fn tallest<F: Float, S: Lanes<F>>() -> usize {
+fn tallest<F: Float, S: Simd<F>>() -> usize {
     if S::REGISTERS == 32 { 8 } else { 6 }
 }
 
 /// The most registers of a tile's row: the more of them, the fewer numbers of `a` are read for a multiply-add. With
 /// the tallest tile they leave room for the operands.
 #[inline(always)]
-fn widest<F: Float, S: Lanes<F>>() -> usize {
+fn widest<F: Float, S: Simd<F>>() -> usize {
     if S::REGISTERS == 32 { 3 } else { 2 }
 }
 
@@ -307,7 +307,7 @@ impl<F: Float> Product<F> {
     /// # Safety
     /// The inner dimension must be 1, rows of `b` and of the result contiguous and of whole registers.
     #[inline(always)]
-    unsafe fn rank_one<S: Lanes<F>>(&self, simd: S) {
+    unsafe fn rank_one<S: Simd<F>>(&self, simd: S) {
         let mut column = 0;
         while column < self.size[2] {
             // SAFETY: the caller's promise; so many registers are left from this column on.
@@ -326,7 +326,7 @@ impl<F: Float> Product<F> {
     /// # Safety
     /// As [`rank_one`](Self::rank_one), with the columns being there.
     #[inline(always)]
-    unsafe fn rank_one_strip<S: Lanes<F>, const C: usize>(&self, simd: S, column: usize) -> usize {
+    unsafe fn rank_one_strip<S: Simd<F>, const C: usize>(&self, simd: S, column: usize) -> usize {
         let add = self.beta == F::one();
         let (a, stride) = (self.a, self.c.row);
         // SAFETY: the caller's promise.
@@ -355,7 +355,7 @@ impl<F: Float> Product<F> {
     /// Rows, steps and columns must be the product's; the strip must be readable in whole registers; there must be room
     /// for a tile, and in the panels for the rows.
     #[inline(always)]
-    unsafe fn rows<S: Lanes<F>>(
+    unsafe fn rows<S: Simd<F>>(
         &self,
         simd: S,
         (top, rows): (usize, usize),
@@ -406,7 +406,7 @@ impl<F: Float> Product<F> {
     /// # Safety
     /// As [`rows`](Self::rows), for rows (first, number) that begin where `a` does.
     #[inline(always)]
-    unsafe fn tile_of<S: Lanes<F>, const C: usize>(
+    unsafe fn tile_of<S: Simd<F>, const C: usize>(
         &self,
         simd: S,
         a: Strided<F>,
@@ -454,7 +454,7 @@ impl<F: Float> Product<F> {
     /// # Safety
     /// As [`rows`](Self::rows), for `R` rows from `row` on, which begin where `a` does.
     #[inline(always)]
-    unsafe fn tile<S: Lanes<F>, const R: usize, const C: usize, const KEEP: bool>(
+    unsafe fn tile<S: Simd<F>, const R: usize, const C: usize, const KEEP: bool>(
         &self,
         simd: S,
         a: Strided<F>,
@@ -507,7 +507,7 @@ impl<F: Float> Product<F> {
 /// that `simd` names.
 #[inline(always)]
 #[allow(clippy::needless_range_loop, reason = "row and column of a register tile read best as indices")]
-unsafe fn accumulate<F: Float, S: Lanes<F>, const R: usize, const C: usize, const KEEP: bool>(
+unsafe fn accumulate<F: Float, S: Simd<F>, const R: usize, const C: usize, const KEEP: bool>(
     simd: S,
     steps: usize,
     a: Strided<F>,

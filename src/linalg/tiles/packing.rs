@@ -3,7 +3,7 @@
 
 use super::{AHEAD, Product, SIDE_AT_MOST, Strip, tallest};
 use crate::float::Float;
-use crate::simd::{Lanes, prefetch};
+use crate::simd::{Simd, prefetch};
 
 impl<F: Float> Product<F> {
     /// Copies a strip of `b` that cannot be read in whole registers where it lies, step after step, filled up with
@@ -12,7 +12,7 @@ impl<F: Float> Product<F> {
     /// # Safety
     /// The strip's steps and columns must be `b`'s; there must be room for the steps of the widest strip.
     #[inline(always)]
-    pub(super) unsafe fn packed<S: Lanes<F>>(&self, simd: S, strip: Strip<F>, out: *mut F) -> Strip<F> {
+    pub(super) unsafe fn packed<S: Simd<F>>(&self, simd: S, strip: Strip<F>, out: *mut F) -> Strip<F> {
         let ((first, steps), (column, columns)) = (strip.steps, strip.columns);
         let width = columns.next_multiple_of(S::LANES);
         // SAFETY: the caller's promise.
@@ -31,7 +31,7 @@ impl<F: Float> Product<F> {
                     }
                 }
             } else {
-                let side = S::SIDE;
+                let side = S::TRANSPOSE_DIM;
                 let none = [F::zero(); SIDE_AT_MOST];
                 let distance =
                     usize::try_from(self.b.column).ok().filter(|_| self.b.row == 1 && side <= columns);
@@ -63,7 +63,7 @@ impl<F: Float> Product<F> {
     /// # Safety
     /// Rows and steps must be `a`'s, and there must be room for them.
     #[inline(always)]
-    pub(super) unsafe fn panel<S: Lanes<F>>(
+    pub(super) unsafe fn panel<S: Simd<F>>(
         &self,
         (row, rows): (usize, usize),
         (first, steps): (usize, usize),

@@ -3,7 +3,7 @@
 
 use super::{Product, SIDE_AT_MOST, Strip, Target};
 use crate::float::Float;
-use crate::simd::Lanes;
+use crate::simd::Simd;
 
 impl<F: Float> Product<F> {
     /// Writes a tile, `width` numbers a row, that is cut off by the result's edge, or whose result is scaled or strided.
@@ -11,7 +11,7 @@ impl<F: Float> Product<F> {
     /// # Safety
     /// Rows (first, number) and columns must be the result's, and the tile's.
     #[inline(always)]
-    pub(super) unsafe fn write<S: Lanes<F>>(
+    pub(super) unsafe fn write<S: Simd<F>>(
         &self,
         simd: S,
         (tile, width): (*mut F, usize),
@@ -21,17 +21,17 @@ impl<F: Float> Product<F> {
         let (column, columns) = strip.columns;
         let plain = self.alpha == F::one() && (strip.beta == F::zero() || strip.beta == F::one());
         // Where the rows of the result are contiguous, squares are turned.
-        let turns = plain && self.bias.is_none() && self.c.row == 1 && rows % S::SIDE == 0;
+        let turns = plain && self.bias.is_none() && self.c.row == 1 && rows % S::TRANSPOSE_DIM == 0;
         let distance = usize::try_from(self.c.column).ok().filter(|_| turns);
         let none = [F::zero(); SIDE_AT_MOST];
         let mut square = [F::zero(); SIDE_AT_MOST * SIDE_AT_MOST];
-        let done = distance.map_or(0, |_| columns - columns % S::SIDE);
+        let done = distance.map_or(0, |_| columns - columns % S::TRANSPOSE_DIM);
         // SAFETY: the caller's promise; the bias has a number for each column.
         unsafe {
             let out = self.c.start.offset(row.cast_signed() * self.c.row);
             let out = out.offset(column.cast_signed() * self.c.column);
-            for i in (0..done).step_by(S::SIDE) {
-                for r in (0..rows).step_by(S::SIDE) {
+            for i in (0..done).step_by(S::TRANSPOSE_DIM) {
+                for r in (0..rows).step_by(S::TRANSPOSE_DIM) {
                     let distance = distance.unwrap_or(0);
                     let from = (tile.add(r * width + i).cast_const(), width);
                     let to = out.add(i * distance + r);
@@ -39,11 +39,13 @@ impl<F: Float> Product<F> {
                         simd.transpose(from, none.as_ptr(), (to, distance));
                         continue;
                     }
-                    simd.transpose(from, none.as_ptr(), (square.as_mut_ptr(), S::SIDE));
-                    for (j, line) in square.chunks_exact_mut(S::SIDE).enumerate().take(S::SIDE) {
+                    simd.transpose(from, none.as_ptr(), (square.as_mut_ptr(), S::TRANSPOSE_DIM));
+                    for (j, line) in
+                        square.chunks_exact_mut(S::TRANSPOSE_DIM).enumerate().take(S::TRANSPOSE_DIM)
+                    {
                         let to = to.add(j * distance);
-                        (0..S::SIDE).for_each(|r| line[r] += *to.add(r));
-                        (0..S::SIDE).for_each(|r| *to.add(r) = line[r]);
+                        (0..S::TRANSPOSE_DIM).for_each(|r| line[r] += *to.add(r));
+                        (0..S::TRANSPOSE_DIM).for_each(|r| *to.add(r) = line[r]);
                     }
                 }
             }
@@ -62,7 +64,7 @@ impl<F: Float> Product<F> {
 /// # Safety
 /// There must be room for `R` rows, a stride apart. The instruction set must be the one that `simd` names.
 #[inline(always)]
-pub(super) unsafe fn put<F: Float, S: Lanes<F>, const R: usize, const C: usize>(
+pub(super) unsafe fn put<F: Float, S: Simd<F>, const R: usize, const C: usize>(
     simd: S,
     sums: &[[S::Reg; C]; R],
     (out, stride): (*mut F, isize),

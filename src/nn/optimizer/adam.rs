@@ -5,7 +5,7 @@ use super::{LearningRate, Optimizer, Step, Tuned, at_least_zero, below_one, flus
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::Config;
-use crate::simd::{Lanes, Wide, vectorize};
+use crate::simd::{Simd, WithSimd, vectorize};
 use serde::{Deserialize, Serialize};
 
 /// Adam: steps scaled by running estimates of the gradient's mean and square.
@@ -162,7 +162,7 @@ impl<F: Float, const DECOUPLED: bool> Optimizer<F> for AdamRule<DECOUPLED> {
                 },
             );
         }
-        F::run_wide(Move { params, grads, means, squares, alpha, epsilon, mean_rate, square_rate });
+        F::run_simd(Move { params, grads, means, squares, alpha, epsilon, mean_rate, square_rate });
     }
 
     fn config(&self) -> Option<Config> {
@@ -182,11 +182,11 @@ struct Move<'a, F> {
     square_rate: F,
 }
 
-impl<F: Float> Wide<F> for Move<'_, F> {
+impl<F: Float> WithSimd<F> for Move<'_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Lanes<F>>(self, simd: S) {
+    fn with_simd<S: Simd<F>>(self, simd: S) {
         let len = self.params.len();
         let whole = len - len % S::LANES;
         for start in (0..whole).step_by(S::LANES) {
@@ -219,20 +219,20 @@ impl<F: Float> Move<'_, F> {
     /// # Safety
     /// Places of a register's numbers each: gradients; parameters, means, squares.
     #[inline(always)]
-    unsafe fn lanes<S: Lanes<F>>(&self, simd: S, grads: *const F, [params, means, squares]: [*mut F; 3]) {
+    unsafe fn lanes<S: Simd<F>>(&self, simd: S, grads: *const F, [params, means, squares]: [*mut F; 3]) {
         // SAFETY: the caller's promise.
         unsafe {
             let tiny = simd.splat(negligible());
             let (g, m, v) = (simd.loadu(grads), simd.loadu(means), simd.loadu(squares));
             let m = simd.mul_add(simd.sub(g, m), simd.splat(self.mean_rate), m);
-            let m = simd.flush(m, tiny);
+            let m = simd.flush_to_zero(m, tiny);
             // v - g² is what v comes down by, with the rate; it never comes below 0.
-            let v = simd.fnma(simd.fnma(g, g, v), simd.splat(self.square_rate), v);
-            let v = simd.less(v, tiny, simd.zero(), v);
+            let v = simd.neg_mul_add(simd.neg_mul_add(g, g, v), simd.splat(self.square_rate), v);
+            let v = simd.select_lt(v, tiny, simd.zero(), v);
             let (alpha, epsilon) = (simd.splat(self.alpha), simd.splat(self.epsilon));
             simd.storeu(means, m);
             simd.storeu(squares, v);
-            simd.storeu(params, simd.step_over_root(simd.loadu(params), alpha, m, v, epsilon));
+            simd.storeu(params, simd.sub_mul_div_sqrt(simd.loadu(params), alpha, m, v, epsilon));
         }
     }
 }
