@@ -18,7 +18,7 @@ const FLOORS: &[&[&str]] = &[
     &["nn::metric"],
     &["nn::layers", "cluster", "datasets", "preprocessing", "metrics"],
     &["nn::layout"],
-    &["nn::row_parts"],
+    &["nn::batch_split"],
     &["nn::updater", "nn::workspace"],
     CONTAINERS,
     &["model_selection", "pipeline", "plot"],

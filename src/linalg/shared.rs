@@ -71,7 +71,7 @@ mod threads {
 
     pub(super) fn worth(operations: usize) -> usize {
         let inside = rayon::current_thread_index().is_some();
-        let worth = if inside { parallel::worth() } else { WORTH_FROM_OUTSIDE };
+        let worth = if inside { parallel::min_ops_to_fork() } else { WORTH_FROM_OUTSIDE };
         if operations < worth { 1 } else { rayon::current_num_threads().min(operations / (worth / 2)) }
     }
 

@@ -1,5 +1,6 @@
 //! Neural networks: layers, losses, metrics, optimizers, and the model that trains them.
 
+mod batch_split;
 pub mod callback;
 pub mod constraint;
 pub(crate) mod fit_options;
@@ -12,7 +13,6 @@ pub mod metric;
 pub(crate) mod model;
 pub mod optimizer;
 pub mod regularizer;
-mod row_parts;
 mod sequential;
 mod targets;
 pub(crate) mod updater;

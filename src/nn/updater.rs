@@ -405,7 +405,7 @@ impl<F: Float> Parts<'_, F> {
         if self.pays_to_fork(operations, &moves) {
             return self.run(operations, moves);
         }
-        parallel::alone(|| self.by_one(moves));
+        parallel::sequentially(|| self.by_one(moves));
     }
 
     fn pays_to_fork(&self, operations: usize, moves: &Moves<'_, F>) -> bool {
@@ -413,7 +413,7 @@ impl<F: Float> Parts<'_, F> {
             Moves::Computed(room) => room.len() >= 2 * self.longest() * PARTS_AT_ONCE,
             Moves::Added => true,
         };
-        self.runs.len() > 1 && enough && parallel::worth_forking(operations)
+        self.runs.len() > 1 && enough && parallel::should_fork(operations)
     }
 
     /// The parameters of the longest part.

@@ -12,7 +12,10 @@ use crate::nn::model::scores::Scores;
 use crate::nn::targets::Prepared;
 use crate::nn::updater::Moves;
 use crate::nn::workspace::{Deltas, StepNoise, Workspace};
-use crate::parallel;
+use crate::parallel::{
+    self,
+    thresholds::{MAX_UPDATE_THREADS, MIN_OPS_TO_ENTER_POOL},
+};
 use crate::simd::prefetch;
 use ndarray::ArrayView2;
 use std::ops::Range;
@@ -37,12 +40,6 @@ pub(super) struct Divergence {
     pub(super) stray: Option<Error>,
 }
 
-/// The most threads that share the parameters of a layer: what is left for each must be worth it.
-const THREADS: usize = 8;
-
-/// Multiply-adds from which a single step gains from the pool by more than it costs to enter it.
-const WORTH_ENTERING: usize = 1 << 24;
-
 impl<F: Float> Trainer<F> {
     pub(super) fn new(model: &Model<F>, batch: usize, samples: &Samples<'_, F>) -> Result<Self> {
         let targets = match &samples.targets {
@@ -59,7 +56,7 @@ impl<F: Float> Trainer<F> {
             grads: Buffer::zeros("gradients", model.params.len())?,
             room: Buffer::zeros(
                 "gradients",
-                model.updater.room_for_parts() * parallel::threads().min(THREADS),
+                model.updater.room_for_parts() * parallel::threads().min(MAX_UPDATE_THREADS),
             )?,
             targets,
             weights: vec![F::zero(); if samples.weights.is_some() { batch } else { 0 }],
@@ -118,10 +115,10 @@ impl<F: Float> Trainer<F> {
         batch: usize,
     ) -> std::result::Result<(), Divergence> {
         let operations = model.layout.operations().saturating_mul(batch);
-        if operations < WORTH_ENTERING {
+        if operations < MIN_OPS_TO_ENTER_POOL {
             return self.step_here(model, x, batch);
         }
-        parallel::inside(operations, || self.step_here(model, x, batch))
+        parallel::in_pool(|| self.step_here(model, x, batch))
     }
 
     fn step_here(

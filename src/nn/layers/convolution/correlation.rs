@@ -98,7 +98,7 @@ impl Correlation {
             let (x, out) = (xs.next()?, ys.next()?);
             Some(Part { x, out, dy: &[], grads: &mut [], matrix: matrices.next()? })
         });
-        parallel::share(self.operations(x.len()), &mut parts, &|part| {
+        parallel::for_each_split(self.operations(x.len()), &mut parts, &|part| {
             if let Some(part) = part {
                 self.forward_part(part, kernel, bias);
             }
@@ -179,7 +179,7 @@ impl Correlation {
             };
             Some(Part { x, out, dy, grads, matrix: matrices.next()? })
         });
-        parallel::share(self.operations(x.len()).saturating_mul(2), &mut parts, &|part| {
+        parallel::for_each_split(self.operations(x.len()).saturating_mul(2), &mut parts, &|part| {
             if let Some(part) = part {
                 self.backward_part(part, transposed);
             }
