@@ -50,6 +50,43 @@ mod tests {
         }
     }
 
+    /// The transposed block of `from`, whose rows are 20 elements apart, less a mean.
+    struct Transposed<'a, F>(&'a [F], &'a [F]);
+
+    impl<F: crate::float::Float> WithSimd<F> for Transposed<'_, F> {
+        type Output = Vec<F>;
+
+        #[inline(always)]
+        #[allow(unsafe_code, reason = "blocks are addressed by pointers")]
+        fn with_simd<S: Simd<F>>(self, simd: S) -> Vec<F> {
+            let dim = S::TRANSPOSE_DIM;
+            let mut to = vec![F::zero(); dim * dim];
+            // SAFETY: both slices are longer than a block of eight rows, 20 apart, and its means.
+            unsafe { simd.transpose((self.0.as_ptr(), 20), self.1.as_ptr(), (to.as_mut_ptr(), dim)) };
+            to
+        }
+    }
+
+    fn transposes_at_any_alignment<F: crate::float::Float>() {
+        let from: Vec<F> = (0..200).map(|i| F::of(f64::from(i))).collect();
+        let mean: Vec<F> = (0..16).map(|i| F::of(f64::from(i) * 0.5)).collect();
+        for offset in 0..8 {
+            let (from, mean) = (&from[offset..], &mean[offset..]);
+            let got = F::run_simd(Transposed(from, mean));
+            let dim = got.len().isqrt();
+            for (place, &value) in got.iter().enumerate() {
+                let (j, i) = (place / dim, place % dim);
+                assert_eq!(value, from[i * 20 + j] - mean[j], "({j}, {i}) at offset {offset}");
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_and_means_of_any_alignment_are_transposed() {
+        transposes_at_any_alignment::<f32>();
+        transposes_at_any_alignment::<f64>();
+    }
+
     #[test]
     fn division_by_a_square_root_is_within_two_ulps() {
         let mut b: Vec<f32> = (0..1600_u16).map(|i| 1.07_f32.powi(i32::from(i) - 800) * 1.3).collect();
