@@ -53,8 +53,8 @@ mod split {
     use crate::parallel::thresholds::MIN_OPS_TO_FORK_FROM_OUTSIDE;
     use ndarray::Axis;
 
-    /// Parts are multiples of so many rows or columns: the tallest tile and one register of `f32` with AVX-512. A part that
-    /// is cut within a tile or a register has lanes without work at its end. Coarser multiples make unequal parts: halves of
+    /// Rows and columns that the size of a part is a multiple of: the tallest tile, and one register of `f32` with AVX-512. A
+    /// part that ends within a tile or a register wastes lanes there. Coarser multiples make unequal parts: halves of
     /// 288 and 224 columns made one thread wait for the other.
     const ALIGNMENT: [usize; 2] = [8, 16];
 

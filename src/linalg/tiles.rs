@@ -1,24 +1,28 @@
 //! General matrix product by tiles of sums in registers, for the small and flat matrices of a training step.
 //!
 //! # Blocking
-//! Five nested loops in the order of BLIS, without its outermost loop over blocks of columns:
+//! The loops are BLIS's, without the outermost one over blocks of columns:
 //!
 //! ```text
-//!                                              n
-//!                                   +------+------+---+
-//!                              kc   |panel |      |   |   for each k-block of kc steps
-//!                                   |kc*nr |      |   |     for each block of mc rows of a      mc*kc, <= 192 KiB: L2
-//!                              k    +------+------+---+       for each panel of nr columns of b   kc*nr, <= 32 KiB: L1
-//!                                   |        b        |         for each tile of mr rows
-//!            k                      +-----------------+           micro-kernel: mr*nr sums in registers,
-//!      kc                                                           kc steps of a rank-one update
-//!    +------+-----------+           +------+------+---+
-//! mr |panel |           |        mr | tile |      |   |
-//!    +------+           |           +------+------+---+
-//!    | mc*kc|           |        m  |                 |
-//!    +------+     a     |           |        c        |
-//!    |                  |           |                 |
-//!    +------------------+           +-----------------+
+//! for each k-block of kc steps
+//!   for each block of mc rows         mc x kc of a, at most 192 KiB, stays in the second-level cache
+//!     for each panel of nr columns    kc x nr of b, at most 32 KiB, stays in the first-level cache
+//!       for each tile of mr rows      mr x nr of c, in registers
+//!         micro-kernel                kc rank-one updates of the tile
+//!
+//!                                     nr          n
+//!                                   +-----+---------------+
+//!                                kc |panel|               |
+//!                                   +-----+               |
+//!                                k  |          b          |
+//!          kc        k              +---------------------+
+//!        +-----+-------------+      +-----+---------------+
+//!     mr |panel|             |   mr |tile |               |
+//!        +-----+             |      +-----+               |
+//!     mc |block|             |      |                     |
+//!        +-----+             |    m |          c          |
+//!        |           a       |      |                     |
+//!        +-------------------+      +---------------------+
 //! ```
 //!
 //! | registers | mr × nr (in registers) | `f32` tile | sums + operands |
@@ -29,7 +33,7 @@
 //!
 //! Each element of the output is accumulated in a fixed order: one chain of multiply-adds for each k-block, the k-blocks
 //! added in order. The k-blocks depend on `k` alone, so an element does not depend on the other rows and columns, on the
-//! layout of the operands, or on the thread that computes it. A sample is answered alike in every batch, and
+//! layout of the operands, or on the thread that computes it. So a prediction does not depend on the batch size, and
 //! `linalg::parallel` may split a product anywhere.
 //!
 //! # Why it is shaped so

@@ -124,8 +124,8 @@ impl<F: Float> Product<F> {
     /// five times 6 and a tile of 2, whose four sums would not keep the multipliers busy.
     ///
     /// # Safety
-    /// Rows, steps and columns must be the product's. The panel must be readable in whole registers. `tile` must have room
-    /// for a tile, and the panels of `a` for the rows.
+    /// Rows, steps and columns must be the product's. The panel must be readable in whole registers. `tile` must hold a
+    /// tile, and the panels of `a` the rows.
     #[inline(always)]
     unsafe fn row_tiles<S: Simd<F>>(&self, simd: S, rows: Span, mut panel: Panel<F>, tile: *mut F) {
         let tiles = rows.len.div_ceil(max_tile_rows::<F, S>());

@@ -62,7 +62,7 @@ impl<F: Float> Product<F> {
     ///
     /// # Safety
     /// `a` must begin at row `row` of the product's `a` and have `R` rows and the steps of the panel. The panel must have
-    /// `C` registers a step. The columns must be the output's, or `scratch` must have room for the tile. The instruction
+    /// `C` registers a step. The columns must be the output's, or `scratch` must hold the tile. The instruction
     /// set must be the one that `simd` names.
     #[inline(always)]
     pub(super) unsafe fn tile<S: Simd<F>, const R: usize, const C: usize, const PACK: bool>(
@@ -117,7 +117,7 @@ impl<F: Float> Product<F> {
 /// first-level cache that reaches 99 % of the peak of the multipliers.
 ///
 /// # Safety
-/// The steps must exist in both operands, and with `PACK` there must be room for the panel. The instruction set must be
+/// The steps must exist in both operands, and with `PACK` `pack_to` must hold the panel. The instruction set must be
 /// the one that `simd` names.
 #[inline(always)]
 #[allow(clippy::needless_range_loop, reason = "row and column of a register tile read best as indices")]

@@ -11,7 +11,7 @@ impl<F: Float> Product<F> {
     /// transposed in square blocks, at a quarter of a cycle an element.
     ///
     /// # Safety
-    /// The panel's steps and columns must be `b`'s. `out` must have room for the steps of the widest panel.
+    /// The panel's steps and columns must be `b`'s. `out` must hold the steps of the widest panel.
     #[inline(always)]
     pub(super) unsafe fn pack_b<S: Simd<F>>(&self, simd: S, panel: Panel<F>, out: *mut F) -> Panel<F> {
         let (Span { first, len: steps }, Span { first: column, len: columns }) = (panel.steps, panel.columns);
@@ -75,7 +75,7 @@ impl<F: Float> Product<F> {
     /// nothing is transposed: step after step if the rows of a step are adjacent in `a`, else row after row.
     ///
     /// # Safety
-    /// Rows and steps must be `a`'s, and `out` must have room for them.
+    /// Rows and steps must be `a`'s, and `out` must hold them.
     #[inline(always)]
     pub(super) unsafe fn pack_a<S: Simd<F>>(&self, rows: Span, steps: Span, out: *mut F) {
         let (Span { first: row, len: rows }, Span { first, len: steps }) = (rows, steps);

@@ -11,7 +11,7 @@ use crate::simd::Simd;
 /// with branches.
 ///
 /// # Safety
-/// `out` must have room for `R` rows, `stride` apart. The instruction set must be the one that `simd` names.
+/// `out` must hold `R` rows, `stride` apart. The instruction set must be the one that `simd` names.
 #[inline(always)]
 pub(super) unsafe fn store_tile<F: Float, S: Simd<F>, const R: usize, const C: usize>(
     simd: S,
