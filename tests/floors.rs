@@ -19,7 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["nn::layers", "cluster", "datasets", "preprocessing", "metrics"],
     &["nn::layout"],
     &["nn::batch_split"],
-    &["nn::updater", "nn::workspace"],
+    &["nn::optimizer_state", "nn::workspace"],
     CONTAINERS,
     &["model_selection", "pipeline", "plot"],
     &["persistence"],

@@ -12,10 +12,10 @@ pub mod loss;
 pub mod metric;
 pub(crate) mod model;
 pub mod optimizer;
+pub(crate) mod optimizer_state;
 pub mod regularizer;
 mod sequential;
 mod targets;
-pub(crate) mod updater;
 mod workspace;
 
 #[cfg(feature = "progress")]
