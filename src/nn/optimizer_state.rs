@@ -19,8 +19,8 @@
 //! each parameter alone and a product each element.
 //!
 //! Plain gradient descent goes further: its update is `w += c·g`, so the layer adds the scaled gradient to the parameters
-//! ([`GradTarget::Params`]), and no gradient is written at all; the parameters differ by rounding. On one core a step of 784-128-10 with a batch of one took
-//! 16.5 µs before and takes 5.8 µs (`cargo bench --bench training`, B4).
+//! ([`GradTarget::Params`]), and no gradient is written at all; the parameters differ by rounding. On one core a step of
+//! 784-128-10 with a batch of one took 16.5 µs before and takes 5.8 µs (`cargo bench --bench training`, B4).
 
 mod fused_update;
 mod segment;
