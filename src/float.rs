@@ -1,17 +1,16 @@
-//! The number types that everything is generic over: `f32` and `f64`, and no other.
+//! The element types that the crate is generic over: `f32` and `f64`.
 
-use crate::simd::Registers;
+use crate::simd::SimdElement;
 use ndarray::NdFloat;
 use std::iter::Sum;
 
 pub(crate) mod elementary;
 pub(crate) mod scaled;
 
-/// `f32` or `f64`.
+/// A floating-point type: `f32` or `f64`.
 ///
-/// The trait is sealed. Its arithmetic and its functions (`exp`, `sqrt`, `max`, …) come from
-/// [`ndarray::NdFloat`], the one bound of ndarray for real numbers, so that an array of `F` has all of
-/// ndarray's methods.
+/// The trait is sealed. Arithmetic and functions (`exp`, `sqrt`, `max`, …) come from [`ndarray::NdFloat`], so an array of `F`
+/// has all of ndarray's methods.
 ///
 /// # Examples
 /// ```
@@ -31,16 +30,16 @@ pub trait Float:
     + std::str::FromStr
     + serde::Serialize
     + serde::de::DeserializeOwned
-    + Registers
+    + SimdElement
     + elementary::Elementary
 {
-    /// The type's name in files: "f32" or "f64".
+    /// The name of the type in files: `"f32"` or `"f64"`.
     const NAME: &'static str;
 
-    /// The nearest number of this type.
+    /// Rounds to the nearest value of this type.
     fn of(value: f64) -> Self;
 
-    /// The same number as `f64`, exactly.
+    /// Converts to `f64` exactly.
     fn as_f64(self) -> f64;
 }
 

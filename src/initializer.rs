@@ -1,7 +1,7 @@
-//! Where weights start: Keras's initializers.
+//! Weight initializers, with Keras's names and defaults.
 //!
-//! All are drawn in `f64` and rounded once, so that an `f32` and an `f64` model of one seed start from the same
-//! weights, as near as the types allow.
+//! All values are drawn in `f64` and rounded once, so that an `f32` and an `f64` model with the same seed start from the same
+//! weights up to rounding.
 
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -11,19 +11,18 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// The standard deviation of a standard normal that is cut off at ±2.
+/// The standard deviation of a standard normal distribution truncated at ±2.
 const TRUNCATED_DEVIATION: f64 = 0.879_625_661_034_239_8;
 
-/// How a weight starts.
+/// A weight initializer.
 ///
 /// # Parameters
-/// A variance scaling draws with variance `scale`/n, where n is the fan in (what a unit reads), the fan out (who
-/// reads a unit) or the mean of both. Fans of a kernel (…, in, out): in and out times the product of the rest;
-/// of a vector: its length.
+/// Variance scaling draws with variance `scale`/n, where n is the fan-in (inputs of a unit), the fan-out (units that read an
+/// input) or their mean. The fans of a kernel (…, in, out) are in and out times the product of the other axes; both fans of a
+/// vector are its length.
 ///
 /// # Errors
-/// [`validate_for`](Self::validate_for) refuses parameters out of range and shapes without a meaning; a network
-/// calls it in `compile`.
+/// [`validate_for`](Self::validate_for) rejects parameters out of range and unsuitable shapes; a network calls it in `compile`.
 ///
 /// # Examples
 /// ```
@@ -46,17 +45,17 @@ const TRUNCATED_DEVIATION: f64 = 0.879_625_661_034_239_8;
 #[non_exhaustive]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Initializer {
-    /// 0.
+    /// All 0.
     Zeros,
-    /// 1.
+    /// All 1.
     Ones,
-    /// One number.
+    /// All the same value.
     Constant(f64),
     /// Uniform on [`minval`, `maxval`); see [`Initializer::random_uniform`].
     RandomUniform {
-        /// The lower end.
+        /// The lower bound.
         minval: f64,
-        /// The upper end.
+        /// The upper bound.
         maxval: f64,
     },
     /// Normal; see [`Initializer::random_normal`].
@@ -66,114 +65,114 @@ pub enum Initializer {
         /// The standard deviation.
         stddev: f64,
     },
-    /// Normal, drawn again beyond two standard deviations; see [`Initializer::truncated_normal`].
+    /// Normal, truncated at two standard deviations; see [`Initializer::truncated_normal`].
     TruncatedNormal {
         /// The mean.
         mean: f64,
-        /// The standard deviation before the cut.
+        /// The standard deviation before truncation.
         stddev: f64,
     },
-    /// With the variance `scale`/n; see [`Initializer::variance_scaling`].
+    /// Variance scaling, with variance `scale`/n; see [`Initializer::variance_scaling`].
     VarianceScaling {
         /// The numerator of the variance.
         scale: f64,
-        /// What n is.
+        /// The fan n.
         mode: FanMode,
-        /// The form of the distribution.
+        /// The distribution.
         distribution: Distribution,
     },
-    /// Uniform within ±√(6/(fan in + fan out)), the kernels' default.
+    /// Uniform within ±√(6/(fan-in + fan-out)): the default of kernels.
     GlorotUniform,
-    /// Truncated normal with variance 2/(fan in + fan out).
+    /// Truncated normal with variance 2/(fan-in + fan-out).
     GlorotNormal,
-    /// Uniform within ±√(6/fan in), for relu and its kin.
+    /// Uniform within ±√(6/fan-in), for ReLU activations.
     HeUniform,
-    /// Truncated normal with variance 2/fan in, for relu and its kin.
+    /// Truncated normal with variance 2/fan-in, for ReLU activations.
     HeNormal,
-    /// Uniform within ±√(3/fan in), for selu.
+    /// Uniform within ±√(3/fan-in), for SELU.
     LecunUniform,
-    /// Truncated normal with variance 1/fan in, for selu.
+    /// Truncated normal with variance 1/fan-in, for SELU.
     LecunNormal,
-    /// `gain` times a matrix with orthonormal columns, or rows if there are fewer of them; see
+    /// `gain` times a random matrix with orthonormal columns, or rows if it is wide; see
     /// [`Initializer::orthogonal`].
     Orthogonal {
-        /// What all is multiplied by.
+        /// The factor of the matrix.
         gain: f64,
     },
     /// `gain` on the diagonal, 0 elsewhere; see [`Initializer::identity`].
     Identity {
-        /// What stands on the diagonal.
+        /// The value on the diagonal.
         gain: f64,
     },
-    /// Ones in the second quarter and another initializer for the rest: the bias of an LSTM, whose gates forget
-    /// nothing at first (Jozefowicz et al. 2015).
+    /// The bias of an LSTM: 1 for the forget gates, the second quarter, and another initializer for the rest (Jozefowicz et
+    /// al. 2015).
     UnitForget(Box<Initializer>),
 }
 
-/// What the variance of a [`Initializer::VarianceScaling`] is divided by.
+/// The fan that [`Initializer::VarianceScaling`] divides the variance by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 #[serde(rename_all = "snake_case")]
 pub enum FanMode {
-    /// The inputs of a unit.
+    /// Fan-in: the inputs of a unit.
     FanIn,
-    /// The units that read an input.
+    /// Fan-out: the units that read an input.
     FanOut,
-    /// The mean of both.
+    /// The mean of fan-in and fan-out.
     FanAvg,
 }
 
-/// The form of a [`Initializer::VarianceScaling`].
+/// The distribution of [`Initializer::VarianceScaling`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 #[serde(rename_all = "snake_case")]
 pub enum Distribution {
-    /// Uniform, symmetric about 0.
+    /// Uniform around 0.
     Uniform,
-    /// Normal, drawn again beyond two standard deviations, with the variance after the cut.
+    /// Normal, truncated at two standard deviations and scaled to the variance.
     TruncatedNormal,
-    /// Normal without a cut.
+    /// Normal.
     UntruncatedNormal,
 }
 
 impl Initializer {
-    /// Uniform between two numbers; Keras's default is ±0.05.
+    /// Creates a uniform initializer on [`minval`, `maxval`); Keras's default is ±0.05.
     #[must_use]
     pub fn random_uniform(minval: f64, maxval: f64) -> Self {
         Self::RandomUniform { minval, maxval }
     }
 
-    /// Normal; Keras's default is mean 0 and standard deviation 0.05.
+    /// Creates a normal initializer; Keras's default is mean 0 and standard deviation 0.05.
     #[must_use]
     pub fn random_normal(mean: f64, stddev: f64) -> Self {
         Self::RandomNormal { mean, stddev }
     }
 
-    /// Normal within two standard deviations; Keras's default is mean 0 and standard deviation 0.05.
+    /// Creates a normal initializer truncated at two standard deviations; Keras's default is mean 0 and standard deviation 0.05.
     #[must_use]
     pub fn truncated_normal(mean: f64, stddev: f64) -> Self {
         Self::TruncatedNormal { mean, stddev }
     }
 
-    /// With the variance `scale` over a fan; Keras's default is 1, fan in, truncated normal.
+    /// Creates an initializer with variance `scale`/fan; Keras's default is 1, fan-in, truncated normal.
     #[must_use]
     pub fn variance_scaling(scale: f64, mode: FanMode, distribution: Distribution) -> Self {
         Self::VarianceScaling { scale, mode, distribution }
     }
 
-    /// Orthonormal columns or rows times `gain`; Keras's default is 1.
+    /// Creates an orthogonal initializer; Keras's default gain is 1.
     #[must_use]
     pub fn orthogonal(gain: f64) -> Self {
         Self::Orthogonal { gain }
     }
 
-    /// `gain` times the identity; Keras's default is 1.
+    /// Creates `gain` times the identity; Keras's default gain is 1.
     #[must_use]
     pub fn identity(gain: f64) -> Self {
         Self::Identity { gain }
     }
 
-    /// Keras's name, without the parameters.
+    /// Keras's name of the initializer, without parameters.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -196,8 +195,8 @@ impl Initializer {
         }
     }
 
-    /// What Keras's names stand for, each with Keras's defaults.
-    fn named() -> [Self; 15] {
+    /// The initializers that have a Keras name, with Keras's defaults.
+    fn keras_defaults() -> [Self; 15] {
         [
             Self::Zeros,
             Self::Ones,
@@ -217,10 +216,10 @@ impl Initializer {
         ]
     }
 
-    /// Whether the parameters are in range.
+    /// Checks the ranges of the parameters.
     ///
     /// # Errors
-    /// A parameter that is not finite, a negative deviation, a scale of 0 or less, an empty interval.
+    /// A parameter that is not finite, a negative standard deviation, a scale of at most 0, an empty interval.
     pub fn validate(&self) -> Result<()> {
         let finite =
             |name: &'static str, value: f64| self.check(name, value, value.is_finite(), "a finite number");
@@ -229,7 +228,7 @@ impl Initializer {
             Self::RandomUniform { minval, maxval } => {
                 finite("minval", minval)?;
                 finite("maxval", maxval)?;
-                self.check("maxval", maxval, maxval >= minval, "a number not below minval")
+                self.check("maxval", maxval, maxval >= minval, "a number of at least minval")
             }
             Self::RandomNormal { mean, stddev } | Self::TruncatedNormal { mean, stddev } => {
                 finite("mean", mean)?;
@@ -245,10 +244,10 @@ impl Initializer {
         }
     }
 
-    /// Whether the parameters are in range and a weight of this shape can start so.
+    /// Checks the ranges of the parameters, and that the initializer suits a weight of the given shape.
     ///
     /// # Errors
-    /// As [`validate`](Self::validate); an orthogonal start of a vector, an identity that is not a matrix.
+    /// As [`validate`](Self::validate); an orthogonal vector, an identity that is not a matrix.
     pub fn validate_for(&self, shape: &[usize]) -> Result<()> {
         self.validate()?;
         let (fits, expected) = match self {
@@ -264,10 +263,10 @@ impl Initializer {
         if in_range { Ok(()) } else { Err(Error::invalid_parameter(self.name(), name, value, expected)) }
     }
 
-    /// Writes the start of a weight of this shape.
+    /// Fills a weight of the given shape with initial values.
     ///
     /// # Shapes
-    /// `values`: row-major, as many numbers as `shape` says.
+    /// `values`: row-major, with the elements of `shape`.
     pub fn fill<F: Float>(&self, shape: &[usize], rng: &mut Rng, values: &mut [F]) {
         let mut draw = |next: &mut dyn FnMut(&mut Rng) -> f64| {
             values.iter_mut().for_each(|value| *value = F::of(next(rng)));
@@ -280,7 +279,7 @@ impl Initializer {
                 draw(&mut |rng| minval + (maxval - minval) * rng.uniform());
             }
             Self::RandomNormal { mean, stddev } => draw(&mut |rng| mean + stddev * rng.normal()),
-            Self::TruncatedNormal { mean, stddev } => draw(&mut |rng| mean + stddev * truncated(rng)),
+            Self::TruncatedNormal { mean, stddev } => draw(&mut |rng| mean + stddev * truncated_normal(rng)),
             Self::Orthogonal { gain } => orthogonal(gain, shape, rng, values),
             Self::Identity { gain } => identity(gain, shape, values),
             Self::UnitForget(ref rest) => {
@@ -289,7 +288,7 @@ impl Initializer {
                 values.iter_mut().skip(quarter).take(quarter).for_each(|value| *value = F::one());
             }
             _ => {
-                let (scale, mode, distribution) = self.scaling();
+                let (scale, mode, distribution) = self.variance_scaling_params();
                 let variance = scale / fan(shape, mode);
                 match distribution {
                     Distribution::Uniform => {
@@ -298,7 +297,7 @@ impl Initializer {
                     }
                     Distribution::TruncatedNormal => {
                         let stddev = variance.sqrt() / TRUNCATED_DEVIATION;
-                        draw(&mut |rng| stddev * truncated(rng));
+                        draw(&mut |rng| stddev * truncated_normal(rng));
                     }
                     Distribution::UntruncatedNormal => draw(&mut |rng| variance.sqrt() * rng.normal()),
                 }
@@ -306,8 +305,8 @@ impl Initializer {
         }
     }
 
-    /// The variance scaling behind a name.
-    fn scaling(&self) -> (f64, FanMode, Distribution) {
+    /// The parameters of the variance scaling behind a name.
+    fn variance_scaling_params(&self) -> (f64, FanMode, Distribution) {
         use Distribution::{TruncatedNormal, Uniform};
         match *self {
             Self::VarianceScaling { scale, mode, distribution } => (scale, mode, distribution),
@@ -321,7 +320,7 @@ impl Initializer {
     }
 }
 
-/// The fan of a shape, 1 at least.
+/// The fan of a shape, at least 1.
 #[allow(clippy::cast_precision_loss, reason = "sizes far beyond 2^53 do not fit in memory")]
 fn fan(shape: &[usize], mode: FanMode) -> f64 {
     let (fan_in, fan_out) = match *shape {
@@ -340,8 +339,8 @@ fn fan(shape: &[usize], mode: FanMode) -> f64 {
     fan.max(1.0)
 }
 
-/// Standard normal within ±2.
-fn truncated(rng: &mut Rng) -> f64 {
+/// Draws from a standard normal distribution truncated at ±2.
+fn truncated_normal(rng: &mut Rng) -> f64 {
     loop {
         let draw = rng.normal();
         if draw.abs() <= 2.0 {
@@ -350,40 +349,41 @@ fn truncated(rng: &mut Rng) -> f64 {
     }
 }
 
+/// Writes `gain` times the identity.
 fn identity<F: Float>(gain: f64, shape: &[usize], values: &mut [F]) {
     values.fill(F::zero());
     let columns = shape.last().copied().unwrap_or(1);
     values.iter_mut().step_by(columns + 1).take(columns).for_each(|value| *value = F::of(gain));
 }
 
-/// Uniform over the orthonormal frames: normal vectors made orthonormal one after the other.
+/// Writes `gain` times a uniformly random orthogonal matrix: normal vectors, orthonormalized by Gram-Schmidt.
 ///
-/// The same as the Q of a QR decomposition whose R has a positive diagonal (Mezzadri 2007); each vector is
-/// projected twice, which keeps the frame orthonormal to rounding.
+/// This is the Q of a QR decomposition whose R has a positive diagonal (Mezzadri 2007). Each vector is projected twice, which
+/// keeps the basis orthonormal up to rounding.
 fn orthogonal<F: Float>(gain: f64, shape: &[usize], rng: &mut Rng, values: &mut [F]) {
     let columns = shape.last().copied().unwrap_or(1).max(1);
     let rows = values.len() / columns;
     let (count, length) = (rows.min(columns), rows.max(columns));
-    let mut frame: Vec<f64> = Vec::with_capacity(count * length);
-    while frame.len() < count * length {
+    let mut basis: Vec<f64> = Vec::with_capacity(count * length);
+    while basis.len() < count * length {
         let mut vector: Vec<f64> = (0..length).map(|_| rng.normal()).collect();
         for _ in 0..2 {
-            for earlier in frame.chunks_exact(length) {
-                let along: f64 = vector.iter().zip(earlier).map(|(v, e)| v * e).sum();
-                vector.iter_mut().zip(earlier).for_each(|(v, e)| *v -= along * e);
+            for earlier in basis.chunks_exact(length) {
+                let projection: f64 = vector.iter().zip(earlier).map(|(v, e)| v * e).sum();
+                vector.iter_mut().zip(earlier).for_each(|(v, e)| *v -= projection * e);
             }
         }
         let norm = vector.iter().map(|v| v * v).sum::<f64>().sqrt();
-        frame.extend(vector.iter().map(|v| v / norm));
+        basis.extend(vector.iter().map(|v| v / norm));
     }
     for (position, value) in values.iter_mut().enumerate() {
         let (row, column) = (position / columns, position % columns);
         let index = if rows >= columns { column * length + row } else { row * length + column };
-        *value = F::of(gain * frame[index]);
+        *value = F::of(gain * basis[index]);
     }
 }
 
-/// The name, with the parameters in parentheses where there are any.
+/// Formats the name, with the parameters in parentheses.
 impl fmt::Display for Initializer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.name();
@@ -403,12 +403,12 @@ impl fmt::Display for Initializer {
     }
 }
 
-/// From Keras's name in any case, with Keras's defaults.
+/// Parses Keras's name in any case, with Keras's defaults.
 impl FromStr for Initializer {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        let named = Self::named();
+        let named = Self::keras_defaults();
         let known: Vec<&str> = named.iter().map(Self::name).collect();
         named
             .into_iter()
@@ -422,50 +422,52 @@ mod tests {
     use super::*;
     use crate::rng::Purpose;
 
-    fn drawn(initializer: &Initializer, shape: &[usize]) -> Vec<f64> {
+    fn filled(initializer: &Initializer, shape: &[usize]) -> Vec<f64> {
         let mut values = vec![f64::NAN; shape.iter().product()];
         initializer.validate_for(shape).unwrap();
         initializer.fill(shape, &mut Rng::new(3, Purpose::Initialization, 0), &mut values);
         values
     }
 
-    fn deviation(values: &[f64]) -> f64 {
+    fn standard_deviation(values: &[f64]) -> f64 {
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt()
     }
 
     #[test]
-    fn deviations_and_limits_are_those_that_keras_documents() {
+    fn standard_deviations_and_limits_are_those_of_keras() {
         let shape = [784, 128];
         let (fan_in, fan_avg) = (784.0_f64, f64::midpoint(784.0, 128.0));
-        // A truncated normal of variance v reaches 2√v/0.8796; the limits of the uniforms are √(3v).
-        let cut = 2.0 / TRUNCATED_DEVIATION;
+        // A truncated normal of variance v extends to 2√v/0.8796, a uniform to √(3v).
+        let truncation = 2.0 / TRUNCATED_DEVIATION;
         for (initializer, stddev, limit) in [
             (Initializer::GlorotUniform, (1.0 / fan_avg).sqrt(), (3.0 / fan_avg).sqrt()),
-            (Initializer::GlorotNormal, (1.0 / fan_avg).sqrt(), cut * (1.0 / fan_avg).sqrt()),
+            (Initializer::GlorotNormal, (1.0 / fan_avg).sqrt(), truncation * (1.0 / fan_avg).sqrt()),
             (Initializer::HeUniform, (2.0 / fan_in).sqrt(), (6.0 / fan_in).sqrt()),
-            (Initializer::HeNormal, (2.0 / fan_in).sqrt(), cut * (2.0 / fan_in).sqrt()),
+            (Initializer::HeNormal, (2.0 / fan_in).sqrt(), truncation * (2.0 / fan_in).sqrt()),
             (Initializer::LecunUniform, (1.0 / fan_in).sqrt(), (3.0 / fan_in).sqrt()),
-            (Initializer::LecunNormal, (1.0 / fan_in).sqrt(), cut * (1.0 / fan_in).sqrt()),
+            (Initializer::LecunNormal, (1.0 / fan_in).sqrt(), truncation * (1.0 / fan_in).sqrt()),
             (Initializer::random_uniform(-0.05, 0.05), 0.1 / 12.0_f64.sqrt(), 0.05),
             (Initializer::truncated_normal(0.0, 0.05), 0.05 * TRUNCATED_DEVIATION, 0.1),
         ] {
-            let values = drawn(&initializer, &shape);
+            let values = filled(&initializer, &shape);
             let largest = values.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
             assert!(
-                (deviation(&values) / stddev - 1.0).abs() < 0.01,
+                (standard_deviation(&values) / stddev - 1.0).abs() < 0.01,
                 "{initializer}: {}",
-                deviation(&values)
+                standard_deviation(&values)
             );
             assert!(largest <= limit && largest > 0.98 * limit, "{initializer}: {largest} of {limit}");
             let mean = values.iter().sum::<f64>() / values.len() as f64;
             assert!(mean.abs() < 0.02 * stddev, "{initializer}: mean {mean}");
         }
-        // Keras 3.15.1's own draws of this shape.
-        let glorot = drawn(&Initializer::GlorotUniform, &shape);
-        assert!((deviation(&glorot) - 0.04685).abs() < 5e-4);
-        assert!((deviation(&drawn(&Initializer::HeNormal, &shape)) - 0.0503).abs() < 5e-4);
-        assert!((deviation(&drawn(&Initializer::random_normal(0.0, 0.05), &shape)) - 0.05).abs() < 5e-4);
+        // Draws of this shape by Keras 3.15.1.
+        let glorot = filled(&Initializer::GlorotUniform, &shape);
+        assert!((standard_deviation(&glorot) - 0.04685).abs() < 5e-4);
+        assert!((standard_deviation(&filled(&Initializer::HeNormal, &shape)) - 0.0503).abs() < 5e-4);
+        assert!(
+            (standard_deviation(&filled(&Initializer::random_normal(0.0, 0.05), &shape)) - 0.05).abs() < 5e-4
+        );
     }
 
     #[test]
@@ -478,9 +480,9 @@ mod tests {
     }
 
     #[test]
-    fn an_orthogonal_start_has_orthonormal_columns_or_rows() {
+    fn orthogonal_weights_have_orthonormal_columns_or_rows() {
         for shape in [vec![6, 4], vec![4, 6], vec![5, 5], vec![3, 2, 7], vec![1, 1]] {
-            let q = drawn(&Initializer::orthogonal(2.0), &shape);
+            let q = filled(&Initializer::orthogonal(2.0), &shape);
             let columns = *shape.last().unwrap();
             let q = ndarray::Array2::from_shape_vec((q.len() / columns, columns), q).unwrap();
             let gram = if q.nrows() >= columns { q.t().dot(&q) } else { q.dot(&q.t()) };
@@ -493,48 +495,48 @@ mod tests {
 
     #[test]
     fn constants_and_the_identity_are_exact() {
-        assert_eq!(drawn(&Initializer::Zeros, &[2, 2]), [0.0; 4]);
-        assert_eq!(drawn(&Initializer::Ones, &[2, 2]), [1.0; 4]);
-        assert_eq!(drawn(&Initializer::Constant(0.3), &[3]), [0.3; 3]);
-        assert_eq!(drawn(&Initializer::identity(2.0), &[2, 3]), [2.0, 0.0, 0.0, 0.0, 2.0, 0.0]);
-        assert_eq!(drawn(&Initializer::identity(1.0), &[3, 2]), [1.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
+        assert_eq!(filled(&Initializer::Zeros, &[2, 2]), [0.0; 4]);
+        assert_eq!(filled(&Initializer::Ones, &[2, 2]), [1.0; 4]);
+        assert_eq!(filled(&Initializer::Constant(0.3), &[3]), [0.3; 3]);
+        assert_eq!(filled(&Initializer::identity(2.0), &[2, 3]), [2.0, 0.0, 0.0, 0.0, 2.0, 0.0]);
+        assert_eq!(filled(&Initializer::identity(1.0), &[3, 2]), [1.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
     }
 
     #[test]
-    fn both_number_types_start_from_the_same_draws() {
-        for initializer in Initializer::named() {
+    fn both_element_types_start_from_the_same_draws() {
+        for initializer in Initializer::keras_defaults() {
             let mut single = vec![f32::NAN; 35];
             initializer.fill(&[5, 7], &mut Rng::new(3, Purpose::Initialization, 0), &mut single);
-            let rounded: Vec<f32> = drawn(&initializer, &[5, 7]).into_iter().map(|v| v as f32).collect();
+            let rounded: Vec<f32> = filled(&initializer, &[5, 7]).into_iter().map(|v| v as f32).collect();
             assert_eq!(single, rounded, "{initializer}");
         }
     }
 
     #[test]
-    fn bad_parameters_and_shapes_are_named() {
-        let says = |initializer: Initializer, shape: &[usize]| {
+    fn invalid_parameters_and_shapes_are_reported() {
+        let message = |initializer: Initializer, shape: &[usize]| {
             initializer.validate_for(shape).unwrap_err().to_string()
         };
         assert_eq!(
-            says(Initializer::variance_scaling(0.0, FanMode::FanIn, Distribution::Uniform), &[2, 2]),
+            message(Initializer::variance_scaling(0.0, FanMode::FanIn, Distribution::Uniform), &[2, 2]),
             "variance_scaling: scale is 0, expected a finite number above 0"
         );
         assert_eq!(
-            says(Initializer::Constant(f64::NAN), &[2]),
+            message(Initializer::Constant(f64::NAN), &[2]),
             "constant: value is NaN, expected a finite number"
         );
-        assert!(says(Initializer::random_normal(0.0, -1.0), &[2]).contains("stddev is -1"));
-        assert!(says(Initializer::random_uniform(1.0, 0.0), &[2]).contains("maxval is 0"));
+        assert!(message(Initializer::random_normal(0.0, -1.0), &[2]).contains("stddev is -1"));
+        assert!(message(Initializer::random_uniform(1.0, 0.0), &[2]).contains("maxval is 0"));
         assert_eq!(
-            says(Initializer::orthogonal(1.0), &[4]),
+            message(Initializer::orthogonal(1.0), &[4]),
             "initializer orthogonal: expected a weight of 2 axes or more, got shape (4)"
         );
-        assert!(says(Initializer::identity(1.0), &[2, 2, 2]).contains("2 axes"));
+        assert!(message(Initializer::identity(1.0), &[2, 2, 2]).contains("2 axes"));
     }
 
     #[test]
-    fn names_and_files_bring_back_the_same_initializer() {
-        for initializer in Initializer::named() {
+    fn names_and_serialization_round_trip() {
+        for initializer in Initializer::keras_defaults() {
             assert_eq!(initializer.name().to_uppercase().parse::<Initializer>().unwrap(), initializer);
             let text = serde_json::to_string(&initializer).unwrap();
             assert_eq!(serde_json::from_str::<Initializer>(&text).unwrap(), initializer, "{text}");

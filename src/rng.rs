@@ -1,26 +1,27 @@
-//! One seeded, portable generator with addressable numbers.
+//! Seeded, portable, counter-based random numbers.
 //!
-//! Every random number of the crate is a function of a seed and an address: what it is for (initial weights,
-//! the shuffle of an epoch, the dropout of a layer at a step and row). Nothing depends on the order of calls or
-//! on the number of threads, and a run can be resumed from its seed and its counters alone.
+//! Every random number is a function of a seed and an address: its purpose (initial weights, the shuffle of an epoch, the
+//! dropout of a layer), an index, a step and a row. Nothing depends on the order of calls or on the number of threads, and a
+//! run can be resumed from its seed and its counters alone.
 //!
-//! The generator is ChaCha with 8 rounds (Bernstein 2008), whose values are the same on every platform.
+//! The generator is ChaCha with 8 rounds (Bernstein 2008), whose output is the same on every platform. The address is the key
+//! and the position in the stream.
 
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng as _, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 
-/// What random numbers are for. The discriminants are part of the reproducibility promise.
+/// The purpose of random numbers: a part of their address. The discriminants never change, so that seeds keep their meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Purpose {
-    /// Initial weights; the index is the parameter's.
+    /// Initial weights, indexed by parameter.
     Initialization = 1,
-    /// The order of the samples; the index is the epoch.
+    /// The order of the samples, indexed by epoch.
     Shuffle = 2,
-    /// Noise inside a layer while training; the index is the layer's.
+    /// Noise of a layer during training, indexed by layer.
     Layer = 3,
-    /// Runs of a clustering; the index is the run's.
+    /// Clustering, indexed by run.
     Clustering = 4,
     /// Synthetic data sets.
     Dataset = 5,
@@ -30,7 +31,7 @@ pub enum Purpose {
     Other = 7,
 }
 
-/// The generator at one address.
+/// A generator at an address: a seed, a purpose and an index.
 ///
 /// # Examples
 /// ```
@@ -47,36 +48,34 @@ pub enum Purpose {
 pub struct Rng(ChaCha8Rng);
 
 impl Rng {
-    /// The numbers of one address: a seed, a purpose and an index.
+    /// Creates the generator at an address.
     #[must_use]
     pub fn new(seed: u64, purpose: Purpose, index: u64) -> Self {
-        Self(keyed(seed, purpose, index, 0))
+        Self(generator_at(seed, purpose, index, 0))
     }
 
-    /// 32 random bits.
+    /// Returns 32 random bits.
     pub fn next_u32(&mut self) -> u32 {
         self.0.next_u32()
     }
 
-    /// 64 random bits.
+    /// Returns 64 random bits.
     pub fn next_u64(&mut self) -> u64 {
         self.0.next_u64()
     }
 
-    /// Uniform on [0, 1), with 53 random bits.
+    /// Draws from the uniform distribution on [0, 1), with 53 random bits.
     #[allow(clippy::cast_precision_loss, reason = "53 bits fit an f64 exactly")]
     pub fn uniform(&mut self) -> f64 {
         (self.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
 
-    /// Standard normal: mean 0, standard deviation 1.
+    /// Draws from the standard normal distribution.
     pub fn normal(&mut self) -> f64 {
         StandardNormal.sample(&mut self.0)
     }
 
-    /// Uniform on 0, 1, …, `bound` − 1, without bias; 0 for a bound of 0.
-    ///
-    /// Lemire 2019, arXiv:1805.10941.
+    /// Draws an integer below `bound` uniformly, without bias (Lemire 2019, arXiv:1805.10941). Returns 0 for a bound of 0.
     #[allow(clippy::cast_possible_truncation, reason = "the high word of a product is below the bound")]
     pub fn below(&mut self, bound: usize) -> usize {
         if bound < 2 {
@@ -92,14 +91,14 @@ impl Rng {
         }
     }
 
-    /// Puts a slice into a uniformly random order (Fisher and Yates, as in Knuth's Algorithm P).
+    /// Shuffles a slice uniformly (Fisher and Yates).
     pub fn shuffle<T>(&mut self, slice: &mut [T]) {
         for last in (1..slice.len()).rev() {
             slice.swap(last, self.below(last + 1));
         }
     }
 
-    /// The numbers 0, 1, …, `len` − 1 in a uniformly random order.
+    /// Returns a uniformly random permutation of `0..len`.
     pub fn permutation(&mut self, len: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..len).collect();
         self.shuffle(&mut order);
@@ -107,8 +106,8 @@ impl Rng {
     }
 }
 
-/// Random numbers addressed by row: what a layer draws for a sample depends on the seed, the layer, the step
-/// and the sample's row in the batch, and on nothing else.
+/// Random numbers addressed by row: the draws for a sample depend only on the seed, the layer, the step and the sample's row
+/// in the batch.
 ///
 /// # Examples
 /// ```
@@ -127,44 +126,44 @@ pub struct RowRng {
 }
 
 impl RowRng {
-    /// The numbers of one layer at one step of training.
+    /// Creates the generators of a layer at a training step.
     #[must_use]
     pub fn new(seed: u64, layer: u64, step: u64) -> Self {
         Self { seed, layer, step, first_row: 0 }
     }
 
-    /// The generator of one row.
+    /// Returns the generator of a row.
     #[must_use]
     pub fn row(&self, row: usize) -> Rng {
-        let mut generator = keyed(self.seed, Purpose::Layer, self.layer, self.step);
+        let mut generator = generator_at(self.seed, Purpose::Layer, self.layer, self.step);
         generator.set_word_pos(u128::from(self.first_row + row as u64) * WORDS_PER_ROW);
         Rng(generator)
     }
 
-    /// The same numbers, seen from a batch that starts `rows` later.
+    /// Shifts the rows: row 0 of the result is row `rows`. For a chunk of a batch.
     #[must_use]
     pub fn offset(&self, rows: usize) -> Self {
         Self { first_row: self.first_row + rows as u64, ..*self }
     }
 
-    /// The same numbers, seen from a layer for which every row is `rows` rows: the steps of a sequence.
+    /// Divides each row into `rows` rows, such as the time steps of a sequence.
     #[must_use]
     pub fn repeat(&self, rows: usize) -> Self {
         Self { first_row: self.first_row.wrapping_mul(rows as u64), ..*self }
     }
 
-    /// Independent numbers for the `index`-th layer inside of a layer made of others.
+    /// Returns independent generators for the `index`-th layer nested in a layer.
     #[must_use]
     pub fn child(&self, index: usize) -> Self {
         Self { layer: self.layer.wrapping_mul(1 << 8).wrapping_add(index as u64 + 1), ..*self }
     }
 }
 
-/// The words between the beginnings of two rows: more than the features of any sample.
+/// Words of the stream reserved for a row: more than any sample has features.
 const WORDS_PER_ROW: u128 = 1 << 32;
 
-/// The generator at an address. The address is the 256-bit key itself, so no two addresses share numbers.
-fn keyed(seed: u64, purpose: Purpose, index: u64, step: u64) -> ChaCha8Rng {
+/// The generator at an address. The address is the 256-bit key, so no two addresses share a stream.
+fn generator_at(seed: u64, purpose: Purpose, index: u64, step: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
     for (bytes, word) in key.chunks_exact_mut(8).zip([seed, purpose as u64, index, step]) {
         bytes.copy_from_slice(&word.to_le_bytes());
@@ -177,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_numbers_of_an_address_never_change() {
+    fn the_stream_of_an_address_never_changes() {
         let mut rng = Rng::new(42, Purpose::Initialization, 0);
         let first: Vec<u32> = (0..4).map(|_| rng.next_u32()).collect();
         let mut again = Rng::new(42, Purpose::Initialization, 0);
@@ -185,11 +184,11 @@ mod tests {
         assert_eq!(first, GOLDEN);
     }
 
-    /// Written down from the first release; a change of these breaks every user's seeds.
+    /// From the first release. A change breaks every user's seeds.
     const GOLDEN: [u32; 4] = [2634808449, 2252095063, 3305629412, 649230165];
 
     #[test]
-    fn uniform_has_the_mean_and_variance_of_its_interval() {
+    fn uniform_draws_have_the_mean_and_variance_of_the_interval() {
         let mut rng = Rng::new(1, Purpose::Other, 0);
         let draws: Vec<f64> = (0..100_000).map(|_| rng.uniform()).collect();
         let mean = draws.iter().sum::<f64>() / 1e5;
@@ -199,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn normal_has_mean_zero_and_variance_one() {
+    fn normal_draws_have_mean_zero_and_variance_one() {
         let mut rng = Rng::new(1, Purpose::Other, 1);
         let draws: Vec<f64> = (0..100_000).map(|_| rng.normal()).collect();
         let mean = draws.iter().sum::<f64>() / 1e5;
@@ -208,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn below_covers_its_range_evenly() {
+    fn integers_below_a_bound_are_uniform() {
         let mut rng = Rng::new(9, Purpose::Other, 0);
         let mut counts = [0usize; 6];
         for _ in 0..60_000 {
@@ -219,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_permutation_holds_every_index_once() {
+    fn a_permutation_contains_every_index_once() {
         let mut order = Rng::new(3, Purpose::Shuffle, 0).permutation(1000);
         assert_ne!(order[..10], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
         order.sort_unstable();
@@ -227,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_steps_layers_and_children_differ() {
+    fn rows_steps_layers_and_nested_layers_differ() {
         let noise = RowRng::new(5, 2, 7);
         let draws = [
             noise.row(0).next_u64(),

@@ -1,17 +1,17 @@
-//! The checks at the edges: every array that a caller hands in passes through here before anything is computed.
+//! Validation of the caller's arrays: shape, finiteness, indices, sample weights. It runs before any computation.
 
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::simd::vectorize;
 use ndarray::{ArrayBase, ArrayView2, Data, Dimension, Ix2};
 
-/// A shape as messages write it: `(4)`, `(28, 28)`.
+/// Formats a shape for messages: `(4)`, `(28, 28)`.
 pub(crate) fn shape_text(shape: &[usize]) -> String {
-    let numbers: Vec<String> = shape.iter().map(ToString::to_string).collect();
-    format!("({})", numbers.join(", "))
+    let sizes: Vec<String> = shape.iter().map(ToString::to_string).collect();
+    format!("({})", sizes.join(", "))
 }
 
-/// Refuses NaN and infinities; the error names the first one's index.
+/// Checks that all elements are finite. The error names the index of the first that is not.
 pub(crate) fn finite<F: Float, S: Data<Elem = F>, D: Dimension>(
     what: &str,
     array: &ArrayBase<S, D>,
@@ -20,7 +20,7 @@ pub(crate) fn finite<F: Float, S: Data<Elem = F>, D: Dimension>(
         Some(slice) => vectorize(
             #[inline(always)]
             || {
-                // No early exit inside a chunk: that is what lets the compiler vectorize it.
+                // No early exit within a chunk, so that the compiler vectorizes it.
                 slice.chunks(1024).all(|chunk| chunk.iter().fold(true, |finite, v| finite & v.is_finite()))
             },
         ),
@@ -35,17 +35,17 @@ pub(crate) fn finite<F: Float, S: Data<Elem = F>, D: Dimension>(
     }
 }
 
-/// Refuses numbers that are no whole ones below `len`; the error names the first one's index.
+/// Checks that all elements are integers in `0..len`. The error names the index of the first that is not.
 pub(crate) fn indices<F: Float, S: Data<Elem = F>, D: Dimension>(
     what: &str,
     array: &ArrayBase<S, D>,
     len: usize,
 ) -> Result<()> {
-    let none = |v: F| !(v >= F::zero() && v.as_f64() < len as f64 && v == v.trunc());
-    if !array.iter().any(|&v| none(v)) {
+    let is_invalid = |v: F| !(v >= F::zero() && v.as_f64() < len as f64 && v == v.trunc());
+    if !array.iter().any(|&v| is_invalid(v)) {
         return Ok(());
     }
-    match array.view().into_dyn().indexed_iter().find(|&(_, &v)| none(v)) {
+    match array.view().into_dyn().indexed_iter().find(|&(_, &v)| is_invalid(v)) {
         Some((index, v)) => Err(Error::Index {
             what: what.into(),
             value: v.as_f64().to_string(),
@@ -56,7 +56,7 @@ pub(crate) fn indices<F: Float, S: Data<Elem = F>, D: Dimension>(
     }
 }
 
-/// Refuses a matrix without rows or without columns.
+/// Checks that a matrix has at least one row and one column.
 pub(crate) fn not_empty<F, S: Data<Elem = F>>(what: &str, array: &ArrayBase<S, Ix2>) -> Result<()> {
     let needed = match array.dim() {
         (0, _) => "sample",
@@ -66,12 +66,12 @@ pub(crate) fn not_empty<F, S: Data<Elem = F>>(what: &str, array: &ArrayBase<S, I
     Err(Error::Empty { what: what.into(), shape: shape_text(array.shape()), needed })
 }
 
-/// Refuses an array that has not one entry for each of `expected` samples.
+/// Checks that an array has an element for each of `expected` samples.
 pub(crate) fn length(what: &str, got: usize, expected: usize) -> Result<()> {
     if got == expected { Ok(()) } else { Err(Error::Length { what: what.into(), expected, got }) }
 }
 
-/// Refuses a matrix of another number of features than was learned from.
+/// Checks that a matrix has the number of features of the training data.
 pub(crate) fn features<F>(what: &str, array: &ArrayView2<'_, F>, expected: usize) -> Result<()> {
     if array.ncols() == expected {
         return Ok(());
@@ -79,7 +79,7 @@ pub(crate) fn features<F>(what: &str, array: &ArrayView2<'_, F>, expected: usize
     Err(Error::shape(what, format!("{expected} features a row"), format!("{} features", array.ncols())))
 }
 
-/// Refuses sample weights that are not one finite, non-negative number for each sample, or that are all zero.
+/// Checks sample weights: one finite, non-negative weight for each sample, not all zero.
 pub(crate) fn sample_weights<F: Float>(what: &str, weights: &[F], n_samples: usize) -> Result<()> {
     length(what, weights.len(), n_samples)?;
     finite(what, &ndarray::aview1(weights))?;
@@ -99,25 +99,25 @@ mod tests {
     use ndarray::{Array2, array, s};
 
     #[test]
-    fn the_first_non_finite_element_is_named_in_any_layout() {
+    fn the_first_non_finite_element_is_reported_in_any_layout() {
         let mut x = Array2::<f32>::zeros((3000, 4));
         assert!(finite("x", &x).is_ok());
         x[[2500, 1]] = f32::INFINITY;
         x[[2700, 1]] = f32::NAN;
-        let says = |result: Result<()>| result.unwrap_err().to_string();
-        assert!(says(finite("x", &x)).starts_with("x contains inf at [2500, 1]"));
-        assert!(says(finite("x", &x.slice(s![..;-1, ..]))).starts_with("x contains NaN at [299, 1]"));
+        let message = |result: Result<()>| result.unwrap_err().to_string();
+        assert!(message(finite("x", &x)).starts_with("x contains inf at [2500, 1]"));
+        assert!(message(finite("x", &x.slice(s![..;-1, ..]))).starts_with("x contains NaN at [299, 1]"));
         assert!(finite("x", &x.slice(s![.., ..;2])).is_ok());
-        assert!(says(finite("x", &x.t())).starts_with("x contains inf at [1, 2500]"));
+        assert!(message(finite("x", &x.t())).starts_with("x contains inf at [1, 2500]"));
     }
 
     #[test]
-    fn weights_are_refused_with_their_index() {
-        let says = |w: &[f64]| sample_weights("sample_weight", w, 2).unwrap_err().to_string();
-        assert!(says(&[1.0]).contains("expected 2"));
-        assert!(says(&[1.0, -0.5]).contains("weight -0.5 at [1] is negative"));
-        assert!(says(&[0.0, 0.0]).contains("all weights are zero"));
-        assert!(says(&[0.0, f64::NAN]).contains("NaN at [1]"));
+    fn invalid_weights_are_reported_with_their_index() {
+        let message = |w: &[f64]| sample_weights("sample_weight", w, 2).unwrap_err().to_string();
+        assert!(message(&[1.0]).contains("expected 2"));
+        assert!(message(&[1.0, -0.5]).contains("weight -0.5 at [1] is negative"));
+        assert!(message(&[0.0, 0.0]).contains("all weights are zero"));
+        assert!(message(&[0.0, f64::NAN]).contains("NaN at [1]"));
         assert!(sample_weights("sample_weight", &[0.0, 1.0], 2).is_ok());
         assert!(not_empty("x", &Array2::<f32>::zeros((2, 0))).unwrap_err().to_string().contains("feature"));
         assert!(features("x", &array![[1.0f32, 2.0]].view(), 3).is_err());

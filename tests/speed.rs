@@ -10,7 +10,7 @@ use axonal::ndarray::{Array1, Array2, s};
 use axonal::nn::{Optimizer, Step};
 use axonal::prelude::*;
 use axonal::rng::{Purpose, Rng};
-use axonal::simd::{Lanes, Registers, Wide};
+use axonal::simd::{Simd, SimdElement, WithSimd};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -22,14 +22,14 @@ const ATTEMPTS: usize = 4;
 /// Numbers of `f32` in a register of this processor.
 fn lanes() -> usize {
     struct Count;
-    impl Wide<f32> for Count {
+    impl WithSimd<f32> for Count {
         type Output = usize;
         #[inline(always)]
-        fn run<S: Lanes<f32>>(self, _: S) -> usize {
+        fn with_simd<S: Simd<f32>>(self, _: S) -> usize {
             S::LANES
         }
     }
-    f32::run_wide(Count)
+    f32::run_simd(Count)
 }
 
 fn seconds(work: &mut dyn FnMut()) -> f64 {

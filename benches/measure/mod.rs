@@ -10,7 +10,7 @@
     reason = "each bench uses a part of this module"
 )]
 
-use axonal::simd::{Lanes, Registers, Wide};
+use axonal::simd::{Simd, SimdElement, WithSimd};
 use serde_json::{Map, Value, json};
 use std::hint::black_box;
 use std::path::PathBuf;
@@ -198,12 +198,12 @@ fn short(value: f64) -> String {
 fn peak_flops(threads: usize) -> f64 {
     /// Independent chains, enough to hide the latency of a multiply-add and few enough to stay in registers.
     struct Chains(u32);
-    impl Wide<f32> for Chains {
+    impl WithSimd<f32> for Chains {
         /// The numbers of a register, and something to keep.
         type Output = (usize, f32);
         #[inline(always)]
         #[allow(unsafe_code, reason = "the register vocabulary; it touches no memory here")]
-        fn run<S: Lanes<f32>>(self, simd: S) -> (usize, f32) {
+        fn with_simd<S: Simd<f32>>(self, simd: S) -> (usize, f32) {
             // SAFETY: only registers are touched; the instruction set is the one that `simd` names.
             unsafe {
                 let factor = simd.splat(0.999);
@@ -219,7 +219,7 @@ fn peak_flops(threads: usize) -> f64 {
     }
     const CHAINS: usize = 12;
     const ROUNDS: u32 = 200_000;
-    let once = || black_box(f32::run_wide(Chains(black_box(ROUNDS)))).0;
+    let once = || black_box(f32::run_simd(Chains(black_box(ROUNDS)))).0;
     let lanes = once();
     let least = (0..9)
         .map(|_| {

@@ -5,7 +5,7 @@
 
 use crate::float::Float;
 use crate::float::elementary::{
-    at_least, at_most, exp, expm1, log1p_of_unit, normal_distribution, select, sigmoid, softplus, tanh,
+    clamp_max, clamp_min, exp, expm1, log1p_unit, normal_cdf_pdf, select, sigmoid, softplus, tanh,
 };
 
 /// SELU's two constants (Klambauer et al. 2017): the scale, and the scale times alpha.
@@ -15,7 +15,7 @@ const SELU_SCALED_ALPHA: f64 = 1.758_099_340_847_376_6;
 /// max(z, 0), NaN included.
 #[inline(always)]
 pub(super) fn relu<F: Float>(z: F) -> F {
-    at_least(z, F::zero())
+    clamp_min(z, F::zero())
 }
 
 #[inline(always)]
@@ -36,7 +36,7 @@ impl<F: Float> BoundedRelu<F> {
     pub(super) fn apply(self, z: F) -> F {
         // The two tests and not one with an `else`, so that NaN falls through both.
         let below = self.slope * (z - self.threshold);
-        at_most(select(z <= self.threshold, below, z), self.ceiling)
+        clamp_max(select(z <= self.threshold, below, z), self.ceiling)
     }
 
     #[inline(always)]
@@ -88,12 +88,12 @@ pub(super) fn celu_derivative<F: Float>(alpha: F, y: F) -> F {
 
 #[inline(always)]
 pub(super) fn gelu<F: Float>(z: F) -> F {
-    z * normal_distribution(z).0
+    z * normal_cdf_pdf(z).0
 }
 
 #[inline(always)]
 pub(super) fn gelu_derivative<F: Float>(z: F) -> F {
-    let (below, density) = normal_distribution(z);
+    let (below, density) = normal_cdf_pdf(z);
     below + z * density
 }
 
@@ -111,7 +111,7 @@ pub(super) fn gelu_tanh<F: Float>(z: F) -> F {
 #[inline(always)]
 pub(super) fn gelu_tanh_derivative<F: Float>(z: F) -> F {
     // Beyond 40 the sigmoid is flat; the bound keeps z³ finite.
-    let z = at_least(at_most(z, F::of(40.0)), F::of(-40.0));
+    let z = clamp_min(clamp_max(z, F::of(40.0)), F::of(-40.0));
     let s = sigmoid(gelu_tanh_argument(z));
     let slope = F::of(1.595_769_121_605_730_8) * (F::one() + F::of(3.0 * 0.044_715) * (z * z));
     s + z * (s * (F::one() - s)) * slope
@@ -129,7 +129,7 @@ pub(super) fn logistic_derivative<F: Float>(y: F) -> F {
 
 #[inline(always)]
 pub(super) fn hard_sigmoid<F: Float>(z: F) -> F {
-    at_least(at_most(z / F::of(6.0) + F::of(0.5), F::one()), F::zero())
+    clamp_min(clamp_max(z / F::of(6.0) + F::of(0.5), F::one()), F::zero())
 }
 
 #[inline(always)]
@@ -139,7 +139,7 @@ pub(super) fn hard_sigmoid_derivative<F: Float>(y: F) -> F {
 
 #[inline(always)]
 pub(super) fn log_sigmoid<F: Float>(z: F) -> F {
-    at_most(z, F::zero()) - log1p_of_unit(exp(-z.abs()))
+    clamp_max(z, F::zero()) - log1p_unit(exp(-z.abs()))
 }
 
 #[inline(always)]
@@ -149,7 +149,7 @@ pub(super) fn log_sigmoid_derivative<F: Float>(y: F) -> F {
 
 #[inline(always)]
 pub(super) fn sparse_sigmoid<F: Float>(z: F) -> F {
-    at_least(at_most(z * F::of(0.5) + F::of(0.5), F::one()), F::zero())
+    clamp_min(clamp_max(z * F::of(0.5) + F::of(0.5), F::one()), F::zero())
 }
 
 #[inline(always)]
@@ -169,7 +169,7 @@ pub(super) fn hyperbolic_tangent_derivative<F: Float>(y: F) -> F {
 
 #[inline(always)]
 pub(super) fn hard_tanh<F: Float>(z: F) -> F {
-    at_least(at_most(z, F::one()), -F::one())
+    clamp_min(clamp_max(z, F::one()), -F::one())
 }
 
 #[inline(always)]
@@ -190,7 +190,7 @@ pub(super) fn tanh_shrink_derivative<F: Float>(z: F) -> F {
 
 #[inline(always)]
 pub(super) fn soft_shrink<F: Float>(threshold: F, z: F) -> F {
-    z - at_least(at_most(z, threshold), -threshold)
+    z - clamp_min(clamp_max(z, threshold), -threshold)
 }
 
 #[inline(always)]
@@ -253,7 +253,7 @@ const MISH_RANGE: f64 = 24.0;
 #[inline(always)]
 pub(super) fn mish<F: Float>(z: F) -> F {
     // tanh(ln(1 + e)) = n/(n + 2) with n = e² + 2e.
-    let e = exp(at_most(z, F::of(MISH_RANGE)));
+    let e = exp(clamp_max(z, F::of(MISH_RANGE)));
     let n = e * (e + F::of(2.0));
     z * (n / (n + F::of(2.0)))
 }
@@ -261,7 +261,7 @@ pub(super) fn mish<F: Float>(z: F) -> F {
 #[inline(always)]
 pub(super) fn mish_derivative<F: Float>(z: F) -> F {
     let (one, two) = (F::one(), F::of(2.0));
-    let z = at_most(z, F::of(MISH_RANGE));
+    let z = clamp_max(z, F::of(MISH_RANGE));
     let e = exp(z);
     let n = e * (e + two);
     let inverse = one / (n + two);
@@ -306,7 +306,7 @@ pub(super) fn sparse_plus<F: Float>(z: F) -> F {
 
 #[inline(always)]
 pub(super) fn sparse_plus_derivative<F: Float>(y: F) -> F {
-    at_most(y.sqrt(), F::one())
+    clamp_max(y.sqrt(), F::one())
 }
 
 #[inline(always)]

@@ -1,7 +1,7 @@
 //! The functions that act on a row as a whole, and their gradients.
 
 use crate::float::Float;
-use crate::float::elementary::{at_least, exp, select};
+use crate::float::elementary::{clamp_min, exp, select};
 
 /// The partial sums that a vector register takes up; the order of summation is the same on every processor.
 const LANES: usize = 8;
@@ -90,7 +90,7 @@ pub(super) fn sparsemax<F: Float>(width: usize, values: &mut [F]) {
             kept = count;
         }
         for v in row.iter_mut() {
-            *v = at_least(*v - threshold, F::zero());
+            *v = clamp_min(*v - threshold, F::zero());
         }
     }
 }

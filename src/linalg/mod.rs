@@ -1,27 +1,36 @@
-//! Matrix products behind one seam, and the few kernels that are fused with them.
+//! Matrix products, and the kernels that are fused with them.
 //!
-//! Every product of the crate goes through [`gemm`] and its relatives, on strided views, so that a transposed
-//! operand costs no copy and another engine can take the place of this one in one file. The default engine is
-//! the crate's own (`tiles.rs`), made for the small and flat matrices of a training step; the feature
-//! `matrixmultiply` puts ndarray's own in its place. The order of summation inside an element of the result depends
-//! on the shapes alone, never on the number of threads.
+//! Every product of the crate goes through [`gemm`] and [`affine`], on strided views: a transposed operand costs no copy,
+//! and another engine can replace this one in one file. The default engine is the crate's own ([`Engine::Tiles`]), made for
+//! the small and flat matrices of a training step. The feature `matrixmultiply` replaces it by ndarray's. Within an engine,
+//! the order of summation depends on the shapes alone, never on the number of threads.
+//!
+//! | a product of | is computed by |
+//! |---|---|
+//! | contiguous matrices, up to 64 columns | `small_n.rs`: one k-block, nothing packed |
+//! | all others | `tiles.rs`: panels, tiles, a micro-kernel |
+//! | either, if it is large | `parallel.rs`: parts of the output on several threads |
 
 mod engine_matrixmultiply;
-mod narrow;
-mod shared;
+mod parallel;
+mod small_n;
 mod tiles;
+mod views;
+
+pub(crate) use views::{matrix, matrix_mut};
 
 use crate::float::Float;
 use crate::simd::vectorize;
 use ndarray::{ArrayView2, ArrayViewMut2};
+use small_n::RowMajor;
 
-/// The engines there are, for benches and tests that compare them.
+/// The engines for matrix products, for benches and tests that compare them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Engine {
-    /// The crate's own tiles.
+    /// The crate's own engine.
     Tiles,
-    /// ndarray's engine; with the feature `matrixmultiply` its AVX-512 kernels are on.
+    /// ndarray's engine, the crate `matrixmultiply`. The feature of that name enables its AVX-512 kernels.
     Matrixmultiply,
 }
 
@@ -31,13 +40,13 @@ impl Engine {
         if cfg!(feature = "matrixmultiply") { Self::Matrixmultiply } else { Self::Tiles };
 }
 
-/// `c = alpha * a.b + beta * c`, with `c` not read where `beta` is 0.
+/// Computes `c = alpha · a·b + beta · c`. If `beta` is 0, `c` is not read.
 ///
 /// # Shapes
 /// `a`: (m, k), `b`: (k, n), `c`: (m, n); any strides.
 ///
 /// # Panics
-/// Where the shapes do not agree. Callers inside the crate have checked them when the model was compiled.
+/// Panics if the shapes do not agree. Callers within the crate have checked them when the model was compiled.
 ///
 /// # Examples
 /// ```
@@ -57,12 +66,12 @@ pub fn gemm<F: Float>(
     c: ArrayViewMut2<'_, F>,
 ) {
     match Engine::DEFAULT {
-        Engine::Tiles => shared::gemm(alpha, a, b, beta, c, None),
+        Engine::Tiles => parallel::gemm(alpha, a, b, beta, c, None),
         engine => gemm_with(engine, alpha, a, b, beta, c),
     }
 }
 
-/// [`gemm`] by a named engine.
+/// Computes [`gemm`] with the given engine, on the calling thread.
 ///
 /// # Panics
 /// As [`gemm`].
@@ -80,26 +89,25 @@ pub fn gemm_with<F: Float>(
     }
 }
 
-/// `c = a.b + bias`, the bias (n) added to every row; without a bias `c = a.b`.
+/// Computes `c = a·b + bias`, with the bias (n) added to every row, or `c = a·b` without a bias.
 ///
-/// A row of the result depends on the same row of `a` alone, to the bit, and not on how many rows there are.
-/// Narrow products (n up to 64) of contiguous matrices have a kernel of their own, which packs nothing.
+/// To the bit, a row of the output depends on the same row of `a` alone, not on the number of rows.
 ///
 /// # Panics
-/// As [`gemm`], and where the bias has not one number a column.
+/// As [`gemm`], and if the bias does not have an element for each column.
 pub fn affine<F: Float>(
     a: ArrayView2<'_, F>,
     b: ArrayView2<'_, F>,
     bias: Option<&[F]>,
     mut c: ArrayViewMut2<'_, F>,
 ) {
-    if b.ncols() <= narrow::WIDEST
-        && let (Some(a), Some(b), Some(c)) = (narrow::Rows::of(&a), b.as_slice(), c.as_slice_mut())
+    if b.ncols() <= small_n::MAX_N
+        && let (Some(a), Some(b), Some(c)) = (RowMajor::of(&a), b.as_slice(), c.as_slice_mut())
     {
-        return shared::affine(a, b, bias, c);
+        return parallel::affine(a, b, bias, c);
     }
     match (Engine::DEFAULT, bias) {
-        (Engine::Tiles, bias) => shared::gemm(F::one(), a, b, F::zero(), c, bias),
+        (Engine::Tiles, bias) => parallel::gemm(F::one(), a, b, F::zero(), c, bias),
         (engine, None) => gemm_with(engine, F::one(), a, b, F::zero(), c),
         (engine, Some(bias)) => {
             c.assign(&ndarray::aview1(bias));
@@ -108,10 +116,10 @@ pub fn affine<F: Float>(
     }
 }
 
-/// `sums += Σ rows of a`.
+/// Adds the rows of `a` to `sums`: `sums += Σ rows of a`.
 ///
 /// # Panics
-/// Where `sums` has not one number a column.
+/// Panics if `sums` does not have an element for each column.
 ///
 /// # Examples
 /// ```
@@ -123,7 +131,7 @@ pub fn add_rows<F: Float>(a: ArrayView2<'_, F>, sums: &mut [F]) {
     if sums.is_empty() {
         return;
     }
-    assert_eq!(a.ncols(), sums.len(), "one sum for each column");
+    assert_eq!(a.ncols(), sums.len(), "add_rows needs a sum for each column");
     match a.as_slice() {
         Some(values) => vectorize(
             #[inline(always)]
@@ -138,42 +146,6 @@ pub fn add_rows<F: Float>(a: ArrayView2<'_, F>, sums: &mut [F]) {
             .into_iter()
             .for_each(|row| sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += value)),
     }
-}
-
-/// (m, k, n) of a product.
-///
-/// # Panics
-/// Where the shapes do not agree.
-fn sizes<F>(a: &ArrayView2<'_, F>, b: &ArrayView2<'_, F>, c: &ArrayViewMut2<'_, F>) -> (usize, usize, usize) {
-    let ((m, k), n) = (a.dim(), b.ncols());
-    assert!(
-        b.nrows() == k && c.dim() == (m, n),
-        "a product of {:?} and {:?} does not fit {:?}",
-        a.dim(),
-        b.dim(),
-        c.dim()
-    );
-    (m, k, n)
-}
-
-/// The strides of the rows and of the columns.
-fn strides(strides: &[isize]) -> (isize, isize) {
-    match *strides {
-        [rows, columns] => (rows, columns),
-        _ => (0, 0),
-    }
-}
-
-/// A slice as a row-major matrix.
-#[allow(clippy::expect_used, reason = "every caller cuts the slice to rows × columns first")]
-pub(crate) fn matrix<F>(values: &[F], rows: usize, columns: usize) -> ArrayView2<'_, F> {
-    ArrayView2::from_shape((rows, columns), values).expect("a slice of rows × columns")
-}
-
-/// As [`matrix`], to be written to.
-#[allow(clippy::expect_used, reason = "every caller cuts the slice to rows × columns first")]
-pub(crate) fn matrix_mut<F>(values: &mut [F], rows: usize, columns: usize) -> ArrayViewMut2<'_, F> {
-    ArrayViewMut2::from_shape((rows, columns), values).expect("a slice of rows × columns")
 }
 
 #[cfg(test)]
@@ -214,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn both_engines_agree_with_the_plain_loop_in_every_form() {
+    fn both_engines_agree_with_the_plain_loop_for_all_transpositions() {
         for engine in [Engine::Tiles, Engine::Matrixmultiply] {
             for (m, k, n) in SHAPES {
                 let (a, b) = (random(m, k, 1), random(k, n, 2));
@@ -243,13 +215,13 @@ mod tests {
             let product = |threads: usize| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                 let mut c = Array2::from_elem((m, n), f64::NAN);
-                pool.install(|| shared::gemm(1.0, a.view(), b.view(), 0.0, c.view_mut(), Some(&bias)));
-                pool.install(|| shared::gemm(-1.0, a.view(), b.view(), 0.5, c.view_mut(), None));
+                pool.install(|| parallel::gemm(1.0, a.view(), b.view(), 0.0, c.view_mut(), Some(&bias)));
+                pool.install(|| parallel::gemm(-1.0, a.view(), b.view(), 0.5, c.view_mut(), None));
                 c
             };
             let one = product(1);
             for threads in [2, 3, 5] {
-                assert_eq!(product(threads), one, "{m}x{k}x{n} by {threads} threads");
+                assert_eq!(product(threads), one, "{m}x{k}x{n} on {threads} threads");
             }
         }
     }
@@ -281,9 +253,9 @@ mod tests {
         }
     }
 
-    /// Few rows are turned, many are packed, wide results have panels: an element must not tell.
+    /// Few rows are transposed, a panel of many rows is packed, and `a` is packed for many columns.
     #[test]
-    fn an_element_does_not_depend_on_how_the_operands_lie() {
+    fn an_element_does_not_depend_on_the_layout_of_the_operands() {
         for (k, n) in [(150, 100), (700, 130), (90, 401)] {
             let (a, b) = (random(70, k, 12), random(k, n, 13));
             let (at, bt) = (a.t().as_standard_layout().to_owned(), b.t().as_standard_layout().to_owned());
@@ -297,9 +269,9 @@ mod tests {
                         let mut c = start.slice(part).to_owned();
                         gemm(1.0, a, b, 1.0, c.view_mut());
                         assert_eq!(c, want, "{rows}x{k}x{n}");
-                        let mut turned = start.slice(part).t().as_standard_layout().to_owned();
-                        gemm(1.0, a, b, 1.0, turned.view_mut().reversed_axes());
-                        assert_eq!(turned.t(), want, "{rows}x{k}x{n}, the result's columns contiguous");
+                        let mut transposed = start.slice(part).t().as_standard_layout().to_owned();
+                        gemm(1.0, a, b, 1.0, transposed.view_mut().reversed_axes());
+                        assert_eq!(transposed.t(), want, "{rows}x{k}x{n}, contiguous columns in the output");
                     }
                 }
             }
@@ -307,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_does_not_depend_on_the_rows_around_it() {
+    fn a_row_does_not_depend_on_the_other_rows() {
         for n in [1, 2, 3, 5, 10, 16, 31, 64, 100, 128] {
             let (a, b) = (random(70, 90, 8), random(90, n, 9));
             let mut whole = Array2::zeros((70, n));

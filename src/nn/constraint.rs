@@ -1,14 +1,14 @@
-//! What weights are projected to after each update.
+//! Constraints on weights, applied after each update.
 
 use crate::error::{Error, Result};
 use crate::float::Float;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
-/// A projection of a weight after each update.
+/// A constraint on a weight: a projection after each update.
 ///
-/// Norms are Euclidean and run over the first axis, so that each unit of a dense layer has its own;
-/// [`over`](Self::over) lets them run over more axes, as a convolution's kernel (height, width, in, out) needs.
+/// Norms are Euclidean and reduce the first axis, so each unit of a dense layer has a norm. [`axes`](Self::axes) sets the
+/// number of leading axes that are reduced: 3 for the kernel (height, width, in, out) of a convolution.
 ///
 /// # Examples
 /// ```
@@ -29,69 +29,69 @@ use std::str::FromStr;
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Constraint {
-    /// Negative weights become 0.
+    /// Sets negative weights to 0.
     NonNeg,
-    /// Norms above a bound shrink to it; see [`Constraint::max_norm`].
+    /// Scales weights to a largest norm; see [`Constraint::max_norm`].
     MaxNorm {
         /// The largest norm.
         max_value: f64,
-        /// Over how many leading axes norms run.
+        /// The number of leading axes that norms reduce.
         axes: usize,
     },
-    /// All norms become 1; see [`Constraint::unit_norm`].
+    /// Scales weights to norm 1; see [`Constraint::unit_norm`].
     UnitNorm {
-        /// Over how many leading axes norms run.
+        /// The number of leading axes that norms reduce.
         axes: usize,
     },
-    /// Norms move into an interval; see [`Constraint::min_max_norm`].
+    /// Scales weights to norms within a range; see [`Constraint::min_max_norm`].
     MinMaxNorm {
         /// The smallest norm.
         min_value: f64,
         /// The largest norm.
         max_value: f64,
-        /// How much of the way they move at each update.
+        /// The fraction of the distance to the range that each update covers.
         rate: f64,
-        /// Over how many leading axes norms run.
+        /// The number of leading axes that norms reduce.
         axes: usize,
     },
 }
 
-/// Keras's ε: what keeps a norm of 0 from being divided by.
+/// Keras's ε, which is added to a norm before the division.
 const EPSILON: f64 = 1e-7;
 
 impl Constraint {
-    /// Norms of at most `max_value`; Keras's default is 2.
+    /// Constrains norms to at most `max_value`; Keras's default is 2.
     #[must_use]
     pub fn max_norm(max_value: f64) -> Self {
         Self::MaxNorm { max_value, axes: 1 }
     }
 
-    /// Norms of 1.
+    /// Constrains norms to 1.
     #[must_use]
     pub fn unit_norm() -> Self {
         Self::UnitNorm { axes: 1 }
     }
 
-    /// Norms from `min_value` to `max_value`, moved there by the share `rate` at each update; Keras's defaults are
+    /// Constrains norms to `min_value..=max_value`. Each update covers the fraction `rate` of the distance; Keras's defaults are
     /// 0, 1 and 1.
     #[must_use]
     pub fn min_max_norm(min_value: f64, max_value: f64, rate: f64) -> Self {
         Self::MinMaxNorm { min_value, max_value, rate, axes: 1 }
     }
 
-    /// Lets norms run over the first `axes` axes.
+    /// Sets the number of leading axes that norms reduce; by default 1.
     #[must_use]
-    pub fn over(mut self, axes: usize) -> Self {
+    pub fn axes(mut self, axes: usize) -> Self {
         match &mut self {
             Self::NonNeg => {}
-            Self::MaxNorm { axes: own, .. }
-            | Self::UnitNorm { axes: own }
-            | Self::MinMaxNorm { axes: own, .. } => *own = axes,
+            Self::MaxNorm { axes: field, .. }
+            | Self::UnitNorm { axes: field }
+            | Self::MinMaxNorm { axes: field, .. } => *field = axes,
         }
         self
     }
 
-    /// Refuses bounds that are negative, not finite or in the wrong order; `owner` names the weight.
+    /// Checks that the bounds are finite, not negative and in order. `owner` names the weight in the error.
     ///
     /// # Errors
     /// [`Error::InvalidParameter`].
@@ -109,16 +109,16 @@ impl Constraint {
             Self::MinMaxNorm { min_value, max_value, rate, .. } => {
                 bound("min_value", min_value)?;
                 bound("max_value", max_value)?;
-                check("max_value", max_value, max_value >= min_value, "a number not below min_value")?;
+                check("max_value", max_value, max_value >= min_value, "a number of at least min_value")?;
                 check("rate", rate, (0.0..=1.0).contains(&rate), "0 <= rate <= 1")
             }
         }
     }
 
-    /// Projects a weight of this shape.
+    /// Projects a weight of the given shape.
     ///
     /// # Shapes
-    /// `values`: row-major, as many numbers as `shape` says.
+    /// `values`: row-major, with the elements of `shape`.
     pub fn apply<F: Float>(&self, shape: &[usize], values: &mut [F]) {
         let (axes, target): (usize, &dyn Fn(f64) -> f64) = match *self {
             Self::NonNeg => {
@@ -132,10 +132,10 @@ impl Constraint {
         };
         let columns: usize = shape.iter().skip(axes).product::<usize>().max(1);
         for column in 0..columns {
-            let own = || (column..values.len()).step_by(columns);
-            let norm = own().map(|index| values[index].as_f64().powi(2)).sum::<f64>().sqrt();
+            let elements = || (column..values.len()).step_by(columns);
+            let norm = elements().map(|index| values[index].as_f64().powi(2)).sum::<f64>().sqrt();
             let factor = F::of(target(norm) / (EPSILON + norm));
-            own().for_each(|index| values[index] *= factor);
+            elements().for_each(|index| values[index] *= factor);
         }
     }
 }

@@ -270,7 +270,7 @@ impl<F: Float> Layout<F> {
         let moved = self.nodes.iter().fold(0, |sum: usize, node| {
             sum.saturating_add(node.input_len()).saturating_add(node.output_len())
         });
-        moved.saturating_mul(parallel::MOVE).saturating_add(self.params_len)
+        moved.saturating_mul(parallel::thresholds::OPS_PER_MOVE).saturating_add(self.params_len)
     }
 
     /// Fresh parameters and state.

@@ -1,5 +1,6 @@
 //! Neural networks: layers, losses, metrics, optimizers, and the model that trains them.
 
+mod batch_split;
 pub mod callback;
 pub mod constraint;
 pub(crate) mod fit_options;
@@ -11,11 +12,10 @@ pub mod loss;
 pub mod metric;
 pub(crate) mod model;
 pub mod optimizer;
+pub(crate) mod optimizer_state;
 pub mod regularizer;
-mod row_parts;
 mod sequential;
 mod targets;
-pub(crate) mod updater;
 mod workspace;
 
 #[cfg(feature = "progress")]

@@ -1,4 +1,4 @@
-//! Penalties on weights and outputs.
+//! L1 and L2 regularization of weights and outputs.
 
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -6,7 +6,7 @@ use crate::simd::vectorize;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
-/// A penalty `l1 Σ|w| + l2 Σw²` that is added to the loss (Keras: no factor ½).
+/// L1 and L2 regularization: the penalty `l1 Σ|w| + l2 Σw²` is added to the loss, without a factor ½, as in Keras.
 ///
 /// # Examples
 /// ```
@@ -14,7 +14,7 @@ use std::str::FromStr;
 ///
 /// assert_eq!(Regularizer::l2(0.1).penalty(&[1.0, -2.0]), 0.5);
 /// assert_eq!(Regularizer::l1_l2(1.0, 0.5).penalty(&[1.0, -2.0]), 5.5);
-/// // By name, with Keras's factors: 0.01, and none at all for both together.
+/// // By name, with Keras's default factors: 0.01, and 0 for "l1_l2".
 /// assert_eq!("l2".parse::<Regularizer>()?, Regularizer::l2(0.01));
 /// # Ok::<(), axonal::Error>(())
 /// ```
@@ -22,32 +22,32 @@ use std::str::FromStr;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Regularizer {
-    /// The factor of the sum of absolute values.
+    /// The L1 factor.
     pub l1: f64,
-    /// The factor of the sum of squares.
+    /// The L2 factor.
     pub l2: f64,
 }
 
 impl Regularizer {
-    /// `factor · Σ|w|`.
+    /// Creates the penalty `factor · Σ|w|`.
     #[must_use]
     pub fn l1(factor: f64) -> Self {
         Self { l1: factor, l2: 0.0 }
     }
 
-    /// `factor · Σw²`.
+    /// Creates the penalty `factor · Σw²`.
     #[must_use]
     pub fn l2(factor: f64) -> Self {
         Self { l1: 0.0, l2: factor }
     }
 
-    /// `l1 · Σ|w| + l2 · Σw²`.
+    /// Creates the penalty `l1 · Σ|w| + l2 · Σw²`.
     #[must_use]
     pub fn l1_l2(l1: f64, l2: f64) -> Self {
         Self { l1, l2 }
     }
 
-    /// Refuses factors that are negative or not finite; `owner` names the layer.
+    /// Checks that the factors are finite and not negative. `owner` names the layer in the error.
     ///
     /// # Errors
     /// [`Error::InvalidParameter`].
@@ -61,7 +61,7 @@ impl Regularizer {
         Ok(())
     }
 
-    /// The penalty on `values`.
+    /// Computes the penalty on `values`.
     pub fn penalty<F: Float>(&self, values: &[F]) -> f64 {
         let (absolute, squares) = values.iter().fold((0.0, 0.0), |(absolute, squares), v| {
             let v = v.as_f64();
@@ -70,7 +70,7 @@ impl Regularizer {
         self.l1 * absolute + self.l2 * squares
     }
 
-    /// Adds `scale` times the penalty's gradient at `values` to `gradient`; the gradient of |w| at 0 is 0.
+    /// Adds `scale` times the gradient of the penalty at `values` to `gradient`. The gradient of |w| at 0 is 0.
     pub fn add_gradient<F: Float>(&self, scale: f64, values: &[F], gradient: &mut [F]) {
         let (l1, l2) = (F::of(scale * self.l1), F::of(scale * 2.0 * self.l2));
         vectorize(

@@ -9,7 +9,7 @@ use crate::nn::layout::Layout;
 use crate::nn::loss::Loss;
 use crate::nn::model::Model;
 use crate::nn::optimizer::{Optimizer, Tuned};
-use crate::nn::updater::Updater;
+use crate::nn::optimizer_state::OptimizerState;
 use std::sync::Arc;
 
 /// A chain of layers in the making.
@@ -146,8 +146,8 @@ impl<F: Float> Sequential<F> {
                 attached = true;
             }
         }
-        let updater = Updater::new(optimizer, &layout)?;
-        let mut model = Model::new(layout, params, state, updater, Arc::new(loss), self.seed);
+        let optimizer_state = OptimizerState::new(optimizer, &layout)?;
+        let mut model = Model::new(layout, params, state, optimizer_state, Arc::new(loss), self.seed);
         if attached {
             model.keep_origin();
         }

@@ -4,9 +4,9 @@ use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::linalg::{matrix, matrix_mut};
+use crate::nn::batch_split;
 use crate::nn::layer::{ActivityPenalty, Backward, Carry, Forward, Mask, MaskPass, Mode};
 use crate::nn::layout::{Layout, Node, zeros};
-use crate::nn::row_parts;
 use crate::rng::RowRng;
 use crate::validate;
 use ndarray::ArrayView2;
@@ -231,12 +231,12 @@ impl<F: Float> Workspace<F> {
         let y = &mut y[..batch * outputs];
         let cache = &mut cache[..node.plan.cache_len(batch)];
         let pass = Forward::new(x, matrix_mut(y, batch, outputs), &params[node.params.clone()], cache, mode);
-        row_parts::forward(node, pass.masked(mask.filter(|_| node.plan.declares_using_mask())));
+        batch_split::forward(node, pass.masked(mask.filter(|_| node.plan.declares_using_mask())));
         if node.activation().needs_input() {
             z[..y.len()].copy_from_slice(y);
         }
         if !(logits && index + 1 == layout.nodes.len()) {
-            row_parts::activate(node, batch, y);
+            batch_split::activate(node, batch, y);
         }
     }
 
@@ -271,7 +271,7 @@ impl<F: Float> Workspace<F> {
             }
             let activated = !(logits && index + 1 == layout.nodes.len());
             let z = if z.is_empty() { &[] } else { &z[..batch * outputs] };
-            if !row_parts::differentiate(node, batch, activated, [z, y], dy) {
+            if !batch_split::differentiate(node, batch, activated, [z, y], dy) {
                 return false;
             }
             let rows = node.plan.declared_gradient_rows().is_some();
@@ -287,7 +287,7 @@ impl<F: Float> Workspace<F> {
                 &mut cache[..node.plan.cache_len(batch)],
             );
             let mask = mask_of(before, layout, node, batch).filter(|_| node.plan.declares_using_mask());
-            row_parts::backward(node, pass.masked(mask).dx_needed(index > first).grads_needed(!rows));
+            batch_split::backward(node, pass.masked(mask).dx_needed(index > first).grads_needed(!rows));
             if rows && node.trainable {
                 by_rows(index, params, grads, x, dy);
             }

@@ -18,7 +18,7 @@ use crate::nn::loss::Loss;
 use crate::nn::metric::Metric;
 use crate::nn::model::Model;
 use crate::nn::optimizer::{LearningRate, Modifiers, Optimizer};
-use crate::nn::updater::Updater;
+use crate::nn::optimizer_state::OptimizerState;
 use crate::validate::shape_text;
 use std::borrow::Cow;
 use std::path::Path;
@@ -153,9 +153,10 @@ impl<F: Float> Parts<F> {
         let mut params = Buffer::zeros("the parameters", layout.params_len)?;
         let mut state = Buffer::zeros("the state", layout.state_len)?;
         let (rate, compiled_rate) = self.learning_rates;
-        let mut updater = Updater::of_parts(self.optimizer, compiled_rate, training.modifiers, &layout)?;
-        updater.learning_rate = rate;
-        updater.iterations = training.iterations;
+        let mut optimizer_state =
+            OptimizerState::from_parts(self.optimizer, compiled_rate, training.modifiers, &layout)?;
+        optimizer_state.learning_rate = rate;
+        optimizer_state.iterations = training.iterations;
         let origin_len = |len| if self.has_origin { len } else { 0 };
         let mut origin_params = zeros("the parameters", origin_len(layout.params_len))?;
         let mut origin_state = zeros("the state", origin_len(layout.state_len))?;
@@ -167,8 +168,8 @@ impl<F: Float> Parts<F> {
                     return Ok(Err(problem));
                 }
             }
-            for places in updater.moments_order() {
-                if let Err(problem) = numbers.floats(MOMENTS, number, updater.moments_mut(places))? {
+            for places in optimizer_state.moments_file_order() {
+                if let Err(problem) = numbers.floats(MOMENTS, number, optimizer_state.moments_mut(places))? {
                     return Ok(Err(problem));
                 }
             }
@@ -180,7 +181,7 @@ impl<F: Float> Parts<F> {
             }
             Ok(Ok(()))
         })?;
-        let mut model = Model::new(layout, params, state, updater, self.loss, training.seed);
+        let mut model = Model::new(layout, params, state, optimizer_state, self.loss, training.seed);
         model.metrics = self.metrics;
         model.fit_options = training.fit_options;
         model.epochs_trained = training.epochs_trained;
@@ -195,7 +196,7 @@ impl<F: Float> Parts<F> {
 /// How many numbers an optimizer keeps for the parameters that it moves.
 fn moments_len<F: Float>(layout: &Layout<F>, optimizer: &dyn Optimizer<F>, modifiers: &Modifiers) -> usize {
     let trainable: usize = layout.trainable_runs().iter().map(ExactSizeIterator::len).sum();
-    trainable.saturating_mul(Updater::buffers(optimizer, modifiers))
+    trainable.saturating_mul(OptimizerState::values_per_param(optimizer, modifiers))
 }
 
 /// The configuration of a recipe; its length is checked before it is copied.

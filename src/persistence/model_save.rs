@@ -86,7 +86,7 @@ impl<F: Float> Model<F> {
         let weights = self.weight_tensors();
         let others = self.other_tensors();
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let rule = &self.updater.rule;
+        let rule = &self.optimizer_state.rule;
         let loss = config::<F>("loss", "the loss", self.loss.kind(), self.loss.config(), &self.loss)?;
         let optimizer = config::<F>("optimizer", "the optimizer", rule.kind(), rule.config(), rule)?;
         let mut draft = Draft::new(Content::Model);
@@ -137,8 +137,8 @@ impl<F: Float> Model<F> {
 
     /// What is not a weight: the optimizer's moments, and the weights to start over from.
     fn other_tensors(&self) -> Vec<Tensor<'_>> {
-        let mut moments = vec![F::zero(); self.updater.moments_len()];
-        self.updater.copy_moments_to(&mut moments);
+        let mut moments = vec![F::zero(); self.optimizer_state.moments_len()];
+        self.optimizer_state.copy_moments_to(&mut moments);
         let mut tensors = vec![Tensor::floats(MOMENTS, &[moments.len()], moments)];
         if let Some((params, state)) = self.origin() {
             tensors.push(Tensor::flat(ORIGIN_PARAMS, params));

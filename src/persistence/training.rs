@@ -38,16 +38,16 @@ impl Training {
     pub(super) fn of<F: Float>(model: &Model<F>) -> Result<Self> {
         model.check_kept_options()?;
         model.fit_options.validate()?;
-        let updater = &model.updater;
+        let optimizer_state = &model.optimizer_state;
         Ok(Self {
-            learning_rate: rate_text(&updater.learning_rate)?,
-            compiled_learning_rate: rate_text(&updater.compiled_rate)?,
-            modifiers: updater.modifiers.clone(),
+            learning_rate: rate_text(&optimizer_state.learning_rate)?,
+            compiled_learning_rate: rate_text(&optimizer_state.compiled_rate)?,
+            modifiers: optimizer_state.modifiers.clone(),
             fit_options: model.fit_options.clone(),
             seed: model.seed,
             epochs_trained: model.epochs_trained,
             steps_trained: model.steps_trained,
-            iterations: updater.iterations,
+            iterations: optimizer_state.iterations,
         })
     }
 

@@ -416,7 +416,7 @@ pub fn constraint(value: &Value) -> Built<Constraint> {
     if axes.iter().enumerate().any(|(index, &axis)| axis != index as f64) {
         return Err(format!("constraint over the axes {axes:?}"));
     }
-    a.all_read(built.over(axes.len()))
+    a.all_read(built.axes(axes.len()))
 }
 
 /// The network of a list of layers.

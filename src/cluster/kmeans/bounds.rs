@@ -284,7 +284,7 @@ impl<F: Float> Found<F> {
         room.smallest[..places].fill(F::infinity());
         second.fill(F::infinity());
         let (smallest, nearest) = (&mut room.smallest[..places], &mut room.nearest[..places]);
-        F::run_wide(Search { centers, features: &room.features, ahead, smallest, nearest, second });
+        F::run_simd(Search { centers, features: &room.features, ahead, smallest, nearest, second });
         rounding.gaps(&self.squares, (&room.smallest[..places], &self.second), &mut self.gaps);
     }
 }

@@ -4,7 +4,7 @@
 
 use crate::buffer::Buffer;
 use crate::float::Float;
-use crate::simd::{Lanes, Wide, prefetch_part};
+use crate::simd::{Simd, WithSimd, prefetch_chunk};
 
 /// A thread's room for the rows that it searches centers for.
 #[derive(Debug, Clone)]
@@ -49,7 +49,7 @@ impl<F: Float> Room<F> {
 /// Turns rows into groups, less their mean. Lanes without a row keep what they had. `ahead` is fetched into the cache
 /// with the first group.
 pub(super) fn turn<F: Float>(rows: &[F], mean: &[F], lanes: usize, groups: &mut [F], ahead: &[F]) {
-    F::run_wide(Turn { rows, mean, lanes, groups, ahead });
+    F::run_simd(Turn { rows, mean, lanes, groups, ahead });
 }
 
 /// Rows to be turned into groups, less their mean.
@@ -61,11 +61,11 @@ struct Turn<'a, F> {
     ahead: &'a [F],
 }
 
-impl<F: Float> Wide<F> for Turn<'_, F> {
+impl<F: Float> WithSimd<F> for Turn<'_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Lanes<F>>(self, simd: S) {
+    fn with_simd<S: Simd<F>>(self, simd: S) {
         let width = self.lanes * self.mean.len();
         let mut ahead = self.ahead;
         for (rows, group) in self.rows.chunks(width).zip(self.groups.chunks_exact_mut(width)) {
@@ -80,7 +80,7 @@ impl<F: Float> Wide<F> for Turn<'_, F> {
 
 /// Turns as many rows as there are lanes.
 #[inline(always)]
-pub(super) fn turn_group<F: Float, S: Lanes<F>>(
+pub(super) fn turn_group<F: Float, S: Simd<F>>(
     simd: S,
     (rows, mean): (&[F], &[F]),
     lanes: usize,
@@ -88,13 +88,13 @@ pub(super) fn turn_group<F: Float, S: Lanes<F>>(
     ahead: &[F],
 ) {
     let d = mean.len();
-    assert!(rows.len() == lanes * d && group.len() == lanes * d && lanes.is_multiple_of(S::SIDE));
-    let squares = d - d % S::SIDE;
-    for feature in (0..squares).step_by(S::SIDE) {
+    assert!(rows.len() == lanes * d && group.len() == lanes * d && lanes.is_multiple_of(S::TRANSPOSE_DIM));
+    let squares = d - d % S::TRANSPOSE_DIM;
+    for feature in (0..squares).step_by(S::TRANSPOSE_DIM) {
         if !ahead.is_empty() {
-            prefetch_part(ahead, feature / S::SIDE, squares / S::SIDE);
+            prefetch_chunk(ahead, feature / S::TRANSPOSE_DIM, squares / S::TRANSPOSE_DIM);
         }
-        for lane in (0..lanes).step_by(S::SIDE) {
+        for lane in (0..lanes).step_by(S::TRANSPOSE_DIM) {
             // SAFETY: the lengths were compared above: from this row and this feature on there are as many as the
             // side of a square in `rows` (lanes, d), in `group` (d, lanes) and, of features, in `mean`. The
             // instruction set is the one that `simd` names.

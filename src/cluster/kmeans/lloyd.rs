@@ -13,7 +13,8 @@ use super::samples::{Moments, Samples};
 use super::sums::Sums;
 use crate::buffer::Buffer;
 use crate::float::Float;
-use crate::parallel::{WORTH_THREADS, attended, threads_for, zip_chunks};
+use crate::parallel::thresholds::{MIN_ELEMENTS_TO_FORK, OPS_PER_ELEMENT};
+use crate::parallel::{threads_for, with_hot_pool, zip_chunks};
 use crate::simd::{prefetch, vectorize};
 use std::sync::{Mutex, PoisonError};
 
@@ -45,9 +46,6 @@ const ROOM_FOR_SUMS: usize = 4 << 20;
 
 /// The most bytes of rows that are kept as the search reads them: they stay in the second-level cache.
 const KEPT_BYTES: usize = 1 << 20;
-
-/// Multiply-adds of the search that take as long as an operation elsewhere.
-const MULTIPLY_ADDS: usize = 16;
 
 /// A stretch of the rows, and what is known of it.
 #[derive(Debug)]
@@ -123,8 +121,8 @@ impl<'a, F: Float> Lloyd<'a, F> {
     ) -> Self {
         let (n, d) = (samples.n_samples(), samples.n_features);
         let nearest = Centers::new(n_clusters, d);
-        let operations = samples.values.len().saturating_mul(n_clusters) / MULTIPLY_ADDS;
-        let n_shards = if operations < WORTH_THREADS { 1 } else { n.div_ceil(256).min(64) };
+        let operations = samples.values.len().saturating_mul(n_clusters) / OPS_PER_ELEMENT;
+        let n_shards = if operations < MIN_ELEMENTS_TO_FORK { 1 } else { n.div_ceil(256).min(64) };
         // Whole groups of rows: a part of one takes as long.
         let shard_rows = n.div_ceil(n_shards).next_multiple_of(nearest.lanes());
         let bounds = bounded.then(|| Bounds::new(&samples, &moments.mean, &nearest));
@@ -159,7 +157,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
 
     /// Iterates from the centers `start` (k, d), from which the mean of the data was taken.
     pub(crate) fn run(&mut self, start: Vec<F>, rules: Rules) -> Run<F> {
-        attended(self.operations(), || self.iterate(start, rules))
+        with_hot_pool(self.operations(), || self.iterate(start, rules))
     }
 
     fn iterate(&mut self, start: Vec<F>, rules: Rules) -> Run<F> {
@@ -241,7 +239,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
         };
         let (desks, furniture, steps) = (&self.desks, self.furniture, &self.steps);
         zip_chunks(
-            self.operations() / MULTIPLY_ADDS,
+            self.operations() / OPS_PER_ELEMENT,
             &mut self.shards,
             labels,
             furniture.n_rows,
@@ -390,7 +388,7 @@ pub(crate) fn assign<F: Float>(
     let shard_rows = n.div_ceil(n.div_ceil(256).clamp(1, 64)).max(1);
     let mut first_rows: Vec<_> = (0..n).step_by(shard_rows).collect();
     let make = || nearest.room(shard_rows);
-    let operations = samples.values.len().saturating_mul(nearest.n_clusters()) / MULTIPLY_ADDS;
+    let operations = samples.values.len().saturating_mul(nearest.n_clusters()) / OPS_PER_ELEMENT;
     let rooms = Desks::new(operations, first_rows.len(), make);
     zip_chunks(operations, &mut first_rows, labels, shard_rows, |first_row, labels| {
         let rows = samples.part(*first_row, labels.len()).values;

@@ -193,7 +193,7 @@ impl<F: Float> Centers<F> {
     ) {
         let places = n_rows.next_multiple_of(self.lanes);
         smallest[..places].fill(F::infinity());
-        F::run_wide(Search {
+        F::run_simd(Search {
             centers: self,
             features,
             ahead,

@@ -11,7 +11,7 @@
 
 use super::nearest::{Centers, Moved};
 use crate::float::Float;
-use crate::simd::{Lanes, Wide, prefetch, vectorize};
+use crate::simd::{Simd, WithSimd, prefetch, vectorize};
 
 /// Bytes of centers that pass over several groups before the next ones come: they stay in the first-level cache.
 const CENTERS_IN_CACHE: usize = 1 << 14;
@@ -46,11 +46,11 @@ pub(crate) struct Shape {
 /// The shape for the processor at hand.
 pub(crate) fn shape<F: Float>() -> Shape {
     struct Ask;
-    impl<F: Float> Wide<F> for Ask {
+    impl<F: Float> WithSimd<F> for Ask {
         type Output = Shape;
 
         #[inline(always)]
-        fn run<S: Lanes<F>>(self, _: S) -> Shape {
+        fn with_simd<S: Simd<F>>(self, _: S) -> Shape {
             match (S::LANES, S::REGISTERS) {
                 (1, _) => Shape { lanes: 8, heights: &[4] },
                 (lanes, 32..) => Shape { lanes: 2 * lanes, heights: &[12, 10, 8] },
@@ -58,14 +58,14 @@ pub(crate) fn shape<F: Float>() -> Shape {
             }
         }
     }
-    F::run_wide(Ask)
+    F::run_simd(Ask)
 }
 
-impl<F: Float> Wide<F> for Search<'_, F> {
+impl<F: Float> WithSimd<F> for Search<'_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Lanes<F>>(self, simd: S) {
+    fn with_simd<S: Simd<F>>(self, simd: S) {
         match (S::LANES, self.centers.height) {
             (1, _) => self.by_height::<S, 8, 4>(simd),
             (_, 12) if S::REGISTERS >= 32 => self.by_height::<S, 2, 12>(simd),
@@ -80,7 +80,7 @@ impl<F: Float> Wide<F> for Search<'_, F> {
 
 impl<F: Float> Search<'_, F> {
     #[inline(always)]
-    fn by_height<S: Lanes<F>, const R: usize, const P: usize>(self, simd: S) {
+    fn by_height<S: Simd<F>, const R: usize, const P: usize>(self, simd: S) {
         if self.second.is_empty() {
             self.search::<S, R, P, false>(simd);
         } else {
@@ -90,7 +90,7 @@ impl<F: Float> Search<'_, F> {
 
     /// Groups of `R` registers and tiles of `P` centers.
     #[inline(always)]
-    fn search<S: Lanes<F>, const R: usize, const P: usize, const SECOND: bool>(self, simd: S) {
+    fn search<S: Simd<F>, const R: usize, const P: usize, const SECOND: bool>(self, simd: S) {
         let (d, width) = (self.centers.n_features, R * S::LANES);
         let (panels, half_norms) = (&self.centers.panels, &self.centers.half_norms);
         let groups = self.smallest.len() / width;
@@ -209,13 +209,13 @@ pub(super) fn cluster<F: Float>(found: F) -> u32 {
 }
 
 /// What the lanes of a group have found so far.
-struct Running<F: Float, S: Lanes<F>, const R: usize> {
+struct Running<F: Float, S: Simd<F>, const R: usize> {
     smallest: [S::Reg; R],
     nearest: [S::Reg; R],
     second: [S::Reg; R],
 }
 
-impl<F: Float, S: Lanes<F>, const R: usize> Running<F, S, R> {
+impl<F: Float, S: Simd<F>, const R: usize> Running<F, S, R> {
     /// Takes the scores of a center into account; of equal ones the earlier stays.
     ///
     /// # Safety
@@ -227,10 +227,10 @@ impl<F: Float, S: Lanes<F>, const R: usize> Running<F, S, R> {
             unsafe {
                 let smallest = self.smallest[r];
                 if SECOND {
-                    let other = simd.less(score, smallest, smallest, score);
+                    let other = simd.select_lt(score, smallest, smallest, score);
                     self.second[r] = simd.min(other, self.second[r]);
                 }
-                self.nearest[r] = simd.less(score, smallest, cluster, self.nearest[r]);
+                self.nearest[r] = simd.select_lt(score, smallest, cluster, self.nearest[r]);
                 self.smallest[r] = simd.min(score, smallest);
             }
         }
@@ -244,7 +244,7 @@ impl<F: Float, S: Lanes<F>, const R: usize> Running<F, S, R> {
 /// `x` has d lines of `R` registers, `centers` d lines of `P` numbers, `half_norms` P numbers. The instruction set
 /// that `simd` names is there, and enabled in the calling function.
 #[inline(always)]
-unsafe fn scores<F: Float, S: Lanes<F>, const R: usize, const P: usize, const AHEAD: usize>(
+unsafe fn scores<F: Float, S: Simd<F>, const R: usize, const P: usize, const AHEAD: usize>(
     simd: S,
     d: usize,
     x: *const F,
@@ -264,7 +264,7 @@ unsafe fn scores<F: Float, S: Lanes<F>, const R: usize, const P: usize, const AH
             for (p, scores) in scores.iter_mut().enumerate() {
                 let center = simd.splat(*centers.add(feature * P + p));
                 for r in 0..R {
-                    scores[r] = simd.fnma(center, line[r], scores[r]);
+                    scores[r] = simd.neg_mul_add(center, line[r], scores[r]);
                 }
             }
         }
@@ -275,7 +275,7 @@ unsafe fn scores<F: Float, S: Lanes<F>, const R: usize, const P: usize, const AH
 /// # Safety
 /// `from` has `R` registers; the instruction set that `simd` names is there, and enabled in the calling function.
 #[inline(always)]
-unsafe fn load<F: Float, S: Lanes<F>, const R: usize>(simd: S, from: *const F) -> [S::Reg; R] {
+unsafe fn load<F: Float, S: Simd<F>, const R: usize>(simd: S, from: *const F) -> [S::Reg; R] {
     // SAFETY: by the contract above.
     unsafe {
         let mut registers = [simd.zero(); R];
@@ -289,7 +289,7 @@ unsafe fn load<F: Float, S: Lanes<F>, const R: usize>(simd: S, from: *const F) -
 /// # Safety
 /// As [`load`], for writing.
 #[inline(always)]
-unsafe fn store<F: Float, S: Lanes<F>, const R: usize>(simd: S, registers: [S::Reg; R], to: *mut F) {
+unsafe fn store<F: Float, S: Simd<F>, const R: usize>(simd: S, registers: [S::Reg; R], to: *mut F) {
     for (r, register) in registers.into_iter().enumerate() {
         // SAFETY: by the contract above.
         unsafe { simd.storeu(to.add(r * S::LANES), register) };

@@ -19,7 +19,7 @@ use super::search::shape;
 use crate::buffer::Buffer;
 use crate::float::Float;
 use crate::parallel;
-use crate::simd::{Lanes, Wide, prefetch, vectorize};
+use crate::simd::{Simd, WithSimd, prefetch, vectorize};
 use std::ops::Range;
 
 /// Rows among which those to pass over are sought at once.
@@ -140,7 +140,7 @@ impl<F: Float> Candidates<F> {
         let rows: Vec<&[F]> = self.rows.iter().map(|&row| samples.row(row)).collect();
         parallel::for_each(operations, pieces, |piece| {
             let work = |desk: &mut Desk<F>| {
-                F::run_wide(Compare {
+                F::run_simd(Compare {
                     candidates: &rows,
                     near: &self.near,
                     last,
@@ -187,11 +187,11 @@ struct Queue<F> {
     len: usize,
 }
 
-impl<F: Float> Wide<F> for Compare<'_, F> {
+impl<F: Float> WithSimd<F> for Compare<'_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Lanes<F>>(self, simd: S) {
+    fn with_simd<S: Simd<F>>(self, simd: S) {
         match S::LANES {
             1 => self.all::<S, 8>(simd),
             _ => self.all::<S, 2>(simd),
@@ -202,7 +202,7 @@ impl<F: Float> Wide<F> for Compare<'_, F> {
 impl<'a, F: Float> Compare<'a, F> {
     /// Groups of `R` registers.
     #[inline(always)]
-    fn all<S: Lanes<F>, const R: usize>(mut self, simd: S) {
+    fn all<S: Simd<F>, const R: usize>(mut self, simd: S) {
         let lanes = R * S::LANES;
         self.nearer.fill(if self.candidates.len() > NOTED { u32::MAX } else { 0 });
         self.desk.sums.fill(F::zero());
@@ -289,7 +289,7 @@ impl<'a, F: Float> Compare<'a, F> {
 
     /// Compares a group of rows, those in the queue from `first` on, of which `count` are real, with all candidates.
     #[inline(always)]
-    fn meet<S: Lanes<F>, const R: usize>(
+    fn meet<S: Simd<F>, const R: usize>(
         &mut self,
         simd: S,
         queue: &mut Queue<F>,
@@ -347,7 +347,7 @@ impl<'a, F: Float> Compare<'a, F> {
     /// # Safety
     /// The instruction set must be the one that `simd` names.
     #[inline(always)]
-    unsafe fn squares<S: Lanes<F>, const R: usize, const P: usize>(
+    unsafe fn squares<S: Simd<F>, const R: usize, const P: usize>(
         &self,
         simd: S,
         centers: [&[F]; P],
@@ -408,7 +408,7 @@ impl<'a, F: Float> Compare<'a, F> {
     /// the last center, which is taken into the distances first. `next` are rows to be fetched meanwhile.
     #[allow(clippy::needless_range_loop, reason = "row and column of a register tile read best as indices")]
     #[inline(always)]
-    fn tile<S: Lanes<F>, const R: usize, const P: usize, const LAST: bool>(
+    fn tile<S: Simd<F>, const R: usize, const P: usize, const LAST: bool>(
         &mut self,
         simd: S,
         first: usize,
@@ -440,7 +440,7 @@ impl<'a, F: Float> Compare<'a, F> {
                     let place = r * S::LANES;
                     let own = simd.loadu(distances.as_ptr().add(place));
                     let noted = self.desk.noted.as_mut_ptr().add(place);
-                    let nearer = simd.less(squares[p][r], own, simd.splat(bit), simd.zero());
+                    let nearer = simd.select_lt(squares[p][r], own, simd.splat(bit), simd.zero());
                     simd.storeu(noted, simd.add(simd.loadu(noted), nearer));
                     let sum = sums.as_mut_ptr().add(p * lanes + place);
                     let left = simd.min(squares[p][r], own);
@@ -455,7 +455,7 @@ impl<'a, F: Float> Compare<'a, F> {
 
 /// Copies a row to another, register by register.
 #[inline(always)]
-fn copy<F: Float, S: Lanes<F>>(simd: S, from: &[F], to: &mut [F]) {
+fn copy<F: Float, S: Simd<F>>(simd: S, from: &[F], to: &mut [F]) {
     assert!(from.len() == to.len());
     let Some(last) = from.len().checked_sub(S::LANES) else {
         return to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);

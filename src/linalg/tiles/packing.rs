@@ -1,19 +1,20 @@
-//! Operands, packed as tiles read them.
-#![allow(unsafe_code, reason = "squares are turned and numbers copied through pointers")]
+//! Packing: copies a panel of `b` or of `a` to the order in which the micro-kernel reads it.
+#![allow(unsafe_code, reason = "blocks are transposed and elements copied through pointers")]
 
-use super::{AHEAD, Product, SIDE_AT_MOST, Strip, tallest};
+use super::product::{MAX_TRANSPOSE_DIM, PREFETCH_STEPS, Panel, Product, Span, max_tile_rows};
 use crate::float::Float;
-use crate::simd::{Lanes, prefetch};
+use crate::simd::{Simd, prefetch};
 
 impl<F: Float> Product<F> {
-    /// Copies a strip of `b` that cannot be read in whole registers where it lies, step after step, filled up with
-    /// zeros.
+    /// Packs a panel of `b` that cannot be read in whole registers: its last columns do not fill a register, or its columns
+    /// are not contiguous. Steps follow each other, each filled up with zeros. A transposed `b` (contiguous steps) is
+    /// transposed in square blocks, at a quarter of a cycle an element.
     ///
     /// # Safety
-    /// The strip's steps and columns must be `b`'s; there must be room for the steps of the widest strip.
+    /// The panel's steps and columns must be `b`'s. `out` must hold the steps of the widest panel.
     #[inline(always)]
-    pub(super) unsafe fn packed<S: Lanes<F>>(&self, simd: S, strip: Strip<F>, out: *mut F) -> Strip<F> {
-        let ((first, steps), (column, columns)) = (strip.steps, strip.columns);
+    pub(super) unsafe fn pack_b<S: Simd<F>>(&self, simd: S, panel: Panel<F>, out: *mut F) -> Panel<F> {
+        let (Span { first, len: steps }, Span { first: column, len: columns }) = (panel.steps, panel.columns);
         let width = columns.next_multiple_of(S::LANES);
         // SAFETY: the caller's promise.
         unsafe {
@@ -22,7 +23,7 @@ impl<F: Float> Product<F> {
                     simd.storeu(out.add((step + 1) * width - S::LANES), simd.zero());
                 }
             }
-            if self.b.column == 1 {
+            if self.b.col_stride == 1 {
                 for step in 0..steps {
                     let from = self.b.at(first + step, column);
                     let to = out.add(step * width);
@@ -31,58 +32,67 @@ impl<F: Float> Product<F> {
                     }
                 }
             } else {
-                let side = S::SIDE;
-                let none = [F::zero(); SIDE_AT_MOST];
-                let distance =
-                    usize::try_from(self.b.column).ok().filter(|_| self.b.row == 1 && side <= columns);
-                let turned = if distance.is_some() { steps - steps % side } else { 0 };
-                for i in (0..columns).step_by(side) {
-                    // The last square overlaps the one before it rather than the edge.
-                    let i = i.min(columns.saturating_sub(side));
-                    let from = self.b.at(first, column + i);
-                    for step in (0..turned).step_by(side) {
-                        let from = (from.add(step), distance.unwrap_or(0));
-                        simd.transpose(from, none.as_ptr(), (out.add(step * width + i), width));
-                    }
-                    for i in i..(i + side).min(columns) {
-                        let mut from = self.b.at(first + turned, column + i);
-                        for step in turned..steps {
-                            *out.add(step * width + i) = *from;
-                            from = from.wrapping_offset(self.b.row);
-                        }
+                self.pack_b_transposed::<S>(simd, panel, out, width);
+            }
+        }
+        Panel { ptr: out, step_stride: width.cast_signed(), pack_to: None, ..panel }
+    }
+
+    /// The part of [`pack_b`](Self::pack_b) for columns that are not contiguous.
+    ///
+    /// # Safety
+    /// As [`pack_b`](Self::pack_b).
+    #[inline(always)]
+    unsafe fn pack_b_transposed<S: Simd<F>>(&self, simd: S, panel: Panel<F>, out: *mut F, width: usize) {
+        let (Span { first, len: steps }, Span { first: column, len: columns }) = (panel.steps, panel.columns);
+        let dim = S::TRANSPOSE_DIM;
+        let no_mean = [F::zero(); MAX_TRANSPOSE_DIM];
+        let col_stride =
+            usize::try_from(self.b.col_stride).ok().filter(|_| self.b.row_stride == 1 && dim <= columns);
+        let in_blocks = if col_stride.is_some() { steps - steps % dim } else { 0 };
+        // SAFETY: the caller's promise; a block lies within the columns and the steps.
+        unsafe {
+            for i in (0..columns).step_by(dim) {
+                // The last block overlaps the one before it instead of the edge.
+                let i = i.min(columns.saturating_sub(dim));
+                let from = self.b.at(first, column + i);
+                for step in (0..in_blocks).step_by(dim) {
+                    let from = (from.add(step), col_stride.unwrap_or(0));
+                    simd.transpose(from, no_mean.as_ptr(), (out.add(step * width + i), width));
+                }
+                for i in i..(i + dim).min(columns) {
+                    let mut from = self.b.at(first + in_blocks, column + i);
+                    for step in in_blocks..steps {
+                        *out.add(step * width + i) = *from;
+                        from = from.wrapping_offset(self.b.row_stride);
                     }
                 }
             }
         }
-        Strip { start: out, step: width.cast_signed(), keep: None, ..strip }
     }
 
-    /// Packs rows of `a` (first, number) for some steps (first, number): one step after the other where the numbers of a
-    /// step are neighbours in `a`, else one row after the other.
+    /// Packs a panel of `a`: the rows of one tile over the steps of a k-block. The order is that of the source, so that
+    /// nothing is transposed: step after step if the rows of a step are adjacent in `a`, else row after row.
     ///
     /// # Safety
-    /// Rows and steps must be `a`'s, and there must be room for them.
+    /// Rows and steps must be `a`'s, and `out` must hold them.
     #[inline(always)]
-    pub(super) unsafe fn panel<S: Lanes<F>>(
-        &self,
-        (row, rows): (usize, usize),
-        (first, steps): (usize, usize),
-        out: *mut F,
-    ) {
+    pub(super) unsafe fn pack_a<S: Simd<F>>(&self, rows: Span, steps: Span, out: *mut F) {
+        let (Span { first: row, len: rows }, Span { first, len: steps }) = (rows, steps);
         // SAFETY: the caller's promise.
         unsafe {
-            match (self.a.row, self.a.column) {
-                (1, column) => {
+            match (self.a.row_stride, self.a.col_stride) {
+                (1, col_stride) => {
                     let (mut from, mut to) = (self.a.at(row, first), out);
                     for _ in 0..steps {
-                        prefetch(from.wrapping_offset(AHEAD * column), 1);
-                        if rows == tallest::<F, S>() {
-                            // A copy of a size that the compiler knows.
-                            std::ptr::copy_nonoverlapping(from, to, tallest::<F, S>());
+                        prefetch(from.wrapping_offset(PREFETCH_STEPS * col_stride), 1);
+                        if rows == max_tile_rows::<F, S>() {
+                            // A length that the compiler knows becomes one load and store instead of a call.
+                            std::ptr::copy_nonoverlapping(from, to, max_tile_rows::<F, S>());
                         } else {
                             (0..rows).for_each(|r| *to.add(r) = *from.add(r));
                         }
-                        from = from.wrapping_offset(column);
+                        from = from.wrapping_offset(col_stride);
                         to = to.add(rows);
                     }
                 }

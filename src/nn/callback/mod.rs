@@ -194,7 +194,7 @@ impl<F: Float> Model<F> {
     /// The learning rate of the next step.
     #[must_use]
     pub fn learning_rate(&self) -> f64 {
-        self.updater.current_rate()
+        self.optimizer_state.current_rate()
     }
 
     /// Sets the learning rate from the next step on.
@@ -202,7 +202,7 @@ impl<F: Float> Model<F> {
     /// # Errors
     /// A rate that is negative or not finite, or a model whose rate follows a schedule.
     pub fn set_learning_rate(&mut self, rate: f64) -> Result<()> {
-        if !self.updater.learning_rate.is_constant() {
+        if !self.optimizer_state.learning_rate.is_constant() {
             return Err(Error::Misplaced {
                 context: "set_learning_rate",
                 option: "a fixed rate for an optimizer whose learning rate follows a schedule",
@@ -210,8 +210,8 @@ impl<F: Float> Model<F> {
             });
         }
         let rate = LearningRate::from(rate);
-        rate.validate(self.updater.rule.kind())?;
-        self.updater.learning_rate = rate;
+        rate.validate(self.optimizer_state.rule.kind())?;
+        self.optimizer_state.learning_rate = rate;
         Ok(())
     }
 }

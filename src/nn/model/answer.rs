@@ -8,14 +8,11 @@ use crate::nn::metric::largest;
 use crate::nn::model::Model;
 use crate::nn::model::data::{rows, rows_of};
 use crate::nn::workspace::Workspace;
-use crate::parallel;
+use crate::parallel::{self, thresholds::MIN_OPS_PER_PREDICT_THREAD};
 use ndarray::{
     Array1, Array2, ArrayBase, ArrayD, ArrayView2, ArrayViewMut2, Axis, Data, DataMut, Dimension, Ix2, s,
 };
 use std::sync::{Mutex, PoisonError};
-
-/// Multiply-adds from which another thread pays in answering.
-const WORTH_A_THREAD: usize = 1 << 23;
 
 impl<F: Float> Model<F> {
     /// [`Predict::predict`](crate::estimator::Predict::predict) with a batch size.
@@ -147,7 +144,8 @@ impl<F: Float> Model<F> {
         let operations = self.layout.operations().saturating_mul(x.nrows());
         // Some thirty batches for each thread, so that none waits long for the last one of another.
         let few = (x.nrows() / parallel::threads() / 32).max(1).next_multiple_of(32).min(batch_size);
-        let threads = parallel::threads().min(x.nrows().div_ceil(few) / 2).min(operations / WORTH_A_THREAD);
+        let busy = operations / MIN_OPS_PER_PREDICT_THREAD;
+        let threads = parallel::threads().min(x.nrows().div_ceil(few) / 2).min(busy);
         if threads < 2 || self.layout.carried().next().is_some() {
             let mut workspace = Workspace::new(&self.layout, batch_size)?;
             workspace.start_from(&self.state);
@@ -158,7 +156,7 @@ impl<F: Float> Model<F> {
         let mut desks = (0..threads).map(|_| desk()).collect::<Result<Vec<_>>>()?;
         let batches = Mutex::new(batches);
         let next = || batches.lock().unwrap_or_else(PoisonError::into_inner).next();
-        parallel::together(&mut desks, &|(workspace, outcome)| {
+        parallel::on_each_worker(&mut desks, &|(workspace, outcome)| {
             *outcome = self.answer(std::iter::from_fn(next), workspace);
         });
         desks.into_iter().try_for_each(|(_, outcome)| outcome)

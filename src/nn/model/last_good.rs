@@ -20,8 +20,8 @@ impl<F: Float> LastGood<F> {
         let Numbers { params, state, moments, .. } = &mut self.numbers;
         params.copy_from_slice(&model.params);
         state.copy_from_slice(&model.state);
-        model.updater.copy_moments_to(moments);
-        self.numbers.iterations = model.updater.iterations;
+        model.optimizer_state.copy_moments_to(moments);
+        self.numbers.iterations = model.optimizer_state.iterations;
         self.numbers.epochs_trained = model.epochs_trained;
         self.numbers.steps_trained = model.steps_trained;
         self.epoch = Some(epoch);
@@ -34,13 +34,13 @@ impl<F: Float> LastGood<F> {
 
 impl<F: Float> Numbers<F> {
     pub(crate) fn of(model: &Model<F>) -> Self {
-        let mut moments = vec![F::zero(); model.updater.moments_len()];
-        model.updater.copy_moments_to(&mut moments);
+        let mut moments = vec![F::zero(); model.optimizer_state.moments_len()];
+        model.optimizer_state.copy_moments_to(&mut moments);
         Self {
             params: model.params.to_vec(),
             state: model.state.to_vec(),
             moments,
-            iterations: model.updater.iterations,
+            iterations: model.optimizer_state.iterations,
             epochs_trained: model.epochs_trained,
             steps_trained: model.steps_trained,
         }
@@ -50,15 +50,15 @@ impl<F: Float> Numbers<F> {
     pub(crate) fn fit(&self, model: &Model<F>) -> bool {
         self.params.len() == model.params.len()
             && self.state.len() == model.state.len()
-            && self.moments.len() == model.updater.moments_len()
+            && self.moments.len() == model.optimizer_state.moments_len()
     }
 
     /// Gives them to a model that they [`fit`](Self::fit).
     pub(crate) fn restore(&self, model: &mut Model<F>) {
         model.params.copy_from_slice(&self.params);
         model.state.copy_from_slice(&self.state);
-        model.updater.copy_moments_from(&self.moments);
-        model.updater.iterations = self.iterations;
+        model.optimizer_state.copy_moments_from(&self.moments);
+        model.optimizer_state.iterations = self.iterations;
         model.epochs_trained = self.epochs_trained;
         model.steps_trained = self.steps_trained;
     }

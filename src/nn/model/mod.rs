@@ -25,8 +25,8 @@ use crate::nn::layer::Shape;
 use crate::nn::layout::Layout;
 use crate::nn::loss::Loss;
 use crate::nn::metric::Metric;
+use crate::nn::optimizer_state::OptimizerState;
 use crate::nn::sequential::Sequential;
-use crate::nn::updater::Updater;
 use crate::nn::workspace::Workspace;
 use std::sync::Arc;
 
@@ -60,7 +60,7 @@ pub struct Model<F> {
     pub(crate) layout: Arc<Layout<F>>,
     pub(crate) params: Buffer<F>,
     pub(crate) state: Buffer<F>,
-    pub(crate) updater: Updater<F>,
+    pub(crate) optimizer_state: OptimizerState<F>,
     pub(crate) loss: Arc<dyn Loss<F>>,
     pub(crate) metrics: Vec<Arc<dyn Metric<F>>>,
     pub(crate) seed: u64,
@@ -80,7 +80,7 @@ impl<F: Float> Model<F> {
         layout: Layout<F>,
         params: Buffer<F>,
         state: Buffer<F>,
-        updater: Updater<F>,
+        optimizer_state: OptimizerState<F>,
         loss: Arc<dyn Loss<F>>,
         seed: u64,
     ) -> Self {
@@ -88,7 +88,7 @@ impl<F: Float> Model<F> {
             layout: Arc::new(layout),
             params,
             state,
-            updater,
+            optimizer_state,
             loss,
             metrics: Vec::new(),
             seed,
@@ -193,7 +193,7 @@ impl<F: Float> Model<F> {
             }
             None => self.layout.initialize_into(self.seed, &mut self.params, &mut self.state),
         }
-        self.updater.reset();
+        self.optimizer_state.reset();
         self.epochs_trained = 0;
         self.steps_trained = 0;
     }

@@ -31,7 +31,7 @@ impl<F: Float, S: Feed<F>> Session<'_, F, S> {
             callbacks.iter().map(|callback| callback.state()).collect();
         let numbers = Numbers::of(model);
         let last_good = (self.last_good.numbers != numbers).then(|| self.last_good.numbers.clone());
-        let rate = match &model.updater.learning_rate {
+        let rate = match &model.optimizer_state.learning_rate {
             LearningRate::Constant(rate) => Rate::Constant(*rate),
             schedule => Rate::Factor(schedule.factor()),
         };
@@ -62,7 +62,8 @@ impl<F: Float, S: Feed<F>> Session<'_, F, S> {
             && checkpoint.numbers.fit(model)
             && last_good.fit(model)
             && checkpoint.callbacks.len() == callbacks.len()
-            && matches!(checkpoint.rate, Rate::Constant(_)) == model.updater.learning_rate.is_constant()
+            && matches!(checkpoint.rate, Rate::Constant(_))
+                == model.optimizer_state.learning_rate.is_constant()
             && self.feed.scores().set_sums(&checkpoint.totals);
         if !same {
             let got = format!("of another run ({})", checkpoint.identity);
@@ -76,9 +77,9 @@ impl<F: Float, S: Feed<F>> Session<'_, F, S> {
         match checkpoint.rate {
             Rate::Constant(rate) => model.set_learning_rate(rate)?,
             Rate::Factor(factor) => {
-                let compiled = model.updater.compiled_rate.clone();
+                let compiled = model.optimizer_state.compiled_rate.clone();
                 let relative = factor / compiled.factor();
-                model.updater.learning_rate =
+                model.optimizer_state.learning_rate =
                     if relative == 1.0 { compiled } else { compiled.scaled(relative) };
             }
         }
@@ -101,7 +102,7 @@ impl<F: Float, S: Feed<F>> Session<'_, F, S> {
             layers.join(", "),
             weights.join(", "),
             model.loss.kind(),
-            model.updater.rule.kind(),
+            model.optimizer_state.rule.kind(),
             model.score_names().join(", "),
             model.seed,
             self.feed.identity(),

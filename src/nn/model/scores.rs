@@ -138,7 +138,7 @@ impl<F: Float> Model<F> {
         scores: &mut Scores<F>,
     ) -> Result<()> {
         let operations = self.layout.operations().saturating_mul(workspace.capacity().min(samples.len()));
-        parallel::attended(operations, || self.score_batches(samples, workspace, scores))
+        parallel::with_hot_pool(operations, || self.score_batches(samples, workspace, scores))
     }
 
     fn score_batches(

@@ -88,7 +88,7 @@ impl<'a, F: Float, S: Feed<F>> Session<'a, F, S> {
         let begun = self.begin(model, callbacks);
         let outcome = begun.and_then(|()| self.epochs(model, callbacks));
         match &outcome {
-            Ok(()) => model.updater.finish(&mut model.params),
+            Ok(()) => model.optimizer_state.overwrite_with_ema(&mut model.params),
             Err(_) => self.progress.ending = Ending::Failed,
         }
         // Callbacks close their files and restore their weights also where the run failed.
@@ -233,8 +233,8 @@ impl<'a, F: Float, S: Feed<F>> Session<'a, F, S> {
             OnDivergence::RestoreAndReduce { factor, times }
                 if self.history.recoveries().len() < times && divergence.stray.is_none() =>
             {
-                let smaller = model.updater.learning_rate.clone().scaled(factor);
-                model.updater.learning_rate = smaller;
+                let smaller = model.optimizer_state.learning_rate.clone().scaled(factor);
+                model.optimizer_state.learning_rate = smaller;
                 self.history.recover(epoch, rate, model.learning_rate());
                 self.position.batch = 0;
                 // The epoch's running means hold nothing of what was taken back.

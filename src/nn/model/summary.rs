@@ -43,7 +43,7 @@ impl<F: Float> Model<F> {
             rows: self.layout.nodes.iter().map(row).collect(),
             trainable,
             frozen: self.count_params() - trainable,
-            optimizer: self.updater.moments_len(),
+            optimizer: self.optimizer_state.moments_len(),
             bytes: size_of::<F>(),
         }
     }

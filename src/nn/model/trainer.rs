@@ -9,10 +9,13 @@ use crate::nn::layout::zeros;
 use crate::nn::model::Model;
 use crate::nn::model::data::Samples;
 use crate::nn::model::scores::Scores;
+use crate::nn::optimizer_state::GradTarget;
 use crate::nn::targets::Prepared;
-use crate::nn::updater::Moves;
 use crate::nn::workspace::{Deltas, StepNoise, Workspace};
-use crate::parallel;
+use crate::parallel::{
+    self,
+    thresholds::{MAX_UPDATE_THREADS, MIN_OPS_TO_ENTER_POOL},
+};
 use crate::simd::prefetch;
 use ndarray::ArrayView2;
 use std::ops::Range;
@@ -37,12 +40,6 @@ pub(super) struct Divergence {
     pub(super) stray: Option<Box<Error>>,
 }
 
-/// The most threads that share the parameters of a layer: what is left for each must be worth it.
-const THREADS: usize = 8;
-
-/// Multiply-adds from which a single step gains from the pool by more than it costs to enter it.
-const WORTH_ENTERING: usize = 1 << 24;
-
 impl<F: Float> Trainer<F> {
     pub(super) fn new(model: &Model<F>, batch: usize, samples: &Samples<'_, F>) -> Result<Self> {
         let targets = match &samples.targets {
@@ -59,7 +56,7 @@ impl<F: Float> Trainer<F> {
             grads: Buffer::zeros("gradients", model.params.len())?,
             room: Buffer::zeros(
                 "gradients",
-                model.updater.room_for_parts() * parallel::threads().min(THREADS),
+                model.optimizer_state.fused_scratch_len() * parallel::threads().min(MAX_UPDATE_THREADS),
             )?,
             targets,
             weights: vec![F::zero(); if samples.weights.is_some() { batch } else { 0 }],
@@ -118,10 +115,10 @@ impl<F: Float> Trainer<F> {
         batch: usize,
     ) -> std::result::Result<(), Divergence> {
         let operations = model.layout.operations().saturating_mul(batch);
-        if operations < WORTH_ENTERING {
+        if operations < MIN_OPS_TO_ENTER_POOL {
             return self.step_here(model, x, batch);
         }
-        parallel::inside(operations, || self.step_here(model, x, batch))
+        parallel::in_pool(|| self.step_here(model, x, batch))
     }
 
     fn step_here(
@@ -145,7 +142,7 @@ impl<F: Float> Trainer<F> {
         if !loss.is_finite() {
             return Err(Divergence { quantity: "loss", loss, stray: None });
         }
-        let (updater, room) = (&mut model.updater, &mut self.room);
+        let (optimizer_state, room) = (&mut model.optimizer_state, &mut self.room);
         let finite = self.workspace.backward(
             &layout,
             &mut model.params,
@@ -157,8 +154,10 @@ impl<F: Float> Trainer<F> {
             |index, params, grads, x, dy| {
                 let node = &layout.nodes[index];
                 let row = node.plan.declared_gradient_rows().unwrap_or(1);
-                let in_parts = updater.moves_parts(index);
-                let factor = updater.linear().filter(|_| in_parts && node.plan.declares_adding_gradients());
+                let in_parts = optimizer_state.fuses_update(index);
+                let factor = optimizer_state
+                    .linear_factor()
+                    .filter(|_| in_parts && node.plan.declares_adding_gradients());
                 if let Some(factor) = factor {
                     dy.iter_mut().for_each(|dy| *dy *= factor);
                 }
@@ -168,8 +167,8 @@ impl<F: Float> Trainer<F> {
                     node.layer.gradient(Gradient::new(x, dy, rows, grads).adding(factor.is_some()));
                 };
                 if in_parts {
-                    let moves = if factor.is_some() { Moves::Added } else { Moves::Computed(room) };
-                    updater.move_parts(index, batch, params, moves, &gradient);
+                    let moves = if factor.is_some() { GradTarget::Params } else { GradTarget::Scratch(room) };
+                    optimizer_state.fused_update(index, batch, params, moves, &gradient);
                 } else {
                     gradient(0..node.params.len(), &mut grads[node.params.clone()]);
                 }
@@ -184,7 +183,7 @@ impl<F: Float> Trainer<F> {
                 regularizer.add_gradient(1.0, &model.params[range.clone()], &mut self.grads[range]);
             }
         }
-        model.updater.step(&layout, &mut model.params, &mut self.grads);
+        model.optimizer_state.step(&layout, &mut model.params, &mut self.grads);
         model.steps_trained += 1;
         self.scores.add_loss(loss, batch);
         if self.scores.has_metrics() {

@@ -1,18 +1,22 @@
 //! Adadelta.
 
-use super::{LearningRate, Optimizer, Step, Tuned, at_least_zero, below_one, flushed};
+use super::checks::{check_decay_rate, check_non_negative};
+use super::flush::flush_to_zero;
+use super::rule::{Optimizer, Step};
+use super::schedule::LearningRate;
+use super::tuned::Tuned;
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::Config;
 use crate::simd::vectorize;
 use serde::{Deserialize, Serialize};
 
-/// Steps in the units of the parameters themselves, from running means of squared gradients and squared steps.
+/// Adadelta: scales the gradient by the ratio of the root mean squares of past steps and gradients.
 ///
 /// `a = ρ a + (1 - ρ) g²`, `d = -√(D + ε) g / √(a + ε)`, `D = ρ D + (1 - ρ) d²`, `w += rate · d`.
 ///
 /// # Parameters
-/// By default the learning rate is 0.001 (the paper's is 1), ρ 0.95, ε 1e-7.
+/// Defaults: learning rate 0.001 (the paper's is 1), ρ 0.95, ε 1e-7.
 ///
 /// # Examples
 /// ```
@@ -34,19 +38,19 @@ pub struct AdadeltaRule {
 }
 
 impl Adadelta {
-    /// Adadelta at a learning rate: a number, a schedule, or a closure of the step.
+    /// Creates Adadelta with a learning rate: a number, a schedule, or a function of the step.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
         Tuned::of(AdadeltaRule { rho: 0.95, epsilon: 1e-7 }, learning_rate)
     }
 
-    /// The decay of both means: 0 <= ρ < 1.
+    /// Sets ρ, the decay rate of both averages: `0 <= ρ < 1`.
     #[must_use]
     pub fn rho(mut self, rho: f64) -> Self {
         self.rule.rho = rho;
         self
     }
 
-    /// What both means start from.
+    /// Sets ε, a small constant for numerical stability; it also sets the size of the first steps.
     #[must_use]
     pub fn epsilon(mut self, epsilon: f64) -> Self {
         self.rule.epsilon = epsilon;
@@ -74,21 +78,21 @@ impl<F: Float> Optimizer<F> for AdadeltaRule {
     }
 
     fn validate(&self) -> Result<()> {
-        below_one("adadelta", "rho", self.rho)?;
-        at_least_zero("adadelta", "epsilon", self.epsilon)
+        check_decay_rate("adadelta", "rho", self.rho)?;
+        check_non_negative("adadelta", "epsilon", self.epsilon)
     }
 
     fn update(&self, Step { params, grads, moments, learning_rate, .. }: Step<'_, F>) {
-        let (rate, rho, rest) = (F::of(learning_rate), F::of(self.rho), F::of(1.0 - self.rho));
+        let (rate, rho, one_minus_rho) = (F::of(learning_rate), F::of(self.rho), F::of(1.0 - self.rho));
         let epsilon = F::of(self.epsilon);
         let (squares, steps) = moments.split_at_mut(params.len());
         vectorize(
             #[inline(always)]
             || {
                 for (((w, &g), a), d) in params.iter_mut().zip(grads).zip(squares).zip(steps) {
-                    *a = flushed(rho * *a + rest * g * g);
+                    *a = flush_to_zero(rho * *a + one_minus_rho * g * g);
                     let step = g * ((*d + epsilon) / (*a + epsilon)).sqrt();
-                    *d = flushed(rho * *d + rest * step * step);
+                    *d = flush_to_zero(rho * *d + one_minus_rho * step * step);
                     *w -= rate * step;
                 }
             },

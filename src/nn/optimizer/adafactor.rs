@@ -1,6 +1,9 @@
 //! Adafactor.
 
-use super::{ArrayStep, LearningRate, Optimizer, Step, Tuned, at_least_zero, sum_of_squares};
+use super::checks::check_non_negative;
+use super::rule::{ArrayStep, Optimizer, Step};
+use super::schedule::LearningRate;
+use super::tuned::Tuned;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::Config;
@@ -8,17 +11,17 @@ use crate::simd::vectorize;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
-/// Steps relative to the size of each weight array, scaled by running mean squares that are kept as the product
-/// of a row's and a column's.
+/// Adafactor: steps relative to the scale of each weight array, with factored second moments.
 ///
-/// With `ρ = min(rate, 1/√t)`, `α = max(ε₂, rms(w)) ρ` and `β = 1 - t^decay`: of an array with two axes or more the
-/// means of `g² + ε₁` along its last two axes are kept, `r` and `c`, and `v = r cᵀ / mean(r)`; of a vector `v` itself.
+/// With `ρ = min(rate, 1/√t)`, `α = max(ε₂, rms(w)) ρ` and `β = 1 - t^decay`: for an array with two axes or more,
+/// moving averages of the row means `r` and column means `c` of `g² + ε₁` are kept, and `v = r cᵀ / mean(r)`; for a vector, of
+/// `v` itself.
 /// `u = g / √v`, `w -= α u / max(1, rms(u) / clip)`.
 ///
-/// The moments take as much memory here as Adam's; what is gained is the update rule alone.
+/// The moments take as much memory here as Adam's: the factored moments are stored in buffers of full size.
 ///
 /// # Parameters
-/// By default the learning rate is 0.001, the decay's power -0.8, ε₁ 1e-30, ε₂ 1e-3, clip 1, relative steps on.
+/// Defaults: learning rate 0.001, decay power -0.8, ε₁ 1e-30, ε₂ 1e-3, clip threshold 1, relative steps.
 ///
 /// # Examples
 /// ```
@@ -42,11 +45,11 @@ pub struct AdafactorRule {
     relative_step: bool,
 }
 
-/// The partial sums of a row.
+/// Number of partial sums of a row, so that the compiler can vectorize the sum.
 const LANES: usize = 32;
 
 impl Adafactor {
-    /// Adafactor at a learning rate: a number, a schedule, or a closure of the step.
+    /// Creates Adafactor with a learning rate: a number, a schedule, or a function of the step.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
         let rule = AdafactorRule {
             beta_2_decay: -0.8,
@@ -58,36 +61,36 @@ impl Adafactor {
         Tuned::of(rule, learning_rate)
     }
 
-    /// The power of the step in the decay of the mean squares: negative.
+    /// Sets the power of the step in the decay rate of the second moments: negative.
     #[must_use]
     pub fn beta_2_decay(mut self, beta_2_decay: f64) -> Self {
         self.rule.beta_2_decay = beta_2_decay;
         self
     }
 
-    /// What is added to squared gradients.
+    /// Sets ε₁, which is added to squared gradients.
     #[must_use]
     pub fn epsilon_1(mut self, epsilon_1: f64) -> Self {
         self.rule.epsilon_1 = epsilon_1;
         self
     }
 
-    /// The least size of an array that steps are relative to.
+    /// Sets ε₂, the smallest scale of an array that steps are relative to.
     #[must_use]
     pub fn epsilon_2(mut self, epsilon_2: f64) -> Self {
         self.rule.epsilon_2 = epsilon_2;
         self
     }
 
-    /// The largest root mean square of a scaled gradient.
+    /// Sets the largest root mean square of a scaled gradient.
     #[must_use]
     pub fn clip_threshold(mut self, clip_threshold: f64) -> Self {
         self.rule.clip_threshold = clip_threshold;
         self
     }
 
-    /// Whether the learning rate is bounded by 1/√t. As in Keras it is so in either case, for its rule bounds the
-    /// rate a second time; the setting is here for configurations that name it.
+    /// Enables or disables the bound 1/√t on the learning rate. As in Keras it has no effect, because the rule applies the
+    /// bound a second time; the setting exists for Keras's configurations.
     #[must_use]
     pub fn relative_step(mut self, relative_step: bool) -> Self {
         self.rule.relative_step = relative_step;
@@ -115,8 +118,8 @@ impl<F: Float> Optimizer<F> for AdafactorRule {
             let expected = "a finite number below 0";
             return Err(Error::invalid_parameter("adafactor", "beta_2_decay", self.beta_2_decay, expected));
         }
-        at_least_zero("adafactor", "epsilon_1", self.epsilon_1)?;
-        at_least_zero("adafactor", "epsilon_2", self.epsilon_2)?;
+        check_non_negative("adafactor", "epsilon_1", self.epsilon_1)?;
+        check_non_negative("adafactor", "epsilon_2", self.epsilon_2)?;
         if self.clip_threshold > 0.0 {
             return Ok(());
         }
@@ -126,17 +129,17 @@ impl<F: Float> Optimizer<F> for AdafactorRule {
     fn update(&self, step: Step<'_, F>) {
         let t = step.time();
         let decay = 1.0 - t.powf(self.beta_2_decay);
-        step.each_array(|ArrayStep { params, grads, moments: [first, second], learning_rate, shape }| {
+        step.for_each_array(|ArrayStep { params, grads, moments: [first, second], learning_rate, shape }| {
             let alpha = learning_rate.min(1.0 / t.sqrt()) * rms(params).max(self.epsilon_2);
-            let (decay, rest) = (F::of(decay), F::of(1.0 - decay));
-            let squares = MeanSquares::new(shape, first, second);
-            let squares = squares.update(grads, decay, rest, F::of(self.epsilon_1));
+            let (decay, one_minus_decay) = (F::of(decay), F::of(1.0 - decay));
+            let moments = SecondMoments::new(shape, first, second);
+            let moments = moments.update(grads, decay, one_minus_decay, F::of(self.epsilon_1));
             let mut total = 0.0;
-            squares.each_stretch(|range, stretch| total += stretch.sum_of_squares(&grads[range]));
-            let size = (total / grads.len().max(1) as f64).sqrt();
-            let factor = F::of(alpha / (size / self.clip_threshold).max(1.0));
-            squares.each_stretch(|range, stretch| {
-                stretch.step(&mut params[range.clone()], &grads[range], factor);
+            moments.for_each_chunk(|range, chunk| total += chunk.sum_of_squares(&grads[range]));
+            let update_rms = (total / grads.len().max(1) as f64).sqrt();
+            let factor = F::of(alpha / (update_rms / self.clip_threshold).max(1.0));
+            moments.for_each_chunk(|range, chunk| {
+                chunk.step(&mut params[range.clone()], &grads[range], factor);
             });
         });
     }
@@ -146,13 +149,13 @@ impl<F: Float> Optimizer<F> for AdafactorRule {
     }
 }
 
-/// The running mean squares of an array: of its rows and columns, or of each number of a vector.
-enum MeanSquares<'a, F> {
+/// The second moments of an array: factored into rows and columns, or of each element of a vector.
+enum SecondMoments<'a, F> {
     Vector(&'a mut [F]),
     Matrices { rows: usize, columns: usize, row_means: &'a mut [F], column_means: &'a mut [F] },
 }
 
-impl<'a, F: Float> MeanSquares<'a, F> {
+impl<'a, F: Float> SecondMoments<'a, F> {
     fn new(shape: &[usize], first: &'a mut [F], second: &'a mut [F]) -> Self {
         match *shape {
             [.., rows, columns] => {
@@ -164,21 +167,22 @@ impl<'a, F: Float> MeanSquares<'a, F> {
         }
     }
 
-    /// Takes in the squares of new gradients.
-    fn update(mut self, grads: &[F], decay: F, rest: F, epsilon: F) -> Self {
+    /// Updates the moving averages by new gradients.
+    fn update(mut self, grads: &[F], decay: F, one_minus_decay: F, epsilon: F) -> Self {
         match &mut self {
             Self::Vector(squares) => {
                 vectorize(
                     #[inline(always)]
                     || {
                         for (v, &g) in squares.iter_mut().zip(grads) {
-                            *v = decay * *v + rest * (g * g + epsilon);
+                            *v = decay * *v + one_minus_decay * (g * g + epsilon);
                         }
                     },
                 );
             }
             Self::Matrices { rows, columns, row_means, column_means } => {
-                let (row_share, column_share) = (rest / F::of(*columns as f64), rest / F::of(*rows as f64));
+                let row_rate = one_minus_decay / F::of(*columns as f64);
+                let column_rate = one_minus_decay / F::of(*rows as f64);
                 row_means.iter_mut().chain(column_means.iter_mut()).for_each(|mean| *mean *= decay);
                 vectorize(
                     #[inline(always)]
@@ -186,9 +190,9 @@ impl<'a, F: Float> MeanSquares<'a, F> {
                         for (row, grads) in grads.chunks_exact(*columns).enumerate() {
                             let columns = &mut column_means[row / *rows * *columns..][..*columns];
                             for (column, &g) in columns.iter_mut().zip(grads) {
-                                *column += column_share * (g * g + epsilon);
+                                *column += column_rate * (g * g + epsilon);
                             }
-                            row_means[row] += row_share * lane_sum(grads, epsilon);
+                            row_means[row] += row_rate * lane_sum(grads, epsilon);
                         }
                     },
                 );
@@ -197,23 +201,23 @@ impl<'a, F: Float> MeanSquares<'a, F> {
         self
     }
 
-    /// Calls `visit` for stretches of the numbers, with what their gradients are multiplied by. The roots of a matrix'
-    /// columns are taken once for all of its rows.
-    fn each_stretch(&self, mut visit: impl FnMut(Range<usize>, Stretch<'_, F>)) {
-        let mut inverse = [F::zero(); STRETCH];
+    /// Calls `visit` for chunks of the array, with the scale of their gradients. The inverse roots of the column means are
+    /// computed once for all rows of a matrix.
+    fn for_each_chunk(&self, mut visit: impl FnMut(Range<usize>, GradScale<'_, F>)) {
+        let mut inverse = [F::zero(); CHUNK];
         match self {
-            Self::Vector(squares) => visit(0..squares.len(), Stretch::Squares(squares)),
+            Self::Vector(squares) => visit(0..squares.len(), GradScale::Squares(squares)),
             Self::Matrices { rows, columns, row_means, column_means } => {
                 let per_matrix = row_means.chunks_exact(*rows).zip(column_means.chunks_exact(*columns));
                 for (matrix, (row_means, column_means)) in per_matrix.enumerate() {
                     let mean = row_means.iter().copied().sum::<F>() / F::of(*rows as f64);
-                    for (index, column_means) in column_means.chunks(STRETCH).enumerate() {
+                    for (index, column_means) in column_means.chunks(CHUNK).enumerate() {
                         let inverse = &mut inverse[..column_means.len()];
                         inverse_roots(column_means, inverse);
                         for (row, &row_mean) in row_means.iter().enumerate() {
-                            let first = (matrix * *rows + row) * *columns + index * STRETCH;
+                            let first = (matrix * *rows + row) * *columns + index * CHUNK;
                             let factor = (mean / row_mean).sqrt();
-                            visit(first..first + inverse.len(), Stretch::Roots { factor, inverse });
+                            visit(first..first + inverse.len(), GradScale::Factored { factor, inverse });
                         }
                     }
                 }
@@ -222,9 +226,10 @@ impl<'a, F: Float> MeanSquares<'a, F> {
     }
 }
 
-/// The numbers whose roots are kept at a time.
-const STRETCH: usize = 1024;
+/// Columns whose inverse roots are computed at a time.
+const CHUNK: usize = 1024;
 
+/// Computes `1 / √v`.
 fn inverse_roots<F: Float>(squares: &[F], inverse: &mut [F]) {
     vectorize(
         #[inline(always)]
@@ -232,14 +237,15 @@ fn inverse_roots<F: Float>(squares: &[F], inverse: &mut [F]) {
     );
 }
 
-/// What the gradients of some numbers are divided by: the roots of these squares; or multiplied by: a factor and the
-/// inverse roots.
-enum Stretch<'a, F> {
+/// The scale of the gradients of a chunk.
+enum GradScale<'a, F> {
+    /// Divide by the roots of these second moments.
     Squares(&'a [F]),
-    Roots { factor: F, inverse: &'a [F] },
+    /// Multiply by a factor of the row and by the inverse roots of the columns.
+    Factored { factor: F, inverse: &'a [F] },
 }
 
-impl<F: Float> Stretch<'_, F> {
+impl<F: Float> GradScale<'_, F> {
     fn sum_of_squares(&self, grads: &[F]) -> f64 {
         match *self {
             Self::Squares(squares) => sum_of_squares(
@@ -248,7 +254,7 @@ impl<F: Float> Stretch<'_, F> {
                 #[inline(always)]
                 |g, v| g / v.sqrt(),
             ),
-            Self::Roots { factor, inverse } => sum_of_squares(
+            Self::Factored { factor, inverse } => sum_of_squares(
                 grads,
                 inverse,
                 #[inline(always)]
@@ -258,24 +264,24 @@ impl<F: Float> Stretch<'_, F> {
     }
 
     fn step(&self, params: &mut [F], grads: &[F], rate: F) {
-        let numbers = params.iter_mut().zip(grads);
+        let elements = params.iter_mut().zip(grads);
         match *self {
             Self::Squares(squares) => vectorize(
                 #[inline(always)]
-                || numbers.zip(squares).for_each(|((w, &g), &v)| *w -= rate * (g / v.sqrt())),
+                || elements.zip(squares).for_each(|((w, &g), &v)| *w -= rate * (g / v.sqrt())),
             ),
-            Self::Roots { factor, inverse } => vectorize(
+            Self::Factored { factor, inverse } => vectorize(
                 #[inline(always)]
                 || {
                     let factor = rate * factor;
-                    numbers.zip(inverse).for_each(|((w, &g), &inverse)| *w -= factor * (g * inverse));
+                    elements.zip(inverse).for_each(|((w, &g), &inverse)| *w -= factor * (g * inverse));
                 },
             ),
         }
     }
 }
 
-/// The sum of `g² + ε` in partial sums, which vectors can add up.
+/// The sum of `g² + ε`, in partial sums, which the compiler vectorizes.
 #[inline(always)]
 fn lane_sum<F: Float>(grads: &[F], epsilon: F) -> F {
     let (lines, rest) = grads.as_chunks::<LANES>();
@@ -291,7 +297,29 @@ fn lane_sum<F: Float>(grads: &[F], epsilon: F) -> F {
     sums.into_iter().sum()
 }
 
-/// The root of the mean square.
+/// Root mean square.
 fn rms<F: Float>(values: &[F]) -> f64 {
     (sum_of_squares(values, values, |v, _| v) / values.len().max(1) as f64).sqrt()
+}
+
+/// The sum of `of(a, b)²` over two slices, in eight partial sums, which the compiler vectorizes.
+fn sum_of_squares<F: Float>(a: &[F], b: &[F], of: impl Fn(F, F) -> F) -> f64 {
+    vectorize(
+        #[inline(always)]
+        || {
+            let ((a_blocks, a_rest), (b_blocks, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+            let mut sums = [0.0; 8];
+            for (a, b) in a_blocks.iter().zip(b_blocks) {
+                for ((sum, &a), &b) in sums.iter_mut().zip(a).zip(b) {
+                    let v = of(a, b).as_f64();
+                    *sum += v * v;
+                }
+            }
+            for (&a, &b) in a_rest.iter().zip(b_rest) {
+                let v = of(a, b).as_f64();
+                sums[0] += v * v;
+            }
+            sums.iter().sum()
+        },
+    )
 }

@@ -1,18 +1,21 @@
 //! Adagrad.
 
-use super::{LearningRate, Optimizer, Step, Tuned, at_least_zero};
+use super::checks::check_non_negative;
+use super::rule::{Optimizer, Step};
+use super::schedule::LearningRate;
+use super::tuned::Tuned;
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::Config;
 use crate::simd::vectorize;
 use serde::{Deserialize, Serialize};
 
-/// Steps scaled by the root of the sum of all squared gradients so far.
+/// Adagrad: divides the gradient by the root of the sum of all its squares so far.
 ///
-/// `a += g²`, `w -= rate · g / √(a + ε)`. The ε stands inside of the root, as in Keras.
+/// `a += g²`, `w -= rate · g / √(a + ε)`. ε is added under the root, as in Keras.
 ///
 /// # Parameters
-/// By default the learning rate is 0.001, the sum starts at 0.1, ε is 1e-7.
+/// Defaults: learning rate 0.001, initial accumulator value 0.1, ε 1e-7.
 ///
 /// # Examples
 /// ```
@@ -34,19 +37,19 @@ pub struct AdagradRule {
 }
 
 impl Adagrad {
-    /// Adagrad at a learning rate: a number, a schedule, or a closure of the step.
+    /// Creates Adagrad with a learning rate: a number, a schedule, or a function of the step.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
         Tuned::of(AdagradRule { initial_accumulator_value: 0.1, epsilon: 1e-7 }, learning_rate)
     }
 
-    /// What the sum of squares starts with.
+    /// Sets the initial value of the sum of squares.
     #[must_use]
     pub fn initial_accumulator_value(mut self, initial_accumulator_value: f64) -> Self {
         self.rule.initial_accumulator_value = initial_accumulator_value;
         self
     }
 
-    /// What keeps the divisor from 0.
+    /// Sets ε, a small constant for numerical stability.
     #[must_use]
     pub fn epsilon(mut self, epsilon: f64) -> Self {
         self.rule.epsilon = epsilon;
@@ -74,8 +77,8 @@ impl<F: Float> Optimizer<F> for AdagradRule {
     }
 
     fn validate(&self) -> Result<()> {
-        at_least_zero("adagrad", "initial_accumulator_value", self.initial_accumulator_value)?;
-        at_least_zero("adagrad", "epsilon", self.epsilon)
+        check_non_negative("adagrad", "initial_accumulator_value", self.initial_accumulator_value)?;
+        check_non_negative("adagrad", "epsilon", self.epsilon)
     }
 
     fn update(&self, Step { params, grads, moments, learning_rate, .. }: Step<'_, F>) {

@@ -1,22 +1,25 @@
 //! Adam and AdamW.
 #![allow(unsafe_code, reason = "registers are loaded and stored through pointers")]
 
-use super::{LearningRate, Optimizer, Step, Tuned, at_least_zero, below_one, flushed, negligible};
+use super::checks::{check_decay_rate, check_non_negative};
+use super::flush::{flush_threshold, flush_to_zero};
+use super::rule::{Optimizer, Step};
+use super::schedule::LearningRate;
+use super::tuned::Tuned;
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::Config;
-use crate::simd::{Lanes, Wide, vectorize};
+use crate::simd::{Simd, WithSimd, vectorize};
 use serde::{Deserialize, Serialize};
 
-/// Adam: steps scaled by running estimates of the gradient's mean and square.
+/// Adam: adaptive estimates of the gradient's first and second moments.
 ///
 /// `m += (1 - β₁)(g - m)`, `v += (1 - β₂)(g² - v)`, `α = rate · √(1 - β₂ᵗ) / (1 - β₁ᵗ)`, `w -= α m / (√v + ε)`.
-/// The ε is the paper's ε̂: it stands beside the square root of the *uncorrected* v, as in Keras and unlike
-/// PyTorch.
+/// ε is the paper's ε̂: it is added to the square root of the *uncorrected* v, as in Keras and unlike PyTorch.
 ///
 /// # Parameters
-/// By default the learning rate is 0.001, β₁ 0.9, β₂ 0.999, ε 1e-7. `amsgrad` (false): the divisor never shrinks;
-/// it takes the largest uncorrected v so far.
+/// Defaults: learning rate 0.001, β₁ 0.9, β₂ 0.999, ε 1e-7, `amsgrad` false. With `amsgrad`, v in the divisor is the
+/// maximum of all uncorrected v so far.
 ///
 /// # Examples
 /// ```
@@ -30,11 +33,11 @@ use serde::{Deserialize, Serialize};
 /// (AMSGrad).
 pub type Adam = Tuned<AdamRule<false>>;
 
-/// [`Adam`] with decoupled weight decay from the start: 0.004, as in Keras.
+/// AdamW: [`Adam`] with decoupled weight decay, by default 0.004 as in Keras.
 ///
 /// # Parameters
-/// As Adam's; [`weight_decay`](Tuned::weight_decay) sets another decay,
-/// [`exclude_from_weight_decay`](Tuned::exclude_from_weight_decay) leaves weights out by name.
+/// Those of Adam; [`weight_decay`](Tuned::weight_decay) sets the decay, and
+/// [`exclude_from_weight_decay`](Tuned::exclude_from_weight_decay) excludes weights by name.
 ///
 /// # Examples
 /// ```
@@ -47,7 +50,7 @@ pub type Adam = Tuned<AdamRule<false>>;
 /// Loshchilov and Hutter 2019, arXiv:1711.05101.
 pub type AdamW = Tuned<AdamRule<true>>;
 
-/// The update rule of [`Adam`] and, `DECOUPLED` from its weight decay, of [`AdamW`].
+/// The update rule of [`Adam`] and, with `DECOUPLED`, of [`AdamW`]: the same formula under another kind.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdamRule<const DECOUPLED: bool> {
@@ -65,42 +68,42 @@ impl<const DECOUPLED: bool> Default for AdamRule<DECOUPLED> {
 }
 
 impl Adam {
-    /// Adam at a learning rate: a number, a schedule, or a closure of the step.
+    /// Creates Adam with a learning rate: a number, a schedule, or a function of the step.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
         Tuned::of(AdamRule::default(), learning_rate)
     }
 }
 
 impl AdamW {
-    /// AdamW at a learning rate: a number, a schedule, or a closure of the step.
+    /// Creates AdamW with a learning rate: a number, a schedule, or a function of the step.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
         Tuned::of(AdamRule::default(), learning_rate).weight_decay(0.004)
     }
 }
 
 impl<const DECOUPLED: bool> Tuned<AdamRule<DECOUPLED>> {
-    /// The decay of the mean: 0 <= β₁ < 1.
+    /// Sets β₁, the decay rate of the first moment: `0 <= β₁ < 1`.
     #[must_use]
     pub fn beta_1(mut self, beta_1: f64) -> Self {
         self.rule.beta_1 = beta_1;
         self
     }
 
-    /// The decay of the mean square: 0 <= β₂ < 1.
+    /// Sets β₂, the decay rate of the second moment: `0 <= β₂ < 1`.
     #[must_use]
     pub fn beta_2(mut self, beta_2: f64) -> Self {
         self.rule.beta_2 = beta_2;
         self
     }
 
-    /// What keeps the divisor from 0.
+    /// Sets ε, a small constant for numerical stability.
     #[must_use]
     pub fn epsilon(mut self, epsilon: f64) -> Self {
         self.rule.epsilon = epsilon;
         self
     }
 
-    /// Whether the divisor may only grow.
+    /// Enables or disables AMSGrad: the divisor never shrinks.
     #[must_use]
     pub fn amsgrad(mut self, amsgrad: bool) -> Self {
         self.rule.amsgrad = amsgrad;
@@ -135,9 +138,9 @@ impl<F: Float, const DECOUPLED: bool> Optimizer<F> for AdamRule<DECOUPLED> {
 
     fn validate(&self) -> Result<()> {
         let owner = Optimizer::<F>::kind(self);
-        below_one(owner, "beta_1", self.beta_1)?;
-        below_one(owner, "beta_2", self.beta_2)?;
-        at_least_zero(owner, "epsilon", self.epsilon)
+        check_decay_rate(owner, "beta_1", self.beta_1)?;
+        check_decay_rate(owner, "beta_2", self.beta_2)?;
+        check_non_negative(owner, "epsilon", self.epsilon)
     }
 
     fn update(&self, step: Step<'_, F>) {
@@ -154,15 +157,15 @@ impl<F: Float, const DECOUPLED: bool> Optimizer<F> for AdamRule<DECOUPLED> {
                 || {
                     let moments = means.iter_mut().zip(squares).zip(largest);
                     for ((w, &g), ((m, v), most)) in params.iter_mut().zip(grads).zip(moments) {
-                        *m = flushed(*m + (g - *m) * mean_rate);
-                        *v = flushed(*v + (g * g - *v) * square_rate);
+                        *m = flush_to_zero(*m + (g - *m) * mean_rate);
+                        *v = flush_to_zero(*v + (g * g - *v) * square_rate);
                         *most = most.max(*v);
                         *w -= alpha * *m / (most.sqrt() + epsilon);
                     }
                 },
             );
         }
-        F::run_wide(Move { params, grads, means, squares, alpha, epsilon, mean_rate, square_rate });
+        F::run_simd(AdamStep { params, grads, means, squares, alpha, epsilon, mean_rate, square_rate });
     }
 
     fn config(&self) -> Option<Config> {
@@ -170,8 +173,10 @@ impl<F: Float, const DECOUPLED: bool> Optimizer<F> for AdamRule<DECOUPLED> {
     }
 }
 
-/// What one step does to all parameters, in registers: the moments go on, and the parameters move along them.
-struct Move<'a, F> {
+/// A step of Adam, written with vector registers. Per register it loads four values and stores three; with AVX-512 and
+/// `f32` the square root and the division are estimates with one Newton step, because the exact instructions take three
+/// times as long as all the rest.
+struct AdamStep<'a, F> {
     params: &'a mut [F],
     grads: &'a [F],
     means: &'a mut [F],
@@ -182,57 +187,71 @@ struct Move<'a, F> {
     square_rate: F,
 }
 
-impl<F: Float> Wide<F> for Move<'_, F> {
+impl<F: Float> WithSimd<F> for AdamStep<'_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Lanes<F>>(self, simd: S) {
+    fn with_simd<S: Simd<F>>(mut self, simd: S) {
         let len = self.params.len();
-        let whole = len - len % S::LANES;
-        for start in (0..whole).step_by(S::LANES) {
-            let places = [&mut *self.params, &mut *self.means, &mut *self.squares];
-            let places = places.map(|all| (&raw mut all[start..start + S::LANES]).cast::<F>());
-            // SAFETY: each place is the first of a register's numbers; the registers are there.
-            unsafe { self.lanes(simd, (&raw const self.grads[start..start + S::LANES]).cast(), places) };
+        let in_registers = len - len % S::LANES;
+        for start in (0..in_registers).step_by(S::LANES) {
+            let moved = [&mut *self.params, &mut *self.means, &mut *self.squares];
+            let moved = moved.map(|all| (&raw mut all[start..start + S::LANES]).cast::<F>());
+            // SAFETY: each pointer is followed by a register's elements; `simd` names an enabled instruction set.
+            unsafe {
+                self.update_register(simd, (&raw const self.grads[start..start + S::LANES]).cast(), moved)
+            };
         }
-        if whole < len {
-            let mut rest = [[F::zero(); MOST_LANES]; 4];
-            let all = [&*self.params, self.grads, &*self.means, &*self.squares];
-            rest.iter_mut()
-                .zip(all)
-                .for_each(|(rest, all)| rest[..len - whole].copy_from_slice(&all[whole..]));
-            let [params, grads, means, squares] = &mut rest;
-            let places = [params, means, squares].map(|numbers| numbers.as_mut_ptr());
-            // SAFETY: no register has more lanes.
-            unsafe { self.lanes(simd, grads.as_ptr(), places) };
-            self.params[whole..].copy_from_slice(&rest[0][..len - whole]);
-            self.means[whole..].copy_from_slice(&rest[2][..len - whole]);
-            self.squares[whole..].copy_from_slice(&rest[3][..len - whole]);
+        if in_registers < len {
+            self.update_remainder(simd, in_registers);
         }
     }
 }
 
-/// The numbers of the widest register.
-const MOST_LANES: usize = 16;
+/// Lanes of the widest register of the smallest element: AVX-512 and `f32`.
+const MAX_LANES: usize = 16;
 
-impl<F: Float> Move<'_, F> {
-    /// # Safety
-    /// Places of a register's numbers each: gradients; parameters, means, squares.
+impl<F: Float> AdamStep<'_, F> {
+    /// Updates the parameters from `start` on, fewer than a register holds, in a padded copy.
     #[inline(always)]
-    unsafe fn lanes<S: Lanes<F>>(&self, simd: S, grads: *const F, [params, means, squares]: [*mut F; 3]) {
+    fn update_remainder<S: Simd<F>>(&mut self, simd: S, start: usize) {
+        let len = self.params.len() - start;
+        let mut padded = [[F::zero(); MAX_LANES]; 4];
+        let all = [&*self.params, self.grads, &*self.means, &*self.squares];
+        padded.iter_mut().zip(all).for_each(|(padded, all)| padded[..len].copy_from_slice(&all[start..]));
+        let [params, grads, means, squares] = &mut padded;
+        let moved = [params, means, squares].map(|values| values.as_mut_ptr());
+        // SAFETY: no register has more lanes than the copies; `simd` names an enabled instruction set.
+        unsafe { self.update_register(simd, grads.as_ptr(), moved) };
+        self.params[start..].copy_from_slice(&padded[0][..len]);
+        self.means[start..].copy_from_slice(&padded[2][..len]);
+        self.squares[start..].copy_from_slice(&padded[3][..len]);
+    }
+
+    /// Updates one register of parameters and moments.
+    ///
+    /// # Safety
+    /// The pointers must be followed by a register's elements each. The instruction set must be the one that `simd` names.
+    #[inline(always)]
+    unsafe fn update_register<S: Simd<F>>(
+        &self,
+        simd: S,
+        grads: *const F,
+        [params, means, squares]: [*mut F; 3],
+    ) {
         // SAFETY: the caller's promise.
         unsafe {
-            let tiny = simd.splat(negligible());
+            let threshold = simd.splat(flush_threshold());
             let (g, m, v) = (simd.loadu(grads), simd.loadu(means), simd.loadu(squares));
             let m = simd.mul_add(simd.sub(g, m), simd.splat(self.mean_rate), m);
-            let m = simd.flush(m, tiny);
-            // v - g² is what v comes down by, with the rate; it never comes below 0.
-            let v = simd.fnma(simd.fnma(g, g, v), simd.splat(self.square_rate), v);
-            let v = simd.less(v, tiny, simd.zero(), v);
+            let m = simd.flush_to_zero(m, threshold);
+            // v -= (1 - β₂)(v - g²). v is never negative, so a comparison flushes it.
+            let v = simd.neg_mul_add(simd.neg_mul_add(g, g, v), simd.splat(self.square_rate), v);
+            let v = simd.select_lt(v, threshold, simd.zero(), v);
             let (alpha, epsilon) = (simd.splat(self.alpha), simd.splat(self.epsilon));
             simd.storeu(means, m);
             simd.storeu(squares, v);
-            simd.storeu(params, simd.step_over_root(simd.loadu(params), alpha, m, v, epsilon));
+            simd.storeu(params, simd.sub_mul_div_sqrt(simd.loadu(params), alpha, m, v, epsilon));
         }
     }
 }

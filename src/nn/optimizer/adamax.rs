@@ -1,18 +1,22 @@
 //! Adamax.
 
-use super::{LearningRate, Optimizer, Step, Tuned, at_least_zero, below_one, flushed};
+use super::checks::{check_decay_rate, check_non_negative};
+use super::flush::flush_to_zero;
+use super::rule::{Optimizer, Step};
+use super::schedule::LearningRate;
+use super::tuned::Tuned;
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::Config;
 use crate::simd::vectorize;
 use serde::{Deserialize, Serialize};
 
-/// Adam with the largest gradient in the place of the mean square.
+/// Adamax: Adam with the infinity norm in place of the second moment.
 ///
 /// `m += (1 - β₁)(g - m)`, `u = max(β₂ u, |g|)`, `w -= rate · m / ((1 - β₁ᵗ)(u + ε))`.
 ///
 /// # Parameters
-/// By default the learning rate is 0.001, β₁ 0.9, β₂ 0.999, ε 1e-7.
+/// Defaults: learning rate 0.001, β₁ 0.9, β₂ 0.999, ε 1e-7.
 ///
 /// # Examples
 /// ```
@@ -35,26 +39,26 @@ pub struct AdamaxRule {
 }
 
 impl Adamax {
-    /// Adamax at a learning rate: a number, a schedule, or a closure of the step.
+    /// Creates Adamax with a learning rate: a number, a schedule, or a function of the step.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
         Tuned::of(AdamaxRule { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 }, learning_rate)
     }
 
-    /// The decay of the mean: 0 <= β₁ < 1.
+    /// Sets β₁, the decay rate of the first moment: `0 <= β₁ < 1`.
     #[must_use]
     pub fn beta_1(mut self, beta_1: f64) -> Self {
         self.rule.beta_1 = beta_1;
         self
     }
 
-    /// The decay of the largest gradient: 0 <= β₂ < 1.
+    /// Sets β₂, the decay rate of the infinity norm: `0 <= β₂ < 1`.
     #[must_use]
     pub fn beta_2(mut self, beta_2: f64) -> Self {
         self.rule.beta_2 = beta_2;
         self
     }
 
-    /// What keeps the divisor from 0.
+    /// Sets ε, a small constant for numerical stability.
     #[must_use]
     pub fn epsilon(mut self, epsilon: f64) -> Self {
         self.rule.epsilon = epsilon;
@@ -82,9 +86,9 @@ impl<F: Float> Optimizer<F> for AdamaxRule {
     }
 
     fn validate(&self) -> Result<()> {
-        below_one("adamax", "beta_1", self.beta_1)?;
-        below_one("adamax", "beta_2", self.beta_2)?;
-        at_least_zero("adamax", "epsilon", self.epsilon)
+        check_decay_rate("adamax", "beta_1", self.beta_1)?;
+        check_decay_rate("adamax", "beta_2", self.beta_2)?;
+        check_non_negative("adamax", "epsilon", self.epsilon)
     }
 
     fn update(&self, step: Step<'_, F>) {
@@ -97,8 +101,8 @@ impl<F: Float> Optimizer<F> for AdamaxRule {
             #[inline(always)]
             || {
                 for (((w, &g), m), u) in params.iter_mut().zip(grads).zip(means).zip(largest) {
-                    *m = flushed(*m + (g - *m) * mean_rate);
-                    *u = flushed((decay * *u).max(g.abs()));
+                    *m = flush_to_zero(*m + (g - *m) * mean_rate);
+                    *u = flush_to_zero((decay * *u).max(g.abs()));
                     *w -= alpha * *m / (*u + epsilon);
                 }
             },

@@ -1,21 +1,30 @@
-//! Optimizers by name.
+//! Optimizers selected at run time, by name.
 
-use super::{
-    Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Ftrl, Lamb, Lion, Nadam, Optimizer, RmsProp, Sgd,
-    Step, Tuned,
-};
+use super::adadelta::Adadelta;
+use super::adafactor::Adafactor;
+use super::adagrad::Adagrad;
+use super::adam::{Adam, AdamW};
+use super::adamax::Adamax;
+use super::ftrl::Ftrl;
+use super::lamb::Lamb;
+use super::lion::Lion;
+use super::nadam::Nadam;
+use super::rmsprop::RmsProp;
+use super::rule::{Optimizer, Step};
+use super::sgd::Sgd;
+use super::tuned::Tuned;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::Config;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// An optimizer whose rule is known at run time only, as a configuration names it.
+/// An optimizer whose rule is selected at run time.
 ///
-/// From Keras's names in any case, with Keras's defaults; or from any optimizer by [`Tuned::any`].
+/// It is parsed from a Keras name in any case, with Keras's defaults, or made from any optimizer by [`Tuned::any`].
 ///
 /// # Errors
-/// An unknown name; the error lists the known ones.
+/// An unknown name; the message lists the known ones.
 ///
 /// # Examples
 /// ```
@@ -65,7 +74,7 @@ impl<F: Float> Optimizer<F> for AnyRule<F> {
 }
 
 impl<R> Tuned<R> {
-    /// The same optimizer without its rule in the type.
+    /// Erases the type of the rule.
     #[must_use]
     pub fn any<F: Float>(self) -> AnyOptimizer<F>
     where
@@ -75,6 +84,7 @@ impl<R> Tuned<R> {
     }
 }
 
+/// The names that [`AnyOptimizer`] is parsed from.
 const NAMES: [&str; 12] = [
     "sgd",
     "adam",
@@ -111,7 +121,8 @@ impl<F: Float> FromStr for AnyOptimizer<F> {
         })
     }
 }
-/// As the one within: it is saved as that one, which a file compares by its text.
+
+/// Formats the inner rule: files save the inner rule, and compare it by its `Debug` text.
 impl<F> std::fmt::Debug for AnyRule<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Debug::fmt(&self.0, f)

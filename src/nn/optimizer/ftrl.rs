@@ -1,19 +1,22 @@
 //! FTRL.
 
-use super::{LearningRate, Optimizer, Step, Tuned, at_least_zero};
+use super::checks::check_non_negative;
+use super::rule::{Optimizer, Step};
+use super::schedule::LearningRate;
+use super::tuned::Tuned;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::Config;
 use crate::simd::vectorize;
 use serde::{Deserialize, Serialize};
 
-/// Follow the regularized leader: keeps weights at exactly 0 until their gradients outweigh the L1 penalty.
+/// Follow-the-regularized-leader (FTRL-Proximal): weights stay exactly 0 until their gradients outweigh the L1 penalty.
 ///
 /// With λ₂ = l2 + β/(2 rate) and p the learning rate's power: `g' = g + 2 shrinkage · w`, `n' = n + g²`,
 /// `z += g' - (n'⁻ᵖ - n⁻ᵖ) w / rate`, `w = (clip(z, ±l1) - z) / (n'⁻ᵖ / rate + 2 λ₂)`.
 ///
 /// # Parameters
-/// By default the learning rate is 0.001, its power -0.5, n starts at 0.1, all penalties and β are 0.
+/// Defaults: learning rate 0.001, learning rate power -0.5, initial accumulator value 0.1, all penalties and β 0.
 ///
 /// # Examples
 /// ```
@@ -39,7 +42,7 @@ pub struct FtrlRule {
 }
 
 impl Ftrl {
-    /// Ftrl at a learning rate: a number, a schedule, or a closure of the step.
+    /// Creates FTRL with a learning rate: a number, a schedule, or a function of the step.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
         Tuned::of(
             FtrlRule {
@@ -54,42 +57,42 @@ impl Ftrl {
         )
     }
 
-    /// The power of the sum of squares in the divisor: at most 0.
+    /// Sets the power of the sum of squares in the learning rate: at most 0.
     #[must_use]
     pub fn learning_rate_power(mut self, learning_rate_power: f64) -> Self {
         self.rule.learning_rate_power = learning_rate_power;
         self
     }
 
-    /// What the sum of squares starts with.
+    /// Sets the initial value of the sum of squares.
     #[must_use]
     pub fn initial_accumulator_value(mut self, initial_accumulator_value: f64) -> Self {
         self.rule.initial_accumulator_value = initial_accumulator_value;
         self
     }
 
-    /// The L1 penalty.
+    /// Sets the L1 penalty.
     #[must_use]
     pub fn l1_regularization_strength(mut self, l1_regularization_strength: f64) -> Self {
         self.rule.l1_regularization_strength = l1_regularization_strength;
         self
     }
 
-    /// The L2 penalty toward 0 of the solution.
+    /// Sets the L2 penalty on the weights, a stabilization penalty.
     #[must_use]
     pub fn l2_regularization_strength(mut self, l2_regularization_strength: f64) -> Self {
         self.rule.l2_regularization_strength = l2_regularization_strength;
         self
     }
 
-    /// The L2 penalty on the gradient.
+    /// Sets the L2 shrinkage, a magnitude penalty that is added to the gradient.
     #[must_use]
     pub fn l2_shrinkage_regularization_strength(mut self, l2_shrinkage_regularization_strength: f64) -> Self {
         self.rule.l2_shrinkage_regularization_strength = l2_shrinkage_regularization_strength;
         self
     }
 
-    /// The paper's β.
+    /// Sets β of the paper.
     #[must_use]
     pub fn beta(mut self, beta: f64) -> Self {
         self.rule.beta = beta;
@@ -129,7 +132,7 @@ impl<F: Float> Optimizer<F> for FtrlRule {
             ("l2_shrinkage_regularization_strength", self.l2_shrinkage_regularization_strength),
             ("beta", self.beta),
         ] {
-            at_least_zero("ftrl", name, value)?;
+            check_non_negative("ftrl", name, value)?;
         }
         Ok(())
     }
@@ -144,13 +147,13 @@ impl<F: Float> Optimizer<F> for FtrlRule {
         let shrinkage = F::of(2.0 * self.l2_shrinkage_regularization_strength);
         let exponent = F::of(-self.learning_rate_power);
         let (squares, linears) = moments.split_at_mut(params.len());
-        let numbers = params.iter_mut().zip(grads).zip(squares.iter_mut().zip(linears));
-        // The square root is exact and a vector instruction; other powers are neither.
+        let elements = params.iter_mut().zip(grads).zip(squares.iter_mut().zip(linears));
+        // The square root is a vector instruction and correctly rounded; other powers are neither.
         if self.learning_rate_power == -0.5 {
             return vectorize(
                 #[inline(always)]
                 || {
-                    for ((w, &g), (n, z)) in numbers {
+                    for ((w, &g), (n, z)) in elements {
                         let grown = *n + g * g;
                         let strength = grown.sqrt();
                         *z += g + shrinkage * *w - (strength - n.sqrt()) * inverse * *w;
@@ -160,7 +163,7 @@ impl<F: Float> Optimizer<F> for FtrlRule {
                 },
             );
         }
-        for ((w, &g), (n, z)) in numbers {
+        for ((w, &g), (n, z)) in elements {
             let grown = *n + g * g;
             let strength = grown.powf(exponent);
             *z += g + shrinkage * *w - (strength - n.powf(exponent)) * inverse * *w;

@@ -1,19 +1,23 @@
 //! LAMB.
 
-use super::{ArrayStep, LearningRate, Optimizer, Step, Tuned, at_least_zero, below_one, flushed};
+use super::checks::{check_decay_rate, check_non_negative};
+use super::flush::flush_to_zero;
+use super::rule::{ArrayStep, Optimizer, Step};
+use super::schedule::LearningRate;
+use super::tuned::Tuned;
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::Config;
 use crate::simd::vectorize;
 use serde::{Deserialize, Serialize};
 
-/// Adam's direction, scaled for each weight array to the array's own length.
+/// LAMB: Adam's step, scaled for each weight array by a trust ratio.
 ///
-/// `r = m̂ / (√v̂ + ε)` with Adam's bias-corrected moments, `w -= rate · (‖w‖ / ‖r‖) r`; the quotient of the norms is
-/// 1 where one of them is 0.
+/// `r = m̂ / (√v̂ + ε)` with Adam's bias-corrected moments, `w -= rate · (‖w‖ / ‖r‖) r`; the trust ratio
+/// `‖w‖ / ‖r‖` is 1 if one of the norms is 0.
 ///
 /// # Parameters
-/// By default the learning rate is 0.001, β₁ 0.9, β₂ 0.999, ε 1e-7.
+/// Defaults: learning rate 0.001, β₁ 0.9, β₂ 0.999, ε 1e-7.
 ///
 /// # Examples
 /// ```
@@ -35,33 +39,33 @@ pub struct LambRule {
     epsilon: f64,
 }
 
-/// Numbers whose squares are summed in their own type before they join the others in f64.
-const BLOCK: usize = 1024;
+/// Elements whose squares are summed in their own type before the sum is added in `f64`.
+const CHUNK: usize = 1024;
 
-/// Partial sums side by side: what vectors can add up.
+/// Number of partial sums, so that the compiler can vectorize a sum.
 const LANES: usize = 64;
 
 impl Lamb {
-    /// Lamb at a learning rate: a number, a schedule, or a closure of the step.
+    /// Creates LAMB with a learning rate: a number, a schedule, or a function of the step.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
         Tuned::of(LambRule { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 }, learning_rate)
     }
 
-    /// The decay of the mean: 0 <= β₁ < 1.
+    /// Sets β₁, the decay rate of the first moment: `0 <= β₁ < 1`.
     #[must_use]
     pub fn beta_1(mut self, beta_1: f64) -> Self {
         self.rule.beta_1 = beta_1;
         self
     }
 
-    /// The decay of the mean square: 0 <= β₂ < 1.
+    /// Sets β₂, the decay rate of the second moment: `0 <= β₂ < 1`.
     #[must_use]
     pub fn beta_2(mut self, beta_2: f64) -> Self {
         self.rule.beta_2 = beta_2;
         self
     }
 
-    /// What keeps the divisor from 0.
+    /// Sets ε, a small constant for numerical stability.
     #[must_use]
     pub fn epsilon(mut self, epsilon: f64) -> Self {
         self.rule.epsilon = epsilon;
@@ -85,31 +89,31 @@ impl<F: Float> Optimizer<F> for LambRule {
     }
 
     fn validate(&self) -> Result<()> {
-        below_one("lamb", "beta_1", self.beta_1)?;
-        below_one("lamb", "beta_2", self.beta_2)?;
-        at_least_zero("lamb", "epsilon", self.epsilon)
+        check_decay_rate("lamb", "beta_1", self.beta_1)?;
+        check_decay_rate("lamb", "beta_2", self.beta_2)?;
+        check_non_negative("lamb", "epsilon", self.epsilon)
     }
 
     fn update(&self, step: Step<'_, F>) {
         let t = step.time();
         let corrections = (1.0 / (1.0 - self.beta_1.powf(t)), 1.0 / (1.0 - self.beta_2.powf(t)));
-        let direction = Direction {
-            mean: F::of(corrections.0),
-            square: F::of(corrections.1),
+        let direction = AdamDirection {
+            first: F::of(corrections.0),
+            second: F::of(corrections.1),
             epsilon: F::of(self.epsilon),
         };
         let (mean_rate, square_rate) = (F::of(1.0 - self.beta_1), F::of(1.0 - self.beta_2));
-        step.each_array(|ArrayStep { params, grads, moments, learning_rate, .. }| {
+        step.for_each_array(|ArrayStep { params, grads, moments, learning_rate, .. }| {
             let [means, squares] = moments;
-            let (mut own_length, mut length) = (0.0, 0.0);
-            let blocks = means.chunks_mut(BLOCK).zip(squares.chunks_mut(BLOCK)).zip(grads.chunks(BLOCK));
-            for (((means, squares), grads), params) in blocks.zip(params.chunks(BLOCK)) {
-                let lengths = vectorize(
+            let (mut w_squares, mut r_squares) = (0.0, 0.0);
+            let chunks = means.chunks_mut(CHUNK).zip(squares.chunks_mut(CHUNK)).zip(grads.chunks(CHUNK));
+            for (((means, squares), grads), params) in chunks.zip(params.chunks(CHUNK)) {
+                let sums = vectorize(
                     #[inline(always)]
                     || {
                         for ((&g, m), v) in grads.iter().zip(means.iter_mut()).zip(squares.iter_mut()) {
-                            *m = flushed(*m + (g - *m) * mean_rate);
-                            *v = flushed(*v + (g * g - *v) * square_rate);
+                            *m = flush_to_zero(*m + (g - *m) * mean_rate);
+                            *v = flush_to_zero(*v + (g * g - *v) * square_rate);
                         }
                         [
                             lane_squares(
@@ -122,24 +126,25 @@ impl<F: Float> Optimizer<F> for LambRule {
                                 means,
                                 squares,
                                 #[inline(always)]
-                                |m, v| direction.of(m, v),
+                                |m, v| direction.at(m, v),
                             ),
                         ]
                     },
                 );
-                own_length += lengths[0];
-                length += lengths[1];
+                w_squares += sums[0];
+                r_squares += sums[1];
             }
-            let ratio = if length > 0.0 && own_length > 0.0 { (own_length / length).sqrt() } else { 1.0 };
-            let rate = F::of(learning_rate * ratio);
-            // What was read last is the likeliest to be in the cache still.
-            let blocks = params.chunks_mut(BLOCK).zip(means.chunks(BLOCK)).zip(squares.chunks(BLOCK));
-            for ((params, means), squares) in blocks.rev() {
+            let trust_ratio =
+                if r_squares > 0.0 && w_squares > 0.0 { (w_squares / r_squares).sqrt() } else { 1.0 };
+            let rate = F::of(learning_rate * trust_ratio);
+            // Backward: the chunks that were read last are still in the cache.
+            let chunks = params.chunks_mut(CHUNK).zip(means.chunks(CHUNK)).zip(squares.chunks(CHUNK));
+            for ((params, means), squares) in chunks.rev() {
                 vectorize(
                     #[inline(always)]
                     || {
                         for ((w, &m), &v) in params.iter_mut().zip(means).zip(squares) {
-                            *w -= rate * direction.of(m, v);
+                            *w -= rate * direction.at(m, v);
                         }
                     },
                 );
@@ -152,23 +157,23 @@ impl<F: Float> Optimizer<F> for LambRule {
     }
 }
 
-/// The direction of Adam from its moments.
+/// Adam's step direction from its moments.
 #[derive(Clone, Copy)]
-struct Direction<F> {
-    /// The bias corrections.
-    mean: F,
-    square: F,
+struct AdamDirection<F> {
+    /// The bias corrections of both moments.
+    first: F,
+    second: F,
     epsilon: F,
 }
 
-impl<F: Float> Direction<F> {
+impl<F: Float> AdamDirection<F> {
     #[inline(always)]
-    fn of(self, m: F, v: F) -> F {
-        m * self.mean / ((v * self.square).sqrt() + self.epsilon)
+    fn at(self, m: F, v: F) -> F {
+        m * self.first / ((v * self.second).sqrt() + self.epsilon)
     }
 }
 
-/// The sum of the squares of a function of two slices' numbers, in partial sums of their own type.
+/// The sum of `of(a, b)²` over two slices, in partial sums of the element type.
 #[inline(always)]
 fn lane_squares<F: Float>(a: &[F], b: &[F], of: impl Fn(F, F) -> F) -> f64 {
     let ((a_lines, a_rest), (b_lines, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());

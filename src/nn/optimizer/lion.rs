@@ -1,6 +1,10 @@
 //! Lion.
 
-use super::{LearningRate, Optimizer, Step, Tuned, below_one, flushed};
+use super::checks::check_decay_rate;
+use super::flush::flush_to_zero;
+use super::rule::{Optimizer, Step};
+use super::schedule::LearningRate;
+use super::tuned::Tuned;
 use crate::error::Result;
 use crate::float::Float;
 use crate::float::elementary::select;
@@ -8,12 +12,12 @@ use crate::nn::layer::Config;
 use crate::simd::vectorize;
 use serde::{Deserialize, Serialize};
 
-/// The sign of a mix of the gradient and its running mean.
+/// Lion: steps of equal size in the direction of the sign of a momentum.
 ///
 /// `w -= rate · sign(β₁ m + (1 - β₁) g)`, then `m = β₂ m + (1 - β₂) g`. The sign of 0 is 0.
 ///
 /// # Parameters
-/// By default the learning rate is 0.001 (a third to a tenth of what suits Adam), β₁ 0.9, β₂ 0.99.
+/// Defaults: learning rate 0.001, β₁ 0.9, β₂ 0.99. A suitable rate is a third to a tenth of Adam's.
 ///
 /// # Examples
 /// ```
@@ -35,19 +39,19 @@ pub struct LionRule {
 }
 
 impl Lion {
-    /// Lion at a learning rate: a number, a schedule, or a closure of the step.
+    /// Creates Lion with a learning rate: a number, a schedule, or a function of the step.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
         Tuned::of(LionRule { beta_1: 0.9, beta_2: 0.99 }, learning_rate)
     }
 
-    /// How much of the mean is in the step: 0 <= β₁ < 1.
+    /// Sets β₁, the weight of the moment in the step: `0 <= β₁ < 1`.
     #[must_use]
     pub fn beta_1(mut self, beta_1: f64) -> Self {
         self.rule.beta_1 = beta_1;
         self
     }
 
-    /// The decay of the mean: 0 <= β₂ < 1.
+    /// Sets β₂, the decay rate of the moment: `0 <= β₂ < 1`.
     #[must_use]
     pub fn beta_2(mut self, beta_2: f64) -> Self {
         self.rule.beta_2 = beta_2;
@@ -75,22 +79,22 @@ impl<F: Float> Optimizer<F> for LionRule {
     }
 
     fn validate(&self) -> Result<()> {
-        below_one("lion", "beta_1", self.beta_1)?;
-        below_one("lion", "beta_2", self.beta_2)
+        check_decay_rate("lion", "beta_1", self.beta_1)?;
+        check_decay_rate("lion", "beta_2", self.beta_2)
     }
 
     fn update(&self, Step { params, grads, moments, learning_rate, .. }: Step<'_, F>) {
         let (zero, rate) = (F::zero(), F::of(learning_rate));
         let (old, new) = (F::of(self.beta_1), F::of(1.0 - self.beta_1));
-        let (decay, rest) = (F::of(self.beta_2), F::of(1.0 - self.beta_2));
+        let (decay, one_minus_decay) = (F::of(self.beta_2), F::of(1.0 - self.beta_2));
         vectorize(
             #[inline(always)]
             || {
                 for ((w, &g), m) in params.iter_mut().zip(grads).zip(moments) {
-                    let mix = old * *m + new * g;
-                    *m = flushed(decay * *m + rest * g);
-                    let up = select(mix > zero, rate, zero);
-                    let down = select(mix < zero, rate, zero);
+                    let momentum = old * *m + new * g;
+                    *m = flush_to_zero(decay * *m + one_minus_decay * g);
+                    let up = select(momentum > zero, rate, zero);
+                    let down = select(momentum < zero, rate, zero);
                     *w += down - up;
                 }
             },

@@ -1,20 +1,23 @@
 //! RMSprop.
 
-use super::{LearningRate, Optimizer, Step, Tuned, at_least_zero, below_one, flushed};
+use super::checks::{check_decay_rate, check_non_negative};
+use super::flush::flush_to_zero;
+use super::rule::{Optimizer, Step};
+use super::schedule::LearningRate;
+use super::tuned::Tuned;
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::Config;
 use crate::simd::vectorize;
 use serde::{Deserialize, Serialize};
 
-/// RMSprop: steps scaled by the root of a running mean of squared gradients.
+/// RMSprop: divides the gradient by the root of a moving average of its square.
 ///
-/// `v = ρ v + (1 - ρ) g²`, `w -= rate · g / √(v + ε)`. The ε stands inside of the root, as in Keras. Centered, the
-/// divisor is `√(v - a² + ε)` with `a = ρ a + (1 - ρ) g`; with momentum μ the steps are added up, `d = μ d + step`,
-/// `w -= d`.
+/// `v = ρ v + (1 - ρ) g²`, `w -= rate · g / √(v + ε)`. ε is added under the root, as in Keras. The centered
+/// variant divides by `√(v - a² + ε)` with `a = ρ a + (1 - ρ) g`. With momentum μ, `d = μ d + step`, `w -= d`.
 ///
 /// # Parameters
-/// By default the learning rate is 0.001, ρ 0.9, ε 1e-7, the momentum 0; not centered.
+/// Defaults: learning rate 0.001, ρ 0.9, ε 1e-7, momentum 0, not centered.
 ///
 /// # Examples
 /// ```
@@ -41,33 +44,33 @@ pub struct RmsPropRule {
 }
 
 impl RmsProp {
-    /// RMSprop at a learning rate: a number, a schedule, or a closure of the step.
+    /// Creates RMSprop with a learning rate: a number, a schedule, or a function of the step.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
         Tuned::of(RmsPropRule { rho: 0.9, epsilon: 1e-7, momentum: 0.0, centered: false }, learning_rate)
     }
 
-    /// The decay of the mean square: 0 <= ρ < 1.
+    /// Sets ρ, the decay rate of the mean square: `0 <= ρ < 1`.
     #[must_use]
     pub fn rho(mut self, rho: f64) -> Self {
         self.rule.rho = rho;
         self
     }
 
-    /// What keeps the divisor from 0.
+    /// Sets ε, a small constant for numerical stability.
     #[must_use]
     pub fn epsilon(mut self, epsilon: f64) -> Self {
         self.rule.epsilon = epsilon;
         self
     }
 
-    /// How much of the last step is kept: 0 <= momentum < 1.
+    /// Sets the momentum μ: `0 <= momentum < 1`.
     #[must_use]
     pub fn momentum(mut self, momentum: f64) -> Self {
         self.rule.momentum = momentum;
         self
     }
 
-    /// Whether the square of the mean is taken off the mean square.
+    /// Enables or disables centering: dividing by the root of the gradient's estimated variance.
     #[must_use]
     pub fn centered(mut self, centered: bool) -> Self {
         self.rule.centered = centered;
@@ -95,13 +98,13 @@ impl<F: Float> Optimizer<F> for RmsPropRule {
     }
 
     fn validate(&self) -> Result<()> {
-        below_one("rmsprop", "rho", self.rho)?;
-        below_one("rmsprop", "momentum", self.momentum)?;
-        at_least_zero("rmsprop", "epsilon", self.epsilon)
+        check_decay_rate("rmsprop", "rho", self.rho)?;
+        check_decay_rate("rmsprop", "momentum", self.momentum)?;
+        check_non_negative("rmsprop", "epsilon", self.epsilon)
     }
 
     fn update(&self, Step { params, grads, moments, learning_rate, .. }: Step<'_, F>) {
-        let (rate, rho, rest) = (F::of(learning_rate), F::of(self.rho), F::of(1.0 - self.rho));
+        let (rate, rho, one_minus_rho) = (F::of(learning_rate), F::of(self.rho), F::of(1.0 - self.rho));
         let (epsilon, momentum) = (F::of(self.epsilon), F::of(self.momentum));
         let n = params.len();
         let (squares, others) = moments.split_at_mut(n);
@@ -112,7 +115,7 @@ impl<F: Float> Optimizer<F> for RmsPropRule {
                 #[inline(always)]
                 || {
                     for ((w, &g), v) in pairs {
-                        *v = flushed(rho * *v + rest * g * g);
+                        *v = flush_to_zero(rho * *v + one_minus_rho * g * g);
                         *w -= rate * g / (*v + epsilon).sqrt();
                     }
                 },
@@ -121,19 +124,19 @@ impl<F: Float> Optimizer<F> for RmsPropRule {
                 #[inline(always)]
                 || {
                     for (((w, &g), v), d) in pairs.zip(steps) {
-                        *v = flushed(rho * *v + rest * g * g);
-                        *d = flushed(momentum * *d + rate * g / (*v + epsilon).sqrt());
+                        *v = flush_to_zero(rho * *v + one_minus_rho * g * g);
+                        *d = flush_to_zero(momentum * *d + rate * g / (*v + epsilon).sqrt());
                         *w -= *d;
                     }
                 },
             ),
-            // Rounding can make the mean square less than the squared mean; the divisor's square stays above 0.
+            // Rounding can make the mean square smaller than the squared mean; the variance is at least 0.
             (true, true) => vectorize(
                 #[inline(always)]
                 || {
                     for (((w, &g), v), a) in pairs.zip(means) {
-                        *v = flushed(rho * *v + rest * g * g);
-                        *a = flushed(rho * *a + rest * g);
+                        *v = flush_to_zero(rho * *v + one_minus_rho * g * g);
+                        *a = flush_to_zero(rho * *a + one_minus_rho * g);
                         *w -= rate * g / ((*v - *a * *a).max(F::zero()) + epsilon).sqrt();
                     }
                 },
@@ -142,9 +145,9 @@ impl<F: Float> Optimizer<F> for RmsPropRule {
                 #[inline(always)]
                 || {
                     for ((((w, &g), v), a), d) in pairs.zip(means).zip(steps) {
-                        *v = flushed(rho * *v + rest * g * g);
-                        *a = flushed(rho * *a + rest * g);
-                        *d = flushed(
+                        *v = flush_to_zero(rho * *v + one_minus_rho * g * g);
+                        *a = flush_to_zero(rho * *a + one_minus_rho * g);
+                        *d = flush_to_zero(
                             momentum * *d + rate * g / ((*v - *a * *a).max(F::zero()) + epsilon).sqrt(),
                         );
                         *w -= *d;

@@ -1,18 +1,21 @@
 //! Stochastic gradient descent.
 
-use super::{LearningRate, Optimizer, Step, Tuned, flushed};
+use super::flush::flush_to_zero;
+use super::rule::{Optimizer, Step};
+use super::schedule::LearningRate;
+use super::tuned::Tuned;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::Config;
 use crate::simd::vectorize;
 use serde::{Deserialize, Serialize};
 
-/// Stochastic gradient descent, with momentum and Nesterov's acceleration by choice.
+/// Stochastic gradient descent with optional momentum and Nesterov acceleration.
 ///
 /// `w -= rate · g`; with momentum μ: `m = μ m - rate · g`, `w += m`; with Nesterov: `w += μ m - rate · g`.
 ///
 /// # Parameters
-/// The learning rate is 0.01 by default, the momentum 0.
+/// Defaults: learning rate 0.01, momentum 0, no Nesterov acceleration.
 ///
 /// # Examples
 /// ```
@@ -34,19 +37,19 @@ pub struct SgdRule {
 }
 
 impl Sgd {
-    /// Plain gradient descent at a learning rate: a number, a schedule, or a closure of the step.
+    /// Creates plain gradient descent with a learning rate: a number, a schedule, or a function of the step.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
         Tuned::of(SgdRule { momentum: 0.0, nesterov: false }, learning_rate)
     }
 
-    /// How much of the last step is kept: 0 <= momentum <= 1.
+    /// Sets the momentum μ: `0 <= momentum <= 1`.
     #[must_use]
     pub fn momentum(mut self, momentum: f64) -> Self {
         self.rule.momentum = momentum;
         self
     }
 
-    /// Whether to look ahead along the momentum; without momentum it changes nothing.
+    /// Enables or disables Nesterov acceleration. Without momentum it has no effect.
     #[must_use]
     pub fn nesterov(mut self, nesterov: bool) -> Self {
         self.rule.nesterov = nesterov;
@@ -93,12 +96,12 @@ impl<F: Float> Optimizer<F> for SgdRule {
                     params.iter_mut().zip(grads).for_each(|(w, &g)| *w -= rate * g);
                 } else if self.nesterov {
                     for ((w, &g), m) in params.iter_mut().zip(grads).zip(moments) {
-                        *m = flushed(momentum * *m - rate * g);
+                        *m = flush_to_zero(momentum * *m - rate * g);
                         *w += momentum * *m - rate * g;
                     }
                 } else {
                     for ((w, &g), m) in params.iter_mut().zip(grads).zip(moments) {
-                        *m = flushed(momentum * *m - rate * g);
+                        *m = flush_to_zero(momentum * *m - rate * g);
                         *w += *m;
                     }
                 }

@@ -1,15 +1,17 @@
-//! An update rule with its learning rate and the modifiers that every rule has.
+//! The wrapper of an update rule: learning rate, clipping, weight decay, moving average, gradient accumulation.
 
-use super::{LearningRate, Optimizer, at_least_zero};
+use super::checks::check_non_negative;
+use super::rule::Optimizer;
+use super::schedule::LearningRate;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use serde::{Deserialize, Serialize};
 
-/// An update rule with its learning rate and modifiers; [`Adam`](super::Adam), [`Sgd`](super::Sgd) and the
-/// others are this wrapper around their rules.
+/// An update rule with its learning rate and modifiers. [`Adam`](super::Adam), [`Sgd`](super::Sgd) and the other optimizers
+/// are this wrapper around their rules.
 ///
-/// Modifiers act in Keras's order: gradients are accumulated, then clipped; weights decay, the rule moves them,
-/// their moving average is taken, constraints are applied.
+/// The modifiers apply in Keras's order: gradients are accumulated, then clipped; weights decay, the rule updates them,
+/// their moving average is updated, constraints are applied.
 ///
 /// # Examples
 /// ```
@@ -25,12 +27,12 @@ pub struct Tuned<R> {
     modifiers: Modifiers,
 }
 
-/// What is done around the update rule; at most one kind of clipping.
+/// The modifiers around an update rule. At most one kind of clipping may be set.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Modifiers {
-    /// The largest norm of each array's gradient.
+    /// The largest norm of the gradient of each weight array.
     pub clipnorm: Option<f64>,
     /// The largest norm of all gradients together.
     pub global_clipnorm: Option<f64>,
@@ -40,79 +42,79 @@ pub struct Modifiers {
     pub weight_decay: Option<f64>,
     /// Weights whose name contains one of these do not decay.
     pub exclude_from_weight_decay: Vec<String>,
-    /// How much of the weights' moving average is kept at each step.
+    /// The momentum of the moving average of the weights.
     pub ema: Option<f64>,
-    /// After so many steps, again and again, the average takes the weights' place.
+    /// The number of steps after which the moving average overwrites the weights, repeatedly.
     pub ema_overwrite_frequency: Option<u64>,
-    /// Weights move once in so many steps, along the mean of their gradients.
+    /// The number of steps whose mean gradient makes one update.
     pub accumulate: Option<u64>,
 }
 
 impl<R> Tuned<R> {
-    /// A rule with a learning rate: a number, a schedule, or a closure of the step.
+    /// Wraps a rule with a learning rate: a number, a schedule, or a function of the step.
     pub fn of(rule: R, learning_rate: impl Into<LearningRate>) -> Self {
         Self { rule, learning_rate: learning_rate.into(), modifiers: Modifiers::default() }
     }
 
-    /// Replaces the learning rate.
+    /// Sets the learning rate: a number, a schedule, or a function of the step.
     #[must_use]
     pub fn learning_rate(mut self, learning_rate: impl Into<LearningRate>) -> Self {
         self.learning_rate = learning_rate.into();
         self
     }
 
-    /// Scales the gradient of each weight array down to this norm, where it is longer.
+    /// Clips the norm of each weight array's gradient to `norm`.
     #[must_use]
     pub fn clipnorm(mut self, norm: f64) -> Self {
         self.modifiers.clipnorm = Some(norm);
         self
     }
 
-    /// Scales all gradients down together to this norm, where they are longer.
+    /// Clips the norm of all gradients together to `norm`.
     #[must_use]
     pub fn global_clipnorm(mut self, norm: f64) -> Self {
         self.modifiers.global_clipnorm = Some(norm);
         self
     }
 
-    /// Limits each gradient to ±`value`.
+    /// Clips each element of the gradients to ±`value`.
     #[must_use]
     pub fn clipvalue(mut self, value: f64) -> Self {
         self.modifiers.clipvalue = Some(value);
         self
     }
 
-    /// Decoupled weight decay (Loshchilov and Hutter 2019, arXiv:1711.05101): `w -= w · decay · learning rate`.
+    /// Sets decoupled weight decay, `w -= w · decay · learning rate` (Loshchilov and Hutter 2019, arXiv:1711.05101).
     #[must_use]
     pub fn weight_decay(mut self, decay: f64) -> Self {
         self.modifiers.weight_decay = Some(decay);
         self
     }
 
-    /// Keeps weights whose name (`"0.dense/bias"`) contains one of these from decaying; by default all decay.
+    /// Excludes weights whose name (`"0.dense/bias"`) contains one of `names` from weight decay. By default all weights
+    /// decay.
     #[must_use]
     pub fn exclude_from_weight_decay<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.modifiers.exclude_from_weight_decay = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Keeps a moving average of the weights, `average = momentum · average + (1 - momentum) · w`, which takes the
-    /// weights' place at the end of each `fit` (Polyak and Juditsky 1992). Keras's momentum is 0.99.
+    /// Keeps a moving average of the weights, `average = momentum · average + (1 - momentum) · w`, which overwrites the
+    /// weights at the end of each `fit` (Polyak and Juditsky 1992). Keras's default momentum is 0.99.
     #[must_use]
     pub fn ema(mut self, momentum: f64) -> Self {
         self.modifiers.ema = Some(momentum);
         self
     }
 
-    /// Lets the average take the weights' place after every so many steps, too.
+    /// Overwrites the weights with their moving average every `steps` steps as well.
     #[must_use]
     pub fn ema_overwrite_frequency(mut self, steps: u64) -> Self {
         self.modifiers.ema_overwrite_frequency = Some(steps);
         self
     }
 
-    /// Moves the weights once in so many steps, along the mean of the gradients since. Schedules go on counting
-    /// every step.
+    /// Accumulates gradients over `steps` steps and updates the weights once, by their mean. Schedules count every step.
     #[must_use]
     pub fn accumulate(mut self, steps: u64) -> Self {
         self.modifiers.accumulate = Some(steps);
@@ -129,17 +131,17 @@ impl<R> Tuned<R> {
         &self.modifiers
     }
 
-    /// The same learning rate and modifiers around another rule.
+    /// Replaces the rule and keeps the learning rate and the modifiers.
     pub(super) fn map_rule<T>(self, map: impl FnOnce(R) -> T) -> Tuned<T> {
         Tuned { rule: map(self.rule), learning_rate: self.learning_rate, modifiers: self.modifiers }
     }
 
-    /// The rule, the learning rate and the modifiers.
+    /// Splits the optimizer into the rule, the learning rate and the modifiers.
     pub(crate) fn into_parts(self) -> (R, LearningRate, Modifiers) {
         (self.rule, self.learning_rate, self.modifiers)
     }
 
-    /// Refuses values outside of their ranges.
+    /// Checks the hyperparameters of the rule, the learning rate and the modifiers.
     pub(crate) fn validate<F: Float>(&self) -> Result<()>
     where
         R: Optimizer<F>,
@@ -152,6 +154,7 @@ impl<R> Tuned<R> {
 }
 
 impl Modifiers {
+    /// Checks the ranges of the modifiers, and that at most one kind of clipping is set.
     pub(crate) fn validate(&self, owner: &str) -> Result<()> {
         let clips = [
             ("clipnorm", self.clipnorm),
@@ -167,11 +170,11 @@ impl Modifiers {
         }
         let mut given = clips.iter().filter(|(_, value)| value.is_some());
         if let (Some((first, _)), Some((second, Some(value)))) = (given.next(), given.next()) {
-            let expected = format!("at most one kind of clipping, and {first} is set already");
+            let expected = format!("at most one kind of clipping; {first} is already set");
             return Err(Error::invalid_parameter(owner, second, value, expected));
         }
         if let Some(decay) = self.weight_decay {
-            at_least_zero(owner, "weight_decay", decay)?;
+            check_non_negative(owner, "weight_decay", decay)?;
         }
         if let Some(momentum) = self.ema
             && !(0.0..=1.0).contains(&momentum)
@@ -181,7 +184,7 @@ impl Modifiers {
         if let Some(frequency) = self.ema_overwrite_frequency
             && (frequency == 0 || self.ema.is_none())
         {
-            let expected = "at least 1 step, beside an ema";
+            let expected = "at least 1 step, together with ema";
             return Err(Error::invalid_parameter(owner, "ema_overwrite_frequency", frequency, expected));
         }
         match self.accumulate {

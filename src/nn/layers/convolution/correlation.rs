@@ -170,7 +170,7 @@ impl<'a> Correlation<'a> {
             let (x, out) = (xs.next()?, ys.next()?);
             Some(BatchChunk { x, out, dy: &[], grads: &mut [], patches: patches.next()? })
         });
-        parallel::share(self.multiply_adds(x.len()), &mut chunks, &|chunk| {
+        parallel::for_each_split(self.multiply_adds(x.len()), &mut chunks, &|chunk| {
             if let Some(chunk) = chunk {
                 self.forward_chunk(chunk, kernel, bias);
             }
@@ -254,7 +254,7 @@ impl<'a> Correlation<'a> {
             };
             Some(BatchChunk { x, out, dy, grads, patches: patches.next()? })
         });
-        parallel::share(self.multiply_adds(x.len()).saturating_mul(2), &mut chunks, &|chunk| {
+        parallel::for_each_split(self.multiply_adds(x.len()).saturating_mul(2), &mut chunks, &|chunk| {
             if let Some(chunk) = chunk {
                 self.backward_chunk(chunk, transposed);
             }

@@ -103,7 +103,7 @@ impl<F: Float> Feed<F> for InMemory<'_, F> {
         token: Option<&StopToken>,
     ) -> Result<(usize, Stepped)> {
         let operations = model.layout.operations().saturating_mul(self.batch_size());
-        parallel::attended(operations, || one_by_one(self, model, done, token))
+        parallel::with_hot_pool(operations, || one_by_one(self, model, done, token))
     }
 
     fn skip(&mut self, _: u64) -> Result<()> {

@@ -1,13 +1,13 @@
-//! Schedules that fall: exponentially, as one over time, as a power, in pieces.
+//! Decay schedules: exponential, inverse time, polynomial, piecewise constant.
 
-use super::{above_zero, at_least_zero, real, some_steps};
+use super::super::checks::{check_non_negative, check_positive, check_steps};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// `initial · decay_rate^(step / decay_steps)`.
+/// Exponential decay: `initial · decay_rate^(step / decay_steps)`.
 ///
 /// # Parameters
-/// `staircase` (false): the exponent is rounded down, so that the rate falls once every `decay_steps`.
+/// Default: `staircase` false. With it the exponent is rounded down, so the rate decreases once every `decay_steps`.
 ///
 /// # Examples
 /// ```
@@ -26,20 +26,20 @@ pub struct ExponentialDecay {
 }
 
 impl ExponentialDecay {
-    /// From this rate, by the factor `decay_rate` every `decay_steps`.
+    /// Creates a decay from `initial_learning_rate` by the factor `decay_rate` every `decay_steps`.
     #[must_use]
     pub fn new(initial_learning_rate: f64, decay_steps: u64, decay_rate: f64) -> Self {
         Self { initial_learning_rate, decay_steps, decay_rate, staircase: false }
     }
 
-    /// Whether the rate falls in stairs.
+    /// Enables or disables decay at discrete intervals.
     #[must_use]
     pub fn staircase(mut self, staircase: bool) -> Self {
         self.staircase = staircase;
         self
     }
 
-    /// The rate of a step.
+    /// The rate of a step, counted from 0.
     #[must_use]
     pub fn at(&self, step: u64) -> f64 {
         self.initial_learning_rate * self.decay_rate.powf(periods(step, self.decay_steps, self.staircase))
@@ -47,16 +47,16 @@ impl ExponentialDecay {
 
     pub(super) fn validate(&self, owner: &str) -> Result<()> {
         let owner = &format!("{owner}, ExponentialDecay");
-        at_least_zero(owner, "initial_learning_rate", self.initial_learning_rate)?;
-        some_steps(owner, "decay_steps", self.decay_steps)?;
-        above_zero(owner, "decay_rate", self.decay_rate)
+        check_non_negative(owner, "initial_learning_rate", self.initial_learning_rate)?;
+        check_steps(owner, "decay_steps", self.decay_steps)?;
+        check_positive(owner, "decay_rate", self.decay_rate)
     }
 }
 
-/// `initial / (1 + decay_rate · step / decay_steps)`.
+/// Inverse time decay: `initial / (1 + decay_rate · step / decay_steps)`.
 ///
 /// # Parameters
-/// `staircase` (false): the quotient of steps is rounded down.
+/// Default: `staircase` false. With it `step / decay_steps` is rounded down.
 ///
 /// # Examples
 /// ```
@@ -75,20 +75,20 @@ pub struct InverseTimeDecay {
 }
 
 impl InverseTimeDecay {
-    /// From this rate, with a divisor that grows by `decay_rate` every `decay_steps`.
+    /// Creates a decay from `initial_learning_rate`, whose divisor grows by `decay_rate` every `decay_steps`.
     #[must_use]
     pub fn new(initial_learning_rate: f64, decay_steps: u64, decay_rate: f64) -> Self {
         Self { initial_learning_rate, decay_steps, decay_rate, staircase: false }
     }
 
-    /// Whether the rate falls in stairs.
+    /// Enables or disables decay at discrete intervals.
     #[must_use]
     pub fn staircase(mut self, staircase: bool) -> Self {
         self.staircase = staircase;
         self
     }
 
-    /// The rate of a step.
+    /// The rate of a step, counted from 0.
     #[must_use]
     pub fn at(&self, step: u64) -> f64 {
         self.initial_learning_rate / (1.0 + self.decay_rate * periods(step, self.decay_steps, self.staircase))
@@ -96,17 +96,17 @@ impl InverseTimeDecay {
 
     pub(super) fn validate(&self, owner: &str) -> Result<()> {
         let owner = &format!("{owner}, InverseTimeDecay");
-        at_least_zero(owner, "initial_learning_rate", self.initial_learning_rate)?;
-        some_steps(owner, "decay_steps", self.decay_steps)?;
-        at_least_zero(owner, "decay_rate", self.decay_rate)
+        check_non_negative(owner, "initial_learning_rate", self.initial_learning_rate)?;
+        check_steps(owner, "decay_steps", self.decay_steps)?;
+        check_non_negative(owner, "decay_rate", self.decay_rate)
     }
 }
 
-/// `(initial - end) · (1 - step / decay_steps)^power + end`, and `end` from then on.
+/// Polynomial decay: `(initial - end) · (1 - step / decay_steps)^power + end`, then constant `end`.
 ///
 /// # Parameters
-/// `end_learning_rate` (0.0001), `power` (1). `cycle` (false): instead of staying at the end, `decay_steps`
-/// becomes its next multiple, so that the rate jumps up and falls again.
+/// Defaults: `end_learning_rate` 0.0001, `power` 1, `cycle` false. With `cycle`, `decay_steps` is replaced by its next
+/// multiple when it is reached, so that the rate jumps up and decays again.
 ///
 /// # Examples
 /// ```
@@ -126,56 +126,56 @@ pub struct PolynomialDecay {
 }
 
 impl PolynomialDecay {
-    /// From this rate to 0.0001 in `decay_steps`, on a straight line.
+    /// Creates a linear decay from `initial_learning_rate` to 0.0001 in `decay_steps`.
     #[must_use]
     pub fn new(initial_learning_rate: f64, decay_steps: u64) -> Self {
         Self { initial_learning_rate, decay_steps, end_learning_rate: 1e-4, power: 1.0, cycle: false }
     }
 
-    /// The rate at the end.
+    /// Sets the end rate.
     #[must_use]
     pub fn end_learning_rate(mut self, end_learning_rate: f64) -> Self {
         self.end_learning_rate = end_learning_rate;
         self
     }
 
-    /// The power of the share of steps that are left.
+    /// Sets the power of the polynomial.
     #[must_use]
     pub fn power(mut self, power: f64) -> Self {
         self.power = power;
         self
     }
 
-    /// Whether to begin again after the end, with longer and longer periods.
+    /// Enables or disables cycling beyond `decay_steps`, with growing periods.
     #[must_use]
     pub fn cycle(mut self, cycle: bool) -> Self {
         self.cycle = cycle;
         self
     }
 
-    /// The rate of a step.
+    /// The rate of a step, counted from 0.
     #[must_use]
     pub fn at(&self, step: u64) -> f64 {
-        let (step, period) = (real(step), real(self.decay_steps));
+        let (step, period) = (step as f64, self.decay_steps as f64);
         let (step, steps) = if self.cycle {
             (step, period * (step / period).ceil().max(1.0))
         } else {
             (step.min(period), period)
         };
-        let height = self.initial_learning_rate - self.end_learning_rate;
-        height * (1.0 - step / steps).powf(self.power) + self.end_learning_rate
+        let range = self.initial_learning_rate - self.end_learning_rate;
+        range * (1.0 - step / steps).powf(self.power) + self.end_learning_rate
     }
 
     pub(super) fn validate(&self, owner: &str) -> Result<()> {
         let owner = &format!("{owner}, PolynomialDecay");
-        at_least_zero(owner, "initial_learning_rate", self.initial_learning_rate)?;
-        at_least_zero(owner, "end_learning_rate", self.end_learning_rate)?;
-        some_steps(owner, "decay_steps", self.decay_steps)?;
-        at_least_zero(owner, "power", self.power)
+        check_non_negative(owner, "initial_learning_rate", self.initial_learning_rate)?;
+        check_non_negative(owner, "end_learning_rate", self.end_learning_rate)?;
+        check_steps(owner, "decay_steps", self.decay_steps)?;
+        check_non_negative(owner, "power", self.power)
     }
 }
 
-/// `values[i]` from after `boundaries[i - 1]` through `boundaries[i]`: a boundary belongs to the piece before it.
+/// Piecewise constant: `values[i]` for `boundaries[i - 1] < step <= boundaries[i]`.
 ///
 /// # Examples
 /// ```
@@ -192,17 +192,17 @@ pub struct PiecewiseConstantDecay {
 }
 
 impl PiecewiseConstantDecay {
-    /// The steps after which the rate changes, and the rates: one more of them.
+    /// Creates a schedule from the steps after which the rate changes and the rates, one more of them.
     #[must_use]
     pub fn new(boundaries: impl IntoIterator<Item = u64>, values: impl IntoIterator<Item = f64>) -> Self {
         Self { boundaries: boundaries.into_iter().collect(), values: values.into_iter().collect() }
     }
 
-    /// The rate of a step.
+    /// The rate of a step, counted from 0.
     #[must_use]
     pub fn at(&self, step: u64) -> f64 {
-        let piece = self.boundaries.partition_point(|&boundary| boundary < step);
-        self.values.get(piece).copied().unwrap_or(f64::NAN)
+        let index = self.boundaries.partition_point(|&boundary| boundary < step);
+        self.values.get(index).copied().unwrap_or(f64::NAN)
     }
 
     pub(super) fn validate(&self, owner: &str) -> Result<()> {
@@ -213,14 +213,14 @@ impl PiecewiseConstantDecay {
         }
         if self.boundaries.windows(2).any(|pair| pair[0] >= pair[1]) {
             let given = format!("{:?}", self.boundaries);
-            return Err(Error::invalid_parameter(owner, "boundaries", given, "steps that rise"));
+            return Err(Error::invalid_parameter(owner, "boundaries", given, "increasing steps"));
         }
-        self.values.iter().try_for_each(|&value| at_least_zero(owner, "values", value))
+        self.values.iter().try_for_each(|&value| check_non_negative(owner, "values", value))
     }
 }
 
-/// How many periods have passed, whole ones where the rate falls in stairs.
+/// Number of decay periods passed, rounded down with `staircase`.
 fn periods(step: u64, decay_steps: u64, staircase: bool) -> f64 {
-    let periods = real(step) / real(decay_steps);
+    let periods = step as f64 / decay_steps as f64;
     if staircase { periods.floor() } else { periods }
 }

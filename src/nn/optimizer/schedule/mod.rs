@@ -1,4 +1,4 @@
-//! The learning rate: a number, a schedule over the steps, or any function of the step.
+//! The learning rate: a constant, a schedule over the steps, or any function of the step.
 
 mod cosine;
 mod decay;
@@ -6,19 +6,19 @@ mod decay;
 pub use cosine::{CosineDecay, CosineDecayRestarts};
 pub use decay::{ExponentialDecay, InverseTimeDecay, PiecewiseConstantDecay, PolynomialDecay};
 
-use crate::error::{Error, Result};
+use super::checks::check_non_negative;
+use crate::error::Result;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
 /// The learning rate of each step.
 ///
-/// Made by `into()` from a number, from a schedule, or from a function of the step, so that every optimizer
-/// takes any of them: `Adam::new(0.01)`, `Adam::new(CosineDecay::new(0.01, 1000))`,
+/// It is converted from a number, a schedule, or a function of the step, so that every optimizer accepts any of them: `Adam::new(0.01)`, `Adam::new(CosineDecay::new(0.01, 1000))`,
 /// `Adam::new(|step: u64| 0.1 / (step + 1) as f64)`. Steps are counted from 0.
 ///
 /// # Errors
-/// [`validate`](Self::validate) refuses what is negative or not finite; a network calls it in `compile`.
+/// [`validate`](Self::validate) rejects rates that are negative or not finite; a network calls it in `compile`.
 ///
 /// # Examples
 /// ```
@@ -34,23 +34,23 @@ use std::sync::Arc;
 #[non_exhaustive]
 #[serde(rename_all = "snake_case")]
 pub enum LearningRate {
-    /// One number for all steps.
+    /// The same rate at every step.
     Constant(f64),
-    /// Multiplied by a factor again and again.
+    /// Exponential decay.
     ExponentialDecay(ExponentialDecay),
-    /// Divided by a number that grows.
+    /// Inverse time decay.
     InverseTimeDecay(InverseTimeDecay),
-    /// A power of the steps that are left.
+    /// Polynomial decay to an end rate.
     PolynomialDecay(PolynomialDecay),
-    /// Constant between boundaries.
+    /// Piecewise constant.
     PiecewiseConstantDecay(PiecewiseConstantDecay),
-    /// Half a cosine wave.
+    /// Cosine decay.
     CosineDecay(CosineDecay),
-    /// Half a cosine wave, again and again.
+    /// Cosine decay with warm restarts.
     CosineDecayRestarts(CosineDecayRestarts),
-    /// Another one, multiplied by a factor.
+    /// Another learning rate, multiplied by a factor.
     Scaled(Box<LearningRate>, f64),
-    /// Any function of the step; it is not part of a model's file.
+    /// Any function of the step. It cannot be saved.
     #[serde(skip)]
     Function(RateFunction),
 }
@@ -65,7 +65,7 @@ impl fmt::Debug for RateFunction {
     }
 }
 
-/// Two are equal if they are one and the same.
+/// Two functions are equal if they are the same allocation.
 impl PartialEq for RateFunction {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -89,19 +89,19 @@ impl LearningRate {
         }
     }
 
-    /// Whether it is one number; a callback can set only such a learning rate.
+    /// Whether the rate is [`Constant`](Self::Constant). Callbacks can set only a constant learning rate.
     #[must_use]
     pub fn is_constant(&self) -> bool {
         matches!(self, Self::Constant(_))
     }
 
-    /// Refuses numbers that are negative or not finite, and schedules that divide by 0.
+    /// Checks that rates are finite and not negative, and that no schedule divides by 0.
     ///
     /// # Errors
     /// [`Error::InvalidParameter`]; `owner` is the optimizer.
     pub fn validate(&self, owner: &str) -> Result<()> {
         match self {
-            Self::Constant(rate) => at_least_zero(owner, "learning_rate", *rate),
+            Self::Constant(rate) => check_non_negative(owner, "learning_rate", *rate),
             Self::ExponentialDecay(schedule) => schedule.validate(owner),
             Self::InverseTimeDecay(schedule) => schedule.validate(owner),
             Self::PolynomialDecay(schedule) => schedule.validate(owner),
@@ -109,14 +109,14 @@ impl LearningRate {
             Self::CosineDecay(schedule) => schedule.validate(owner),
             Self::CosineDecayRestarts(schedule) => schedule.validate(owner),
             Self::Scaled(rate, factor) => {
-                at_least_zero(owner, "factor of the learning rate", *factor)?;
+                check_non_negative(owner, "factor of the learning rate", *factor)?;
                 rate.validate(owner)
             }
-            Self::Function(function) => at_least_zero(owner, "learning_rate", (function.0)(0)),
+            Self::Function(function) => check_non_negative(owner, "learning_rate", (function.0)(0)),
         }
     }
 
-    /// The same, multiplied by a factor at every step.
+    /// Multiplies the rate of every step by a factor.
     #[must_use]
     pub fn scaled(self, factor: f64) -> Self {
         match self {
@@ -126,7 +126,7 @@ impl LearningRate {
         }
     }
 
-    /// What a schedule is multiplied by; 1 where it is not.
+    /// The factor of a scaled schedule, else 1.
     pub(crate) fn factor(&self) -> f64 {
         if let Self::Scaled(_, factor) = self { *factor } else { 1.0 }
     }
@@ -155,36 +155,12 @@ macro_rules! from_schedule {
 }
 from_schedule!(ExponentialDecay InverseTimeDecay PolynomialDecay PiecewiseConstantDecay CosineDecay CosineDecayRestarts);
 
-/// Steps as a real number.
-#[allow(clippy::cast_precision_loss, reason = "a run of 2^53 steps does not end")]
-fn real(step: u64) -> f64 {
-    step as f64
-}
-
-fn at_least_zero(owner: &str, name: &'static str, value: f64) -> Result<()> {
-    if value >= 0.0 && value.is_finite() {
-        return Ok(());
-    }
-    Err(Error::invalid_parameter(owner, name, value, "a finite number of at least 0"))
-}
-
-fn above_zero(owner: &str, name: &'static str, value: f64) -> Result<()> {
-    if value > 0.0 && value.is_finite() {
-        return Ok(());
-    }
-    Err(Error::invalid_parameter(owner, name, value, "a finite number above 0"))
-}
-
-fn some_steps(owner: &str, name: &'static str, steps: u64) -> Result<()> {
-    if steps > 0 { Ok(()) } else { Err(Error::invalid_parameter(owner, name, steps, "at least 1")) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::Value;
 
-    /// A schedule from the names and arguments of Keras's `get_config`.
+    /// Creates a schedule from the names and arguments of Keras's `get_config`.
     fn from_keras(config: &Value) -> LearningRate {
         let number = |key: &str| config[key].as_f64().unwrap();
         let steps = |key: &str| config[key].as_u64().unwrap();
@@ -228,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn all_match_keras_step_by_step() {
+    fn all_schedules_match_keras_at_every_step() {
         let golden = include_str!("../../../../tests/parity/keras/golden.json");
         let golden: Value = serde_json::from_str(golden).unwrap();
         for (name, case) in golden["schedules"].as_object().unwrap() {
@@ -252,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn restarts_of_equal_length_begin_at_each_whole_period() {
+    fn restarts_of_equal_length_begin_at_each_period() {
         let schedule = CosineDecayRestarts::new(1.0, 10).t_mul(1.0).m_mul(0.5);
         for period in 0..5 {
             let got = schedule.at(10 * period);
@@ -266,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn functions_are_schedules_that_files_leave_out() {
+    fn functions_are_schedules_that_cannot_be_saved() {
         let rate = LearningRate::from(|step: u64| 1.0 / (step + 1) as f64);
         assert_eq!((rate.at(0), rate.at(3)), (1.0, 0.25));
         assert!(!rate.is_constant() && LearningRate::from(0.1).is_constant());
@@ -287,31 +263,31 @@ mod tests {
     }
 
     #[test]
-    fn rates_out_of_range_are_named() {
-        let says = |rate: LearningRate| rate.validate("adam").unwrap_err().to_string();
+    fn rates_out_of_range_are_errors() {
+        let message = |rate: LearningRate| rate.validate("adam").unwrap_err().to_string();
         assert_eq!(
-            says(f64::NAN.into()),
+            message(f64::NAN.into()),
             "adam: learning_rate is NaN, expected a finite number of at least 0"
         );
         assert_eq!(
-            says(CosineDecay::new(0.1, 0).into()),
+            message(CosineDecay::new(0.1, 0).into()),
             "adam, CosineDecay: decay_steps is 0, expected at least 1"
         );
-        assert!(says((|_: u64| -1.0).into()).contains("learning_rate is -1"));
+        assert!(message((|_: u64| -1.0).into()).contains("learning_rate is -1"));
         assert!(
-            says(ExponentialDecay::new(f64::INFINITY, 1, 0.5).into())
+            message(ExponentialDecay::new(f64::INFINITY, 1, 0.5).into())
                 .contains("initial_learning_rate is inf")
         );
-        assert!(says(InverseTimeDecay::new(0.1, 1, -0.5).into()).contains("decay_rate is -0.5"));
-        assert!(says(PolynomialDecay::new(0.1, 1).power(f64::NAN).into()).contains("power is NaN"));
-        assert!(says(CosineDecayRestarts::new(0.1, 5).t_mul(0.5).into()).contains("t_mul is 0.5"));
-        assert!(says(CosineDecay::new(0.1, 5).warmup(-1.0, 2).into()).contains("warmup_target is -1"));
+        assert!(message(InverseTimeDecay::new(0.1, 1, -0.5).into()).contains("decay_rate is -0.5"));
+        assert!(message(PolynomialDecay::new(0.1, 1).power(f64::NAN).into()).contains("power is NaN"));
+        assert!(message(CosineDecayRestarts::new(0.1, 5).t_mul(0.5).into()).contains("t_mul is 0.5"));
+        assert!(message(CosineDecay::new(0.1, 5).warmup(-1.0, 2).into()).contains("warmup_target is -1"));
         assert_eq!(
-            says(PiecewiseConstantDecay::new([5, 3], [0.1, 0.2, 0.3]).into()),
-            "adam, PiecewiseConstantDecay: boundaries is [5, 3], expected steps that rise"
+            message(PiecewiseConstantDecay::new([5, 3], [0.1, 0.2, 0.3]).into()),
+            "adam, PiecewiseConstantDecay: boundaries is [5, 3], expected increasing steps"
         );
         assert!(
-            says(PiecewiseConstantDecay::new([5], [0.1]).into()).contains("2 (one more than boundaries)")
+            message(PiecewiseConstantDecay::new([5], [0.1]).into()).contains("2 (one more than boundaries)")
         );
     }
 }
