@@ -302,3 +302,16 @@ fn adapted_normalizations_center_equal_values_exactly() {
         "{message}"
     );
 }
+
+#[test]
+fn adapted_normalizations_subtract_means_far_from_a_value() {
+    let layer = Normalization::new([-3e38], [1e76]);
+    let model = Sequential::new(1).add(layer).compile(Sgd::new(0.1), MeanSquaredError::default()).unwrap();
+    let y = model.predict(&array![[3e38_f32], [-3e38]]).unwrap();
+    assert!((y[[0, 0]] - 6.0).abs() < 1e-5 && y[[1, 0]] == 0.0, "{y}");
+    let says = |layer: Normalization| Layer::<f32>::plan(&layer, &Shape::from(1)).unwrap_err().to_string();
+    assert!(
+        says(Normalization::new([1e100], [1.0])).contains("mean is 1e100, expected finite numbers in f32")
+    );
+    assert!(says(Normalization::new([0.0], [1e100])).contains("with a finite root"));
+}

@@ -279,7 +279,7 @@ fn penalties_inside_other_layers_come_back_from_a_file() {
     let network = Sequential::<f64>::new([3, 2]).add(Bidirectional::new(inner));
     let model = network.compile(Sgd::default(), MeanSquaredError::default()).unwrap();
     let x = Array3::from_shape_fn((4, 3, 2), |(i, j, k)| (i + 2 * j + 3 * k) as f64 / 7.0 - 0.5);
-    let y = Array2::<f32>::zeros((4, 4));
+    let y = Array2::<f64>::zeros((4, 4));
     let loaded: Model<f64> = Model::from_bytes(&model.to_bytes().unwrap()).unwrap();
     assert_eq!(loaded.evaluate(&x, &y).unwrap(), model.evaluate(&x, &y).unwrap());
     let mean = model.predict(&x).unwrap().mapv(|v| v * v).mean().unwrap();

@@ -44,7 +44,17 @@ pub(super) fn is_far<F: Float>(mean: F) -> bool {
     mean.abs() > F::max_value() * F::epsilon() * F::of(0.25)
 }
 
-/// `(x - mean) · inverse`, also where the difference alone exceeds the type.
+/// `to = (x - mean) · inverse` for a run, also where differences alone exceed the type.
+#[inline(always)]
+pub(super) fn normalize<F: Float>(x: &[F], mean: F, inverse: F, to: &mut [F]) {
+    if is_far(mean) {
+        to.iter_mut().zip(x).for_each(|(to, &x)| *to = normalized(x, mean, inverse));
+    } else {
+        to.iter_mut().zip(x).for_each(|(to, &x)| *to = (x - mean) * inverse);
+    }
+}
+
+/// `(x - mean) · inverse`, also where the difference alone exceeds the type: halves have the same digits.
 #[inline(always)]
 pub(super) fn normalized<F: Float>(x: F, mean: F, inverse: F) -> F {
     let half = F::of(0.5);

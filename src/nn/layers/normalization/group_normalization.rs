@@ -110,15 +110,13 @@ impl GroupNormalization {
                         } else {
                             extremes::mean_and_inverse(group.runs().flatten().copied(), self.epsilon)
                         };
-                        let (half, half_mean) = (F::of(0.5), mean * F::of(0.5));
                         statistics.copy_from_slice(&[mean, inverse]);
                         for (x, y) in group.runs().zip(y.chunks_exact_mut(channels)) {
                             for (at, (&x, y)) in x.iter().zip(&mut y[group.first..]).enumerate() {
                                 let channel = group.first + at;
-                                let scale =
-                                    (inverse + inverse) * gamma.map_or(F::one(), |gamma| gamma[channel]);
-                                *y = (x * half - half_mean) * scale
-                                    + beta.map_or(F::zero(), |beta| beta[channel]);
+                                let scale = inverse * gamma.map_or(F::one(), |gamma| gamma[channel]);
+                                let beta = beta.map_or(F::zero(), |beta| beta[channel]);
+                                *y = extremes::normalized(x, mean, scale) + beta;
                             }
                         }
                     }
@@ -140,8 +138,7 @@ impl GroupNormalization {
             // dx holds x̂ at first; dγ += dy x̂, dβ += dy; then dy becomes g = dy γ.
             for (index, (dx, &x)) in dx.iter_mut().zip(x).enumerate() {
                 let group = index % channels / size;
-                let (mean, inverse, half) = (statistics[2 * group], statistics[2 * group + 1], F::of(0.5));
-                *dx = (x * half - mean * half) * (inverse + inverse);
+                *dx = extremes::normalized(x, statistics[2 * group], statistics[2 * group + 1]);
             }
             for (index, (dy, &x)) in dy.iter_mut().zip(&*dx).enumerate() {
                 let channel = index % channels;

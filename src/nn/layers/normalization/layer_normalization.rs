@@ -92,9 +92,7 @@ impl LayerNormalization {
                         extremes::mean_and_inverse(x.iter().copied(), self.epsilon)
                     };
                     statistics.copy_from_slice(&[mean, inverse]);
-                    // The halves have the same bits, and their difference is always representable.
-                    let (half, half_mean, twice) = (F::of(0.5), mean * F::of(0.5), inverse + inverse);
-                    y.iter_mut().zip(x).for_each(|(y, &x)| *y = (x * half - half_mean) * twice);
+                    extremes::normalize(x, mean, inverse, y);
                     y.iter_mut().zip(gamma.into_iter().flatten()).for_each(|(y, &gamma)| *y *= gamma);
                     y.iter_mut().zip(beta.into_iter().flatten()).for_each(|(y, &beta)| *y += beta);
                 }
@@ -118,8 +116,7 @@ impl LayerNormalization {
                 {
                     let (mean, inverse) = (statistics[0], statistics[1]);
                     // dγ += dy x̂, dβ += dy, with x̂ = (x - μ) / √(σ² + ε)
-                    let (half, half_mean, twice) = (F::of(0.5), mean * F::of(0.5), inverse + inverse);
-                    dx.iter_mut().zip(x).for_each(|(dx, &x)| *dx = (x * half - half_mean) * twice);
+                    extremes::normalize(x, mean, inverse, dx);
                     let sums = dgamma.iter_mut().flat_map(|dgamma| dgamma.iter_mut());
                     sums.zip(&*dx).zip(&*dy).for_each(|((sum, &x), &dy)| *sum += dy * x);
                     let sums = dbeta.iter_mut().flat_map(|dbeta| dbeta.iter_mut());

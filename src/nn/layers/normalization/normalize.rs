@@ -1,6 +1,7 @@
 //! Standardization by numbers that were found in data.
 
 use super::super::{Runs, axis_of};
+use super::extremes;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
@@ -153,17 +154,18 @@ impl<F: Float> Layer<F> for Normalization {
             let expected = format!("{} of each, for samples {input}", runs.length);
             return Err(Error::shape("normalization", expected, got));
         }
-        let wrong = |v: &&f64| !(v.is_finite() && **v >= 0.0);
+        let wrong = |v: &&f64| !(F::of(v.sqrt()).is_finite() && **v >= 0.0);
         if let Some(variance) = self.variance.iter().find(wrong) {
             return Err(Error::invalid_parameter(
                 "normalization",
                 "variance",
-                variance,
-                "finite, at least 0",
+                format!("{variance:?}"),
+                "at least 0, with a finite root",
             ));
         }
-        if let Some(mean) = self.mean.iter().find(|mean| !mean.is_finite()) {
-            return Err(Error::invalid_parameter("normalization", "mean", mean, "finite numbers"));
+        if let Some(mean) = self.mean.iter().find(|mean| !F::of(**mean).is_finite()) {
+            let expected = format!("finite numbers in {}", F::NAME);
+            return Err(Error::invalid_parameter("normalization", "mean", format!("{mean:?}"), expected));
         }
         Ok(Plan::output(input.clone()).passes_mask().input(input).batch_cache(2 * input.size()))
     }
@@ -176,7 +178,7 @@ impl<F: Float> Layer<F> for Normalization {
         for (x, mut y) in x.rows().into_iter().zip(y.rows_mut()) {
             let numbers = x.iter().zip(factors.iter().zip(shifts));
             for (y, (&x, (&factor, &shift))) in y.iter_mut().zip(numbers) {
-                *y = if self.invert { x * factor + shift } else { (x - shift) * factor };
+                *y = if self.invert { x * factor + shift } else { extremes::normalized(x, shift, factor) };
             }
         }
     }
