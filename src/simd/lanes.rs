@@ -258,7 +258,9 @@ unsafe fn turn_f32(from: (*const f32, usize), mean: *const f32, to: (*mut f32, u
     // SAFETY: the caller vouches for eight rows of eight, eight means and the instruction set.
     unsafe {
         for half in [0, 4] {
-            let mean = _mm256_broadcast_ps(&*mean.add(half).cast());
+            // The means need not be aligned, so no reference to a register may be made of them.
+            let mean = _mm_loadu_ps(mean.add(half));
+            let mean = _mm256_set_m128(mean, mean);
             let pair = |i: usize| {
                 let (above, below) = (from.0.add(i * from.1 + half), from.0.add((i + 4) * from.1 + half));
                 _mm256_sub_ps(_mm256_set_m128(_mm_loadu_ps(below), _mm_loadu_ps(above)), mean)
@@ -285,7 +287,8 @@ unsafe fn turn_f64(from: (*const f64, usize), mean: *const f64, to: (*mut f64, u
     // SAFETY: the caller vouches for four rows of four, four means and the instruction set.
     unsafe {
         for half in [0, 2] {
-            let mean = _mm256_broadcast_pd(&*mean.add(half).cast());
+            let mean = _mm_loadu_pd(mean.add(half));
+            let mean = _mm256_set_m128d(mean, mean);
             let pair = |i: usize| {
                 let (above, below) = (from.0.add(i * from.1 + half), from.0.add((i + 2) * from.1 + half));
                 _mm256_sub_pd(_mm256_set_m128d(_mm_loadu_pd(below), _mm_loadu_pd(above)), mean)

@@ -2,7 +2,7 @@
 
 use super::super::window::{Size2D, image, output_shape};
 use super::frame::Frame;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
 use serde::{Deserialize, Serialize};
@@ -47,19 +47,7 @@ impl ZeroPadding2D {
 
     fn frame(&self, input: &Shape) -> Result<Frame> {
         let (dims, channels) = image("zero_padding2d", false, input)?;
-        let [rows, columns] = self.padding;
-        let edges = [rows[0].saturating_add(rows[1]), columns[0].saturating_add(columns[1])];
-        let outer = [dims[0].saturating_add(edges[0]), dims[1].saturating_add(edges[1])];
-        if outer[0].saturating_mul(outer[1]) > 1 << 40 {
-            let got = format!("{:?}", self.padding);
-            return Err(Error::invalid_parameter(
-                "zero_padding2d",
-                "padding",
-                got,
-                "edges that fit into memory",
-            ));
-        }
-        Ok(Frame { outer, inner: dims, at: [rows[0], columns[0]], channels })
+        Frame::around("zero_padding2d", dims, self.padding, channels)
     }
 }
 
