@@ -1,11 +1,14 @@
 //! One error for the whole crate: where it happened, what was expected, what came, what to do.
 
+mod debug;
+mod file_kind;
 mod file_problem;
 
 pub use file_problem::FileProblem;
 pub(crate) use file_problem::excerpt;
 
 use std::fmt;
+use std::fs::Metadata;
 use std::path::PathBuf;
 
 /// The result of every fallible operation of this crate.
@@ -13,8 +16,9 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// Everything that can go wrong.
 ///
-/// Messages follow one rule: *where: what was expected, what came; what to do*. New variants may be added in
-/// any release, so a `match` needs a wildcard arm.
+/// Messages follow one rule: *where: what was expected, what came; what to do*. `Debug` prints the message too, so that a
+/// program whose `main` returns an error ends with it; `{:#?}` adds the fields. New variants may be added in any release,
+/// so a `match` needs a wildcard arm.
 ///
 /// # Examples
 /// ```
@@ -28,7 +32,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A hyperparameter outside of its range.
@@ -56,11 +60,11 @@ pub enum Error {
     },
 
     /// Two arrays that must have one length and do not.
-    #[error("{what}: expected {expected} (one for each row of x), got {got}")]
+    #[error("{what}: expected {expected} (one per sample), got {got}")]
     Length {
         /// The array of the wrong length: "y", "sample_weight".
         what: String,
-        /// The number of samples in `x`.
+        /// The number of samples.
         expected: usize,
         /// The number of entries that came.
         got: usize,
@@ -280,7 +284,7 @@ pub enum Error {
     },
 
     /// More memory than there is.
-    #[error("{what}: {bytes} bytes of memory are not to be had; make it smaller or use smaller batches")]
+    #[error("cannot allocate {bytes} bytes of memory for {what}; use a smaller model or smaller batches")]
     OutOfMemory {
         /// What the memory is for.
         what: String,
@@ -391,6 +395,27 @@ impl Error {
     }
 }
 
+/// What stands under a name in a folder: "a directory", "a pipe", ….
+pub(crate) fn file_type(found: &Metadata) -> &'static str {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        let kind = found.file_type();
+        if kind.is_fifo() {
+            return "a pipe";
+        } else if kind.is_socket() {
+            return "a socket";
+        } else if kind.is_char_device() || kind.is_block_device() {
+            return "a device";
+        }
+    }
+    match (found.is_dir(), found.is_file()) {
+        (true, _) => "a directory",
+        (_, true) => "a regular file",
+        _ => "something else",
+    }
+}
+
 /// Words for the weights that a diverged model keeps.
 struct LastGood(Option<usize>);
 
@@ -417,7 +442,7 @@ mod tests {
             (Error::shape("layer 2 (dense)", "(4)", "(5)"), "layer 2 (dense): expected (4), got (5)"),
             (
                 Error::Length { what: "y".into(), expected: 10, got: 2 },
-                "y: expected 10 (one for each row of x), got 2",
+                "y: expected 10 (one per sample), got 2",
             ),
             (
                 Error::Empty { what: "x".into(), shape: "(0, 4)".into(), needed: "sample" },
@@ -539,7 +564,7 @@ mod tests {
             ),
             (
                 Error::OutOfMemory { what: "the parameters".into(), bytes: 8 },
-                "the parameters: 8 bytes of memory are not to be had; make it smaller or use smaller batches",
+                "cannot allocate 8 bytes of memory for the parameters; use a smaller model or smaller batches",
             ),
             (
                 FileProblem::Truncated { expected: 812, got: 20 }.in_file("m.axonal"),

@@ -1,18 +1,22 @@
 //! What can be wrong with a file that is being read.
 
 use super::Error;
+use super::file_kind::file_kind;
+use std::fmt;
 
 /// Why a file was refused.
 ///
 /// Text that comes from the file is quoted and cut at 64 characters.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum FileProblem {
     /// Another kind of file, or one that a text-mode transfer has changed.
-    #[error("expected a file saved by this crate, found one that begins with {found:02x?}")]
+    #[error("expected a file saved by this crate, found {}", FoundFile(found, *.kind))]
     NotOurs {
         /// The first bytes, at most eight.
         found: Vec<u8>,
+        /// What the file is, where its first bytes tell: "a zip archive, …", "a text file".
+        kind: Option<&'static str>,
     },
 
     /// A file of a later format.
@@ -144,7 +148,24 @@ pub enum FileProblem {
     },
 }
 
+/// What a file is, or how it begins.
+struct FoundFile<'a>(&'a [u8], Option<&'static str>);
+
+impl fmt::Display for FoundFile<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            Some(kind) => f.write_str(kind),
+            None => write!(f, "one that begins with {:02x?}", self.0),
+        }
+    }
+}
+
 impl FileProblem {
+    /// The problem of a file that begins with these bytes, of which 64 are enough.
+    pub(crate) fn not_ours(first: &[u8]) -> Self {
+        Self::NotOurs { found: first.iter().take(8).copied().collect(), kind: file_kind(first) }
+    }
+
     /// The error of a file with this problem.
     pub(crate) fn in_file(self, file: &str) -> Error {
         Error::Load { file: file.into(), problem: Box::new(self) }

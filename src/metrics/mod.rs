@@ -3,6 +3,8 @@
 mod classification;
 mod regression;
 
+#[cfg(feature = "plot")]
+pub(crate) use classification::class_name;
 pub use classification::{
     Average, ClassScore, ClassificationReport, ConfusionMatrix, Normalize, PrecisionRecallCurve, RocCurve,
     accuracy_score, auc, average_precision_score, balanced_accuracy_score, brier_score_loss,

@@ -32,7 +32,7 @@ impl Fold {
     /// Copies of the samples to learn from and of those to judge by.
     ///
     /// # Errors
-    /// [`Error::Length`] where the fold names a row that `samples` lacks.
+    /// [`Error::Shape`] where the fold names a row that `samples` lacks.
     pub fn part<X: Samples + ?Sized>(&self, samples: &X) -> Result<(X::Owned, X::Owned)> {
         self.check(samples.n_samples())?;
         Ok((samples.take(&self.train), samples.take(&self.test)))
@@ -42,7 +42,8 @@ impl Fold {
     pub(super) fn check(&self, n_samples: usize) -> Result<()> {
         match self.train.iter().chain(&self.test).max() {
             Some(&row) if row >= n_samples => {
-                Err(Error::Length { what: "samples".into(), expected: row + 1, got: n_samples })
+                let expected = format!("{} or more, as row {row} is in a fold", row.saturating_add(1));
+                Err(Error::shape("samples", expected, n_samples))
             }
             _ => Ok(()),
         }

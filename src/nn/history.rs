@@ -1,6 +1,11 @@
 //! What a training run and an evaluation have to tell.
 
+mod record;
+
+pub(crate) use record::{HistoryNumbers, HistoryRecord};
+
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// The numbers of a training run, one for each epoch: `loss`, the metrics, the same with `val_` in front where
 /// there is validation data, and `learning_rate`.
@@ -20,13 +25,21 @@ use serde::{Deserialize, Serialize};
 /// # }
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "HistoryRecord", into = "HistoryRecord")]
 pub struct History {
-    keys: Vec<String>,
-    values: Vec<Vec<f64>>,
+    series: Vec<Series>,
     epochs: Vec<usize>,
     stopped: Option<String>,
-    #[serde(default)]
     recoveries: Vec<Recovery>,
+}
+
+/// Values of one key.
+#[derive(Debug, Clone, PartialEq)]
+struct Series {
+    key: String,
+    values: Vec<f64>,
+    /// The epoch of each value, where some epochs have none.
+    epochs: Option<Arc<Vec<usize>>>,
 }
 
 /// A divergence after which the run went on from its last good epoch.
@@ -61,16 +74,47 @@ impl History {
         self.get("loss").unwrap_or_default()
     }
 
-    /// The values of a key, one for each epoch (for validation: for each epoch that had one).
+    /// The values of a key, one for each epoch that has one: with
+    /// [`validation_freq`](crate::nn::FitOptions::validation_freq) validation has fewer. [`epochs_of`](Self::epochs_of)
+    /// are their epochs.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&[f64]> {
-        let index = self.keys.iter().position(|known| known == key)?;
-        self.values.get(index).map(Vec::as_slice)
+        self.series(key).map(|series| series.values.as_slice())
+    }
+
+    /// The epoch of each value of a key, counted from 0 as in [`epoch_indices`](Self::epoch_indices).
+    ///
+    /// # Examples
+    /// ```
+    /// use axonal::ndarray::array;
+    /// use axonal::prelude::*;
+    ///
+    /// # fn main() -> Result<()> {
+    /// let (x, y) = (array![[0.0], [1.0]], array![1.0, 3.0]);
+    /// let mut model = Sequential::new(1).add(Dense::new(1)).compile(Sgd::new(0.1), MeanSquaredError::default())?;
+    /// let options = FitOptions::new().epochs(10).validation_data(&x, &y).validation_freq(4);
+    /// let history = model.fit_with(&x, &y, options)?;
+    /// assert_eq!(history.epochs_of("val_loss"), Some(&[3, 7][..]));
+    /// assert_eq!(history.get("val_loss").unwrap().len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn epochs_of(&self, key: &str) -> Option<&[usize]> {
+        self.series(key).map(|series| self.epochs_in(series))
+    }
+
+    fn epochs_in<'a>(&'a self, series: &'a Series) -> &'a [usize] {
+        series.epochs.as_ref().map_or(&self.epochs, |epochs| epochs)
+    }
+
+    fn series(&self, key: &str) -> Option<&Series> {
+        self.series.iter().find(|series| series.key == key)
     }
 
     /// The keys, in the order in which progress lines show them.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.keys.iter().map(String::as_str)
+        self.series.iter().map(|series| series.key.as_str())
     }
 
     /// Why training ended before the last epoch, if it did.
@@ -90,47 +134,53 @@ impl History {
         self.recoveries.push(Recovery { epoch, diverged_at, learning_rate });
     }
 
-    /// The epochs, and the values key by key, for a file that must keep them to the bit.
-    pub(crate) fn take_numbers(&mut self) -> (Vec<usize>, Vec<Vec<f64>>) {
-        (std::mem::take(&mut self.epochs), std::mem::take(&mut self.values))
-    }
-
-    /// Whether values of these lengths belong to the keys: none has more than there are epochs, of which the history has
-    /// this many to come or its own.
-    pub(crate) fn takes(
-        &self,
-        mut lengths: impl ExactSizeIterator<Item = usize>,
-        to_come: Option<usize>,
-    ) -> bool {
-        let alone = to_come.is_none() || self.epochs.is_empty();
-        let epochs = to_come.unwrap_or(self.epochs.len());
-        alone
-            && self.values.is_empty()
-            && lengths.len() == self.keys.len()
-            && lengths.all(|len| len <= epochs)
-    }
-
-    /// Puts back what was taken; the epochs may be there.
-    pub(crate) fn put_numbers(&mut self, epochs: Option<Vec<usize>>, values: Vec<Vec<f64>>) {
-        self.epochs = epochs.unwrap_or(std::mem::take(&mut self.epochs));
-        self.values = values;
-    }
-
     pub(crate) fn push(&mut self, epoch: usize, logs: &Logs) {
-        self.epochs.push(epoch);
+        // A key that comes later, as validation does, takes its place among the others.
+        let mut place = 0;
         for (key, value) in logs.iter() {
-            match self.keys.iter().position(|known| known == key) {
-                Some(index) => self.values[index].push(value),
-                None => {
-                    self.keys.push(key.into());
-                    self.values.push(vec![value]);
-                }
+            let known = self.series.iter().position(|series| series.key == key);
+            let index = known.unwrap_or_else(|| {
+                let epochs = (!self.epochs.is_empty()).then(Arc::default);
+                self.series.insert(place, Series { key: key.into(), values: Vec::new(), epochs });
+                place
+            });
+            let series = &mut self.series[index];
+            series.values.push(value);
+            if let Some(epochs) = &mut series.epochs {
+                Arc::make_mut(epochs).push(epoch);
+            }
+            place = index + 1;
+        }
+        for series in &mut self.series {
+            if series.epochs.is_none() && series.values.len() == self.epochs.len() {
+                series.epochs = Some(Arc::new(self.epochs.clone()));
             }
         }
+        self.epochs.push(epoch);
     }
 
     pub(crate) fn stop(&mut self, reason: String) {
         self.stopped = Some(reason);
+    }
+}
+
+impl std::fmt::Display for History {
+    /// One line per epoch, counted from 1 as in progress lines, with the values that this epoch has.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The values of a key are in the order of the epochs.
+        let mut next = vec![0; self.series.len()];
+        for (index, &epoch) in self.epochs.iter().enumerate() {
+            let mut logs = Logs::default();
+            for (series, next) in self.series.iter().zip(&mut next) {
+                if self.epochs_in(series).get(*next) == Some(&epoch) {
+                    series.values.get(*next).inspect(|value| logs.insert(&series.key, **value));
+                    *next += 1;
+                }
+            }
+            let line_break = if index == 0 { "" } else { "\n" };
+            write!(f, "{line_break}epoch {}: {logs}", epoch + 1)?;
+        }
+        Ok(())
     }
 }
 
@@ -228,6 +278,15 @@ impl Logs {
         self.values.clear();
     }
 
+    /// `loss: 0.5100`.
+    pub(crate) fn score(key: &str, value: f64) -> String {
+        if value == 0.0 || value.abs() > 1e-3 || !value.is_finite() {
+            format!("{key}: {value:.4}")
+        } else {
+            format!("{key}: {value:.4e}")
+        }
+    }
+
     /// Takes over what another has.
     pub(crate) fn assign(&mut self, other: &Self) {
         self.keys.clone_from(&other.keys);
@@ -240,11 +299,7 @@ impl std::fmt::Display for Logs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (index, (key, value)) in self.iter().enumerate() {
             let separator = if index == 0 { "" } else { " - " };
-            if value == 0.0 || value.abs() > 1e-3 || !value.is_finite() {
-                write!(f, "{separator}{key}: {value:.4}")?;
-            } else {
-                write!(f, "{separator}{key}: {value:.4e}")?;
-            }
+            write!(f, "{separator}{}", Self::score(key, value))?;
         }
         Ok(())
     }

@@ -110,7 +110,7 @@ impl<F: Float> Layout<F> {
             layout.check_mask(&name, &plan)?;
             layout.note_batch(&name, &plan)?;
             shape = plan.output_shape().clone();
-            layout.push(layer.clone(), name, plan, *trainable);
+            layout.push(layer.clone(), name, plan, *trainable)?;
         }
         let arrays = layout.nodes.iter().map(|node| node.plan.params().len() + node.plan.state_specs().len());
         layout.variables = Vec::with_capacity(arrays.sum());
@@ -196,10 +196,22 @@ impl<F: Float> Layout<F> {
         self.nodes.iter().rev().find(same).map(|node| node.plan.clone())
     }
 
-    fn push(&mut self, layer: Arc<dyn Layer<F>>, name: String, plan: Arc<Plan>, trainable: bool) {
+    /// Appends a layer; refuses one with which the network has more than [`MOST_NUMBERS`] parameters.
+    fn push(
+        &mut self,
+        layer: Arc<dyn Layer<F>>,
+        name: String,
+        plan: Arc<Plan>,
+        trainable: bool,
+    ) -> Result<()> {
         let (params, state) = (self.params_len, self.state_len);
-        self.params_len += plan.params_len();
-        self.state_len += plan.state_len();
+        self.params_len = params.saturating_add(plan.params_len());
+        self.state_len = state.saturating_add(plan.state_len());
+        let largest = self.params_len.max(self.state_len);
+        if largest > MOST_NUMBERS {
+            let what = format!("the layers up to {name}");
+            return Err(Error::OutOfMemory { what, bytes: largest.saturating_mul(size_of::<F>()) });
+        }
         let (params, state) = (params..self.params_len, state..self.state_len);
         let (index, mask) = (self.nodes.len(), self.output_mask);
         let makes = match plan.mask_out() {
@@ -210,6 +222,7 @@ impl<F: Float> Layout<F> {
         let made_mask = plan.declared_mask().filter(|_| makes).map_or(0, Shape::size);
         self.output_mask = if plan.declares_passing_mask() { mask } else { makes.then_some(index) };
         self.nodes.push(Node { layer, name, plan, params, state, trainable, mask, made_mask });
+        Ok(())
     }
 
     /// Adds the arrays of a layer.
@@ -354,8 +367,12 @@ fn check_plan(name: &str, plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-/// More than any machine holds, and few enough that sums of such lengths do not overflow.
-const MOST_NUMBERS: usize = 1 << 48;
+/// The most values that a network can have: as many `f64` as one allocation holds (2^28 values where `usize` has 32 bits),
+/// and at most 2^48, more than any machine has memory for.
+const MOST_NUMBERS: usize = {
+    let addressable = isize::MAX as u64 / size_of::<f64>() as u64;
+    (if addressable < 1 << 48 { addressable } else { 1 << 48 }) as usize
+};
 
 /// Zeros, or an error where the memory is not to be had.
 pub(crate) fn zeros<F: Float>(what: &str, len: usize) -> Result<Vec<F>> {

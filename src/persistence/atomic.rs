@@ -7,8 +7,8 @@
 //! A process that was killed leaves its temporary file behind. Temporary files are locked while they are written, so
 //! the next save of the same file can tell those that nobody writes any more, and removes them.
 
-use crate::error::{Error, Result};
-use std::fs::{self, File, OpenOptions};
+use crate::error::{Error, Result, file_type};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -72,23 +72,11 @@ impl Disk for System {
 
 /// Replaces the file at `path` by what `write` writes, or leaves it as it was.
 ///
-/// A symbolic link is followed: what it points to is replaced. Permissions of a file that is replaced are kept.
+/// A symbolic link is followed: the file that it points to is replaced, or created. Permissions of a file that is
+/// replaced are kept.
 pub(super) fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
     let refused = |action, source| Error::Save { path: path.into(), action, source };
-    let target = match fs::symlink_metadata(path) {
-        Ok(found) if found.is_symlink() => {
-            fs::canonicalize(path).map_err(|e| refused("follow the link", e))?
-        }
-        _ => path.to_path_buf(),
-    };
-    let permissions = match fs::metadata(&target) {
-        Ok(found) if !found.is_file() => {
-            let source = io::Error::other("there is something else than a file under this name");
-            return Err(refused("replace it", source));
-        }
-        Ok(found) => Some(found.permissions()),
-        Err(_) => None,
-    };
+    let (target, permissions) = target_of(path)?;
     let (directory, name) = (directory_of(&target), target.file_name().unwrap_or_default().to_string_lossy());
     remove_stale(&directory, &name);
     let keep_permissions =
@@ -98,6 +86,50 @@ pub(super) fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Res
         write(file)
     });
     outcome.map_err(|(action, source)| refused(action, source))
+}
+
+/// The file that a save to `path` replaces or creates, with the permissions of one that is there.
+fn target_of(path: &Path) -> Result<(PathBuf, Option<Permissions>)> {
+    let refused = |action, source| Error::Save { path: path.into(), action, source };
+    let target = follow(path).map_err(|source| refused("follow the link", source))?;
+    match fs::metadata(&target) {
+        Ok(found) if !found.is_file() => {
+            let source = io::Error::other(format!("expected a regular file, found {}", file_type(&found)));
+            Err(refused("replace it", source))
+        }
+        Ok(found) => Ok((target, Some(found.permissions()))),
+        Err(_) => Ok((target, None)),
+    }
+}
+
+/// The most links that lead from one to the next, as on Linux.
+const MOST_LINKS: usize = 40;
+
+/// What a path names after all symbolic links at its end, whether that is there or not.
+fn follow(path: &Path) -> io::Result<PathBuf> {
+    let mut target = path.to_path_buf();
+    for _ in 0..=MOST_LINKS {
+        match fs::symlink_metadata(&target) {
+            // A relative link begins at the directory that it lies in.
+            Ok(found) if found.is_symlink() => target = directory_of(&target).join(fs::read_link(&target)?),
+            _ => return Ok(target),
+        }
+    }
+    Err(io::Error::other("links that point at each other"))
+}
+
+/// Checks that a save to `path` can create its files, for errors before hours of training.
+pub(super) fn check(path: &Path) -> Result<()> {
+    check_folder(&directory_of(&target_of(path)?.0))
+}
+
+/// Checks that files can be created in a directory, by creating one.
+pub(super) fn check_folder(directory: &Path) -> Result<()> {
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    let probe = directory.join(temporary_name("probe"));
+    let refused = |action, source| Error::Save { path: directory.into(), action, source };
+    System.create_new(&probe).map_err(|source| refused("create a file in it", source))?;
+    System.remove(&probe).map_err(|source| refused("remove a file in it", source))
 }
 
 /// The steps of [`replace`] on any disk; an error says which step it was.
@@ -160,7 +192,9 @@ fn remove_stale(directory: &Path, name: &str) {
             .and_then(|entry| entry.strip_prefix(&prefix(name)))
             .and_then(|entry| entry.strip_suffix(SUFFIX))
             .is_some_and(|id| id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-'));
-        if is_ours && is_abandoned(&entry.path()) {
+        // Opening a pipe would block until somebody writes to it.
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_ours && is_file && is_abandoned(&entry.path()) {
             let _ = fs::remove_file(entry.path());
         }
     }

@@ -1,8 +1,9 @@
 //! A run that survives its process.
 
+use super::atomic;
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::nn::callback::{Callback, CallbackState, Checkpoint, Run};
+use crate::nn::callback::{Callback, CallbackState, Checkpoint, Run, create_folder};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
@@ -28,7 +29,7 @@ use std::path::{Path, PathBuf};
 /// | `delete_checkpoint` | true: remove them when the run is complete |
 ///
 /// # Errors
-/// A directory that cannot be made or written to; checkpoints of another run; checkpoints of which none can be read.
+/// A directory that cannot be created or written to, before the first batch; checkpoints of another run; checkpoints of which none can be read.
 ///
 /// # Examples
 /// ```
@@ -162,8 +163,8 @@ impl<F: Float> Callback<F> for BackupAndRestore {
             return Err(Error::invalid_parameter("BackupAndRestore", "every_batches", 0, "at least 1"));
         }
         (self.batches, self.next) = (0, 0);
-        let refused = |source| Error::Io { path: self.directory.clone(), source };
-        fs::create_dir_all(&self.directory).map_err(refused)?;
+        create_folder(&self.directory)?;
+        atomic::check_folder(&self.directory)?;
         self.newest()?.map_or(Ok(()), |checkpoint| run.resume(checkpoint))
     }
 

@@ -12,7 +12,7 @@ use super::structured::{CheckpointRecord, Records, TensorRecord};
 use crate::error::{Error, FileProblem, Result};
 use crate::float::Float;
 use crate::nn::callback::{CallbackState, Checkpoint, Numbers, Position, Rate};
-use crate::nn::history::History;
+use crate::nn::history::{HistoryNumbers, HistoryRecord};
 use crate::nn::layout::zeros;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -28,7 +28,7 @@ struct Text {
     taken: u64,
     stop: Option<String>,
     /// The history but for its epochs and values.
-    history: History,
+    history: HistoryRecord,
     /// How many values each key of the history has.
     #[serde(default)]
     history_lengths: Option<Vec<usize>>,
@@ -149,8 +149,8 @@ impl<F: Float> Checkpoint<F> {
 
     fn draft(&self) -> Result<Draft<'_>> {
         let (last_good_epoch, last_good) = (self.last_good.0, self.last_good.1.as_ref());
-        let mut history = self.history.clone();
-        let (epochs, values) = history.take_numbers();
+        let (history, numbers) = HistoryRecord::split(self.history.clone());
+        let HistoryNumbers { epochs, values, value_epochs } = numbers;
         let text = Text {
             identity: self.identity.clone(),
             epoch: self.position.epoch,
@@ -183,6 +183,11 @@ impl<F: Float> Checkpoint<F> {
         let values: Vec<u64> = values.into_iter().flatten().map(f64::to_bits).collect();
         tensors.push(Tensor::counts(EPOCHS, &[epochs.len()], epochs));
         tensors.push(Tensor::words(VALUES, &[values.len()], values));
+        // Without gaps, the file is one that earlier versions read.
+        let value_epochs = value_epochs.unwrap_or_default().concat();
+        if !value_epochs.is_empty() {
+            tensors.push(Tensor::counts(VALUE_EPOCHS, &[value_epochs.len()], value_epochs));
+        }
         let mut draft = Draft::new(Content::Checkpoint);
         let n_tensors = u32::try_from(tensors.len()).unwrap_or(u32::MAX);
         draft.record(&CheckpointRecord { writer: WRITER, run: &run, n_tensors })?;
@@ -195,6 +200,8 @@ impl<F: Float> Checkpoint<F> {
 const EPOCHS: &str = "history/epochs";
 /// The history's values, key by key, as bits: they may be infinite or NaN, and must come back as they were.
 const VALUES: &str = "history/values";
+/// The epochs of the values of each key that lacks some: validation that does not come after every epoch.
+const VALUE_EPOCHS: &str = "history/value epochs";
 
 impl Counters {
     fn of<F>(numbers: &Numbers<F>) -> Self {
@@ -224,14 +231,16 @@ fn read<'a, F: Float, R: Input<'a>>(source: Source<R>) -> Result<Checkpoint<F>> 
         read_text::<F, R>(&opened, &spare).map_err(|problem| problem.in_file(&opened.name))?;
     opened.structure = Cow::default();
     let mut buffers = Vec::with_capacity(lengths.len());
-    let in_tensors = text.history_lengths.is_some();
-    let (n_floats, counts) = lengths.split_at(lengths.len() - if in_tensors { 2 } else { 0 });
+    let (n_floats, history) = lengths.split_at(floats_of(&text));
     for &(_, len) in n_floats {
         buffers.push(zeros::<F>("a checkpoint", len)?);
     }
-    let mut epochs = vec![0; counts.first().map_or(0, |&(_, len)| len)];
+    let mut epochs = vec![0; history.first().map_or(0, |&(_, len)| len)];
     let mut values: Vec<Vec<f64>> =
         text.history_lengths.iter().flatten().map(|&len| vec![0.0; len]).collect();
+    let partial = text.history_lengths.iter().flatten().filter(|&&len| len < epochs.len());
+    let mut value_epochs: Option<Vec<Vec<usize>>> =
+        (history.len() > 2).then(|| partial.map(|&len| vec![0; len]).collect());
     opened.numbers(|numbers| {
         for ((name, _), buffer) in lengths.iter().zip(&mut buffers) {
             if let Err(problem) = numbers.floats(name, NumberType::of::<F>(), buffer)? {
@@ -242,6 +251,9 @@ fn read<'a, F: Float, R: Input<'a>>(source: Source<R>) -> Result<Checkpoint<F>> 
         for list in &mut values {
             numbers.any_floats(list)?;
         }
+        for list in value_epochs.iter_mut().flatten() {
+            numbers.counts(list)?;
+        }
         Ok(Ok(()))
     })?;
     let mut buffers = buffers.into_iter();
@@ -249,17 +261,18 @@ fn read<'a, F: Float, R: Input<'a>>(source: Source<R>) -> Result<Checkpoint<F>> 
     let numbers = text.counters.with(next());
     let last_good = text.last_good.as_ref().map(|counters| counters.with(next()));
     let callbacks = text.callbacks.into_iter().zip(buffers);
-    let mut history = text.history;
-    if in_tensors {
-        history.put_numbers(Some(epochs), values);
-    } else {
-        history.put_numbers(None, text.history_values.into_iter().map(|bits| bits.0).collect());
+    let epochs_known = value_epochs.is_some();
+    if text.history_lengths.is_none() {
+        values = text.history_values.into_iter().map(|bits| bits.0).collect();
     }
+    let history = text.history.join(HistoryNumbers { epochs, values, value_epochs });
+    let history = history.ok_or_else(|| uneven().in_file(&opened.name))?;
     Ok(Checkpoint {
         identity: text.identity,
         position: Position { epoch: text.epoch, batch: text.batch, taken: text.taken },
         stop: text.stop,
         history,
+        epochs_known,
         totals: text.totals.0,
         rate: match text.rate {
             TextOfRate::Constant(rate) => Rate::Constant(rate),
@@ -279,11 +292,11 @@ fn read_text<F: Float, R>(opened: &Opened<'_, R>, spare: &Spare) -> Checked<(Tex
     spare.take((head.run.len() as u64).saturating_add(lists_of(head.run)))?;
     let text: Text =
         serde_json::from_str(head.run).map_err(|problem| rejected("checkpoint", unreadable(&problem)))?;
-    let sets = 1 + usize::from(text.last_good.is_some());
-    let floats = 3 * sets + text.callbacks.len();
-    let expected = floats + if text.history_lengths.is_some() { 2 } else { 0 };
-    if head.n_tensors as usize != expected {
-        let (tensor, expected) = (String::from("all"), format!("{expected} tensors"));
+    let floats = floats_of(&text);
+    let allowed = if text.history_lengths.is_some() { floats + 2..=floats + 3 } else { floats..=floats };
+    let expected = head.n_tensors as usize;
+    if !allowed.contains(&expected) {
+        let (tensor, expected) = (String::from("all"), format!("{} tensors", allowed.start()));
         return Err(FileProblem::Tensor { tensor, expected, got: head.n_tensors.to_string() });
     }
     let mut tensors = Tensors { records, left: head.n_tensors, bytes: 0, convert: false };
@@ -304,21 +317,48 @@ fn read_text<F: Float, R>(opened: &Opened<'_, R>, spare: &Spare) -> Checked<(Tex
         lengths.push((name.to_string(), len));
     }
     tensors.finish(opened.header.numbers_len)?;
-    let even = match (&text.history_lengths, &lengths[floats..]) {
-        (Some(lists), [(_, epochs), (_, values)]) => {
-            let total = lists.iter().try_fold(0_usize, |sum, &len| sum.checked_add(len));
-            text.history_values.is_empty()
-                && total == Some(*values)
-                && text.history.takes(lists.iter().copied(), Some(*epochs))
+    check_history(&text, &lengths[floats..], spare)?;
+    Ok((text, lengths))
+}
+
+/// How many tensors of a checkpoint hold numbers of the model's type.
+fn floats_of(text: &Text) -> usize {
+    let sets = 1 + usize::from(text.last_good.is_some());
+    3 * sets + text.callbacks.len()
+}
+
+/// The bytes that a key of a history takes beside its values, while the history is put together.
+const PER_KEY: u64 = 100;
+
+/// Checks that the lists of the history are as long as its tensors, and charges the epochs that files of earlier versions
+/// lack.
+fn check_history(text: &Text, tensors: &[(String, usize)], spare: &Spare) -> Checked<()> {
+    // Files have one of the two.
+    let hexadecimal = text.history_values.iter().map(|bits| bits.0.len());
+    let lens = text.history_lengths.iter().flatten().copied().chain(hexadecimal);
+    let total = |shorter_than: usize| {
+        let lens = lens.clone().filter(|&len| len < shorter_than);
+        lens.fold(0, |sum: usize, len| sum.saturating_add(len))
+    };
+    let (epochs, even) = match tensors {
+        [] => (text.history.epochs(), true),
+        [(_, epochs), (_, values), partial @ ..] => {
+            let partial_len = partial.first().map_or_else(|| total(*epochs), |&(_, len)| len);
+            let even = total(usize::MAX) == *values && total(*epochs) == partial_len;
+            (*epochs, even && text.history_values.is_empty())
         }
-        _ => text.history.takes(text.history_values.iter().map(|bits| bits.0.len()), None),
+        _ => (0, false),
     };
     if !even {
-        let problem =
-            Error::invalid_parameter("checkpoint", "history", "uneven", "values for each key and epoch");
-        return Err(rejected("checkpoint", problem));
+        return Err(uneven());
     }
-    Ok((text, lengths))
+    spare.take(PER_KEY * lens.clone().count() as u64)?;
+    if tensors.len() < 3 { spare.take(8 * HistoryRecord::guesses(lens, epochs) as u64) } else { Ok(()) }
+}
+
+fn uneven() -> FileProblem {
+    let expected = "values for each key, and the epoch of each value";
+    rejected("checkpoint", Error::invalid_parameter("checkpoint", "history", "uneven", expected))
 }
 
 fn unreadable(problem: &serde_json::Error) -> Error {

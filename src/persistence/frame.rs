@@ -100,7 +100,7 @@ impl Header {
     pub(super) fn parse(bytes: &[u8], len: u64, limits: &Limits) -> Checked<Self> {
         let magic = bytes.get(..MAGIC.len()).unwrap_or(bytes);
         if !MAGIC.starts_with(magic) || magic.is_empty() {
-            return Err(FileProblem::NotOurs { found: magic.to_vec() });
+            return Err(FileProblem::not_ours(bytes));
         }
         let Ok(bytes) = <&[u8; HEADER_LEN]>::try_from(bytes) else {
             return Err(FileProblem::Truncated { expected: HEADER_LEN as u64, got: len });

@@ -49,7 +49,7 @@ pub struct Limits {
     pub max_layers: usize,
     /// How deep layers may stand inside of layers, and steps of column transformers inside of steps: 16.
     pub max_depth: usize,
-    /// The bytes that one sample's activations take: 1 GiB.
+    /// The bytes that one sample's activations and the totals of the metrics take: 1 GiB.
     pub max_activation_bytes: usize,
     /// The memory that loading takes beyond the length of the file, where the numbers keep their type: 1 MiB. What a
     /// file describes in few bytes, such as a thousand different layers of a few weights, may need more.

@@ -1,18 +1,22 @@
 //! Saving the model while it is trained.
 
+use super::atomic;
 use super::path_template::PathTemplate;
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::nn::callback::{Callback, CallbackState, Monitor, Run};
+use crate::nn::callback::{Callback, CallbackState, Monitor, Run, create_folder, create_folder_of};
 use crate::nn::metric::Direction;
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Saves the model, or its weights, after every epoch or every few batches, as Keras's callback of this name.
 ///
 /// The path may have numbers in it: `{epoch:02}` (counted from 1), `{batch}` (where it saves every few batches;
 /// counted from 1), and whatever the logs have, as in `{val_loss:.4}`. Without them, each save replaces the one
 /// before. A save replaces a file whole or not at all.
+///
+/// Folders that are missing are created: before the first batch, unless their names have such numbers in them. The name of
+/// a folder that exists is taken as it is, braces and all; elsewhere a brace is written twice, as in `{{`.
 ///
 /// # Parameters
 /// | setter | default |
@@ -25,8 +29,8 @@ use std::path::{Path, PathBuf};
 /// | `every_batches` | after each epoch |
 ///
 /// # Errors
-/// Names that the run does not have, in the path or to monitor, before the first batch; what
-/// [`Model::save`](crate::nn::Model::save) refuses.
+/// Before the first batch: names that the run does not have, in the path or to monitor; a folder that cannot be created or
+/// written to. At a save: what [`Model::save`](crate::nn::Model::save) refuses.
 ///
 /// # Examples
 /// ```
@@ -56,6 +60,9 @@ pub struct ModelCheckpoint {
     save_weights_only: bool,
     initial_value_threshold: Option<f64>,
     every_batches: Option<usize>,
+    /// The path with the folders that existed when the run began.
+    #[serde(skip)]
+    template: Option<PathTemplate>,
     #[serde(skip)]
     seen: Seen,
 }
@@ -80,6 +87,7 @@ impl ModelCheckpoint {
             save_weights_only: false,
             initial_value_threshold: None,
             every_batches: None,
+            template: None,
             seen: Seen::default(),
         }
     }
@@ -135,24 +143,33 @@ impl ModelCheckpoint {
             self.seen.best = Some(value);
         }
         let path = self.path_of(run)?;
+        create_folder_of(&path)?;
         if self.save_weights_only { run.model().save_weights(path) } else { run.model().save(path) }
     }
 
     #[allow(clippy::cast_precision_loss, reason = "a number in a file's name")]
     fn path_of<F: Float>(&self, run: &Run<'_, F>) -> Result<PathBuf> {
-        // A path that is no text has no braces to look for.
-        let Some(template) = template(&self.path) else { return Ok(self.path.clone()) };
-        let filled = template.fill(OWNER, |name| match name {
+        let Some(template) = &self.template else { return Ok(self.path.clone()) };
+        template.fill(OWNER, |name| match name {
             "epoch" => Some((run.epoch() + 1) as f64),
             "batch" => Some((run.batch() + 1) as f64),
             name => run.logs().get(name),
-        });
-        filled.map(PathBuf::from)
+        })
     }
-}
 
-fn template(path: &Path) -> Option<PathTemplate> {
-    path.to_str().map(|text| PathTemplate::new(text.into()))
+    /// Creates the folders that are known before the first epoch, and checks that a save can write there.
+    fn prepare(template: &PathTemplate) -> Result<()> {
+        match template.constant(OWNER)? {
+            Some(path) => {
+                create_folder_of(&path)?;
+                atomic::check(&path)
+            }
+            None => {
+                create_folder(template.folder())?;
+                atomic::check_folder(template.folder())
+            }
+        }
+    }
 }
 
 impl<F: Float> Callback<F> for ModelCheckpoint {
@@ -168,7 +185,11 @@ impl<F: Float> Callback<F> for ModelCheckpoint {
         let mut known = vec!["epoch"];
         known.extend(self.every_batches.map(|_| "batch"));
         known.extend(names.iter().map(String::as_str));
-        template(&self.path).map_or(Ok(()), |template| template.validate(OWNER, &known))
+        let template = PathTemplate::new(&self.path);
+        template.validate(OWNER, &known)?;
+        Self::prepare(&template)?;
+        self.template = Some(template);
+        Ok(())
     }
 
     fn on_batch_end(&mut self, run: &mut Run<'_, F>) -> Result<()> {

@@ -127,6 +127,7 @@ impl<F: Float> Parts<F> {
             let recipe: Recipe<'_> = records.next("a metric")?;
             metrics.push(registry.make_metric(recipe.kind, &config_of(&recipe, limits)?, limits, spare)?);
         }
+        check_memory(&layout, &metrics, limits)?;
         let optimizer =
             registry.make_optimizer(head.optimizer.kind, &config_of(&head.optimizer, limits)?, limits)?;
         for text in [head.training, head.optimizer.config, head.loss.config] {
@@ -276,7 +277,7 @@ impl<F: Float> Reading<'_, F> {
         }
         drop(known);
         let layout = Layout::new(input, &layers).map_err(|source| rejected("layers", source))?;
-        check_activations(&layout, self.limits)?;
+        check_memory(&layout, &[], self.limits)?;
         Ok(layout)
     }
 
@@ -302,17 +303,27 @@ impl<F: Float> Reading<'_, F> {
     }
 }
 
-/// Refuses networks that need much more memory to answer than their file would let expect.
-fn check_activations<F: Float>(layout: &Layout<F>, limits: &Limits) -> Checked<()> {
-    let numbers = layout.nodes.iter().fold(layout.input.size(), |sum, node| {
+/// Refuses models that need much more memory to predict and to evaluate than their file would let expect.
+fn check_memory<F: Float>(
+    layout: &Layout<F>,
+    metrics: &[Arc<dyn Metric<F>>],
+    limits: &Limits,
+) -> Checked<()> {
+    let values = layout.nodes.iter().fold(layout.input.size(), |sum, node| {
         sum.saturating_add(node.output_len()).saturating_add(node.plan.cache_len(1))
     });
-    let bytes = numbers.saturating_mul(size_of::<F>());
+    let totals =
+        metrics.iter().fold(0, |sum: usize, metric| sum.saturating_add(metric.totals(layout.output())));
+    let bytes = values.saturating_mul(size_of::<F>()).saturating_add(totals.saturating_mul(size_of::<f64>()));
     if bytes <= limits.max_activation_bytes {
         return Ok(());
     }
-    let what = "bytes of activations for one sample".into();
-    Err(FileProblem::Limit { what, value: bytes as u64, limit: limits.max_activation_bytes as u64 })
+    let what = match metrics {
+        [] => "bytes of activations for one sample",
+        _ => "bytes of activations for one sample and of totals of the metrics",
+    };
+    let (value, limit) = (bytes as u64, limits.max_activation_bytes as u64);
+    Err(FileProblem::Limit { what: what.into(), value, limit })
 }
 
 fn shape_of(dims: &Dims) -> Checked<Shape> {

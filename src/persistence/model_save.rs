@@ -163,8 +163,10 @@ fn config<F: Float>(
     let unsaveable =
         |reason: String, hint: &str| Error::Unsaveable { what: what.into(), reason, hint: hint.into() };
     let Some(config) = config else {
-        let reason = "it has no configuration, or one that JSON cannot hold".into();
-        return Err(unsaveable(reason, "return Config::of(self) from its config, or use save_weights"));
+        let reason =
+            "its config() returns None, as that of a closure does and of a hyperparameter that is not finite";
+        let hint = "use a type with serde's derives whose config() returns Config::of(self), or save_weights";
+        return Err(unsaveable(reason.into(), hint));
     };
     match made_again::<F>(family, kind, &config) {
         Ok(made) if made == format!("{original:?}") => {}

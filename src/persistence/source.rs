@@ -5,7 +5,7 @@ use super::crc::crc32;
 use super::frame::{Content, HEADER_LEN, Header};
 use super::limits::{Limits, most_values, values_of};
 use super::numbers::{Bytes, Numbers};
-use crate::error::{Error, FileProblem, Result};
+use crate::error::{Error, FileProblem, Result, file_type};
 use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -50,7 +50,11 @@ impl Source<File> {
     pub(super) fn open(path: &Path, limits: &Limits) -> Result<Self> {
         let refused = |source| Error::Io { path: path.into(), source };
         let regular = |found: &fs::Metadata| {
-            if found.is_file() { Ok(()) } else { Err(refused(io::Error::other("not a regular file"))) }
+            if found.is_file() {
+                return Ok(());
+            }
+            let problem = format!("expected a regular file, found {}", file_type(found));
+            Err(refused(io::Error::other(problem)))
         };
         regular(&fs::metadata(path).map_err(refused)?)?;
         let reader = File::open(path).map_err(refused)?;

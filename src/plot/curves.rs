@@ -79,16 +79,10 @@ impl History {
         group.add(self.legend(key, &axes, &training, &validation))
     }
 
-    /// The epochs, counted from 1, with the values of a key. Validations that were left out are not there.
+    /// The values of a key with their epochs, counted from 1.
     fn points(&self, key: &str) -> Vec<(f64, f64)> {
-        let values = self.get(key).unwrap_or_default();
-        let epochs = self.epoch_indices();
-        // Where a validation came every n-th epoch, its values belong to every n-th.
-        let every = if values.is_empty() { 1 } else { (epochs.len() / values.len()).max(1) };
-        let of = |index: usize| {
-            epochs.get((index + 1) * every - 1).map_or(index as f64, |&epoch| epoch as f64) + 1.0
-        };
-        values.iter().enumerate().map(|(index, &value)| (of(index), value)).collect()
+        let (epochs, values) = (self.epochs_of(key).unwrap_or_default(), self.get(key).unwrap_or_default());
+        epochs.iter().zip(values).map(|(&epoch, &value)| (epoch as f64 + 1.0, value)).collect()
     }
 
     /// The best validation: the lowest loss, and of a metric the highest where it ends above where it began.

@@ -48,6 +48,12 @@ fn text(content: impl Into<String>, x: f64, y: f64, size: f64, anchor: &str) -> 
     at.set("font-size", size).set("text-anchor", anchor).set("fill", INK)
 }
 
+/// About how wide a text is, for margins: SVG leaves the font to the viewer. Wide characters, as of Chinese, take two.
+fn text_width(content: &str, size: f64) -> f64 {
+    let columns: usize = content.chars().map(|c| if c as u32 >= 0x1100 { 2 } else { 1 }).sum();
+    columns as f64 * size * 0.58
+}
+
 /// A coordinate with as many digits as a picture can show.
 fn round(coordinate: f64) -> f64 {
     (coordinate * 100.0).round() / 100.0

@@ -120,20 +120,20 @@ impl<L: Layer<f64> + ?Sized> Layer<f64> for Borrowed<'_, L> {
 }
 
 fn inspect(layer: &dyn Layer<f64>, shape: Shape, check: Check) -> Result<(), CheckFailure> {
-    let fail = |quantity: &str, problem: String| CheckFailure::new(layer.kind(), quantity, problem);
-    let plan =
-        layer.plan(&shape).map_err(|error| fail("plan", format!("refuses samples of {shape}: {error}")))?;
-    let again =
-        layer.plan(&shape).map_err(|error| fail("plan", format!("refuses the second time: {error}")))?;
+    let fail = |problem: String| CheckFailure::new(layer.kind(), "plan", problem);
+    let plan = layer.plan(&shape).map_err(|error| fail(format!("refuses samples of {shape}: {error}")))?;
+    let again = layer
+        .plan(&shape)
+        .map_err(|error| fail(format!("refuses samples of {shape} when called a second time: {error}")))?;
     if format!("{plan:?}") != format!("{again:?}") {
-        return Err(fail("plan", "says something else the second time".into())
+        return Err(fail("returns another plan when called a second time".into())
             .cause("a layer is an immutable recipe; what changes belongs into its state"));
     }
     if let Some(problem) = plan.problem() {
-        return Err(fail("plan", problem.to_string()));
+        return Err(fail(format!("is not valid: expected {}, got {problem}", plan.expected())));
     }
     if let Some((expected, got)) = plan.refusal() {
-        return Err(fail("plan", format!("is refused by compile, which expects {expected}: {got}")));
+        return Err(fail(format!("is refused by compile, which expects {expected}: {got}")));
     }
     let plan = plan.input(shape);
     let batch = plan.declared_batch().unwrap_or(check.batch.max(1));
@@ -150,9 +150,11 @@ fn inspect(layer: &dyn Layer<f64>, shape: Shape, check: Check) -> Result<(), Che
     inspection.whole()?;
     if plan.declares_using_mask() {
         let mut rng = Rng::new(check.seed, Use::Other, 3);
-        let positions = inspection.check.batch * inspection.stage.positions();
-        inspection.stage.real = (0..positions).map(|_| rng.uniform() < 0.6).collect();
-        inspection.whole().map_err(CheckFailure::under_a_mask)?;
+        let positions = inspection.stage.positions();
+        let all = inspection.check.batch * positions;
+        inspection.stage.real = (0..all).map(|_| rng.uniform() < 0.6).collect();
+        let under_mask = |failure: CheckFailure| failure.under_mask(&inspection.stage.real, positions);
+        inspection.whole().map_err(under_mask)?;
     }
     Ok(())
 }
@@ -221,14 +223,15 @@ impl Inspection<'_> {
     }
 
     fn mask_is_overwritten(&self) -> Result<(), CheckFailure> {
-        if self.stage.plan.declared_mask().is_none() {
-            return Ok(());
-        }
+        let Some(mask) = self.stage.plan.declared_mask() else { return Ok(()) };
         let x = self.x(self.check.batch);
         let [first, second] = [self.stage.made_mask(&x, true)?, self.stage.made_mask(&x, false)?];
         match first.iter().zip(&second).position(|(first, second)| first != second) {
             None => Ok(()),
-            Some(index) => Err(self.fail("the mask", "is not overwritten").at(vec![index])),
+            Some(index) => {
+                let place = unravel(index, &[&[self.check.batch], mask.dims()].concat());
+                Err(self.fail("the mask", "is not overwritten").at(place))
+            }
         }
     }
 

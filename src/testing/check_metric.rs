@@ -62,6 +62,8 @@ pub fn check_metric<M: Metric<f64> + ?Sized>(
 /// Samples, in two halves of different sizes.
 const BATCH: usize = 10;
 const HALF: usize = 4;
+/// The most totals that are tried.
+const MOST_TOTALS: usize = 1 << 26;
 
 fn matrix(values: Vec<f64>, columns: usize) -> Array2<f64> {
     Array2::from_shape_vec((BATCH, columns), values).unwrap_or_default()
@@ -85,7 +87,12 @@ fn adds_up<M: Metric<f64> + ?Sized>(
         let batch = MetricBatch::new(prediction.slice(s![from..to, ..]), targets);
         metric.update(batch.last(output.last()).weights(weights), totals.get_mut());
     };
-    let mut whole = Guarded::new(metric.totals(output), 0.0);
+    let len = metric.totals(output);
+    if len > MOST_TOTALS {
+        let problem = format!("is {len} for outputs of {output}");
+        return Err(fail("the number of totals", &problem).cause("more than memory holds"));
+    }
+    let mut whole = Guarded::new(len, 0.0);
     part(&mut whole, 0, BATCH, None);
     if whole.trespassed().is_some() {
         return Err(fail("update", "wrote outside of the totals").cause("it wrote outside its slice"));
@@ -94,7 +101,7 @@ fn adds_up<M: Metric<f64> + ?Sized>(
     if !value.is_finite() {
         return Err(fail("the value", &format!("is {value}")).cause("a division by a total of 0"));
     }
-    let mut halves = Guarded::new(metric.totals(output), 0.0);
+    let mut halves = Guarded::new(len, 0.0);
     part(&mut halves, 0, HALF, None);
     part(&mut halves, HALF, BATCH, None);
     let halved = metric.value(halves.get());
@@ -104,9 +111,9 @@ fn adds_up<M: Metric<f64> + ?Sized>(
             .cause("update must add sums to its totals, not assign them or add means"));
     }
     let weights: Vec<f64> = (0..BATCH).map(|row| f64::from(u8::from(row < HALF))).collect();
-    let mut weighted = Guarded::new(metric.totals(output), 0.0);
+    let mut weighted = Guarded::new(len, 0.0);
     part(&mut weighted, 0, BATCH, Some(&weights));
-    let mut first = Guarded::new(metric.totals(output), 0.0);
+    let mut first = Guarded::new(len, 0.0);
     part(&mut first, 0, HALF, None);
     let (weighted, first) = (metric.value(weighted.get()), metric.value(first.get()));
     if !close(weighted, first, 1e-9, 1e-9) {

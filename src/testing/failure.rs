@@ -18,6 +18,9 @@ struct Details {
     cause: String,
 }
 
+/// How many positions of a mask a message shows.
+const MOST_POSITIONS: usize = 120;
+
 impl CheckFailure {
     pub(super) fn new(
         subject: impl Into<String>,
@@ -50,9 +53,22 @@ impl CheckFailure {
         self
     }
 
-    /// Says that it was found under a mask.
-    pub(super) fn under_a_mask(mut self) -> Self {
-        self.0.problem.push_str(" (under a mask)");
+    /// Adds the mask that it was found under: what it says of each position, a row per sample.
+    pub(super) fn under_mask(mut self, valid: &[bool], positions: usize) -> Self {
+        let mut rows: Vec<String> = valid
+            .chunks(positions.max(1))
+            .map(|row| row.iter().map(|&valid| if valid { '1' } else { '0' }).collect())
+            .collect();
+        let shown = (MOST_POSITIONS / positions.max(1)).max(1);
+        if rows.len() > shown {
+            rows.truncate(shown);
+            rows.push("…".into());
+        }
+        for row in rows.iter_mut().filter(|row| row.len() > MOST_POSITIONS) {
+            row.truncate(MOST_POSITIONS);
+            row.push('…');
+        }
+        self.0.problem += &format!(" under the mask [{}] (a row per sample, 0 is padding)", rows.join(", "));
         self
     }
 
@@ -130,3 +146,21 @@ impl fmt::Debug for CheckFailure {
 }
 
 impl std::error::Error for CheckFailure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_under_a_mask_shows_the_mask() {
+        let failure = || CheckFailure::new("example.mean", "the output y", "is NaN");
+        let mask = [true, false, true, false, false, false];
+        assert_eq!(
+            failure().at(vec![1, 0]).under_mask(&mask, 3).to_string(),
+            "example.mean: the output y at [1, 0] is NaN under the mask [101, 000] (a row per sample, 0 is padding)"
+        );
+        let long = failure().under_mask(&[true; 1000], 500).to_string();
+        assert!(long.contains(&format!("[{}…, …]", "1".repeat(120))), "{long}");
+        assert!(failure().under_mask(&[], 0).to_string().contains("under the mask []"));
+    }
+}

@@ -76,7 +76,7 @@ fn names_that_a_run_does_not_have_are_told_before_the_first_batch() {
     let message = says(options().callback(ModelCheckpoint::new(folder.file("{los}.axonal"))));
     assert_eq!(
         message,
-        "unknown name in a path \"los\"; known: epoch, loss, root_mean_squared_error, learning_rate"
+        "unknown name in braces in a path \"los\"; known: epoch, loss, root_mean_squared_error, learning_rate"
     );
     let message = says(options().callback(EarlyStopping::new("learning_rate")));
     assert!(message.contains("EarlyStopping: monitor is learning_rate") && message.contains("direction"));
@@ -104,9 +104,6 @@ fn settings_out_of_range_are_errors_before_the_first_batch() {
     );
     let log = CsvLogger::new(folder.file("log.csv")).separator('.');
     assert!(says(options().callback(log)).contains("separator is ."));
-    let absent = folder.file("absent/log.csv");
-    assert!(says(options().callback(CsvLogger::new(&absent))).contains("absent"));
-    assert!(says(options().callback(JsonLogger::new(&absent))).contains("absent"));
     assert!(
         says(options().callback(LearningRateScheduler::new(|_, _| -1.0))).contains("learning_rate is -1")
     );
@@ -190,6 +187,146 @@ fn checkpoints_carry_the_numbers_of_their_moment_in_their_names() {
     let weights = folder.file("b-1-3.axonal");
     assert!(Model::<f32>::load(&weights).is_err(), "weights alone are no model");
     model.load_weights(&weights).unwrap();
+}
+
+/// Like Keras, which creates the folders of a checkpoint; a folder that cannot be created ends the run before it begins.
+#[test]
+fn missing_folders_are_created_before_the_first_epoch() {
+    let (x, y) = data();
+    let folder = Folder::new("missing");
+    let mut model = model();
+    let before = model.weights();
+    fs::write(folder.file("file"), "").unwrap();
+    let mut says = |options: FitOptions<'_, f32>| {
+        let message = model.fit_with(&x, &y, options).unwrap_err().to_string();
+        assert_eq!(model.weights(), before, "{message}");
+        message
+    };
+    for name in ["file/m.axonal", "file/deep/m-{epoch}.axonal", "file/{epoch}/m.axonal"] {
+        let message = says(options().callback(ModelCheckpoint::new(folder.file(name))));
+        assert!(message.contains("file") && message.contains(": cannot create "), "{message}");
+    }
+    for message in [
+        says(options().callback(CsvLogger::new(folder.file("file/log.csv")))),
+        says(options().callback(JsonLogger::new(folder.file("file/deep/log.jsonl")))),
+        says(options().callback(BackupAndRestore::new(folder.file("file/backup")))),
+    ] {
+        assert!(message.contains("cannot create the folder: "), "{message}");
+    }
+    // What stands where the file should be is known before the first epoch, too.
+    fs::create_dir(folder.file("folder")).unwrap();
+    let message = says(options().callback(ModelCheckpoint::new(folder.file("folder"))));
+    assert!(message.ends_with("cannot replace it: expected a regular file, found a directory"), "{message}");
+    let message = says(options().callback(CsvLogger::new(folder.file("folder"))));
+    assert!(message.ends_with("expected a regular file, found a directory"), "{message}");
+
+    let options = options()
+        .callback(ModelCheckpoint::new(folder.file("a/b/m.axonal")))
+        .callback(ModelCheckpoint::new(folder.file("c/m-{epoch}.axonal")))
+        .callback(ModelCheckpoint::new(folder.file("d/{epoch}/m.axonal")))
+        .callback(CsvLogger::new(folder.file("e/f/log.csv")))
+        .callback(JsonLogger::new(folder.file("g/log.jsonl")))
+        .callback(BackupAndRestore::new(folder.file("h/i")));
+    model.fit_with(&x, &y, options).unwrap();
+    for name in ["a/b/m.axonal", "c/m-4.axonal", "d/1/m.axonal", "d/4/m.axonal"] {
+        assert!(Model::<f32>::load(folder.file(name)).is_ok(), "{name}");
+    }
+    for name in ["e/f/log.csv", "g/log.jsonl", "h/i"] {
+        assert!(folder.file(name).exists(), "{name}");
+    }
+}
+
+#[test]
+fn braces_in_the_name_of_a_folder_that_exists_are_no_template() {
+    let (x, y) = data();
+    let folder = Folder::new("braces");
+    fs::create_dir_all(folder.file("run{1}/{los}")).unwrap();
+    let mut model = model();
+    let two = |name: &str| options().epochs(2).callback(ModelCheckpoint::new(folder.file(name)));
+    model.fit_with(&x, &y, two("run{1}/m-{epoch}.axonal")).unwrap();
+    model.fit_with(&x, &y, two("run{1}/{los}/m.axonal")).unwrap();
+    model.fit_with(&x, &y, two("run{{2}}/m.axonal")).unwrap();
+    for name in ["run{1}/m-1.axonal", "run{1}/m-2.axonal", "run{1}/{los}/m.axonal", "run{2}/m.axonal"] {
+        assert!(folder.file(name).exists(), "{name}");
+    }
+    let message = model.fit_with(&x, &y, two("run{3}/m.axonal")).unwrap_err().to_string();
+    let known = "known: epoch, loss, root_mean_squared_error, learning_rate";
+    assert_eq!(message, format!("unknown name in braces in a path \"3\"; {known}"));
+    assert_eq!(folder.names(), ["run{1}", "run{2}"]);
+}
+
+#[test]
+fn a_log_of_other_columns_is_not_appended_to() {
+    let (x, y) = data();
+    let folder = Folder::new("columns");
+    let path = folder.file("log.csv");
+    let run = |model: &mut Model<f32>, separator| {
+        let log = CsvLogger::new(&path).separator(separator).append(true);
+        model.fit_with(&x, &y, options().epochs(1).callback(log))
+    };
+    let mut model = model();
+    let before = model.weights();
+    let own = "epoch,learning_rate,loss,root_mean_squared_error";
+    for (text, header) in [
+        ("epoch,accuracy,learning_rate,loss\n0,0.5,0.1,0.3\n", "epoch,accuracy,learning_rate,loss"),
+        (
+            "epoch,learning_rate,loss,root_mean_squared_error,val_loss\n",
+            "epoch,learning_rate,loss,root_mean_squared_error,val_loss",
+        ),
+        ("epoch,learning_rate,loss\r\n", "epoch,learning_rate,loss"),
+        (
+            "epoch;learning_rate;loss;root_mean_squared_error\n",
+            "epoch;learning_rate;loss;root_mean_squared_error",
+        ),
+        ("epoch,learning_rate,loss,root_mean_squared_error", own),
+        ("\n", ""),
+    ] {
+        fs::write(&path, text).unwrap();
+        let message = run(&mut model, ',').unwrap_err().to_string();
+        assert!(
+            message.starts_with("CsvLogger: append is true for ") && message.contains("log.csv"),
+            "{message}"
+        );
+        assert!(message.contains(&format!("has the columns {header:?}, expected")), "{message}");
+        assert!(message.contains(&format!("the columns of this run, {own:?}")), "{message}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), text, "the log is as it was");
+    }
+    assert_eq!(model.weights(), before);
+    // The same columns, an empty file, and one that is not there, are continued; so is an unfinished line.
+    for (text, lines) in [
+        (format!("{own}\n7,0.5,0.1,0.2\n"), 3),
+        (format!("{own}\r\n"), 2),
+        (String::new(), 2),
+        (format!("{own}\n7,0.5"), 3),
+    ] {
+        fs::write(&path, &text).unwrap();
+        run(&mut model, ',').unwrap();
+        let log = fs::read_to_string(&path).unwrap();
+        assert!(log.starts_with(&text) && log.lines().count() == lines, "{log}");
+        assert!(log.lines().last().unwrap().starts_with("0,0.01,"), "{log}");
+    }
+    fs::remove_file(&path).unwrap();
+    run(&mut model, '\t').unwrap();
+    run(&mut model, '\t').unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 3);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_place_of_a_log_is_an_error_before_the_first_epoch() {
+    let (x, y) = data();
+    let folder = Folder::new("pipe");
+    let pipe = folder.file("log");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut model = model();
+    for options in [
+        options().callback(CsvLogger::new(&pipe)),
+        options().callback(JsonLogger::new(&pipe).append(true)),
+        options().callback(ModelCheckpoint::new(&pipe)),
+    ] {
+        let message = model.fit_with(&x, &y, options).unwrap_err().to_string();
+        assert!(message.contains("expected a regular file, found a pipe"), "{message}");
+    }
 }
 
 #[test]

@@ -125,6 +125,47 @@ fn a_run_interrupted_at_any_batch_and_resumed_ends_with_the_same_bits() {
     }
 }
 
+/// Epochs 2 to 7 in batches of 20, validated after every third: the history of a resumed run has the same epochs.
+#[test]
+fn a_resumed_history_has_the_epochs_of_its_validations() {
+    let folder = Folder::new("validated");
+    let (x, y) = data();
+    let run = |last: Option<usize>, backup: &Path| {
+        let token = StopToken::new();
+        let mut batches = 0;
+        let count = LambdaCallback::new().on_batch_end(|_| {
+            batches += 1;
+            if Some(batches) == last {
+                token.stop();
+            }
+            Ok(())
+        });
+        let options = FitOptions::new().initial_epoch(1).epochs(7).batch_size(20).validation_split(0.2);
+        let options = options.validation_freq(3).stop_token(&token);
+        let options = options
+            .callback(BackupAndRestore::new(backup))
+            .callback(JsonLogger::new(backup.join("log.jsonl")));
+        network(Sgd::new(0.05).any()).fit_with(&x, &y, options.callback(count)).unwrap()
+    };
+    let whole = run(None, &folder.0);
+    let log = fs::read(folder.0.join("log.jsonl")).unwrap();
+    assert_eq!(whole.epochs_of("val_loss"), Some(&[2, 5][..]));
+    assert_eq!(whole.epochs_of("loss"), Some(&[1, 2, 3, 4, 5, 6][..]));
+    for last in 1..=12 {
+        assert_eq!(run(Some(last), &folder.0).stopped(), Some("interrupted"), "batch {last}");
+        assert_eq!(run(None, &folder.0), whole, "interrupted at batch {last}");
+        assert!(fs::read(folder.0.join("log.jsonl")).unwrap() == log, "interrupted at batch {last}");
+    }
+    let lines: Vec<serde_json::Value> =
+        std::str::from_utf8(&log).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let validated: Vec<u64> = lines
+        .iter()
+        .filter(|line| line.get("val_loss").is_some())
+        .map(|line| line["epoch"].as_u64().unwrap())
+        .collect();
+    assert_eq!(validated, [2, 5]);
+}
+
 #[test]
 fn a_run_that_breaks_off_repeats_what_came_after_its_checkpoint() {
     let folder = Folder::new("panic");

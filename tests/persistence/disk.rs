@@ -83,9 +83,76 @@ fn links_are_followed_and_permissions_kept() {
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
     assert!(Model::<f32>::load(&path).is_ok());
-    symlink("absent", directory.join("dangling")).unwrap();
-    let said = models::classifier().save(directory.join("dangling")).unwrap_err().to_string();
-    assert!(said.contains("cannot follow the link"), "{said}");
+    fs::remove_dir_all(directory).unwrap();
+}
+
+/// As other programs do: the file that the link names is created, and the link stays.
+#[cfg(unix)]
+#[test]
+fn a_save_to_a_dangling_link_creates_what_it_points_to() {
+    use std::os::unix::fs::symlink;
+    let directory = models::directory("dangling");
+    fs::create_dir(directory.join("folder")).unwrap();
+    let absolute = directory.join("folder/absolute.axonal");
+    symlink("folder/relative.axonal", directory.join("relative")).unwrap();
+    symlink(&absolute, directory.join("absolute")).unwrap();
+    symlink("relative", directory.join("link_to_link")).unwrap();
+    symlink("../folder/inner.axonal", directory.join("folder/inner")).unwrap();
+    let links = [
+        ("absolute", "folder/absolute.axonal"),
+        ("link_to_link", "folder/relative.axonal"),
+        ("folder/inner", "folder/inner.axonal"),
+    ];
+    for (link, target) in links {
+        let (link, target) = (directory.join(link), directory.join(target));
+        for _ in 0..2 {
+            models::classifier().save(&link).unwrap();
+            assert!(fs::symlink_metadata(&link).unwrap().is_symlink(), "{link:?}");
+            assert!(fs::symlink_metadata(&target).unwrap().is_file() && Model::<f32>::load(&link).is_ok());
+        }
+    }
+    assert_eq!(
+        names(&directory.join("folder")),
+        ["absolute.axonal", "inner", "inner.axonal", "relative.axonal"]
+    );
+    symlink("absent/model.axonal", directory.join("no_folder")).unwrap();
+    symlink("loop", directory.join("loop")).unwrap();
+    symlink("folder", directory.join("to_folder")).unwrap();
+    for (link, expected) in [
+        ("no_folder", "cannot create a temporary file beside it"),
+        ("loop", "cannot follow the link: links that point at each other"),
+        ("to_folder", "cannot replace it: expected a regular file, found a directory"),
+    ] {
+        let said = models::classifier().save(directory.join(link)).unwrap_err().to_string();
+        assert!(said.contains(expected), "{link}: {said}");
+    }
+    fs::remove_dir_all(directory).unwrap();
+}
+
+/// Nobody writes to these pipes: to open one would wait for ever.
+#[cfg(unix)]
+#[test]
+fn pipes_beside_and_in_place_of_a_file_do_not_block() {
+    let directory = models::directory("pipes");
+    let path = directory.join("m.axonal");
+    let pipe = |name: &str| {
+        let made = std::process::Command::new("mkfifo").arg(directory.join(name)).status().unwrap();
+        assert!(made.success());
+        directory.join(name)
+    };
+    pipe(".m.axonal.1-1-1.axonal-tmp");
+    std::os::unix::fs::symlink(pipe("other"), directory.join(".m.axonal.1-1-2.axonal-tmp")).unwrap();
+    models::classifier().save(&path).unwrap();
+    models::kmeans().save(&path).unwrap();
+    assert_eq!(names(&directory).len(), 4, "what is no file of ours stays");
+    let said = models::classifier().save(directory.join("other")).unwrap_err().to_string();
+    assert!(said.ends_with("cannot replace it: expected a regular file, found a pipe"), "{said}");
+    for said in [
+        Model::<f32>::load(directory.join("other")).unwrap_err().to_string(),
+        axonal::persistence::inspect(directory.join("other")).unwrap_err().to_string(),
+    ] {
+        assert!(said.ends_with("expected a regular file, found a pipe"), "{said}");
+    }
     fs::remove_dir_all(directory).unwrap();
 }
 

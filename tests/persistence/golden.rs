@@ -4,7 +4,8 @@
 use super::anatomy::crc;
 use super::models;
 use axonal::cluster::{BisectingKMeans, MiniBatchKMeans};
-use axonal::ndarray::Array2;
+use axonal::ndarray::{Array1, Array2};
+use axonal::nn::callback::{Callback, Checkpoint, Run};
 use axonal::prelude::*;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -48,7 +49,7 @@ fn assert_near_those_of(got: impl IntoIterator<Item = f32>, path: &Path) {
 
 #[test]
 fn golden_files_are_as_they_were_written() {
-    for folder in [golden(), clusterings()] {
+    for folder in [golden(), clusterings(), folder("0.1-checkpoints")] {
         let stated = fs::read_to_string(folder.join("sums.txt")).unwrap();
         assert_eq!(sums(&folder), stated, "golden files are never changed, added to or regenerated");
     }
@@ -80,6 +81,45 @@ fn golden_clusterings_answer_and_go_on_as_they_did() {
     assert_near_those_of(kmeans.transform(&inputs()).unwrap(), &folder.join("bisecting.answers"));
     let labels = kmeans.predict(&inputs()).unwrap();
     assert_near_those_of(labels.iter().map(|&label| label as f32), &folder.join("bisecting.labels"));
+}
+
+/// The run of the golden checkpoints, which were taken after 13 of 14 epochs, two of them validated.
+fn checkpointed_run(callback: impl Callback<f32>) -> History {
+    let x = Array2::from_shape_fn((6, 2), |(i, j)| ((i * 3 + j * 5) % 7) as f32 / 8.0 - 0.5);
+    let y = Array1::from_shape_fn(6, |i| (i % 3) as f32 / 4.0);
+    let network = Sequential::new(2).add(Dense::new(1)).seed(3);
+    let mut model = network.compile(Sgd::new(0.125), MeanSquaredError::default()).unwrap();
+    let options = FitOptions::new().epochs(14).batch_size(2).validation_data(&x, &y).validation_freq(6);
+    model.fit_with(&x, &y, options.callback(callback)).unwrap()
+}
+
+/// Checkpoints of versions that did not keep the epochs of validations, with the history's values as text and as tensors.
+#[test]
+fn golden_checkpoints_resume_with_the_epochs_of_their_validations() {
+    struct Resume(Option<Checkpoint<f32>>);
+    impl Callback<f32> for Resume {
+        fn on_train_begin(&mut self, run: &mut Run<'_, f32>) -> Result<()> {
+            self.0.take().map_or(Ok(()), |checkpoint| run.resume(checkpoint))
+        }
+    }
+    let uninterrupted = checkpointed_run(Resume(None));
+    assert_eq!(uninterrupted.epochs_of("val_loss"), Some(&[5, 11][..]));
+    for name in ["values_as_text", "values_as_tensors"] {
+        let bytes = fs::read(folder("0.1-checkpoints").join(format!("{name}.axonal"))).unwrap();
+        let checkpoint = Checkpoint::<f32>::from_bytes(&bytes).unwrap();
+        let history = checkpoint.history();
+        assert_eq!((history.epochs(), history.get("val_loss").unwrap().len()), (13, 2), "{name}");
+        assert_eq!(history.epochs_of("loss").unwrap(), history.epoch_indices());
+        let resumed = checkpointed_run(Resume(Some(checkpoint)));
+        for key in ["loss", "val_loss", "learning_rate"] {
+            assert_eq!(resumed.epochs_of(key), uninterrupted.epochs_of(key), "{name}: {key}");
+            let near = |(got, want): (&f64, &f64)| (got - want).abs() <= 1e-5 * want.abs();
+            assert!(
+                resumed.get(key).unwrap().iter().zip(uninterrupted.get(key).unwrap()).all(near),
+                "{name}: {key}"
+            );
+        }
+    }
 }
 
 /// Writes the clusterings' files; refuses where there are any.

@@ -5,6 +5,7 @@ use super::memory::peak_of;
 use super::models;
 use axonal::FileProblem;
 use axonal::ndarray::Array2;
+use axonal::nn::MetricBatch;
 use axonal::persistence::{Limits, LoadOptions};
 use axonal::prelude::*;
 use std::time::{Duration, Instant};
@@ -270,20 +271,118 @@ fn kmeans_and_scalers_check_what_they_learned() {
     assert!(said(file().reshape("variance", &[3], &[1 << 60])).contains("bytes of numbers"));
 }
 
+/// Thresholds out of range are refused by the load, and many metrics with many thresholds by their totals together.
+#[test]
+fn metrics_that_would_need_much_to_evaluate_are_refused() {
+    let file = |n: usize| {
+        let network = Sequential::<f32>::new(1).add(Dense::new(1).activation(Activation::Sigmoid));
+        let model = network.compile(Sgd::default(), BinaryCrossentropy::default()).unwrap();
+        let model = (0..n).fold(model, |model, _| model.metric(Auc::default().num_thresholds(1 << 20)));
+        let specificity = SensitivityAtSpecificity::new(0.5).num_thresholds(1 << 20);
+        Anatomy::of(&model.metric(specificity).to_bytes().unwrap())
+    };
+    for (kind, rest) in
+        [("auc", r#""curve":"roc","summation":"interpolation"}"#), ("sensitivity_at_specificity", "")]
+    {
+        let config = |n: &str| match kind {
+            "auc" => format!(r#"{{"num_thresholds":{n},{rest}"#),
+            _ => format!(r#"{{"specificity":0.5,"num_thresholds":{n}}}"#),
+        };
+        let with = |n: &str| file(1).replace(&config("1048576"), &config(n)).file();
+        for n in [0, 1, (1 << 20) + 1, 1 << 40, 1 << 62, (1 << 63) + 1, u64::MAX] {
+            let said = refusal(&with(&n.to_string()));
+            assert!(said.contains(&format!("num_thresholds is {n}, expected 2 to 1048576")), "{said}");
+        }
+        assert!(Model::<f32>::from_bytes(&with("2")).is_ok());
+    }
+    // 64 × 2 × 2^20 totals of eight bytes are a GiB.
+    let said = refusal(&file(64).file());
+    assert!(said.contains("totals of the metrics: ") && said.contains("at most 1073741824"), "{said}");
+    assert!(Model::<f32>::from_bytes(&file(50).file()).is_ok());
+}
+
+/// A metric of another crate with more totals than memory is an error of the evaluation, not an abort.
+#[test]
+fn totals_that_memory_does_not_hold_are_an_error() {
+    #[derive(Debug)]
+    struct Greedy(usize);
+    impl<F: Float> Metric<F> for Greedy {
+        fn kind(&self) -> &'static str {
+            "test.greedy"
+        }
+        fn totals(&self, _: &Shape) -> usize {
+            self.0
+        }
+        fn update(&self, _: MetricBatch<'_, F>, _: &mut [f64]) {}
+        fn value(&self, _: &[f64]) -> f64 {
+            0.0
+        }
+    }
+    let (x, y) = (Array2::<f32>::ones((2, 1)), Array2::<f32>::ones((2, 1)));
+    for n in [1 << 50, usize::MAX / 8, usize::MAX] {
+        let network = Sequential::<f32>::new(1).add(Dense::new(1));
+        let model = network.compile(Sgd::default(), MeanSquaredError::default()).unwrap();
+        let mut model = model.metric(Greedy(n));
+        for error in [
+            model.evaluate(&x, &y).map(drop).unwrap_err(),
+            model.fit_with(&x, &y, FitOptions::new()).map(drop).unwrap_err(),
+            model.train_on_batch(&x, &y).map(drop).unwrap_err(),
+            model.fit_batches([(x.clone(), y.clone())], FitOptions::new()).map(drop).unwrap_err(),
+        ] {
+            let said = error.to_string();
+            assert!(
+                said.starts_with("cannot allocate ") && said.contains("totals of metric test.greedy"),
+                "{said}"
+            );
+        }
+        let failure = axonal::testing::check_metric(&Greedy(n), 1).unwrap_err().to_string();
+        assert!(failure.contains("the number of totals"), "{failure}");
+    }
+}
+
+/// Files of other formats are named, not shown as bytes.
+#[test]
+fn a_file_of_another_format_is_named() {
+    let cases: [(&[u8], &str); 8] = [
+        (b"PK\x03\x04\x14\x00\x00\x00", "a zip archive, as .keras, .npz and .pt files are"),
+        (b"\x89HDF\r\n\x1a\n\x00", "an HDF5 file, as .h5 and .hdf5 files are"),
+        (b"\x1f\x8b\x08\x00\x00", "a file compressed with gzip"),
+        (b"\x80\x05\x95\x00", "a Python pickle, as .pkl and older .pt files are"),
+        (b"\x10\x00\x00\x00\x00\x00\x00\x00{\"a\":{}}", "a safetensors file"),
+        (b"\x08\x08\x12\x07pytorch", "an ONNX model"),
+        (b"epoch,loss\n0,0.5\n", "a text file"),
+        (b"", "an empty file"),
+    ];
+    for (bytes, kind) in cases {
+        let expected = format!("bytes: expected a file saved by this crate, found {kind}");
+        assert_eq!(refusal(bytes), expected);
+        assert_eq!(KMeans::<f32>::from_bytes(bytes).unwrap_err().to_string(), expected);
+        assert_eq!(axonal::persistence::inspect_bytes(bytes).unwrap_err().to_string(), expected);
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn devices_pipes_and_directories_end_at_once() {
     let begun = Instant::now();
     for path in ["/dev/zero", "/dev/null", "/dev/random", "/", "."] {
         let said = Model::<f32>::load(path).unwrap_err().to_string();
-        assert!(said.contains("not a regular file"), "{said}");
+        assert!(said.contains("expected a regular file, found a"), "{said}");
         assert!(models::classifier().save(path).is_err(), "{path}");
     }
     let directory = models::directory("pipe");
     let pipe = directory.join("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    assert!(Model::<f32>::load(&pipe).unwrap_err().to_string().contains("not a regular file"));
-    assert!(models::classifier().save(&pipe).unwrap_err().to_string().contains("something else than a file"));
+    assert!(
+        Model::<f32>::load(&pipe).unwrap_err().to_string().contains("expected a regular file, found a pipe")
+    );
+    assert!(
+        models::classifier()
+            .save(&pipe)
+            .unwrap_err()
+            .to_string()
+            .contains("expected a regular file, found a pipe")
+    );
     assert!(begun.elapsed() < Duration::from_secs(1));
     std::fs::remove_dir_all(directory).unwrap();
 }

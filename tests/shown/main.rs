@@ -5,3 +5,5 @@
 mod plot;
 #[cfg(feature = "progress")]
 mod progress;
+#[cfg(feature = "progress")]
+mod terminal;

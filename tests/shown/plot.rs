@@ -1,7 +1,7 @@
 //! Pictures: what is in them, and what is refused.
 
 use axonal::metrics::ConfusionMatrix;
-use axonal::ndarray::{Array1, Array2, array};
+use axonal::ndarray::{Array1, Array2, Array3, Array4, array};
 use axonal::plot::{ClusterPlot, ImageGrid};
 use axonal::prelude::*;
 use std::fs;
@@ -37,6 +37,54 @@ fn a_history_has_a_panel_for_the_loss_each_metric_and_a_rate_that_changes() {
         assert!(text.contains(word), "{word}");
     }
     assert_eq!(text.matches("<polyline").count(), 5, "two curves each, and the learning rate");
+}
+
+/// The points of each line of a picture.
+fn polylines(text: &str) -> Vec<Vec<String>> {
+    let points = text.split("<polyline").skip(1).map(|line| line.split("points=\"").nth(1).unwrap());
+    points.map(|points| points.split('"').next().unwrap().split(' ').map(String::from).collect()).collect()
+}
+
+#[test]
+fn validation_is_drawn_at_the_epochs_that_had_one() {
+    let x = Array2::<f32>::from_shape_fn((12, 2), |(i, j)| ((i * 7 + j * 5) % 13) as f32 / 13.0);
+    let y = x.column(0).to_owned();
+    for (initial, epochs, freq, validated) in [
+        (0, 10, 4, vec![3, 7]),
+        (0, 10, 3, vec![2, 5, 8]),
+        (2, 9, 5, vec![4]),
+        (0, 7, 7, vec![6]),
+        (0, 4, 1, vec![0, 1, 2, 3]),
+    ] {
+        let network = Sequential::new(2).add(Dense::new(1));
+        let mut model = network.compile(Sgd::new(0.1), MeanSquaredError::default()).unwrap();
+        let options = FitOptions::new().initial_epoch(initial).epochs(epochs).validation_split(0.25);
+        let history = model.fit_with(&x, &y, options.validation_freq(freq)).unwrap();
+        assert_eq!(history.epochs_of("val_loss").unwrap(), validated);
+        let text = drawn("validated", |path| history.plot(path)).unwrap();
+        let lines = polylines(&text);
+        let x_of = |point: &str| point.split(',').next().unwrap().to_string();
+        let trained: Vec<String> = lines[0].iter().map(|point| x_of(point)).collect();
+        assert_eq!(trained.len(), epochs - initial);
+        let expected: Vec<&String> = validated.iter().map(|epoch| &trained[epoch - initial]).collect();
+        let drawn: Vec<String> = match validated.len() {
+            // A single value is a dot.
+            1 => vec![
+                text.split("<circle")
+                    .nth(1)
+                    .unwrap()
+                    .split("cx=\"")
+                    .nth(1)
+                    .unwrap()
+                    .split('"')
+                    .next()
+                    .unwrap()
+                    .into(),
+            ],
+            _ => lines[1].iter().map(|point| x_of(point)).collect(),
+        };
+        assert_eq!(drawn.iter().collect::<Vec<_>>(), expected, "every {freq} of {initial}..{epochs}");
+    }
 }
 
 #[test]
@@ -93,11 +141,137 @@ fn images_show_where_a_prediction_is_wrong() {
     assert_eq!(text.matches(", not ").count(), 1);
     drawn("white", |path| ImageGrid::new(&Array2::<f32>::zeros((1, 784))).save(path)).unwrap();
     let says = |grid: ImageGrid| drawn("refused", |path| grid.save(path)).unwrap_err().to_string();
-    assert!(
-        says(ImageGrid::new(&Array2::<f32>::zeros((1, 63)))).contains("a square number of pixels, got 63")
-    );
+    assert!(says(ImageGrid::new(&Array2::<f32>::zeros((1, 63)))).contains("a square number of pixels"));
     assert!(says(grid().labels(&array![1])).contains("labels: expected 5"));
     assert!(says(grid().columns(0)).contains("columns is 0"));
+}
+
+/// The rectangles of pixels: x, y, width, height and color.
+fn rectangles(text: &str) -> Vec<([f64; 4], String)> {
+    let attribute = |element: &str, name: &str| {
+        let value = element.split(&format!(" {name}=\"")).nth(1)?;
+        Some(value.split('"').next()?.to_string())
+    };
+    let pixel = |element: &str| {
+        let number = |name| attribute(element, name)?.parse().ok();
+        let fill = attribute(element, "fill").filter(|fill| fill.starts_with("rgb("))?;
+        Some(([number("x")?, number("y")?, number("width")?, number("height")?], fill))
+    };
+    text.split("<rect").skip(1).filter_map(|element| pixel(&element[..element.find('>').unwrap()])).collect()
+}
+
+/// Two images of 2 × 3 pixels in red, green, blue and shades; flat, as images, and with opacity.
+#[test]
+fn color_images_of_any_sides_are_drawn_pixel_by_pixel() {
+    let red_green_blue = [
+        [1.0, 0.0, 0.0],
+        [0.0, 1.0, 0.0],
+        [0.0, 0.0, 1.0],
+        [0.0, 0.0, 0.0],
+        [0.5, 0.5, 0.5],
+        [0.5, 0.5, 0.5],
+    ];
+    let opaque: Vec<f32> = red_green_blue.iter().flat_map(|p| [p[0], p[1], p[2], 1.0]).collect();
+    let opaque = Array4::from_shape_vec((1, 2, 3, 4), opaque).unwrap();
+    let flat = Array2::from_shape_vec((1, 18), red_green_blue.concat()).unwrap();
+    let images = flat.clone().into_shape_with_order((1, 2, 3, 3)).unwrap();
+    let bytes = images.mapv(|v: f32| f64::from((v * 255.0).round()));
+    let drawings = [
+        drawn("color", |path| ImageGrid::new(&images).save(path)).unwrap(),
+        drawn("flat", |path| ImageGrid::new(&flat).image_shape([2, 3, 3]).save(path)).unwrap(),
+        drawn("opaque", |path| ImageGrid::new(&opaque).save(path)).unwrap(),
+        drawn("bytes", |path| ImageGrid::new(&bytes).save(path)).unwrap(),
+    ];
+    for text in drawings {
+        let pixels = rectangles(&text);
+        let colors: Vec<&str> = pixels.iter().map(|(_, color)| color.as_str()).collect();
+        // Two neighbors of one gray are one rectangle.
+        assert_eq!(
+            colors,
+            ["rgb(255,0,0)", "rgb(0,255,0)", "rgb(0,0,255)", "rgb(0,0,0)", "rgb(128,128,128)"]
+        );
+        let [x, y, width, height] = pixels[0].0;
+        assert_eq!((width, height), (24.0, 24.0), "72 for the longer side");
+        let places: Vec<[f64; 4]> =
+            pixels.iter().map(|(place, _)| [place[0] - x, place[1] - y, place[2], place[3]]).collect();
+        assert_eq!(
+            places,
+            [
+                [0.0, 0.0, 24.0, 24.0],
+                [24.0, 0.0, 24.0, 24.0],
+                [48.0, 0.0, 24.0, 24.0],
+                [0.0, 24.0, 24.0, 24.0],
+                [24.0, 24.0, 48.0, 24.0]
+            ]
+        );
+    }
+}
+
+#[test]
+fn gray_images_of_any_sides_are_drawn_and_named() {
+    let tall = Array3::from_shape_fn((2, 4, 1), |(i, y, _)| (i + y) as f32);
+    let text = drawn("tall", |path| {
+        ImageGrid::new(&tall)
+            .labels(&array![0, 1])
+            .predictions(&array![0, 2])
+            .class_names(&["cat", "a < b"])
+            .save(path)
+    })
+    .unwrap();
+    assert!(text.contains(">\ncat\n<") || text.contains(">cat<"), "{text}");
+    assert!(text.contains("2, not a &lt; b"), "a class without a name shows its label");
+    let pixels = rectangles(&text);
+    assert_eq!(pixels.len(), 3 + 4, "the least number is white");
+    assert!(pixels.iter().all(|([_, _, width, height], _)| (*width, *height) == (18.0, 18.0)));
+    drawn("thin", |path| ImageGrid::new(&Array3::<f64>::ones((1, 1, 500))).save(path)).unwrap();
+    let says = |grid: ImageGrid| drawn("refused", |path| grid.save(path)).unwrap_err().to_string();
+    let zeros = |shape: &[usize]| ImageGrid::new(&ndarray_zeros(shape));
+    for (grid, expected) in [
+        (zeros(&[2, 3, 4, 2]), "images: expected 1, 3 or 4 channels along the last axis, got (2, 3, 4, 2)"),
+        (
+            zeros(&[2, 18]).image_shape([2, 3, 4]),
+            "images: expected (2, 2 · 3 · 4), as image_shape says, got (2, 18)",
+        ),
+        (
+            zeros(&[2, 2, 9]).image_shape([2, 3, 3]),
+            "images: expected (samples, pixels), which image_shape is for, got (2, 2, 9)",
+        ),
+        (zeros(&[2, 18]).image_shape([usize::MAX, 3, 3]), "as image_shape says, got (2, 18)"),
+        (
+            zeros(&[4]),
+            "images: expected (samples, height, width, channels), (samples, height, width) or (samples, pixels), got (4)",
+        ),
+        (zeros(&[]), "got ()"),
+        (zeros(&[0, 4, 4]), "images is empty: its shape is (0, 4, 4), and at least 1 sample is needed"),
+        (zeros(&[2, 0, 4, 3]), "at least 1 pixel is needed"),
+    ] {
+        let said = says(grid);
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+fn ndarray_zeros(shape: &[usize]) -> axonal::ndarray::ArrayD<f32> {
+    axonal::ndarray::ArrayD::zeros(shape)
+}
+
+#[test]
+fn a_confusion_matrix_shows_the_names_of_its_classes() {
+    let matrix = ConfusionMatrix::new(&array![0, 0, 0, 1, 7], &array![0, 0, 1, 1, 7]).unwrap();
+    let names = ["setosa", "a rather long name & more"];
+    let text = drawn("names", |path| matrix.plot_with_names(path, &names)).unwrap();
+    for name in ["setosa", "a rather long name &amp; more", "7"] {
+        assert_eq!(
+            text.matches(&format!("\n{name}\n")).count().max(text.matches(&format!(">{name}<")).count()),
+            2,
+            "{name}"
+        );
+    }
+    let width = |text: &str| {
+        text.split("width=\"").nth(1).unwrap().split('"').next().unwrap().parse::<f64>().unwrap()
+    };
+    let plain = drawn("plain", |path| matrix.plot(path)).unwrap();
+    assert!(width(&text) > width(&plain) + 100.0, "the names have room");
+    assert_eq!(plain, drawn("none", |path| matrix.plot_with_names::<&str>(path, &[])).unwrap());
 }
 
 #[test]

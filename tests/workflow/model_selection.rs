@@ -46,9 +46,6 @@ fn impossible_splits_are_refused() {
         says(train_test_split(&x, &y, 0.9, 0)),
         "train_test_split: test_size is 5 of 5 samples, with 0 for training, expected at least 1 sample in both parts"
     );
-    assert_eq!(
-        says(train_test_split(&x, &array![1, 2], 0.5, 0)),
-        "y: expected 5 (one for each row of x), got 2"
-    );
+    assert_eq!(says(train_test_split(&x, &array![1, 2], 0.5, 0)), "y: expected 5 (one per sample), got 2");
     assert!(train_test_split(&Array2::<f64>::zeros((0, 2)), &Array1::<usize>::zeros(0), 0.5, 0).is_err());
 }

@@ -269,7 +269,7 @@ impl ConfusionMatrix {
 }
 
 /// A class's name by its number, else the number.
-pub(super) fn class_name(label: usize, names: &[impl AsRef<str>]) -> String {
+pub(crate) fn class_name(label: usize, names: &[impl AsRef<str>]) -> String {
     names.get(label).map_or_else(|| label.to_string(), |name| name.as_ref().to_owned())
 }
 

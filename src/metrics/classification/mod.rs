@@ -8,6 +8,8 @@ mod probability;
 mod report;
 mod roc;
 
+#[cfg(feature = "plot")]
+pub(crate) use confusion_matrix::class_name;
 pub use confusion_matrix::{
     ConfusionMatrix, Normalize, accuracy_score, balanced_accuracy_score, cohen_kappa_score, confusion_matrix,
     matthews_corrcoef,

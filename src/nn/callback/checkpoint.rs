@@ -90,6 +90,8 @@ pub struct Checkpoint<F> {
     /// Why a callback has stopped the run, if one has.
     pub(crate) stop: Option<String>,
     pub(crate) history: History,
+    /// Whether the history's validations have their epochs; files of earlier versions lack them.
+    pub(crate) epochs_known: bool,
     /// The sums behind the scores of the epoch.
     pub(crate) totals: Vec<f64>,
     pub(crate) rate: Rate,

@@ -16,8 +16,11 @@ use std::path::PathBuf;
 /// | `append` | false: what is in the file is replaced; true: lines are added, without a second header |
 /// | `separator` | `,` |
 ///
+/// The folder of the file is created where it is missing.
+///
 /// # Errors
-/// A file that cannot be written, before the first batch.
+/// A folder that cannot be created, a file that cannot be written, or one to append to whose columns are not those of
+/// the run, all before the first batch.
 ///
 /// # Examples
 /// ```
@@ -67,6 +70,11 @@ impl CsvLogger {
         rest.fold(first.to_string(), |line, value| format!("{line}{}{value}", self.separator))
     }
 
+    /// The names of the columns.
+    fn header(&self, names: &[String]) -> String {
+        self.join("epoch", sorted(names).iter().map(|name| self.quoted(name)))
+    }
+
     /// A field, in quotes where it holds a separator, a quote or an end of line.
     fn quoted(&self, name: &str) -> String {
         if name.contains([self.separator, '"', '\n', '\r']) {
@@ -76,19 +84,32 @@ impl CsvLogger {
     }
 }
 
+/// The names in alphabetical order, as Keras writes them.
+fn sorted(names: &[String]) -> Vec<String> {
+    let mut names = names.to_vec();
+    names.sort_unstable();
+    names
+}
+
 impl<F: Float> Callback<F> for CsvLogger {
-    fn on_train_begin(&mut self, _: &mut Run<'_, F>) -> Result<()> {
+    fn on_train_begin(&mut self, run: &mut Run<'_, F>) -> Result<()> {
         if self.separator.is_alphanumeric() || "+-.\"\n\r".contains(self.separator) {
             let expected = "a character that numbers and quotes do not use";
             return Err(Error::invalid_parameter("CsvLogger", "separator", self.separator, expected));
         }
-        self.file.open()
+        let header = self.header(run.names());
+        let Some(other) = self.file.open(Some(&header))? else { return Ok(()) };
+        let path = self.file.path().display();
+        let value = format!("true for {path}, which has the columns {other:?}");
+        let expected = format!(
+            "the columns of this run, {header:?}; log to another file, or replace this one by append(false)"
+        );
+        Err(Error::invalid_parameter("CsvLogger", "append", value, expected))
     }
 
     fn on_epoch_end(&mut self, run: &mut Run<'_, F>) -> Result<()> {
-        let mut names = run.names().to_vec();
-        names.sort_unstable();
-        let header = self.join("epoch", names.iter().map(|name| self.quoted(name)));
+        let names = sorted(run.names());
+        let header = self.header(run.names());
         let value = |name: &String| run.logs().get(name).map_or("NA".into(), |value| format!("{value:?}"));
         let line = self.join(&run.epoch().to_string(), names.iter().map(value));
         self.file.write(Some(&header), &line)

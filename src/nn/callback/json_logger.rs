@@ -10,8 +10,10 @@ use std::path::PathBuf;
 /// Writes a JSON object on a line of its own after each epoch: `{"epoch":0,"loss":0.5,…}`, the epoch counted from 0.
 /// A number that JSON cannot hold (NaN, an infinity) is `null`.
 ///
+/// The folder of the file is created where it is missing.
+///
 /// # Errors
-/// A file that cannot be written, before the first batch.
+/// A folder that cannot be created or a file that cannot be written, before the first batch.
 ///
 /// # Examples
 /// ```
@@ -52,7 +54,7 @@ impl JsonLogger {
 
 impl<F: Float> Callback<F> for JsonLogger {
     fn on_train_begin(&mut self, _: &mut Run<'_, F>) -> Result<()> {
-        self.file.open()
+        self.file.open(None).map(drop)
     }
 
     fn on_epoch_end(&mut self, run: &mut Run<'_, F>) -> Result<()> {

@@ -3,6 +3,7 @@
 mod checkpoint;
 mod csv_logger;
 mod early_stopping;
+mod folder;
 mod json_logger;
 mod lambda_callback;
 mod learning_rate_scheduler;
@@ -20,6 +21,7 @@ pub use checkpoint::{CallbackState, Checkpoint};
 pub(crate) use checkpoint::{Numbers, Position, Rate};
 pub use csv_logger::CsvLogger;
 pub use early_stopping::EarlyStopping;
+pub(crate) use folder::{create_folder, create_folder_of};
 pub use json_logger::JsonLogger;
 pub use lambda_callback::LambdaCallback;
 pub use learning_rate_scheduler::LearningRateScheduler;

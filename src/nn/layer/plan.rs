@@ -215,8 +215,8 @@ impl Plan {
     fn of_batch(mut self, batch: Option<usize>) -> Self {
         if self.batch.is_some() && batch.is_some() && self.batch != batch && self.problem.is_none() {
             let got = format!("{} and {}", self.batch.unwrap_or(0), batch.unwrap_or(0));
-            self.problem =
-                Some(Box::new(Problem { expected: "one size of batches for all that is stateful", got }));
+            let expected = "one batch size for all stateful parts of a layer";
+            self.problem = Some(Box::new(Problem { expected, got }));
         }
         self.batch = self.batch.or(batch);
         self
@@ -225,7 +225,7 @@ impl Plan {
     /// Adds space that `forward` hands to `backward`: so many numbers for each sample of the batch.
     #[must_use]
     pub fn cache(mut self, per_sample: usize) -> Self {
-        self.cache_per_sample += per_sample;
+        self.cache_per_sample = self.cache_per_sample.saturating_add(per_sample);
         self
     }
 
@@ -362,11 +362,11 @@ impl Plan {
         let name = name.into();
         if plan.activation != Activation::Linear && self.problem.is_none() {
             let got = format!(
-                "the layer {name:?} inside of it declares the activation {}, which only a container applies; leave it \
-                 out there and add an ActivationLayer behind",
+                "the activation {} of the nested layer {name:?}, which only a container applies; leave it out there and \
+                 add an ActivationLayer behind",
                 plan.activation
             );
-            let expected = "layers inside of it without an activation of their own";
+            let expected = "nested layers without an activation of their own";
             self.problem = Some(Box::new(Problem { expected, got }));
         }
         self.nested_activated(name, plan)
@@ -391,17 +391,17 @@ impl Plan {
         self.refusal = self.refusal.or_else(|| plan.refusal.clone());
         if matches!(plan.mask, MaskOut::Made(_)) && self.problem.is_none() {
             let got = format!(
-                "the layer {name:?} inside of it makes a mask, which does not reach the layers around it; add it to the \
-                 network by itself"
+                "the mask of the nested layer {name:?}, which does not reach the layers around it; add that layer to the \
+                 network itself"
             );
-            self.problem = Some(Box::new(Problem { expected: "layers inside of it that make no mask", got }));
+            self.problem = Some(Box::new(Problem { expected: "nested layers that make no mask", got }));
         }
         self = self.of_batch(plan.batch);
         let (cache_per_sample, cache_per_batch) = (self.cache_per_sample, self.cache_per_batch);
-        self.cache_per_sample += plan.cache_per_sample;
-        self.cache_per_batch += plan.cache_per_batch;
-        let params = params..params + plan.params_len();
-        let state = state..state + plan.state_len();
+        self.cache_per_sample = cache_per_sample.saturating_add(plan.cache_per_sample);
+        self.cache_per_batch = cache_per_batch.saturating_add(plan.cache_per_batch);
+        let params = params..params.saturating_add(plan.params_len());
+        let state = state..state.saturating_add(plan.state_len());
         self.nested.push(Nested { name, plan, params, state, cache_per_sample, cache_per_batch });
         self
     }

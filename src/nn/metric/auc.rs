@@ -5,7 +5,8 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Config, Shape};
 use crate::nn::targets::{TargetRange, TargetView};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The curve whose area an [`Auc`] is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +37,7 @@ pub enum Summation {
 /// The area under the curve that a threshold draws as it falls from 1 to 0, from 200 evenly spaced thresholds.
 ///
 /// # Parameters
-/// `num_thresholds` (200), `curve` ([`Curve::Roc`]), `summation` ([`Summation::Interpolation`]).
+/// `num_thresholds` (200; 2 to 1,048,576), `curve` ([`Curve::Roc`]), `summation` ([`Summation::Interpolation`]).
 ///
 /// # Examples
 /// ```
@@ -52,6 +53,7 @@ pub enum Summation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Auc {
+    #[serde(deserialize_with = "read_thresholds")]
     num_thresholds: usize,
     curve: Curve,
     summation: Summation,
@@ -64,7 +66,7 @@ impl Default for Auc {
 }
 
 impl Auc {
-    /// How many thresholds there are, 2 at least.
+    /// How many thresholds there are, from 2 to 1,048,576.
     #[must_use]
     pub fn num_thresholds(mut self, num_thresholds: usize) -> Self {
         self.num_thresholds = num_thresholds;
@@ -95,8 +97,34 @@ impl Auc {
             };
             (x(i) - x(i + 1)) * height
         };
-        (0..self.num_thresholds - 1).map(column).sum()
+        (0..bounded(self.num_thresholds) - 1).map(column).sum()
     }
+}
+
+/// The most thresholds: 16 MiB of totals, and steps that `f32` outputs hardly tell apart.
+const MOST_THRESHOLDS: usize = 1 << 20;
+const EXPECTED: &str = "2 to 1048576";
+
+/// Refuses a number of thresholds out of range.
+pub(super) fn check_thresholds(owner: &str, num_thresholds: usize) -> Result<()> {
+    if bounded(num_thresholds) == num_thresholds {
+        return Ok(());
+    }
+    Err(Error::invalid_parameter(owner, "num_thresholds", num_thresholds, EXPECTED))
+}
+
+/// The number of thresholds of a metric that is not validated yet, so that no total is out of range.
+pub(super) fn bounded(num_thresholds: usize) -> usize {
+    num_thresholds.clamp(2, MOST_THRESHOLDS)
+}
+
+/// A number of thresholds from a file.
+pub(super) fn read_thresholds<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<usize, D::Error> {
+    let num_thresholds = usize::deserialize(deserializer)?;
+    check_thresholds("metric", num_thresholds).map_err(D::Error::custom)?;
+    Ok(num_thresholds)
 }
 
 /// Adds the weights of a batch's yes's, then of its no's, by the last of the evenly spaced thresholds that their
@@ -107,6 +135,7 @@ pub(super) fn count_by_threshold<F: Float>(
     num_thresholds: usize,
     totals: &mut [f64],
 ) {
+    let num_thresholds = bounded(num_thresholds);
     let (yes, no) = totals.split_at_mut(num_thresholds.min(totals.len()));
     let steps = (num_thresholds - 1) as f64;
     for (position, (prediction, target)) in batch.pairs().enumerate() {
@@ -140,7 +169,7 @@ impl<F: Float> Metric<F> for Auc {
     }
 
     fn totals(&self, _: &Shape) -> usize {
-        2 * self.num_thresholds
+        2 * bounded(self.num_thresholds)
     }
 
     fn target_range(&self) -> TargetRange {
@@ -148,10 +177,7 @@ impl<F: Float> Metric<F> for Auc {
     }
 
     fn validate(&self, _: &Shape, targets: TargetView<'_, F>) -> Result<()> {
-        if self.num_thresholds < 2 {
-            let expected = "at least 2";
-            return Err(Error::invalid_parameter("auc", "num_thresholds", self.num_thresholds, expected));
-        }
+        check_thresholds("auc", self.num_thresholds)?;
         needs_values("auc", targets)
     }
 
@@ -160,7 +186,7 @@ impl<F: Float> Metric<F> for Auc {
     }
 
     fn value(&self, totals: &[f64]) -> f64 {
-        let n = self.num_thresholds;
+        let n = bounded(self.num_thresholds);
         let (tp, fp) = above_thresholds(totals);
         let (yes, no) = (tp[0], fp[0]);
         let recall = |i: usize| share(tp[i], yes);
@@ -188,5 +214,46 @@ impl<F: Float> Metric<F> for Auc {
 
     fn config(&self) -> Option<Config> {
         Config::of(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::SensitivityAtSpecificity;
+    use super::*;
+    use ndarray::array;
+
+    fn metrics(num_thresholds: usize) -> [Box<dyn Metric<f64>>; 2] {
+        let sensitivity = SensitivityAtSpecificity::new(0.5).num_thresholds(num_thresholds);
+        [Box::new(Auc::default().num_thresholds(num_thresholds)), Box::new(sensitivity)]
+    }
+
+    /// Also of a metric that nobody has validated: neither too many totals nor a panic.
+    #[test]
+    fn numbers_of_thresholds_out_of_range_are_refused_and_take_no_memory() {
+        let (prediction, target) = (array![[0.2], [0.9]], array![[0.0], [1.0]]);
+        let (output, targets) = (Shape::from(1), TargetView::Values(target.view()));
+        for n in [0, 1, (1 << 20) + 1, 1 << 40, usize::MAX / 2 + 1, usize::MAX] {
+            for metric in metrics(n) {
+                let error = metric.validate(&output, targets).unwrap_err().to_string();
+                assert!(error.ends_with(&format!("num_thresholds is {n}, expected 2 to 1048576")), "{error}");
+                let mut totals = vec![0.0; metric.totals(&output)];
+                assert!(totals.len() <= 2 << 20);
+                metric.update(MetricBatch::new(prediction.view(), targets), &mut totals);
+                assert!(metric.value(&totals).is_finite());
+                let json = metric.config().unwrap().as_json().to_string();
+                let kind = metric.kind();
+                let read = super::super::from_config::<f64>(kind, &Config::from_json(&*json)).unwrap();
+                assert!(read.unwrap_err().to_string().contains("2 to 1048576"), "{json}");
+            }
+        }
+        // Thresholds of 0 and 1 alone do not tell 0.2 and 0.9 apart.
+        for (n, area) in [(2, 0.5), (3, 1.0), (1 << 20, 1.0)] {
+            let auc = Auc::default().num_thresholds(n);
+            assert!(metrics(n).iter().all(|metric| metric.validate(&output, targets).is_ok()));
+            let mut totals = vec![0.0; Metric::<f64>::totals(&auc, &output)];
+            auc.update(MetricBatch::new(prediction.view(), targets), &mut totals);
+            assert_eq!(Metric::<f64>::value(&auc, &totals), area, "{n} thresholds");
+        }
     }
 }

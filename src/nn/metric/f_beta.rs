@@ -96,7 +96,7 @@ impl<F: Float> Metric<F> for FBeta {
 
     /// For each class the weights of right yes's, of all yes answers, of all yes's.
     fn totals(&self, output: &Shape) -> usize {
-        3 * output.last()
+        output.last().saturating_mul(3)
     }
 
     fn target_range(&self) -> TargetRange {

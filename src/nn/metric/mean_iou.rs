@@ -29,7 +29,7 @@ impl<F: Float> Metric<F> for MeanIou {
 
     /// For each class the weights of what is both, of what is predicted, of what is true.
     fn totals(&self, output: &Shape) -> usize {
-        3 * output.last()
+        output.last().saturating_mul(3)
     }
 
     fn validate(&self, output: &Shape, _: TargetView<'_, F>) -> Result<()> {

@@ -1,6 +1,6 @@
 //! The best recall at a given specificity.
 
-use super::auc::{above_thresholds, count_by_threshold, share};
+use super::auc::{above_thresholds, bounded, check_thresholds, count_by_threshold, read_thresholds, share};
 use super::{Direction, Metric, MetricBatch, regression::needs_values};
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// The largest recall among the thresholds at which at least a given share of the no's is answered no.
 ///
 /// # Parameters
-/// `specificity`: that share. `num_thresholds` (200).
+/// `specificity`: that share. `num_thresholds` (200; 2 to 1,048,576).
 ///
 /// # Examples
 /// ```
@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct SensitivityAtSpecificity {
     specificity: f64,
+    #[serde(deserialize_with = "read_thresholds")]
     num_thresholds: usize,
 }
 
@@ -32,7 +33,7 @@ impl SensitivityAtSpecificity {
         Self { specificity, num_thresholds: 200 }
     }
 
-    /// How many thresholds there are, 2 at least.
+    /// How many thresholds there are, from 2 to 1,048,576.
     #[must_use]
     pub fn num_thresholds(mut self, num_thresholds: usize) -> Self {
         self.num_thresholds = num_thresholds;
@@ -46,7 +47,7 @@ impl<F: Float> Metric<F> for SensitivityAtSpecificity {
     }
 
     fn totals(&self, _: &Shape) -> usize {
-        2 * self.num_thresholds
+        2 * bounded(self.num_thresholds)
     }
 
     fn target_range(&self) -> TargetRange {
@@ -59,9 +60,7 @@ impl<F: Float> Metric<F> for SensitivityAtSpecificity {
             let expected = "0 <= specificity <= 1";
             return Err(Error::invalid_parameter(owner, "specificity", self.specificity, expected));
         }
-        if self.num_thresholds < 2 {
-            return Err(Error::invalid_parameter(owner, "num_thresholds", self.num_thresholds, "at least 2"));
-        }
+        check_thresholds(owner, self.num_thresholds)?;
         needs_values(owner, targets)
     }
 

@@ -144,7 +144,7 @@ impl<F: Float> Model<F> {
         }
         let names = ["validation x", "validation y", "validation sample_weight"];
         let held_out = validation.map(|Validation { x, y }| self.samples(x, y, None, names)).transpose()?;
-        let feed = Stream::new(self, batches.into_iter(), steps_per_epoch, plain.class_weight.as_deref());
+        let feed = Stream::new(self, batches.into_iter(), steps_per_epoch, plain.class_weight.as_deref())?;
         Session::new(self, feed, held_out.as_ref(), &plain, stop_token)?.run(self, &mut callbacks)
     }
 

@@ -40,6 +40,7 @@ impl<F: Float, S: Feed<F>> Session<'_, F, S> {
             position: self.position,
             stop: self.progress.stop.clone(),
             history: self.history.clone(),
+            epochs_known: true,
             totals: self.feed.scores().sums(),
             rate,
             numbers,
@@ -86,6 +87,9 @@ impl<F: Float, S: Feed<F>> Session<'_, F, S> {
         checkpoint.numbers.restore(model);
         (self.last_good.numbers, self.last_good.epoch) = (last_good, last_good_epoch);
         (self.position, self.history) = (checkpoint.position, checkpoint.history);
+        if !checkpoint.epochs_known {
+            self.history.assume_validation_freq(self.options.validation_freq);
+        }
         self.progress.stop = checkpoint.stop;
         self.progress.ending = Ending::Complete;
         Ok(())

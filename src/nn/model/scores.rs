@@ -5,6 +5,7 @@ use crate::float::Float;
 use crate::linalg::{matrix, matrix_mut};
 use crate::nn::fit_options::EvaluateOptions;
 use crate::nn::history::{Evaluation, Logs};
+use crate::nn::layout::zeros;
 use crate::nn::loss::LossPass;
 use crate::nn::metric::{Metric, MetricBatch};
 use crate::nn::model::Model;
@@ -25,10 +26,13 @@ pub(crate) struct Scores<F> {
 }
 
 impl<F: Float> Scores<F> {
-    pub(crate) fn new(model: &Model<F>) -> Self {
+    pub(crate) fn new(model: &Model<F>) -> Result<Self> {
         let output = model.output_shape();
-        let totals = model.metrics.iter().map(|metric| vec![0.0; metric.totals(output)]).collect();
-        Self { metrics: model.metrics.clone(), totals, loss: 0.0, count: 0.0, last: output.last() }
+        let totals = |metric: &Arc<dyn Metric<F>>| {
+            zeros(&format!("the totals of metric {}", metric.name()), metric.totals(output))
+        };
+        let totals = model.metrics.iter().map(totals).collect::<Result<_>>()?;
+        Ok(Self { metrics: model.metrics.clone(), totals, loss: 0.0, count: 0.0, last: output.last() })
     }
 
     pub(crate) fn reset(&mut self) {
@@ -123,7 +127,7 @@ impl<F: Float> Model<F> {
         let samples = self.samples(x, y.into(), sample_weight, ["x", "y", "sample_weight"])?;
         let batch_size = self.layout.batch_size("evaluate", samples.len(), batch_size)?;
         let mut workspace = Workspace::new(&self.layout, batch_size.min(samples.len()))?;
-        let mut scores = Scores::new(self);
+        let mut scores = Scores::new(self)?;
         self.score_samples(&samples, &mut workspace, &mut scores)?;
         let mut logs = Logs::with_keys(self.score_names());
         scores.write(&mut logs, 0);

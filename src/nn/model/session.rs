@@ -24,7 +24,7 @@ pub(super) type Callbacks<'c, F> = [Box<dyn Callback<F> + 'c>];
 pub(super) struct Session<'a, F, S> {
     pub(super) feed: S,
     held_out: Option<(&'a Samples<'a, F>, Workspace<F>, Scores<F>)>,
-    options: &'a PlainOptions,
+    pub(super) options: &'a PlainOptions,
     token: Option<StopToken>,
     /// The architecture that the buffers were made for.
     layout: Arc<Layout<F>>,
@@ -53,7 +53,7 @@ impl<'a, F: Float, S: Feed<F>> Session<'a, F, S> {
                 let batch = if feed.batch_size() == 0 { 32 } else { feed.batch_size() };
                 let batch =
                     model.layout.batch_size("validation data", held_out.len(), batch)?.min(held_out.len());
-                Some((held_out, Workspace::new(&model.layout, batch)?, Scores::new(model)))
+                Some((held_out, Workspace::new(&model.layout, batch)?, Scores::new(model)?))
             }
             None => None,
         };

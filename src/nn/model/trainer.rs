@@ -60,7 +60,7 @@ impl<F: Float> Trainer<F> {
             )?,
             targets,
             weights: vec![F::zero(); if samples.weights.is_some() { batch } else { 0 }],
-            scores: Scores::new(model),
+            scores: Scores::new(model)?,
         })
     }
 

@@ -62,9 +62,9 @@ impl<'a, F: Float, I: Iterator<Item: Batch<F>>> Stream<'a, F, I> {
         batches: I,
         steps_per_epoch: Option<usize>,
         class_weight: Option<&'a [(usize, f64)]>,
-    ) -> Self {
-        let scores = Scores::new(model);
-        Self { batches, steps_per_epoch, class_weight, trainer: None, scores, exhausted: false }
+    ) -> Result<Self> {
+        let scores = Scores::new(model)?;
+        Ok(Self { batches, steps_per_epoch, class_weight, trainer: None, scores, exhausted: false })
     }
 
     fn next(&mut self) -> Option<I::Item> {
