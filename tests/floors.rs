@@ -9,7 +9,7 @@ use std::path::Path;
 const FLOORS: &[&[&str]] = &[
     &["error", "rng", "simd"],
     &["float"],
-    &["validate", "parallel", "buffer"],
+    &["validate", "parallel", "buffer", "data_file"],
     &["linalg", "initializer", "activation"],
     &["estimator", "nn::regularizer", "nn::constraint"],
     &["nn::layer"],
