@@ -5,7 +5,7 @@ mod file_kind;
 mod file_problem;
 
 pub use file_problem::FileProblem;
-pub(crate) use file_problem::excerpt;
+pub(crate) use file_problem::{excerpt, quoted};
 
 use std::fmt;
 use std::fs::Metadata;
@@ -268,19 +268,21 @@ pub enum Error {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
-    /// A text file that cannot be read as data.
-    #[error("{source_name}, line {line}, column {column}: expected {expected}, got {got:?}")]
+    /// A place in a text file that cannot be read as data.
+    #[error("{source_name}, line {line}, column {column}: expected {expected}, got {got}{}", Hint(.hint))]
     Parse {
         /// The file or the embedded data set.
         source_name: String,
         /// Line, counted from 1.
         line: usize,
-        /// Column, counted from 1.
+        /// Column, counted from 1; in a table the number of the field.
         column: usize,
-        /// What should stand there.
+        /// The expected content.
         expected: String,
-        /// What stands there, at most 64 characters of it.
+        /// The actual content; text from the file is quoted and cut at 64 characters.
         got: String,
+        /// What to do about it; may be empty.
+        hint: String,
     },
 
     /// More memory than there is.
@@ -413,6 +415,15 @@ pub(crate) fn file_type(found: &Metadata) -> &'static str {
         (true, _) => "a directory",
         (_, true) => "a regular file",
         _ => "something else",
+    }
+}
+
+/// What to do, behind what is wrong; nothing where it is empty.
+struct Hint<'a>(&'a str);
+
+impl fmt::Display for Hint<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, "; {}", self.0) }
     }
 }
 
@@ -558,9 +569,35 @@ mod tests {
                     line: 2,
                     column: 3,
                     expected: "a number".into(),
-                    got: "x".into(),
+                    got: "\"x\"".into(),
+                    hint: String::new(),
                 },
                 "iris.csv, line 2, column 3: expected a number, got \"x\"",
+            ),
+            (
+                Error::Parse {
+                    source_name: "t.csv".into(),
+                    line: 7,
+                    column: 3,
+                    expected: "2 fields".into(),
+                    got: "3".into(),
+                    hint: "quote fields that contain the delimiter".into(),
+                },
+                "t.csv, line 7, column 3: expected 2 fields, got 3; quote fields that contain the delimiter",
+            ),
+            (
+                FileProblem::Format {
+                    expected: "elements of type f8".into(),
+                    got: "f4".into(),
+                    hint: "read them as f32".into(),
+                }
+                .in_file("x.npy"),
+                "x.npy: expected elements of type f8, got f4; read them as f32",
+            ),
+            (
+                FileProblem::TooLarge { what: "bytes", limit: 1024, option: "max_stream_bytes" }
+                    .in_file("x.csv.gz"),
+                "x.csv.gz: more than 1024 bytes; if the file is trusted, raise max_stream_bytes of ReadLimits",
             ),
             (
                 Error::OutOfMemory { what: "the parameters".into(), bytes: 8 },

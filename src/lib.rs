@@ -42,6 +42,7 @@
 pub mod activation;
 mod buffer;
 pub mod cluster;
+mod data_file;
 pub mod datasets;
 pub mod error;
 pub mod estimator;

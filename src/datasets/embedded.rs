@@ -1,5 +1,5 @@
 use super::Dataset;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 use crate::float::Float;
 use ndarray::{Array1, Array2};
 
@@ -136,6 +136,12 @@ fn shaped<F>(file: &str, data: Vec<F>, target: Vec<usize>, n_features: usize) ->
 }
 
 fn unreadable(file: &str, line: usize, column: usize, expected: &str, got: &str) -> Error {
-    let got = got.chars().take(64).collect();
-    Error::Parse { source_name: file.into(), line, column, expected: expected.into(), got }
+    Error::Parse {
+        source_name: file.into(),
+        line,
+        column,
+        expected: expected.into(),
+        got: quoted(got),
+        hint: String::new(),
+    }
 }

@@ -1,15 +1,16 @@
-use super::{Dataset, file};
+use super::array_file::ArrayFile;
+use super::{Dataset, ReadLimits};
+use crate::data_file::{self, describe};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use ndarray::{Array2, ArrayD, IxDyn};
-use std::io::Read;
 use std::path::Path;
 
 /// The element types of IDX files: `u8`, `i8`, `i16`, `i32`, `f32`, `f64`.
 pub trait IdxElement: Copy + sealed::Element {}
 
 mod sealed {
-    /// An element's number in the format, and its bytes, highest first.
+    /// An element's number in the format, its name in Rust, and its bytes, highest first.
     pub trait Element: Sized {
         const CODE: u8;
         fn read(bytes: &[u8]) -> Self;
@@ -17,25 +18,37 @@ mod sealed {
 }
 
 macro_rules! elements {
-    ($($element:ty = $code:literal),*) => {$(
-        impl IdxElement for $element {}
-        impl sealed::Element for $element {
-            const CODE: u8 = $code;
-            fn read(bytes: &[u8]) -> Self {
-                let mut own = [0; size_of::<Self>()];
-                own.copy_from_slice(bytes);
-                Self::from_be_bytes(own)
+    ($($element:ty = $code:literal),*) => {
+        $(
+            impl IdxElement for $element {}
+            impl sealed::Element for $element {
+                const CODE: u8 = $code;
+                fn read(bytes: &[u8]) -> Self {
+                    let mut own = [0; size_of::<Self>()];
+                    own.copy_from_slice(bytes);
+                    Self::from_be_bytes(own)
+                }
+            }
+        )*
+
+        /// The Rust type of an element type.
+        fn rust_type(code: u8) -> Option<&'static str> {
+            match code {
+                $($code => Some(stringify!($element)),)*
+                _ => None,
             }
         }
-    )*};
+    };
 }
 elements!(u8 = 0x08, i8 = 0x09, i16 = 0x0b, i32 = 0x0c, f32 = 0x0d, f64 = 0x0e);
 
 /// Reads an array from an IDX file, the format of MNIST; with the feature `gzip` it may be compressed.
 ///
+/// The file may be a pipe.
+///
 /// # Errors
-/// [`Error::Io`]; [`Error::Parse`] for another format, another element type, or a file that is shorter or longer than
-/// its header says.
+/// [`Error::Io`]; [`Error::Load`] for another format, another element type, a file that is shorter or longer than
+/// its header says, or more data than the default [`ReadLimits`].
 ///
 /// # Examples
 /// ```no_run
@@ -47,52 +60,47 @@ elements!(u8 = 0x08, i8 = 0x09, i16 = 0x0b, i32 = 0x0c, f32 = 0x0d, f64 = 0x0e);
 /// # References
 /// Y. LeCun, C. Cortes, C. J. C. Burges, *The MNIST database of handwritten digits*, 1998.
 pub fn read_idx<T: IdxElement>(path: impl AsRef<Path>) -> Result<ArrayD<T>> {
-    let path = path.as_ref();
-    let (mut source, n_bytes) = file::open(path)?;
-    let refuse_io = |source| Error::Io { path: path.into(), source };
-    let refuse = |expected: String, got: String| Error::Parse {
-        source_name: path.display().to_string(),
-        line: 1,
-        column: 1,
-        expected,
-        got,
-    };
-    let mut magic = [0; 4];
-    source.read_exact(&mut magic).map_err(refuse_io)?;
-    let [0, 0, code, rank] = magic else {
-        return Err(refuse("an IDX file, which begins with two zeros".into(), format!("{magic:02x?}")));
-    };
-    if code != T::CODE {
-        return Err(refuse(format!("elements of type 0x{:02x}", T::CODE), format!("type 0x{code:02x}")));
-    }
-    let mut shape = Vec::with_capacity(rank.into());
-    for _ in 0..rank {
-        let mut length = [0; 4];
-        source.read_exact(&mut length).map_err(refuse_io)?;
-        shape.push(u32::from_be_bytes(length) as usize);
-    }
+    read_idx_with(path, &ReadLimits::default())
+}
 
-    let needed = shape.iter().try_fold(size_of::<T>(), |product, length| product.checked_mul(*length));
-    let header = 4 + 4 * usize::from(rank);
-    let fits = |needed: &usize| {
-        // What a compressed file unpacks to shows only while it is read.
-        n_bytes.is_none_or(|n_bytes| needed.checked_add(header).is_some_and(|sum| sum as u64 == n_bytes))
+/// Reads an array from an IDX file as [`read_idx`], within other limits.
+///
+/// # Errors
+/// As [`read_idx`].
+pub fn read_idx_with<T: IdxElement>(path: impl AsRef<Path>, limits: &ReadLimits) -> Result<ArrayD<T>> {
+    let path = path.as_ref();
+    let source = data_file::open(path, limits)?;
+    let mut file = ArrayFile::new(path, path.display().to_string(), source.reader, source.len);
+    let magic = file.up_to(4)?;
+    let [0, 0, code, rank] = magic[..] else {
+        return Err(file.format("an IDX file, which begins with two zeros", describe(&magic), ""));
     };
-    let Some(needed) = needed.filter(fits) else {
-        return Err(refuse(
-            format!("the data of shape {shape:?} behind the header"),
-            format!("{n_bytes:?} bytes"),
-        ));
-    };
-    let mut bytes = Vec::new();
-    source.take((needed as u64).saturating_add(1)).read_to_end(&mut bytes).map_err(refuse_io)?;
-    if bytes.len() != needed {
-        let more = if bytes.len() > needed { "more" } else { "fewer" };
-        return Err(refuse(format!("{needed} bytes for the shape {shape:?}"), more.into()));
-    }
-    let values = bytes.chunks_exact(size_of::<T>()).map(T::read).collect();
+    check_type::<T, _>(&file, code)?;
+    let lengths = file.exactly(4 * usize::from(rank))?;
+    let length = |bytes: &[u8]| bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
+    let shape: Vec<usize> = lengths.chunks_exact(4).map(length).collect();
+    let values = file.values(&shape, T::read)?;
     ArrayD::from_shape_vec(IxDyn(&shape), values)
-        .map_err(|problem| refuse("a shape".into(), problem.to_string()))
+        .map_err(|_| file.format("a shape that fits into memory", format!("{shape:?}"), ""))
+}
+
+/// Refuses another element type than `T`.
+fn check_type<T: IdxElement, R: std::io::Read>(file: &ArrayFile<'_, R>, code: u8) -> Result<()> {
+    if code == T::CODE {
+        return Ok(());
+    }
+    let expected = match rust_type(T::CODE) {
+        Some(name) => format!("elements of type {name} (code 0x{:02x})", T::CODE),
+        None => format!("elements of code 0x{:02x}", T::CODE),
+    };
+    Err(match rust_type(code) {
+        Some(name) => {
+            file.format(expected, format!("{name} (code 0x{code:02x})"), format!("read them as {name}"))
+        }
+        None => {
+            file.format(expected, format!("code 0x{code:02x}"), "the file is damaged or of another format")
+        }
+    })
 }
 
 /// Reads samples and their labels from two IDX files: every sample a row, values as they are (0 to 255 in MNIST).
@@ -109,8 +117,24 @@ pub fn read_idx<T: IdxElement>(path: impl AsRef<Path>) -> Result<ArrayD<T>> {
 /// # Ok::<(), axonal::Error>(())
 /// ```
 pub fn load_idx<F: Float>(samples: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<Dataset<F>> {
-    let samples = read_idx::<u8>(samples)?;
-    let labels = read_idx::<u8>(labels)?;
+    load_idx_with(samples, labels, &ReadLimits::default())
+}
+
+/// Reads samples and their labels as [`load_idx`], within other limits.
+///
+/// # Errors
+/// As [`load_idx`].
+pub fn load_idx_with<F: Float>(
+    samples: impl AsRef<Path>,
+    labels: impl AsRef<Path>,
+    limits: &ReadLimits,
+) -> Result<Dataset<F>> {
+    let labels_name = labels.as_ref().display().to_string();
+    let samples = read_idx_with::<u8>(samples, limits)?;
+    let labels = read_idx_with::<u8>(labels, limits)?;
+    if labels.ndim() != 1 {
+        return Err(Error::shape(labels_name, "labels along 1 axis", format!("shape {:?}", labels.shape())));
+    }
     let n_samples = samples.shape().first().copied().unwrap_or(0);
     let n_features = samples.shape().iter().skip(1).product();
     let values = samples.iter().map(|value| F::of(f64::from(*value))).collect();

@@ -9,12 +9,12 @@
 //! `csv` tables of numbers and texts (`CsvReader`), with the feature `npz` NumPy's archives (`NpzReader`, `NpzWriter`).
 //! With the feature `gzip`, IDX and CSV files may be compressed.
 
+mod array_file;
 mod blobs;
 mod circles;
 mod dataset;
 #[cfg(feature = "datasets")]
 mod embedded;
-mod file;
 mod idx;
 mod moons;
 mod npy;
@@ -24,14 +24,15 @@ mod regression;
 #[cfg(feature = "csv")]
 mod table;
 
+pub use crate::data_file::ReadLimits;
 pub use blobs::make_blobs;
 pub use circles::make_circles;
 pub use dataset::Dataset;
 #[cfg(feature = "datasets")]
 pub use embedded::{load_breast_cancer, load_digits, load_iris, load_wine};
-pub use idx::{IdxElement, load_idx, read_idx};
+pub use idx::{IdxElement, load_idx, load_idx_with, read_idx, read_idx_with};
 pub use moons::make_moons;
-pub use npy::{NpyElement, read_npy, write_npy};
+pub use npy::{NpyElement, read_npy, read_npy_with, write_npy};
 #[cfg(feature = "npz")]
 pub use npz::{NpzReader, NpzWriter};
 pub use regression::make_regression;

@@ -1,17 +1,23 @@
+use super::ReadLimits;
+use super::array_file::ArrayFile;
 use super::npy::{self, NpyElement};
-use crate::error::{Error, Result};
+use crate::data_file::{self, Bounded, describe, failed};
+use crate::error::{Error, FileProblem, Result};
 use ndarray::{Array, ArrayBase, Data, Dimension};
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Cursor, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 /// Reads named arrays from a file as `numpy.savez` and `numpy.savez_compressed` write it.
 ///
+/// A name is that of the entry in the archive without the extension `.npy`, which it need not have.
+///
 /// # Errors
-/// [`Error::Io`] for a file that is no such archive, [`Error::UnknownName`] for an array that is not in it, and those
-/// of [`read_npy`](super::read_npy).
+/// [`Error::Load`] for a file that is no such archive or holds more data than [`ReadLimits`] allow,
+/// [`Error::UnknownName`] for an array that is not in it, and those of [`read_npy`](super::read_npy).
 ///
 /// # Examples
 /// ```no_run
@@ -26,47 +32,130 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 #[derive(Debug)]
 pub struct NpzReader {
     path: PathBuf,
-    archive: ZipArchive<BufReader<File>>,
+    archive: ZipArchive<Content>,
+    /// The name of each array and the index of its entry.
+    entries: Vec<(String, usize)>,
+    /// What an array may decompress to.
+    most_bytes: u64,
 }
 
 impl NpzReader {
-    /// Opens a file and reads its table of contents.
+    /// Opens a file and reads its table of contents. A pipe is read to its end.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// See [`NpzReader`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(path, &ReadLimits::default())
+    }
+
+    /// Opens a file as [`open`](Self::open), within other limits.
+    ///
+    /// # Errors
+    /// See [`NpzReader`].
+    pub fn open_with(path: impl AsRef<Path>, limits: &ReadLimits) -> Result<Self> {
         let path = path.as_ref().to_owned();
-        let opened = File::open(&path).and_then(|file| Ok(ZipArchive::new(BufReader::new(file))?));
-        match opened {
-            Ok(archive) => Ok(Self { path, archive }),
-            Err(source) => Err(Error::Io { path, source }),
+        let (mut content, len) = Content::open(&path, limits)?;
+        let mut head = Vec::new();
+        let read = content.by_ref().take(16).read_to_end(&mut head).and_then(|_| content.rewind());
+        read.map_err(|source| failed(&path, source))?;
+        let refused = |got: String| {
+            let (expected, hint) = ("an archive of NumPy arrays (.npz)".into(), String::new());
+            FileProblem::Format { expected, got, hint }.in_file(&path.display().to_string())
+        };
+        if !head.starts_with(b"PK") {
+            return Err(refused(describe(&head)));
         }
+        let archive = match ZipArchive::new(content) {
+            Ok(archive) => archive,
+            Err(ZipError::Io(source)) if source.kind() != io::ErrorKind::UnexpectedEof => {
+                return Err(failed(&path, source));
+            }
+            Err(problem) => return Err(refused(format!("a damaged ZIP archive ({problem})"))),
+        };
+        let entries =
+            entries(&archive).map_err(|problem| refused(format!("a ZIP archive with {problem}")))?;
+        Ok(Self { path, archive, entries, most_bytes: limits.max_stream_bytes.max(len) })
     }
 
     /// The names of the arrays.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        let names = self.archive.file_names().filter_map(std::result::Result::ok);
-        names.map(|name| name.trim_end_matches(".npy").to_owned()).collect()
+        self.entries.iter().map(|(name, _)| name.clone()).collect()
     }
 
-    /// One of the arrays.
+    /// One of the arrays, by its name with or without the extension `.npy`.
     ///
     /// # Errors
     /// See [`NpzReader`].
     pub fn read<T: NpyElement, D: Dimension>(&mut self, name: &str) -> Result<Array<T, D>> {
-        let known = self.names();
-        if !known.iter().any(|other| other == name) {
-            return Err(Error::unknown_name("array", name, known));
-        }
-        let path = &self.path;
-        let entry = self.archive.by_name(&format!("{name}.npy"));
-        let entry = entry.map_err(|error| Error::Io { path: path.clone(), source: error.into() })?;
-        let (name, n_bytes) = (format!("{}: {name}", path.display()), entry.size());
-        npy::read_from(&name, entry, n_bytes)
+        let find = |name: &str| self.entries.iter().find(|(other, _)| other == name).map(|(_, index)| *index);
+        let index = find(name).or_else(|| find(name.strip_suffix(".npy")?));
+        let Some(index) = index else { return Err(Error::unknown_name("array", name, self.names())) };
+        let entry = self.archive.by_index(index).map_err(|problem| failed(&self.path, problem.into()))?;
+        let entry = Bounded::new(entry, self.most_bytes, "max_stream_bytes");
+        let name = format!("{}: {name}", self.path.display());
+        npy::read_from(ArrayFile::new(&self.path, name, entry, None))
     }
 }
 
+/// The name of each array and the index of its entry, or what is wrong with the archive.
+fn entries(archive: &ZipArchive<Content>) -> std::result::Result<Vec<(String, usize)>, String> {
+    let mut entries = Vec::with_capacity(archive.len());
+    for index in 0..archive.len() {
+        let Some(Ok(entry)) = archive.name_for_index(index) else {
+            return Err(format!("a name that is no UTF-8 text (entry {index})"));
+        };
+        if !entry.ends_with('/') {
+            entries.push((entry.strip_suffix(".npy").unwrap_or(&entry).to_owned(), index));
+        }
+    }
+    let mut sorted: Vec<&str> = entries.iter().map(|(name, _)| name.as_str()).collect();
+    sorted.sort_unstable();
+    match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(twice) => Err(format!("two arrays of the name {:?}", twice[0])),
+        None => Ok(entries),
+    }
+}
+
+/// The bytes of an archive: those of a file, or what a pipe has delivered.
+#[derive(Debug)]
+enum Content {
+    File(BufReader<File>),
+    Memory(Cursor<Vec<u8>>),
+}
+
+impl Content {
+    /// The content and its length.
+    fn open(path: &Path, limits: &ReadLimits) -> Result<(Self, u64)> {
+        let (file, len) = data_file::open_raw(path, limits)?;
+        if let Some(len) = len {
+            return Ok((Self::File(BufReader::new(file)), len));
+        }
+        let mut bytes = Vec::new();
+        let mut source = Bounded::new(file, limits.max_stream_bytes, "max_stream_bytes");
+        source.read_to_end(&mut bytes).map_err(|source| failed(path, source))?;
+        let len = bytes.len() as u64;
+        Ok((Self::Memory(Cursor::new(bytes)), len))
+    }
+}
+
+impl Read for Content {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.read(buffer),
+            Self::Memory(bytes) => bytes.read(buffer),
+        }
+    }
+}
+
+impl Seek for Content {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        match self {
+            Self::File(file) => file.seek(position),
+            Self::Memory(bytes) => bytes.seek(position),
+        }
+    }
+}
 /// Writes named arrays to a file as `numpy.savez_compressed` does.
 ///
 /// # Errors

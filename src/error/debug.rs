@@ -45,7 +45,7 @@ message_as_debug!(Error {
     UnknownName { what, name, known }
     Misplaced { context, option, hint }
     Callback { name, source }
-    Parse { source_name, line, column, expected, got }
+    Parse { source_name, line, column, expected, got, hint }
     OutOfMemory { what, bytes }
     Load { file, problem }
     Save { path, action, source }
@@ -54,6 +54,8 @@ message_as_debug!(Error {
 });
 
 message_as_debug!(FileProblem {
+    Format { expected, got, hint }
+    TooLarge { what, limit, option }
     NotOurs { found, kind }
     Version { found, supported }
     Content { expected, found }

@@ -1,7 +1,7 @@
 //! What can be wrong with a file that is being read.
 
-use super::Error;
 use super::file_kind::file_kind;
+use super::{Error, Hint};
 use std::fmt;
 
 /// Why a file was refused.
@@ -37,6 +37,28 @@ pub enum FileProblem {
         expected: String,
         /// What the file holds.
         found: String,
+    },
+
+    /// A file of another format, or with elements of another type.
+    #[error("expected {expected}, got {got}{}", Hint(.hint))]
+    Format {
+        /// The expected format or type.
+        expected: String,
+        /// The actual format or type.
+        got: String,
+        /// What to do about it; may be empty.
+        hint: String,
+    },
+
+    /// More data than [`ReadLimits`](crate::datasets::ReadLimits) allow.
+    #[error("more than {limit} {what}; if the file is trusted, raise {option} of ReadLimits")]
+    TooLarge {
+        /// What there is too much of: "bytes", "columns".
+        what: &'static str,
+        /// How much is allowed.
+        limit: u64,
+        /// The field of `ReadLimits` that sets the limit.
+        option: &'static str,
     },
 
     /// A file that ends too early.
@@ -175,4 +197,9 @@ impl FileProblem {
 /// Text from a file, fit for a message.
 pub(crate) fn excerpt(text: &str) -> String {
     text.chars().take(64).collect()
+}
+
+/// Text from a file, quoted, escaped and cut at 64 characters.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("{:?}", excerpt(text))
 }

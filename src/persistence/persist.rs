@@ -9,7 +9,7 @@ use super::numbers::{NumberType, Numbers};
 use super::registry::{check_brackets, rejected};
 use super::source::{Input, Opened, Source};
 use super::structured::{EstimatorRecord, Records};
-use crate::error::{Error, FileProblem, Result, excerpt};
+use crate::error::{Error, FileProblem, Result, excerpt, quoted};
 use crate::float::Float;
 use crate::nn::layout::zeros;
 use crate::nn::model::Model;
@@ -227,7 +227,8 @@ impl<'a> Part<'a> {
                 line: problem.line(),
                 column: problem.column(),
                 expected: problem.to_string(),
-                got: excerpt(text),
+                got: quoted(text),
+                hint: String::new(),
             };
             rejected(kind, source)
         })?;

@@ -309,7 +309,8 @@ pub(super) fn rejected(part: impl Into<String>, mut source: Error) -> FileProble
     // The parser quotes names of the file in full, and as they are.
     if let Error::Parse { expected, got, .. } = &mut source {
         *expected = expected.escape_debug().take(160).collect();
-        *got = got.escape_debug().take(64).collect();
+        got.retain(|c| !c.is_control());
+        *got = got.chars().take(160).collect();
     }
     FileProblem::Rejected { part: part.into(), source: Box::new(source) }
 }

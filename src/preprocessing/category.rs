@@ -46,7 +46,9 @@ impl Known for Category {
     }
 }
 
-/// What can stand in a categorical feature: floats, integers of up to 32 bits, `bool`, strings.
+/// A value of a categorical feature: a float, an integer of any type, a `bool`, a string.
+///
+/// Integers beyond ±2^53, which no `f64` holds exactly, become categories of text: their digits.
 pub trait CategoryValue: Clone {
     /// The number type that codes come in: that of the values themselves for floats, else f64.
     type Code: Float;
@@ -114,7 +116,58 @@ macro_rules! number_values {
         }
     )*};
 }
-number_values!(f32 => f32, f64 => f64, u8 => f64, i8 => f64, u16 => f64, i16 => f64, u32 => f64, i32 => f64, bool => f64);
+number_values!(f32 => f32, f64 => f64, bool => f64);
+
+/// The largest integer up to which every one is an `f64`.
+const EXACT: i128 = 1 << 53;
+
+macro_rules! integer_values {
+    ($($number:ty),*) => {$(
+        impl CategoryValue for $number {
+            type Code = f64;
+
+            #[allow(clippy::cast_precision_loss, reason = "exact up to 2^53")]
+            fn category(&self) -> Category {
+                match i128::try_from(*self) {
+                    Ok(value) if value.unsigned_abs() <= EXACT.unsigned_abs() => Category::Number(value as f64),
+                    _ => Category::Text(self.to_string()),
+                }
+            }
+
+            fn compare(&self, category: &Category) -> Ordering {
+                match (self.category(), category) {
+                    (Category::Number(value), Category::Number(number)) => value.total_cmp(number),
+                    // As text it comes behind all numbers.
+                    (Category::Text(_), Category::Number(_)) => Ordering::Greater,
+                    (Category::Number(_), Category::Text(_)) => Ordering::Less,
+                    (Category::Text(value), Category::Text(text)) => value.cmp(text),
+                }
+            }
+        }
+
+        impl TryFrom<Category> for $number {
+            type Error = Error;
+
+            #[allow(
+                clippy::cast_possible_truncation,
+                clippy::cast_precision_loss,
+                clippy::float_cmp,
+                reason = "a number that is no integer comes out as another one"
+            )]
+            fn try_from(category: Category) -> Result<Self> {
+                let integer = match &category {
+                    Category::Number(number) => {
+                        let integer = *number as i128;
+                        Some(integer).filter(|integer| *integer as f64 == *number).and_then(|integer| Self::try_from(integer).ok())
+                    }
+                    Category::Text(text) => text.parse().ok(),
+                };
+                integer.ok_or_else(|| Error::shape("category", stringify!($number), format!("{:?}", category.to_string())))
+            }
+        }
+    )*};
+}
+integer_values!(u8, i8, u16, i16, u32, i32, u64, i64, u128, i128, usize, isize);
 
 macro_rules! text_values {
     ($($text:ty),*) => {$(

@@ -1,8 +1,11 @@
 use super::{Categorical, Known};
-use crate::error::{Error, Result};
+use crate::data_file::{self, ReadLimits};
+use crate::error::{Error, Result, quoted};
 use crate::estimator::{Estimator, Fit, Transform};
 use ndarray::{Array1, ArrayBase, Data, Ix1};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::io::Read;
 use std::path::Path;
 
 /// Numbers class names: 0, 1, … in ascending order.
@@ -58,12 +61,31 @@ impl LabelEncoder {
 
     /// Reads the classes from a text file, one a line, in the order of their numbers.
     ///
+    /// The text is UTF-8; lines end with LF, CRLF or CR, and blank lines at the end are passed over. The file may be a
+    /// pipe, and with the feature `gzip` compressed.
+    ///
     /// # Errors
-    /// [`Error::Io`], and as [`from_classes`](Self::from_classes).
+    /// [`Error::Io`]; [`Error::Load`] for what is no UTF-8 text or more than the default
+    /// [`ReadLimits`](crate::datasets::ReadLimits); [`Error::Parse`] for a blank line between classes and for a class
+    /// that comes twice.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
+        Self::from_file_with(path, &ReadLimits::default())
+    }
+
+    /// Reads the classes as [`from_file`](Self::from_file), within other limits.
+    ///
+    /// # Errors
+    /// As [`from_file`](Self::from_file).
+    pub fn from_file_with(path: impl AsRef<Path>, limits: &ReadLimits) -> Result<Self> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|source| Error::Io { path: path.into(), source })?;
-        Self::from_classes(text.lines())
+        let mut bytes = Vec::new();
+        let mut source = data_file::open(path, limits)?;
+        source.reader.read_to_end(&mut bytes).map_err(|source| data_file::failed(path, source))?;
+        data_file::check_text(path, &bytes)?;
+        let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
+        let classes = class_lines(&path.display().to_string(), bytes)?;
+        check_classes(classes.len())?;
+        Ok(Self { classes: Some(classes) })
     }
 
     /// The classes in the order of their numbers.
@@ -100,7 +122,7 @@ impl LabelEncoder {
 
     fn numbers<'a>(&self, names: impl Iterator<Item = &'a str>) -> Result<Array1<usize>> {
         let classes = self.fitted("transform")?;
-        let numbers: std::collections::HashMap<&str, usize> =
+        let numbers: HashMap<&str, usize> =
             classes.iter().enumerate().map(|(number, class)| (class.as_str(), number)).collect();
         let number = |name: &str| {
             numbers
@@ -110,6 +132,43 @@ impl LabelEncoder {
         };
         names.map(number).collect()
     }
+}
+
+/// The lines of a text, each a class.
+fn class_lines(source_name: &str, bytes: &[u8]) -> Result<Vec<String>> {
+    let refuse = |line: usize, expected: &str, got: String, hint: &str| Error::Parse {
+        source_name: source_name.into(),
+        line: line + 1,
+        column: 1,
+        expected: expected.into(),
+        got,
+        hint: hint.into(),
+    };
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+        let byte = bytes.get(error.valid_up_to()).copied().unwrap_or_default();
+        let hint = "convert the file to UTF-8, for example with iconv -f WINDOWS-1252 -t UTF-8";
+        refuse(lines(&before).count() - 1, "UTF-8 text", format!("byte 0x{byte:02x}"), hint)
+    })?;
+    let mut classes: Vec<&str> = lines(text).collect();
+    let n_classes = classes.iter().rposition(|class| !class.trim().is_empty()).map_or(0, |last| last + 1);
+    classes.truncate(n_classes);
+    let mut known: HashMap<&str, usize> = HashMap::new();
+    for (number, &class) in classes.iter().enumerate() {
+        if class.trim().is_empty() {
+            return Err(refuse(number, "a class", "a blank line".into(), "remove the line"));
+        }
+        if let Some(first) = known.insert(class, number) {
+            let got = format!("{} again, as in line {}", quoted(class), first + 1);
+            return Err(refuse(number, "a class that no other line has", got, "remove one of them"));
+        }
+    }
+    Ok(classes.into_iter().map(ToOwned::to_owned).collect())
+}
+
+/// The lines of a text, whether they end with LF, CRLF or CR.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
 }
 
 fn check_classes(n_classes: usize) -> Result<()> {

@@ -40,7 +40,7 @@ impl DropCategory {
 /// Turns every feature into one column for each of its categories: 1 where a sample has it, else 0.
 ///
 /// # Shapes
-/// `x`: (n_samples, n_features) of floats, small integers, `bool` or strings. Out: (n_samples, number of categories
+/// `x`: (n_samples, n_features) of floats, integers, `bool` or strings. Out: (n_samples, number of categories
 /// of all features), the features side by side, categories ascending.
 ///
 /// # Parameters

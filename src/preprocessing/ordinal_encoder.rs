@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Numbers the categories of every feature: 0, 1, … in ascending order.
 ///
 /// # Shapes
-/// `x`: (n_samples, n_features) of floats, small integers, `bool` or strings; the same out, as floats.
+/// `x`: (n_samples, n_features) of floats, integers, `bool` or strings; the same out, as floats.
 ///
 /// # Parameters
 /// * `unknown`: what to do with a value that `fit` did not see; [`Unknown::Ignore`] gives it the number −1. Default:

@@ -10,6 +10,8 @@ mod conformance;
 mod corpus;
 mod custom;
 mod damage;
+#[cfg(all(feature = "csv", feature = "npz"))]
+mod data_limits;
 mod disk;
 mod golden;
 mod hostile;

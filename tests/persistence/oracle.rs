@@ -299,10 +299,23 @@ pub fn table(bytes: &[u8]) {
     let reader = CsvReader::new()
         .header(choice & 1 == 0)
         .delimiter([b',', b';', b'\t', b'"'][usize::from(choice >> 1) % 4]);
+    let reader = if choice & 16 != 0 { reader.decimal(b',') } else { reader };
     let kept = choice & 8 != 0;
     let reader = if kept { reader.missing(Missing::Nan) } else { reader };
     if let Ok(table) = reader.read_from::<f64>("fuzz", text) {
         assert!(table.data.iter().all(|value| value.is_finite() || (kept && value.is_nan())));
+        let last = table.names.last().cloned().unwrap_or_default();
+        if let Ok(dataset) = table.classes(&last) {
+            assert!(dataset.target.iter().all(|class| *class < dataset.target_names.len()));
+        }
+        // Each number is the rounding of what stands there.
+        let double = reader.read_from::<f64>("fuzz", text).map(|table| table.data);
+        if let (Ok(single), Ok(double)) = (reader.read_from::<f32>("fuzz", text), double) {
+            let rounded = |(single, double): (&f32, &f64)| {
+                single.is_nan() || (f64::from(*single) - double).abs() <= double.abs() * 1e-7 + 1e-44
+            };
+            assert!(single.data.iter().zip(&double).all(rounded));
+        }
     }
 }
 
@@ -317,5 +330,12 @@ pub fn arrays(bytes: &[u8]) {
     let _ = read_idx::<f32>(&path);
     let _ = read_npy::<f32, IxDyn>(&path);
     let _ = read_npy::<i64, IxDyn>(&path);
+    let _ = LabelEncoder::from_file(&path);
+    #[cfg(feature = "npz")]
+    if let Ok(mut archive) = axonal::datasets::NpzReader::open(&path) {
+        for name in archive.names() {
+            let _ = archive.read::<f32, IxDyn>(&name);
+        }
+    }
     let _ = std::fs::remove_file(&path);
 }

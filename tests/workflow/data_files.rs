@@ -66,7 +66,10 @@ mod csv {
                 .contains("unknown column \"zap\"; known: zip, size")
         );
         let closed = CsvReader::new().categories("size", ["S", "M"]);
-        assert_eq!(says(read(text, &closed)), "t.csv, line 3, column 2: expected one of S, M, got \"L\"");
+        assert_eq!(
+            says(read(text, &closed)),
+            "t.csv, line 3, column 2: expected one of S, M, got \"L\"; declare all texts in categories"
+        );
         // Written down and read again, it is the same reader.
         let again = serde_json::to_string(&reader.missing(Missing::Nan)).unwrap();
         let again: CsvReader = serde_json::from_str(&again).unwrap();
@@ -85,7 +88,8 @@ mod csv {
         let text = "a,b\n?,x\n2,\n3,y\n";
         assert_eq!(
             says(read(text, &CsvReader::new())),
-            "t.csv, line 2, column 1: expected a value (Missing::Nan keeps missing ones), got \"?\""
+            "t.csv, line 2, column 1: expected a value (Missing::Nan keeps missing ones), got \"?\"; \
+             call missing(Missing::Nan), or, if \"?\" is a value, leave it out of missing_values"
         );
         let table = read(text, &CsvReader::new().missing(Missing::Nan)).unwrap();
         assert!(table.data[[0, 0]].is_nan() && table.data[[1, 1]].is_nan());
@@ -101,16 +105,21 @@ mod csv {
         let plain = CsvReader::new();
         assert_eq!(
             says(read("a,b\n1,2\n3,oops\n", &plain)),
-            "t.csv, line 3, column 2: expected a finite number, got \"oops\""
+            "t.csv, line 3, column 2: expected a finite number like \"2\" in line 2, got \"oops\"; \
+             if \"oops\" means a missing value, add it to missing_values; \
+             if the column is text, declare it with texts(\"b\")"
         );
         assert_eq!(
             says(read("a,b\n1,2\n3\n", &plain)),
-            "t.csv, line 3, column 2: expected 2 fields, got \"1 fields\""
+            "t.csv, line 3, column 2: expected 2 fields, got 1; \
+             each row has one field for each column; delimiter sets the byte between fields"
         );
         assert!(
             says(read("a,b\n1,2\n3,1e999\n", &plain)).contains("line 3, column 2: expected a finite number")
         );
-        assert!(says(read("a,b\n1,2\n3,inf\n", &plain)).contains("expected a finite number, got \"inf\""));
+        assert!(
+            says(read("a,b\n1,2\n3,inf\n", &plain)).contains("in line 2, got \"inf\"; if it means a missing")
+        );
         assert!(says(read("a,b\n", &plain)).contains("t.csv is empty"));
         assert!(says(read("", &plain)).contains("t.csv is empty"));
         assert!(says(read("a\n1\n", &plain.clone().ignore("a"))).contains("at least 1 feature"));
@@ -231,11 +240,14 @@ fn idx_files_are_big_endian_arrays() {
 #[test]
 fn damaged_idx_files_are_refused() {
     let read = |bytes: Vec<u8>| says(read_idx::<u8>(&Scratch::new("damaged", bytes).0));
-    assert!(read(idx(8, &[2, 2], &[0; 3])).contains("expected the data of shape [2, 2]"));
-    assert!(read(idx(8, &[2, 2], &[0; 5])).contains("expected the data of shape [2, 2]"));
-    assert!(read(idx(8, &[u32::MAX; 4], &[0; 5])).contains("expected the data of shape"));
-    assert!(read(idx(0x0d, &[1], &[0; 4])).contains("expected elements of type 0x08, got \"type 0x0d\""));
-    assert!(read(b"PK\x03\x04 not idx".to_vec()).contains("begins with two zeros"));
+    assert!(read(idx(8, &[2, 2], &[0; 3])).contains("cut off: expected 16 bytes, got 15"));
+    assert!(read(idx(8, &[2, 2], &[0; 5])).contains("the content ends at byte 16, but 1 more follow"));
+    assert!(read(idx(8, &[u32::MAX; 4], &[0; 5])).contains("a shape that fits into memory"));
+    assert!(
+        read(idx(0x0d, &[1], &[0; 4]))
+            .contains("expected elements of type u8 (code 0x08), got f32 (code 0x0d); read them as f32")
+    );
+    assert!(read(b"PK\x03\x04 not idx".to_vec()).contains("begins with two zeros, got a ZIP archive"));
     assert!(read(vec![0, 0]).contains("damaged"));
     #[cfg(not(feature = "gzip"))]
     assert!(read(vec![0x1f, 0x8b, 0, 0]).contains("feature gzip"));
@@ -252,9 +264,14 @@ fn compressed_idx_files_read_as_plain_ones_and_lie_no_better() {
     };
     let file = Scratch::new("packed", pack(&idx(8, &[2, 2], &[1, 2, 3, 4])));
     assert_eq!(read_idx::<u8>(&file.0).unwrap(), array![[1, 2], [3, 4]].into_dyn());
-    for claim in [[2, 3], [1, 2], [u32::MAX, u32::MAX]] {
+    for (claim, message) in [
+        ([2, 3], "cut off: expected 18 bytes, got 16"),
+        ([1, 2], "ends at byte 14, but 2 more follow"),
+        ([u32::MAX, u32::MAX], "cut off: expected 18446744065119617037 bytes, got 16"),
+    ] {
         let file = Scratch::new("lying", pack(&idx(8, &claim, &[1, 2, 3, 4])));
-        assert!(says(read_idx::<u8>(&file.0)).contains("expected"), "{claim:?}");
+        let said = says(read_idx::<u8>(&file.0));
+        assert!(said.contains(message), "{claim:?}: {said}");
     }
 }
 
@@ -294,7 +311,7 @@ fn files_written_by_numpy_are_read() {
     assert_eq!(read_npy::<f32, Ix1>(&Scratch::new("one.npy", &bytes).0).unwrap(), Array1::from_elem(1, 0.5));
     assert!(
         says(read_npy::<f64, Ix1>(&Scratch::new("type.npy", &bytes).0))
-            .contains("elements of type f8, got \"f4\"")
+            .contains("expected elements of type f64 (f8), got f32 (f4); read them as f32")
     );
     assert!(
         says(read_npy::<f32, Ix2>(&Scratch::new("rank.npy", &bytes).0))
@@ -305,12 +322,13 @@ fn files_written_by_numpy_are_read() {
     }
     let huge = header("{'descr': '<f4', 'fortran_order': False, 'shape': (9999999999, 9999999999), }");
     assert!(
-        says(read_npy::<f32, Ix2>(&Scratch::new("huge.npy", huge).0)).contains("expected the data of shape")
+        says(read_npy::<f32, Ix2>(&Scratch::new("huge.npy", huge).0))
+            .contains("a shape that fits into memory")
     );
     let odd = header("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }");
     assert!(
         says(read_npy::<f32, Ix1>(&Scratch::new("odd.npy", odd).0))
-            .contains("expected descr, fortran_order and shape")
+            .contains("elements of one number type (a structured array has several)")
     );
 }
 
@@ -332,7 +350,7 @@ fn npz_archives_hold_several_arrays() {
     assert!(says(reader.read::<i64, Ix1>("z")).contains("unknown array \"z\"; known: x, y"));
     assert!(
         says(reader.read::<f64, Ix2>("x"))
-            .contains(": x, line 1, column 1: expected elements of type f8, got \"f4\"")
+            .contains(": x: expected elements of type f64 (f8), got f32 (f4); read them as f32")
     );
     let bytes = std::fs::read(&file.0).unwrap();
     assert!(NpzReader::open(&Scratch::new("cut.npz", &bytes[..bytes.len() / 2]).0).is_err());

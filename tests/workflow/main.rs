@@ -10,6 +10,7 @@
 
 mod data_files;
 mod datasets;
+mod malformed_files;
 mod metrics;
 mod model_selection;
 #[cfg(feature = "datasets")]

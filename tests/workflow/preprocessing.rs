@@ -2,9 +2,9 @@
 
 use axonal::ndarray::{Array1, Array2, array, s};
 use axonal::prelude::*;
-use axonal::preprocessing::Impute;
 #[cfg(feature = "pca")]
 use axonal::preprocessing::PcaComponents;
+use axonal::preprocessing::{Category, CategoryValue, Impute};
 
 fn says<T>(result: Result<T>) -> String {
     result.err().expect("bad input was accepted").to_string()
@@ -288,4 +288,48 @@ fn batches_teach_what_the_whole_teaches() {
     // fit forgets the batches before it.
     standard.fit(&x, ()).unwrap();
     close(&standard.transform(&x).unwrap(), &StandardScaler::new().fit_transform(&x).unwrap(), 0.0);
+}
+
+#[test]
+fn encoders_take_integers_of_every_type() {
+    fn check<T>(values: [T; 3])
+    where
+        T: CategoryValue<Code = f64> + TryFrom<Category, Error = axonal::Error> + PartialEq,
+        T: std::fmt::Debug,
+    {
+        let x = Array2::from_shape_vec((3, 1), values.to_vec()).unwrap();
+        let mut one_hot = OneHotEncoder::new();
+        let columns = one_hot.fit_transform(&x).unwrap();
+        assert_eq!(columns, array![[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]);
+        assert_eq!(one_hot.inverse_transform::<T>(&columns).unwrap(), x);
+        let mut ordinal = OrdinalEncoder::new();
+        let codes = ordinal.fit_transform(&x).unwrap();
+        assert_eq!(codes, array![[1.0], [0.0], [2.0]]);
+        assert_eq!(ordinal.inverse_transform::<T>(&codes).unwrap(), x);
+    }
+    check([3_u8, 0, u8::MAX]);
+    check([3_i8, i8::MIN, i8::MAX]);
+    check([3_u16, 0, u16::MAX]);
+    check([3_i16, i16::MIN, i16::MAX]);
+    check([3_u32, 0, u32::MAX]);
+    check([3_i32, i32::MIN, i32::MAX]);
+    check([3_u64, 0, u64::MAX]);
+    check([3_usize, 0, usize::MAX]);
+    check([3_u128, 0, u128::MAX]);
+    check([3_i64, -3, i64::MAX]);
+    check([3_isize, -3, isize::MAX]);
+    check([3_i128, -3, i128::MAX]);
+    // Neighbors that f64 would round together.
+    check([(1_u64 << 53) + 1, 1 << 53, (1 << 53) + 2]);
+
+    // Equal numbers of different types are one category.
+    let mut encoder = OrdinalEncoder::new();
+    encoder.fit(&array![[1.0], [7.0]], ()).unwrap();
+    assert_eq!(encoder.transform(&array![[7_usize], [1]]).unwrap(), array![[1.0], [0.0]]);
+    let unknown = says(encoder.transform(&array![[9_007_199_254_740_993_u64]]));
+    assert!(unknown.contains("x is 9007199254740993 at [0, 0], expected one of 1, 7"), "{unknown}");
+    let mut encoder = OrdinalEncoder::new();
+    encoder.fit(&array![[0.5], [300.0]], ()).unwrap();
+    assert!(says(encoder.inverse_transform::<usize>(&array![[0.0]])).contains("expected usize, got \"0.5\""));
+    assert!(says(encoder.inverse_transform::<u8>(&array![[1.0]])).contains("expected u8, got \"300\""));
 }

@@ -1,9 +1,21 @@
+mod batches;
+mod classes;
 mod column;
+mod decimal;
+mod field;
+mod header;
+mod input;
+mod labels;
+mod notation;
 mod number;
 mod reader;
 mod records;
+mod rows;
 
-pub use reader::{CsvBatches, CsvReader, Missing};
+pub use batches::CsvBatches;
+pub use reader::{CsvReader, Missing};
+
+use labels::Labels;
 
 use super::Dataset;
 use crate::error::{Error, Result};
@@ -38,44 +50,13 @@ pub struct Table<F> {
     pub names: Vec<String>,
     /// The texts that the numbers of each column stand for, ascending; empty for a column of numbers.
     pub categories: Vec<Vec<String>>,
+    /// What is known of each column's numbers as they are written, for classes.
+    labels: Vec<Option<Box<Labels>>>,
+    /// Whether it is a part of a file.
+    is_batch: bool,
 }
 
 impl<F: Float> Table<F> {
-    /// A column as classes to learn, the others as features.
-    ///
-    /// Texts are numbered in ascending order; so are the numbers of a column of numbers, which need not begin at 0.
-    ///
-    /// # Errors
-    /// A name that no column has, a class that is missing, or more than 65,536 different ones.
-    pub fn classes(self, target: &str) -> Result<Dataset<F>> {
-        let (column, features, rest) = self.split_off(target)?;
-        let missing = || column.iter().position(|value| value.is_nan());
-        if let Some(row) = missing() {
-            return Err(Error::non_finite(target, f64::NAN, [row]));
-        }
-        if !rest.categories.is_empty() {
-            let target = column.iter().map(|number| class_number(number.as_f64())).collect::<Array1<usize>>();
-            let names = rest.categories.clone();
-            return Ok(Dataset::new(features, target)?
-                .with_feature_names(rest.names)
-                .with_target_names(names));
-        }
-        let mut known: Vec<f64> = Vec::new();
-        for value in column.iter().map(|value| value.as_f64()) {
-            if let Err(place) = known.binary_search_by(|other| other.total_cmp(&value)) {
-                known.insert(place, value);
-            }
-            if known.len() > MOST_CLASSES {
-                let expected = format!("at most {MOST_CLASSES} classes; take `values` for numbers to learn");
-                return Err(Error::invalid_parameter("classes", "target", target, expected));
-            }
-        }
-        let number = |value: F| known.partition_point(|other| *other < value.as_f64());
-        Ok(Dataset::new(features, column.mapv(number))?
-            .with_feature_names(rest.names)
-            .with_target_names(known.iter().map(ToString::to_string)))
-    }
-
     /// A column as values to learn, the others as features.
     ///
     /// # Errors
@@ -99,8 +80,18 @@ impl<F: Float> Table<F> {
             return Err(Error::unknown_name("column", name, &self.names));
         };
         let (n_rows, n_columns) = self.data.dim();
+        if self.names.len() != n_columns || self.categories.len() != n_columns {
+            let expected = format!("a name and categories for each of {n_columns} columns");
+            let got = format!("{} names and {} categories", self.names.len(), self.categories.len());
+            return Err(Error::shape("table", expected, got));
+        }
         let column = self.data.column(target).to_owned();
-        let (mut values, _) = self.data.into_raw_vec_and_offset();
+        let is_whole = self.data.is_standard_layout();
+        let data = if is_whole { self.data } else { self.data.as_standard_layout().into_owned() };
+        let (mut values, offset) = data.into_raw_vec_and_offset();
+        // A part of an array still has all of its memory.
+        values.drain(..offset.unwrap_or(0));
+        values.truncate(n_rows * n_columns);
         let mut position = 0;
         values.retain(|_| {
             position += 1;
@@ -109,10 +100,15 @@ impl<F: Float> Table<F> {
         let got = values.len();
         let features = Array2::from_shape_vec((n_rows, n_columns - 1), values)
             .map_err(|_| Error::shape("table", format!("{n_rows} rows"), format!("{got} values")))?;
-        let (mut names, mut categories) = (self.names, self.categories);
+        let (mut names, mut categories, mut labels) = (self.names, self.categories, self.labels);
         names.remove(target);
         let categories = categories.swap_remove(target);
-        Ok((column, features, Rest { names, categories }))
+        let same = labels.len() == n_columns;
+        let is_of =
+            |labels: &Option<Box<Labels>>| labels.as_ref().is_some_and(|labels| labels.column() == name);
+        let place = if same { Some(target) } else { labels.iter().position(is_of) };
+        let labels = place.and_then(|place| labels.swap_remove(place));
+        Ok((column, features, Rest { names, categories, labels }))
     }
 }
 
@@ -122,19 +118,8 @@ struct Rest {
     names: Vec<String>,
     /// The taken column's categories.
     categories: Vec<String>,
-}
-
-/// More classes than this are values.
-const MOST_CLASSES: usize = 1 << 16;
-
-/// A category's number, which the reader has written as a float.
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the reader writes small whole numbers"
-)]
-fn class_number(number: f64) -> usize {
-    number as usize
+    /// What is known of the taken column's numbers.
+    labels: Option<Box<Labels>>,
 }
 
 /// The shape, and the columns with their categories.

@@ -60,7 +60,8 @@ impl Config {
             line: problem.line(),
             column: problem.column(),
             expected: problem.to_string(),
-            got: self.0.chars().take(64).collect(),
+            got: crate::error::quoted(&self.0),
+            hint: String::new(),
         })
     }
 }
