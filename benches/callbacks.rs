@@ -5,6 +5,7 @@
 
 mod measure;
 
+use axonal::callbacks::LambdaCallback;
 use axonal::ndarray::{Array1, Array2};
 use axonal::prelude::*;
 use measure::{Bench, Timing};

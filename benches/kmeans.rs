@@ -90,11 +90,11 @@ fn of_rows<F: Float>(x: &Array2<F>, k: usize, runs: usize) -> Result<Line> {
     let init = KMeansInit::Centers(x.slice(s![..k, ..]).to_owned());
     let mut kmeans = KMeans::new(k).init(init).max_iter(20).tol(0.0);
     let resident = memory("VmRSS:");
-    let report = kmeans.fit(x, ())?;
+    let report = kmeans.fit(x)?;
     let beyond_x = memory("VmHWM:").saturating_sub(resident);
     let (n_iter, inertia) = (report.n_iter, report.inertia);
     let runs = if n < 10_000 { 50 * runs } else { runs };
-    let lloyd = shortest(runs, || drop(kmeans.fit(x, ())));
+    let lloyd = shortest(runs, || drop(kmeans.fit(x)));
     let plus_plus = shortest(runs.min(5), || {
         let mut rng = Rng::new(0, Purpose::Clustering, 0);
         drop(kmeans_plusplus(x, k, None, &mut rng));
@@ -150,10 +150,10 @@ fn table<F: Float>(bench: &mut Bench, threads: usize, x: &Array2<F>, k: usize) -
     let (n, d) = x.dim();
     let init = KMeansInit::Centers(x.slice(s![..k, ..]).to_owned());
     let mut kmeans = KMeans::new(k).init(init).max_iter(20).tol(0.0);
-    let n_iter = kmeans.fit(x, ())?.n_iter;
+    let n_iter = kmeans.fit(x)?.n_iter;
     let distances = 2.0 * (n * d * k) as f64;
     let name = |what: &str| format!("{} {n}x{d}x{k} {what}", F::NAME);
-    let lloyd = bench.time(|| drop(kmeans.fit(x, ())));
+    let lloyd = bench.time(|| drop(kmeans.fit(x)));
     let more = [("iterations", n_iter as f64), ("iteration_ms", 1e3 * lloyd.median / n_iter as f64)];
     bench.line(&name("lloyd"), threads, lloyd, Some(distances * n_iter as f64), &more);
     let starts = bench.time(|| {

@@ -6,6 +6,8 @@
 
 mod measure;
 
+use axonal::custom::{Backward, Forward, Mode, Shape};
+use axonal::layers::DepthwiseConv2D;
 use axonal::ndarray::{Array1, Array2};
 use axonal::prelude::*;
 use axonal::rng::{Purpose, Rng, RowRng};

@@ -6,8 +6,8 @@
 #![allow(missing_docs, reason = "a bench")]
 
 mod measure;
-
-use axonal::nn::{Optimizer, Step, WeightArray};
+use axonal::custom::{Shape, Step, UpdateRule, WeightArray};
+use axonal::optimizers::{Adadelta, Adafactor, Adagrad, Adamax, AnyOptimizer, Ftrl, Lamb, Lion, Nadam};
 use axonal::prelude::*;
 use measure::{Bench, with_threads};
 use std::hint::black_box;
@@ -44,7 +44,7 @@ fn measure(bench: &mut Bench) {
         let grads: Vec<f32> = (0..n).map(|i| ((i % 1009) as f32 - 504.0) * 1e-3).collect();
         for (name, optimizer) in rules() {
             let rule = optimizer.rule();
-            let initial = Optimizer::<f32>::moments(rule);
+            let initial = UpdateRule::<f32>::moments(rule);
             let mut params = vec![0.5f32; n];
             let mut moments: Vec<f32> = initial.iter().flat_map(|&v| vec![v as f32; n]).collect();
             let mut number = 0;

@@ -7,9 +7,11 @@
 
 mod measure;
 
+use axonal::custom::{
+    Backward, Forward, Gradient, LossPass, Plan, RuleOptimizer, Shape, Step, TargetForm, UpdateRule,
+};
 use axonal::ndarray::{Array1, Array2};
-use axonal::nn::{AnyOptimizer, Backward, Forward, Gradient, Loss, LossPass, Optimizer, Plan, Step};
-use axonal::nn::{TargetForm, Tuned};
+use axonal::optimizers::AnyOptimizer;
 use axonal::prelude::*;
 use axonal::rng::{Purpose, Rng};
 use measure::{Bench, Timing, thread_counts, with_threads};
@@ -116,7 +118,7 @@ impl Loss<f32> for Timed<Arc<dyn Loss<f32>>> {
     }
 }
 
-impl<R: Optimizer<f32>> Optimizer<f32> for Timed<R> {
+impl<R: UpdateRule<f32>> UpdateRule<f32> for Timed<R> {
     fn kind(&self) -> &'static str {
         self.0.kind()
     }
@@ -151,7 +153,7 @@ fn network(work: &Work, timed: bool) -> Model<f32> {
     let (rate, rule): (_, AnyOptimizer<f32>) =
         if work.sgd { (0.01, Sgd::new(0.01).any()) } else { (0.001, Adam::default().any()) };
     let model = if timed {
-        layers.compile(Tuned::of(Timed(rule.rule().clone()), rate), Timed(loss))
+        layers.compile(RuleOptimizer::from_rule(Timed(rule.rule().clone()), rate), Timed(loss))
     } else {
         layers.compile(rule, loss)
     };

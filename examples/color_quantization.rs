@@ -65,7 +65,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     }
     // By mini-batches, for pictures that do not fit in memory.
     let mut by_batches = MiniBatchKMeans::new(COLORS).seed(0);
-    by_batches.fit(&pixels, ())?;
+    by_batches.fit(&pixels)?;
     println!("inertia {:.1}, by mini-batches {:.1}", kmeans.inertia()?, by_batches.inertia()?);
 
     for (name, image) in [("original.ppm", &pixels), ("quantized.ppm", &quantized)] {

@@ -2,6 +2,7 @@
 //!
 //! `cargo run --release --example custom_layer`
 
+use axonal::custom::{Backward, Config, Forward, Plan, Shape};
 use axonal::ndarray::{Array1, Array2};
 use axonal::prelude::*;
 use axonal::testing::check_layer;

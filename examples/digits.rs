@@ -75,7 +75,7 @@ fn pictures(
 
     let (seen, new) = (x.slice(s![5.., ..]), x.slice(s![..5, ..]));
     let mut kmeans = KMeans::new(10).seed(42);
-    kmeans.fit(&seen, ())?;
+    kmeans.fit(&seen)?;
     ClusterPlot::new(&seen, &kmeans.predict(&seen)?)
         .centers(kmeans.cluster_centers()?)
         .new_points(&new, &kmeans.predict(&new)?)

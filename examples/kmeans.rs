@@ -14,7 +14,7 @@ fn main() -> Result<()> {
     let blobs = make_blobs::<f64>(300, &array![[0.0, 0.0], [8.0, 8.0], [0.0, 8.0]], 0.8, 7)?;
 
     let mut kmeans = KMeans::new(3).n_init(4).seed(42);
-    let report = kmeans.fit(&blobs.data, ())?;
+    let report = kmeans.fit(&blobs.data)?;
     println!("{report}");
     println!("centers:\n{:.2}", kmeans.cluster_centers()?);
     println!("sizes: {}", kmeans.cluster_sizes()?);
@@ -63,7 +63,7 @@ fn draw(
     let folder = std::env::args().nth(1).map_or_else(std::env::temp_dir, std::path::PathBuf::from);
     for k in [2, 3, 8] {
         let mut kmeans = KMeans::new(k).n_init(4).seed(42);
-        let report = kmeans.fit(points, ())?;
+        let report = kmeans.fit(points)?;
         let path = folder.join(format!("kmeans_{k}_clusters.svg"));
         ClusterPlot::new(points, kmeans.labels()?)
             .centers(kmeans.cluster_centers()?)

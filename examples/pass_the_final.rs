@@ -21,7 +21,7 @@ fn main() -> Result<()> {
 
     // Hours and grades have other units and ranges: bring both to mean 0 and deviation 1.
     let mut scaler = StandardScaler::new();
-    scaler.fit(&x_train, ())?;
+    scaler.fit(&x_train)?;
 
     let mut model = Sequential::new(2)
         .add(Dense::new(8).activation(Activation::Tanh))

@@ -21,7 +21,7 @@ fn main() -> Result<()> {
         .add(Dense::new(1))
         .seed(5)
         .compile(Adam::new(0.01), MeanSquaredError::default())?
-        .metric(axonal::nn::RootMeanSquaredError::default());
+        .metric(axonal::metrics::RootMeanSquaredError::default());
     let options = FitOptions::new().epochs(400).batch_size(32).validation_split(0.2);
     let history = model.fit_with(&x, &y, options)?;
     let error = |key: &str| history.get(key).and_then(|values| values.last()).copied().unwrap_or(f64::NAN);

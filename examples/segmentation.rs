@@ -23,7 +23,7 @@ fn main() -> Result<()> {
     let (mut best, mut best_silhouette) = (None, f64::NEG_INFINITY);
     for n_clusters in 2..=8 {
         let mut kmeans = KMeans::new(n_clusters).n_init(10).seed(0);
-        let inertia = kmeans.fit(&x, ())?.inertia;
+        let inertia = kmeans.fit(&x)?.inertia;
         let silhouette = silhouette_score(&x, kmeans.labels()?)?;
         let bar = "#".repeat((inertia / 40.0).round() as usize);
         println!("{n_clusters:>8} {inertia:>10.1} {silhouette:>11.3}  {bar}");

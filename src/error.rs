@@ -12,7 +12,7 @@ use std::fs::Metadata;
 use std::path::PathBuf;
 
 /// The result of every fallible operation of this crate.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Everything that can go wrong.
 ///

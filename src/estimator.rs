@@ -103,3 +103,32 @@ impl<T: Estimator + 'static> AnyEstimator for T {
         Estimator::steps(self)
     }
 }
+
+/// Adds the inherent `fit(&x)` of an estimator that is fitted without targets, beside the trait [`Fit`].
+macro_rules! inherent_fit {
+    ($estimator:ident<F>, $report:ty) => {
+        impl<F: Float> $estimator<F> {
+            /// Fits the estimator to the rows of `x`, shape (samples, features), replacing what an earlier fit learned. The
+            /// trait [`Fit`](crate::estimator::Fit) does the same for generic code.
+            ///
+            /// # Errors
+            /// Hyperparameters out of range, an empty array, or values that are not finite.
+            pub fn fit<S: Data<Elem = F>>(&mut self, x: &ArrayBase<S, Ix2>) -> Result<$report> {
+                crate::estimator::Fit::fit(self, x, ())
+            }
+        }
+    };
+    ($estimator:ident, $element:ident, $report:ty) => {
+        impl $estimator {
+            /// Fits the estimator to the rows of `x`, shape (samples, features), replacing what an earlier fit learned. The
+            /// trait [`Fit`](crate::estimator::Fit) does the same for generic code.
+            ///
+            /// # Errors
+            /// Hyperparameters out of range, an empty array, or values that are not finite.
+            pub fn fit<T: $element, S: Data<Elem = T>>(&mut self, x: &ArrayBase<S, Ix2>) -> Result<$report> {
+                crate::estimator::Fit::fit(self, x, ())
+            }
+        }
+    };
+}
+pub(crate) use inherent_fit;

@@ -26,7 +26,7 @@ const TRUNCATED_DEVIATION: f64 = 0.879_625_661_034_239_8;
 ///
 /// # Examples
 /// ```
-/// use axonal::initializer::Initializer;
+/// use axonal::layers::Initializer;
 /// use axonal::rng::{Purpose, Rng};
 ///
 /// let mut kernel = [0.0_f32; 12];

@@ -28,10 +28,15 @@
 //! ```
 //!
 //! # Where to look
-//! - [`nn`]: networks: [`Sequential`](nn::Sequential), layers, losses, optimizers, metrics, callbacks.
-//! - [`datasets`], [`preprocessing`], [`model_selection`]: what comes before `fit`.
-//! - [`estimator`]: the traits that all of them share: `fit`, `predict`, `transform`, `score`.
-//! - [`prelude`]: everything a program needs, in one line.
+//! | module | contents |
+//! |---|---|
+//! | [`prelude`] | what most programs need, in one line |
+//! | [`models`] | [`Sequential`](models::Sequential), [`Model`](models::Model), options, history |
+//! | [`layers`], [`losses`], [`optimizers`], [`schedules`], [`metrics`], [`callbacks`] | the families of Keras |
+//! | [`cluster`], [`preprocessing`], [`model_selection`], [`pipeline`], [`datasets`] | the families of scikit-learn |
+//! | [`estimator`] | the traits that all share: `fit`, `predict`, `transform`, `score` |
+//! | [`persistence`] | limits of loading, inspection of files |
+//! | [`custom`] | what the author of a custom layer, loss, metric, update rule or callback needs |
 //!
 //! # Promises
 //! Nothing that a caller passes panics: every mistake is an [`Error`] that says what was expected and what came.
@@ -39,19 +44,21 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(unreachable_pub)]
 
-pub mod activation;
+mod activation;
+mod api;
 mod buffer;
 pub mod cluster;
 mod data_file;
 pub mod datasets;
-pub mod error;
+mod error;
 pub mod estimator;
-pub mod float;
-pub mod initializer;
+mod float;
+mod initializer;
+#[doc(hidden)]
 pub mod linalg;
 pub mod metrics;
 pub mod model_selection;
-pub mod nn;
+mod nn;
 mod parallel;
 pub mod persistence;
 pub mod pipeline;
@@ -61,12 +68,14 @@ pub mod plot;
 pub mod prelude;
 pub mod preprocessing;
 pub mod rng;
+#[doc(hidden)]
 pub mod simd;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
 mod validate;
 
+pub use api::{callbacks, custom, layers, losses, models, optimizers, schedules};
 pub use error::{Error, FileProblem, Result};
 pub use float::Float;
 pub use ndarray;

@@ -1,38 +1,42 @@
-//! Everything a program needs, in one line: `use axonal::prelude::*;`.
+//! What most programs need, in one line: `use axonal::prelude::*;`.
+//!
+//! Everything else has one path by family: [`layers`](crate::layers), [`losses`](crate::losses),
+//! [`optimizers`](crate::optimizers), [`schedules`](crate::schedules), [`metrics`](crate::metrics),
+//! [`callbacks`](crate::callbacks), [`models`](crate::models), [`cluster`](crate::cluster),
+//! [`preprocessing`](crate::preprocessing), [`model_selection`](crate::model_selection),
+//! [`datasets`](crate::datasets), [`custom`](crate::custom).
 
-pub use crate::activation::Activation;
-pub use crate::cluster::{BisectingKMeans, KMeans, KMeansInit, MiniBatchKMeans};
-pub use crate::error::{Error, Result};
+#[cfg(feature = "progress")]
+pub use crate::callbacks::ProgressBar;
+pub use crate::callbacks::{
+    BackupAndRestore, Callback, CsvLogger, EarlyStopping, ModelCheckpoint, ReduceLrOnPlateau, StopToken,
+};
+pub use crate::cluster::{KMeans, KMeansInit, MiniBatchKMeans};
 pub use crate::estimator::{Estimator, Fit, Predict, Score, Transform};
-pub use crate::float::Float;
-pub use crate::initializer::Initializer;
+pub use crate::layers::{
+    Activation, BatchNormalization, Bidirectional, Conv1D, Conv2D, Dense, Dropout, Embedding, Flatten,
+    GlobalAveragePooling1D, GlobalAveragePooling2D, Gru, Initializer, Layer, LayerNormalization, Lstm,
+    MaxPooling2D, Padding, Regularizer, Rescaling, Reshape, Residual,
+};
+pub use crate::losses::{
+    BinaryCrossentropy, CategoricalCrossentropy, Huber, Loss, MeanAbsoluteError, MeanSquaredError,
+    SparseCategoricalCrossentropy,
+};
+pub use crate::metrics::{Accuracy, Auc, Metric, Precision, Recall, RootMeanSquaredError};
 pub use crate::model_selection::{
-    Classifier, GridSearch, KFold, RandomSearch, Regressor, StratifiedKFold, cross_val_score, cross_validate,
+    Classifier, GridSearch, KFold, Regressor, StratifiedKFold, cross_val_score, cross_validate,
     train_test_split,
 };
-#[cfg(feature = "progress")]
-pub use crate::nn::ProgressBar;
-pub use crate::nn::layers::*;
-pub use crate::nn::{
-    Accuracy, Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, AnyLoss, AnyMetric, AnyOptimizer, Auc,
-    Backward, BinaryAccuracy, BinaryCrossentropy, BinaryFocalCrossentropy, Callback, CategoricalAccuracy,
-    CategoricalCrossentropy, CategoricalFocalCrossentropy, CategoricalHinge, Checkpoint, Config, Constraint,
-    CosineDecay, CosineDecayRestarts, CosineSimilarity, CsvLogger, Curve, Dice, Direction, EarlyStopping,
-    EvaluateOptions, Evaluation, ExponentialDecay, FBeta, FalseNegatives, FalsePositives, FitOptions,
-    Forward, Ftrl, Hinge, History, Huber, InverseTimeDecay, JsonLogger, KlDivergence, Lamb, LambdaCallback,
-    Layer, LearningRate, LearningRateScheduler, Lion, LogCosh, Loss, LossFn, LossMetric, MeanAbsoluteError,
-    MeanAbsolutePercentageError, MeanIou, MeanSquaredError, MeanSquaredLogarithmicError, Metric, MetricFn,
-    Mode, Model, Nadam, OnDivergence, Optimizer, PiecewiseConstantDecay, Plan, Poisson, PolynomialDecay,
-    Precision, PredictOptions, R2Score, Recall, ReduceLrOnPlateau, Reduction, Regularizer, RmsProp,
-    RootMeanSquaredError, Run, SensitivityAtSpecificity, Sequential, Sgd, Shape, SparseCategoricalAccuracy,
-    SparseCategoricalCrossentropy, SparseTopKCategoricalAccuracy, SquaredHinge, StopToken,
-    TopKCategoricalAccuracy, TrueNegatives, TruePositives, Tversky, Verbose,
+pub use crate::models::{
+    EvaluateOptions, Evaluation, FitOptions, History, Model, PredictOptions, Sequential, Verbose,
 };
-pub use crate::persistence::{BackupAndRestore, LoadOptions, ModelCheckpoint, Registry};
+pub use crate::optimizers::{Adam, AdamW, Optimizer, RmsProp, Sgd};
 pub use crate::pipeline::Pipeline;
 #[cfg(feature = "pca")]
 pub use crate::preprocessing::Pca;
 pub use crate::preprocessing::{
-    ColumnTransformer, FitTransform, LabelEncoder, MaxAbsScaler, MinMaxScaler, Normalizer, OneHotEncoder,
-    OrdinalEncoder, PolynomialFeatures, RobustScaler, SimpleImputer, StandardScaler, to_categorical,
+    ColumnTransformer, FitTransform, LabelEncoder, MinMaxScaler, OneHotEncoder, SimpleImputer,
+    StandardScaler, to_categorical,
 };
+pub use crate::schedules::CosineDecay;
+pub use crate::{Error, Float, Result};

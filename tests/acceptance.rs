@@ -27,9 +27,16 @@ fn every_program_of_a_dependent_crate_builds_and_succeeds() {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let outside = target.join("outside");
     fs::create_dir_all(outside.join("src/bin")).unwrap();
+    let source =
+        |program: &str| fs::read_to_string(project.join(format!("tests/acceptance/{program}.rs"))).unwrap();
+    // A first line `// features: a,b` names the features that a program needs.
+    let needed =
+        |program: &&str| source(program).lines().next()?.strip_prefix("// features:").map(str::to_owned);
+    let features: Vec<String> = PROGRAMS.iter().filter_map(needed).collect();
+    let features: Vec<&str> = features.iter().flat_map(|line| line.split(',')).map(str::trim).collect();
     let manifest = format!(
         "[package]\nname = \"outside\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n[workspace]\n\
-         [dependencies]\naxonal = {{ path = {project:?} }}\nserde = {{ version = \"1\", features = [\"derive\"] }}\n\
+         [dependencies]\naxonal = {{ path = {project:?}, features = {features:?} }}\nserde = {{ version = \"1\", features = [\"derive\"] }}\n\
          [profile.release]\nopt-level = 1\ndebug-assertions = true\n[profile.release.package.\"*\"]\nopt-level = 1\n"
     );
     fs::write(outside.join("Cargo.toml"), manifest).unwrap();

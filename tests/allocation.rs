@@ -2,6 +2,9 @@
 #![allow(unsafe_code, reason = "counting allocations takes a global allocator")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
+use axonal::callbacks::LambdaCallback;
+use axonal::custom::Run;
+use axonal::layers::Softmax;
 use axonal::ndarray::{Array1, Array2};
 use axonal::prelude::*;
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -57,7 +57,7 @@ fn an_iteration_allocates_nothing() {
             let init = KMeansInit::Centers(x.slice(s![..9, ..]).to_owned());
             let mut kmeans = KMeans::new(9).init(init).max_iter(max_iter).tol(0.0);
             let before = COUNT.get();
-            assert_eq!(kmeans.fit(&x, ()).unwrap().n_iter, max_iter);
+            assert_eq!(kmeans.fit(&x).unwrap().n_iter, max_iter);
             COUNT.get() - before
         };
         assert_eq!(allocations(3), allocations(11), "{n} rows");
@@ -72,7 +72,7 @@ fn peak<F: Float>(n: usize, kmeans: KMeans<F>) -> isize {
         let mut kmeans = kmeans;
         PEAK.set(LIVE.get());
         let before = LIVE.get();
-        kmeans.fit(&x, ()).unwrap();
+        kmeans.fit(&x).unwrap();
         PEAK.get() - before
     })
 }
@@ -106,13 +106,13 @@ fn answers_need_room_for_themselves_and_not_for_the_rows_again() {
     let n = 200_000;
     let x = noise::<f32>(n, 16);
     let mut kmeans = KMeans::new(3).max_iter(2);
-    kmeans.fit(&x.slice(s![..1000, ..]), ()).unwrap();
+    kmeans.fit(&x.slice(s![..1000, ..])).unwrap();
     let (rows, half_a_megabyte) = (isize::try_from(n).unwrap(), 1 << 19);
     let predict = peak_of(|| assert_eq!(kmeans.predict(&x).unwrap().len(), n));
     assert!(predict <= 12 * rows + half_a_megabyte, "{} bytes a row", predict / rows);
     let transform = peak_of(|| assert_eq!(kmeans.transform(&x).unwrap().dim(), (n, 3)));
     assert!(transform <= 12 * rows + half_a_megabyte, "{} bytes a row", transform / rows);
-    let score = peak_of(|| assert!(kmeans.score(&x, ()).unwrap() < 0.0));
+    let score = peak_of(|| assert!(kmeans.score(&x).unwrap() < 0.0));
     assert!(score <= 4 * rows + half_a_megabyte, "{} bytes a row", score / rows);
 }
 

@@ -5,9 +5,9 @@
 //! `cargo test --release --test speed`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
+use axonal::custom::{Step, UpdateRule};
 use axonal::linalg::gemm;
 use axonal::ndarray::{Array1, Array2, s};
-use axonal::nn::{Optimizer, Step};
 use axonal::prelude::*;
 use axonal::rng::{Purpose, Rng};
 use axonal::simd::{Simd, SimdElement, WithSimd};
@@ -180,7 +180,7 @@ fn an_update() -> bool {
         UPDATE,
         &mut || {
             step += 1;
-            Optimizer::<f32>::update(adam.rule(), Step::new(&mut params, &grads, &mut moments, 1e-3, step));
+            UpdateRule::<f32>::update(adam.rule(), Step::new(&mut params, &grads, &mut moments, 1e-3, step));
         },
         &mut || {
             plain_step += 1;
@@ -251,7 +251,7 @@ fn k_means() -> bool {
     hold(
         "k-means of 4,000 x 16 rows and 32 centers",
         K_MEANS,
-        &mut || assert_eq!(kmeans.fit(&x, ()).unwrap().n_iter, 4),
+        &mut || assert_eq!(kmeans.fit(&x).unwrap().n_iter, 4),
         &mut || {
             let mut centers = first.clone();
             (0..4).for_each(|_| plain_iteration(&x, black_box(&mut centers)));

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Examples
 /// ```
-/// use axonal::activation::Activation;
+/// use axonal::layers::Activation;
 ///
 /// let mut z = [-1.0, 0.0, 2.0];
 /// Activation::LeakyRelu.apply(3, &mut z);
@@ -277,7 +277,7 @@ impl Activation {
     ///
     /// # Examples
     /// ```
-    /// use axonal::activation::Activation;
+    /// use axonal::layers::Activation;
     ///
     /// let mut dy = [1.0, 1.0, 10.0];
     /// Activation::Relu.gradient(3, &[], &[0.0, 3.0, 2.0], &mut dy);

@@ -62,7 +62,7 @@ pub enum BisectingStrategy {
 /// # fn main() -> Result<()> {
 /// let x = array![[1.0, 1.0], [10.0, 1.0], [3.0, 1.0], [10.0, 0.0], [2.0, 1.0], [10.0, 2.0], [10.0, 8.0]];
 /// let mut kmeans = BisectingKMeans::new(3).init(KMeansInit::PlusPlus).seed(0);
-/// kmeans.fit(&x, ())?;
+/// kmeans.fit(&x)?;
 /// assert_eq!(kmeans.predict(&array![[0.0, 0.0]])?[0], kmeans.labels()?[0]);
 /// # Ok(())
 /// # }
@@ -188,7 +188,7 @@ impl<F: Float> BisectingKMeans<F> {
     /// # Errors
     /// As `fit`.
     pub fn fit_predict<S: Data<Elem = F>>(&mut self, x: &ArrayBase<S, Ix2>) -> Result<Array1<usize>> {
-        self.fit(x, ())?;
+        self.fit(x)?;
         self.labels().cloned()
     }
 
@@ -221,7 +221,7 @@ impl<F: Float> BisectingKMeans<F> {
     /// # Errors
     /// As `fit`.
     pub fn fit_transform<S: Data<Elem = F>>(&mut self, x: &ArrayBase<S, Ix2>) -> Result<Array2<F>> {
-        self.fit(x, ())?;
+        self.fit(x)?;
         self.transform(x)
     }
 
@@ -438,6 +438,8 @@ impl Tree {
     }
 }
 
+crate::estimator::inherent_fit!(BisectingKMeans<F>, KMeansReport);
+
 impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for BisectingKMeans<F> {
     type Report = KMeansReport;
 
@@ -464,6 +466,16 @@ impl<F: Float, S: Data<Elem = F>> Transform<ArrayBase<S, Ix2>> for BisectingKMea
     /// The distance √Σ(x − c)² of each row to each center, (n, k).
     fn transform(&self, x: &ArrayBase<S, Ix2>) -> Result<Array2<F>> {
         self.learned("transform")?.0.transform(Self::NAME, x.view())
+    }
+}
+
+impl<F: Float> BisectingKMeans<F> {
+    /// Minus the inertia of the rows of `x`: minus the sum of squared distances to the centers that the tree leads to.
+    ///
+    /// # Errors
+    /// Before a fit, another number of features, or values that are not finite.
+    pub fn score<S: Data<Elem = F>>(&self, x: &ArrayBase<S, Ix2>) -> Result<f64> {
+        Score::score(self, x, ())
     }
 }
 

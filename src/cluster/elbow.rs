@@ -2,7 +2,7 @@
 
 use super::kmeans::{KMeans, check_counts};
 use crate::error::{Error, Result};
-use crate::estimator::{Estimator, Fit};
+use crate::estimator::Estimator;
 use crate::float::Float;
 use ndarray::{Array1, ArrayBase, Data, Ix2};
 
@@ -94,7 +94,7 @@ fn measure<F: Float, S: Data<Elem = F>>(
     let mut values = Vec::with_capacity(n_clusters.len());
     for &k in &n_clusters {
         let mut kmeans = kmeans.unfitted().with_n_clusters(k);
-        kmeans.fit(x, ())?;
+        kmeans.fit(x)?;
         let value = value(&kmeans)?;
         if !value.is_finite() {
             return Err(Error::invalid_parameter(

@@ -61,7 +61,7 @@ use serde::{Deserialize, Serialize};
 /// # fn main() -> Result<()> {
 /// let blobs = make_blobs::<f32>(3000, &array![[0.0, 0.0], [9.0, 9.0]], 1.0, 0)?;
 /// let mut kmeans = MiniBatchKMeans::new(2).batch_size(256).seed(1);
-/// kmeans.fit(&blobs.data, ())?;
+/// kmeans.fit(&blobs.data)?;
 ///
 /// // Or piece by piece:
 /// let mut kmeans = MiniBatchKMeans::new(2).seed(1);
@@ -288,7 +288,7 @@ impl<F: Float> MiniBatchKMeans<F> {
     /// # Errors
     /// As `fit`.
     pub fn fit_predict<S: Data<Elem = F>>(&mut self, x: &ArrayBase<S, Ix2>) -> Result<Array1<usize>> {
-        self.fit(x, ())?;
+        self.fit(x)?;
         self.labels().cloned()
     }
 
@@ -297,7 +297,7 @@ impl<F: Float> MiniBatchKMeans<F> {
     /// # Errors
     /// As `fit`.
     pub fn fit_transform<S: Data<Elem = F>>(&mut self, x: &ArrayBase<S, Ix2>) -> Result<Array2<F>> {
-        self.fit(x, ())?;
+        self.fit(x)?;
         crate::estimator::Transform::transform(self, x)
     }
 
@@ -422,6 +422,8 @@ fn empty<'a, F>() -> ArrayView2<'a, F> {
 }
 
 answers!(MiniBatchKMeans);
+
+crate::estimator::inherent_fit!(MiniBatchKMeans<F>, KMeansReport);
 
 impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for MiniBatchKMeans<F> {
     type Report = KMeansReport;

@@ -18,6 +18,13 @@ pub use regression::{
     root_mean_squared_error, root_mean_squared_log_error,
 };
 
+pub use crate::nn::metric::{
+    Accuracy, AnyMetric, Auc, BinaryAccuracy, CategoricalAccuracy, Curve, Direction, FBeta, FalseNegatives,
+    FalsePositives, FromLoss, FromMetric, IntoMetric, LossMetric, MeanIou, Metric, MetricFn, Precision,
+    R2Score, Recall, RootMeanSquaredError, SensitivityAtSpecificity, SparseCategoricalAccuracy,
+    SparseTopKCategoricalAccuracy, Summation, TopKCategoricalAccuracy, TrueNegatives, TruePositives,
+};
+
 pub mod clustering;
 pub mod weighted;
 

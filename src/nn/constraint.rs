@@ -12,6 +12,7 @@ use std::str::FromStr;
 ///
 /// # Examples
 /// ```
+/// use axonal::layers::Constraint;
 /// use axonal::prelude::*;
 ///
 /// // Two units with the norms 5 and 1.

@@ -31,7 +31,7 @@ use crate::buffer::Buffer;
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layout::Layout;
-use crate::nn::optimizer::{LearningRate, Modifiers, Optimizer, Tuned};
+use crate::nn::optimizer::{LearningRate, Modifiers, RuleOptimizer, UpdateRule};
 use crate::simd::vectorize;
 use fused_update::{CHUNKS_PER_GROUP, FusedUpdate};
 use segment::{Segment, UpdateArgs, segments_of};
@@ -41,7 +41,7 @@ use std::sync::Arc;
 /// The optimizer of a compiled model: rule, learning rate, modifiers, moments and counters.
 #[derive(Debug, Clone)]
 pub(crate) struct OptimizerState<F> {
-    pub(crate) rule: Arc<dyn Optimizer<F>>,
+    pub(crate) rule: Arc<dyn UpdateRule<F>>,
     pub(crate) learning_rate: LearningRate,
     /// The learning rate as compiled, which callbacks may have replaced.
     pub(crate) compiled_rate: LearningRate,
@@ -60,7 +60,10 @@ pub(crate) struct OptimizerState<F> {
 
 impl<F: Float> OptimizerState<F> {
     /// Validates an optimizer and allocates its moments for the parameters of `layout`.
-    pub(crate) fn new<R: Optimizer<F> + 'static>(optimizer: Tuned<R>, layout: &Layout<F>) -> Result<Self> {
+    pub(crate) fn new<R: UpdateRule<F> + 'static>(
+        optimizer: RuleOptimizer<R>,
+        layout: &Layout<F>,
+    ) -> Result<Self> {
         optimizer.validate()?;
         let (rule, learning_rate, modifiers) = optimizer.into_parts();
         Self::from_parts(Arc::new(rule), learning_rate, modifiers, layout)
@@ -68,7 +71,7 @@ impl<F: Float> OptimizerState<F> {
 
     /// Allocates the state of an optimizer that has been validated.
     pub(crate) fn from_parts(
-        rule: Arc<dyn Optimizer<F>>,
+        rule: Arc<dyn UpdateRule<F>>,
         learning_rate: LearningRate,
         modifiers: Modifiers,
         layout: &Layout<F>,
@@ -100,7 +103,7 @@ impl<F: Float> OptimizerState<F> {
     }
 
     /// Number of values that are kept for each trainable parameter: moments, moving average, accumulated gradient.
-    pub(crate) fn values_per_param(rule: &dyn Optimizer<F>, modifiers: &Modifiers) -> usize {
+    pub(crate) fn values_per_param(rule: &dyn UpdateRule<F>, modifiers: &Modifiers) -> usize {
         rule.moments().len()
             + usize::from(modifiers.ema.is_some())
             + usize::from(modifiers.accumulate.is_some())

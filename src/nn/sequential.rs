@@ -8,7 +8,7 @@ use crate::nn::layer::{Layer, Plan, Shape};
 use crate::nn::layout::Layout;
 use crate::nn::loss::Loss;
 use crate::nn::model::Model;
-use crate::nn::optimizer::{Optimizer, Tuned};
+use crate::nn::optimizer::Optimizer;
 use crate::nn::optimizer_state::OptimizerState;
 use std::sync::Arc;
 
@@ -123,11 +123,7 @@ impl<F: Float> Sequential<F> {
     /// # Errors
     /// No layer; hyperparameters outside of their ranges; shapes that do not fit, named by layer; a last layer whose outputs
     /// the loss cannot take, as logits where it takes probabilities; a network that does not fit into memory.
-    pub fn compile<R: Optimizer<F> + 'static>(
-        self,
-        optimizer: Tuned<R>,
-        loss: impl Loss<F> + 'static,
-    ) -> Result<Model<F>> {
+    pub fn compile(self, optimizer: impl Optimizer<F>, loss: impl Loss<F> + 'static) -> Result<Model<F>> {
         let layers: Vec<_> = self.layers.iter().map(|entry| (entry.layer.clone(), entry.trainable)).collect();
         let layout = Layout::new(self.input, &layers)?;
         loss.validate(layout.output())?;
@@ -146,7 +142,7 @@ impl<F: Float> Sequential<F> {
                 attached = true;
             }
         }
-        let optimizer_state = OptimizerState::new(optimizer, &layout)?;
+        let optimizer_state = OptimizerState::new(optimizer.into_rule_optimizer(), &layout)?;
         let mut model = Model::new(layout, params, state, optimizer_state, Arc::new(loss), self.seed);
         if attached {
             model.keep_origin();

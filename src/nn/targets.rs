@@ -22,7 +22,7 @@ pub trait TargetElement<F>: Copy + 'static {
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
-/// use axonal::nn::Targets;
+/// use axonal::models::Targets;
 ///
 /// let (classes, numbers) = (array![2u8, 0, 1], array![[0.5f32], [1.0]]);
 /// let labels: Targets<'_, f32> = (&classes).into();

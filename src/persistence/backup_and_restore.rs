@@ -34,6 +34,7 @@ use std::path::{Path, PathBuf};
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
+/// use axonal::callbacks::LambdaCallback;
 /// use axonal::prelude::*;
 ///
 /// # fn main() -> Result<()> {

@@ -11,7 +11,7 @@ use super::model_load::Tensors;
 use super::numbers::{NumberType, Numbers, Tensor};
 use super::persist::{Part, Persist, file_methods};
 use crate::error::{Error, FileProblem, Result, excerpt};
-use crate::nn::Config;
+use crate::nn::layer::Config;
 use crate::preprocessing::{Categorical, Known, LabelEncoder, OneHotEncoder, OrdinalEncoder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -100,6 +100,8 @@ impl<F: Float> Checkpoint<F> {
     /// # Examples
     /// ```
     /// use axonal::ndarray::array;
+    /// use axonal::callbacks::Checkpoint;
+    /// use axonal::custom::Run;
     /// use axonal::prelude::*;
     ///
     /// /// Keeps the last checkpoint in memory: it could send it to somewhere.

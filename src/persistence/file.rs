@@ -7,7 +7,7 @@ use super::limits::{Limits, most_values, values_of};
 use super::numbers::{NumberType, Tensor, Values};
 use super::structured::{Dims, EstimatorRecord, Recipe, TensorRecord, encode};
 use crate::error::{Error, Result};
-use crate::nn::Config;
+use crate::nn::layer::Config;
 use crate::preprocessing::Statistics;
 use serde::Serialize;
 use std::fmt;

@@ -14,7 +14,7 @@ use crate::cluster::kmeans::record::{Learned, List, Outline, Recorded, Start};
 use crate::cluster::{BisectingKMeans, KMeans, KMeansInit, MiniBatchKMeans};
 use crate::error::{Error, FileProblem, Result, excerpt};
 use crate::float::Float;
-use crate::nn::Config;
+use crate::nn::layer::Config;
 use crate::nn::layout::zeros;
 use ndarray::Array2;
 use std::borrow::Cow;
@@ -43,7 +43,7 @@ impl<F: Float> KMeans<F> {
     /// # let path = std::env::temp_dir().join(format!("axonal-doc-kmeans-{}.axonal", std::process::id()));
     /// let x = array![[0.0, 1.0], [0.1, 1.0], [8.0, 3.0]];
     /// let mut kmeans = KMeans::new(2);
-    /// kmeans.fit(&x, ())?;
+    /// kmeans.fit(&x)?;
     /// kmeans.save(&path)?;
     /// assert_eq!(KMeans::<f64>::load(&path)?.predict(&x)?, kmeans.predict(&x)?);
     /// # std::fs::remove_file(&path).unwrap();

@@ -70,6 +70,14 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Creates the default settings.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
 /// What the buffers of reading and the texts of errors take, whatever the file.
 const WORKING: u64 = 128 << 10;
 

@@ -17,7 +17,7 @@ use crate::nn::layout::{Layout, zeros};
 use crate::nn::loss::Loss;
 use crate::nn::metric::Metric;
 use crate::nn::model::Model;
-use crate::nn::optimizer::{LearningRate, Modifiers, Optimizer};
+use crate::nn::optimizer::{LearningRate, Modifiers, UpdateRule};
 use crate::nn::optimizer_state::OptimizerState;
 use crate::validate::shape_text;
 use std::borrow::Cow;
@@ -101,7 +101,7 @@ struct Parts<F> {
     layout: Layout<F>,
     loss: Arc<dyn Loss<F>>,
     metrics: Vec<Arc<dyn Metric<F>>>,
-    optimizer: Arc<dyn Optimizer<F>>,
+    optimizer: Arc<dyn UpdateRule<F>>,
     training: Training,
     /// At the moment of the save, and as compiled.
     learning_rates: (LearningRate, LearningRate),
@@ -195,7 +195,7 @@ impl<F: Float> Parts<F> {
 }
 
 /// How many numbers an optimizer keeps for the parameters that it moves.
-fn moments_len<F: Float>(layout: &Layout<F>, optimizer: &dyn Optimizer<F>, modifiers: &Modifiers) -> usize {
+fn moments_len<F: Float>(layout: &Layout<F>, optimizer: &dyn UpdateRule<F>, modifiers: &Modifiers) -> usize {
     let trainable: usize = layout.trainable_runs().iter().map(ExactSizeIterator::len).sum();
     trainable.saturating_mul(OptimizerState::values_per_param(optimizer, modifiers))
 }

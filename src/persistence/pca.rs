@@ -6,7 +6,7 @@ use super::numbers::{NumberType, Tensor};
 use super::persist::{Part, Persist, file_methods};
 use super::registry::rejected;
 use crate::error::{FileProblem, Result, excerpt};
-use crate::nn::Config;
+use crate::nn::layer::Config;
 use crate::nn::layout::zeros;
 use crate::preprocessing::{Pca, PcaNumbers, PcaSettings};
 use ndarray::{Array1, Array2};

@@ -8,7 +8,7 @@ use crate::nn::layer::{Config, Layer};
 use crate::nn::layers;
 use crate::nn::loss::{self, Loss};
 use crate::nn::metric::{self, Metric};
-use crate::nn::optimizer::{self, Optimizer};
+use crate::nn::optimizer::{self, UpdateRule};
 use serde::de::DeserializeOwned;
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -52,7 +52,8 @@ impl<'a> Within<'a> {
 ///
 /// # Examples
 /// ```
-/// use axonal::persistence::Registry;
+/// use axonal::custom::Registry;
+/// use axonal::custom::{Backward, Config, Forward, Plan, Shape};
 /// use axonal::prelude::*;
 ///
 /// /// Adds a number.
@@ -93,7 +94,7 @@ pub struct Registry<F> {
     layers: BTreeMap<String, Make<dyn Layer<F>>>,
     losses: BTreeMap<String, Make<dyn Loss<F>>>,
     metrics: BTreeMap<String, Make<dyn Metric<F>>>,
-    optimizers: BTreeMap<String, Make<dyn Optimizer<F>>>,
+    optimizers: BTreeMap<String, Make<dyn UpdateRule<F>>>,
     /// The first registration that cannot be: what, kind, why.
     problem: Option<(&'static str, String, &'static str)>,
 }
@@ -135,9 +136,9 @@ impl<F: Float> Registry<F> {
         self
     }
 
-    /// Adds an optimizer's rule under what its [`Optimizer::kind`] says.
+    /// Adds an optimizer's rule under what its [`UpdateRule::kind`] says.
     #[must_use]
-    pub fn optimizer<R: Optimizer<F> + DeserializeOwned + 'static>(mut self, kind: &str) -> Self {
+    pub fn optimizer<R: UpdateRule<F> + DeserializeOwned + 'static>(mut self, kind: &str) -> Self {
         self.check("optimizer", kind, optimizer::KINDS, self.optimizers.contains_key(kind));
         self.optimizers.insert(kind.into(), |kind, config| Ok(Arc::new(config.read::<R>(kind)?)));
         self
@@ -269,7 +270,7 @@ impl<F: Float> Registry<F> {
         kind: &str,
         config: &Config,
         limits: &Limits,
-    ) -> Checked<Arc<dyn Optimizer<F>>> {
+    ) -> Checked<Arc<dyn UpdateRule<F>>> {
         check_text(config, limits)?;
         let made = match optimizer::from_config(kind, config) {
             Some(made) => made,

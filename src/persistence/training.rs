@@ -6,9 +6,10 @@ use super::registry::{bounded, check_text, rejected};
 use crate::error::{Error, FileProblem, Result};
 use crate::float::Float;
 use crate::nn::fit_options::PlainOptions;
+use crate::nn::layer::Config;
 use crate::nn::model::Model;
 use crate::nn::optimizer::LearningRate;
-use crate::nn::{Config, Modifiers};
+use crate::nn::optimizer::Modifiers;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 

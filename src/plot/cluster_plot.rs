@@ -25,7 +25,7 @@ use svg::node::element::{Circle, Group, Path as Outline};
 /// # let path = std::env::temp_dir().join(format!("axonal-doc-clusters-{}.svg", std::process::id()));
 /// let x = array![[0.0, 0.1], [0.2, 0.0], [5.0, 5.1], [5.2, 4.9]];
 /// let mut kmeans = KMeans::new(2).seed(1);
-/// kmeans.fit(&x, ())?;
+/// kmeans.fit(&x)?;
 /// let new = array![[4.0, 4.0]];
 /// ClusterPlot::new(&x, &kmeans.predict(&x)?)
 ///     .centers(kmeans.cluster_centers()?)

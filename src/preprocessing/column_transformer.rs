@@ -255,6 +255,8 @@ fn of_columns(mut error: Error, columns: &[usize]) -> Error {
     error
 }
 
+crate::estimator::inherent_fit!(ColumnTransformer<F>, ());
+
 impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for ColumnTransformer<F> {
     type Report = ();
 

@@ -23,7 +23,7 @@ use std::path::Path;
 ///
 /// # fn main() -> Result<()> {
 /// let mut encoder = LabelEncoder::new();
-/// encoder.fit(["dog", "cat", "dog"].as_slice(), ())?;
+/// encoder.fit(["dog", "cat", "dog"].as_slice())?;
 /// let labels = encoder.transform(["cat", "dog"].as_slice())?;
 /// assert_eq!(labels, array![0, 1]);
 /// assert_eq!(encoder.inverse_transform(&labels)?, ["cat", "dog"]);
@@ -176,6 +176,19 @@ fn check_classes(n_classes: usize) -> Result<()> {
         return Ok(());
     }
     Err(Error::Empty { what: "classes".into(), shape: "(0)".into(), needed: "sample" })
+}
+
+impl LabelEncoder {
+    /// Learns the distinct names, sorted, from a slice or a one-dimensional array of strings.
+    ///
+    /// # Errors
+    /// No names.
+    pub fn fit<X: ?Sized>(&mut self, names: &X) -> Result<()>
+    where
+        Self: Fit<X, Report = ()>,
+    {
+        Fit::fit(self, names, ())
+    }
 }
 
 impl<N: AsRef<str>> Fit<[N]> for LabelEncoder {

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
+/// use axonal::preprocessing::MaxAbsScaler;
 /// use axonal::prelude::*;
 ///
 /// # fn main() -> Result<()> {
@@ -78,6 +79,8 @@ impl MaxAbsScaler {
         self.max_abs.as_deref().ok_or(Error::NotFitted { estimator: "MaxAbsScaler", method })
     }
 }
+
+crate::estimator::inherent_fit!(MaxAbsScaler, Float, ());
 
 impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for MaxAbsScaler {
     type Report = ();

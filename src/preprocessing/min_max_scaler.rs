@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # fn main() -> Result<()> {
 /// let mut scaler = MinMaxScaler::new();
-/// scaler.fit(&array![[1.0, -5.0], [3.0, 5.0]], ())?;
+/// scaler.fit(&array![[1.0, -5.0], [3.0, 5.0]])?;
 /// assert_eq!(scaler.transform(&array![[2.0, 10.0]])?, array![[0.5, 1.5]]);
 /// # Ok(())
 /// # }
@@ -151,6 +151,8 @@ fn occupied(min: f64, max: f64) -> (f64, f64) {
 fn between((lo, hi): (f64, f64), t: f64) -> f64 {
     if t < 0.5 { lo + t * (hi - lo) } else { hi + (t - 1.0) * (hi - lo) }
 }
+
+crate::estimator::inherent_fit!(MinMaxScaler, Float, ());
 
 impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for MinMaxScaler {
     type Report = ();

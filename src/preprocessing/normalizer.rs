@@ -63,6 +63,7 @@ impl Norm {
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
+/// use axonal::preprocessing::Normalizer;
 /// use axonal::prelude::*;
 ///
 /// # fn main() -> Result<()> {
@@ -91,6 +92,8 @@ impl Normalizer {
         self
     }
 }
+
+crate::estimator::inherent_fit!(Normalizer, Float, ());
 
 impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for Normalizer {
     type Report = ();

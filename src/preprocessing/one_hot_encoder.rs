@@ -59,7 +59,7 @@ impl DropCategory {
 ///
 /// # fn main() -> Result<()> {
 /// let mut encoder = OneHotEncoder::new();
-/// encoder.fit(&array![["red"], ["green"], ["blue"]], ())?;
+/// encoder.fit(&array![["red"], ["green"], ["blue"]])?;
 /// assert_eq!(encoder.transform(&array![["green"], ["red"]])?, array![[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]);
 /// assert_eq!(encoder.feature_names(&["color"])?, ["color_blue", "color_green", "color_red"]);
 /// let unknown = encoder.transform(&array![["pink"]]).unwrap_err().to_string();
@@ -178,6 +178,8 @@ impl OneHotEncoder {
         (starts, next)
     }
 }
+
+crate::estimator::inherent_fit!(OneHotEncoder, CategoryValue, ());
 
 impl<T: CategoryValue, S: Data<Elem = T>> Fit<ArrayBase<S, Ix2>> for OneHotEncoder {
     type Report = ();

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
+/// use axonal::preprocessing::OrdinalEncoder;
 /// use axonal::prelude::*;
 ///
 /// # fn main() -> Result<()> {
@@ -109,6 +110,8 @@ fn filled<T>(shape: (usize, usize), values: Vec<T>) -> Result<Array2<T>> {
     let len = values.len();
     Array2::from_shape_vec(shape, values).map_err(|_| Error::shape("values", format!("{shape:?}"), len))
 }
+
+crate::estimator::inherent_fit!(OrdinalEncoder, CategoryValue, ());
 
 impl<T: CategoryValue, S: Data<Elem = T>> Fit<ArrayBase<S, Ix2>> for OrdinalEncoder {
     type Report = ();

@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
+/// use axonal::preprocessing::PolynomialFeatures;
 /// use axonal::prelude::*;
 ///
 /// # fn main() -> Result<()> {
@@ -203,6 +204,8 @@ fn product_of_extremes<F: Float>(factors: impl Iterator<Item = f64>) -> F {
     });
     F::of(times_power_of_two(significand, power))
 }
+
+crate::estimator::inherent_fit!(PolynomialFeatures, Float, ());
 
 impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for PolynomialFeatures {
     type Report = ();

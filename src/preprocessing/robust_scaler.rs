@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
+/// use axonal::preprocessing::RobustScaler;
 /// use axonal::prelude::*;
 ///
 /// # fn main() -> Result<()> {
@@ -129,6 +130,8 @@ fn spread(lo: f64, hi: f64) -> f64 {
     let rounding = 10.0 * f64::EPSILON * lo.abs().max(hi.abs());
     if hi - lo <= rounding { 1.0 } else { hi - lo }
 }
+
+crate::estimator::inherent_fit!(RobustScaler, Float, ());
 
 impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for RobustScaler {
     type Report = ();

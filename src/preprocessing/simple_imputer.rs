@@ -107,6 +107,8 @@ fn check_not_infinite<F: Float>(x: &ArrayBase<impl Data<Elem = F>, Ix2>) -> Resu
     }
 }
 
+crate::estimator::inherent_fit!(SimpleImputer, Float, ());
+
 impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for SimpleImputer {
     type Report = ();
 

@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
 /// # fn main() -> Result<()> {
 /// let x = array![[1.0, 10.0], [3.0, 10.0]];
 /// let mut scaler = StandardScaler::new();
-/// scaler.fit(&x, ())?;
+/// scaler.fit(&x)?;
 /// let z = scaler.transform(&x)?;
 /// assert_eq!(z, array![[-1.0, 0.0], [1.0, 0.0]]);
 /// assert_eq!(scaler.inverse_transform(&z)?, x);
@@ -259,6 +259,8 @@ fn scale_of(mean: f64, variance: f64, deviation: f64, n: f64) -> f64 {
     };
     if is_constant { 1.0 } else { deviation }
 }
+
+crate::estimator::inherent_fit!(StandardScaler, Float, ());
 
 impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for StandardScaler {
     type Report = ();

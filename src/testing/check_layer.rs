@@ -37,6 +37,14 @@ impl Default for Check {
     }
 }
 
+impl Check {
+    /// Creates the default settings.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
 /// Tries the whole contract of a layer on samples of this shape; see [`check_layer_with`].
 ///
 /// # Errors

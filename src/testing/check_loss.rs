@@ -5,7 +5,7 @@ use super::{CheckFailure, normals, unravel};
 use crate::activation::Activation;
 use crate::nn::layer::Shape;
 use crate::nn::loss::{Loss, LossPass};
-use crate::nn::{TargetForm, TargetView};
+use crate::nn::targets::{TargetForm, TargetView};
 use crate::rng::{Purpose, Rng};
 use ndarray::{Array2, ArrayView2};
 
@@ -41,6 +41,14 @@ pub struct CheckLoss {
 impl Default for CheckLoss {
     fn default() -> Self {
         Self { batch: 5, tolerance: 1e-6, seed: 0, predictions: Predictions::Auto }
+    }
+}
+
+impl CheckLoss {
+    /// Creates the default settings.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
     }
 }
 

@@ -4,9 +4,9 @@ use super::difference::close;
 use super::guarded::Guarded;
 use super::{CheckFailure, normals};
 use crate::activation::Activation;
-use crate::nn::TargetView;
 use crate::nn::layer::Shape;
 use crate::nn::metric::{Metric, MetricBatch};
+use crate::nn::targets::TargetView;
 use crate::rng::{Purpose, Rng};
 use ndarray::{Array2, s};
 
@@ -19,6 +19,7 @@ use ndarray::{Array2, s};
 ///
 /// # Examples
 /// ```
+/// use axonal::metrics::SparseCategoricalAccuracy;
 /// use axonal::prelude::*;
 /// use axonal::testing::check_metric;
 ///

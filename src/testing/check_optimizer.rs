@@ -3,7 +3,7 @@
 use super::difference::close;
 use super::guarded::Guarded;
 use super::{CheckFailure, normals};
-use crate::nn::optimizer::{Optimizer, Step};
+use crate::nn::optimizer::{Step, UpdateRule};
 use crate::rng::{Purpose, Rng};
 
 /// Tries the contract of an update rule, in `f64`: its hyperparameters are in range, its moments start finite,
@@ -20,7 +20,7 @@ use crate::rng::{Purpose, Rng};
 ///
 /// check_optimizer(Adam::default().rule()).unwrap();
 /// ```
-pub fn check_optimizer<R: Optimizer<f64> + ?Sized>(rule: &R) -> Result<(), CheckFailure> {
+pub fn check_optimizer<R: UpdateRule<f64> + ?Sized>(rule: &R) -> Result<(), CheckFailure> {
     let fail = |quantity: &str, problem: String| CheckFailure::new(rule.kind(), quantity, problem);
     rule.validate().map_err(|error| fail("validate", format!("refuses its own hyperparameters: {error}")))?;
     let moments = rule.moments();
@@ -77,7 +77,7 @@ pub fn check_optimizer<R: Optimizer<f64> + ?Sized>(rule: &R) -> Result<(), Check
 }
 
 /// A rule that says that it is elementwise moves two halves as it moves the whole.
-fn parts_agree<R: Optimizer<f64> + ?Sized>(
+fn parts_agree<R: UpdateRule<f64> + ?Sized>(
     rule: &R,
     moments: &[f64],
     start: &[f64],
@@ -97,7 +97,7 @@ fn parts_agree<R: Optimizer<f64> + ?Sized>(
 }
 
 /// The parameters after so many steps on `Σw²/2`, whose gradient is w.
-fn descend<R: Optimizer<f64> + ?Sized>(
+fn descend<R: UpdateRule<f64> + ?Sized>(
     rule: &R,
     moments: &[f64],
     start: &[f64],
@@ -118,7 +118,7 @@ struct Walk<'a, R: ?Sized> {
     moments: Guarded,
 }
 
-impl<'a, R: Optimizer<f64> + ?Sized> Walk<'a, R> {
+impl<'a, R: UpdateRule<f64> + ?Sized> Walk<'a, R> {
     fn new(rule: &'a R, moments: &[f64], start: &[f64]) -> Self {
         let moments: Vec<f64> = moments.iter().flat_map(|&value| vec![value; start.len()]).collect();
         Self { rule, params: Guarded::of(start), moments: Guarded::of(&moments) }

@@ -7,6 +7,7 @@
 //!
 //! # Examples
 //! ```
+//! use axonal::custom::{Backward, Forward, Plan, Shape};
 //! use axonal::prelude::*;
 //! use axonal::testing::check_layer;
 //!

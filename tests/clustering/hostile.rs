@@ -1,5 +1,6 @@
 //! Input at the edges of what there is: nothing panics, hangs, or is answered with numbers that mean nothing.
 
+use axonal::cluster::BisectingKMeans;
 use axonal::cluster::elbow;
 use axonal::metrics::{adjusted_rand_score, inertia};
 use axonal::ndarray::{Array1, Array2, array, s};
@@ -20,14 +21,14 @@ fn fits<F: Float>(x: &Array2<F>, k: usize) -> Result<Vec<(f64, Array1<usize>)>> 
     let mut fits = Vec::new();
     for init in [KMeansInit::PlusPlus, KMeansInit::Random] {
         let mut kmeans = KMeans::new(k).init(init.clone());
-        let report = kmeans.fit(x, ())?;
+        let report = kmeans.fit(x)?;
         assert!(report.history.iter().all(|v| v.is_finite()) && report.n_iter >= 1);
         assert_eq!(&kmeans.predict(x)?, kmeans.labels()?);
         assert!(kmeans.transform(x)?.iter().chain(kmeans.cluster_centers()?).all(|v| v.is_finite()));
-        assert!(kmeans.score(x, ())?.is_finite());
+        assert!(kmeans.score(x)?.is_finite());
         fits.push((report.inertia, kmeans.labels()?.clone()));
         let mut batches = MiniBatchKMeans::new(k).init(init.clone()).n_init(5);
-        let report = batches.fit(x, ())?;
+        let report = batches.fit(x)?;
         assert_eq!(&batches.predict(x)?, batches.labels()?);
         assert!(batches.transform(x)?.iter().chain(batches.cluster_centers()?).all(|v| v.is_finite()));
         fits.push((report.inertia, batches.labels()?.clone()));
@@ -35,9 +36,9 @@ fn fits<F: Float>(x: &Array2<F>, k: usize) -> Result<Vec<(f64, Array1<usize>)>> 
             assert!(batches.inertia()?.is_finite());
         }
         let mut halves = BisectingKMeans::new(k).init(init).n_init(5);
-        let report = halves.fit(x, ())?;
+        let report = halves.fit(x)?;
         assert_eq!(&halves.predict(x)?, halves.labels()?);
-        assert!(halves.score(x, ())?.is_finite());
+        assert!(halves.score(x)?.is_finite());
         fits.push((report.inertia, halves.labels()?.clone()));
     }
     assert!(fits.iter().all(|(inertia, _)| inertia.is_finite() && *inertia >= 0.0));
@@ -79,8 +80,8 @@ fn data_of_any_magnitude_is_clustered_or_refused() {
         at::<f64>(scale, 1e-154..1e152);
     }
     // The error names the estimator.
-    says(MiniBatchKMeans::new(2).fit(&(base() * 1e200), ()), "MiniBatchKMeans: x is");
-    says(BisectingKMeans::new(2).fit(&(base() * 1e-200), ()), "BisectingKMeans: x is spread so little");
+    says(MiniBatchKMeans::new(2).fit(&(base() * 1e200)), "MiniBatchKMeans: x is");
+    says(BisectingKMeans::new(2).fit(&(base() * 1e-200)), "BisectingKMeans: x is spread so little");
 }
 
 #[test]
@@ -97,15 +98,15 @@ fn what_a_fit_accepts_can_be_asked_for() {
         }
     }
     let mut kmeans = KMeans::new(1);
-    kmeans.fit(&Array2::from_elem((4, 2), 1e30_f32), ()).unwrap();
+    kmeans.fit(&Array2::from_elem((4, 2), 1e30_f32)).unwrap();
     says(
         kmeans.transform(&array![[1e30_f32, 0.0]]),
         "x is 0e0 at [0, 1], expected values whose squared distances",
     );
     says(kmeans.predict(&array![[1e30_f32, f32::NAN]]), "NaN at [0, 1]");
-    says(kmeans.score(&Array2::<f32>::zeros((0, 2)), ()), "x is empty");
+    says(kmeans.score(&Array2::<f32>::zeros((0, 2))), "x is empty");
     let mut batches = MiniBatchKMeans::new(1);
-    batches.fit(&Array2::from_elem((4, 2), 1e30_f32), ()).unwrap();
+    batches.fit(&Array2::from_elem((4, 2), 1e30_f32)).unwrap();
     batches.partial_fit(&Array2::from_elem((1, 2), 1e30_f32)).unwrap();
     says(batches.partial_fit(&Array2::<f32>::zeros((1, 2))), "squared distances");
 }
@@ -123,7 +124,7 @@ fn as_few_rows_and_columns_as_can_be_are_clustered() {
         for init in
             [KMeansInit::PlusPlus, KMeansInit::Random, KMeansInit::Centers(x.slice(s![..k, ..]).to_owned())]
         {
-            let report = KMeans::new(k).init(init).spherical(distinct == 1).fit(&x, ()).unwrap();
+            let report = KMeans::new(k).init(init).spherical(distinct == 1).fit(&x).unwrap();
             assert_eq!((report.distinct_clusters, report.empty_clusters.len()), (distinct, k - distinct));
         }
         let all_found =
@@ -139,14 +140,14 @@ fn centers_out_of_reach_are_refused() {
     let function = |far: f32| KMeansInit::function(move |_, _, _| Ok(centers(far)));
     for far in [1e19, 1e30, f32::MAX] {
         let words = "init is initial center 0";
-        says(KMeans::new(2).init(KMeansInit::Centers(centers(far))).fit(&x, ()), words);
-        says(KMeans::new(2).init(function(far)).fit(&x, ()), words);
-        says(KMeans::new(2).spherical(true).init(function(far)).fit(&x, ()), words);
-        says(MiniBatchKMeans::new(2).init(function(far)).fit(&x, ()), words);
+        says(KMeans::new(2).init(KMeansInit::Centers(centers(far))).fit(&x), words);
+        says(KMeans::new(2).init(function(far)).fit(&x), words);
+        says(KMeans::new(2).spherical(true).init(function(far)).fit(&x), words);
+        says(MiniBatchKMeans::new(2).init(function(far)).fit(&x), words);
         says(MiniBatchKMeans::new(2).init(function(far)).partial_fit(&x), words);
-        says(BisectingKMeans::new(2).init(function(far)).fit(&x, ()), words);
+        says(BisectingKMeans::new(2).init(function(far)).fit(&x), words);
     }
-    assert!(KMeans::new(2).init(function(1e15)).fit(&x, ()).unwrap().inertia.is_finite());
+    assert!(KMeans::new(2).init(function(1e15)).fit(&x).unwrap().inertia.is_finite());
     // A function that answers with something else.
     for (answer, words) in [
         (Array2::from_elem((2, 2), f32::NAN), "initial centers contains NaN at [0, 0]"),
@@ -160,20 +161,20 @@ fn centers_out_of_reach_are_refused() {
                 move |_, _, _| Ok(answer.clone())
             })
         };
-        says(KMeans::new(2).init(init()).fit(&x, ()), words);
-        says(MiniBatchKMeans::new(2).init(init()).fit(&x, ()), words);
+        says(KMeans::new(2).init(init()).fit(&x), words);
+        says(MiniBatchKMeans::new(2).init(init()).fit(&x), words);
         says(MiniBatchKMeans::new(2).init(init()).partial_fit(&x), words);
-        says(BisectingKMeans::new(2).init(init()).fit(&x, ()), words);
+        says(BisectingKMeans::new(2).init(init()).fit(&x), words);
     }
     // Its own error comes through.
     let refuses = KMeansInit::function(|_, _, _| Err(axonal::Error::invalid_parameter("mine", "k", 2, "3")));
-    says(KMeans::<f32>::new(2).init(refuses).fit(&x, ()), "mine: k is 2, expected 3");
+    says(KMeans::<f32>::new(2).init(refuses).fit(&x), "mine: k is 2, expected 3");
 }
 
 #[test]
 fn weights_of_any_magnitude_count_or_are_refused() {
     let x = base();
-    let want = KMeans::new(3).fit(&x, ()).unwrap().inertia;
+    let want = KMeans::new(3).fit(&x).unwrap().inertia;
     let with = |weight: f64| {
         let weights = Array1::from_elem(6, weight);
         let mut kmeans = KMeans::new(3);
@@ -224,18 +225,18 @@ fn weights_of_any_magnitude_count_or_are_refused() {
 fn numbers_as_large_as_can_be_are_no_trouble() {
     let x = base();
     let most = usize::MAX;
-    says(KMeans::<f64>::new(most).fit(&x, ()), "n_samples=6 should be >= n_clusters=18446744073709551615");
-    says(MiniBatchKMeans::<f64>::new(most).fit(&x, ()), "n_samples=6");
-    says(BisectingKMeans::<f64>::new(most).fit(&x, ()), "n_samples=6");
+    says(KMeans::<f64>::new(most).fit(&x), "n_samples=6 should be >= n_clusters=18446744073709551615");
+    says(MiniBatchKMeans::<f64>::new(most).fit(&x), "n_samples=6");
+    says(BisectingKMeans::<f64>::new(most).fit(&x), "n_samples=6");
     says(elbow(&KMeans::new(1), &x, most - 3..most), "n_samples=6");
-    let whole = KMeans::new(2).fit(&x, ()).unwrap();
-    assert_eq!(KMeans::new(2).max_iter(most).max_points_per_center(most).fit(&x, ()).unwrap(), whole);
-    assert!(KMeans::new(2).max_points_per_center(1).fit(&x, ()).unwrap().inertia >= whole.inertia);
+    let whole = KMeans::new(2).fit(&x).unwrap();
+    assert_eq!(KMeans::new(2).max_iter(most).max_points_per_center(most).fit(&x).unwrap(), whole);
+    assert!(KMeans::new(2).max_points_per_center(1).fit(&x).unwrap().inertia >= whole.inertia);
     let batches = MiniBatchKMeans::new(2).max_iter(most).batch_size(most).init_size(most);
-    assert!(batches.max_no_improvement(3).fit(&x, ()).unwrap().converged);
-    assert!(BisectingKMeans::new(2).max_iter(most).fit(&x, ()).unwrap().inertia > 0.0);
+    assert!(batches.max_no_improvement(3).fit(&x).unwrap().converged);
+    assert!(BisectingKMeans::new(2).max_iter(most).fit(&x).unwrap().inertia > 0.0);
     for tol in [f64::MAX, f64::MIN_POSITIVE] {
-        assert!(KMeans::new(2).tol(tol).fit(&x, ()).unwrap().converged);
+        assert!(KMeans::new(2).tol(tol).fit(&x).unwrap().converged);
     }
 }
 
@@ -243,12 +244,12 @@ fn numbers_as_large_as_can_be_are_no_trouble() {
 fn directions_without_length_are_left_where_they_are() {
     let spherical = |k| KMeans::new(k).spherical(true);
     let mut kmeans = spherical(2);
-    kmeans.fit(&array![[0.0, 0.0], [0.0, 0.0], [2.0, 0.0]], ()).unwrap();
+    kmeans.fit(&array![[0.0, 0.0], [0.0, 0.0], [2.0, 0.0]]).unwrap();
     assert_eq!(kmeans.labels().unwrap()[0], kmeans.labels().unwrap()[1]);
     assert_ne!(kmeans.labels().unwrap()[0], kmeans.labels().unwrap()[2]);
-    assert_eq!(spherical(2).fit(&Array2::<f64>::zeros((3, 2)), ()).unwrap().distinct_clusters, 1);
+    assert_eq!(spherical(2).fit(&Array2::<f64>::zeros((3, 2))).unwrap().distinct_clusters, 1);
     // Opposite directions have no mean direction.
-    let report = spherical(1).fit(&array![[3.0, 0.0], [-1.0, 0.0]], ()).unwrap();
+    let report = spherical(1).fit(&array![[3.0, 0.0], [-1.0, 0.0]]).unwrap();
     assert_eq!(report.inertia, 2.0);
     // Lengths do not count, whatever they are.
     let lengths = array![[1e-30_f32], [1e15], [1.0], [1e-20], [7.0], [1e-35]];
@@ -264,31 +265,31 @@ fn questions_of_another_shape_are_refused() {
     let (mut kmeans, mut batches, mut halves) =
         (KMeans::new(2), MiniBatchKMeans::new(2), BisectingKMeans::new(2));
     says(kmeans.transform(&x), "this KMeans is not fitted yet: call fit before transform");
-    says(batches.score(&x, ()), "this MiniBatchKMeans is not fitted yet: call fit before score");
+    says(batches.score(&x), "this MiniBatchKMeans is not fitted yet: call fit before score");
     says(halves.predict(&x), "this BisectingKMeans is not fitted yet: call fit before predict");
-    kmeans.fit(&x, ()).unwrap();
-    batches.fit(&x, ()).unwrap();
-    halves.fit(&x, ()).unwrap();
+    kmeans.fit(&x).unwrap();
+    batches.fit(&x).unwrap();
+    halves.fit(&x).unwrap();
     says(kmeans.predict(&wrong), words);
     says(kmeans.transform(&wrong), words);
-    says(kmeans.score(&wrong, ()), words);
+    says(kmeans.score(&wrong), words);
     says(kmeans.cluster_inertias(&wrong), words);
     says(batches.predict(&wrong), words);
     says(batches.transform(&wrong), words);
-    says(batches.score(&wrong, ()), words);
+    says(batches.score(&wrong), words);
     says(batches.partial_fit(&wrong), words);
     says(halves.predict(&wrong), words);
     says(halves.transform(&wrong), words);
-    says(halves.score(&wrong, ()), words);
+    says(halves.score(&wrong), words);
     says(kmeans.predict(&Array2::<f64>::zeros((0, 5))), "got 5 features");
     says(kmeans.predict(&Array2::<f64>::zeros((3, 0))), "got 0 features");
     for empty in [Array2::<f64>::zeros((0, 2)), Array2::zeros((3, 0)), Array2::zeros((0, 0))] {
-        says(KMeans::new(1).fit(&empty, ()), "is empty");
-        says(MiniBatchKMeans::new(1).fit(&empty, ()), "is empty");
+        says(KMeans::new(1).fit(&empty), "is empty");
+        says(MiniBatchKMeans::new(1).fit(&empty), "is empty");
         says(MiniBatchKMeans::new(1).partial_fit(&empty), "is empty");
-        says(BisectingKMeans::new(1).fit(&empty, ()), "is empty");
+        says(BisectingKMeans::new(1).fit(&empty), "is empty");
         says(inertia(&empty, &Array1::<usize>::zeros(empty.nrows())), "is empty");
     }
-    says(batches.score(&x.slice(s![..0, ..]), ()), "is empty");
-    says(halves.score(&x.slice(s![..0, ..]), ()), "is empty");
+    says(batches.score(&x.slice(s![..0, ..])), "is empty");
+    says(halves.score(&x.slice(s![..0, ..])), "is empty");
 }

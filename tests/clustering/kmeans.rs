@@ -5,6 +5,7 @@ mod empty_clusters;
 mod reproducible;
 mod weights;
 
+use axonal::cluster::BisectingKMeans;
 use axonal::datasets::{load_iris, make_blobs};
 use axonal::metrics::{adjusted_rand_score, silhouette_samples, v_measure_score};
 use axonal::ndarray::{Array1, Array2, ArrayView2, Axis, ShapeBuilder, array, concatenate, s};
@@ -57,7 +58,7 @@ fn the_golden_cases_come_out() {
         (eight, 300, vec![19, 13, 18, 7, 21, 21, 29, 22], 36.07264377787972, 8),
     ] {
         let mut kmeans = from_rows(&iris, &rows).max_iter(max_iter);
-        let report = kmeans.fit(&iris, ()).unwrap();
+        let report = kmeans.fit(&iris).unwrap();
         assert_eq!(kmeans.cluster_sizes().unwrap().to_vec(), sizes, "{rows:?}");
         assert_eq!(report.n_iter, n_iter, "{rows:?}");
         assert_eq!(report.converged, max_iter > 1);
@@ -75,7 +76,7 @@ fn the_golden_cases_come_out() {
 fn without_a_tolerance_the_labels_settle() {
     let x = normal::<f64>(5000, 10, 1);
     let mut kmeans = KMeans::new(5).init(KMeansInit::Random).n_init(1).tol(0.0).max_iter(300).seed(2);
-    let report = kmeans.fit(&x, ()).unwrap();
+    let report = kmeans.fit(&x).unwrap();
     assert!(report.converged && report.n_iter < 300, "{}", report.n_iter);
     close(report.inertia, *report.history.last().unwrap(), 1e-12);
 }
@@ -89,7 +90,7 @@ fn every_start_finds_separated_blobs() {
     });
     for init in [KMeansInit::PlusPlus, KMeansInit::Random, function, KMeansInit::Centers(centers.clone())] {
         let mut kmeans = KMeans::new(3).init(init.clone()).n_init(10).seed(42);
-        kmeans.fit(&blobs.data, ()).unwrap();
+        kmeans.fit(&blobs.data).unwrap();
         close(v_measure_score(&blobs.target, kmeans.labels().unwrap()).unwrap(), 1.0, 1e-12);
         assert_eq!(kmeans.fit_predict(&blobs.data).unwrap(), kmeans.predict(&blobs.data).unwrap());
         let mut mini_batch = MiniBatchKMeans::new(3).init(init).n_init(10).seed(42);
@@ -107,13 +108,13 @@ fn without_a_number_of_runs_scikit_learns_is_made() {
         counted.fetch_add(1, Ordering::Relaxed);
         Ok(x.slice(s![..k, ..]).to_owned())
     });
-    KMeans::new(5).init(function.clone()).fit(&x, ()).unwrap();
+    KMeans::new(5).init(function.clone()).fit(&x).unwrap();
     assert_eq!(calls.swap(0, Ordering::Relaxed), 10);
-    MiniBatchKMeans::new(5).init(function).fit(&x, ()).unwrap();
+    MiniBatchKMeans::new(5).init(function).fit(&x).unwrap();
     assert_eq!(calls.load(Ordering::Relaxed), 3);
     // Where the starts are drawn, by what comes of them.
     for (init, n_init, other) in [(KMeansInit::PlusPlus, 1, 10), (KMeansInit::Random, 10, 1)] {
-        let fit = |kmeans: KMeans<f64>, seed| kmeans.init(init.clone()).seed(seed).fit(&x, ()).unwrap();
+        let fit = |kmeans: KMeans<f64>, seed| kmeans.init(init.clone()).seed(seed).fit(&x).unwrap();
         let mut differs = false;
         for seed in 0..5 {
             let without = fit(KMeans::new(5), seed);
@@ -123,8 +124,7 @@ fn without_a_number_of_runs_scikit_learns_is_made() {
         assert!(differs, "{init:?}: one run and ten came to the same from every seed");
     }
     for (init, n_init, other) in [(KMeansInit::PlusPlus, 1, 3), (KMeansInit::Random, 3, 1)] {
-        let fit =
-            |kmeans: MiniBatchKMeans<f64>, seed| kmeans.init(init.clone()).seed(seed).fit(&x, ()).unwrap();
+        let fit = |kmeans: MiniBatchKMeans<f64>, seed| kmeans.init(init.clone()).seed(seed).fit(&x).unwrap();
         let mut differs = false;
         for seed in 0..5 {
             let without = fit(MiniBatchKMeans::new(5), seed);
@@ -138,15 +138,15 @@ fn without_a_number_of_runs_scikit_learns_is_made() {
 #[test]
 fn given_centers_are_run_from_once() {
     let x = normal::<f64>(200, 3, 5);
-    let once = from_rows(&x, &[0, 1, 2]).fit(&x, ()).unwrap();
-    assert_eq!(from_rows(&x, &[0, 1, 2]).n_init(10).fit(&x, ()).unwrap(), once);
+    let once = from_rows(&x, &[0, 1, 2]).fit(&x).unwrap();
+    assert_eq!(from_rows(&x, &[0, 1, 2]).n_init(10).fit(&x).unwrap(), once);
 }
 
 #[test]
 fn the_layout_of_the_data_does_not_matter() {
     let x = normal::<f32>(300, 4, 7);
     let mut kmeans = KMeans::new(4).seed(1);
-    let report = kmeans.fit(&x, ()).unwrap();
+    let report = kmeans.fit(&x).unwrap();
     let centers = kmeans.cluster_centers().unwrap().clone();
     let mut fortran = Array2::zeros((300, 4).f());
     fortran.assign(&x);
@@ -155,18 +155,18 @@ fn the_layout_of_the_data_does_not_matter() {
     let backward = x.slice(s![..;-1, ..;-1]).to_owned();
     for view in [fortran.view(), gaps.slice(s![..;2, ..;2]), backward.slice(s![..;-1, ..;-1])] {
         let mut kmeans = KMeans::new(4).seed(1);
-        assert_eq!(kmeans.fit(&view, ()).unwrap(), report);
+        assert_eq!(kmeans.fit(&view).unwrap(), report);
         assert_eq!(kmeans.cluster_centers().unwrap(), &centers);
         assert_eq!(kmeans.predict(&view).unwrap(), kmeans.predict(&x).unwrap());
         assert_eq!(kmeans.transform(&view).unwrap(), kmeans.transform(&x).unwrap());
         let batches = |x: ArrayView2<'_, f32>| {
             let mut kmeans = MiniBatchKMeans::new(4).seed(1).batch_size(50);
-            (kmeans.fit(&x, ()).unwrap(), kmeans.cluster_centers().unwrap().clone())
+            (kmeans.fit(&x).unwrap(), kmeans.cluster_centers().unwrap().clone())
         };
         assert_eq!(batches(view), batches(x.view()));
         let halves = |x: ArrayView2<'_, f32>| {
             let mut kmeans = BisectingKMeans::new(4).seed(1);
-            (kmeans.fit(&x, ()).unwrap(), kmeans.cluster_centers().unwrap().clone())
+            (kmeans.fit(&x).unwrap(), kmeans.cluster_centers().unwrap().clone())
         };
         assert_eq!(halves(view), halves(x.view()));
     }
@@ -251,7 +251,7 @@ fn skipping_rows_changes_neither_labels_nor_iterations_at_any_tolerance() {
         let start = x.slice(s![..20, ..]).to_owned();
         for tol in [1e-2, 1e-8, 1e-100, 0.0] {
             let mut kmeans = KMeans::new(20).init(KMeansInit::Centers(start.clone())).tol(tol);
-            let report = kmeans.fit(&x, ()).unwrap();
+            let report = kmeans.fit(&x).unwrap();
             let (labels, centers, n_iter) = textbook(&x, &start, tol);
             assert_eq!(report.n_iter, n_iter, "tol {tol}");
             assert_eq!(kmeans.labels().unwrap().to_vec(), labels, "tol {tol}");
@@ -267,7 +267,7 @@ fn skipping_rows_changes_neither_labels_nor_iterations_at_any_tolerance() {
 fn a_tolerance_ends_a_run_before_its_iterations_are_spent() {
     let x = normal::<f64>(1000, 8, 1);
     let n_iter = |tol| {
-        let report = from_rows(&x, &[0, 1, 2, 3, 4, 5]).max_iter(1000).tol(tol).fit(&x, ()).unwrap();
+        let report = from_rows(&x, &[0, 1, 2, 3, 4, 5]).max_iter(1000).tol(tol).fit(&x).unwrap();
         assert!(report.converged);
         report.n_iter
     };
@@ -278,7 +278,7 @@ fn a_tolerance_ends_a_run_before_its_iterations_are_spent() {
 fn as_many_clusters_as_rows_are_those_rows() {
     let x = normal::<f32>(50, 4, 6);
     let mut kmeans = KMeans::new(50);
-    let report = kmeans.fit(&x, ()).unwrap();
+    let report = kmeans.fit(&x).unwrap();
     assert_eq!((report.inertia, report.distinct_clusters), (0.0, 50));
     let centers =
         kmeans.cluster_centers().unwrap().select(Axis(0), kmeans.labels().unwrap().as_slice().unwrap());
@@ -311,10 +311,10 @@ fn one_cluster_is_the_weighted_mean() {
 fn a_second_fit_on_other_data_forgets_the_first() {
     let (first, second) = (normal::<f64>(60, 2, 1), normal::<f64>(90, 5, 2) + 3.0);
     let mut twice = KMeans::new(4).seed(3);
-    twice.fit(&first, ()).unwrap();
-    let report = twice.fit(&second, ()).unwrap();
+    twice.fit(&first).unwrap();
+    let report = twice.fit(&second).unwrap();
     let mut once = KMeans::new(4).seed(3);
-    assert_eq!(once.fit(&second, ()).unwrap(), report);
+    assert_eq!(once.fit(&second).unwrap(), report);
     assert_eq!(once.cluster_centers().unwrap(), twice.cluster_centers().unwrap());
     assert_eq!(once.labels().unwrap(), twice.labels().unwrap());
     assert!(twice.predict(&first).is_err());
@@ -328,9 +328,9 @@ fn clusters_of_few_blobs_are_found_and_numbered_without_gaps() {
         let mut kmeans = KMeans::new(3).n_init(3).seed(seed);
         let mut batches = MiniBatchKMeans::new(3).n_init(3).seed(seed);
         let mut halves = BisectingKMeans::new(3).n_init(3).seed(seed);
-        kmeans.fit(&blobs.data, ()).unwrap();
-        batches.fit(&blobs.data, ()).unwrap();
-        halves.fit(&blobs.data, ()).unwrap();
+        kmeans.fit(&blobs.data).unwrap();
+        batches.fit(&blobs.data).unwrap();
+        halves.fit(&blobs.data).unwrap();
         for labels in
             [kmeans.labels(), batches.labels(), halves.labels()].map(|labels| labels.unwrap().clone())
         {
@@ -351,15 +351,15 @@ fn more_iterations_and_more_runs_are_never_worse() {
     let x = normal::<f64>(400, 6, 3);
     let after = |max_iter| {
         let mut kmeans = from_rows(&x, &[0, 1, 2, 3]).max_iter(max_iter);
-        kmeans.fit(&x, ()).unwrap();
-        kmeans.score(&x, ()).unwrap()
+        kmeans.fit(&x).unwrap();
+        kmeans.score(&x).unwrap()
     };
     assert!(after(10) > after(1));
-    let runs = |n_init| KMeans::new(6).init(KMeansInit::Random).n_init(n_init).fit(&x, ()).unwrap().inertia;
+    let runs = |n_init| KMeans::new(6).init(KMeansInit::Random).n_init(n_init).fit(&x).unwrap().inertia;
     let inertias = [1, 3, 10, 25].map(runs);
     assert!(inertias.windows(2).all(|pair| pair[1] <= pair[0]), "{inertias:?}");
     assert!(inertias[3] < inertias[0]);
-    let inertia = |k| KMeans::new(k).fit(&x, ()).unwrap().inertia;
+    let inertia = |k| KMeans::new(k).fit(&x).unwrap().inertia;
     assert!(inertia(64) < inertia(32));
     assert_eq!(inertia(400), 0.0);
 }
@@ -369,10 +369,10 @@ fn labels_are_what_predict_answers() {
     for (seed, max_iter) in [(1, 2), (2, 100), (3, 7)] {
         let x = normal::<f32>(999, 5, seed) + 100.0;
         let mut kmeans = KMeans::new(11).max_iter(max_iter).seed(seed).tol(0.0);
-        kmeans.fit(&x, ()).unwrap();
+        kmeans.fit(&x).unwrap();
         assert_eq!(&kmeans.predict(&x).unwrap(), kmeans.labels().unwrap());
         assert_eq!(kmeans.predict(kmeans.cluster_centers().unwrap()).unwrap(), Array1::from_iter(0..11));
-        close(kmeans.score(&x, ()).unwrap(), -kmeans.inertia().unwrap(), 1e-5);
+        close(kmeans.score(&x).unwrap(), -kmeans.inertia().unwrap(), 1e-5);
     }
 }
 
@@ -380,10 +380,10 @@ fn labels_are_what_predict_answers() {
 fn centers_of_a_fit_are_its_fixed_point() {
     let x = normal::<f64>(500, 2, 8);
     let mut kmeans = KMeans::new(5).tol(0.0);
-    kmeans.fit(&x, ()).unwrap();
+    kmeans.fit(&x).unwrap();
     let centers = kmeans.cluster_centers().unwrap().clone();
     let mut again = KMeans::new(5).tol(0.0).init(KMeansInit::Centers(centers.clone()));
-    assert!(again.fit(&x, ()).unwrap().n_iter <= 2);
+    assert!(again.fit(&x).unwrap().n_iter <= 2);
     assert!((again.cluster_centers().unwrap() - &centers).iter().all(|v| v.abs() < 1e-12));
 }
 
@@ -414,7 +414,7 @@ fn inertias_are_weighted_sums_of_squared_distances() {
         let (x, new) = (normal::<F>(100, 10, 1), normal::<F>(500, 10, 2));
         let weights: Array1<F> = (0..500).map(|row| F::of(0.25 * (row % 7) as f64)).collect();
         let mut kmeans = KMeans::new(5);
-        kmeans.fit(&x, ()).unwrap();
+        kmeans.fit(&x).unwrap();
         let (labels, centers) = (kmeans.predict(&new).unwrap(), kmeans.cluster_centers().unwrap());
         let square = |row: usize| -> f64 {
             let center = centers.row(labels[row]);
@@ -422,7 +422,7 @@ fn inertias_are_weighted_sums_of_squared_distances() {
         };
         let plain: f64 = (0..500).map(square).sum();
         let weighted: f64 = (0..500).map(|row| weights[row].as_f64() * square(row)).sum();
-        close(kmeans.score(&new, ()).unwrap(), -plain, tolerance);
+        close(kmeans.score(&new).unwrap(), -plain, tolerance);
         close(kmeans.score_weighted(&new, &weights).unwrap(), -weighted, tolerance);
         let one_by_one = kmeans.cluster_inertias(&new).unwrap();
         for cluster in 0..5 {
@@ -461,7 +461,7 @@ fn single_and_double_precision_agree() {
     let start = [0, 1, 2, 3];
     let mut one = KMeans::new(4).init(KMeansInit::Centers(blobs.data.select(Axis(0), &start)));
     let mut two = from_rows(&double, &start);
-    let (a, b) = (one.fit(&blobs.data, ()).unwrap(), two.fit(&double, ()).unwrap());
+    let (a, b) = (one.fit(&blobs.data).unwrap(), two.fit(&double).unwrap());
     close(a.inertia, b.inertia, 1e-4);
     assert_eq!((one.labels().unwrap(), a.n_iter), (two.labels().unwrap(), b.n_iter));
     one.cluster_centers()
@@ -493,7 +493,7 @@ fn one_iteration_is_assign_average_assign() {
         .collect();
     let means = axonal::ndarray::stack(Axis(0), &means.iter().map(|m| m.view()).collect::<Vec<_>>()).unwrap();
     let mut kmeans = KMeans::new(6).init(KMeansInit::Centers(start)).max_iter(1);
-    assert_eq!(kmeans.fit(&x, ()).unwrap().n_iter, 1);
+    assert_eq!(kmeans.fit(&x).unwrap().n_iter, 1);
     assert_eq!(kmeans.labels().unwrap().to_vec(), nearest(&means));
     assert!((kmeans.cluster_centers().unwrap() - &means).iter().all(|v| v.abs() < 1e-12));
 }
@@ -503,7 +503,7 @@ fn the_inertia_does_not_cancel() {
     // ‖x‖² − 2x·c + ‖c‖² is 0 in single precision here.
     let x = array![[1.0f32 + 1e-4], [1.0 - 1e-4], [-1.0 + 1e-4], [-1.0 - 1e-4]];
     let mut kmeans = KMeans::new(2).init(KMeansInit::Centers(array![[1.0], [-1.0]]));
-    let inertia = kmeans.fit(&x, ()).unwrap().inertia;
+    let inertia = kmeans.fit(&x).unwrap().inertia;
     assert!((inertia - 4e-8).abs() < 2e-9, "{inertia}");
 }
 
@@ -513,10 +513,10 @@ fn far_from_the_origin_the_labels_are_the_same() {
     let x = normal::<f64>(400, 3, 12).mapv(|v| (v * 64.0).round());
     let start = x.slice(s![..7, ..]).to_owned();
     let mut near = KMeans::new(7).init(KMeansInit::Centers(start.clone()));
-    let report = near.fit(&x, ()).unwrap();
+    let report = near.fit(&x).unwrap();
     for shift in [1e6, -1e9] {
         let mut far = KMeans::new(7).init(KMeansInit::Centers(&start + shift));
-        let shifted = far.fit(&(&x + shift), ()).unwrap();
+        let shifted = far.fit(&(&x + shift)).unwrap();
         assert_eq!(far.labels().unwrap(), near.labels().unwrap());
         assert_eq!(shifted.n_iter, report.n_iter);
         close(shifted.inertia, report.inertia, 1e-6);
@@ -526,30 +526,30 @@ fn far_from_the_origin_the_labels_are_the_same() {
 #[test]
 fn what_is_wrong_is_said() {
     let x = normal::<f64>(10, 3, 0);
-    says(KMeans::new(11).fit(&x, ()), "KMeans: n_samples=10 should be >= n_clusters=11");
-    says(KMeans::new(0).fit(&x, ()), "KMeans: n_clusters is 0, expected at least 1");
-    says(KMeans::new(2).n_init(0).fit(&x, ()), "n_init is 0");
-    says(KMeans::new(2).max_iter(0).fit(&x, ()), "max_iter is 0");
-    says(KMeans::new(2).max_points_per_center(0).fit(&x, ()), "max_points_per_center is 0");
+    says(KMeans::new(11).fit(&x), "KMeans: n_samples=10 should be >= n_clusters=11");
+    says(KMeans::new(0).fit(&x), "KMeans: n_clusters is 0, expected at least 1");
+    says(KMeans::new(2).n_init(0).fit(&x), "n_init is 0");
+    says(KMeans::new(2).max_iter(0).fit(&x), "max_iter is 0");
+    says(KMeans::new(2).max_points_per_center(0).fit(&x), "max_points_per_center is 0");
     for tol in [-1.0, f64::NAN, f64::INFINITY] {
-        says(KMeans::new(2).tol(tol).fit(&x, ()), "tol is");
+        says(KMeans::new(2).tol(tol).fit(&x), "tol is");
     }
     for (k, d) in [(1, 3), (3, 3), (2, 2), (2, 4)] {
         let init = KMeansInit::Centers(Array2::zeros((k, d)));
-        says(KMeans::new(2).init(init).fit(&x, ()), "initial centers: expected (2, 3)");
+        says(KMeans::new(2).init(init).fit(&x), "initial centers: expected (2, 3)");
     }
     says(
-        KMeans::new(2).init(KMeansInit::Centers(Array2::from_elem((2, 3), f64::NAN))).fit(&x, ()),
+        KMeans::new(2).init(KMeansInit::Centers(Array2::from_elem((2, 3), f64::NAN))).fit(&x),
         "NaN at [0, 0]",
     );
     let wrong = KMeansInit::function(|_, _, _| Ok(Array2::<f64>::zeros((1, 1))));
-    says(KMeans::new(2).init(wrong).fit(&x, ()), "got (1, 1)");
-    says(KMeans::new(2).fit(&Array2::<f32>::zeros((0, 3)), ()), "empty");
-    says(KMeans::new(2).fit(&Array2::<f32>::zeros((3, 0)), ()), "feature");
+    says(KMeans::new(2).init(wrong).fit(&x), "got (1, 1)");
+    says(KMeans::new(2).fit(&Array2::<f32>::zeros((0, 3))), "empty");
+    says(KMeans::new(2).fit(&Array2::<f32>::zeros((3, 0))), "feature");
     for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let mut bad = x.clone();
         bad[[6, 2]] = value;
-        says(KMeans::new(2).fit(&bad, ()), "[6, 2]");
+        says(KMeans::new(2).fit(&bad), "[6, 2]");
     }
     let mut kmeans = KMeans::new(2);
     says(kmeans.predict(&x), "this KMeans is not fitted yet: call fit before predict");
@@ -566,11 +566,11 @@ fn what_is_wrong_is_said() {
     let mut one = Array1::zeros(10);
     one[3] = 1.0;
     says(KMeans::new(2).init(KMeansInit::Random).fit_weighted(&x, &one), "1 weights are above zero");
-    kmeans.fit(&x, ()).unwrap();
+    kmeans.fit(&x).unwrap();
     says(kmeans.predict(&Array2::zeros((2, 4))), "expected 3 features a row, got 4");
     says(kmeans.predict(&Array2::from_elem((2, 3), f64::NAN)), "NaN at [0, 0]");
     // A fit that fails leaves what was learned.
-    assert!(kmeans.fit(&Array2::zeros((1, 3)), ()).is_err());
+    assert!(kmeans.fit(&Array2::zeros((1, 3))).is_err());
     assert_eq!(kmeans.labels().unwrap().len(), 10);
     assert!(kmeans.unfitted().labels().is_err());
 }
@@ -579,21 +579,21 @@ fn what_is_wrong_is_said() {
 fn values_without_squares_are_refused() {
     let mut x = normal::<f32>(20, 2, 0);
     let mut kmeans = KMeans::new(2);
-    kmeans.fit(&x, ()).unwrap();
+    kmeans.fit(&x).unwrap();
     x[[4, 1]] = 1e20;
-    says(kmeans.fit(&x, ()), "x is 1e20 at [4, 1], expected values whose squared distances stay within");
+    says(kmeans.fit(&x), "x is 1e20 at [4, 1], expected values whose squared distances stay within");
     says(kmeans.predict(&x), "1e20 at [4, 1]");
     // Far away together is no trouble.
     let far = array![[1e20f64], [1e20], [-1e20], [-1e20]];
-    assert_eq!(KMeans::new(2).fit(&far, ()).unwrap().inertia, 0.0);
-    says(KMeans::new(1).fit(&array![[1e308], [1e308], [-1e308]], ()), "e308 at");
+    assert_eq!(KMeans::new(2).fit(&far).unwrap().inertia, 0.0);
+    says(KMeans::new(1).fit(&array![[1e308], [1e308], [-1e308]]), "e308 at");
 }
 
 #[test]
 fn directions_cluster_by_their_cosine() {
     let x = array![[1.0, 0.01], [50.0, 0.2], [0.03, 2.0], [0.1, 90.0], [-3.0, 0.1], [-70.0, -0.4]];
     let mut kmeans = KMeans::new(3).spherical(true).n_init(5);
-    kmeans.fit(&x, ()).unwrap();
+    kmeans.fit(&x).unwrap();
     let labels = kmeans.labels().unwrap();
     assert!((0..3).all(|pair| labels[2 * pair] == labels[2 * pair + 1]), "{labels}");
     assert_eq!(kmeans.predict(&(&x * 1e-3)).unwrap(), labels);
@@ -608,12 +608,12 @@ fn directions_cluster_by_their_cosine() {
 fn a_part_of_the_rows_can_be_learned_from() {
     let blobs = make_blobs::<f32>(4000, &array![[0.0, 0.0], [9.0, 0.0], [0.0, 9.0]], 1.0, 5).unwrap();
     let mut kmeans = KMeans::new(3).max_points_per_center(50).n_init(3);
-    let report = kmeans.fit(&blobs.data, ()).unwrap();
+    let report = kmeans.fit(&blobs.data).unwrap();
     let labels = kmeans.labels().unwrap();
     assert!(adjusted_rand_score(&blobs.target, labels).unwrap() > 0.99);
     assert_eq!(labels, kmeans.predict(&blobs.data).unwrap());
-    close(kmeans.score(&blobs.data, ()).unwrap(), -report.inertia, 1e-5);
-    let whole = KMeans::new(3).n_init(3).fit(&blobs.data, ()).unwrap();
+    close(kmeans.score(&blobs.data).unwrap(), -report.inertia, 1e-5);
+    let whole = KMeans::new(3).n_init(3).fit(&blobs.data).unwrap();
     assert!(report.inertia >= whole.inertia && report.inertia < 1.1 * whole.inertia);
 }
 
@@ -624,7 +624,7 @@ proptest! {
     fn the_inertia_falls_with_every_iteration(n in 8usize..120, d in 1usize..20, k in 1usize..8, seed in 0u64..1000) {
         let x = normal::<f64>(n, d, seed);
         let mut kmeans = KMeans::new(k).seed(seed).tol(0.0);
-        let report = kmeans.fit(&x, ()).unwrap();
+        let report = kmeans.fit(&x).unwrap();
         prop_assert!(report.history.windows(2).all(|pair| pair[1] <= pair[0] * (1.0 + 1e-12)));
         prop_assert!(report.inertia >= 0.0 && report.n_iter == report.history.len());
         prop_assert!(kmeans.cluster_centers().unwrap().iter().all(|c| c.is_finite()));
@@ -636,7 +636,7 @@ proptest! {
     ) {
         let x = normal::<f32>(n.max(k), d, seed);
         let mut kmeans = KMeans::new(k).seed(seed).max_iter(3);
-        kmeans.fit(&x, ()).unwrap();
+        kmeans.fit(&x).unwrap();
         let all = kmeans.predict(&x).unwrap();
         let first = first.min(x.nrows() - 1);
         prop_assert_eq!(kmeans.predict(&x.slice(s![first.., ..])).unwrap(), all.slice(s![first..]));

@@ -181,7 +181,7 @@ fn iris_gives_the_reference_numbers() {
     close(silhouette_score(&iris.data, &iris.target).unwrap(), 0.5034774406932967);
     close(calinski_harabasz_score(&iris.data, &iris.target).unwrap(), 487.3308763749);
     let mut kmeans = KMeans::new(3).n_init(10).seed(0);
-    kmeans.fit(&iris.data, ()).unwrap();
+    kmeans.fit(&iris.data).unwrap();
     let labels = kmeans.labels().unwrap();
     close(silhouette_score(&iris.data, labels).unwrap(), 0.5528190123564098);
     close(calinski_harabasz_score(&iris.data, labels).unwrap(), 561.62775662962);

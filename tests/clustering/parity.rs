@@ -46,7 +46,7 @@ fn agrees<F: Float>(name: &str, case: &Value, tolerance: f64) {
             let weights: Array1<F> = weights.iter().map(|w| F::of(number(w))).collect();
             kmeans.fit_weighted(&x, &weights).unwrap()
         }
-        None => kmeans.fit(&x, ()).unwrap(),
+        None => kmeans.fit(&x).unwrap(),
     };
     assert_eq!(kmeans.labels().unwrap().to_vec(), labels(&case["labels"]), "{name}: labels");
     assert_eq!(report.n_iter, number(&case["n_iter"]) as usize, "{name}: n_iter");
@@ -75,7 +75,7 @@ fn agrees<F: Float>(name: &str, case: &Value, tolerance: f64) {
             None => assert!(got.is_err(), "{}", at(name)),
         }
     }
-    close(&at("score"), kmeans.score(&new, ()).unwrap(), number(&case["score"]), tolerance);
+    close(&at("score"), kmeans.score(&new).unwrap(), number(&case["score"]), tolerance);
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn seeded_runs_on_iris_are_scikit_learns() {
     ] {
         let mean = iris.mean_axis(Axis(0)).unwrap();
         assert_eq!(kmeans_plusplus((&iris - &mean).view(), k, seed), rows);
-        let report = seeded(k, seed).fit(&iris, ()).unwrap();
+        let report = seeded(k, seed).fit(&iris).unwrap();
         close(report.inertia, inertia);
         assert_eq!(report.n_iter, n_iter, "{k} clusters from seed {seed}");
     }
@@ -48,13 +48,13 @@ fn the_blobs_of_the_reference_tests_are_clustered_as_there() {
     x.row(0).iter().zip(first).for_each(|(got, want)| close(*got, want));
     close(x.sum(), 602.4189972943242);
     let mut kmeans = KMeans::new(3).init(KMeansInit::Centers(centers));
-    let report = kmeans.fit(&x, ()).unwrap();
+    let report = kmeans.fit(&x).unwrap();
     assert_eq!(kmeans.labels().unwrap(), &truth);
     assert_eq!(kmeans.cluster_sizes().unwrap(), array![34, 33, 33]);
     close(report.inertia, 465.1052438635284);
     assert_eq!(report.n_iter, 2);
     for (seed, inertia, n_iter) in [(0, 324.84110400760324, 4), (42, 326.6050355688297, 7)] {
-        let report = seeded(8, seed).fit(&x, ()).unwrap();
+        let report = seeded(8, seed).fit(&x).unwrap();
         close(report.inertia, inertia);
         assert_eq!(report.n_iter, n_iter, "seed {seed}");
     }

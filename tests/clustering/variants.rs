@@ -1,5 +1,6 @@
 //! Mini-batches, bisection and the choice of starts, by their properties and the reference examples.
 
+use axonal::cluster::BisectingKMeans;
 use axonal::cluster::{BisectingStrategy, elbow, elbow_by, kmeans_plusplus, kmeans_plusplus_weighted};
 use axonal::datasets::{load_iris, make_blobs};
 use axonal::metrics::{adjusted_rand_score, silhouette_score};
@@ -24,12 +25,12 @@ fn mini_batches_find_what_all_rows_find() {
     let blobs = blobs(3000);
     for init in [KMeansInit::PlusPlus, KMeansInit::Random] {
         let mut kmeans = MiniBatchKMeans::new(3).init(init).batch_size(200).seed(5);
-        let report = kmeans.fit(&blobs.data, ()).unwrap();
+        let report = kmeans.fit(&blobs.data).unwrap();
         assert!(adjusted_rand_score(&blobs.target, kmeans.labels().unwrap()).unwrap() > 0.99);
         assert_eq!(kmeans.labels().unwrap(), &kmeans.predict(&blobs.data).unwrap());
-        let all = KMeans::new(3).n_init(3).fit(&blobs.data, ()).unwrap();
+        let all = KMeans::new(3).n_init(3).fit(&blobs.data).unwrap();
         assert!(report.inertia < 1.05 * all.inertia && report.converged);
-        assert!((kmeans.score(&blobs.data, ()).unwrap() + report.inertia).abs() < 1e-6 * report.inertia);
+        assert!((kmeans.score(&blobs.data).unwrap() + report.inertia).abs() < 1e-6 * report.inertia);
     }
 }
 
@@ -38,14 +39,14 @@ fn passes_are_counted_in_rows_drawn() {
     let blobs = blobs(300);
     // With every rule for stopping off, exactly max_iter passes are made.
     let mut kmeans = MiniBatchKMeans::new(3).batch_size(30).max_iter(10).max_no_improvement(None).tol(0.0);
-    let report = kmeans.fit(&blobs.data, ()).unwrap();
+    let report = kmeans.fit(&blobs.data).unwrap();
     assert_eq!((report.n_iter, kmeans.n_steps().unwrap(), report.converged), (10, 100, false));
     let mut kmeans = MiniBatchKMeans::new(3).batch_size(70).seed(1);
-    let report = kmeans.fit(&blobs.data, ()).unwrap();
+    let report = kmeans.fit(&blobs.data).unwrap();
     assert_eq!(report.n_iter, (kmeans.n_steps().unwrap() * 70).div_ceil(300));
     // A tolerance ends it, too.
     let mut kmeans = MiniBatchKMeans::new(3).batch_size(30).max_iter(100).max_no_improvement(None).tol(1e-2);
-    assert!(kmeans.fit(&blobs.data, ()).unwrap().converged);
+    assert!(kmeans.fit(&blobs.data).unwrap().converged);
 }
 
 #[test]
@@ -55,10 +56,10 @@ fn a_tolerance_or_patience_ends_the_passes() {
     let new =
         || MiniBatchKMeans::new(3).init(KMeansInit::Centers(centers.clone())).batch_size(20).max_iter(10);
     for kmeans in [new().tol(1e-4).max_no_improvement(None), new().tol(0.0).max_no_improvement(10)] {
-        let report = kmeans.clone().fit(&blobs.data, ()).unwrap();
+        let report = kmeans.clone().fit(&blobs.data).unwrap();
         assert!(report.converged && 1 < report.n_iter && report.n_iter < 10, "{kmeans:?}: {report:?}");
     }
-    assert!(!new().tol(0.0).max_no_improvement(None).fit(&blobs.data, ()).unwrap().converged);
+    assert!(!new().tol(0.0).max_no_improvement(None).fit(&blobs.data).unwrap().converged);
 }
 
 #[test]
@@ -71,7 +72,7 @@ fn starts_are_drawn_from_three_batches_or_three_rows_a_cluster() {
             noted.store(x.nrows(), Ordering::Relaxed);
             Ok(x.slice(s![..k, ..]).to_owned())
         });
-        kmeans.init(init).n_init(1).fit(&blobs.data, ()).unwrap();
+        kmeans.init(init).n_init(1).fit(&blobs.data).unwrap();
         seen.load(Ordering::Relaxed)
     };
     let new = || MiniBatchKMeans::new(10);
@@ -97,7 +98,7 @@ fn pieces_from_any_start_find_the_blobs() {
             &kmeans.predict(&x).unwrap(),
             "of the last piece, about the new centers"
         );
-        assert!((kmeans.inertia().unwrap() + kmeans.score(&x, ()).unwrap()).abs() < 1e-9);
+        assert!((kmeans.inertia().unwrap() + kmeans.score(&x).unwrap()).abs() < 1e-9);
     }
 }
 
@@ -133,7 +134,7 @@ fn weights_of_pieces_pull_as_repeated_rows_do() {
 fn pieces_go_on_where_a_fit_ended() {
     let blobs = blobs(600);
     let mut kmeans = MiniBatchKMeans::new(3).batch_size(100).seed(1);
-    kmeans.fit(&blobs.data, ()).unwrap();
+    kmeans.fit(&blobs.data).unwrap();
     let steps = kmeans.n_steps().unwrap();
     let centers = kmeans.cluster_centers().unwrap().clone();
     kmeans.partial_fit(&blobs.data.slice(s![..50, ..])).unwrap();
@@ -142,7 +143,7 @@ fn pieces_go_on_where_a_fit_ended() {
     assert!(moved.iter().any(|v| *v > 0.0) && moved.iter().all(|v| *v < 0.2), "{moved}");
     // And a fit starts anew.
     let mut fresh = MiniBatchKMeans::new(3).batch_size(100).seed(1);
-    assert_eq!(kmeans.fit(&blobs.data, ()).unwrap(), fresh.fit(&blobs.data, ()).unwrap());
+    assert_eq!(kmeans.fit(&blobs.data).unwrap(), fresh.fit(&blobs.data).unwrap());
     assert_eq!(kmeans.fit_transform(&blobs.data).unwrap(), fresh.transform(&blobs.data).unwrap());
 }
 
@@ -182,7 +183,7 @@ fn centers_that_win_nothing_are_moved_onto_rows() {
     let mut rng = Rng::new(4, Purpose::Other, 0);
     x.slice_mut(s![..;2, ..]).mapv_inplace(|_| rng.normal() + 5.0);
     let mut kmeans = MiniBatchKMeans::new(20).batch_size(50).init(KMeansInit::Random).seed(0);
-    kmeans.fit(&x, ()).unwrap();
+    kmeans.fit(&x).unwrap();
     let moved = kmeans.cluster_centers().unwrap().rows().into_iter().filter(|c| c.sum().abs() > 1.0).count();
     assert!(moved > 9, "{moved} of 20 centers are among the half of the rows that differ");
     // The same with batches of all rows, and piece by piece.
@@ -193,7 +194,7 @@ fn centers_that_win_nothing_are_moved_onto_rows() {
     };
     for seed in 0..5 {
         let mut kmeans = MiniBatchKMeans::new(20).batch_size(200).init(KMeansInit::Random).seed(seed);
-        kmeans.fit(&x, ()).unwrap();
+        kmeans.fit(&x).unwrap();
         assert!(differ(&kmeans) > 9, "{} of 20, seed {seed}", differ(&kmeans));
         let mut kmeans = MiniBatchKMeans::new(20).init(KMeansInit::Random).seed(seed);
         (0..100).for_each(|_| kmeans.partial_fit(&x).unwrap());
@@ -202,7 +203,7 @@ fn centers_that_win_nothing_are_moved_onto_rows() {
     // More clusters than rows in a batch.
     for init_size in [10, 600] {
         let mut kmeans = MiniBatchKMeans::new(100).batch_size(10).init_size(init_size).max_iter(10);
-        assert!(kmeans.fit(&blobs(600).data, ()).unwrap().inertia.is_finite());
+        assert!(kmeans.fit(&blobs(600).data).unwrap().inertia.is_finite());
     }
 }
 
@@ -246,16 +247,16 @@ fn rows_without_weight_do_not_pull() {
 fn mini_batches_say_what_is_wrong() {
     let x = Array2::<f64>::ones((10, 2));
     let new = || MiniBatchKMeans::<f64>::new(2);
-    says(MiniBatchKMeans::new(0).fit(&x, ()), "MiniBatchKMeans: n_clusters is 0");
-    says(MiniBatchKMeans::new(11).fit(&x, ()), "n_clusters=11");
-    says(new().batch_size(0).fit(&x, ()), "batch_size is 0");
-    says(new().max_no_improvement(0).fit(&x, ()), "max_no_improvement is 0");
-    says(new().reassignment_ratio(-0.1).fit(&x, ()), "reassignment_ratio is -0.1");
-    says(new().tol(f64::NAN).fit(&x, ()), "tol is NaN");
+    says(MiniBatchKMeans::new(0).fit(&x), "MiniBatchKMeans: n_clusters is 0");
+    says(MiniBatchKMeans::new(11).fit(&x), "n_clusters=11");
+    says(new().batch_size(0).fit(&x), "batch_size is 0");
+    says(new().max_no_improvement(0).fit(&x), "max_no_improvement is 0");
+    says(new().reassignment_ratio(-0.1).fit(&x), "reassignment_ratio is -0.1");
+    says(new().tol(f64::NAN).fit(&x), "tol is NaN");
     says(new().predict(&x), "this MiniBatchKMeans is not fitted yet");
     says(new().n_steps(), "before n_steps");
-    says(new().init(KMeansInit::Centers(Array2::zeros((3, 2)))).fit(&x, ()), "expected (2, 2)");
-    assert!(new().batch_size(usize::MAX).fit(&x, ()).is_ok());
+    says(new().init(KMeansInit::Centers(Array2::zeros((3, 2)))).fit(&x), "expected (2, 2)");
+    assert!(new().batch_size(usize::MAX).fit(&x).is_ok());
 }
 
 #[test]
@@ -273,7 +274,7 @@ fn bisection_numbers_its_clusters_from_left_to_right() {
         [10.0, 10.0]
     ];
     let mut kmeans = BisectingKMeans::new(3).n_init(10).seed(0);
-    let report = kmeans.fit(&x, ()).unwrap();
+    let report = kmeans.fit(&x).unwrap();
     let labels = kmeans.labels().unwrap();
     assert_eq!(adjusted_rand_score(&array![0, 2, 0, 2, 0, 2, 1, 1, 1], labels).unwrap(), 1.0);
     let mut centers: Vec<Vec<f64>> = kmeans
@@ -292,7 +293,7 @@ fn bisection_numbers_its_clusters_from_left_to_right() {
     assert_eq!(kmeans.predict(&new).unwrap(), array![labels[1], labels[0]]);
     assert_eq!(&kmeans.predict(&x).unwrap(), labels);
     assert_eq!(kmeans.transform(&new).unwrap().dim(), (2, 3));
-    assert!((kmeans.score(&x, ()).unwrap() + report.inertia).abs() < 1e-9);
+    assert!((kmeans.score(&x).unwrap() + report.inertia).abs() < 1e-9);
 }
 
 #[test]
@@ -302,7 +303,7 @@ fn bisection_splits_by_inertia_or_by_size() {
     let x = Array2::from_shape_vec((42, 1), x).unwrap();
     let sizes = |strategy| {
         let mut kmeans = BisectingKMeans::new(3).strategy(strategy).n_init(5).seed(1);
-        kmeans.fit(&x, ()).unwrap();
+        kmeans.fit(&x).unwrap();
         let mut sizes = vec![0; 3];
         kmeans.labels().unwrap().iter().for_each(|&label| sizes[label] += 1);
         sizes.sort_unstable();
@@ -320,7 +321,7 @@ fn of_clusters_of_one_size_the_leftmost_is_split() {
         let fit = |k| {
             let mut kmeans =
                 BisectingKMeans::new(k).strategy(BisectingStrategy::LargestCluster).n_init(5).seed(seed);
-            kmeans.fit(&x, ()).unwrap();
+            kmeans.fit(&x).unwrap();
             kmeans.labels().unwrap().clone()
         };
         let (three, four) = (fit(3), fit(4));
@@ -338,7 +339,7 @@ fn bisection_agrees_in_both_precisions_and_on_one_feature() {
         let double = blobs(200).data.slice(s![.., ..d]).to_owned();
         let single = double.mapv(|v| v as f32);
         let (mut one, mut two) = (BisectingKMeans::new(5).seed(3), BisectingKMeans::new(5).seed(3));
-        let (a, b) = (one.fit(&single, ()).unwrap().inertia, two.fit(&double, ()).unwrap().inertia);
+        let (a, b) = (one.fit(&single).unwrap().inertia, two.fit(&double).unwrap().inertia);
         assert!((a - b).abs() < 1e-4 * b, "{a} {b}");
         assert_eq!(one.labels().unwrap(), two.labels().unwrap());
         assert_eq!(two.fit_transform(&double).unwrap(), two.transform(&double).unwrap());
@@ -348,7 +349,7 @@ fn bisection_agrees_in_both_precisions_and_on_one_feature() {
 #[test]
 fn bisection_of_duplicates_ends() {
     let mut kmeans = BisectingKMeans::new(4);
-    let report = kmeans.fit(&Array2::<f32>::ones((6, 2)), ()).unwrap();
+    let report = kmeans.fit(&Array2::<f32>::ones((6, 2))).unwrap();
     assert_eq!((report.distinct_clusters, report.inertia), (1, 0.0));
     let mut one = BisectingKMeans::new(1);
     assert_eq!(one.fit_predict(&array![[1.0], [3.0]]).unwrap(), array![0, 0]);
@@ -356,9 +357,9 @@ fn bisection_of_duplicates_ends() {
     let weights = array![0.0, 0.0, 0.0, 1.0, 1.0, 1.0];
     assert!(kmeans.fit_weighted(&array![[1.0f32], [2.0], [3.0], [4.0], [5.0], [6.0]], &weights).is_ok());
     let centers = KMeansInit::Centers(array![[1.0f32]]);
-    says(BisectingKMeans::new(1).init(centers).fit(&array![[1.0f32]], ()), "init is Centers");
+    says(BisectingKMeans::new(1).init(centers).fit(&array![[1.0f32]]), "init is Centers");
     says(BisectingKMeans::<f32>::new(2).labels(), "this BisectingKMeans is not fitted yet");
-    says(BisectingKMeans::new(3).fit(&array![[1.0f32]], ()), "n_clusters=3");
+    says(BisectingKMeans::new(3).fit(&array![[1.0f32]]), "n_clusters=3");
 }
 
 #[test]
@@ -480,7 +481,7 @@ fn bisection_of_iris_is_scikit_learns() {
             let mut kmeans = BisectingKMeans::new(k).init(ends).strategy(strategy);
             let report = match weighted {
                 true => kmeans.fit_weighted(&iris, &weights),
-                false => kmeans.fit(&iris, ()),
+                false => kmeans.fit(&iris),
             };
             let got = report.unwrap().inertia;
             assert!(

@@ -2,8 +2,9 @@
 //! with all of its modifiers, seen from outside.
 #![allow(dead_code, reason = "each test program uses its part")]
 
+use axonal::custom::{Backward, Forward, LossPass, Plan, RuleOptimizer, Shape, UpdateRule};
+use axonal::layers::Constraint;
 use axonal::ndarray::{Array2, ArrayD};
-use axonal::nn::{LossPass, Optimizer, Tuned};
 use axonal::prelude::*;
 use std::fmt;
 use std::sync::Arc;
@@ -62,8 +63,8 @@ impl<F: Float> Loss<F> for Objective {
 pub struct Walk(Model<f64>);
 
 impl Walk {
-    pub fn new<R: Optimizer<f64> + 'static>(
-        optimizer: Tuned<R>,
+    pub fn new<R: UpdateRule<f64> + 'static>(
+        optimizer: RuleOptimizer<R>,
         shape: &[usize],
         start: &[f64],
         constraint: Option<Constraint>,
@@ -78,8 +79,8 @@ impl Walk {
     }
 
     /// Weights that are pushed along given gradients, one after the other.
-    pub fn along<R: Optimizer<f64> + 'static>(
-        optimizer: Tuned<R>,
+    pub fn along<R: UpdateRule<f64> + 'static>(
+        optimizer: RuleOptimizer<R>,
         shape: &[usize],
         start: &[f64],
         grads: Vec<Vec<f64>>,

@@ -1,7 +1,7 @@
 //! Activations against Keras's numbers, against their own slopes, and at the ends of the number line.
 
 use axonal::Float;
-use axonal::activation::Activation;
+use axonal::layers::Activation;
 use serde_json::Value;
 
 const NAMES: [&str; 29] = [

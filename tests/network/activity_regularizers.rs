@@ -1,8 +1,9 @@
 //! Penalties on the outputs of layers inside other layers are part of the loss and of the gradient, as in Keras; and only
 //! layers that read sequences go into a `Bidirectional`.
 
+use axonal::custom::{ActivityPenalty, Backward, Forward, Plan, Shape};
+use axonal::layers::{ActivityRegularization, MergeMode, SimpleRnn, TimeDistributed};
 use axonal::ndarray::{Array2, Array3, s};
-use axonal::nn::{ActivityPenalty, MergeMode};
 use axonal::prelude::*;
 use axonal::testing::check_layer;
 

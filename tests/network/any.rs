@@ -1,5 +1,8 @@
 //! Optimizers, losses and metrics by name are saved as what they stand for.
 
+use axonal::losses::AnyLoss;
+use axonal::metrics::AnyMetric;
+use axonal::optimizers::AnyOptimizer;
 use axonal::prelude::*;
 
 #[test]

@@ -1,5 +1,7 @@
 //! Whatever a caller gets wrong is an error that says what was expected and what came.
 
+use axonal::layers::{Permute, RepeatVector, TimeDistributed, UpSampling1D, ZeroPadding1D};
+use axonal::models::OnDivergence;
 use axonal::ndarray::{Array1, Array2, Array3, Axis, arr0, array, s};
 use axonal::prelude::*;
 

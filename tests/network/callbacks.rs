@@ -1,5 +1,7 @@
 //! Callbacks as their users meet them: files, errors, interruptions.
 
+use axonal::callbacks::{JsonLogger, LambdaCallback, LearningRateScheduler};
+use axonal::custom::Run;
 use axonal::ndarray::{Array1, Array2};
 use axonal::prelude::*;
 use std::fs;

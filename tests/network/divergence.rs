@@ -1,7 +1,11 @@
 //! Numbers that run away: the run ends with an error, or goes on from the last good epoch; the model stays sound.
 
+use axonal::callbacks::LambdaCallback;
+use axonal::models::OnDivergence;
 use axonal::ndarray::{Array1, Array2};
+use axonal::optimizers::AnyOptimizer;
 use axonal::prelude::*;
+use axonal::schedules::LearningRate;
 
 fn data() -> (Array2<f32>, Array1<f32>) {
     let x = Array2::from_shape_fn((64, 3), |(i, j)| ((i * 7 + j * 5) % 13) as f32 - 6.0);

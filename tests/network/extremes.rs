@@ -1,8 +1,9 @@
 //! Logits and data at the ends of the number line: finite losses and gradients, against exact values.
 
 use axonal::Float;
+use axonal::custom::{Backward, Forward, LossPass, Mask, Mode, Shape, TargetView};
+use axonal::layers::{GroupNormalization, Normalization, RmsNormalization, UnitNormalization};
 use axonal::ndarray::{Array1, Array2, array};
-use axonal::nn::{Loss, LossPass, Mask, TargetView};
 use axonal::prelude::*;
 
 /// The loss of logits and its gradient.

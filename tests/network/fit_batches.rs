@@ -1,5 +1,6 @@
 //! Training on the batches of an iterator.
 
+use axonal::callbacks::LambdaCallback;
 use axonal::ndarray::{Array1, Array2, s};
 use axonal::prelude::*;
 

@@ -3,8 +3,9 @@
 //! A step of plain gradient descent at rate 1 moves every weight by exactly its gradient, so the whole chain is
 //! checked from outside: the fused last activation, the loss, the layers, the activations between them.
 
+use axonal::layers::ActivationLayer;
+use axonal::models::Targets;
 use axonal::ndarray::{Array1, Array2, ArrayD, array};
-use axonal::nn::{Loss, Targets};
 use axonal::prelude::*;
 
 const HIDDEN: [Activation; 29] = [

@@ -1,5 +1,14 @@
 //! Every layer holds the contract, over several shapes, strides and paddings.
 
+use axonal::custom::{Forward, Mode, Shape};
+use axonal::layers::{
+    ActivationLayer, ActivityRegularization, AlphaDropout, AveragePooling1D, AveragePooling2D,
+    Conv2DTranspose, Cropping1D, Cropping2D, DepthwiseConv2D, Elu, GaussianDropout, GaussianNoise,
+    GlobalMaxPooling1D, GlobalMaxPooling2D, GroupNormalization, Interpolation, LeakyRelu, MaxPooling1D,
+    MergeMode, Normalization, PRelu, Permute, Relu, RepeatVector, RmsNormalization, SeparableConv2D,
+    SimpleRnn, Softmax, SpatialDropout1D, SpatialDropout2D, TimeDistributed, UnitNormalization, UpSampling1D,
+    UpSampling2D, ZeroPadding1D, ZeroPadding2D,
+};
 use axonal::ndarray::{Array2, Array3};
 use axonal::prelude::*;
 use axonal::testing::{Check, check_layer, check_layer_with};

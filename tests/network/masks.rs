@@ -1,7 +1,10 @@
 //! Padded sequences: what the layers, the loss and the metrics make of padding.
 
+use axonal::custom::{Backward, Forward, LossPass, Mask, MaskPass, Plan, Shape, TargetView};
+use axonal::layers::{Masking, MergeMode, SimpleRnn, Softmax, TimeDistributed};
+use axonal::losses::{Dice, Reduction};
+use axonal::metrics::{LossMetric, R2Score};
 use axonal::ndarray::{Array2, Array3, array, s};
-use axonal::nn::{LossPass, Mask, MaskPass, MeanAbsoluteErrorMetric, TargetView};
 use axonal::prelude::*;
 use std::sync::Arc;
 
@@ -53,7 +56,7 @@ fn padding_has_no_part_in_losses_metrics_and_gradients() {
                 .add(Dropout::new(0.0))
                 .add(Dense::new(1)),
         )
-        .metric(MeanAbsoluteErrorMetric::default())
+        .metric(MeanAbsoluteError::new())
         .metric(R2Score::default())
         .metric(LossMetric::new(Huber::default()))
     };

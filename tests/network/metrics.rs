@@ -1,7 +1,8 @@
 //! Metrics on values that lose their digits in plain sums: far from 0, all equal, very large.
 
+use axonal::custom::{MetricBatch, Shape, TargetView};
+use axonal::metrics::{AnyMetric, R2Score};
 use axonal::ndarray::{Array1, Array2, array};
-use axonal::nn::{AnyMetric, Metric, MetricBatch, TargetView};
 use axonal::prelude::*;
 
 /// The metric over batches of some size.

@@ -1,7 +1,10 @@
 //! Every optimizer against Keras's numbers, on functions with known minima, and with every modifier.
 
 use crate::free_weights::{Walk, assert_close};
+use axonal::layers::Constraint;
+use axonal::optimizers::{Adadelta, Adafactor, Adagrad, Adamax, AnyOptimizer, Ftrl, Lamb, Lion, Nadam};
 use axonal::prelude::*;
+use axonal::schedules::PolynomialDecay;
 
 /// Every optimizer with a learning rate.
 fn every(rate: f64) -> Vec<(&'static str, AnyOptimizer<f64>)> {
@@ -388,7 +391,7 @@ fn names_are_keras_names() {
         "adafactor",
     ] {
         let optimizer: AnyOptimizer<f32> = name.parse().unwrap();
-        assert_eq!(axonal::nn::Optimizer::<f32>::kind(optimizer.rule()), name.to_lowercase());
+        assert_eq!(axonal::custom::UpdateRule::<f32>::kind(optimizer.rule()), name.to_lowercase());
     }
     let message = "adm".parse::<AnyOptimizer<f32>>().unwrap_err().to_string();
     assert!(message.starts_with("unknown optimizer \"adm\"; known: sgd, adam, adamw"), "{message}");

@@ -1,7 +1,13 @@
 //! A last layer whose outputs the loss cannot take is an error in `compile`, which says what to add; what may be meant
 //! passes.
-
-use axonal::nn::{Loss, MergeMode, OutputMeaning, Size2D};
+use axonal::custom::{Backward, Forward, OutputMeaning, Plan, Shape};
+use axonal::layers::{
+    ActivationLayer, ActivityRegularization, Constraint, Elu, GaussianNoise, LeakyRelu, MergeMode, PRelu,
+    Relu, RepeatVector, SimpleRnn, Size2D, Softmax, TimeDistributed,
+};
+use axonal::losses::{
+    AnyLoss, BinaryFocalCrossentropy, CategoricalFocalCrossentropy, CosineSimilarity, Dice, KlDivergence,
+};
 use axonal::prelude::*;
 use std::sync::Arc;
 
@@ -32,7 +38,7 @@ fn of_classes() -> [(&'static str, AnyLoss<f32>); 4] {
         ("sparse_categorical_crossentropy", AnyLoss::new(SparseCategoricalCrossentropy::default())),
         ("categorical_crossentropy", AnyLoss::new(CategoricalCrossentropy::default())),
         ("categorical_focal_crossentropy", AnyLoss::new(CategoricalFocalCrossentropy::default())),
-        ("crossentropy", AnyLoss::new(axonal::nn::Crossentropy::default())),
+        ("crossentropy", AnyLoss::new(axonal::losses::Crossentropy::default())),
     ]
 }
 
@@ -124,10 +130,10 @@ fn a_binary_crossentropy_takes_probabilities() {
         compile(&[dense(2, Activation::Sigmoid)], loss.parse::<AnyLoss<f32>>().unwrap()).unwrap();
     }
     says(
-        compile(&[dense(1, Activation::Tanh)], axonal::nn::Crossentropy::default()),
+        compile(&[dense(1, Activation::Tanh)], axonal::losses::Crossentropy::default()),
         &["crossentropy", "tanh"],
     );
-    compile(&[dense(1, Activation::Sigmoid)], axonal::nn::Crossentropy::default()).unwrap();
+    compile(&[dense(1, Activation::Sigmoid)], axonal::losses::Crossentropy::default()).unwrap();
 }
 
 #[test]

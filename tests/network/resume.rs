@@ -1,6 +1,9 @@
 //! A run that is interrupted anywhere and resumed ends as one that was not, to the bit.
 
+use axonal::callbacks::{Checkpoint, JsonLogger, LambdaCallback};
+use axonal::custom::Run;
 use axonal::ndarray::{Array1, Array2, s};
+use axonal::optimizers::{AnyOptimizer, Ftrl, Nadam};
 use axonal::prelude::*;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -224,7 +227,7 @@ fn the_older_checkpoint_serves_where_the_newer_is_damaged() {
         };
         let history = fit(&mut model, &folder.0, note, BackupAndRestore::new(&backups), &StopToken::new())?;
         assert!(left(&model, &history, &folder.0) == expected);
-        Result::Ok(first.unwrap())
+        Result::<_>::Ok(first.unwrap())
     };
     let damage = |name: &str, how: &dyn Fn(&mut Vec<u8>)| {
         let mut bytes = fs::read(backups.join(name)).unwrap();

@@ -1,5 +1,6 @@
 //! Layers that remember the batch before.
 
+use axonal::layers::{SimpleRnn, TimeDistributed};
 use axonal::ndarray::{Array2, Array3, s};
 use axonal::prelude::*;
 

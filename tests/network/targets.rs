@@ -1,8 +1,12 @@
 //! Targets outside of the range of a loss or a metric are errors that name row, value, range and remedy; what losses are
 //! made for passes.
 
+use axonal::losses::{
+    AnyLoss, BinaryFocalCrossentropy, CategoricalFocalCrossentropy, CategoricalHinge, Dice, Hinge,
+    KlDivergence, Poisson, SquaredHinge, Tversky,
+};
+use axonal::metrics::{AnyMetric, SensitivityAtSpecificity};
 use axonal::ndarray::{Array1, Array2, array};
-use axonal::nn::{AnyMetric, Loss, Metric, SensitivityAtSpecificity};
 use axonal::prelude::*;
 
 #[track_caller]
@@ -27,7 +31,7 @@ fn of<F: Float, const N: usize>(values: [f64; N]) -> Array1<F> {
 /// Every way in which targets come in.
 fn every_entry<F: Float, const N: usize>(model: &Model<F>, bad: [f64; N], words: &[&str])
 where
-    F: axonal::nn::TargetElement<F>,
+    F: axonal::models::TargetElement<F>,
 {
     let (x, good, bad) = (x::<F>(N), Array1::<F>::ones(N), of::<F, N>(bad));
     says(model.clone().fit(&x, &bad), words);
@@ -47,12 +51,12 @@ where
     assert_eq!(after.weights(), model.weights());
 }
 
-fn binary<F: Float + axonal::nn::TargetElement<F>>() {
+fn binary<F: Float + axonal::models::TargetElement<F>>() {
     let losses: [(&str, AnyLoss<F>); 5] = [
         ("binary_crossentropy", AnyLoss::new(BinaryCrossentropy::default())),
         ("binary_crossentropy", AnyLoss::new(BinaryCrossentropy::default().label_smoothing(0.1))),
         ("binary_focal_crossentropy", AnyLoss::new(BinaryFocalCrossentropy::default())),
-        ("crossentropy", AnyLoss::new(axonal::nn::Crossentropy::default())),
+        ("crossentropy", AnyLoss::new(axonal::losses::Crossentropy::default())),
         ("dice", AnyLoss::new(Dice::default())),
     ];
     for (name, loss) in losses {
@@ -90,7 +94,7 @@ fn class_losses_take_rows_from_0_to_1() {
         ("categorical_crossentropy", AnyLoss::new(CategoricalCrossentropy::default())),
         ("categorical_crossentropy", AnyLoss::new(CategoricalCrossentropy::default().label_smoothing(0.2))),
         ("categorical_focal_crossentropy", AnyLoss::new(CategoricalFocalCrossentropy::default())),
-        ("crossentropy", AnyLoss::new(axonal::nn::Crossentropy::default())),
+        ("crossentropy", AnyLoss::new(axonal::losses::Crossentropy::default())),
     ];
     for (name, loss) in losses {
         let model = || model::<f64>(3, Activation::Softmax, loss.clone());
@@ -162,15 +166,15 @@ fn metrics_of_two_sides_take_targets_from_0_to_1() {
         model::<f32>(1, Activation::Tanh, MeanSquaredError::default()).metric(metric)
     };
     let sided: [AnyMetric<f32>; 9] = [
-        AnyMetric::new(axonal::nn::Precision::default()),
-        AnyMetric::new(axonal::nn::Recall::default()),
-        AnyMetric::new(axonal::nn::TruePositives::default()),
-        AnyMetric::new(axonal::nn::FalsePositives::default()),
-        AnyMetric::new(axonal::nn::TrueNegatives::default()),
-        AnyMetric::new(axonal::nn::FalseNegatives::default()),
-        AnyMetric::new(axonal::nn::Auc::default()),
+        AnyMetric::new(axonal::metrics::Precision::default()),
+        AnyMetric::new(axonal::metrics::Recall::default()),
+        AnyMetric::new(axonal::metrics::TruePositives::default()),
+        AnyMetric::new(axonal::metrics::FalsePositives::default()),
+        AnyMetric::new(axonal::metrics::TrueNegatives::default()),
+        AnyMetric::new(axonal::metrics::FalseNegatives::default()),
+        AnyMetric::new(axonal::metrics::Auc::default()),
         AnyMetric::new(SensitivityAtSpecificity::new(0.5)),
-        AnyMetric::new(axonal::nn::Precision::default().threshold(0.0)).named("mine"),
+        AnyMetric::new(axonal::metrics::Precision::default().threshold(0.0)).named("mine"),
     ];
     for metric in sided {
         let name = metric.name();

@@ -1,8 +1,12 @@
 //! The checkers let right layers pass and say of broken ones what is broken.
 
+use axonal::custom::{
+    Backward, Forward, Gradient, LossPass, MetricBatch, Mode, Plan, Shape, Step, TargetView, UpdateRule,
+};
+use axonal::layers::ActivationLayer;
 use axonal::linalg::add_rows;
+use axonal::metrics::{BinaryAccuracy, CategoricalAccuracy, Direction, SparseCategoricalAccuracy};
 use axonal::ndarray::{ArrayView2, array, aview1};
-use axonal::nn::{Direction, Gradient, LossPass, MetricBatch, Step, TargetView};
 use axonal::prelude::*;
 use axonal::testing::{
     Check, CheckLoss, Predictions, assert_close, check_layer, check_layer_with, check_loss, check_loss_with,
@@ -470,7 +474,7 @@ fn wrong_gradients_by_rows_are_caught_with_the_right_words() {
 #[derive(Debug)]
 struct Descent(&'static str, AtomicU64);
 
-impl<F: Float> Optimizer<F> for Descent {
+impl<F: Float> UpdateRule<F> for Descent {
     fn kind(&self) -> &'static str {
         "test.descent"
     }

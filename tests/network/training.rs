@@ -1,7 +1,9 @@
 //! What a training run promises: the same bits for the same seed, correct epoch losses, nothing lost.
 
+use axonal::custom::{Run, Shape};
 use axonal::ndarray::{Array1, Array2, s};
 use axonal::prelude::*;
+use axonal::schedules::LearningRate;
 
 fn data() -> (Array2<f32>, Array1<usize>) {
     let x = Array2::from_shape_fn((103, 6), |(i, j)| (((i * 31 + j * 17) % 97) as f32 / 48.5 - 1.0).sin());

@@ -1,8 +1,9 @@
 //! What a run is judged by: weights of training rows do not reach the rows that are held out, weights that are all zero
 //! are refused, and the logs of a batch hold nothing of an earlier validation.
 
+use axonal::custom::Run;
+use axonal::metrics::{AnyMetric, LossMetric};
 use axonal::ndarray::{Array1, Array2, array, s};
-use axonal::nn::AnyMetric;
 use axonal::prelude::*;
 
 fn still<F: Float>() -> Model<F> {

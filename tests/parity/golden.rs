@@ -3,8 +3,10 @@
 use crate::free_weights::Walk;
 use crate::keras_config::Built;
 use crate::{Difference, Outcome, flat, keras_config, shape};
+use axonal::custom::{Forward, LossPass, MetricBatch, Mode, Shape, TargetForm, TargetView};
+use axonal::layers::{Constraint, Normalization, RmsNormalization, UnitNormalization};
+use axonal::losses::AnyLoss;
 use axonal::ndarray::{Array2, ArrayView2};
-use axonal::nn::{LossPass, MetricBatch, TargetForm, TargetView};
 use axonal::prelude::*;
 use axonal::rng::RowRng;
 use serde_json::{Map, Value, json};

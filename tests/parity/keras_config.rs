@@ -4,8 +4,26 @@
 
 use crate::keras_layers;
 use crate::unsummed::{Observed, Occurrences, Unsummed};
-use axonal::nn::{AnyRule, Tuned};
+use axonal::custom::RuleOptimizer;
+use axonal::layers::Constraint;
+use axonal::losses::{
+    AnyLoss, BinaryFocalCrossentropy, CategoricalFocalCrossentropy, CategoricalHinge, CosineSimilarity, Dice,
+    Hinge, KlDivergence, LogCosh, MeanAbsolutePercentageError, MeanSquaredLogarithmicError, Poisson,
+    Reduction, SquaredHinge, Tversky,
+};
+use axonal::metrics::{
+    AnyMetric, BinaryAccuracy, CategoricalAccuracy, Curve, FBeta, FalseNegatives, FalsePositives, LossMetric,
+    MeanIou, R2Score, SensitivityAtSpecificity, SparseCategoricalAccuracy, SparseTopKCategoricalAccuracy,
+    TopKCategoricalAccuracy, TrueNegatives, TruePositives,
+};
+use axonal::optimizers::{
+    Adadelta, Adafactor, Adagrad, Adamax, AnyOptimizer, AnyRule, Ftrl, Lamb, Lion, Nadam,
+};
 use axonal::prelude::*;
+use axonal::schedules::{
+    CosineDecayRestarts, ExponentialDecay, InverseTimeDecay, LearningRate, PiecewiseConstantDecay,
+    PolynomialDecay,
+};
 use serde_json::{Map, Value};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -75,7 +93,8 @@ fn unsummed(optimizer: AnyOptimizer<f64>, occurrences: Option<Occurrences>) -> A
     let Some(occurrences) = occurrences else { return optimizer };
     let decay = optimizer.modifiers().weight_decay;
     // The learning rate that all rules with such moments have by default.
-    let around = Tuned::of(Unsummed { rule: optimizer.rule().clone(), occurrences }, 0.001).any();
+    let around =
+        RuleOptimizer::from_rule(Unsummed { rule: optimizer.rule().clone(), occurrences }, 0.001).any();
     match decay {
         Some(decay) => around.weight_decay(decay),
         None => around,
@@ -87,7 +106,7 @@ pub fn optimizer(value: &Value, occurrences: Option<Occurrences>) -> Built<AnyOp
         return Ok(unsummed(parsed(name)?, occurrences));
     }
     let a = Arguments::of(value).ok_or_else(|| format!("optimizer {value}"))?;
-    let optimizer: Tuned<AnyRule<f64>> = match a.class {
+    let optimizer: RuleOptimizer<AnyRule<f64>> = match a.class {
         "SGD" => set!(Sgd::default(), a, number momentum flag nesterov).any(),
         "Adam" => set!(Adam::default(), a, number beta_1 number beta_2 number epsilon flag amsgrad).any(),
         "AdamW" => set!(AdamW::default(), a, number beta_1 number beta_2 number epsilon flag amsgrad).any(),
@@ -261,7 +280,7 @@ pub fn metrics(value: &Value) -> Built<Vec<AnyMetric<f64>>> {
         let mut value = value.clone();
         value["thresholds"] = threshold.into();
         let metric = metric(&value)?;
-        let name = one_of_several(&axonal::nn::Metric::name(&metric), index);
+        let name = one_of_several(&axonal::metrics::Metric::name(&metric), index);
         Ok(metric.named(name))
     };
     thresholds.into_iter().enumerate().map(of_one).collect()
@@ -315,8 +334,8 @@ pub fn metric(value: &Value) -> Built<AnyMetric<f64>> {
             };
             AnyMetric::new(match a.get("summation_method").and_then(Value::as_str) {
                 None | Some("interpolation") => auc,
-                Some("minoring") => auc.summation(axonal::nn::Summation::Minoring),
-                Some("majoring") => auc.summation(axonal::nn::Summation::Majoring),
+                Some("minoring") => auc.summation(axonal::metrics::Summation::Minoring),
+                Some("majoring") => auc.summation(axonal::metrics::Summation::Majoring),
                 Some(other) => return Err(format!("AUC by {other}")),
             })
         }
@@ -333,16 +352,16 @@ pub fn metric(value: &Value) -> Built<AnyMetric<f64>> {
         "F1Score" | "FBetaScore" => {
             let f = set!(FBeta::new(a.number("beta").unwrap_or(1.0)), a, number threshold);
             let metric = AnyMetric::new(match a.get("average").and_then(Value::as_str) {
-                Some("micro") => f.average(axonal::nn::Average::Micro),
-                Some("macro") => f.average(axonal::nn::Average::Macro),
-                Some("weighted") => f.average(axonal::nn::Average::Weighted),
+                Some("micro") => f.average(axonal::metrics::Average::Micro),
+                Some("macro") => f.average(axonal::metrics::Average::Macro),
+                Some("weighted") => f.average(axonal::metrics::Average::Weighted),
                 _ => return Err("F-beta without an average".into()),
             });
             metric.named(if a.class == "F1Score" { "f1_score" } else { "fbeta_score" })
         }
         "R2Score" => AnyMetric::new(R2Score::default()),
-        "MeanSquaredError" => AnyMetric::new(axonal::nn::MeanSquaredErrorMetric::default()),
-        "MeanAbsoluteError" => AnyMetric::new(axonal::nn::MeanAbsoluteErrorMetric::default()),
+        "MeanSquaredError" => AnyMetric::new(axonal::metrics::LossMetric::new(MeanSquaredError::new())),
+        "MeanAbsoluteError" => AnyMetric::new(axonal::metrics::LossMetric::new(MeanAbsoluteError::new())),
         "RootMeanSquaredError" => AnyMetric::new(RootMeanSquaredError::default()),
         "MeanAbsolutePercentageError" => {
             of_loss!(MeanAbsolutePercentageError::default(), "mean_absolute_percentage_error")

@@ -3,8 +3,10 @@
 use crate::keras_config::Built;
 use crate::unsummed::Occurrences;
 use crate::{Difference, Outcome, flat, keras_config, shape};
+use axonal::custom::TargetForm;
+use axonal::metrics::AnyMetric;
+use axonal::models::Weight;
 use axonal::ndarray::{Array1, ArrayD, IxDyn};
-use axonal::nn::{Evaluation, History, TargetForm, Weight};
 use axonal::prelude::*;
 use serde_json::Value;
 

@@ -2,7 +2,14 @@
 
 use crate::flat;
 use crate::keras_config::{Arguments, Built, activation, constraint, dense, regularizer};
-use axonal::nn::{Interpolation, MergeMode, Size2D};
+use axonal::layers::{
+    ActivationLayer, ActivityRegularization, AlphaDropout, AveragePooling1D, AveragePooling2D,
+    Conv2DTranspose, Cropping1D, Cropping2D, DepthwiseConv2D, Elu, GaussianDropout, GaussianNoise,
+    GlobalMaxPooling1D, GlobalMaxPooling2D, GroupNormalization, Interpolation, LeakyRelu, Masking,
+    MaxPooling1D, MergeMode, PRelu, Permute, Relu, RepeatVector, RmsNormalization, SeparableConv2D,
+    SimpleRnn, Size2D, Softmax, TimeDistributed, UnitNormalization, UpSampling1D, UpSampling2D,
+    ZeroPadding1D, ZeroPadding2D,
+};
 use axonal::prelude::*;
 use serde_json::Value;
 use std::sync::Arc;

@@ -34,7 +34,7 @@ fn fit<F: Float>(content: &Value) -> Built<Difference> {
         .max_iter(case["max_iter"].as_u64().unwrap_or(300) as usize)
         .tol(case["tol"].as_f64().unwrap_or(1e-4));
     let report = if content["sample_weight"].is_null() {
-        kmeans.fit(&x, ())
+        kmeans.fit(&x)
     } else {
         let weights: Array1<F> = flat(&content["sample_weight"]).into_iter().map(F::of).collect();
         kmeans.fit_weighted(&x, &weights)
@@ -49,6 +49,6 @@ fn fit<F: Float>(content: &Value) -> Built<Difference> {
     difference.numbers("cluster_centers", &centers, &flat(&content["cluster_centers"]));
     difference.numbers("transform", &reals(&kmeans.transform(&new).unwrap()), &flat(&content["transform"]));
     difference.number("inertia", report.inertia, flat(&content["inertia"])[0]);
-    difference.number("score", kmeans.score(&new, ()).unwrap(), flat(&content["score"])[0]);
+    difference.number("score", kmeans.score(&new).unwrap(), flat(&content["score"])[0]);
     Ok(difference)
 }

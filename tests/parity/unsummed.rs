@@ -7,8 +7,8 @@
 //! the rest.
 
 use crate::keras_config::Built;
-use axonal::nn::MaskPass;
-use axonal::nn::{AnyRule, Backward, Config, Forward, Optimizer, Plan, Step};
+use axonal::custom::{Backward, Config, Forward, MaskPass, Plan, Shape, Step, UpdateRule};
+use axonal::optimizers::AnyRule;
 use axonal::prelude::*;
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
@@ -166,7 +166,7 @@ fn clip(clip: Clip, rows: &mut Vec<(usize, Vec<f64>)>, grads: &mut [f64], arrays
     *rows = vec![(embedding.start, grads[embedding.clone()].to_vec())];
 }
 
-impl Optimizer<f64> for Unsummed {
+impl UpdateRule<f64> for Unsummed {
     fn kind(&self) -> &'static str {
         self.rule.kind()
     }

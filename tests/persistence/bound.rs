@@ -4,10 +4,14 @@
 use super::anatomy::Anatomy;
 use super::memory::peak_of;
 use super::models;
+use axonal::callbacks::Checkpoint;
 use axonal::cluster::BisectingKMeans;
+use axonal::custom::Run;
+use axonal::layers::TimeDistributed;
 use axonal::ndarray::Array2;
 use axonal::persistence::{Limits, LoadOptions, inspect, inspect_bytes};
 use axonal::prelude::*;
+use axonal::preprocessing::OrdinalEncoder;
 use std::path::Path;
 
 const SPARE: usize = 1 << 20;
@@ -138,24 +142,24 @@ fn many_metrics_are_loaded_within_the_bound() {
 #[test]
 fn encoders_and_clusterings_take_what_their_files_do() {
     let mut encoder = OneHotEncoder::new();
-    encoder.fit(&Array2::from_shape_fn((100_000, 1), |(i, _)| i as f64), ()).unwrap();
+    encoder.fit(&Array2::from_shape_fn((100_000, 1), |(i, _)| i as f64)).unwrap();
     assert_eq!(bounded_estimator!("numbers", OneHotEncoder, encoder), None);
     assert_eq!(OneHotEncoder::from_bytes(&encoder.to_bytes().unwrap()).unwrap(), encoder);
-    encoder.fit(&Array2::from_shape_fn((100_000, 1), |(i, _)| i.to_string()), ()).unwrap();
+    encoder.fit(&Array2::from_shape_fn((100_000, 1), |(i, _)| i.to_string())).unwrap();
     assert_eq!(bounded_estimator!("texts", OneHotEncoder, encoder), None);
     assert_eq!(OneHotEncoder::from_bytes(&encoder.to_bytes().unwrap()).unwrap(), encoder);
     let mut ordinal = OrdinalEncoder::new();
-    ordinal.fit(&Array2::from_shape_fn((1, 30_000), |(_, j)| j as f64), ()).unwrap();
+    ordinal.fit(&Array2::from_shape_fn((1, 30_000), |(_, j)| j as f64)).unwrap();
     assert_eq!(bounded_estimator!("features", OrdinalEncoder, ordinal), None);
     let labels = LabelEncoder::from_classes((0..100_000).rev().map(|index| index.to_string())).unwrap();
     assert_eq!(bounded_estimator!("labels", LabelEncoder, labels), None);
     assert_eq!(LabelEncoder::from_bytes(&labels.to_bytes().unwrap()).unwrap(), labels);
     let x = Array2::from_shape_fn((2000, 300), |(i, j)| ((i * 7919 + j * 104_729) % 1000) as f32);
     let mut kmeans = KMeans::new(500).max_iter(1).n_init(1);
-    kmeans.fit(&x, ()).unwrap();
+    kmeans.fit(&x).unwrap();
     assert_eq!(bounded_estimator!("kmeans", KMeans<f32>, kmeans), None);
     let mut bisecting = BisectingKMeans::new(200).max_iter(1);
-    bisecting.fit(&x, ()).unwrap();
+    bisecting.fit(&x).unwrap();
     assert_eq!(bounded_estimator!("bisecting", BisectingKMeans<f32>, bisecting), None);
 }
 
@@ -176,7 +180,7 @@ fn encoders_of_earlier_files_are_read_within_the_bound() {
         assert_eq!(said.is_none(), n < 10_000, "{n}: {said:?}");
         if n == 2 {
             let mut encoder = OneHotEncoder::new();
-            encoder.fit(&Array2::from_shape_fn((2, 1), |(i, _)| i as f64), ()).unwrap();
+            encoder.fit(&Array2::from_shape_fn((2, 1), |(i, _)| i as f64)).unwrap();
             assert_eq!(OneHotEncoder::from_bytes(&file).unwrap(), encoder);
         }
     }
@@ -193,7 +197,7 @@ fn many_parts_are_loaded_within_the_bound() {
             columns.step(OneHotEncoder::new(), [column])
         };
     }
-    columns.fit(&x, ()).unwrap();
+    columns.fit(&x).unwrap();
     assert_eq!(bounded_estimator!("columns", ColumnTransformer<f64>, columns), None);
     // Each part is small; together they would be large.
     let inner = (0..200).fold(Sequential::<f32>::new(1), |layers, index| {

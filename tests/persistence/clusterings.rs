@@ -27,11 +27,11 @@ fn a_bisecting_kmeans_goes_down_the_same_tree() {
     let (x, _) = models::samples();
     for n_clusters in [1, 2, 5, 9] {
         let mut kmeans = BisectingKMeans::new(n_clusters).n_init(2).seed(1);
-        kmeans.fit(&x, ()).unwrap();
+        kmeans.fit(&x).unwrap();
         let again = BisectingKMeans::<f32>::from_bytes(&kmeans.to_bytes().unwrap()).unwrap();
         assert_eq!(again.predict(&x).unwrap(), *kmeans.labels().unwrap());
         assert_eq!(again.cluster_centers().unwrap(), kmeans.cluster_centers().unwrap());
-        assert_eq!(again.score(&x, ()).unwrap(), kmeans.score(&x, ()).unwrap());
+        assert_eq!(again.score(&x).unwrap(), kmeans.score(&x).unwrap());
         assert_eq!(again.inertia().unwrap(), kmeans.inertia().unwrap());
     }
 }
@@ -64,7 +64,7 @@ fn clusterings_are_steps_of_tables() {
     let mut columns = ColumnTransformer::<f32>::new()
         .step(MiniBatchKMeans::new(3).seed(1), [0, 1])
         .step(BisectingKMeans::new(4).seed(1), [1, 2]);
-    columns.fit(&x, ()).unwrap();
+    columns.fit(&x).unwrap();
     let again = ColumnTransformer::<f32>::from_bytes(&columns.to_bytes().unwrap()).unwrap();
     assert_eq!(again.transform(&x).unwrap(), columns.transform(&x).unwrap());
 }
@@ -102,13 +102,13 @@ fn clusterings_take_the_memory_of_their_files() {
     };
     for n_clusters in [1, 13] {
         let mut kmeans = KMeans::new(n_clusters).max_iter(2);
-        kmeans.fit(&x, ()).unwrap();
+        kmeans.fit(&x).unwrap();
         beyond(kmeans.to_bytes().unwrap(), |file| KMeans::<f32>::from_bytes(file).map(drop));
         let mut kmeans = MiniBatchKMeans::new(n_clusters).max_iter(1);
-        kmeans.fit(&x, ()).unwrap();
+        kmeans.fit(&x).unwrap();
         beyond(kmeans.to_bytes().unwrap(), |file| MiniBatchKMeans::<f32>::from_bytes(file).map(drop));
         let mut kmeans = BisectingKMeans::new(n_clusters).max_iter(2);
-        kmeans.fit(&x, ()).unwrap();
+        kmeans.fit(&x).unwrap();
         beyond(kmeans.to_bytes().unwrap(), |file| BisectingKMeans::<f32>::from_bytes(file).map(drop));
     }
 }

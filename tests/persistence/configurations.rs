@@ -1,12 +1,14 @@
 //! What is set can be written down as data and comes back the same; what could not be set is refused where it is used.
 
 use super::models;
+use axonal::callbacks::JsonLogger;
 use axonal::cluster::{BisectingKMeans, MiniBatchKMeans};
+use axonal::metrics::Direction;
 use axonal::model_selection::{
     KFold, ShuffleSplit, Split, StratifiedKFold, TimeSeriesSplit, cross_val_score,
 };
+use axonal::models::OnDivergence;
 use axonal::ndarray::array;
-use axonal::nn::OnDivergence;
 use axonal::persistence::{BackupAndRestore, Limits, ModelCheckpoint};
 use axonal::prelude::*;
 use serde::Serialize;
@@ -67,7 +69,7 @@ fn a_clustering_as_data_is_what_was_set_without_what_was_learned() {
     assert!(matches!(again.cluster_centers(), Err(Error::NotFitted { .. })));
     let x = models::samples().0;
     let mut again = again;
-    again.fit(&x, ()).unwrap();
+    again.fit(&x).unwrap();
     assert_eq!(again.predict(&x).unwrap(), fitted.predict(&x).unwrap());
 }
 
@@ -101,7 +103,7 @@ fn data_that_could_not_be_set_is_refused_where_it_is_used() {
     let text = serde_json::to_string(&KMeans::<f32>::new(3)).unwrap();
     let mut kmeans: KMeans<f32> =
         serde_json::from_str(&text.replace("\"n_clusters\":3", "\"n_clusters\":0")).unwrap();
-    assert!(kmeans.fit(&x, ()).unwrap_err().to_string().contains("n_clusters"));
+    assert!(kmeans.fit(&x).unwrap_err().to_string().contains("n_clusters"));
     let folds: KFold = serde_json::from_str(r#"{"n_splits":1,"seed":null}"#).unwrap();
     assert!(cross_val_score(&KMeans::<f32>::new(2), &x, (), &folds).is_err());
     // Classes are numbered anew, so that no number is far from the others.

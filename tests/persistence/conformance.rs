@@ -1,8 +1,10 @@
 //! Every estimator keeps to the contract of estimators.
 
+use axonal::cluster::BisectingKMeans;
 use axonal::ndarray::{Array1, Array2};
 use axonal::prelude::*;
 use axonal::preprocessing::Remainder;
+use axonal::preprocessing::{MaxAbsScaler, Normalizer, OrdinalEncoder, PolynomialFeatures, RobustScaler};
 use axonal::testing::{check_estimator, check_transformer};
 
 fn data() -> (Array2<f64>, Array1<usize>) {
@@ -78,12 +80,12 @@ fn label_encoders_conform() {
     let encoder = LabelEncoder::new();
     let before = encoder.transform(names.as_slice()).unwrap_err();
     assert!(matches!(before, Error::NotFitted { estimator: "LabelEncoder", .. }), "{before}");
-    assert!(encoder.clone().fit([""; 0].as_slice(), ()).is_err());
+    assert!(encoder.clone().fit([""; 0].as_slice()).is_err());
     let mut fitted = encoder.clone();
-    fitted.fit(names.as_slice(), ()).unwrap();
+    fitted.fit(names.as_slice()).unwrap();
     let whole = fitted.transform(names.as_slice()).unwrap();
     let mut again = fitted.clone();
-    again.fit(names.as_slice(), ()).unwrap();
+    again.fit(names.as_slice()).unwrap();
     assert_eq!((&again, again.transform(names.as_slice()).unwrap()), (&fitted, whole.clone()));
     assert_eq!(fitted.unfitted(), encoder);
     for (row, name) in names.iter().enumerate() {
@@ -106,16 +108,16 @@ fn imputers_and_normalizers_conform() {
     for bad in [f64::INFINITY, f64::NEG_INFINITY] {
         let mut bad_x = x.clone();
         bad_x[[1, 1]] = bad;
-        assert!(imputer.unfitted().fit(&bad_x, ()).unwrap_err().to_string().contains("inf"));
+        assert!(imputer.unfitted().fit(&bad_x).unwrap_err().to_string().contains("inf"));
         assert!(Normalizer::new().transform(&bad_x).unwrap_err().to_string().contains("inf"));
     }
     let mut missing = x.clone();
     missing[[1, 1]] = f64::NAN;
     assert!(Normalizer::new().transform(&missing).unwrap_err().to_string().contains("NaN"));
-    imputer.fit(&missing, ()).unwrap();
+    imputer.fit(&missing).unwrap();
     assert!(imputer.transform(&missing).unwrap().iter().all(|value| value.is_finite()));
     for (rows, columns) in [(0, 3), (4, 0)] {
-        assert!(imputer.unfitted().fit(&Array2::<f64>::zeros((rows, columns)), ()).is_err());
+        assert!(imputer.unfitted().fit(&Array2::<f64>::zeros((rows, columns))).is_err());
     }
     assert!(imputer.transform(&Array2::<f64>::zeros((4, 2))).is_err());
     let columns_first = x.t().as_standard_layout().into_owned();

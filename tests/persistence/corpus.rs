@@ -1,6 +1,7 @@
 //! The corpus of the fuzz targets, replayed: every input that once found a fault or a new path.
 
 use super::{models, oracle};
+use axonal::metrics::AnyMetric;
 use axonal::prelude::*;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,7 +47,7 @@ fn write_first_inputs() {
         .compile(Adam::default(), MeanSquaredError::default())
         .unwrap();
     let mut encoder = OneHotEncoder::new();
-    encoder.fit(&models::kinds(), ()).unwrap();
+    encoder.fit(&models::kinds()).unwrap();
     let small = small.metric("mae".parse::<AnyMetric<f32>>().unwrap());
     let mut small_weights = Vec::new();
     small.save_weights_to(&mut small_weights).unwrap();

@@ -2,8 +2,12 @@
 
 use super::models;
 use axonal::FileProblem;
+use axonal::custom::{
+    Backward, Config, Forward, LossPass, MetricBatch, OutputMeaning, Plan, Registry, RuleOptimizer, Shape,
+    Step, TargetView, UpdateRule,
+};
+use axonal::metrics::Direction;
 use axonal::ndarray::{Array2, Array3};
-use axonal::nn::{Direction, LossPass, MetricBatch, OutputMeaning, Step, TargetView, Tuned};
 use axonal::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -79,7 +83,7 @@ impl<F: Float> Metric<F> for Mean {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct SignSgd {}
 
-impl<F: Float> Optimizer<F> for SignSgd {
+impl<F: Float> UpdateRule<F> for SignSgd {
     fn kind(&self) -> &'static str {
         "test.sign_sgd"
     }
@@ -96,7 +100,7 @@ pub(crate) fn everything_custom() -> Model<f32> {
     Sequential::new(3)
         .add(Scale { factor: 0.1 + 0.2 })
         .add(Dense::new(1))
-        .compile(Tuned::of(SignSgd {}, 0.01), Quartic {})
+        .compile(RuleOptimizer::from_rule(SignSgd {}, 0.01), Quartic {})
         .unwrap()
         .metric(Mean {})
 }

@@ -35,9 +35,9 @@ macro_rules! load {
 /// Every kind of file, small.
 fn files() -> Vec<(&'static str, Vec<u8>, Load)> {
     let mut scaler = StandardScaler::new();
-    scaler.fit(&models::samples().0, ()).unwrap();
+    scaler.fit(&models::samples().0).unwrap();
     let mut encoder = OneHotEncoder::new();
-    encoder.fit(&models::kinds(), ()).unwrap();
+    encoder.fit(&models::kinds()).unwrap();
     vec![
         ("model", models::trained().to_bytes().unwrap(), load_model),
         ("convolutional", models::convolutional().to_bytes().unwrap(), load_model),

@@ -3,9 +3,10 @@
 
 use super::anatomy::crc;
 use super::models;
+use axonal::callbacks::Checkpoint;
 use axonal::cluster::{BisectingKMeans, MiniBatchKMeans};
+use axonal::custom::Run;
 use axonal::ndarray::{Array1, Array2};
-use axonal::nn::callback::{Callback, Checkpoint, Run};
 use axonal::prelude::*;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -208,7 +209,7 @@ fn write_golden_files() {
     kmeans.save(golden().join("kmeans.axonal")).unwrap();
     floats("kmeans.answers", kmeans.transform(&inputs()).unwrap().into_iter().collect());
     let mut scaler = StandardScaler::new();
-    scaler.fit(&x, ()).unwrap();
+    scaler.fit(&x).unwrap();
     scaler.save(golden().join("scaler.axonal")).unwrap();
     floats("scaler.answers", scaler.transform(&inputs()).unwrap().into_iter().collect());
     fs::write(golden().join("sums.txt"), sums(&golden())).unwrap();

@@ -4,8 +4,9 @@ use super::anatomy::{Anatomy, varint};
 use super::memory::peak_of;
 use super::models;
 use axonal::FileProblem;
+use axonal::custom::{Config, MetricBatch, Shape};
+use axonal::metrics::SensitivityAtSpecificity;
 use axonal::ndarray::Array2;
-use axonal::nn::MetricBatch;
 use axonal::persistence::{Limits, LoadOptions};
 use axonal::prelude::*;
 use std::time::{Duration, Instant};
@@ -258,7 +259,7 @@ fn kmeans_and_scalers_check_what_they_learned() {
     let said = KMeans::<f32>::from_bytes(&label.file()).unwrap_err().to_string();
     assert!(said.contains("labels is 3, expected labels below 3"), "{said}");
     let mut scaler = StandardScaler::new();
-    scaler.fit(&models::samples().0, ()).unwrap();
+    scaler.fit(&models::samples().0).unwrap();
     let said = |file: Anatomy| StandardScaler::from_bytes(&file.file()).unwrap_err().to_string();
     let file = || Anatomy::of(&scaler.to_bytes().unwrap());
     let mut zero = file();
@@ -434,7 +435,7 @@ fn long_files_take_their_length_and_a_mib() {
     }
     let x = Array2::from_shape_fn((2, 60_000), |(i, j)| (i * 7 + j * 13) as f64 / 7.0);
     let mut scaler = StandardScaler::new();
-    scaler.fit(&x, ()).unwrap();
+    scaler.fit(&x).unwrap();
     let file = scaler.to_bytes().unwrap();
     assert_eq!(StandardScaler::from_bytes(&file).unwrap(), scaler);
     assert!(beyond(&file, StandardScaler::from_bytes) <= spare);

@@ -1,8 +1,13 @@
 //! Models and data that the tests save.
 
+use axonal::callbacks::Checkpoint;
 use axonal::cluster::{BisectingKMeans, BisectingStrategy, MiniBatchKMeans};
+use axonal::custom::Run;
+use axonal::metrics::SparseCategoricalAccuracy;
 use axonal::ndarray::{Array1, Array2};
 use axonal::prelude::*;
+use axonal::preprocessing::{MaxAbsScaler, Normalizer, PolynomialFeatures, RobustScaler};
+use axonal::schedules::ExponentialDecay;
 
 /// A classifier with dropout, regularizers and two metrics, not yet trained.
 pub(crate) fn classifier() -> Model<f32> {
@@ -62,7 +67,7 @@ pub(crate) fn weights() -> Vec<u8> {
 /// A k-means of three clusters, fitted.
 pub(crate) fn kmeans() -> KMeans<f32> {
     let mut kmeans = KMeans::new(3).seed(1);
-    kmeans.fit(&samples().0, ()).unwrap();
+    kmeans.fit(&samples().0).unwrap();
     kmeans
 }
 
@@ -70,7 +75,7 @@ pub(crate) fn kmeans() -> KMeans<f32> {
 pub(crate) fn mini_batch() -> MiniBatchKMeans<f32> {
     let x = samples().0;
     let mut kmeans = MiniBatchKMeans::new(3).batch_size(16).max_no_improvement(None).tol(1e-3).seed(2);
-    kmeans.fit(&x, ()).unwrap();
+    kmeans.fit(&x).unwrap();
     kmeans.partial_fit(&x).unwrap();
     kmeans
 }
@@ -81,7 +86,7 @@ pub(crate) fn bisecting() -> BisectingKMeans<f32> {
         .strategy(BisectingStrategy::LargestCluster)
         .init(KMeansInit::PlusPlus)
         .seed(3);
-    kmeans.fit(&samples().0, ()).unwrap();
+    kmeans.fit(&samples().0).unwrap();
     kmeans
 }
 

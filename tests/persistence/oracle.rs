@@ -1,10 +1,18 @@
 //! What holds for any bytes whatever: the bodies of the fuzz targets, which a test replays over their corpus.
 #![allow(dead_code, reason = "each fuzz target uses its own")]
 
+use axonal::callbacks::Checkpoint;
 use axonal::cluster::{BisectingKMeans, MiniBatchKMeans};
+use axonal::layers::{
+    AveragePooling2D, Conv2DTranspose, Cropping2D, DepthwiseConv2D, GaussianNoise, GlobalMaxPooling1D,
+    GroupNormalization, MaxPooling1D, Permute, RepeatVector, RmsNormalization, SeparableConv2D, SimpleRnn,
+    TimeDistributed, UpSampling2D, ZeroPadding2D,
+};
 use axonal::ndarray::{Array1, Array2, ArrayD, IxDyn};
+use axonal::optimizers::Adafactor;
 use axonal::persistence::{Limits, LoadOptions, inspect_bytes};
 use axonal::prelude::*;
+use axonal::preprocessing::{MaxAbsScaler, Normalizer, OrdinalEncoder, PolynomialFeatures, RobustScaler};
 
 /// Any bytes, through every door that takes a file.
 pub fn load_bytes(bytes: &[u8]) {

@@ -2,9 +2,11 @@
 
 use super::anatomy::Anatomy;
 use super::models::{directory, kinds, samples, table_pipeline};
+use axonal::custom::Registry;
 use axonal::ndarray::{Array2, array};
 use axonal::persistence::{Draft, LoadOptions, Part, Persist, inspect_bytes};
 use axonal::prelude::*;
+use axonal::preprocessing::{MaxAbsScaler, Normalizer, OrdinalEncoder, PolynomialFeatures, RobustScaler};
 use std::fmt::Debug;
 
 /// Saves a fitted and an unfitted estimator, and compares what comes back.
@@ -38,11 +40,11 @@ fn every_transformer_comes_back_to_the_bit() {
     let (x, _) = samples();
     let (x, words) = (&x, array![["red", "small"], ["blue", "lar\"ge\n"], ["red", ""]]);
     let mut by_word = OneHotEncoder::new();
-    by_word.fit(&words, ()).unwrap();
+    by_word.fit(&words).unwrap();
     let mut numbered = OrdinalEncoder::new().unknown(axonal::preprocessing::Unknown::Ignore);
-    numbered.fit(&words, ()).unwrap();
+    numbered.fit(&words).unwrap();
     let mut labels = LabelEncoder::new();
-    labels.fit(["dog", "cat"].as_slice(), ()).unwrap();
+    labels.fit(["dog", "cat"].as_slice()).unwrap();
     come_back! {
         after(StandardScaler::new(), x) => StandardScaler,
         after(MinMaxScaler::new(), x) => MinMaxScaler,

@@ -2,6 +2,8 @@
 
 use super::anatomy::Anatomy;
 use super::models::{classifier, convolutional, samples, trained};
+use axonal::losses::AnyLoss;
+use axonal::metrics::AnyMetric;
 use axonal::ndarray::{Array1, Array2};
 use axonal::persistence::{LoadOptions, inspect_bytes};
 use axonal::prelude::*;

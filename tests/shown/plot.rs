@@ -1,5 +1,6 @@
 //! Pictures: what is in them, and what is refused.
 
+use axonal::callbacks::LearningRateScheduler;
 use axonal::metrics::ConfusionMatrix;
 use axonal::ndarray::{Array1, Array2, Array3, Array4, array};
 use axonal::plot::{ClusterPlot, ImageGrid};

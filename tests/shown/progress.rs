@@ -1,6 +1,8 @@
 //! What a progress bar writes over a whole run.
 
 use super::terminal::Terminal;
+use axonal::callbacks::LambdaCallback;
+use axonal::metrics::AnyMetric;
 use axonal::ndarray::{Array1, Array2};
 use axonal::prelude::*;
 use std::time::Duration;

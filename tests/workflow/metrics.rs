@@ -1,6 +1,7 @@
 //! Metrics where rounding is hard: equal values, large offsets, the ends of the range, unequal weights. The expected values
 //! were computed in exact arithmetic (`parity/sklearn/metrics/generate.py`).
 
+use axonal::metrics::Average;
 use axonal::metrics::*;
 use axonal::ndarray::{Array1, Array2, array};
 use axonal::prelude::*;

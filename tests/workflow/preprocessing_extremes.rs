@@ -6,6 +6,7 @@ use axonal::prelude::*;
 #[cfg(feature = "pca")]
 use axonal::preprocessing::PcaSolver;
 use axonal::preprocessing::{Impute, Norm};
+use axonal::preprocessing::{MaxAbsScaler, Normalizer, PolynomialFeatures, RobustScaler};
 
 fn says<T>(result: Result<T>) -> String {
     result.err().expect("bad input was accepted").to_string()
@@ -126,12 +127,12 @@ fn min_and_max_become_the_ends_of_the_range_and_nothing_leaves_it() {
     assert_eq!((z[[1, 0]], z[[2, 0]]), (0.0, 1.0));
     // What fit has not seen may leave the range, unless it is clipped; also where the difference has no float.
     let mut scaler = MinMaxScaler::new();
-    scaler.fit(&array![[1e308], [1.5e308]], ()).unwrap();
+    scaler.fit(&array![[1e308], [1.5e308]]).unwrap();
     assert_eq!(scaler.transform(&array![[-1.5e308], [1.75e308]]).unwrap(), array![[-5.0], [1.5]]);
     let clipping = scaler.clip(true);
     assert_eq!(clipping.transform(&array![[-1.5e308], [1.75e308]]).unwrap(), array![[0.0], [1.0]]);
     assert!(
-        says(MinMaxScaler::new().feature_range(-1e308, 1e308).fit(&x, ()))
+        says(MinMaxScaler::new().feature_range(-1e308, 1e308).fit(&x))
             .contains("lo < hi with finite hi - lo")
     );
 }
@@ -192,24 +193,24 @@ fn results_beyond_the_type_are_errors_with_a_place() {
         }
     };
     let mut standard = StandardScaler::new();
-    standard.fit(&fitted, ()).unwrap();
+    standard.fit(&fitted).unwrap();
     checks(says(standard.transform(&large)), "StandardScaler: x", "[1, 0] (1e300)");
     let mut min_max = MinMaxScaler::new();
-    min_max.fit(&fitted, ()).unwrap();
+    min_max.fit(&fitted).unwrap();
     checks(says(min_max.transform(&large)), "MinMaxScaler: x", "[1, 0] (1e300)");
     let mut max_abs = MaxAbsScaler::new();
-    max_abs.fit(&fitted, ()).unwrap();
+    max_abs.fit(&fitted).unwrap();
     checks(says(max_abs.transform(&large)), "MaxAbsScaler: x", "[1, 0] (1e300)");
     let mut robust = RobustScaler::new();
-    robust.fit(&fitted, ()).unwrap();
+    robust.fit(&fitted).unwrap();
     checks(says(robust.transform(&large)), "RobustScaler: x", "[1, 0] (1e300)");
     // On the way back.
     let mut wide = MaxAbsScaler::new();
-    wide.fit(&array![[1.0, 1e300]], ()).unwrap();
+    wide.fit(&array![[1.0, 1e300]]).unwrap();
     checks(says(wide.inverse_transform(&array![[0.0, 0.0], [1.0, 1e10]])), "MaxAbsScaler: z", "[1, 1]");
     // The column is the caller's also behind a ColumnTransformer.
     let mut columns = ColumnTransformer::new().step(MaxAbsScaler::new(), [1, 0]);
-    columns.fit(&fitted, ()).unwrap();
+    columns.fit(&fitted).unwrap();
     checks(says(columns.transform(&large)), "MaxAbsScaler: x", "[1, 0] (1e300)");
     // A result that f64 holds, but not f32.
     let message = says(max_abs.transform(&array![[1e25_f32, 1.0]]));
@@ -219,16 +220,12 @@ fn results_beyond_the_type_are_errors_with_a_place() {
 #[test]
 fn statistics_beyond_f64_are_errors_with_a_place() {
     let x = array![[0.0, 1.0], [1.0, -1e200], [2.0, 1.5e200]];
-    let message = says(StandardScaler::new().fit(&x, ()));
+    let message = says(StandardScaler::new().fit(&x));
     assert!(message.contains("StandardScaler: x is too large at [2, 1] (1.5e200)"), "{message}");
     assert!(message.ends_with("divide the column by a constant first"), "{message}");
     let x = array![[0.0, 1.2e308], [1.0, -1.5e308], [2.0, 0.0], [3.0, 1.7e308], [4.0, -1.1e308]];
-    assert!(
-        says(MinMaxScaler::new().fit(&x, ())).contains("MinMaxScaler: x is too large at [3, 1] (1.7e308)")
-    );
-    assert!(
-        says(RobustScaler::new().fit(&x, ())).contains("RobustScaler: x is too large at [3, 1] (1.7e308)")
-    );
+    assert!(says(MinMaxScaler::new().fit(&x)).contains("MinMaxScaler: x is too large at [3, 1] (1.7e308)"));
+    assert!(says(RobustScaler::new().fit(&x)).contains("RobustScaler: x is too large at [3, 1] (1.7e308)"));
     // A range that has a float is scaled by, however large the values are.
     let x = array![[1.7e308], [1.6e308], [1.5e308]];
     close(&MinMaxScaler::new().fit_transform(&x).unwrap(), &array![[1.0], [0.5], [0.0]], 1e-14);
@@ -280,7 +277,7 @@ fn pca_of_equal_rows_explains_nothing() {
     // A constant column beside one that varies has no part in it.
     let x = Array2::from_shape_fn((10, 2), |(row, column)| if column == 0 { 0.1 } else { row as f64 });
     let mut pca = Pca::new(2);
-    pca.fit(&x, ()).unwrap();
+    pca.fit(&x).unwrap();
     assert_eq!(pca.explained_variance_ratio().unwrap(), array![1.0, 0.0]);
 }
 
@@ -305,13 +302,13 @@ fn pca_does_not_depend_on_the_unit() {
         assert!((&other - &z).iter().all(|v| v.abs() < 1e-11), "{unit}");
         assert!((&other_ratio - &ratio).iter().all(|v| v.abs() < 1e-13), "{unit}");
     }
-    let says = |unit: f64| says(Pca::new(1).fit(&(&x * unit), ()));
+    let says = |unit: f64| says(Pca::new(1).fit(&(&x * unit)));
     assert!(
         says(1e-200).contains("Pca: x is too small") && says(1e-200).contains("multiply x by a constant")
     );
     assert!(says(1e200).contains("Pca: x is too large at ["));
     let mut pca = Pca::new(1);
-    pca.fit(&array![[1.0, 1.0], [2.0, 2.0], [4.0, 4.0]], ()).unwrap();
+    pca.fit(&array![[1.0, 1.0], [2.0, 2.0], [4.0, 4.0]]).unwrap();
     let message = self::says(pca.transform(&array![[0.0, 0.0], [1.7e308, 1.7e308]]));
     assert!(message.contains("Pca: x is too large at [1, 0] (1.7e308)"), "{message}");
 }

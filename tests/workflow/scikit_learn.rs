@@ -1,10 +1,12 @@
 //! Transformers, splitters and metrics against what scikit-learn answers (`parity/sklearn/workflow/generate.py`).
 
+use axonal::metrics::Average;
 use axonal::metrics::*;
 use axonal::model_selection::*;
 use axonal::ndarray::{Array1, Array2, ArrayD, Dimension, array};
 use axonal::prelude::*;
 use axonal::preprocessing::*;
+use axonal::preprocessing::{MaxAbsScaler, Normalizer, OrdinalEncoder, PolynomialFeatures, RobustScaler};
 use serde_json::Value;
 
 /// One case of the file, by field.
@@ -217,7 +219,7 @@ fn encoders_are_scikit_learns() {
     }
     for case in Case::all("one_hot_unknown") {
         let mut encoder = OneHotEncoder::new().unknown(Unknown::Ignore);
-        encoder.fit(&case.texts("x"), ()).unwrap();
+        encoder.fit(&case.texts("x")).unwrap();
         case.holds_field("transformed", &encoder.transform(&case.texts("z")).unwrap());
     }
     for case in Case::all("ordinal") {
@@ -258,7 +260,7 @@ fn pca_is_scikit_learns() {
         };
         let mut pca = Pca::new(n_components).whiten(case.0["whiten"].as_bool().unwrap());
         let x = case.table("x");
-        pca.fit(&x, ()).unwrap();
+        pca.fit(&x).unwrap();
         case.holds_field("mean", pca.mean().unwrap());
         case.holds_field("explained_variance", pca.explained_variance().unwrap());
         case.holds_field("explained_variance_ratio", pca.explained_variance_ratio().unwrap());
@@ -281,7 +283,7 @@ fn pca_by_random_projections_is_scikit_learns() {
         };
         for seed in 0..3 {
             let mut pca = Pca::new(count).solver(PcaSolver::Randomized).seed(seed);
-            pca.fit(&x, ()).unwrap();
+            pca.fit(&x).unwrap();
             close("mean", pca.mean().unwrap().to_vec(), 1e-12);
             close("explained_variance", pca.explained_variance().unwrap().to_vec(), 1e-6);
             close("explained_variance_ratio", pca.explained_variance_ratio().unwrap().to_vec(), 1e-6);
@@ -300,13 +302,13 @@ fn pca_by_random_projections_is_scikit_learns() {
             }
             let again = {
                 let mut pca = Pca::new(count).solver(PcaSolver::Randomized).seed(seed);
-                pca.fit(&x, ()).unwrap();
+                pca.fit(&x).unwrap();
                 pca
             };
             assert_eq!(again, pca, "the same seed gives the same bits");
         }
     }
-    let refused = Pca::new(0.9).solver(PcaSolver::Randomized).fit(&Array2::<f64>::eye(4), ());
+    let refused = Pca::new(0.9).solver(PcaSolver::Randomized).fit(&Array2::<f64>::eye(4));
     assert!(refused.unwrap_err().to_string().contains("a number of components for PcaSolver::Randomized"));
 }
 

@@ -64,7 +64,7 @@ impl<F: Float> KMeans<F> {
     /// # fn main() -> Result<()> {
     /// let x = array![[0.0], [2.0], [10.0], [10.0]];
     /// let mut kmeans = KMeans::new(2).init(KMeansInit::Centers(array![[0.0], [9.0]]));
-    /// kmeans.fit(&x, ())?;
+    /// kmeans.fit(&x)?;
     /// assert_eq!(kmeans.cluster_inertias(&x)?, array![2.0, 0.0]);
     /// # Ok(())
     /// # }

@@ -253,6 +253,16 @@ macro_rules! answers {
             }
         }
 
+        impl<F: Float> $estimator<F> {
+            /// Minus the inertia of the rows of `x`: minus the sum of squared distances to their nearest centers.
+            ///
+            /// # Errors
+            /// Before a fit, another number of features, or values that are not finite.
+            pub fn score<S: Data<Elem = F>>(&self, x: &ArrayBase<S, Ix2>) -> Result<f64> {
+                crate::estimator::Score::score(self, x, ())
+            }
+        }
+
         impl<F: Float, S: Data<Elem = F>> crate::estimator::Score<ArrayBase<S, Ix2>> for $estimator<F> {
             /// Minus the inertia of the rows.
             fn score(&self, x: &ArrayBase<S, Ix2>, (): ()) -> Result<f64> {

@@ -26,7 +26,7 @@ pub type InitFunction<F> = dyn Fn(ArrayView2<'_, F>, usize, &mut Rng) -> Result<
 /// let given = KMeansInit::Centers(array![[0.0, 0.0], [9.0, 9.0]]);
 /// let computed = KMeansInit::function(|x, n_clusters, _| Ok(x.slice(s![..n_clusters, ..]).to_owned()));
 /// for init in [KMeansInit::PlusPlus, KMeansInit::Random, given, computed] {
-///     let report = KMeans::new(2).init(init).fit(&x, ())?;
+///     let report = KMeans::new(2).init(init).fit(&x)?;
 ///     assert!(report.converged);
 /// }
 /// # Ok(())

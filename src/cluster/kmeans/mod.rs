@@ -79,7 +79,7 @@ use serde::{Deserialize, Serialize};
 /// # fn main() -> Result<()> {
 /// let x = array![[1.0, 2.0], [1.0, 4.0], [1.0, 0.0], [10.0, 2.0], [10.0, 4.0], [10.0, 0.0]];
 /// let mut kmeans = KMeans::new(2).seed(0);
-/// let report = kmeans.fit(&x, ())?;
+/// let report = kmeans.fit(&x)?;
 /// assert_eq!((report.inertia, report.converged), (16.0, true));
 ///
 /// let labels = kmeans.predict(&array![[0.0, 0.0], [12.0, 3.0]])?;
@@ -209,7 +209,7 @@ impl<F: Float> KMeans<F> {
     /// # Errors
     /// As `fit`.
     pub fn fit_predict<S: Data<Elem = F>>(&mut self, x: &ArrayBase<S, Ix2>) -> Result<Array1<usize>> {
-        self.fit(x, ())?;
+        self.fit(x)?;
         self.labels().cloned()
     }
 
@@ -218,7 +218,7 @@ impl<F: Float> KMeans<F> {
     /// # Errors
     /// As `fit`.
     pub fn fit_transform<S: Data<Elem = F>>(&mut self, x: &ArrayBase<S, Ix2>) -> Result<Array2<F>> {
-        self.fit(x, ())?;
+        self.fit(x)?;
         crate::estimator::Transform::transform(self, x)
     }
 
@@ -400,6 +400,8 @@ fn same_clustering(a: &[u32], b: &[u32], n_clusters: usize) -> bool {
         *name == b
     })
 }
+
+crate::estimator::inherent_fit!(KMeans<F>, KMeansReport);
 
 impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for KMeans<F> {
     type Report = KMeansReport;

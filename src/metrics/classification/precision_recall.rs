@@ -1,20 +1,8 @@
 use super::ConfusionMatrix;
 use crate::error::{Error, Result};
+pub use crate::nn::metric::Average;
+use crate::nn::metric::f_beta;
 use ndarray::{ArrayBase, Data, Ix1};
-
-/// How scores of classes become one number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Average {
-    /// The score of class 1; the labels must be 0 and 1.
-    Binary,
-    /// From the counts of all classes together; equals accuracy.
-    Micro,
-    /// The mean of the classes' scores.
-    Macro,
-    /// The mean of the classes' scores, weighted by how many samples they have.
-    Weighted,
-}
 
 /// How well one class, or an average of classes, is recognized. A score without anything to divide by is 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,12 +39,7 @@ impl ClassScore {
     /// The weighted harmonic mean of precision and recall: `beta` times as much weight on recall.
     #[must_use]
     pub fn f_beta(&self, beta: f64) -> f64 {
-        let weight = beta * beta;
-        // Beyond f64 the weight leaves nothing of the precision.
-        if weight.is_infinite() {
-            return self.recall;
-        }
-        ratio((1.0 + weight) * self.precision * self.recall, weight * self.precision + self.recall)
+        f_beta(self.precision, self.recall, beta, 0.0)
     }
 }
 

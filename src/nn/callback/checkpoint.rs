@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 ///
 /// # Examples
 /// ```
-/// use axonal::nn::callback::CallbackState;
+/// use axonal::custom::CallbackState;
 ///
 /// # fn main() -> axonal::Result<()> {
 /// let state = CallbackState::of(&(3_usize, 0.5))?.with_numbers(vec![1.0_f32, 2.0]);

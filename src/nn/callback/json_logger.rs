@@ -18,6 +18,7 @@ use std::path::PathBuf;
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
+/// use axonal::callbacks::JsonLogger;
 /// use axonal::prelude::*;
 ///
 /// # fn main() -> Result<()> {

@@ -13,6 +13,7 @@ type Hook<'a, F> = Box<dyn FnMut(&mut Run<'_, F>) -> Result<()> + 'a>;
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
+/// use axonal::callbacks::LambdaCallback;
 /// use axonal::prelude::*;
 ///
 /// # fn main() -> Result<()> {

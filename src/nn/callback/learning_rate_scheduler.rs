@@ -16,6 +16,7 @@ use std::fmt;
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
+/// use axonal::callbacks::LearningRateScheduler;
 /// use axonal::prelude::*;
 ///
 /// # fn main() -> Result<()> {

@@ -51,6 +51,7 @@ use std::fmt;
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
+/// use axonal::custom::Run;
 /// use axonal::prelude::*;
 ///
 /// #[derive(Debug, Default)]

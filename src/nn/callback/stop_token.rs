@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
+/// use axonal::callbacks::LambdaCallback;
 /// use axonal::prelude::*;
 ///
 /// # fn main() -> Result<()> {

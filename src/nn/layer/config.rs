@@ -13,7 +13,7 @@ use std::sync::Arc;
 ///
 /// # Examples
 /// ```
-/// use axonal::nn::Config;
+/// use axonal::custom::Config;
 ///
 /// #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 /// struct Scale {
@@ -70,7 +70,7 @@ impl Config {
 ///
 /// # Examples
 /// ```
-/// use axonal::nn::LayerConfig;
+/// use axonal::custom::LayerConfig;
 /// use axonal::prelude::*;
 ///
 /// let inner = LayerConfig::of::<f32>(&Dropout::new(0.5)).unwrap();

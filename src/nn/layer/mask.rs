@@ -11,7 +11,7 @@ use ndarray::ArrayView2;
 ///
 /// # Examples
 /// ```
-/// use axonal::nn::Mask;
+/// use axonal::custom::Mask;
 ///
 /// // Two sequences of three steps, the second of which ends early.
 /// let mask = Mask::new(&[true, true, true, true, false, false], 3);

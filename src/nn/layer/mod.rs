@@ -25,6 +25,7 @@
 //!    is wrong where; [`config`](Layer::config) and a line in the `Registry` make it a part of files.
 //!
 //! ```
+//! use axonal::custom::{Backward, Config, Forward, Plan, Shape};
 //! use axonal::prelude::*;
 //! use serde::{Deserialize, Serialize};
 //!
@@ -106,6 +107,7 @@ use std::sync::Arc;
 /// # Examples
 /// A layer that doubles its input, without parameters:
 /// ```
+/// use axonal::custom::{Backward, Forward, Plan, Shape};
 /// use axonal::prelude::*;
 ///
 /// #[derive(Debug)]

@@ -66,6 +66,7 @@ impl Nested {
 ///
 /// # Examples
 /// ```
+/// use axonal::custom::Plan;
 /// use axonal::prelude::*;
 ///
 /// let plan = Plan::output(3).param("kernel", [4, 3], Initializer::GlorotUniform).param("bias", 3, Initializer::Zeros);

@@ -37,6 +37,7 @@ use serde::{Deserialize, Serialize};
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
+/// use axonal::custom::Shape;
 /// use axonal::prelude::*;
 /// # fn main() -> Result<()> {
 /// let model = Sequential::new(3).add(Embedding::new(100, 8)).compile(Adam::default(), MeanSquaredError::default())?;

@@ -48,6 +48,7 @@ use serde::{Deserialize, Serialize};
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
+/// use axonal::layers::Masking;
 /// use axonal::prelude::*;
 /// # fn main() -> Result<()> {
 /// let model: Model<f64> = Sequential::new([3, 1])

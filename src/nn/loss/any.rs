@@ -19,6 +19,7 @@ use std::sync::Arc;
 ///
 /// # Examples
 /// ```
+/// use axonal::losses::AnyLoss;
 /// use axonal::prelude::*;
 ///
 /// # fn main() -> Result<()> {

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
-/// use axonal::nn::{Loss, LossPass, TargetView};
+/// use axonal::custom::{LossPass, TargetView};
 /// use axonal::prelude::*;
 ///
 /// let (prediction, target) = (array![[0.9, 0.2]], array![[1.0, 0.0]]);
@@ -42,6 +42,12 @@ pub struct BinaryCrossentropy {
 }
 
 impl BinaryCrossentropy {
+    /// Creates the loss with Keras's defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Says that the network's outputs are logits, not probabilities.
     #[must_use]
     pub fn from_logits(mut self, from_logits: bool) -> Self {

@@ -29,7 +29,8 @@ use serde::{Deserialize, Serialize};
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
-/// use axonal::nn::{Loss, LossPass, TargetView};
+/// use axonal::custom::{LossPass, TargetView};
+/// use axonal::losses::BinaryFocalCrossentropy;
 /// use axonal::prelude::*;
 ///
 /// let (prediction, target) = (array![[0.9, 0.8], [0.7, 0.2]], array![[1.0, 0.0], [1.0, 0.0]]);
@@ -65,6 +66,12 @@ impl Default for BinaryFocalCrossentropy {
 }
 
 impl BinaryFocalCrossentropy {
+    /// Creates the loss with Keras's defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// The weight of a yes, where classes are balanced.
     #[must_use]
     pub fn alpha(mut self, alpha: f64) -> Self {

@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
-/// use axonal::nn::{Loss, LossPass, TargetView};
+/// use axonal::custom::{LossPass, TargetView};
 /// use axonal::prelude::*;
 ///
 /// let (prediction, target) = (array![[0.7, 0.2, 0.1]], array![[1.0, 0.0, 0.0]]);
@@ -64,7 +64,7 @@ pub struct CategoricalCrossentropy {
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
-/// use axonal::nn::{Loss, LossPass, TargetView};
+/// use axonal::custom::{LossPass, TargetView};
 /// use axonal::prelude::*;
 ///
 /// let prediction = array![[0.7, 0.2, 0.1]];
@@ -81,6 +81,12 @@ pub struct SparseCategoricalCrossentropy {
 }
 
 impl CategoricalCrossentropy {
+    /// Creates the loss with Keras's defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Says that the network's outputs are logits, not probabilities.
     #[must_use]
     pub fn from_logits(mut self, from_logits: bool) -> Self {
@@ -104,6 +110,12 @@ impl CategoricalCrossentropy {
 }
 
 impl SparseCategoricalCrossentropy {
+    /// Creates the loss with Keras's defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Says that the network's outputs are logits, not probabilities.
     #[must_use]
     pub fn from_logits(mut self, from_logits: bool) -> Self {

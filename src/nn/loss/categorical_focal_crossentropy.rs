@@ -27,7 +27,8 @@ use serde::{Deserialize, Serialize};
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
-/// use axonal::nn::{Loss, LossPass, TargetView};
+/// use axonal::custom::{LossPass, TargetView};
+/// use axonal::losses::CategoricalFocalCrossentropy;
 /// use axonal::prelude::*;
 ///
 /// let (prediction, target) = (array![[0.9, 0.05, 0.05], [0.5, 0.89, 0.6], [0.05, 0.01, 0.94]], array![[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]);
@@ -61,6 +62,12 @@ impl Default for CategoricalFocalCrossentropy {
 }
 
 impl CategoricalFocalCrossentropy {
+    /// Creates the loss with Keras's defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// The weight of every class.
     #[must_use]
     pub fn alpha(mut self, alpha: f64) -> Self {

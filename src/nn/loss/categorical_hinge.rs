@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
-/// use axonal::nn::{Loss, LossPass, TargetView};
+/// use axonal::custom::{LossPass, TargetView};
+/// use axonal::losses::CategoricalHinge;
 /// use axonal::prelude::*;
 ///
 /// let (prediction, target) = (array![[0.6, 0.4], [0.4, 0.6]], array![[0.0, 1.0], [0.0, 0.0]]);
@@ -34,6 +35,12 @@ pub struct CategoricalHinge {
 }
 
 impl CategoricalHinge {
+    /// Creates the loss with Keras's defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Sets how the losses of a batch become one number.
     #[must_use]
     pub fn reduction(mut self, reduction: Reduction) -> Self {

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
+/// use axonal::losses::AnyLoss;
 /// use axonal::prelude::*;
 ///
 /// # fn main() -> Result<()> {
@@ -43,6 +44,12 @@ pub struct Crossentropy {
 }
 
 impl Crossentropy {
+    /// Creates the loss with Keras's defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Sets how the losses of a batch become one number.
     #[must_use]
     pub fn reduction(mut self, reduction: Reduction) -> Self {

@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
-/// use axonal::nn::{Loss, LossPass, TargetView};
+/// use axonal::custom::{LossPass, TargetView};
+/// use axonal::losses::Dice;
 /// use axonal::prelude::*;
 ///
 /// let (prediction, target) = (array![[1.0, 0.0], [0.0, 1.0]], array![[1.0, 0.0], [1.0, 0.0]]);
@@ -37,6 +38,12 @@ pub struct Dice {
 }
 
 impl Dice {
+    /// Creates the loss with Keras's defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Sets how the losses of a batch become one number.
     #[must_use]
     pub fn reduction(mut self, reduction: Reduction) -> Self {

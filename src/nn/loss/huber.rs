@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
-/// use axonal::nn::{Loss, LossPass, TargetView};
+/// use axonal::custom::{LossPass, TargetView};
 /// use axonal::prelude::*;
 ///
 /// let (prediction, target) = (array![[0.9, 0.2, 0.2], [0.8, 0.4, 0.6]], array![[1.0, 0.0, 1.0], [1.0, 0.0, 0.0]]);
@@ -44,6 +44,12 @@ impl Default for Huber {
 }
 
 impl Huber {
+    /// Creates the loss with Keras's defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// The size of an error from which on it counts linearly.
     #[must_use]
     pub fn delta(mut self, delta: f64) -> Self {

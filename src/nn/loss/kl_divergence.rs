@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
-/// use axonal::nn::{Loss, LossPass, TargetView};
+/// use axonal::custom::{LossPass, TargetView};
+/// use axonal::losses::KlDivergence;
 /// use axonal::prelude::*;
 ///
 /// let (prediction, target) = (array![[0.4, 0.9, 0.12], [0.36, 0.3, 0.4]], array![[0.5, 0.8, 0.12], [0.7, 0.43, 0.8]]);
@@ -37,6 +38,12 @@ pub struct KlDivergence {
 }
 
 impl KlDivergence {
+    /// Creates the loss with Keras's defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Sets how the losses of a batch become one number.
     #[must_use]
     pub fn reduction(mut self, reduction: Reduction) -> Self {

@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
-/// use axonal::nn::{Loss, LossPass, TargetView};
+/// use axonal::custom::{LossPass, TargetView};
+/// use axonal::losses::LogCosh;
 /// use axonal::prelude::*;
 ///
 /// let (prediction, target) = (array![[4.0, 8.0, 12.0], [8.0, 1.0, 3.0]], array![[1.0, 9.0, 2.0], [-5.0, -2.0, 6.0]]);
@@ -30,6 +31,12 @@ pub struct LogCosh {
 }
 
 impl LogCosh {
+    /// Creates the loss with Keras's defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Sets how the losses of a batch become one number.
     #[must_use]
     pub fn reduction(mut self, reduction: Reduction) -> Self {

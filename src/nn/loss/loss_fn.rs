@@ -15,6 +15,7 @@ use std::fmt;
 ///
 /// # Examples
 /// ```
+/// use axonal::losses::LossFn;
 /// use axonal::prelude::*;
 ///
 /// // The mean of the fourth powers of the errors.

@@ -133,7 +133,7 @@ impl<'a, F: Float> LossPass<'a, F> {
 /// # Examples
 /// A loss of one's own, the mean of the fourth power of the error:
 /// ```
-/// use axonal::nn::{Loss, LossPass, TargetView};
+/// use axonal::custom::{LossPass, TargetView};
 /// use axonal::prelude::*;
 ///
 /// #[derive(Debug)]

@@ -5,7 +5,7 @@
 ///
 /// # Examples
 /// ```
-/// use axonal::nn::{Loss, OutputMeaning};
+/// use axonal::custom::OutputMeaning;
 /// use axonal::prelude::*;
 ///
 /// let loss = BinaryCrossentropy::default();

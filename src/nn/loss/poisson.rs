@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
-/// use axonal::nn::{Loss, LossPass, TargetView};
+/// use axonal::custom::{LossPass, TargetView};
+/// use axonal::losses::Poisson;
 /// use axonal::prelude::*;
 ///
 /// let (prediction, target) = (array![[1.0, 9.0, 2.0], [5.0, 2.0, 6.0]], array![[4.0, 8.0, 12.0], [8.0, 1.0, 3.0]]);
@@ -34,6 +35,12 @@ pub struct Poisson {
 }
 
 impl Poisson {
+    /// Creates the loss with Keras's defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Sets how the losses of a batch become one number.
     #[must_use]
     pub fn reduction(mut self, reduction: Reduction) -> Self {

@@ -27,7 +27,8 @@ use serde::{Deserialize, Serialize};
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
-/// use axonal::nn::{Loss, LossPass, TargetView};
+/// use axonal::custom::{LossPass, TargetView};
+/// use axonal::losses::Tversky;
 /// use axonal::prelude::*;
 ///
 /// let (prediction, target) = (array![[1.0, 0.0], [0.0, 1.0]], array![[1.0, 0.0], [1.0, 0.0]]);
@@ -53,6 +54,12 @@ impl Default for Tversky {
 }
 
 impl Tversky {
+    /// Creates the loss with Keras's defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// The weight of what is missed.
     #[must_use]
     pub fn alpha(mut self, alpha: f64) -> Self {

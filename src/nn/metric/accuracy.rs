@@ -31,6 +31,14 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 pub struct Accuracy {}
 
+impl Accuracy {
+    /// Creates the metric with Keras's defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
 /// The share of yes-or-no answers that are right: `(prediction > threshold) == target`, over all outputs.
 ///
 /// # Parameters
@@ -39,7 +47,8 @@ pub struct Accuracy {}
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
-/// use axonal::nn::{BinaryAccuracy, Metric, MetricBatch, TargetView};
+/// use axonal::custom::{MetricBatch, TargetView};
+/// use axonal::metrics::{BinaryAccuracy, Metric};
 ///
 /// let (prediction, target) = (array![[0.98], [1.0], [0.0], [0.6]], array![[1.0], [1.0], [0.0], [0.0]]);
 /// let mut totals = [0.0; 2];
@@ -58,23 +67,39 @@ pub struct BinaryAccuracy {
 ///
 /// # Examples
 /// ```
-/// use axonal::nn::{CategoricalAccuracy, Metric};
+/// use axonal::metrics::{CategoricalAccuracy, Metric};
 /// assert_eq!(Metric::<f32>::name(&CategoricalAccuracy::default()), "categorical_accuracy");
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CategoricalAccuracy {}
 
+impl CategoricalAccuracy {
+    /// Creates the metric with Keras's defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
 /// The share of samples whose largest output is the label's; ties go to the first.
 ///
 /// # Examples
 /// ```
-/// use axonal::nn::{Metric, SparseCategoricalAccuracy};
+/// use axonal::metrics::{Metric, SparseCategoricalAccuracy};
 /// assert_eq!(Metric::<f32>::name(&SparseCategoricalAccuracy::default()), "sparse_categorical_accuracy");
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SparseCategoricalAccuracy {}
+
+impl SparseCategoricalAccuracy {
+    /// Creates the metric with Keras's defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
 
 impl Default for BinaryAccuracy {
     fn default() -> Self {
@@ -83,6 +108,12 @@ impl Default for BinaryAccuracy {
 }
 
 impl BinaryAccuracy {
+    /// Creates the metric with Keras's defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Sets above which output the answer is a yes.
     #[must_use]
     pub fn threshold(mut self, threshold: f64) -> Self {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 ///
 /// # Examples
 /// ```
-/// use axonal::nn::Metric;
+/// use axonal::metrics::AnyMetric;
 /// use axonal::prelude::*;
 ///
 /// let metric: AnyMetric<f32> = "mae".parse()?;

@@ -42,7 +42,8 @@ pub enum Summation {
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
-/// use axonal::nn::{Auc, Metric, MetricBatch, TargetView};
+/// use axonal::custom::{MetricBatch, TargetView};
+/// use axonal::metrics::{Auc, Metric};
 ///
 /// let (prediction, target) = (array![[0.0], [0.5], [0.3], [0.9]], array![[0.0], [0.0], [1.0], [1.0]]);
 /// let auc = Auc::default().num_thresholds(3);
@@ -66,6 +67,12 @@ impl Default for Auc {
 }
 
 impl Auc {
+    /// Creates the metric with Keras's defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// How many thresholds there are, from 2 to 1,048,576.
     #[must_use]
     pub fn num_thresholds(mut self, num_thresholds: usize) -> Self {

@@ -165,7 +165,7 @@ confusion_metric!(
     ///
     /// # Examples
     /// ```
-    /// use axonal::nn::{Metric, Precision};
+    /// use axonal::metrics::{Metric, Precision};
     /// assert_eq!(Metric::<f32>::name(&Precision::default()), "precision");
     /// ```
     Precision, "precision", Up, |counts| share(counts.true_positives, counts.true_positives + counts.false_positives)
@@ -178,7 +178,7 @@ confusion_metric!(
     ///
     /// # Examples
     /// ```
-    /// use axonal::nn::{Metric, Recall};
+    /// use axonal::metrics::{Metric, Recall};
     /// assert_eq!(Metric::<f32>::name(&Recall::default()), "recall");
     /// ```
     Recall, "recall", Up, |counts| share(counts.true_positives, counts.true_positives + counts.false_negatives)
@@ -191,7 +191,7 @@ confusion_metric!(
     ///
     /// # Examples
     /// ```
-    /// use axonal::nn::{Metric, TruePositives};
+    /// use axonal::metrics::{Metric, TruePositives};
     /// assert_eq!(Metric::<f32>::name(&TruePositives::default()), "true_positives");
     /// ```
     TruePositives, "true_positives", Up, |counts| counts.true_positives
@@ -204,7 +204,7 @@ confusion_metric!(
     ///
     /// # Examples
     /// ```
-    /// use axonal::nn::{FalsePositives, Metric};
+    /// use axonal::metrics::{FalsePositives, Metric};
     /// assert_eq!(Metric::<f32>::name(&FalsePositives::default()), "false_positives");
     /// ```
     FalsePositives, "false_positives", Down, |counts| counts.false_positives
@@ -217,7 +217,7 @@ confusion_metric!(
     ///
     /// # Examples
     /// ```
-    /// use axonal::nn::{Metric, TrueNegatives};
+    /// use axonal::metrics::{Metric, TrueNegatives};
     /// assert_eq!(Metric::<f32>::name(&TrueNegatives::default()), "true_negatives");
     /// ```
     TrueNegatives, "true_negatives", Up, |counts| counts.true_negatives
@@ -230,7 +230,7 @@ confusion_metric!(
     ///
     /// # Examples
     /// ```
-    /// use axonal::nn::{FalseNegatives, Metric};
+    /// use axonal::metrics::{FalseNegatives, Metric};
     /// assert_eq!(Metric::<f32>::name(&FalseNegatives::default()), "false_negatives");
     /// ```
     FalseNegatives, "false_negatives", Down, |counts| counts.false_negatives

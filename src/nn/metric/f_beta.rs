@@ -1,25 +1,12 @@
 //! The harmonic mean of precision and recall.
 
-use super::{Direction, Metric, MetricBatch, regression::needs_values};
+use super::average::f_beta;
+use super::{Average, Direction, Metric, MetricBatch, regression::needs_values};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Config, Shape};
 use crate::nn::targets::{TargetRange, TargetView};
 use serde::{Deserialize, Serialize};
-
-/// How the scores of several classes become one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Average {
-    /// The score of all answers together.
-    Micro,
-    /// The mean of the classes' scores.
-    #[default]
-    Macro,
-    /// Their mean, weighted by how often a class occurs.
-    Weighted,
-}
 
 /// The weighted harmonic mean of precision and recall: `(1 + β²) P R / (β² P + R)`, for one-hot and multi-label targets.
 ///
@@ -30,7 +17,7 @@ pub enum Average {
 ///
 /// # Examples
 /// ```
-/// use axonal::nn::{FBeta, Metric};
+/// use axonal::metrics::{FBeta, Metric};
 /// assert_eq!(Metric::<f32>::name(&FBeta::f1()), "f1_score");
 /// assert_eq!(Metric::<f32>::name(&FBeta::new(2.0)), "fbeta_score");
 /// ```
@@ -84,8 +71,7 @@ impl FBeta {
     fn score(self, counts: &[f64]) -> f64 {
         let &[both, answered, actual] = counts else { return 0.0 };
         let (precision, recall) = (both / (answered + EPSILON), both / (actual + EPSILON));
-        let square = self.beta * self.beta;
-        precision * recall * (1.0 + square) / (square * precision + recall + EPSILON)
+        f_beta(precision, recall, self.beta, EPSILON)
     }
 }
 
@@ -103,7 +89,7 @@ impl<F: Float> Metric<F> for FBeta {
         TargetRange::UnitInterval
     }
 
-    fn validate(&self, _: &Shape, targets: TargetView<'_, F>) -> Result<()> {
+    fn validate(&self, output: &Shape, targets: TargetView<'_, F>) -> Result<()> {
         if !(self.beta > 0.0 && self.beta.is_finite()) {
             return Err(Error::invalid_parameter(
                 "fbeta_score",
@@ -111,6 +97,10 @@ impl<F: Float> Metric<F> for FBeta {
                 self.beta,
                 "a finite number above 0",
             ));
+        }
+        if self.average == Average::Binary && output.last() > 2 {
+            let expected = format!("Micro, Macro or Weighted for {} classes", output.last());
+            return Err(Error::invalid_parameter("fbeta_score", "average", "Binary", expected));
         }
         needs_values("fbeta_score", targets)
     }
@@ -142,6 +132,8 @@ impl<F: Float> Metric<F> for FBeta {
         let classes = totals.chunks_exact(3);
         let sum = |index: usize| totals.iter().skip(index).step_by(3).sum::<f64>();
         match self.average {
+            // The only output, or that of class 1 of two.
+            Average::Binary => classes.last().map_or(0.0, |counts| self.score(counts)),
             Average::Micro => self.score(&[sum(0), sum(1), sum(2)]),
             Average::Macro => {
                 classes.clone().map(|counts| self.score(counts)).sum::<f64>() / classes.len() as f64

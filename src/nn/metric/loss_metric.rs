@@ -16,7 +16,8 @@ use std::sync::Arc;
 ///
 /// # Examples
 /// ```
-/// use axonal::nn::{Metric, LossMetric};
+/// use axonal::losses::LogCosh;
+/// use axonal::metrics::LossMetric;
 /// use axonal::prelude::*;
 ///
 /// let metric = LossMetric::<f32>::new(LogCosh::default());
@@ -140,6 +141,7 @@ pub(super) fn add_loss<F: Float>(loss: &dyn Loss<F>, batch: MetricBatch<'_, F>, 
 ///
 /// # Examples
 /// ```
+/// use axonal::metrics::MetricFn;
 /// use axonal::prelude::*;
 ///
 /// let within_a_tenth = MetricFn::new("within_a_tenth", |p: &[f64], t: &[f64]| f64::from((p[0] - t[0]).abs() < 0.1));

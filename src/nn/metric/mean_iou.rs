@@ -15,12 +15,20 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Examples
 /// ```
-/// use axonal::nn::{MeanIou, Metric};
+/// use axonal::metrics::{MeanIou, Metric};
 /// assert_eq!(Metric::<f32>::name(&MeanIou::default()), "mean_io_u");
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MeanIou {}
+
+impl MeanIou {
+    /// Creates the metric with Keras's defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
 
 impl<F: Float> Metric<F> for MeanIou {
     fn kind(&self) -> &'static str {

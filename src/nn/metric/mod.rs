@@ -3,9 +3,11 @@
 mod accuracy;
 mod any;
 mod auc;
+mod average;
 mod confusion;
 mod double_double;
 mod f_beta;
+mod into_metric;
 mod loss_metric;
 mod mean_iou;
 mod r2_score;
@@ -15,17 +17,20 @@ mod top_k;
 
 pub(crate) use accuracy::largest;
 pub use accuracy::{Accuracy, BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy};
-#[doc(hidden)]
-pub use any::Alias;
+pub(crate) use any::Alias;
 pub use any::AnyMetric;
 pub(crate) use any::{ALIASED, aliased};
 pub use auc::{Auc, Curve, Summation};
+pub use average::Average;
+pub(crate) use average::f_beta;
 pub use confusion::{FalseNegatives, FalsePositives, Precision, Recall, TrueNegatives, TruePositives};
-pub use f_beta::{Average, FBeta};
+pub use f_beta::FBeta;
+pub use into_metric::{FromLoss, FromMetric, IntoMetric};
 pub use loss_metric::{LossMetric, MetricFn};
 pub use mean_iou::MeanIou;
 pub use r2_score::R2Score;
-pub use regression::{MeanAbsoluteErrorMetric, MeanSquaredErrorMetric, RootMeanSquaredError};
+pub use regression::RootMeanSquaredError;
+use regression::{MeanAbsoluteErrorMetric, MeanSquaredErrorMetric};
 pub use sensitivity_at_specificity::SensitivityAtSpecificity;
 pub use top_k::{SparseTopKCategoricalAccuracy, TopKCategoricalAccuracy};
 
@@ -69,7 +74,7 @@ impl<'a, F: Float> MetricBatch<'a, F> {
         self
     }
 
-    /// Says which positions are real, as [`LossPass::mask`](crate::nn::LossPass::mask).
+    /// Says which positions are real, as [`LossPass::mask`](crate::nn::loss::LossPass::mask).
     #[must_use]
     pub fn mask(mut self, mask: Option<&'a [bool]>) -> Self {
         self.mask = mask;
@@ -133,7 +138,8 @@ pub enum Direction {
 /// # Examples
 /// The mean of the model's first output:
 /// ```
-/// use axonal::nn::{Direction, Metric, MetricBatch};
+/// use axonal::custom::{MetricBatch, Shape};
+/// use axonal::metrics::Direction;
 /// use axonal::prelude::*;
 ///
 /// #[derive(Debug)]

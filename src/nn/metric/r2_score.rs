@@ -13,12 +13,20 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Examples
 /// ```
-/// use axonal::nn::{Metric, R2Score};
+/// use axonal::metrics::{Metric, R2Score};
 /// assert_eq!(Metric::<f32>::name(&R2Score::default()), "r2_score");
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct R2Score {}
+
+impl R2Score {
+    /// Creates the metric with Keras's defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
 
 impl<F: Float> Metric<F> for R2Score {
     fn kind(&self) -> &'static str {

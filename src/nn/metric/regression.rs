@@ -8,11 +8,11 @@ use crate::nn::targets::TargetView;
 use serde::{Deserialize, Serialize};
 
 macro_rules! error_metric {
-    ($(#[$docs:meta])* $metric:ident, $kind:literal, $name:expr, |$error:ident| $term:expr, |$mean:ident| $value:expr) => {
+    ($(#[$docs:meta])* $visibility:vis $metric:ident, $kind:literal, $name:expr, |$error:ident| $term:expr, |$mean:ident| $value:expr) => {
         $(#[$docs])*
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(default, deny_unknown_fields)]
-        pub struct $metric {}
+        $visibility struct $metric {}
 
         impl<F: Float> Metric<F> for $metric {
             fn kind(&self) -> &'static str {
@@ -59,34 +59,22 @@ macro_rules! error_metric {
 }
 
 error_metric!(
-    /// The mean squared error, as a metric.
-    ///
-    /// # Examples
-    /// ```
-    /// use axonal::nn::{MeanSquaredErrorMetric, Metric};
-    /// assert_eq!(Metric::<f32>::name(&MeanSquaredErrorMetric::default()), "mean_squared_error");
-    /// ```
-    MeanSquaredErrorMetric, "mean_squared_error", "mean_squared_error", |error| error * error, |mean| mean
+    /// The mean squared error of model files that name the metric `mean_squared_error`.
+    pub(crate) MeanSquaredErrorMetric, "mean_squared_error", "mean_squared_error", |error| error * error, |mean| mean
 );
 error_metric!(
-    /// The mean absolute error, as a metric.
-    ///
-    /// # Examples
-    /// ```
-    /// use axonal::nn::{MeanAbsoluteErrorMetric, Metric};
-    /// assert_eq!(Metric::<f32>::name(&MeanAbsoluteErrorMetric::default()), "mean_absolute_error");
-    /// ```
-    MeanAbsoluteErrorMetric, "mean_absolute_error", "mean_absolute_error", |error| error.abs(), |mean| mean
+    /// The mean absolute error of model files that name the metric `mean_absolute_error`.
+    pub(crate) MeanAbsoluteErrorMetric, "mean_absolute_error", "mean_absolute_error", |error| error.abs(), |mean| mean
 );
 error_metric!(
     /// The root of the mean squared error over all samples.
     ///
     /// # Examples
     /// ```
-    /// use axonal::nn::{Metric, RootMeanSquaredError};
+    /// use axonal::metrics::{Metric, RootMeanSquaredError};
     /// assert_eq!(Metric::<f32>::name(&RootMeanSquaredError::default()), "root_mean_squared_error");
     /// ```
-    RootMeanSquaredError, "root_mean_squared_error", "root_mean_squared_error", |error| error * error, |mean| mean.sqrt()
+    pub RootMeanSquaredError, "root_mean_squared_error", "root_mean_squared_error", |error| error * error, |mean| mean.sqrt()
 );
 
 /// Refuses labels where values are compared.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Examples
 /// ```
-/// use axonal::nn::{Metric, SensitivityAtSpecificity};
+/// use axonal::metrics::{Metric, SensitivityAtSpecificity};
 /// assert_eq!(Metric::<f32>::name(&SensitivityAtSpecificity::new(0.9)), "sensitivity_at_specificity");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

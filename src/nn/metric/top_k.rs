@@ -73,7 +73,7 @@ top_k!(
     ///
     /// # Examples
     /// ```
-    /// use axonal::nn::{Metric, TopKCategoricalAccuracy};
+    /// use axonal::metrics::{Metric, TopKCategoricalAccuracy};
     /// assert_eq!(Metric::<f32>::name(&TopKCategoricalAccuracy::new(3)), "top_k_categorical_accuracy");
     /// ```
     TopKCategoricalAccuracy, "top_k_categorical_accuracy", |targets| needs_values("top_k_categorical_accuracy", targets)
@@ -86,7 +86,7 @@ top_k!(
     ///
     /// # Examples
     /// ```
-    /// use axonal::nn::{Metric, SparseTopKCategoricalAccuracy};
+    /// use axonal::metrics::{Metric, SparseTopKCategoricalAccuracy};
     /// assert_eq!(Metric::<f32>::name(&SparseTopKCategoricalAccuracy::default()), "sparse_top_k_categorical_accuracy");
     /// ```
     SparseTopKCategoricalAccuracy, "sparse_top_k_categorical_accuracy", |targets| match targets {

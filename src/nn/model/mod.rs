@@ -24,7 +24,7 @@ use crate::nn::fit_options::{FitOptions, PlainOptions};
 use crate::nn::layer::Shape;
 use crate::nn::layout::Layout;
 use crate::nn::loss::Loss;
-use crate::nn::metric::Metric;
+use crate::nn::metric::{IntoMetric, Metric};
 use crate::nn::optimizer_state::OptimizerState;
 use crate::nn::sequential::Sequential;
 use crate::nn::workspace::Workspace;
@@ -115,10 +115,10 @@ impl<F: Float> Model<F> {
         self.origin = Some(Arc::new((params, state)));
     }
 
-    /// Adds a metric, computed beside the loss and found under its name in histories and evaluations.
+    /// Adds a metric, or a loss as a metric: computed beside the loss and reported under its name in histories and evaluations.
     #[must_use]
-    pub fn metric(mut self, metric: impl Metric<F> + 'static) -> Self {
-        self.metrics.push(Arc::new(metric));
+    pub fn metric<Kind>(mut self, metric: impl IntoMetric<F, Kind>) -> Self {
+        self.metrics.push(metric.into_metric());
         self
     }
 

@@ -2,9 +2,9 @@
 
 use super::checks::{check_decay_rate, check_non_negative};
 use super::flush::flush_to_zero;
-use super::rule::{Optimizer, Step};
+use super::rule::{Step, UpdateRule};
+use super::rule_optimizer::RuleOptimizer;
 use super::schedule::LearningRate;
-use super::tuned::Tuned;
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::Config;
@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Examples
 /// ```
+/// use axonal::optimizers::Adadelta;
 /// use axonal::prelude::*;
 /// let optimizer = Adadelta::new(1.0).rho(0.9);
 /// # let _ = optimizer;
@@ -27,7 +28,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # References
 /// Zeiler 2012, arXiv:1212.5701.
-pub type Adadelta = Tuned<AdadeltaRule>;
+pub type Adadelta = RuleOptimizer<AdadeltaRule>;
 
 /// The update rule of [`Adadelta`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -40,7 +41,7 @@ pub struct AdadeltaRule {
 impl Adadelta {
     /// Creates Adadelta with a learning rate: a number, a schedule, or a function of the step.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
-        Tuned::of(AdadeltaRule { rho: 0.95, epsilon: 1e-7 }, learning_rate)
+        RuleOptimizer::from_rule(AdadeltaRule { rho: 0.95, epsilon: 1e-7 }, learning_rate)
     }
 
     /// Sets ρ, the decay rate of both averages: `0 <= ρ < 1`.
@@ -64,7 +65,7 @@ impl Default for Adadelta {
     }
 }
 
-impl<F: Float> Optimizer<F> for AdadeltaRule {
+impl<F: Float> UpdateRule<F> for AdadeltaRule {
     fn kind(&self) -> &'static str {
         "adadelta"
     }

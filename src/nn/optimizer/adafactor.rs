@@ -1,9 +1,9 @@
 //! Adafactor.
 
 use super::checks::check_non_negative;
-use super::rule::{ArrayStep, Optimizer, Step};
+use super::rule::{ArrayStep, Step, UpdateRule};
+use super::rule_optimizer::RuleOptimizer;
 use super::schedule::LearningRate;
-use super::tuned::Tuned;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::Config;
@@ -25,6 +25,7 @@ use std::ops::Range;
 ///
 /// # Examples
 /// ```
+/// use axonal::optimizers::Adafactor;
 /// use axonal::prelude::*;
 /// let optimizer = Adafactor::new(0.01);
 /// # let _ = optimizer;
@@ -32,7 +33,7 @@ use std::ops::Range;
 ///
 /// # References
 /// Shazeer and Stern 2018, arXiv:1804.04235.
-pub type Adafactor = Tuned<AdafactorRule>;
+pub type Adafactor = RuleOptimizer<AdafactorRule>;
 
 /// The update rule of [`Adafactor`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -58,7 +59,7 @@ impl Adafactor {
             clip_threshold: 1.0,
             relative_step: true,
         };
-        Tuned::of(rule, learning_rate)
+        RuleOptimizer::from_rule(rule, learning_rate)
     }
 
     /// Sets the power of the step in the decay rate of the second moments: negative.
@@ -104,7 +105,7 @@ impl Default for Adafactor {
     }
 }
 
-impl<F: Float> Optimizer<F> for AdafactorRule {
+impl<F: Float> UpdateRule<F> for AdafactorRule {
     fn kind(&self) -> &'static str {
         "adafactor"
     }

@@ -1,9 +1,9 @@
 //! Adagrad.
 
 use super::checks::check_non_negative;
-use super::rule::{Optimizer, Step};
+use super::rule::{Step, UpdateRule};
+use super::rule_optimizer::RuleOptimizer;
 use super::schedule::LearningRate;
-use super::tuned::Tuned;
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::Config;
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Examples
 /// ```
+/// use axonal::optimizers::Adagrad;
 /// use axonal::prelude::*;
 /// let optimizer = Adagrad::new(0.001);
 /// # let _ = optimizer;
@@ -26,7 +27,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # References
 /// Duchi, Hazan and Singer 2011, JMLR 12.
-pub type Adagrad = Tuned<AdagradRule>;
+pub type Adagrad = RuleOptimizer<AdagradRule>;
 
 /// The update rule of [`Adagrad`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -39,7 +40,7 @@ pub struct AdagradRule {
 impl Adagrad {
     /// Creates Adagrad with a learning rate: a number, a schedule, or a function of the step.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
-        Tuned::of(AdagradRule { initial_accumulator_value: 0.1, epsilon: 1e-7 }, learning_rate)
+        RuleOptimizer::from_rule(AdagradRule { initial_accumulator_value: 0.1, epsilon: 1e-7 }, learning_rate)
     }
 
     /// Sets the initial value of the sum of squares.
@@ -63,7 +64,7 @@ impl Default for Adagrad {
     }
 }
 
-impl<F: Float> Optimizer<F> for AdagradRule {
+impl<F: Float> UpdateRule<F> for AdagradRule {
     fn kind(&self) -> &'static str {
         "adagrad"
     }

@@ -3,9 +3,9 @@
 
 use super::checks::{check_decay_rate, check_non_negative};
 use super::flush::{flush_threshold, flush_to_zero};
-use super::rule::{Optimizer, Step};
+use super::rule::{Step, UpdateRule};
+use super::rule_optimizer::RuleOptimizer;
 use super::schedule::LearningRate;
-use super::tuned::Tuned;
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::Config;
@@ -31,13 +31,13 @@ use serde::{Deserialize, Serialize};
 /// # References
 /// Kingma and Ba 2015, arXiv:1412.6980, section 2, last paragraph; Reddi, Kale and Kumar 2018, arXiv:1904.09237
 /// (AMSGrad).
-pub type Adam = Tuned<AdamRule<false>>;
+pub type Adam = RuleOptimizer<AdamRule<false>>;
 
 /// AdamW: [`Adam`] with decoupled weight decay, by default 0.004 as in Keras.
 ///
 /// # Parameters
-/// Those of Adam; [`weight_decay`](Tuned::weight_decay) sets the decay, and
-/// [`exclude_from_weight_decay`](Tuned::exclude_from_weight_decay) excludes weights by name.
+/// Those of Adam; [`weight_decay`](RuleOptimizer::weight_decay) sets the decay, and
+/// [`exclude_from_weight_decay`](RuleOptimizer::exclude_from_weight_decay) excludes weights by name.
 ///
 /// # Examples
 /// ```
@@ -48,7 +48,7 @@ pub type Adam = Tuned<AdamRule<false>>;
 ///
 /// # References
 /// Loshchilov and Hutter 2019, arXiv:1711.05101.
-pub type AdamW = Tuned<AdamRule<true>>;
+pub type AdamW = RuleOptimizer<AdamRule<true>>;
 
 /// The update rule of [`Adam`] and, with `DECOUPLED`, of [`AdamW`]: the same formula under another kind.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -70,18 +70,18 @@ impl<const DECOUPLED: bool> Default for AdamRule<DECOUPLED> {
 impl Adam {
     /// Creates Adam with a learning rate: a number, a schedule, or a function of the step.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
-        Tuned::of(AdamRule::default(), learning_rate)
+        RuleOptimizer::from_rule(AdamRule::default(), learning_rate)
     }
 }
 
 impl AdamW {
     /// Creates AdamW with a learning rate: a number, a schedule, or a function of the step.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
-        Tuned::of(AdamRule::default(), learning_rate).weight_decay(0.004)
+        RuleOptimizer::from_rule(AdamRule::default(), learning_rate).weight_decay(0.004)
     }
 }
 
-impl<const DECOUPLED: bool> Tuned<AdamRule<DECOUPLED>> {
+impl<const DECOUPLED: bool> RuleOptimizer<AdamRule<DECOUPLED>> {
     /// Sets β₁, the decay rate of the first moment: `0 <= β₁ < 1`.
     #[must_use]
     pub fn beta_1(mut self, beta_1: f64) -> Self {
@@ -123,7 +123,7 @@ impl Default for AdamW {
     }
 }
 
-impl<F: Float, const DECOUPLED: bool> Optimizer<F> for AdamRule<DECOUPLED> {
+impl<F: Float, const DECOUPLED: bool> UpdateRule<F> for AdamRule<DECOUPLED> {
     fn kind(&self) -> &'static str {
         if DECOUPLED { "adamw" } else { "adam" }
     }
@@ -137,7 +137,7 @@ impl<F: Float, const DECOUPLED: bool> Optimizer<F> for AdamRule<DECOUPLED> {
     }
 
     fn validate(&self) -> Result<()> {
-        let owner = Optimizer::<F>::kind(self);
+        let owner = UpdateRule::<F>::kind(self);
         check_decay_rate(owner, "beta_1", self.beta_1)?;
         check_decay_rate(owner, "beta_2", self.beta_2)?;
         check_non_negative(owner, "epsilon", self.epsilon)

@@ -2,9 +2,9 @@
 
 use super::checks::{check_decay_rate, check_non_negative};
 use super::flush::flush_to_zero;
-use super::rule::{Optimizer, Step};
+use super::rule::{Step, UpdateRule};
+use super::rule_optimizer::RuleOptimizer;
 use super::schedule::LearningRate;
-use super::tuned::Tuned;
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::Config;
@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Examples
 /// ```
+/// use axonal::optimizers::Adamax;
 /// use axonal::prelude::*;
 /// let optimizer = Adamax::new(0.001);
 /// # let _ = optimizer;
@@ -27,7 +28,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # References
 /// Kingma and Ba 2015, arXiv:1412.6980, section 7.1.
-pub type Adamax = Tuned<AdamaxRule>;
+pub type Adamax = RuleOptimizer<AdamaxRule>;
 
 /// The update rule of [`Adamax`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -41,7 +42,7 @@ pub struct AdamaxRule {
 impl Adamax {
     /// Creates Adamax with a learning rate: a number, a schedule, or a function of the step.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
-        Tuned::of(AdamaxRule { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 }, learning_rate)
+        RuleOptimizer::from_rule(AdamaxRule { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 }, learning_rate)
     }
 
     /// Sets β₁, the decay rate of the first moment: `0 <= β₁ < 1`.
@@ -72,7 +73,7 @@ impl Default for Adamax {
     }
 }
 
-impl<F: Float> Optimizer<F> for AdamaxRule {
+impl<F: Float> UpdateRule<F> for AdamaxRule {
     fn kind(&self) -> &'static str {
         "adamax"
     }

@@ -10,9 +10,9 @@ use super::lamb::Lamb;
 use super::lion::Lion;
 use super::nadam::Nadam;
 use super::rmsprop::RmsProp;
-use super::rule::{Optimizer, Step};
+use super::rule::{Step, UpdateRule};
+use super::rule_optimizer::RuleOptimizer;
 use super::sgd::Sgd;
-use super::tuned::Tuned;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::Config;
@@ -21,13 +21,14 @@ use std::sync::Arc;
 
 /// An optimizer whose rule is selected at run time.
 ///
-/// It is parsed from a Keras name in any case, with Keras's defaults, or made from any optimizer by [`Tuned::any`].
+/// It is parsed from a Keras name in any case, with Keras's defaults, or made from any optimizer by [`RuleOptimizer::any`].
 ///
 /// # Errors
 /// An unknown name; the message lists the known ones.
 ///
 /// # Examples
 /// ```
+/// use axonal::optimizers::AnyOptimizer;
 /// use axonal::prelude::*;
 ///
 /// # fn main() -> Result<()> {
@@ -37,13 +38,13 @@ use std::sync::Arc;
 /// # Ok(())
 /// # }
 /// ```
-pub type AnyOptimizer<F> = Tuned<AnyRule<F>>;
+pub type AnyOptimizer<F> = RuleOptimizer<AnyRule<F>>;
 
 /// The update rule of an [`AnyOptimizer`].
 #[derive(Clone)]
-pub struct AnyRule<F>(Arc<dyn Optimizer<F>>);
+pub struct AnyRule<F>(Arc<dyn UpdateRule<F>>);
 
-impl<F: Float> Optimizer<F> for AnyRule<F> {
+impl<F: Float> UpdateRule<F> for AnyRule<F> {
     fn kind(&self) -> &'static str {
         self.0.kind()
     }
@@ -73,12 +74,12 @@ impl<F: Float> Optimizer<F> for AnyRule<F> {
     }
 }
 
-impl<R> Tuned<R> {
+impl<R> RuleOptimizer<R> {
     /// Erases the type of the rule.
     #[must_use]
     pub fn any<F: Float>(self) -> AnyOptimizer<F>
     where
-        R: Optimizer<F> + 'static,
+        R: UpdateRule<F> + 'static,
     {
         self.map_rule(|rule| AnyRule(Arc::new(rule)))
     }

@@ -1,9 +1,9 @@
 //! FTRL.
 
 use super::checks::check_non_negative;
-use super::rule::{Optimizer, Step};
+use super::rule::{Step, UpdateRule};
+use super::rule_optimizer::RuleOptimizer;
 use super::schedule::LearningRate;
-use super::tuned::Tuned;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::Config;
@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Examples
 /// ```
+/// use axonal::optimizers::Ftrl;
 /// use axonal::prelude::*;
 /// let optimizer = Ftrl::new(0.05).l1_regularization_strength(0.01);
 /// # let _ = optimizer;
@@ -27,7 +28,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # References
 /// McMahan et al. 2013, "Ad click prediction: a view from the trenches".
-pub type Ftrl = Tuned<FtrlRule>;
+pub type Ftrl = RuleOptimizer<FtrlRule>;
 
 /// The update rule of [`Ftrl`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -44,7 +45,7 @@ pub struct FtrlRule {
 impl Ftrl {
     /// Creates FTRL with a learning rate: a number, a schedule, or a function of the step.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
-        Tuned::of(
+        RuleOptimizer::from_rule(
             FtrlRule {
                 learning_rate_power: -0.5,
                 initial_accumulator_value: 0.1,
@@ -106,7 +107,7 @@ impl Default for Ftrl {
     }
 }
 
-impl<F: Float> Optimizer<F> for FtrlRule {
+impl<F: Float> UpdateRule<F> for FtrlRule {
     fn kind(&self) -> &'static str {
         "ftrl"
     }

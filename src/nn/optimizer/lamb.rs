@@ -2,9 +2,9 @@
 
 use super::checks::{check_decay_rate, check_non_negative};
 use super::flush::flush_to_zero;
-use super::rule::{ArrayStep, Optimizer, Step};
+use super::rule::{ArrayStep, Step, UpdateRule};
+use super::rule_optimizer::RuleOptimizer;
 use super::schedule::LearningRate;
-use super::tuned::Tuned;
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::Config;
@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Examples
 /// ```
+/// use axonal::optimizers::Lamb;
 /// use axonal::prelude::*;
 /// let optimizer = Lamb::new(0.001);
 /// # let _ = optimizer;
@@ -28,7 +29,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # References
 /// You et al. 2020, arXiv:1904.00962.
-pub type Lamb = Tuned<LambRule>;
+pub type Lamb = RuleOptimizer<LambRule>;
 
 /// The update rule of [`Lamb`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -48,7 +49,7 @@ const LANES: usize = 64;
 impl Lamb {
     /// Creates LAMB with a learning rate: a number, a schedule, or a function of the step.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
-        Tuned::of(LambRule { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 }, learning_rate)
+        RuleOptimizer::from_rule(LambRule { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 }, learning_rate)
     }
 
     /// Sets β₁, the decay rate of the first moment: `0 <= β₁ < 1`.
@@ -79,7 +80,7 @@ impl Default for Lamb {
     }
 }
 
-impl<F: Float> Optimizer<F> for LambRule {
+impl<F: Float> UpdateRule<F> for LambRule {
     fn kind(&self) -> &'static str {
         "lamb"
     }

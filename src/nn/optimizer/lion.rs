@@ -2,9 +2,9 @@
 
 use super::checks::check_decay_rate;
 use super::flush::flush_to_zero;
-use super::rule::{Optimizer, Step};
+use super::rule::{Step, UpdateRule};
+use super::rule_optimizer::RuleOptimizer;
 use super::schedule::LearningRate;
-use super::tuned::Tuned;
 use crate::error::Result;
 use crate::float::Float;
 use crate::float::elementary::select;
@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Examples
 /// ```
+/// use axonal::optimizers::Lion;
 /// use axonal::prelude::*;
 /// let optimizer = Lion::new(1e-4).weight_decay(0.1);
 /// # let _ = optimizer;
@@ -28,7 +29,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # References
 /// Chen et al. 2023, arXiv:2302.06675.
-pub type Lion = Tuned<LionRule>;
+pub type Lion = RuleOptimizer<LionRule>;
 
 /// The update rule of [`Lion`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -41,7 +42,7 @@ pub struct LionRule {
 impl Lion {
     /// Creates Lion with a learning rate: a number, a schedule, or a function of the step.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
-        Tuned::of(LionRule { beta_1: 0.9, beta_2: 0.99 }, learning_rate)
+        RuleOptimizer::from_rule(LionRule { beta_1: 0.9, beta_2: 0.99 }, learning_rate)
     }
 
     /// Sets β₁, the weight of the moment in the step: `0 <= β₁ < 1`.
@@ -65,7 +66,7 @@ impl Default for Lion {
     }
 }
 
-impl<F: Float> Optimizer<F> for LionRule {
+impl<F: Float> UpdateRule<F> for LionRule {
     fn kind(&self) -> &'static str {
         "lion"
     }

@@ -15,9 +15,9 @@ mod nadam;
 mod registry;
 mod rmsprop;
 mod rule;
-pub mod schedule;
+mod rule_optimizer;
+pub(crate) mod schedule;
 mod sgd;
-mod tuned;
 
 pub use adadelta::{Adadelta, AdadeltaRule};
 pub use adafactor::{Adafactor, AdafactorRule};
@@ -31,10 +31,7 @@ pub use lion::{Lion, LionRule};
 pub use nadam::{Nadam, NadamRule};
 pub(crate) use registry::{KINDS, from_config};
 pub use rmsprop::{RmsProp, RmsPropRule};
-pub use rule::{Optimizer, Step, WeightArray};
-pub use schedule::{
-    CosineDecay, CosineDecayRestarts, ExponentialDecay, InverseTimeDecay, LearningRate,
-    PiecewiseConstantDecay, PolynomialDecay,
-};
+pub use rule::{Step, UpdateRule, WeightArray};
+pub use rule_optimizer::{Modifiers, Optimizer, RuleOptimizer};
+pub(crate) use schedule::LearningRate;
 pub use sgd::{Sgd, SgdRule};
-pub use tuned::{Modifiers, Tuned};

@@ -2,9 +2,9 @@
 
 use super::checks::{check_decay_rate, check_non_negative};
 use super::flush::flush_to_zero;
-use super::rule::{Optimizer, Step};
+use super::rule::{Step, UpdateRule};
+use super::rule_optimizer::RuleOptimizer;
 use super::schedule::LearningRate;
-use super::tuned::Tuned;
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::Config;
@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Examples
 /// ```
+/// use axonal::optimizers::Nadam;
 /// use axonal::prelude::*;
 /// let optimizer = Nadam::new(0.001);
 /// # let _ = optimizer;
@@ -28,7 +29,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # References
 /// Dozat 2016, "Incorporating Nesterov momentum into Adam".
-pub type Nadam = Tuned<NadamRule>;
+pub type Nadam = RuleOptimizer<NadamRule>;
 
 /// The update rule of [`Nadam`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -42,7 +43,7 @@ pub struct NadamRule {
 impl Nadam {
     /// Creates Nadam with a learning rate: a number, a schedule, or a function of the step.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
-        Tuned::of(NadamRule { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 }, learning_rate)
+        RuleOptimizer::from_rule(NadamRule { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 }, learning_rate)
     }
 
     /// Sets β₁, the decay rate of the first moment: `0 <= β₁ < 1`.
@@ -73,7 +74,7 @@ impl Default for Nadam {
     }
 }
 
-impl<F: Float> Optimizer<F> for NadamRule {
+impl<F: Float> UpdateRule<F> for NadamRule {
     fn kind(&self) -> &'static str {
         "nadam"
     }

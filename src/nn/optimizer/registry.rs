@@ -10,7 +10,7 @@ use super::lamb::LambRule;
 use super::lion::LionRule;
 use super::nadam::NadamRule;
 use super::rmsprop::RmsPropRule;
-use super::rule::Optimizer;
+use super::rule::UpdateRule;
 use super::sgd::SgdRule;
 use crate::error::Result;
 use crate::float::Float;
@@ -35,7 +35,7 @@ pub(crate) const KINDS: &[&str] = &[
 ];
 
 /// Creates the rule of a kind from its hyperparameters; `None` if the kind is unknown.
-pub(crate) fn from_config<F: Float>(kind: &str, config: &Config) -> Option<Result<Arc<dyn Optimizer<F>>>> {
+pub(crate) fn from_config<F: Float>(kind: &str, config: &Config) -> Option<Result<Arc<dyn UpdateRule<F>>>> {
     Some(match kind {
         "adadelta" => read::<F, AdadeltaRule>(kind, config),
         "adafactor" => read::<F, AdafactorRule>(kind, config),
@@ -53,10 +53,10 @@ pub(crate) fn from_config<F: Float>(kind: &str, config: &Config) -> Option<Resul
     })
 }
 
-fn read<F: Float, R: Optimizer<F> + DeserializeOwned + 'static>(
+fn read<F: Float, R: UpdateRule<F> + DeserializeOwned + 'static>(
     kind: &str,
     config: &Config,
-) -> Result<Arc<dyn Optimizer<F>>> {
+) -> Result<Arc<dyn UpdateRule<F>>> {
     Ok(Arc::new(config.read::<R>(kind)?))
 }
 

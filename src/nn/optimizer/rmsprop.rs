@@ -2,9 +2,9 @@
 
 use super::checks::{check_decay_rate, check_non_negative};
 use super::flush::flush_to_zero;
-use super::rule::{Optimizer, Step};
+use super::rule::{Step, UpdateRule};
+use super::rule_optimizer::RuleOptimizer;
 use super::schedule::LearningRate;
-use super::tuned::Tuned;
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::Config;
@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 /// # References
 /// Tieleman and Hinton 2012, lecture 6.5 of "Neural networks for machine learning"; Graves 2013, arXiv:1308.0850
 /// (centered).
-pub type RmsProp = Tuned<RmsPropRule>;
+pub type RmsProp = RuleOptimizer<RmsPropRule>;
 
 /// The update rule of [`RmsProp`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -46,7 +46,10 @@ pub struct RmsPropRule {
 impl RmsProp {
     /// Creates RMSprop with a learning rate: a number, a schedule, or a function of the step.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
-        Tuned::of(RmsPropRule { rho: 0.9, epsilon: 1e-7, momentum: 0.0, centered: false }, learning_rate)
+        RuleOptimizer::from_rule(
+            RmsPropRule { rho: 0.9, epsilon: 1e-7, momentum: 0.0, centered: false },
+            learning_rate,
+        )
     }
 
     /// Sets ρ, the decay rate of the mean square: `0 <= ρ < 1`.
@@ -84,7 +87,7 @@ impl Default for RmsProp {
     }
 }
 
-impl<F: Float> Optimizer<F> for RmsPropRule {
+impl<F: Float> UpdateRule<F> for RmsPropRule {
     fn kind(&self) -> &'static str {
         "rmsprop"
     }

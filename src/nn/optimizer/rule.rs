@@ -107,19 +107,19 @@ impl<F: Float> Step<'_, F> {
 
 /// An update rule: computes new parameters from gradients and moments.
 ///
-/// Schedules, clipping, weight decay and moving averages belong to the wrapper [`Tuned`](super::Tuned), so every rule has
-/// them. A custom rule is used as `Tuned::of(MyRule { .. }, 0.01)`.
+/// Schedules, clipping, weight decay and moving averages belong to the wrapper [`RuleOptimizer`](super::RuleOptimizer), so every rule has
+/// them. A custom rule is used as `RuleOptimizer::from_rule(MyRule { .. }, 0.01)`.
 ///
 /// # Examples
 /// ```
-/// use axonal::nn::{Optimizer, Step, Tuned};
+/// use axonal::custom::{RuleOptimizer, Step, UpdateRule};
 /// use axonal::prelude::*;
 ///
 /// /// Steps in the direction of the gradient's sign. Bernstein et al. 2018, arXiv:1802.04434.
 /// #[derive(Debug, Clone)]
 /// struct SignSgd;
 ///
-/// impl<F: Float> Optimizer<F> for SignSgd {
+/// impl<F: Float> UpdateRule<F> for SignSgd {
 ///     fn kind(&self) -> &'static str {
 ///         "example.sign_sgd"
 ///     }
@@ -131,12 +131,12 @@ impl<F: Float> Step<'_, F> {
 ///
 /// # fn main() -> Result<()> {
 /// let model: Model<f32> =
-///     Sequential::new(3).add(Dense::new(1)).compile(Tuned::of(SignSgd, 0.01).clipnorm(1.0), MeanSquaredError::default())?;
+///     Sequential::new(3).add(Dense::new(1)).compile(RuleOptimizer::from_rule(SignSgd, 0.01).clipnorm(1.0), MeanSquaredError::default())?;
 /// # let _ = model;
 /// # Ok(())
 /// # }
 /// ```
-pub trait Optimizer<F: Float>: Debug + Send + Sync {
+pub trait UpdateRule<F: Float>: Debug + Send + Sync {
     /// The rule's name in messages and files: `"adam"`. Rules of other crates need a namespace: `"mycrate.adam"`.
     fn kind(&self) -> &'static str;
 
@@ -176,7 +176,7 @@ pub trait Optimizer<F: Float>: Debug + Send + Sync {
     }
 }
 
-impl<F: Float, R: Optimizer<F> + ?Sized> Optimizer<F> for Arc<R> {
+impl<F: Float, R: UpdateRule<F> + ?Sized> UpdateRule<F> for Arc<R> {
     fn kind(&self) -> &'static str {
         (**self).kind()
     }

@@ -1,9 +1,9 @@
 //! Stochastic gradient descent.
 
 use super::flush::flush_to_zero;
-use super::rule::{Optimizer, Step};
+use super::rule::{Step, UpdateRule};
+use super::rule_optimizer::RuleOptimizer;
 use super::schedule::LearningRate;
-use super::tuned::Tuned;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::Config;
@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # References
 /// Sutskever, Martens, Dahl and Hinton 2013, "On the importance of initialization and momentum in deep learning".
-pub type Sgd = Tuned<SgdRule>;
+pub type Sgd = RuleOptimizer<SgdRule>;
 
 /// The update rule of [`Sgd`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ pub struct SgdRule {
 impl Sgd {
     /// Creates plain gradient descent with a learning rate: a number, a schedule, or a function of the step.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Self {
-        Tuned::of(SgdRule { momentum: 0.0, nesterov: false }, learning_rate)
+        RuleOptimizer::from_rule(SgdRule { momentum: 0.0, nesterov: false }, learning_rate)
     }
 
     /// Sets the momentum μ: `0 <= momentum <= 1`.
@@ -63,7 +63,7 @@ impl Default for Sgd {
     }
 }
 
-impl<F: Float> Optimizer<F> for SgdRule {
+impl<F: Float> UpdateRule<F> for SgdRule {
     fn kind(&self) -> &'static str {
         "sgd"
     }

@@ -2,7 +2,7 @@
 
 use super::segment::{Segment, UpdateArgs};
 use crate::float::Float;
-use crate::nn::optimizer::Optimizer;
+use crate::nn::optimizer::UpdateRule;
 use crate::parallel;
 use std::ops::Range;
 
@@ -21,7 +21,7 @@ pub(crate) enum GradTarget<'a, F> {
 
 /// The update of some segments of one layer.
 pub(super) struct FusedUpdate<'a, F> {
-    pub(super) rule: &'a dyn Optimizer<F>,
+    pub(super) rule: &'a dyn UpdateRule<F>,
     pub(super) args: UpdateArgs,
     /// Where the layer's parameters begin.
     pub(super) layer_start: usize,

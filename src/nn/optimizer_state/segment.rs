@@ -2,7 +2,7 @@
 
 use crate::float::Float;
 use crate::nn::layout::Layout;
-use crate::nn::optimizer::{Modifiers, Optimizer, Step, WeightArray};
+use crate::nn::optimizer::{Modifiers, Step, UpdateRule, WeightArray};
 use crate::simd::vectorize;
 use std::ops::Range;
 
@@ -108,7 +108,7 @@ impl UpdateArgs {
     /// Clips and decays a segment, then applies the rule.
     pub(super) fn apply<F: Float>(
         &self,
-        rule: &dyn Optimizer<F>,
+        rule: &dyn UpdateRule<F>,
         segment: &Segment,
         params: &mut [F],
         grads: &mut [F],

@@ -341,6 +341,8 @@ fn has_small_covariance(n_samples: usize, n_features: usize) -> bool {
     n_features <= 1000 && n_samples / 10 >= n_features
 }
 
+crate::estimator::inherent_fit!(Pca, Float, ());
+
 impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for Pca {
     type Report = ();
 

@@ -13,7 +13,7 @@ impl Bits {
     fn of_fit<F: Float>(&mut self, x: &Array2<F>, mut kmeans: KMeans<F>, weights: Option<&Array1<F>>) {
         let report = match weights {
             Some(weights) => kmeans.fit_weighted(x, weights).unwrap(),
-            None => kmeans.fit(x, ()).unwrap(),
+            None => kmeans.fit(x).unwrap(),
         };
         self.add(report.history);
         self.add([report.inertia, report.n_iter as f64]);
@@ -21,7 +21,7 @@ impl Bits {
         self.add(kmeans.cluster_centers().unwrap().iter().copied());
         self.add(kmeans.predict(x).unwrap().mapv(|label| label as f64));
         self.add(kmeans.transform(&x.slice(s![..700, ..])).unwrap());
-        self.add([kmeans.score(x, ()).unwrap()]);
+        self.add([kmeans.score(x).unwrap()]);
     }
 }
 
@@ -53,10 +53,10 @@ fn the_bits_do_not_depend_on_threads() {
             bits.of_fit(&blobs, KMeans::new(12).init(KMeansInit::Random).n_init(3), Some(&weights));
             bits.of_fit(&blobs, KMeans::new(12).spherical(true).max_points_per_center(100), None);
             let mut batches = MiniBatchKMeans::new(24).max_iter(3);
-            bits.add([batches.fit(&blobs, ()).unwrap().inertia]);
+            bits.add([batches.fit(&blobs).unwrap().inertia]);
             bits.add(batches.cluster_centers().unwrap().iter().copied());
             let mut halves = BisectingKMeans::new(9);
-            bits.add([halves.fit(&blobs, ()).unwrap().inertia]);
+            bits.add([halves.fit(&blobs).unwrap().inertia]);
             bits.add(halves.cluster_centers().unwrap().iter().copied());
             bits.add(silhouette_samples(&less, &Array1::from_shape_fn(2_000, |row| row % 3)).unwrap());
             bits.0
@@ -75,7 +75,7 @@ fn fits_at_the_same_time_do_not_disturb_each_other() {
     let x = normal::<f32>(6_000, 10, 1);
     let fit = |seed: u64| {
         let mut kmeans = KMeans::new(9).seed(seed).max_iter(3);
-        let inertia = kmeans.fit(&x, ()).unwrap().inertia;
+        let inertia = kmeans.fit(&x).unwrap().inertia;
         (kmeans, inertia)
     };
     let alone: Vec<(KMeans<f32>, f64)> = (0..4).map(fit).collect();
@@ -105,7 +105,7 @@ fn a_rows_label_is_the_same_in_a_batch_of_any_size_and_order() {
         for (d, k) in [(1, 5), (3, 17), (16, 12), (33, 40)] {
             let centers = normal::<F>(k, d, 1);
             let mut kmeans = KMeans::new(k).init(KMeansInit::Centers(centers.clone())).max_iter(1);
-            kmeans.fit(&centers, ()).unwrap();
+            kmeans.fit(&centers).unwrap();
             let mut rng = Rng::new(d as u64, Purpose::Other, 0);
             let x = Array2::from_shape_fn((3000, d), |(row, feature)| {
                 F::of(0.5) * (centers[[row % k, feature]] + centers[[(row * 7 + 1) % k, feature]])

@@ -13,11 +13,11 @@ fn a_weight_is_a_number_of_rows() {
     let (mut weighted, mut plain) = (from_rows(&x, &start), from_rows(&x, &start));
     // The tolerance is scaled by the variance of the rows, which leaves weights aside.
     let a = weighted.clone().tol(0.0).fit_weighted(&x, &weights).unwrap();
-    let b = plain.clone().tol(0.0).fit(&repeated_x, ()).unwrap();
+    let b = plain.clone().tol(0.0).fit(&repeated_x).unwrap();
     close(a.inertia, b.inertia, 1e-12);
     assert_eq!(a.n_iter, b.n_iter);
     weighted.fit_weighted(&x, &weights).unwrap();
-    plain.fit(&repeated_x, ()).unwrap();
+    plain.fit(&repeated_x).unwrap();
     assert_eq!(plain.labels().unwrap(), &weighted.labels().unwrap().select(Axis(0), &repeated));
     close(weighted.score_weighted(&x, &weights).unwrap(), -weighted.inertia().unwrap(), 1e-12);
 
@@ -35,12 +35,12 @@ fn heavy_rows_pull_the_centers_to_them() {
     let weights = Array1::from_shape_fn(1000, |row| if row < 500 { 1000.0 } else { 1.0 });
     let mut kmeans = KMeans::new(250);
     kmeans.fit_weighted(&x, &weights).unwrap();
-    let distance = |rows| -kmeans.score(&x.slice(rows), ()).unwrap();
+    let distance = |rows| -kmeans.score(&x.slice(rows)).unwrap();
     let (heavy, light) = (distance(s![..500, ..]), distance(s![500.., ..]));
     assert!(light > 2.0 * heavy, "{light} {heavy}");
     let mut plain = KMeans::new(250);
-    plain.fit(&x, ()).unwrap();
-    let distance = |rows| -plain.score(&x.slice(rows), ()).unwrap();
+    plain.fit(&x).unwrap();
+    let distance = |rows| -plain.score(&x.slice(rows)).unwrap();
     assert!(distance(s![500.., ..]) < 1.3 * distance(s![..500, ..]));
 }
 
@@ -73,7 +73,7 @@ fn weights_change_where_the_centers_start() {
 fn the_scale_of_the_weights_is_free() {
     let x = normal::<f64>(120, 2, 9);
     let mut plain = KMeans::new(5).seed(4);
-    plain.fit(&x, ()).unwrap();
+    plain.fit(&x).unwrap();
     for scale in [1.0, 0.25, 64.0] {
         let mut weighted = KMeans::new(5).seed(4);
         weighted.fit_weighted(&x, &Array1::from_elem(120, scale)).unwrap();
@@ -83,7 +83,7 @@ fn the_scale_of_the_weights_is_free() {
         assert!(moved.iter().all(|v| v.abs() < 1e-12));
     }
     let mut batches = MiniBatchKMeans::new(5).seed(4).batch_size(40);
-    batches.fit(&x, ()).unwrap();
+    batches.fit(&x).unwrap();
     let mut rng = Rng::new(2, Purpose::Other, 0);
     let uneven: Array1<f64> = (0..120).map(|_| rng.uniform()).collect();
     let (mut once, mut half) = (KMeans::new(5).seed(4), MiniBatchKMeans::new(5).seed(4).batch_size(40));
@@ -97,5 +97,5 @@ fn the_scale_of_the_weights_is_free() {
     assert!((half.cluster_centers().unwrap() - &half_centers).iter().all(|v| v.abs() < 1e-12));
     // The mini-batches draw in proportion to the weights: with equal ones not the same rows, but as good ones.
     half.fit_weighted(&x, &Array1::ones(120)).unwrap();
-    close(half.score(&x, ()).unwrap(), batches.score(&x, ()).unwrap(), 0.2);
+    close(half.score(&x).unwrap(), batches.score(&x).unwrap(), 0.2);
 }

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Examples
 /// ```
+/// use axonal::layers::ActivationLayer;
 /// use axonal::prelude::*;
 /// # fn main() -> Result<()> {
 /// let model: Model<f32> = Sequential::new(4)

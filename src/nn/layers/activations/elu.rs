@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
+/// use axonal::layers::Elu;
 /// use axonal::prelude::*;
 /// # fn main() -> Result<()> {
 /// let model = Sequential::new(2).add(Elu::new(2.0)).compile(Adam::default(), MeanSquaredError::default())?;

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
+/// use axonal::layers::LeakyRelu;
 /// use axonal::prelude::*;
 /// # fn main() -> Result<()> {
 /// let model = Sequential::new(2).add(LeakyRelu::new(0.1)).compile(Adam::default(), MeanSquaredError::default())?;

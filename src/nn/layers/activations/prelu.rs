@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Examples
 /// ```
+/// use axonal::layers::PRelu;
 /// use axonal::prelude::*;
 /// // One slope for each channel of an image.
 /// let layer = PRelu::new().shared_axes([1, 2]);

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
+/// use axonal::layers::Relu;
 /// use axonal::prelude::*;
 /// # fn main() -> Result<()> {
 /// let relu6 = Relu::new().max_value(6.0);

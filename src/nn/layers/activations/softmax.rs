@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
+/// use axonal::layers::Softmax;
 /// use axonal::prelude::*;
 /// # fn main() -> Result<()> {
 /// let model = Sequential::new(2).add(Softmax::new()).compile(Adam::default(), MeanSquaredError::default())?;
@@ -45,7 +46,7 @@ pub struct Softmax {
 ///
 /// # Examples
 /// ```
-/// use axonal::nn::Axes;
+/// use axonal::layers::Axes;
 ///
 /// assert_ne!(Axes::from(-1), Axes::from([1, 2]));
 /// ```

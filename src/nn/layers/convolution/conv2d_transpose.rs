@@ -38,6 +38,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Examples
 /// ```
+/// use axonal::custom::Shape;
+/// use axonal::layers::Conv2DTranspose;
 /// use axonal::prelude::*;
 /// # fn main() -> Result<()> {
 /// let model: Model<f32> = Sequential::new([7, 7, 8])

@@ -34,6 +34,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Examples
 /// ```
+/// use axonal::layers::DepthwiseConv2D;
 /// use axonal::prelude::*;
 /// let layer = DepthwiseConv2D::new(3).padding(Padding::Same);
 /// # let _ = layer;

@@ -39,6 +39,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Examples
 /// ```
+/// use axonal::layers::SeparableConv2D;
 /// use axonal::prelude::*;
 /// let layer = SeparableConv2D::new(32, 3).padding(Padding::Same);
 /// # let _ = layer;

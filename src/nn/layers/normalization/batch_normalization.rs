@@ -71,6 +71,12 @@ impl Default for BatchNormalization {
 }
 
 impl BatchNormalization {
+    /// Creates the layer with Keras's defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// The axis of the features; the last by default.
     #[must_use]
     pub fn axis(mut self, axis: isize) -> Self {

@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Examples
 /// ```
+/// use axonal::layers::GroupNormalization;
 /// use axonal::prelude::*;
 /// let layer = GroupNormalization::new(4);
 /// # let _ = layer;

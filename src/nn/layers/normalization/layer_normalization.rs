@@ -53,6 +53,12 @@ impl Default for LayerNormalization {
 }
 
 impl LayerNormalization {
+    /// Creates the layer with Keras's defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// The axes that are normalized together, as in `[-2, -1]`; those that stand last are the fastest.
     #[must_use]
     pub fn axis(mut self, axis: impl Into<Vec<isize>>) -> Self {

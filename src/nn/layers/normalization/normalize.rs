@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
+/// use axonal::layers::Normalization;
 /// use axonal::prelude::*;
 /// # fn main() -> Result<()> {
 /// let x = array![[1.0, 100.0], [3.0, 300.0]];

@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Examples
 /// ```
+/// use axonal::layers::RmsNormalization;
 /// use axonal::prelude::*;
 /// let layer = RmsNormalization::default();
 /// # let _ = layer;
@@ -52,6 +53,12 @@ impl Default for RmsNormalization {
 }
 
 impl RmsNormalization {
+    /// Creates the layer with Keras's defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// The axes whose mean square is taken together, as in `[-2, -1]`; those that stand last are the fastest.
     #[must_use]
     pub fn axis(mut self, axis: impl Into<Vec<isize>>) -> Self {

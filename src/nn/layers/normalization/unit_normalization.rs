@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
+/// use axonal::layers::UnitNormalization;
 /// use axonal::prelude::*;
 /// # fn main() -> Result<()> {
 /// let model =
@@ -46,6 +47,12 @@ impl Default for UnitNormalization {
 const LEAST: f64 = 1e-24;
 
 impl UnitNormalization {
+    /// Creates the layer with Keras's defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// The axes whose norm is taken together, as in `[-2, -1]`; those that stand last are the fastest.
     #[must_use]
     pub fn axis(mut self, axis: impl Into<Vec<isize>>) -> Self {

@@ -24,6 +24,7 @@ global_pooling! {
     ///
     /// # Examples
     /// ```
+    /// use axonal::custom::Shape;
     /// use axonal::prelude::*;
     /// # fn main() -> Result<()> {
     /// let model: Model<f32> = Sequential::new([10, 4])
@@ -50,6 +51,7 @@ global_pooling! {
     ///
     /// # Examples
     /// ```
+    /// use axonal::custom::Shape;
     /// use axonal::prelude::*;
     /// # fn main() -> Result<()> {
     /// let model: Model<f32> = Sequential::new([5, 5, 4])

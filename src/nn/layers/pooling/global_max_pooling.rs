@@ -21,6 +21,8 @@ global_pooling! {
     ///
     /// # Examples
     /// ```
+    /// use axonal::custom::Shape;
+    /// use axonal::layers::GlobalMaxPooling1D;
     /// use axonal::prelude::*;
     /// # fn main() -> Result<()> {
     /// let model: Model<f32> = Sequential::new([10, 4])
@@ -47,6 +49,8 @@ global_pooling! {
     ///
     /// # Examples
     /// ```
+    /// use axonal::custom::Shape;
+    /// use axonal::layers::GlobalMaxPooling2D;
     /// use axonal::prelude::*;
     /// # fn main() -> Result<()> {
     /// let model: Model<f32> = Sequential::new([5, 5, 4])

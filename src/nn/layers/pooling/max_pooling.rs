@@ -24,6 +24,8 @@ window_pooling! {
     ///
     /// # Examples
     /// ```
+    /// use axonal::custom::Shape;
+    /// use axonal::layers::MaxPooling1D;
     /// use axonal::prelude::*;
     /// # fn main() -> Result<()> {
     /// let model: Model<f32> = Sequential::new([10, 4])
@@ -51,6 +53,7 @@ window_pooling! {
     ///
     /// # Examples
     /// ```
+    /// use axonal::custom::Shape;
     /// use axonal::prelude::*;
     /// # fn main() -> Result<()> {
     /// let model: Model<f32> = Sequential::new([28, 28, 3])

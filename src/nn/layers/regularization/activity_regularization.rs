@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Examples
 /// ```
+/// use axonal::layers::ActivityRegularization;
 /// use axonal::prelude::*;
 /// let layer = ActivityRegularization::new(0.0, 0.01);
 /// # let _ = layer;

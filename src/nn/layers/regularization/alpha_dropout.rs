@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Examples
 /// ```
+/// use axonal::layers::AlphaDropout;
 /// use axonal::prelude::*;
 /// let layer = AlphaDropout::new(0.1);
 /// # let _ = layer;

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Examples
 /// ```
+/// use axonal::layers::GaussianDropout;
 /// use axonal::prelude::*;
 /// let layer = GaussianDropout::new(0.2);
 /// # let _ = layer;

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Examples
 /// ```
+/// use axonal::layers::GaussianNoise;
 /// use axonal::prelude::*;
 /// let layer = GaussianNoise::new(0.1);
 /// # let _ = layer;

@@ -73,6 +73,7 @@ spatial_dropout! {
     ///
     /// # Examples
     /// ```
+    /// use axonal::layers::SpatialDropout1D;
     /// use axonal::prelude::*;
     /// let layer = SpatialDropout1D::new(0.2);
     /// # let _ = layer;
@@ -98,6 +99,7 @@ spatial_dropout! {
     ///
     /// # Examples
     /// ```
+    /// use axonal::layers::SpatialDropout2D;
     /// use axonal::prelude::*;
     /// let layer = SpatialDropout2D::new(0.2);
     /// # let _ = layer;

@@ -21,6 +21,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Examples
 /// ```
+/// use axonal::custom::Shape;
+/// use axonal::layers::Cropping1D;
 /// use axonal::prelude::*;
 /// # fn main() -> Result<()> {
 /// let model: Model<f32> = Sequential::new([10, 4])
@@ -68,6 +70,8 @@ impl Cropping1D {
 ///
 /// # Examples
 /// ```
+/// use axonal::custom::Shape;
+/// use axonal::layers::Cropping2D;
 /// use axonal::prelude::*;
 /// # fn main() -> Result<()> {
 /// let model: Model<f32> = Sequential::new([10, 8, 4])

@@ -19,6 +19,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Examples
 /// ```
+/// use axonal::custom::Shape;
+/// use axonal::layers::Permute;
 /// use axonal::prelude::*;
 /// # fn main() -> Result<()> {
 /// let model: Model<f32> = Sequential::new([3, 5])

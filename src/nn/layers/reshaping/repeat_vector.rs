@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
+/// use axonal::layers::RepeatVector;
 /// use axonal::prelude::*;
 /// # fn main() -> Result<()> {
 /// let model = Sequential::new(2).add(RepeatVector::new(3)).compile(Adam::default(), MeanSquaredError::default())?;

@@ -21,6 +21,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Examples
 /// ```
+/// use axonal::custom::Shape;
+/// use axonal::layers::UpSampling1D;
 /// use axonal::prelude::*;
 /// # fn main() -> Result<()> {
 /// let model: Model<f32> = Sequential::new([3, 4])
@@ -64,6 +66,8 @@ impl UpSampling1D {
 ///
 /// # Examples
 /// ```
+/// use axonal::custom::Shape;
+/// use axonal::layers::UpSampling2D;
 /// use axonal::prelude::*;
 /// # fn main() -> Result<()> {
 /// let model: Model<f32> = Sequential::new([3, 5, 4])

@@ -49,6 +49,7 @@ pub enum MergeMode {
 ///
 /// # Examples
 /// ```
+/// use axonal::custom::Shape;
 /// use axonal::prelude::*;
 /// # fn main() -> Result<()> {
 /// let model: Model<f32> = Sequential::new([10, 3])
@@ -98,6 +99,7 @@ impl<F: Float> Bidirectional<F> {
     /// Reads from the end with this layer, not with a copy of the first one. As in Keras, it must be told to read
     /// backwards itself:
     /// ```
+    /// use axonal::custom::Shape;
     /// use axonal::prelude::*;
     /// # fn main() -> Result<()> {
     /// let both = Bidirectional::new(Lstm::new(8)).backward_layer(Gru::new(4).go_backwards(true));

@@ -33,6 +33,8 @@ use super::super::{output_values, rows, rows_mut};
 ///
 /// # Examples
 /// ```
+/// use axonal::custom::Shape;
+/// use axonal::layers::TimeDistributed;
 /// use axonal::prelude::*;
 /// # fn main() -> Result<()> {
 /// let model: Model<f32> = Sequential::new([10, 28, 28, 1])

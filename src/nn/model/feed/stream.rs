@@ -15,7 +15,7 @@ use ndarray::{ArrayBase, ArrayViewD, Data, Dimension};
 /// # Examples
 /// ```
 /// use axonal::ndarray::{Array1, Array2};
-/// use axonal::nn::Batch;
+/// use axonal::models::Batch;
 ///
 /// fn takes(_: impl Batch<f32>) {}
 /// takes((Array2::<f32>::zeros((32, 4)), Array1::<u8>::zeros(32)));

@@ -95,6 +95,7 @@ impl CosineDecay {
 ///
 /// # Examples
 /// ```
+/// use axonal::schedules::CosineDecayRestarts;
 /// use axonal::prelude::*;
 /// let optimizer = Sgd::new(CosineDecayRestarts::new(0.1, 100).m_mul(0.8));
 /// # let _ = optimizer;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Examples
 /// ```
+/// use axonal::schedules::ExponentialDecay;
 /// use axonal::prelude::*;
 /// let optimizer = Adam::new(ExponentialDecay::new(0.01, 1000, 0.9));
 /// # let _ = optimizer;
@@ -60,6 +61,7 @@ impl ExponentialDecay {
 ///
 /// # Examples
 /// ```
+/// use axonal::schedules::InverseTimeDecay;
 /// use axonal::prelude::*;
 /// let optimizer = Sgd::new(InverseTimeDecay::new(0.1, 100, 0.5));
 /// # let _ = optimizer;
@@ -110,6 +112,7 @@ impl InverseTimeDecay {
 ///
 /// # Examples
 /// ```
+/// use axonal::schedules::PolynomialDecay;
 /// use axonal::prelude::*;
 /// let optimizer = Sgd::new(PolynomialDecay::new(0.1, 1000).end_learning_rate(0.01).power(2.0));
 /// # let _ = optimizer;
@@ -179,7 +182,7 @@ impl PolynomialDecay {
 ///
 /// # Examples
 /// ```
-/// use axonal::nn::optimizer::schedule::PiecewiseConstantDecay;
+/// use axonal::schedules::PiecewiseConstantDecay;
 ///
 /// let schedule = PiecewiseConstantDecay::new([100, 200], [0.1, 0.01, 0.001]);
 /// assert_eq!([0, 100, 101, 200, 201].map(|step| schedule.at(step)), [0.1, 0.1, 0.01, 0.01, 0.001]);

@@ -1,7 +1,7 @@
 //! The wrapper of an update rule: learning rate, clipping, weight decay, moving average, gradient accumulation.
 
 use super::checks::check_non_negative;
-use super::rule::Optimizer;
+use super::rule::UpdateRule;
 use super::schedule::LearningRate;
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(optimizer.modifiers().global_clipnorm, Some(1.0));
 /// ```
 #[derive(Debug, Clone)]
-pub struct Tuned<R> {
+pub struct RuleOptimizer<R> {
     pub(crate) rule: R,
     learning_rate: LearningRate,
     modifiers: Modifiers,
@@ -50,9 +50,9 @@ pub struct Modifiers {
     pub accumulate: Option<u64>,
 }
 
-impl<R> Tuned<R> {
+impl<R> RuleOptimizer<R> {
     /// Wraps a rule with a learning rate: a number, a schedule, or a function of the step.
-    pub fn of(rule: R, learning_rate: impl Into<LearningRate>) -> Self {
+    pub fn from_rule(rule: R, learning_rate: impl Into<LearningRate>) -> Self {
         Self { rule, learning_rate: learning_rate.into(), modifiers: Modifiers::default() }
     }
 
@@ -132,8 +132,8 @@ impl<R> Tuned<R> {
     }
 
     /// Replaces the rule and keeps the learning rate and the modifiers.
-    pub(super) fn map_rule<T>(self, map: impl FnOnce(R) -> T) -> Tuned<T> {
-        Tuned { rule: map(self.rule), learning_rate: self.learning_rate, modifiers: self.modifiers }
+    pub(super) fn map_rule<T>(self, map: impl FnOnce(R) -> T) -> RuleOptimizer<T> {
+        RuleOptimizer { rule: map(self.rule), learning_rate: self.learning_rate, modifiers: self.modifiers }
     }
 
     /// Splits the optimizer into the rule, the learning rate and the modifiers.
@@ -144,12 +144,45 @@ impl<R> Tuned<R> {
     /// Checks the hyperparameters of the rule, the learning rate and the modifiers.
     pub(crate) fn validate<F: Float>(&self) -> Result<()>
     where
-        R: Optimizer<F>,
+        R: UpdateRule<F>,
     {
         let owner = self.rule.kind();
         self.rule.validate()?;
         self.learning_rate.validate(owner)?;
         self.modifiers.validate(owner)
+    }
+}
+
+/// An optimizer, as [`Sequential::compile`](crate::models::Sequential::compile) takes it: an update rule with a learning rate and
+/// modifiers. [`Adam`](super::Adam) and all others implement it; a custom [`UpdateRule`] becomes one in a [`RuleOptimizer`].
+///
+/// # Examples
+/// ```
+/// use axonal::prelude::*;
+///
+/// fn network(optimizer: impl Optimizer<f32>) -> Result<Model<f32>> {
+///     Sequential::new(3).add(Dense::new(1)).compile(optimizer, MeanSquaredError::default())
+/// }
+///
+/// # fn main() -> Result<()> {
+/// network(Adam::new(1e-3))?;
+/// network(Sgd::new(0.1).momentum(0.9))?;
+/// # Ok(())
+/// # }
+/// ```
+pub trait Optimizer<F: Float> {
+    /// The update rule.
+    type Rule: UpdateRule<F> + 'static;
+
+    /// The update rule with its learning rate and modifiers.
+    fn into_rule_optimizer(self) -> RuleOptimizer<Self::Rule>;
+}
+
+impl<F: Float, R: UpdateRule<F> + 'static> Optimizer<F> for RuleOptimizer<R> {
+    type Rule = R;
+
+    fn into_rule_optimizer(self) -> RuleOptimizer<R> {
+        self
     }
 }
 
