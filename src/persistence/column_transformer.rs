@@ -5,7 +5,7 @@ use super::persist::{Part, Persist, file_methods};
 use super::pipeline::{PIPELINE, row_of, two_steps};
 use super::registry::rejected;
 use crate::cluster::{BisectingKMeans, KMeans, MiniBatchKMeans};
-use crate::error::{Error, FileProblem, Result};
+use crate::error::{Error, FileProblem, Result, excerpt};
 use crate::estimator::AnyEstimator;
 use crate::float::Float;
 #[cfg(feature = "pca")]
@@ -78,7 +78,8 @@ macro_rules! steps {
                 $($(#[$attribute])? $kind => <$transformer>::restore(part).map(Step::new),)*
                 PIPELINE => two_steps(part, step::<F>, step::<F>).map(Step::new),
                 kind => {
-                    let problem = FileProblem::UnknownKind { what: "step", kind: kind.into() };
+                    let expected = "a transformer of this crate as a step".into();
+                    let problem = FileProblem::Content { expected, found: format!("{:?}", excerpt(kind)) };
                     Err(problem.in_file(part.name()))
                 }
             }

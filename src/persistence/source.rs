@@ -211,10 +211,15 @@ impl<'a, R: Input<'a>> Opened<'a, R> {
     }
 }
 
-/// The error of a read that failed; a file that became shorter in the meantime is cut off.
+/// The error of a read that failed, also because the file has become shorter than it was when it was opened.
 fn failed(name: &str, error: io::Error, len: u64) -> Error {
-    if error.kind() == io::ErrorKind::UnexpectedEof {
-        return FileProblem::Truncated { expected: len, got: 0 }.in_file(name);
-    }
-    Error::Io { path: name.into(), source: error }
+    let source = if error.kind() == io::ErrorKind::UnexpectedEof {
+        io::Error::new(
+            error.kind(),
+            format!("expected {len} bytes, and the file became shorter while it was read"),
+        )
+    } else {
+        error
+    };
+    Error::Io { path: name.into(), source }
 }
