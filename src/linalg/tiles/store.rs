@@ -50,7 +50,7 @@ impl<F: Float> Product<F> {
         let transposes = self.is_unscaled(panel.beta)
             && self.bias.is_none()
             && self.c.row_stride == 1
-            && rows.len % dim == 0;
+            && rows.len.is_multiple_of(dim);
         let col_stride = usize::try_from(self.c.col_stride).ok().filter(|_| transposes);
         let no_mean = [F::zero(); MAX_TRANSPOSE_DIM];
         let mut block = [F::zero(); MAX_TRANSPOSE_DIM * MAX_TRANSPOSE_DIM];

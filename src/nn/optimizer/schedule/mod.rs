@@ -99,7 +99,7 @@ impl LearningRate {
     /// Checks that rates are finite and not negative, and that no schedule divides by 0.
     ///
     /// # Errors
-    /// [`Error::InvalidParameter`]; `owner` is the optimizer.
+    /// [`Error::InvalidParameter`](crate::Error::InvalidParameter); `owner` is the optimizer.
     pub fn validate(&self, owner: &str) -> Result<()> {
         match self {
             Self::Constant(rate) => check_non_negative(owner, "learning_rate", *rate),
