@@ -1,5 +1,5 @@
-//! What callbacks cost: the same training run without any, with those of Keras that everybody uses, and with a closure
-//! at each batch; for a step, and as a ratio to the run without.
+//! Cost of callbacks: a training run without callbacks, with three common ones of Keras, and with a closure for each
+//! batch; time a step, and the ratio to the run without callbacks.
 
 #![allow(missing_docs, clippy::expect_used, reason = "a bench")]
 
@@ -25,7 +25,7 @@ fn main() -> Result<()> {
     let y = Array1::from_shape_fn(ROWS, |i| (i % 2) as f32);
     let log = std::env::temp_dir().join(format!("axonal-bench-callbacks-{}.csv", std::process::id()));
     let mut seconds = [const { Vec::new() }; 4];
-    // The variants take turns, so that a slow moment of the machine meets all of them.
+    // The variants alternate, so that a slow moment of the machine affects all of them.
     for _ in 0..rounds {
         for (variant, seconds) in seconds.iter_mut().enumerate() {
             let mut seen = 0.0;
@@ -55,7 +55,7 @@ fn main() -> Result<()> {
     let _ = std::fs::remove_file(&log);
     let steps = (2 * ROWS.div_ceil(BATCH)) as f64;
     let names = ["no callbacks", "a stop token", "three of Keras's", "a closure each batch"];
-    let timings = seconds.map(|seconds| Timing::of(seconds).shared_by(steps));
+    let timings = seconds.map(|seconds| Timing::of(seconds).divided_by(steps));
     for (name, timing) in names.iter().zip(timings) {
         bench.line(name, 1, timing, None, &[("ratio", timing.median / timings[0].median)]);
     }

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Runs the benches of training and of answers beside their peers and prints the ratios.
+"""Compares training and prediction with other libraries and prints the ratios.
 
     python benches/compare.py [--threads N] [--quick]
 
-The Python that runs it needs numpy; JAX (with optax), PyTorch, Keras, scikit-learn and onnxruntime (with onnx) take
-part where they are installed, and are said to be skipped where not. Every peer trains the same network on data of the
-same shape with the same batches, or answers as many rows by the same network, in a process of its own, on the same
-processors (Linux: `taskset`). The figure is the median of five epochs, or of 15 answers, after one to warm up.
+It needs numpy. JAX (with optax), PyTorch, Keras, scikit-learn and onnxruntime (with onnx) are compared if they are
+installed, else reported as skipped. Every peer trains the same network on data of the same shape with the same batch
+size, or predicts as many rows with the same network, in a separate process on the same processors (Linux: `taskset`).
+The figure is the median of five epochs, or of 15 predictions, after one to warm up.
 """
 import argparse, json, os, statistics, subprocess, sys, tempfile, time
 from pathlib import Path
@@ -36,7 +36,7 @@ def epochs(one):
 
 
 def jax_epoch(sizes, batch, rows, optimizer):
-    """A whole epoch compiled as one program; the last partial batch is left out."""
+    """A whole epoch compiled as one program, without the last partial batch."""
     import jax, jax.numpy as jnp, optax
     x, y = data(sizes, rows)
     x, y = jnp.asarray(x), jnp.asarray(y)
@@ -119,7 +119,7 @@ def weights(sizes):
             for i, o in zip(sizes, sizes[1:])]
 
 
-def answers(one):
+def predictions(one):
     one()
     seconds = []
     for _ in range(15):
@@ -129,7 +129,7 @@ def answers(one):
     return statistics.median(seconds)
 
 
-def onnxruntime_answers(sizes, rows):
+def onnxruntime_prediction(sizes, rows):
     import onnxruntime
     from onnx import TensorProto, helper, numpy_helper
     nodes, constants, name = [], [], "x"
@@ -146,10 +146,10 @@ def onnxruntime_answers(sizes, rows):
     options.intra_op_num_threads = int(os.environ["COMPARE_THREADS"])
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     x, _ = data(sizes, rows)
-    return answers(lambda: session.run(None, {"x": x}))
+    return predictions(lambda: session.run(None, {"x": x}))
 
 
-def jax_answers(sizes, rows):
+def jax_prediction(sizes, rows):
     import jax, numpy as np
     x, _ = data(sizes, rows)
     params = jax.device_put(weights(sizes))
@@ -161,10 +161,10 @@ def jax_answers(sizes, rows):
         x = x @ params[-1][0] + params[-1][1]
         return jax.nn.sigmoid(x) if sizes[-1] == 1 else jax.nn.softmax(x)
 
-    return answers(lambda: np.asarray(network(params, x)))
+    return predictions(lambda: np.asarray(network(params, x)))
 
 
-def torch_answers(sizes, rows):
+def torch_prediction(sizes, rows):
     import torch
     torch.set_num_threads(int(os.environ["COMPARE_THREADS"]))
     x = torch.from_numpy(data(sizes, rows)[0])
@@ -173,30 +173,30 @@ def torch_answers(sizes, rows):
         layers += [torch.nn.Linear(i, o), torch.nn.ReLU()]
     network = torch.nn.Sequential(*layers[:-1], torch.nn.Sigmoid() if sizes[-1] == 1 else torch.nn.Softmax(1)).eval()
     with torch.inference_mode():
-        return answers(lambda: network(x))
+        return predictions(lambda: network(x))
 
 
-def sklearn_answers(sizes, rows):
+def sklearn_prediction(sizes, rows):
     import warnings, numpy as np
     from sklearn.neural_network import MLPClassifier
     warnings.simplefilter("ignore")
     x, _ = data(sizes, rows)
     network = MLPClassifier(tuple(sizes[1:-1]), max_iter=1).fit(x[:1000], np.arange(1000) % max(sizes[-1], 2))
-    return answers(lambda: network.predict_proba(x))
+    return predictions(lambda: network.predict_proba(x))
 
 
-def keras_answers(sizes, rows):
+def keras_prediction(sizes, rows):
     import keras
     network = keras_network(keras, sizes)
     x, _ = data(sizes, rows)
-    return answers(lambda: network.predict(x, batch_size=256, verbose=0))
+    return predictions(lambda: network.predict(x, batch_size=256, verbose=0))
 
 
-PEERS = {"jax": jax_epoch, "torch": torch_epoch, "keras": keras_epoch}
+TRAINING_PEERS = {"jax": jax_epoch, "torch": torch_epoch, "keras": keras_epoch}
 NETWORKS = {"784-128-10": [784, 128, 10], "20-64-32-1": [20, 64, 32, 1]}
 ROWS = 10_000
-ANSWERING = {"onnxruntime": onnxruntime_answers, "jax": jax_answers, "torch": torch_answers,
-             "sklearn": sklearn_answers, "keras": keras_answers}
+PREDICTION_PEERS = {"onnxruntime": onnxruntime_prediction, "jax": jax_prediction, "torch": torch_prediction,
+                    "sklearn": sklearn_prediction, "keras": keras_prediction}
 
 
 def run(command, threads):
@@ -218,10 +218,10 @@ def main():
     if given.peer:
         peer, work = given.peer
         if work in NETWORKS:
-            print(ANSWERING[peer](NETWORKS[work], ROWS))
+            print(PREDICTION_PEERS[peer](NETWORKS[work], ROWS))
         else:
             sizes, batch, rows, optimizer = WORKS[work]
-            print(PEERS[peer](sizes, batch, rows // share, optimizer))
+            print(TRAINING_PEERS[peer](sizes, batch, rows // share, optimizer))
         return
     quick = ["--quick"] if given.quick else []
 
@@ -246,14 +246,14 @@ def main():
                 line += f"   {peer}: {theirs:,.0f} ({own / theirs:.2f}x)"
         print(line, flush=True)
 
-    print(f"{given.threads} thread(s), rows a second of {ROWS:,} answers\n{'network':<12}{'axonal':>14}")
-    answered = ours("predict")
+    print(f"{given.threads} thread(s), rows a second, prediction of {ROWS:,} rows\n{'network':<12}{'axonal':>14}")
+    predicted = ours("predict")
     for network in NETWORKS:
-        compare(network, answered[f"{network} {ROWS} predict"]["rows_per_second"], ROWS, ANSWERING)
-    print(f"{given.threads} thread(s), samples a second of training\n{'work':<12}{'axonal':>14}")
+        compare(network, predicted[f"{network} {ROWS} predict"]["rows_per_second"], ROWS, PREDICTION_PEERS)
+    print(f"{given.threads} thread(s), samples a second, training\n{'work':<12}{'axonal':>14}")
     trained = {name.split()[0]: row for name, row in ours("training").items() if "samples_per_second" in row}
     for work, (_, _, rows, _) in WORKS.items():
-        compare(work, trained[work]["samples_per_second"], rows // share, PEERS)
+        compare(work, trained[work]["samples_per_second"], rows // share, TRAINING_PEERS)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Trains the network of the example `fashion_mnist` beside the same one in PyTorch, and prints both.
+"""Trains the network of the example `fashion_mnist` with axonal and with PyTorch, and prints both times.
 
     cargo build --release --features gzip --example fashion_mnist
     python benches/compare_convolution.py FOLDER [--threads N] [--epochs N]
 
-FOLDER holds the four files of Fashion-MNIST, packed. Needs a Python with numpy and PyTorch. Both train on the same
-images in batches of 64, each in a process of its own on the same processors (Linux: `taskset`).
+FOLDER contains the four gzipped files of Fashion-MNIST. Needs numpy and PyTorch. Both train on the same images in
+batches of 64, each in a separate process on the same processors (Linux: `taskset`).
 """
 import argparse, gzip, os, resource, subprocess, sys, time
 from pathlib import Path
@@ -65,7 +65,7 @@ def main():
     given = parser.parse_args()
     if given.peer:
         return torch_epochs(given.folder, given.threads, given.epochs)
-    # The largest process so far is what is known of memory, so the smaller one goes first.
+    # Only the peak memory over all child processes so far is known, so the smaller process runs first.
     run("axonal", ["target/release/examples/fashion_mnist", given.folder, str(given.epochs)], given.threads)
     peer = [sys.executable, __file__, given.folder, "--peer", "--epochs", str(given.epochs)]
     run("PyTorch", peer + ["--threads", str(given.threads)], given.threads)

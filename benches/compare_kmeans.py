@@ -1,12 +1,12 @@
-"""k-means beside scikit-learn (and faiss, where it is installed): the same rows, centers and iterations.
+"""Compares k-means with scikit-learn and, if installed, faiss: the same rows, initial centers and iterations.
 
-Build the bench first, then give this program the bench and a Python that has scikit-learn runs it:
+Needs scikit-learn. Build the bench first:
 
     cargo bench --bench kmeans --no-run
     python benches/compare_kmeans.py target/release/deps/kmeans-<hash> [--threads 1 2] [--only 100000x64x100]
 
-Every measurement is a process of its own, bound to as many processors as it has threads; the three take turns, so
-that a busy spell of the machine meets all of them. Printed are the shortest times, and the ratios peer / axonal.
+Every measurement runs in a separate process, bound to as many processors as it has threads. The three alternate, so
+that a busy moment of the machine affects all of them. The shortest times and the ratios peer / axonal are printed.
 """
 
 import argparse
@@ -23,7 +23,7 @@ SIZES = ["150x4x3", "1797x64x10", "500000x3x20", "100000x16x100", "1000000x16x10
 
 
 def rows(size):
-    """Blobs that overlap, with a tenth of noise; scikit-learn's digits for 1797 x 64."""
+    """Overlapping blobs with 10 % uniform noise; for 1797 x 64 scikit-learn's digits."""
     import numpy as np
     n, d, k = map(int, size.split("x"))
     if (n, d) == (1797, 64):
@@ -46,7 +46,7 @@ def shortest(runs, work):
 
 
 def peer(name, path, size, threads):
-    """What a process of this program with `--peer` prints: its times."""
+    """The times of a peer; printed by this program with `--peer`."""
     import numpy as np
     n, d, k = map(int, size.split("x"))
     x = np.fromfile(path, np.float32).reshape(n, d)
@@ -56,7 +56,7 @@ def peer(name, path, size, threads):
         faiss.omp_set_num_threads(threads)
         model = faiss.Kmeans(d, k, niter=20, max_points_per_centroid=n, min_points_per_centroid=1)
         fit, _ = shortest(runs, lambda: model.train(x, init_centroids=x[:k].copy()))
-        # It ends as soon as the objective stays as it is.
+        # faiss stops when the objective no longer changes.
         return {"fit": fit / len(model.iteration_stats), "predict": shortest(runs, lambda: model.index.search(x, 1))[0]}
     from sklearn.cluster import KMeans, kmeans_plusplus
     model = KMeans(k, init=x[:k].copy(), n_init=1, max_iter=20, tol=0)

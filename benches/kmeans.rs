@@ -1,9 +1,8 @@
-//! The speed of k-means over sizes from iris to a million rows: Lloyd's iteration from given centers, the choice of
-//! starts, prediction, and the time of one row.
+//! Speed of k-means for sizes from iris to a million rows: Lloyd's iterations from given centers, k-means++,
+//! prediction, and prediction of one row.
 //!
-//! `cargo bench --bench kmeans [-- --quick] [--json FOLDER]`. With `--rows FILE N D K` it measures rows of `f32` from a
-//! raw file instead, on as many threads as `RAYON_NUM_THREADS` says, and prints one line of JSON:
-//! `benches/compare_kmeans.py` asks for that.
+//! `cargo bench --bench kmeans [-- --quick] [--json FOLDER]`. With `--rows FILE N D K` it measures `f32` rows of a raw
+//! file instead, on `RAYON_NUM_THREADS` threads, and prints one line of JSON for `benches/compare_kmeans.py`.
 
 mod measure;
 
@@ -16,7 +15,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::time::{Duration, Instant};
 
-/// Rows, features, clusters, and whether a quick run has it.
+/// Rows, features, clusters, and whether the size is part of a quick run.
 const SIZES: [(usize, usize, usize, bool); 9] = [
     (150, 4, 3, true),
     (1_797, 64, 10, true),
@@ -29,7 +28,7 @@ const SIZES: [(usize, usize, usize, bool); 9] = [
     (10_000, 128, 1_000, false),
 ];
 
-/// Blobs that overlap, the centers uniform on a cube.
+/// Overlapping blobs whose centers are uniform in a cube.
 fn blobs<F: Float>(n: usize, d: usize, k: usize) -> Array2<F> {
     let mut rng = Rng::new(11, Purpose::Dataset, 0);
     let centers = Array2::from_shape_fn((k, d), |_| 10.0 * rng.uniform());
@@ -41,7 +40,7 @@ fn blobs<F: Float>(n: usize, d: usize, k: usize) -> Array2<F> {
     x
 }
 
-/// The shortest of some runs, in seconds.
+/// The shortest time of `runs` runs, in seconds.
 fn shortest(runs: usize, mut work: impl FnMut()) -> f64 {
     let time = |()| {
         let start = Instant::now();
@@ -51,15 +50,15 @@ fn shortest(runs: usize, mut work: impl FnMut()) -> f64 {
     std::iter::repeat_n((), runs).map(time).min().unwrap_or(Duration::ZERO).as_secs_f64()
 }
 
-/// Bytes that the system counts for this process.
-fn memory(what: &str) -> usize {
+/// Reads a memory counter of this process in bytes, such as "VmHWM:".
+fn memory(counter: &str) -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix(what));
+    let line = status.lines().find_map(|line| line.strip_prefix(counter));
     line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok()).unwrap_or(0) << 10
 }
 
-/// Rows of `f32` as they lie in a file.
-fn rows(path: &str, n: usize, d: usize) -> Result<Array2<f32>> {
+/// Reads `f32` rows from a raw little-endian file.
+fn read_rows(path: &str, n: usize, d: usize) -> Result<Array2<f32>> {
     let problem = |source| Error::Io { path: path.into(), source };
     let mut file = BufReader::new(File::open(path).map_err(problem)?);
     let mut x = Array2::zeros((n, d));
@@ -71,27 +70,28 @@ fn rows(path: &str, n: usize, d: usize) -> Result<Array2<f32>> {
     Ok(x)
 }
 
-struct Line {
-    of: &'static str,
+/// The measurements of one size.
+struct Measurements {
+    element_type: &'static str,
     sizes: (usize, usize, usize),
     n_iter: usize,
     inertia: f64,
-    /// Bytes of memory that the first fit needed at most, beyond the rows; 0 where the system does not say.
-    beyond_x: usize,
+    /// Peak memory of the first fit beyond the rows, in bytes; 0 if the system does not report it.
+    bytes_beyond_x: usize,
     lloyd: f64,
     plus_plus: f64,
     predict: f64,
     one_row: f64,
 }
 
-/// What a program is told that gave rows: the shortest times.
-fn of_rows<F: Float>(x: &Array2<F>, k: usize, runs: usize) -> Result<Line> {
+/// Measures the shortest times for given rows.
+fn measure_rows<F: Float>(x: &Array2<F>, k: usize, runs: usize) -> Result<Measurements> {
     let (n, d) = x.dim();
     let init = KMeansInit::Centers(x.slice(s![..k, ..]).to_owned());
     let mut kmeans = KMeans::new(k).init(init).max_iter(20).tol(0.0);
     let resident = memory("VmRSS:");
     let report = kmeans.fit(x)?;
-    let beyond_x = memory("VmHWM:").saturating_sub(resident);
+    let bytes_beyond_x = memory("VmHWM:").saturating_sub(resident);
     let (n_iter, inertia) = (report.n_iter, report.inertia);
     let runs = if n < 10_000 { 50 * runs } else { runs };
     let lloyd = shortest(runs, || drop(kmeans.fit(x)));
@@ -102,11 +102,21 @@ fn of_rows<F: Float>(x: &Array2<F>, k: usize, runs: usize) -> Result<Line> {
     let predict = shortest(runs, || drop(kmeans.predict(x)));
     let row = x.slice(s![..1, ..]);
     let one_row = shortest(100, || (0..100).for_each(|_| drop(kmeans.predict(&row)))) / 100.0;
-    Ok(Line { of: F::NAME, sizes: (n, d, k), n_iter, inertia, beyond_x, lloyd, plus_plus, predict, one_row })
+    Ok(Measurements {
+        element_type: F::NAME,
+        sizes: (n, d, k),
+        n_iter,
+        inertia,
+        bytes_beyond_x,
+        lloyd,
+        plus_plus,
+        predict,
+        one_row,
+    })
 }
 
-impl Line {
-    /// Multiplications and additions of Lloyd's iterations, with the last assignment.
+impl Measurements {
+    /// GFLOP/s of Lloyd's iterations, counting all distances.
     fn gflops(&self) -> f64 {
         let (n, d, k) = self.sizes;
         2.0 * (n * d * k) as f64 * self.n_iter as f64 / self.lloyd / 1e9
@@ -115,8 +125,8 @@ impl Line {
     fn json(&self) -> serde_json::Value {
         let (n, d, k) = self.sizes;
         serde_json::json!({
-            "type": self.of, "n": n, "d": d, "k": k, "n_iter": self.n_iter, "inertia": self.inertia,
-            "bytes_beyond_x": self.beyond_x, "lloyd_s": self.lloyd,
+            "type": self.element_type, "n": n, "d": d, "k": k, "n_iter": self.n_iter, "inertia": self.inertia,
+            "bytes_beyond_x": self.bytes_beyond_x, "lloyd_s": self.lloyd,
             "kmeans_plusplus_s": self.plus_plus, "predict_s": self.predict, "predict_one_row_s": self.one_row,
             "gflops": self.gflops(),
         })
@@ -127,8 +137,8 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
     if let Some(at) = arguments.iter().position(|argument| argument == "--rows") {
         let size = |index: usize| arguments.get(at + index).and_then(|size| size.parse().ok()).unwrap_or(1);
-        let x = rows(arguments.get(at + 1).map_or("", |path| path), size(2), size(3))?;
-        println!("{}", of_rows(&x, size(4), 5)?.json());
+        let x = read_rows(arguments.get(at + 1).map_or("", |path| path), size(2), size(3))?;
+        println!("{}", measure_rows(&x, size(4), 5)?.json());
         return Ok(());
     }
     let mut bench = Bench::new("kmeans");
@@ -145,7 +155,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The lines of one size: Lloyd's iterations from the first rows as centers, the choice of starts, prediction.
+/// Prints the lines of one size: Lloyd's iterations from the first rows as centers, k-means++, prediction.
 fn table<F: Float>(bench: &mut Bench, threads: usize, x: &Array2<F>, k: usize) -> Result<()> {
     let (n, d) = x.dim();
     let init = KMeansInit::Centers(x.slice(s![..k, ..]).to_owned());

@@ -1,4 +1,4 @@
-//! Forward and backward passes of layers, and a training run of a small convolutional network.
+//! Speed of the forward and backward passes of layers, and of an epoch of a small convolutional network.
 //!
 //! `cargo bench --bench layers [-- --quick] [--json FOLDER]`
 
@@ -14,9 +14,8 @@ use axonal::rng::{Purpose, Rng, RowRng};
 use measure::{Bench, thread_counts, with_threads};
 use std::time::Instant;
 
-/// A layer with its input for one sample, the samples of a batch, and the multiplications and additions of its forward
-/// pass for one sample.
-struct Work {
+/// A layer, the shape of a sample, the batch size, and the floating-point operations of the forward pass of a sample.
+struct Case {
     name: &'static str,
     layer: Box<dyn Layer<f32>>,
     shape: Shape,
@@ -24,52 +23,52 @@ struct Work {
     operations: Option<usize>,
 }
 
-fn work(
+fn case(
     name: &'static str,
     layer: impl Layer<f32> + 'static,
     shape: impl Into<Shape>,
     batch: usize,
     operations: Option<usize>,
-) -> Work {
-    Work { name, layer: Box::new(layer), shape: shape.into(), batch, operations }
+) -> Case {
+    Case { name, layer: Box::new(layer), shape: shape.into(), batch, operations }
 }
 
-fn works() -> Vec<Work> {
+fn cases() -> Vec<Case> {
     vec![
-        work("dense 512 of 784, batch 128", Dense::new(512), 784, 128, Some(2 * 784 * 512)),
-        work(
+        case("dense 512 of 784, batch 128", Dense::new(512), 784, 128, Some(2 * 784 * 512)),
+        case(
             "conv2d 32 of 3x3 on 28x28x1, batch 64",
             Conv2D::new(32, 3),
             [28, 28, 1],
             64,
             Some(2 * 26 * 26 * 9 * 32),
         ),
-        work(
+        case(
             "conv2d 64 of 3x3 on 13x13x32, batch 64",
             Conv2D::new(64, 3),
             [13, 13, 32],
             64,
             Some(2 * 121 * 288 * 64),
         ),
-        work("conv1d 64 of 3 on 100x32, batch 32", Conv1D::new(64, 3), [100, 32], 32, Some(2 * 98 * 96 * 64)),
-        work(
+        case("conv1d 64 of 3 on 100x32, batch 32", Conv1D::new(64, 3), [100, 32], 32, Some(2 * 98 * 96 * 64)),
+        case(
             "depthwise 3x3 on 26x26x32, batch 64",
             DepthwiseConv2D::new(3),
             [26, 26, 32],
             64,
             Some(2 * 576 * 9 * 32),
         ),
-        work("max pooling 2 on 26x26x32, batch 64", MaxPooling2D::new(2), [26, 26, 32], 64, None),
-        work("batch normalization of 512, batch 128", BatchNormalization::default(), 512, 128, None),
-        work("layer normalization of 512, batch 128", LayerNormalization::default(), 512, 128, None),
-        work("dropout of 512, batch 128", Dropout::new(0.5), 512, 128, None),
-        work("lstm 64 on 20 steps of 32, batch 32", Lstm::new(64), [20, 32], 32, Some(2 * 20 * 4 * 64 * 96)),
-        work("gru 64 on 20 steps of 32, batch 32", Gru::new(64), [20, 32], 32, Some(2 * 20 * 3 * 64 * 96)),
+        case("max pooling 2 on 26x26x32, batch 64", MaxPooling2D::new(2), [26, 26, 32], 64, None),
+        case("batch normalization of 512, batch 128", BatchNormalization::default(), 512, 128, None),
+        case("layer normalization of 512, batch 128", LayerNormalization::default(), 512, 128, None),
+        case("dropout of 512, batch 128", Dropout::new(0.5), 512, 128, None),
+        case("lstm 64 on 20 steps of 32, batch 32", Lstm::new(64), [20, 32], 32, Some(2 * 20 * 4 * 64 * 96)),
+        case("gru 64 on 20 steps of 32, batch 32", Gru::new(64), [20, 32], 32, Some(2 * 20 * 3 * 64 * 96)),
     ]
 }
 
-fn layer(bench: &mut Bench, threads: usize, work: &Work) {
-    let Work { layer, shape, batch, .. } = work;
+fn layer(bench: &mut Bench, threads: usize, case: &Case) {
+    let Case { layer, shape, batch, .. } = case;
     let batch = *batch;
     let plan = layer.plan(shape).expect("a shape that the layer takes").input(shape);
     let (inputs, outputs) = (shape.size(), plan.output_shape().size());
@@ -84,7 +83,7 @@ fn layer(bench: &mut Bench, threads: usize, work: &Work) {
         let mode = Mode::Train { rng: RowRng::new(0, 0, 0), state: &mut state };
         layer.forward(Forward::new(x.view(), y.view_mut(), &params, &mut cache, mode).planned(&plan));
     });
-    // A backward pass may use up its cache and the gradient that it is given.
+    // A backward pass may overwrite its cache and `dy`, so a forward pass precedes each.
     let backward = bench.time_counted(|| {
         let mode = Mode::Train { rng: RowRng::new(0, 0, 0), state: &mut state };
         layer.forward(Forward::new(x.view(), y.view_mut(), &params, &mut cache, mode).planned(&plan));
@@ -95,10 +94,10 @@ fn layer(bench: &mut Bench, threads: usize, work: &Work) {
         layer.backward(pass.planned(&plan));
         begun.elapsed().as_secs_f64()
     });
-    let operations = work.operations.map(|operations| (operations * batch) as f64);
-    bench.line(&format!("{}: forward", work.name), threads, forward, operations, &[]);
+    let operations = case.operations.map(|operations| (operations * batch) as f64);
+    bench.line(&format!("{}: forward", case.name), threads, forward, operations, &[]);
     let operations = operations.map(|operations| 2.0 * operations);
-    bench.line(&format!("{}: backward", work.name), threads, backward, operations, &[]);
+    bench.line(&format!("{}: backward", case.name), threads, backward, operations, &[]);
 }
 
 fn network(bench: &mut Bench, threads: usize) {
@@ -128,8 +127,8 @@ fn main() {
     let mut bench = Bench::new("layers");
     for &threads in thread_counts() {
         with_threads(threads, || {
-            // Inside of the pool, as the steps of a training run are.
-            rayon::scope(|_| works().iter().for_each(|work| layer(&mut bench, threads, work)));
+            // Within the pool, like the steps of a training run.
+            rayon::scope(|_| cases().iter().for_each(|case| layer(&mut bench, threads, case)));
             network(&mut bench, threads);
         });
     }

@@ -1,4 +1,4 @@
-//! The products of the training core, in the three forms that a dense layer needs, by both engines.
+//! Speed of matrix products in the three forms of a dense layer, with both engines.
 //!
 //! `cargo bench --bench matmul [-- --quick] [--json FOLDER]`
 
@@ -10,7 +10,7 @@ use axonal::linalg::{Engine, affine, gemm, gemm_with};
 use axonal::ndarray::{ArrayView2, ArrayViewMut2};
 use measure::{Bench, thread_counts, with_threads};
 
-/// (batch, inputs, outputs) of the layers of the training bench, and larger ones.
+/// (batch, inputs, outputs) of the layers of the training bench, and larger shapes.
 const SHAPES: [(usize, usize, usize); 11] = [
     (1, 784, 128),
     (1, 128, 10),
@@ -25,7 +25,7 @@ const SHAPES: [(usize, usize, usize); 11] = [
     (512, 784, 512),
 ];
 
-/// A matrix that begins on a cache line, as all of a network's do.
+/// A matrix that is aligned to a cache line, like those of a network.
 struct Matrix {
     values: Vec<f32>,
     start: usize,
@@ -34,9 +34,9 @@ struct Matrix {
 
 impl Matrix {
     fn new(rows: usize, columns: usize) -> Self {
-        const LINE: usize = 16;
-        let mut values = vec![0.0; rows * columns + LINE];
-        let start = values.as_ptr().align_offset(LINE * size_of::<f32>());
+        const CACHE_LINE: usize = 16;
+        let mut values = vec![0.0; rows * columns + CACHE_LINE];
+        let start = values.as_ptr().align_offset(CACHE_LINE * size_of::<f32>());
         for (index, value) in values[start..][..rows * columns].iter_mut().enumerate() {
             *value = (((index / columns) * 7 + (index % columns) * 13) % 17) as f32 / 17.0 - 0.5;
         }
@@ -45,7 +45,7 @@ impl Matrix {
 
     fn view(&self) -> ArrayView2<'_, f32> {
         let values = &self.values[self.start..][..self.dim.0 * self.dim.1];
-        ArrayView2::from_shape(self.dim, values).expect("rows x columns numbers")
+        ArrayView2::from_shape(self.dim, values).expect("rows × columns elements")
     }
 
     fn t(&self) -> ArrayView2<'_, f32> {
@@ -54,12 +54,12 @@ impl Matrix {
 
     fn view_mut(&mut self) -> ArrayViewMut2<'_, f32> {
         let values = &mut self.values[self.start..][..self.dim.0 * self.dim.1];
-        ArrayViewMut2::from_shape(self.dim, values).expect("rows x columns numbers")
+        ArrayViewMut2::from_shape(self.dim, values).expect("rows × columns elements")
     }
 }
 
-/// One shape in all forms, by the engine that the crate uses, which is shared among threads where that pays, and on one
-/// thread by the other one.
+/// Measures one shape in all forms with the default engine, which uses several threads where that pays, and with the
+/// other engine on one thread.
 fn shape(bench: &mut Bench, threads: usize, (m, k, n): (usize, usize, usize)) {
     let (x, w, dy) = (Matrix::new(m, k), Matrix::new(k, n), Matrix::new(m, n));
     let bias = vec![0.1f32; n];
@@ -75,22 +75,22 @@ fn shape(bench: &mut Bench, threads: usize, (m, k, n): (usize, usize, usize)) {
         Engine::Tiles => Engine::Matrixmultiply,
         _ => Engine::Tiles,
     };
-    let (used, spare) = (name(Engine::DEFAULT), name(other));
-    report("x.w+b", &used, &mut || affine(x.view(), w.view(), Some(&bias), y.view_mut()));
-    report("x.w", &used, &mut || gemm(1.0, x.view(), w.view(), 0.0, y.view_mut()));
-    report("xT.dy", &used, &mut || gemm(1.0, x.t(), dy.view(), 1.0, dw.view_mut()));
-    report("dy.wT", &used, &mut || gemm(1.0, dy.view(), w.t(), 0.0, dx.view_mut()));
+    let (default, alternative) = (name(Engine::DEFAULT), name(other));
+    report("x.w+b", &default, &mut || affine(x.view(), w.view(), Some(&bias), y.view_mut()));
+    report("x.w", &default, &mut || gemm(1.0, x.view(), w.view(), 0.0, y.view_mut()));
+    report("xT.dy", &default, &mut || gemm(1.0, x.t(), dy.view(), 1.0, dw.view_mut()));
+    report("dy.wT", &default, &mut || gemm(1.0, dy.view(), w.t(), 0.0, dx.view_mut()));
     if threads == 1 {
-        report("x.w", &spare, &mut || gemm_with(other, 1.0, x.view(), w.view(), 0.0, y.view_mut()));
-        report("xT.dy", &spare, &mut || gemm_with(other, 1.0, x.t(), dy.view(), 1.0, dw.view_mut()));
-        report("dy.wT", &spare, &mut || gemm_with(other, 1.0, dy.view(), w.t(), 0.0, dx.view_mut()));
+        report("x.w", &alternative, &mut || gemm_with(other, 1.0, x.view(), w.view(), 0.0, y.view_mut()));
+        report("xT.dy", &alternative, &mut || gemm_with(other, 1.0, x.t(), dy.view(), 1.0, dw.view_mut()));
+        report("dy.wT", &alternative, &mut || gemm_with(other, 1.0, dy.view(), w.t(), 0.0, dx.view_mut()));
     }
 }
 
 fn main() {
     let mut bench = Bench::new("matmul");
     for &threads in thread_counts() {
-        // Inside of the pool, as the steps of a training run are.
+        // Within the pool, like the steps of a training run.
         with_threads(threads, || {
             rayon::scope(|_| SHAPES.into_iter().for_each(|size| shape(&mut bench, threads, size)))
         });

@@ -1,7 +1,7 @@
-//! Nanoseconds that each update rule takes for a parameter and step, beside copying the same bytes.
+//! Speed of the update rules: nanoseconds a parameter and step, and the ratio to copying the same bytes.
 //!
-//! `cargo bench --bench optimizers [-- --quick] [--json FOLDER]`. The bytes are what a step reads and writes: the
-//! parameters and the moments both ways, the gradients one way.
+//! `cargo bench --bench optimizers [-- --quick] [--json FOLDER]`. A step reads and writes the
+//! parameters and the moments, and reads the gradients.
 
 #![allow(missing_docs, reason = "a bench")]
 
@@ -12,7 +12,7 @@ use axonal::prelude::*;
 use measure::{Bench, with_threads};
 use std::hint::black_box;
 
-/// What the parameters are: one matrix of so many columns for the rules that tell rows from columns.
+/// Columns of the matrix that the parameters form, for rules with factored moments.
 const COLUMNS: usize = 100;
 
 fn rules() -> Vec<(&'static str, AnyOptimizer<f32>)> {
@@ -55,16 +55,16 @@ fn measure(bench: &mut Bench) {
                 let step = Step::new(&mut params, black_box(&grads), &mut moments, 1e-6, number);
                 rule.update(step.arrays(arrays));
             });
-            // Parameters and moments are read and written, gradients read; a copy moves each of its numbers twice. The
-            // moments of a matrix are its rows' and columns', next to nothing.
+            // Parameters and moments are read and written, gradients read; a copy reads and writes each element. The
+            // factored moments of a matrix are negligible.
             let moments = if arrays.is_empty() { initial.len() } else { 0 };
             let moved = (2 * (1 + moments) + 1) * n / 2;
             let (from, mut to) = (vec![1.0f32; moved], vec![0.0f32; moved]);
             let copy = bench.time(|| to.copy_from_slice(black_box(&from)));
-            let each = |seconds: f64| seconds * 1e9 / n as f64;
+            let per_param = |seconds: f64| seconds * 1e9 / n as f64;
             let more = [
-                ("ns", each(step.median)),
-                ("copy_ns", each(copy.median)),
+                ("ns", per_param(step.median)),
+                ("copy_ns", per_param(copy.median)),
                 ("ratio", step.median / copy.median),
             ];
             bench.line(&format!("{name}, {n} parameters"), 1, step, None, &more);

@@ -1,4 +1,4 @@
-//! Answers: one row without allocation, and ten thousand rows at once.
+//! Speed of prediction: one row without allocation, and ten thousand rows.
 //!
 //! `cargo bench --bench predict [-- --quick] [--json FOLDER]`
 

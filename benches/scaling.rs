@@ -1,7 +1,7 @@
-//! How time and memory grow with the batch, the width, the depth and the rows; as a table, JSON and a picture.
+//! Growth of time and memory with batch size, width, depth and rows, as a table, JSON and a plot.
 //!
-//! `cargo bench --bench scaling [-- --quick | --all] [--json FOLDER] [--svg FILE]`. `--all` goes to the largest sizes,
-//! which take some minutes. Every point is a process of its own, so that its memory is its own.
+//! `cargo bench --bench scaling [-- --quick | --all] [--json FOLDER] [--svg FILE]`. `--all` includes the largest
+//! sizes, which take some minutes. Every point runs in a separate process, so that its peak memory can be read.
 
 #![allow(missing_docs, clippy::expect_used, reason = "a bench")]
 
@@ -15,21 +15,21 @@ use std::fmt::Write as _;
 use std::process::Command;
 use std::time::Instant;
 
-/// What grows, and what stands still meanwhile.
+/// The sizes of a training run; a sweep varies one of them.
 #[derive(Clone, Copy)]
 struct Point {
     batch: usize,
     width: usize,
     depth: usize,
     rows: usize,
-    /// Whether the rows are made batch by batch and forgotten, or lie in memory.
+    /// Whether the rows are generated batch by batch, or held in memory.
     streamed: bool,
 }
 
-const PLAIN: Point = Point { batch: 128, width: 64, depth: 2, rows: 8_192, streamed: false };
+const BASE: Point = Point { batch: 128, width: 64, depth: 2, rows: 8_192, streamed: false };
 const INPUTS: usize = 20;
 
-/// The sweeps: a name, a word on the rest, and the points along it.
+/// The sweeps: a name, and the points with the size that varies.
 fn sweeps(quick: bool, all: bool) -> Vec<(&'static str, Vec<(usize, Point)>)> {
     let largest = |all_of: usize, some_of: usize, few_of: usize| match (all, quick) {
         (true, _) => all_of,
@@ -41,13 +41,13 @@ fn sweeps(quick: bool, all: bool) -> Vec<(&'static str, Vec<(usize, Point)>)> {
     };
     let width = largest(4_096, 1_024, 256);
     vec![
-        ("batch size", powers(1, 4_096, 4).map(|batch| (batch, Point { batch, ..PLAIN })).collect()),
-        ("width", powers(16, width, 4).map(|width| (width, Point { width, rows: 1_024, ..PLAIN })).collect()),
-        ("depth", powers(1, 64, 2).map(|depth| (depth, Point { depth, ..PLAIN })).collect()),
+        ("batch size", powers(1, 4_096, 4).map(|batch| (batch, Point { batch, ..BASE })).collect()),
+        ("width", powers(16, width, 4).map(|width| (width, Point { width, rows: 1_024, ..BASE })).collect()),
+        ("depth", powers(1, 64, 2).map(|depth| (depth, Point { depth, ..BASE })).collect()),
         (
             "rows",
             powers(1_000, largest(10_000_000, 1_000_000, 100_000), 10)
-                .map(|rows| (rows, Point { rows, streamed: true, ..PLAIN }))
+                .map(|rows| (rows, Point { rows, streamed: true, ..BASE }))
                 .collect(),
         ),
     ]
@@ -62,7 +62,7 @@ fn network(point: Point) -> Model<f32> {
     layers.compile(Adam::new(1e-4), BinaryCrossentropy::default()).expect("the network compiles")
 }
 
-/// A row's numbers are its own, and are made faster than they are learned.
+/// Generates rows from their indices, faster than a network trains on them.
 fn batch(first: usize, rows: usize) -> (Array2<f32>, Array1<f32>) {
     let value = |row: usize, column: usize| ((first + row) * 31 + column * 17) % 97;
     let x = Array2::from_shape_fn((rows, INPUTS), |(row, column)| value(row, column) as f32 / 48.5 - 1.0);
@@ -70,14 +70,14 @@ fn batch(first: usize, rows: usize) -> (Array2<f32>, Array1<f32>) {
     (x, y)
 }
 
-/// Kibibytes that the system counts for this process.
-fn memory(what: &str) -> f64 {
+/// Reads a memory counter of this process in KiB, such as "VmHWM:".
+fn memory(counter: &str) -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix(what));
+    let line = status.lines().find_map(|line| line.strip_prefix(counter));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(f64::NAN)
 }
 
-/// The shortest of some epochs, and the most memory of the process, in MiB.
+/// Measures the shortest epoch in seconds and the peak memory of this process in MiB.
 fn measure_here(point: Point) -> (f64, f64) {
     let mut model = network(point);
     let held = if point.streamed { batch(0, 1) } else { batch(0, point.rows) };
@@ -92,7 +92,7 @@ fn measure_here(point: Point) -> (f64, f64) {
         }
         begun.elapsed().as_secs_f64()
     };
-    // One epoch warms up, and is all there is of a long one.
+    // The first epoch warms up. If it is long, it is the only one.
     let mut seconds = epoch();
     let begun = Instant::now();
     for _ in 0..5 {
@@ -104,7 +104,7 @@ fn measure_here(point: Point) -> (f64, f64) {
     (seconds, memory("VmHWM:") / 1024.0)
 }
 
-/// The same in a process of its own.
+/// Runs [`measure_here`] in a separate process.
 fn measure(point: Point, threads: usize) -> Option<(f64, f64)> {
     let sizes = [point.batch, point.width, point.depth, point.rows, usize::from(point.streamed)];
     let output = Command::new(std::env::current_exe().ok()?)
@@ -132,7 +132,7 @@ fn main() {
     let mut rows = Vec::new();
     println!(
         "scaling: {INPUTS} inputs, {} layers of {}, batches of {}, Adam",
-        PLAIN.depth, PLAIN.width, PLAIN.batch
+        BASE.depth, BASE.width, BASE.batch
     );
     println!("{:>12} {:>10} {:>8} {:>12} {:>16} {:>10}", "", "", "threads", "epoch", "samples/s", "memory");
     for (name, points) in sweeps(given("--quick"), given("--all")) {
@@ -153,7 +153,7 @@ fn main() {
     }
     let file = |name: &str| after(name).and_then(<[String]>::first);
     if let Some(path) = file("--svg") {
-        std::fs::write(path, picture(&rows)).expect("a place for the picture");
+        std::fs::write(path, plot(&rows)).expect("the plot is written");
     }
     let folder = file("--json").map_or(env!("CARGO_TARGET_TMPDIR"), String::as_str);
     std::fs::create_dir_all(folder).expect("a folder");
@@ -164,8 +164,8 @@ fn main() {
 
 const PANEL: (f64, f64) = (300.0, 210.0);
 
-/// Time an epoch above and memory below, for each sweep; both axes are logarithmic.
-fn picture(rows: &[Value]) -> String {
+/// Plots the time of an epoch above and memory below, for each sweep; both axes are logarithmic.
+fn plot(rows: &[Value]) -> String {
     let (width, height) = (4.0 * PANEL.0, 2.0 * PANEL.1 + 20.0);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
@@ -199,15 +199,15 @@ fn panel(svg: &mut String, (left, top): (f64, f64), [name, unit]: [&str; 2], lin
     let all = || lines.iter().flatten();
     let range = |values: &mut dyn Iterator<Item = f64>| {
         let (low, high) = values.fold((f64::INFINITY, 0.0_f64), |(low, high), v| (low.min(v), high.max(v)));
-        // Whole decades, at least one.
+        // Full decades, at least one.
         let (low, high) = (low.log10().floor(), high.log10().ceil());
         (low, high.max(low + 1.0))
     };
     let x_range = range(&mut all().map(|point| point.0));
     let y_range = range(&mut all().map(|point| point.1));
     let place = |(x, y): (f64, f64)| {
-        let share = |value: f64, (low, high): (f64, f64)| (value - low) / (high - low);
-        (left + width * share(x, x_range), top + height * (1.0 - share(y, y_range)))
+        let fraction = |value: f64, (low, high): (f64, f64)| (value - low) / (high - low);
+        (left + width * fraction(x, x_range), top + height * (1.0 - fraction(y, y_range)))
     };
     let power = |exponent: f64| match exponent {
         e if (-2.0..=3.0).contains(&e) => format!("{}", (10_f64.powf(e) * 100.0).round() / 100.0),

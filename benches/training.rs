@@ -1,7 +1,7 @@
-//! Whole training runs: four networks from tiny to middle-sized, in samples a second; and where a step's time goes.
+//! Speed of training: samples a second of four networks from tiny to medium, and the parts of a step.
 //!
-//! `cargo bench --bench training [-- --quick] [--json FOLDER]`. Random data of the sizes of Fashion-MNIST and of a small
-//! table; the time does not depend on the values.
+//! `cargo bench --bench training [-- --quick] [--json FOLDER]`. The data are random, of the sizes of Fashion-MNIST
+//! and of a small table; the time does not depend on the values.
 
 #![allow(missing_docs, clippy::expect_used, reason = "a bench")]
 
@@ -19,48 +19,48 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// A network, its batch and its data.
-struct Work {
+/// A network, its batch size and its number of rows.
+struct Case {
     name: &'static str,
     /// Inputs, hidden layers, outputs.
     sizes: &'static [usize],
     batch: usize,
     rows: usize,
-    /// SGD at 0.01, where others take Adam.
+    /// Whether the optimizer is SGD instead of Adam.
     sgd: bool,
 }
 
-const WORKS: [Work; 4] = [
-    Work { name: "B1 784-128-10 Adam batch 32", sizes: &[784, 128, 10], batch: 32, rows: 60_000, sgd: false },
-    Work {
+const CASES: [Case; 4] = [
+    Case { name: "B1 784-128-10 Adam batch 32", sizes: &[784, 128, 10], batch: 32, rows: 60_000, sgd: false },
+    Case {
         name: "B2 784-512-512-10 Adam batch 128",
         sizes: &[784, 512, 512, 10],
         batch: 128,
         rows: 20_000,
         sgd: false,
     },
-    Work {
+    Case {
         name: "B3 20-64-32-1 Adam batch 32",
         sizes: &[20, 64, 32, 1],
         batch: 32,
         rows: 10_000,
         sgd: false,
     },
-    Work { name: "B4 784-128-10 SGD batch 1", sizes: &[784, 128, 10], batch: 1, rows: 5_000, sgd: true },
+    Case { name: "B4 784-128-10 SGD batch 1", sizes: &[784, 128, 10], batch: 1, rows: 5_000, sgd: true },
 ];
 
-/// The parts of a step; what is left of it gathers the next batch and adds the scores. The activations belong to
-/// forward and backward.
+/// The timed parts of a step. The rest gathers the next batch and updates the metrics. Activations belong to the
+/// forward and backward passes.
 const PARTS: [&str; 4] = ["forward", "loss", "backward", "optimizer"];
 
 thread_local! {
-    /// Seconds of each part so far.
+    /// Seconds spent in each part.
     static SPENT: Cell<[f64; 4]> = const { Cell::new([0.0; 4]) };
-    /// When the part that is under way began.
+    /// The start of the current part.
     static SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
-/// Ends the part that is under way, and begins the next one.
+/// Ends the current part and starts the next.
 fn lap(part: Option<usize>) {
     let now = Instant::now();
     let since = SINCE.replace(Some(now));
@@ -71,7 +71,7 @@ fn lap(part: Option<usize>) {
     }
 }
 
-/// A network's first layer, its loss or its rule, which tell the clock where the step is.
+/// Times the parts of a step: a wrapper of a network's first layer, its loss or its update rule.
 #[derive(Debug, Clone)]
 struct Timed<T>(T);
 
@@ -129,18 +129,18 @@ impl<R: UpdateRule<f32>> UpdateRule<f32> for Timed<R> {
         self.0.elementwise()
     }
     fn update(&self, step: Step<'_, f32>) {
-        // A gradient is always followed by the update that it is for.
+        // The update follows the gradient that it uses.
         lap(Some(2));
         self.0.update(step);
         lap(Some(3));
     }
 }
 
-/// The network as it is, or with a clock at its parts.
-fn network(work: &Work, timed: bool) -> Model<f32> {
-    let mut layers = Sequential::new(work.sizes[0]);
-    let outputs = work.sizes[work.sizes.len() - 1];
-    for (index, &units) in work.sizes[1..work.sizes.len() - 1].iter().enumerate() {
+/// The network of a case, optionally with timed parts.
+fn network(case: &Case, timed: bool) -> Model<f32> {
+    let mut layers = Sequential::new(case.sizes[0]);
+    let outputs = case.sizes[case.sizes.len() - 1];
+    for (index, &units) in case.sizes[1..case.sizes.len() - 1].iter().enumerate() {
         let layer = Dense::new(units).activation(Activation::Relu);
         layers = if timed && index == 0 { layers.add(Timed(layer)) } else { layers.add(layer) };
     }
@@ -151,7 +151,7 @@ fn network(work: &Work, timed: bool) -> Model<f32> {
     };
     let layers = layers.add(Dense::new(outputs).activation(last));
     let (rate, rule): (_, AnyOptimizer<f32>) =
-        if work.sgd { (0.01, Sgd::new(0.01).any()) } else { (0.001, Adam::default().any()) };
+        if case.sgd { (0.01, Sgd::new(0.01).any()) } else { (0.001, Adam::default().any()) };
     let model = if timed {
         layers.compile(RuleOptimizer::from_rule(Timed(rule.rule().clone()), rate), Timed(loss))
     } else {
@@ -160,52 +160,52 @@ fn network(work: &Work, timed: bool) -> Model<f32> {
     model.expect("the network compiles")
 }
 
-fn data(work: &Work, rows: usize) -> (Array2<f32>, Array1<usize>) {
+fn data(case: &Case, rows: usize) -> (Array2<f32>, Array1<usize>) {
     let mut rng = Rng::new(7, Purpose::Dataset, 0);
-    let x = Array2::from_shape_fn((rows, work.sizes[0]), |_| rng.uniform() as f32);
-    let classes = work.sizes[work.sizes.len() - 1].max(2);
+    let x = Array2::from_shape_fn((rows, case.sizes[0]), |_| rng.uniform() as f32);
+    let classes = case.sizes[case.sizes.len() - 1].max(2);
     (x, Array1::from_shape_fn(rows, |row| row % classes))
 }
 
 /// Seconds of a whole epoch, and of each part of its steps.
 type Epoch = (f64, [f64; 4]);
 
-/// Seconds of an epoch, and of the parts of its steps where the model has a clock.
-fn epoch(model: &mut Model<f32>, work: &Work, (x, y): &(Array2<f32>, Array1<usize>)) -> Epoch {
+/// Trains an epoch. Returns its seconds and, for a timed network, those of the parts.
+fn epoch(model: &mut Model<f32>, case: &Case, (x, y): &(Array2<f32>, Array1<usize>)) -> Epoch {
     SPENT.set([0.0; 4]);
     let begun = Instant::now();
-    model.fit_with(x, y, FitOptions::new().batch_size(work.batch)).expect("the network trains");
+    model.fit_with(x, y, FitOptions::new().batch_size(case.batch)).expect("the network trains");
     (begun.elapsed().as_secs_f64(), SPENT.get())
 }
 
-fn measure(bench: &mut Bench, work: &Work, threads: usize) {
-    let rows = if bench.quick { work.rows / 10 } else { work.rows };
-    let data = data(work, rows);
-    let steps = rows.div_ceil(work.batch) as f64;
-    let mut model = network(work, false);
-    epoch(&mut model, work, &data);
-    let seconds = (0..bench.samples()).map(|_| epoch(&mut model, work, &data).0).collect();
+fn measure(bench: &mut Bench, case: &Case, threads: usize) {
+    let rows = if bench.quick { case.rows / 10 } else { case.rows };
+    let data = data(case, rows);
+    let steps = rows.div_ceil(case.batch) as f64;
+    let mut model = network(case, false);
+    epoch(&mut model, case, &data);
+    let seconds = (0..bench.samples()).map(|_| epoch(&mut model, case, &data).0).collect();
     let timing = Timing::of(seconds);
-    // Multiply-adds: once forward, once toward the weights, and once toward the input of each layer but the first.
-    let products: Vec<usize> = work.sizes.windows(2).map(|pair| pair[0] * pair[1]).collect();
+    // Products: forward, gradient of the weights, and gradient of the input for each layer but the first.
+    let products: Vec<usize> = case.sizes.windows(2).map(|pair| pair[0] * pair[1]).collect();
     let operations = (3 * products.iter().sum::<usize>() - products[0]) * 2 * rows;
     let more = [
         ("samples_per_second", rows as f64 / timing.median),
         ("step_us", 1e6 * timing.median / steps),
         ("rows", rows as f64),
     ];
-    bench.line(work.name, threads, timing, Some(operations as f64), &more);
+    bench.line(case.name, threads, timing, Some(operations as f64), &more);
     if threads > 1 {
         return;
     }
-    let mut model = network(work, true);
-    epoch(&mut model, work, &data);
-    let epochs: Vec<_> = (0..bench.samples()).map(|_| epoch(&mut model, work, &data)).collect();
+    let mut model = network(case, true);
+    epoch(&mut model, case, &data);
+    let epochs: Vec<_> = (0..bench.samples()).map(|_| epoch(&mut model, case, &data)).collect();
     let whole = Timing::of(epochs.iter().map(|(whole, _)| *whole).collect()).median;
     let mut part = |name: &str, of: &dyn Fn(&Epoch) -> f64| {
         let timing = Timing::of(epochs.iter().map(of).collect());
-        let name = format!("{} a step: {name}", &work.name[..2]);
-        bench.line(&name, 1, timing.shared_by(steps), None, &[("share", timing.median / whole)]);
+        let name = format!("{} a step: {name}", &case.name[..2]);
+        bench.line(&name, 1, timing.divided_by(steps), None, &[("share", timing.median / whole)]);
     };
     for (index, name) in PARTS.into_iter().enumerate() {
         part(name, &|(_, parts)| parts[index]);
@@ -215,9 +215,9 @@ fn measure(bench: &mut Bench, work: &Work, threads: usize) {
 
 fn main() {
     let mut bench = Bench::new("training");
-    for work in &WORKS {
+    for case in &CASES {
         for &threads in thread_counts() {
-            with_threads(threads, || measure(&mut bench, work, threads));
+            with_threads(threads, || measure(&mut bench, case, threads));
         }
     }
     bench.finish();

@@ -4,8 +4,8 @@ use crate::error::{Error, Result};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-/// A slice of fixed length, aligned to a cache line. An AVX-512 register is as wide as a line, and a load that straddles two
-/// lines takes two reads: matrix products of aligned operands take up to a sixth less time.
+/// A slice of fixed length, aligned to a cache line. An AVX-512 register is as wide as a line, and a load that
+/// straddles two lines takes two reads: matrix products of aligned operands take up to a sixth less time.
 pub(crate) struct Buffer<F> {
     /// The elements, after as many unused ones as alignment needs.
     values: Vec<F>,

@@ -30,8 +30,8 @@ pub trait Fit<X: ?Sized, Y = ()> {
     /// The report of a fit: a network's history, a clustering's inertia.
     type Report;
 
-    /// Fits the estimator to `x` and `y`. A second call continues or restarts, as the estimator documents: networks continue
-    /// training, scalers and k-means restart.
+    /// Fits the estimator to `x` and `y`. A second call continues or restarts, as the estimator documents: networks
+    /// continue training, scalers and k-means restart.
     ///
     /// # Errors
     /// Data of an invalid shape or with invalid values, or hyperparameters out of range.

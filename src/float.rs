@@ -9,8 +9,8 @@ pub(crate) mod scaled;
 
 /// A floating-point type: `f32` or `f64`.
 ///
-/// The trait is sealed. Arithmetic and functions (`exp`, `sqrt`, `max`, …) come from [`ndarray::NdFloat`], so an array of `F`
-/// has all of ndarray's methods.
+/// The trait is sealed. Arithmetic and functions (`exp`, `sqrt`, `max`, …) come from [`ndarray::NdFloat`], so an
+/// array of `F` has all of ndarray's methods.
 ///
 /// # Examples
 /// ```

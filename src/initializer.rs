@@ -1,7 +1,7 @@
 //! Weight initializers, with Keras's names and defaults.
 //!
-//! All values are drawn in `f64` and rounded once, so that an `f32` and an `f64` model with the same seed start from the same
-//! weights up to rounding.
+//! All values are drawn in `f64` and rounded once, so that an `f32` and an `f64` model with the same seed start from
+//! the same weights up to rounding.
 
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -17,12 +17,13 @@ const TRUNCATED_DEVIATION: f64 = 0.879_625_661_034_239_8;
 /// A weight initializer.
 ///
 /// # Parameters
-/// Variance scaling draws with variance `scale`/n, where n is the fan-in (inputs of a unit), the fan-out (units that read an
-/// input) or their mean. The fans of a kernel (…, in, out) are in and out times the product of the other axes; both fans of a
-/// vector are its length.
+/// Variance scaling draws with variance `scale`/n, where n is the fan-in (inputs of a unit), the fan-out (units that
+/// read an input) or their mean. The fans of a kernel (…, in, out) are in and out times the product of the other
+/// axes; both fans of a vector are its length.
 ///
 /// # Errors
-/// [`validate_for`](Self::validate_for) rejects parameters out of range and unsuitable shapes; a network calls it in `compile`.
+/// [`validate_for`](Self::validate_for) rejects parameters out of range and unsuitable shapes; a network calls it in
+/// `compile`.
 ///
 /// # Examples
 /// ```
@@ -104,8 +105,8 @@ pub enum Initializer {
         /// The value on the diagonal.
         gain: f64,
     },
-    /// The bias of an LSTM: 1 for the forget gates, the second quarter, and another initializer for the rest (Jozefowicz et
-    /// al. 2015).
+    /// The bias of an LSTM: 1 for the forget gates, the second quarter, and another initializer for the rest
+    /// (Jozefowicz et al. 2015).
     UnitForget(Box<Initializer>),
 }
 
@@ -148,7 +149,8 @@ impl Initializer {
         Self::RandomNormal { mean, stddev }
     }
 
-    /// Creates a normal initializer truncated at two standard deviations; Keras's default is mean 0 and standard deviation 0.05.
+    /// Creates a normal initializer truncated at two standard deviations; Keras's default is mean 0 and standard
+    /// deviation 0.05.
     #[must_use]
     pub fn truncated_normal(mean: f64, stddev: f64) -> Self {
         Self::TruncatedNormal { mean, stddev }
@@ -358,8 +360,8 @@ fn identity<F: Float>(gain: f64, shape: &[usize], values: &mut [F]) {
 
 /// Writes `gain` times a uniformly random orthogonal matrix: normal vectors, orthonormalized by Gram-Schmidt.
 ///
-/// This is the Q of a QR decomposition whose R has a positive diagonal (Mezzadri 2007). Each vector is projected twice, which
-/// keeps the basis orthonormal up to rounding.
+/// This is the Q of a QR decomposition whose R has a positive diagonal (Mezzadri 2007). Each vector is projected
+/// twice, which keeps the basis orthonormal up to rounding.
 fn orthogonal<F: Float>(gain: f64, shape: &[usize], rng: &mut Rng, values: &mut [F]) {
     let columns = shape.last().copied().unwrap_or(1).max(1);
     let rows = values.len() / columns;

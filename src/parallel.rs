@@ -1,8 +1,8 @@
 //! Splits work among the threads of the caller's pool, with results that do not depend on their number.
 //!
-//! Work is cut into pieces by its size alone. Each piece writes to separate memory, and the caller combines the pieces in
-//! their order. The pool is the caller's, or rayon's global one; this crate never configures it. Without the feature
-//! `rayon` all work runs on the calling thread.
+//! Work is cut into pieces by its size alone. Each piece writes to separate memory, and the caller combines the
+//! pieces in their order. The pool is the caller's, or rayon's global one; this crate never configures it. Without
+//! the feature `rayon` all work runs on the calling thread.
 //!
 //! | function | for |
 //! |---|---|
@@ -12,8 +12,8 @@
 //! | [`with_hot_pool`] | an epoch or a fit, whose forks are short: keeps the other threads awake |
 //! | [`sequentially`] | a piece of split work |
 //!
-//! A piece of split work is not split again: nested forks took a third of the time of training 784-128-10 in batches of 32
-//! (`cargo bench --bench training`, B1). [`thresholds`] lists the sizes from which each kind of work is split.
+//! A piece of split work is not split again: nested forks took a third of the time of training 784-128-10 in batches
+//! of 32 (`cargo bench --bench training`, B1). [`thresholds`] lists the sizes from which each kind of work is split.
 
 #[cfg(feature = "rayon")]
 mod hot_pool;
@@ -134,8 +134,8 @@ pub(crate) fn join(left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
     }
 }
 
-/// Calls `work` for each item, halving the items between threads of the pool while there are enough `ops`. The pieces are
-/// not split again. Allocates nothing.
+/// Calls `work` for each item, halving the items between threads of the pool while there are enough `ops`. The pieces
+/// are not split again. Allocates nothing.
 pub(crate) fn for_each_split<T: Send>(ops: usize, items: &mut [T], work: &(impl Fn(&mut T) + Sync)) {
     if items.len() > 1 && should_fork(ops) {
         let (left, right) = items.split_at_mut(items.len().div_ceil(2));
@@ -153,8 +153,8 @@ fn for_each_in_fork<T: Send>(ops: usize, items: &mut [T], work: &(impl Fn(&mut T
     sequentially(|| items.iter_mut().for_each(work));
 }
 
-/// Calls `work` for each item on a separate thread; the caller's thread takes the first. `work` must take its pieces from
-/// a queue that all share: a thread that wakes late then finds less to do instead of delaying the others.
+/// Calls `work` for each item on a separate thread; the caller's thread takes the first. `work` must take its pieces
+/// from a queue that all share: a thread that wakes late then finds less to do instead of delaying the others.
 pub(crate) fn on_each_worker<T: Send>(items: &mut [T], work: &(impl Fn(&mut T) + Sync)) {
     let Some((first, others)) = items.split_first_mut() else { return };
     #[cfg(feature = "rayon")]

@@ -1,17 +1,18 @@
 //! Seeded, portable, counter-based random numbers.
 //!
-//! Every random number is a function of a seed and an address: its purpose (initial weights, the shuffle of an epoch, the
-//! dropout of a layer), an index, a step and a row. Nothing depends on the order of calls or on the number of threads, and a
-//! run can be resumed from its seed and its counters alone.
+//! Every random number is a function of a seed and an address: its purpose (initial weights, the shuffle of an epoch,
+//! the dropout of a layer), an index, a step and a row. Nothing depends on the order of calls or on the number of
+//! threads, and a run can be resumed from its seed and its counters alone.
 //!
-//! The generator is ChaCha with 8 rounds (Bernstein 2008), whose output is the same on every platform. The address is the key
-//! and the position in the stream.
+//! The generator is ChaCha with 8 rounds (Bernstein 2008), whose output is the same on every platform. The address is
+//! the key and the position in the stream.
 
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng as _, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 
-/// The purpose of random numbers: a part of their address. The discriminants never change, so that seeds keep their meaning.
+/// The purpose of random numbers: a part of their address. The discriminants never change, so that seeds keep their
+/// meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Purpose {
@@ -75,7 +76,8 @@ impl Rng {
         StandardNormal.sample(&mut self.0)
     }
 
-    /// Draws an integer below `bound` uniformly, without bias (Lemire 2019, arXiv:1805.10941). Returns 0 for a bound of 0.
+    /// Draws an integer below `bound` uniformly, without bias (Lemire 2019, arXiv:1805.10941). Returns 0 for a bound
+    /// of 0.
     #[allow(clippy::cast_possible_truncation, reason = "the high word of a product is below the bound")]
     pub fn below(&mut self, bound: usize) -> usize {
         if bound < 2 {
@@ -106,8 +108,8 @@ impl Rng {
     }
 }
 
-/// Random numbers addressed by row: the draws for a sample depend only on the seed, the layer, the step and the sample's row
-/// in the batch.
+/// Random numbers addressed by row: the draws for a sample depend only on the seed, the layer, the step and the
+/// sample's row in the batch.
 ///
 /// # Examples
 /// ```

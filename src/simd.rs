@@ -1,8 +1,8 @@
 //! Run-time dispatch to the widest vector instructions of the processor: AVX-512, AVX2 with FMA, NEON or scalar code.
 //!
-//! A release build for baseline x86-64 may use only 128-bit SSE2. Each function here compiles its argument once for each
-//! instruction set and selects at run time, so that one binary runs everywhere and is fast where it can be. There are
-//! three levels of control:
+//! A release build for baseline x86-64 may use only 128-bit SSE2. Each function here compiles its argument once for
+//! each instruction set and selects at run time, so that one binary runs everywhere and is fast where it can be.
+//! There are three levels of control:
 //!
 //! | entry | argument | vectorized by | used for |
 //! |---|---|---|---|

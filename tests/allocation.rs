@@ -1,4 +1,4 @@
-//! A training step allocates nothing after the first, and `predict_into` nothing at all.
+//! Allocations: none in a training step after the first, none in `predict_into`.
 #![allow(unsafe_code, reason = "counting allocations takes a global allocator")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
@@ -17,29 +17,29 @@ thread_local! {
 
 struct Counting;
 
-/// Bytes that came or went. Sizes of allocations fit an `isize`.
-fn changed(bytes: isize) {
+/// Counts allocated (positive) or freed (negative) bytes. Sizes of allocations fit an `isize`.
+fn count_bytes(bytes: isize) {
     let _ = LIVE.try_with(|live| live.set(live.get() + bytes));
 }
 
-// SAFETY: every call goes to the system's allocator unchanged; only a counter is kept beside it.
+// SAFETY: every call is forwarded to the system's allocator; only counters are kept.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let _ = COUNT.try_with(|count| count.set(count.get() + 1));
-        changed(layout.size().cast_signed());
+        count_bytes(layout.size().cast_signed());
         // SAFETY: the caller's contract is passed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        changed(-layout.size().cast_signed());
+        count_bytes(-layout.size().cast_signed());
         // SAFETY: the caller's contract is passed on.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         let _ = COUNT.try_with(|count| count.set(count.get() + 1));
-        changed(size.cast_signed() - layout.size().cast_signed());
+        count_bytes(size.cast_signed() - layout.size().cast_signed());
         // SAFETY: the caller's contract is passed on.
         unsafe { System.realloc(pointer, layout, size) }
     }
@@ -52,7 +52,7 @@ fn allocations() -> usize {
     COUNT.with(Cell::get)
 }
 
-/// How much each batch allocated, by what was counted at its end.
+/// Records the number of allocations at the end of each batch.
 #[derive(Default)]
 struct AtBatchEnd(Vec<usize>);
 
@@ -68,7 +68,11 @@ impl<F: Float> Callback<F> for AtBatchEnd {
     }
 }
 
-fn steps<F: Float>(optimizer: impl Fn() -> Adam, dropout: f64, last: Activation) -> Vec<usize> {
+fn allocations_at_batch_ends<F: Float>(
+    optimizer: impl Fn() -> Adam,
+    dropout: f64,
+    last: Activation,
+) -> Vec<usize> {
     let x = Array2::from_shape_fn((200, 12), |(i, j)| F::of(((i * 7 + j * 13) % 17) as f64 / 8.5 - 1.0));
     let y: Array1<usize> = (0..200).map(|i| i % 3).collect();
     let mut model = Sequential::new(12)
@@ -87,15 +91,19 @@ fn steps<F: Float>(optimizer: impl Fn() -> Adam, dropout: f64, last: Activation)
 #[test]
 fn a_training_step_allocates_nothing_after_the_first() {
     let runs = [
-        steps::<f32>(Adam::default, 0.0, Activation::Softmax),
-        steps::<f64>(Adam::default, 0.3, Activation::Softmax),
-        steps::<f32>(|| Adam::default().global_clipnorm(1.0).weight_decay(1e-3), 0.3, Activation::Softplus),
+        allocations_at_batch_ends::<f32>(Adam::default, 0.0, Activation::Softmax),
+        allocations_at_batch_ends::<f64>(Adam::default, 0.3, Activation::Softmax),
+        allocations_at_batch_ends::<f32>(
+            || Adam::default().global_clipnorm(1.0).weight_decay(1e-3),
+            0.3,
+            Activation::Softplus,
+        ),
     ];
     for counts in runs {
         assert_eq!(counts.len(), 21);
-        // Seven batches an epoch, the last one short: within an epoch, from the end of the first batch on.
+        // Seven batches an epoch, the last one partial. Counted from the end of the first batch of each epoch.
         for epoch in counts.chunks(7) {
-            assert_eq!(epoch[0], epoch[6], "allocations at the batches' ends: {counts:?}");
+            assert_eq!(epoch[0], epoch[6], "allocations at batch ends: {counts:?}");
         }
     }
 }
@@ -116,13 +124,13 @@ fn a_step_over_padded_sequences_allocates_nothing_after_the_first() {
     let mut counts = AtBatchEnd::default();
     model.fit_with(&x, &y, FitOptions::new().epochs(2).batch_size(32).callback(&mut counts)).unwrap();
     for epoch in counts.0.chunks(7) {
-        assert_eq!(epoch[0], epoch[6], "allocations at the batches' ends: {counts:?}", counts = counts.0);
+        assert_eq!(epoch[0], epoch[6], "allocations at batch ends: {counts:?}", counts = counts.0);
     }
 }
 
 #[test]
-fn a_run_over_an_iterator_keeps_memory_flat() {
-    // 16 MB in all, 80 kB a batch.
+fn fit_batches_keeps_memory_constant() {
+    // 16 MB in total, 80 kB a batch.
     let batches = (0..200).map(|batch| {
         let x = Array2::from_shape_fn((100, 200), |(i, j)| ((batch + i * 7 + j * 13) % 17) as f32 / 8.5);
         (x, (0..100).map(|i| i % 3).collect::<Array1<usize>>())

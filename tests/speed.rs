@@ -1,8 +1,9 @@
-//! What is fast stays fast: the heavy work of the crate beside plain loops that do the same, in one process and in turns.
+//! Speed regression tests: heavy work of the crate against plain loops that compute the same, alternating in one
+//! process.
 //!
-//! Asserted are ratios of the shortest times, never seconds, and each is far below what was measured, so that neither a
-//! busy machine nor another processor fails the test; a product that fell back to a plain loop does. The tight form is
-//! `cargo test --release --test speed`.
+//! The tests assert ratios of the shortest times, not seconds. The required ratios are below half of the measured
+//! ones, so that a busy machine or another processor does not fail the test, but a kernel that falls back to a plain
+//! loop does. The strict form is `cargo test --release --test speed`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 use axonal::custom::{Step, UpdateRule};
@@ -14,12 +15,12 @@ use axonal::simd::{Simd, SimdElement, WithSimd};
 use std::hint::black_box;
 use std::time::Instant;
 
-/// Rounds in which both take turns.
+/// Alternating rounds of an attempt.
 const ROUNDS: usize = 12;
-/// Attempts before a ratio is believed to be too small.
+/// Attempts before a ratio counts as too small.
 const ATTEMPTS: usize = 4;
 
-/// Numbers of `f32` in a register of this processor.
+/// Lanes of `f32` in a register of this processor.
 fn lanes() -> usize {
     struct Count;
     impl WithSimd<f32> for Count {
@@ -38,28 +39,28 @@ fn seconds(work: &mut dyn FnMut()) -> f64 {
     begun.elapsed().as_secs_f64()
 }
 
-/// Holds plain / crate against the least ratio with registers of 16 numbers, of 8, and without any.
-fn hold(name: &str, least: [f64; 3], crates: &mut dyn FnMut(), plain: &mut dyn FnMut()) -> bool {
-    let least = match lanes() {
-        16.. => least[0],
-        8.. => least[1],
-        _ => least[2],
+/// Whether the ratio of times, plain loop / crate, reaches the required one for 16 lanes, 8 lanes or less.
+fn is_faster(name: &str, required: [f64; 3], ours: &mut dyn FnMut(), plain: &mut dyn FnMut()) -> bool {
+    let required = match lanes() {
+        16.. => required[0],
+        8.. => required[1],
+        _ => required[2],
     };
     let ratios = (0..ATTEMPTS).map(|_| {
-        let (mut ours, mut theirs) = (f64::INFINITY, f64::INFINITY);
+        let (mut our_time, mut plain_time) = (f64::INFINITY, f64::INFINITY);
         for _ in 0..ROUNDS {
-            ours = ours.min(seconds(crates));
-            theirs = theirs.min(seconds(plain));
+            our_time = our_time.min(seconds(ours));
+            plain_time = plain_time.min(seconds(plain));
         }
-        theirs / ours
+        plain_time / our_time
     });
     let mut best = 0.0_f64;
-    let held = ratios.into_iter().any(|ratio| {
+    let reached = ratios.into_iter().any(|ratio| {
         best = best.max(ratio);
-        ratio >= least
+        ratio >= required
     });
-    println!("{name}: {best:.2} times as fast as a plain loop, at least {least} is expected");
-    held
+    println!("{name}: {best:.2} times as fast as a plain loop, required are {required}");
+    reached
 }
 
 fn noise(rows: usize, columns: usize, seed: u64) -> Array2<f32> {
@@ -67,7 +68,7 @@ fn noise(rows: usize, columns: usize, seed: u64) -> Array2<f32> {
     Array2::from_shape_simple_fn((rows, columns), || rng.normal() as f32)
 }
 
-/// c = a.b, or c += a.b, of row-major matrices with `n` columns in `b`.
+/// Computes c += a·b of row-major matrices (m, k) and (k, n).
 fn plain_product(a: &[f32], b: &[f32], c: &mut [f32], (k, n): (usize, usize)) {
     for (a, c) in a.chunks_exact(k).zip(c.chunks_exact_mut(n)) {
         for (a, b) in a.iter().zip(b.chunks_exact(n)) {
@@ -94,16 +95,16 @@ fn plain_adam(params: &mut [f32], grads: &[f32], m: &mut [f32], v: &mut [f32], s
     }
 }
 
-/// A hidden layer with ReLU and an output layer with softmax, in plain loops.
-struct Plain {
+/// A network with a ReLU hidden layer and a softmax output layer, in plain loops.
+struct PlainNetwork {
     sizes: [usize; 3],
-    /// Kernel, bias, kernel, bias; each with its moments.
+    /// Kernel, bias, kernel, bias.
     params: [Vec<f32>; 4],
     moments: [[Vec<f32>; 2]; 4],
     step: i32,
 }
 
-impl Plain {
+impl PlainNetwork {
     fn new(sizes: [usize; 3]) -> Self {
         let [inputs, hidden, outputs] = sizes;
         let lens = [inputs * hidden, hidden, hidden * outputs, outputs];
@@ -111,7 +112,7 @@ impl Plain {
         Self { sizes, params, moments: lens.map(|len| [vec![0.0; len], vec![0.0; len]]), step: 0 }
     }
 
-    /// The hidden layer's numbers, and the probabilities.
+    /// The hidden activations and the probabilities.
     fn forward(&self, x: &[f32]) -> [Vec<f32>; 2] {
         let [inputs, hidden, outputs] = self.sizes;
         let batch = x.len() / inputs;
@@ -152,11 +153,11 @@ impl Plain {
     }
 }
 
-fn a_product() -> bool {
+fn product_is_faster() -> bool {
     let (a, b) = (noise(64, 256, 1), noise(256, 256, 2));
     let (mut c, mut plain) = (Array2::zeros((64, 256)), vec![0.0; 64 * 256]);
     let (a_slice, b_slice) = (a.as_slice().unwrap(), b.as_slice().unwrap());
-    let held = hold(
+    let faster = is_faster(
         "a product of 64 x 256 x 256",
         PRODUCT,
         &mut || gemm(1.0, a.view(), b.view(), 0.0, black_box(&mut c).view_mut()),
@@ -165,17 +166,20 @@ fn a_product() -> bool {
             plain_product(a_slice, b_slice, black_box(&mut plain), (256, 256));
         },
     );
-    assert!(c.iter().zip(&plain).all(|(c, plain)| (c - plain).abs() < 1e-3), "the same work");
-    held
+    assert!(
+        c.iter().zip(&plain).all(|(c, plain)| (c - plain).abs() < 1e-3),
+        "the plain loop computes the same product"
+    );
+    faster
 }
 
-fn an_update() -> bool {
+fn update_is_faster() -> bool {
     const LEN: usize = 50_000;
     let grads = noise(1, LEN, 4).into_raw_vec_and_offset().0;
     let (mut params, mut moments) = (vec![0.5; LEN], vec![0.0; 2 * LEN]);
     let (mut plain, mut m, mut v) = (vec![0.5; LEN], vec![0.0; LEN], vec![0.0; LEN]);
     let (adam, mut step, mut plain_step) = (Adam::default(), 0, 0);
-    hold(
+    is_faster(
         "Adam's update",
         UPDATE,
         &mut || {
@@ -189,7 +193,7 @@ fn an_update() -> bool {
     )
 }
 
-fn a_training_run_and_answers() -> bool {
+fn training_and_prediction_are_faster() -> bool {
     const BATCH: usize = 32;
     let sizes = [256, 128, 10];
     let x = noise(8 * BATCH, 256, 5);
@@ -200,9 +204,9 @@ fn a_training_run_and_answers() -> bool {
         .add(Dense::new(sizes[2]).activation(Activation::Softmax))
         .compile(Adam::default(), SparseCategoricalCrossentropy::default())
         .unwrap();
-    let mut plain = Plain::new(sizes);
+    let mut plain = PlainNetwork::new(sizes);
     let x_slice = x.as_slice().unwrap();
-    let trained = hold(
+    let training = is_faster(
         "a training run of 256-128-10",
         TRAINING,
         &mut || drop(model.fit_with(&x, &y, FitOptions::new().batch_size(BATCH)).unwrap()),
@@ -213,16 +217,16 @@ fn a_training_run_and_answers() -> bool {
         },
     );
     let (mut workspace, mut out) = (model.workspace(256).unwrap(), Array2::zeros((256, 10)));
-    let answered = hold(
-        "answers for 256 rows",
-        ANSWERS,
+    let prediction = is_faster(
+        "predictions for 256 rows",
+        PREDICTION,
         &mut || model.predict_into(&x, &mut workspace, black_box(&mut out)).unwrap(),
         &mut || drop(black_box(plain.forward(x_slice))),
     );
-    trained && answered
+    training && prediction
 }
 
-/// One of Lloyd's iterations in plain loops: the nearest center of each row, and the sums of each cluster.
+/// An iteration of Lloyd's algorithm in plain loops: assigns each row to its nearest center and updates the centers.
 fn plain_iteration(x: &Array2<f32>, centers: &mut Array2<f32>) {
     let (k, d) = centers.dim();
     let (mut sums, mut counts) = (vec![0.0; k * d], vec![0.0; k]);
@@ -244,11 +248,11 @@ fn plain_iteration(x: &Array2<f32>, centers: &mut Array2<f32>) {
     }
 }
 
-fn k_means() -> bool {
+fn k_means_is_faster() -> bool {
     let x = noise(4_000, 16, 6);
     let first = x.slice(s![..32, ..]).to_owned();
     let mut kmeans = KMeans::new(32).init(KMeansInit::Centers(first.clone())).max_iter(4).tol(0.0);
-    hold(
+    is_faster(
         "k-means of 4,000 x 16 rows and 32 centers",
         K_MEANS,
         &mut || assert_eq!(kmeans.fit(&x).unwrap().n_iter, 4),
@@ -259,18 +263,20 @@ fn k_means() -> bool {
     )
 }
 
-// The least ratios with AVX-512, with AVX2 or NEON, without vectors: below half of what was measured with AVX-512. A plain
-// loop is itself in vectors in an optimized build, and kernels are not inlined as they should be in one for debugging.
+// The required ratios for 16 lanes (AVX-512), 8 lanes (AVX2) and fewer: below half of those measured with AVX-512. In
+// an optimized build the plain loops are vectorized as well; in a debug build the kernels are not inlined.
 const DEBUG: bool = cfg!(debug_assertions);
 const PRODUCT: [f64; 3] = [2.5, 1.5, 0.4];
 const UPDATE: [f64; 3] = if DEBUG { [1.3, 0.9, 0.3] } else { [0.45, 0.3, 0.15] };
 const TRAINING: [f64; 3] = [1.8, 1.1, 0.3];
-const ANSWERS: [f64; 3] = [2.5, 1.5, 0.4];
+const PREDICTION: [f64; 3] = [2.5, 1.5, 0.4];
 const K_MEANS: [f64; 3] = if DEBUG { [0.5, 0.3, 0.15] } else { [2.5, 1.5, 0.4] };
 
 #[test]
-fn the_heavy_work_is_much_faster_than_plain_loops() {
+fn heavy_work_is_much_faster_than_plain_loops() {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-    let held = pool.install(|| [a_product(), an_update(), a_training_run_and_answers(), k_means()]);
-    assert_eq!(held, [true; 4], "the product, the update, training and answers, k-means");
+    let faster = pool.install(|| {
+        [product_is_faster(), update_is_faster(), training_and_prediction_are_faster(), k_means_is_faster()]
+    });
+    assert_eq!(faster, [true; 4], "product, update, training and prediction, k-means");
 }

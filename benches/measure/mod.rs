@@ -1,7 +1,7 @@
-//! Timing for the benches: samples after a warm-up, a table for people, JSON for programs.
+//! Timing for the benches: samples after a warm-up, printed as a table and written as JSON.
 //!
-//! `cargo bench` measures, `cargo bench -- --quick` looks. Each bench writes its rows to a file of its name, in the
-//! build's folder for temporary files or in the one that `--json FOLDER` names.
+//! `cargo bench` measures; `cargo bench -- --quick` takes fewer and shorter samples. Each bench writes its rows to a
+//! file with its name, in the target's temporary folder or in the folder of `--json FOLDER`.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -16,36 +16,36 @@ use std::hint::black_box;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// A bench: what the command line asks for, what the machine can do, and what was measured.
+/// A bench: the options of the command line, the peak of the machine, and the measurements.
 pub struct Bench {
     pub quick: bool,
     name: &'static str,
     folder: PathBuf,
-    /// Operations a second of one thread and of two, in registers.
+    /// Peak floating-point operations a second on one thread and on two, on operands in registers.
     peaks: [f64; 2],
     rows: Vec<Value>,
 }
 
-/// Seconds for one call, over several samples.
+/// The time of a call in seconds, over several samples.
 #[derive(Clone, Copy)]
 pub struct Timing {
     pub median: f64,
     pub minimum: f64,
-    /// The distance between the quartiles, as a share of the median.
+    /// The interquartile range divided by the median.
     pub spread: f64,
 }
 
 impl Timing {
     /// # Panics
-    /// Without a sample.
+    /// Panics without a sample.
     pub fn of(mut seconds: Vec<f64>) -> Self {
         seconds.sort_by(f64::total_cmp);
-        let at = |share: usize| seconds[seconds.len() * share / 4];
+        let at = |quartile: usize| seconds[seconds.len() * quartile / 4];
         Self { median: at(2), minimum: at(0), spread: (at(3) - at(1)) / at(2) }
     }
 
-    /// One call, where a sample was several.
-    pub fn shared_by(self, calls: f64) -> Self {
+    /// The time of one call, if a sample consists of several.
+    pub fn divided_by(self, calls: f64) -> Self {
         Self { median: self.median / calls, minimum: self.minimum / calls, ..self }
     }
 }
@@ -58,7 +58,7 @@ impl Bench {
         let quick = args.iter().any(|arg| arg == "--quick");
         let peaks = [1, 2].map(|count| with_threads(count, || peak_flops(count)));
         let [one, two] = peaks.map(|peak| peak / 1e9);
-        println!("{name}: f32 in registers does {one:.0} GFLOP/s on one thread and {two:.0} on two");
+        println!("{name}: peak for f32 in registers is {one:.0} GFLOP/s on one thread, {two:.0} on two");
         println!(
             "{:<52} {:>7} {:>10} {:>10} {:>7} {:>8} {:>7}",
             "", "threads", "median", "minimum", "spread", "GFLOP/s", "of peak"
@@ -66,18 +66,18 @@ impl Bench {
         Self { quick, name, folder, peaks, rows: Vec::new() }
     }
 
-    /// Measures the peak of so many threads anew, for lines that are held against it: the clock of a machine with other
-    /// work changes within minutes. To be called where `with_threads` has led.
+    /// Measures the peak again for the following lines: the clock of a shared machine changes within minutes. Must be
+    /// called within [`with_threads`].
     pub fn measure_peak(&mut self, threads: usize) {
         self.peaks[usize::from(threads > 1)] = peak_flops(threads);
     }
 
-    /// How many samples are taken: at least 15, and 5 in a quick run.
+    /// Number of samples: 15, or 5 in a quick run.
     pub fn samples(&self) -> usize {
         if self.quick { 5 } else { 15 }
     }
 
-    /// Times `work` after a warm-up, each sample long enough for the clock.
+    /// Times `work` after a warm-up. Each sample is long enough for the clock.
     pub fn time<R>(&self, mut work: impl FnMut() -> R) -> Timing {
         let least = if self.quick { 1e-3 } else { 5e-3 };
         let begun = Instant::now();
@@ -106,7 +106,7 @@ impl Bench {
         Timing::of((0..self.samples()).map(sample).collect())
     }
 
-    /// A line of the table and a row of the file; `operations` are the floating-point ones of a call.
+    /// Prints a line of the table and adds a row to the file. `operations` are the floating-point operations of a call.
     pub fn line(
         &mut self,
         name: &str,
@@ -120,14 +120,14 @@ impl Bench {
         let rate = operations.map(|operations| operations / median);
         let rates = rate
             .map_or_else(String::new, |rate| format!("{:>8.1} {:>6.0}%", rate / 1e9, 100.0 * rate / peak));
-        let numbers: Vec<String> =
+        let extras: Vec<String> =
             more.iter().map(|(key, value)| format!("{key} {}", short(*value))).collect();
         println!(
             "{name:<52} {threads:>7} {:>10} {:>10} {:>6.1}% {rates:>16} {}",
             duration(median),
             duration(minimum),
             100.0 * spread,
-            numbers.join(", ")
+            extras.join(", ")
         );
         let mut row = json!({
             "name": name, "threads": threads, "median": median, "minimum": minimum, "spread": spread,
@@ -141,7 +141,7 @@ impl Bench {
         self.rows.push(row);
     }
 
-    /// Writes the file.
+    /// Writes the rows to the file.
     pub fn finish(self) {
         let path = self.folder.join(format!("{}.json", self.name));
         let text =
@@ -155,27 +155,26 @@ impl Bench {
     }
 }
 
-/// The numbers of threads that are measured: one, and two where the process may use two processors.
+/// The thread counts to measure: 1, and 2 if the process may use two processors.
 pub fn thread_counts() -> &'static [usize] {
     let several = std::thread::available_parallelism().is_ok_and(|count| count.get() > 1);
     if several { &[1, 2] } else { &[1] }
 }
 
-/// Does `work` as a program would whose pool has so many threads: from inside of a pool of one, or from outside of the
-/// global pool, which gets two.
+/// Runs `work` with a pool of `threads` threads: within a pool of one, or outside the global pool of several.
 ///
 /// # Panics
-/// Where the system has no thread left.
+/// Panics if the system cannot create a thread.
 pub fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
     if threads == 1 {
         return rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a pool").install(work);
     }
-    // An error says that it was done before.
+    // An error means that the pool exists already.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     work()
 }
 
-/// Seconds as text of a fitting unit.
+/// Formats seconds with a suitable unit.
 pub fn duration(seconds: f64) -> String {
     match seconds {
         s if s < 1e-6 => format!("{:.1} ns", s * 1e9),
@@ -185,7 +184,7 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// A number with three digits or so.
+/// Formats a value with about three digits.
 fn short(value: f64) -> String {
     match value.abs() {
         size if size >= 1e4 => format!("{value:.3e}"),
@@ -194,15 +193,15 @@ fn short(value: f64) -> String {
     }
 }
 
-/// The most multiply-adds that some threads do in registers, as operations a second; what products are held against.
+/// Measures the peak of the multipliers on operands in registers, in floating-point operations a second.
 fn peak_flops(threads: usize) -> f64 {
-    /// Independent chains, enough to hide the latency of a multiply-add and few enough to stay in registers.
+    /// Independent chains of multiply-adds: enough to hide the latency, few enough to stay in registers.
     struct Chains(u32);
     impl WithSimd<f32> for Chains {
-        /// The numbers of a register, and something to keep.
+        /// The lanes of a register, and the sums, so that the loop is not removed.
         type Output = (usize, f32);
         #[inline(always)]
-        #[allow(unsafe_code, reason = "the register vocabulary; it touches no memory here")]
+        #[allow(unsafe_code, reason = "operations on registers, which touch no memory here")]
         fn with_simd<S: Simd<f32>>(self, simd: S) -> (usize, f32) {
             // SAFETY: only registers are touched; the instruction set is the one that `simd` names.
             unsafe {

@@ -1,18 +1,18 @@
-//! The functions that act on each number by itself, and their derivatives.
+//! Elementwise activation functions and their derivatives.
 //!
-//! A derivative is written in terms of the output `y` wherever `y` determines it, so that training need not
-//! keep the input. All is branch-free arithmetic for [`vectorize`](crate::simd::vectorize).
+//! A derivative is a function of the output `y` if `y` determines it, so that training need not keep the input. All
+//! functions are branch-free arithmetic, which the compiler vectorizes.
 
 use crate::float::Float;
 use crate::float::elementary::{
     clamp_max, clamp_min, exp, expm1, log1p_unit, normal_cdf_pdf, select, sigmoid, softplus, tanh,
 };
 
-/// SELU's two constants (Klambauer et al. 2017): the scale, and the scale times alpha.
+/// SELU's constants (Klambauer et al. 2017): the scale, and the scale times α.
 const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 const SELU_SCALED_ALPHA: f64 = 1.758_099_340_847_376_6;
 
-/// max(z, 0), NaN included.
+/// max(z, 0); keeps NaN.
 #[inline(always)]
 pub(super) fn relu<F: Float>(z: F) -> F {
     clamp_min(z, F::zero())
@@ -20,29 +20,29 @@ pub(super) fn relu<F: Float>(z: F) -> F {
 
 #[inline(always)]
 pub(super) fn relu_derivative<F: Float>(y: F) -> F {
-    step(y > F::zero())
+    heaviside(y > F::zero())
 }
 
-/// Keras's `relu` in full: its slope below the threshold, its ceiling.
+/// Keras's `relu` with all of its parameters.
 #[derive(Clone, Copy)]
 pub(super) struct BoundedRelu<F> {
     pub(super) slope: F,
-    pub(super) ceiling: F,
+    pub(super) max: F,
     pub(super) threshold: F,
 }
 
 impl<F: Float> BoundedRelu<F> {
     #[inline(always)]
     pub(super) fn apply(self, z: F) -> F {
-        // The two tests and not one with an `else`, so that NaN falls through both.
+        // NaN fails both comparisons and is kept.
         let below = self.slope * (z - self.threshold);
-        clamp_max(select(z <= self.threshold, below, z), self.ceiling)
+        clamp_max(select(z <= self.threshold, below, z), self.max)
     }
 
     #[inline(always)]
     pub(super) fn derivative(self, z: F) -> F {
-        let above = step(z < self.ceiling);
-        select(z > self.threshold, above, self.slope)
+        let slope_above = heaviside(z < self.max);
+        select(z > self.threshold, slope_above, self.slope)
     }
 }
 
@@ -97,7 +97,7 @@ pub(super) fn gelu_derivative<F: Float>(z: F) -> F {
     below + z * density
 }
 
-/// √(2/π)·(z + 0.044715 z³), twice: ½(1 + tanh u) is the sigmoid of 2u.
+/// 2u with u = √(2/π)·(z + 0.044715 z³): ½(1 + tanh u) is the sigmoid of 2u.
 #[inline(always)]
 fn gelu_tanh_argument<F: Float>(z: F) -> F {
     F::of(1.595_769_121_605_730_8) * (z + F::of(0.044_715) * (z * z * z))
@@ -110,7 +110,7 @@ pub(super) fn gelu_tanh<F: Float>(z: F) -> F {
 
 #[inline(always)]
 pub(super) fn gelu_tanh_derivative<F: Float>(z: F) -> F {
-    // Beyond 40 the sigmoid is flat; the bound keeps z³ finite.
+    // Beyond 40 the sigmoid is constant; the bound keeps z³ finite.
     let z = clamp_min(clamp_max(z, F::of(40.0)), F::of(-40.0));
     let s = sigmoid(gelu_tanh_argument(z));
     let slope = F::of(1.595_769_121_605_730_8) * (F::one() + F::of(3.0 * 0.044_715) * (z * z));
@@ -174,7 +174,7 @@ pub(super) fn hard_tanh<F: Float>(z: F) -> F {
 
 #[inline(always)]
 pub(super) fn hard_tanh_derivative<F: Float>(y: F) -> F {
-    step(y.abs() < F::one())
+    heaviside(y.abs() < F::one())
 }
 
 #[inline(always)]
@@ -198,10 +198,10 @@ pub(super) fn hard_shrink<F: Float>(threshold: F, z: F) -> F {
     select(z.abs() <= threshold, F::zero(), z)
 }
 
-/// Of both shrinking functions.
+/// The derivative of soft shrink and hard shrink.
 #[inline(always)]
 pub(super) fn shrink_derivative<F: Float>(y: F) -> F {
-    step(y != F::zero())
+    heaviside(y != F::zero())
 }
 
 #[inline(always)]
@@ -247,7 +247,7 @@ pub(super) fn hard_silu_derivative<F: Float>(z: F) -> F {
     select(z < F::of(-3.0), F::zero(), select(z > F::of(3.0), F::one(), ramp))
 }
 
-/// Beyond it tanh(softplus(z)) is 1 and its square root of overflow is far.
+/// Bound on z: beyond it tanh(softplus(z)) is 1, and below it e²ᶻ does not overflow.
 const MISH_RANGE: f64 = 24.0;
 
 #[inline(always)]
@@ -265,7 +265,7 @@ pub(super) fn mish_derivative<F: Float>(z: F) -> F {
     let e = exp(z);
     let n = e * (e + two);
     let inverse = one / (n + two);
-    // d/dz n/(n + 2) = 4e(e + 1)/(n + 2)², in an order that does not overflow.
+    // d/dz n/(n + 2) = 4e(e + 1)/(n + 2)², in an order without overflow.
     n * inverse + z * (two * inverse) * (two * e * (e + one) * inverse)
 }
 
@@ -279,29 +279,29 @@ pub(super) fn exponential_derivative<F: Float>(y: F) -> F {
     y
 }
 
-/// (z + √(z² + b))/2, as (b/2)/(√(z² + b) − z) below 0, where the sum would cancel.
+/// (z + √(z² + b))/2; below 0, where the sum would cancel, (b/2)/(√(z² + b) − z).
 #[inline(always)]
 pub(super) fn squareplus<F: Float>(b: F, z: F) -> F {
     let (half, size) = (F::of(0.5), z.abs());
     let root = select(size < F::of(1e15), (z * z + b).sqrt(), size);
     let sum = root + size;
-    // b = 0 makes it relu, with 0/0 at 0.
-    let mirrored = select(sum > F::zero(), half * b / sum, sum);
-    select(z < F::zero(), mirrored, half * root + half * size)
+    // For b = 0 it is ReLU, with 0/0 at 0.
+    let below = select(sum > F::zero(), half * b / sum, sum);
+    select(z < F::zero(), below, half * root + half * size)
 }
 
-/// From z = y − b/(4y).
+/// The derivative, from z = y − b/(4y).
 #[inline(always)]
 pub(super) fn squareplus_derivative<F: Float>(b: F, y: F) -> F {
-    let steep = F::one() / (F::one() + F::of(0.25) * b / y / y);
-    select(y > F::zero(), steep, F::zero())
+    let derivative = F::one() / (F::one() + F::of(0.25) * b / y / y);
+    select(y > F::zero(), derivative, F::zero())
 }
 
 #[inline(always)]
 pub(super) fn sparse_plus<F: Float>(z: F) -> F {
     let half = F::of(0.5) * (z + F::one());
-    let bend = select(z > -F::one(), half * half, F::zero() * half);
-    select(z < F::one(), bend, z)
+    let parabola = select(z > -F::one(), half * half, F::zero() * half);
+    select(z < F::one(), parabola, z)
 }
 
 #[inline(always)]
@@ -310,6 +310,6 @@ pub(super) fn sparse_plus_derivative<F: Float>(y: F) -> F {
 }
 
 #[inline(always)]
-fn step<F: Float>(on: bool) -> F {
+fn heaviside<F: Float>(on: bool) -> F {
     select(on, F::one(), F::zero())
 }

@@ -1,29 +1,29 @@
-//! Activation functions: applied in place to a layer's output, and differentiated in place.
+//! Activation functions and their gradients, computed in place.
 
 mod elementwise;
+mod kernels;
+mod last_axis;
 mod names;
-mod passes;
-mod rows;
 
 use crate::error::{Error, Result};
 use crate::float::Float;
 use elementwise as f;
-use passes::{map, map_rows, map_with, scale, scale_rows, scale_with};
+use kernels::{map, map_rows, map_with, scale, scale_rows, scale_with};
 use serde::{Deserialize, Serialize};
 
 /// An activation function, with Keras's names and defaults.
 ///
-/// A variant without a parameter is Keras's function with its defaults; where Keras's function has parameters,
-/// a constructor of the same name takes them: [`Activation::leaky_relu`], [`Activation::elu`], ….
+/// A variant without fields is Keras's function with its defaults. For functions with parameters there is a
+/// constructor of Keras's name: [`Activation::leaky_relu`], [`Activation::elu`], ….
 ///
-/// All are exact to a few units in the last place and finite for every finite input
-/// ([`Exponential`](Self::Exponential) overflows where eᶻ does); NaN stays NaN.
+/// All functions are accurate to a few units in the last place and finite for every finite input, except that
+/// [`Exponential`](Self::Exponential) overflows where eᶻ does. NaN is kept.
 ///
 /// # Shapes
-/// Any; all act on each number by itself but softmax, log_softmax and sparsemax, which act on the last axis.
+/// Any. Softmax, log_softmax and sparsemax act on the last axis, all other functions elementwise.
 ///
 /// # Errors
-/// [`validate`](Self::validate) refuses parameters out of range; a network calls it in `compile`.
+/// [`validate`](Self::validate) rejects parameters out of range; a network calls it in `compile`.
 ///
 /// # Examples
 /// ```
@@ -44,160 +44,161 @@ use serde::{Deserialize, Serialize};
 #[non_exhaustive]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Activation {
-    /// z.
+    /// The identity, z.
     #[default]
     Linear,
-    /// max(z, 0).
+    /// Rectified linear unit, max(z, 0).
     Relu,
-    /// Keras's `relu` with its parameters; made by [`Activation::relu`].
+    /// ReLU with all of Keras's parameters; see [`Activation::relu`].
     ReluWith {
         /// The slope below the threshold.
         negative_slope: f64,
         /// The largest output.
         max_value: Option<f64>,
-        /// Above it the function is z, below it `negative_slope`·(z − `threshold`).
+        /// The threshold: z above it, `negative_slope`·(z − `threshold`) below.
         threshold: f64,
     },
-    /// min(max(z, 0), 6) (Krizhevsky 2010).
+    /// ReLU capped at 6, min(max(z, 0), 6) (Krizhevsky 2010).
     Relu6,
-    /// z above 0, 0.2 z below (Maas et al. 2013). The slope is that of Keras's function; its layer of the same
-    /// name has 0.3.
+    /// Leaky ReLU, z above 0 and 0.2 z below (Maas et al. 2013). The slope is that of Keras's function; Keras's layer
+    /// of the same name has 0.3.
     LeakyRelu,
-    /// A leaky relu of another slope; made by [`Activation::leaky_relu`].
+    /// Leaky ReLU with another slope; see [`Activation::leaky_relu`].
     LeakyReluWith {
         /// The slope below 0.
         negative_slope: f64,
     },
-    /// z above 0, eᶻ − 1 below (Clevert et al. 2015).
+    /// Exponential linear unit, z above 0 and eᶻ − 1 below (Clevert et al. 2015).
     Elu,
-    /// z above 0, α(eᶻ − 1) below; made by [`Activation::elu`].
+    /// ELU with another α: α(eᶻ − 1) below 0; see [`Activation::elu`].
     EluWith {
-        /// Minus the limit at −∞.
+        /// The scale α; the limit at −∞ is −α.
         alpha: f64,
     },
-    /// 1.0507 z above 0, 1.7581(eᶻ − 1) below: keeps mean 0 and variance 1 (Klambauer et al. 2017).
+    /// Scaled ELU, 1.0507 z above 0 and 1.7581(eᶻ − 1) below: self-normalizing (Klambauer et al. 2017).
     Selu,
-    /// The same as [`Elu`](Self::Elu) where α is 1 (Barron 2017).
+    /// Continuously differentiable ELU (Barron 2017); equal to [`Elu`](Self::Elu) for α = 1.
     Celu,
-    /// max(z, 0) + α(e^(min(z, 0)/α) − 1); made by [`Activation::celu`].
+    /// CELU with another α, max(z, 0) + α(e^(min(z, 0)/α) − 1); see [`Activation::celu`].
     CeluWith {
-        /// Minus the limit at −∞.
+        /// The scale α; the limit at −∞ is −α.
         alpha: f64,
     },
-    /// z·P(X < z), X standard normal (Hendrycks and Gimpel 2016). This is what Keras's string "gelu" means.
+    /// Gaussian error linear unit, z·P(X < z) with X standard normal (Hendrycks and Gimpel 2016). Keras's string
+    /// "gelu".
     Gelu,
-    /// The approximation z·½(1 + tanh(√(2/π)(z + 0.044715 z³))).
+    /// The tanh approximation of GELU, z·½(1 + tanh(√(2/π)(z + 0.044715 z³))).
     GeluTanh,
-    /// 1/(1 + e⁻ᶻ).
+    /// Logistic sigmoid, 1/(1 + e⁻ᶻ).
     Sigmoid,
-    /// z/6 + ½, between 0 and 1.
+    /// Hard sigmoid, z/6 + ½ clipped to [0, 1].
     HardSigmoid,
-    /// ln(1/(1 + e⁻ᶻ)).
+    /// Log-sigmoid, ln(1/(1 + e⁻ᶻ)).
     LogSigmoid,
-    /// (z + 1)/2, between 0 and 1 (Martins and Astudillo 2016, in two dimensions).
+    /// Sparse sigmoid, (z + 1)/2 clipped to [0, 1] (two-class sparsemax, Martins and Astudillo 2016).
     SparseSigmoid,
-    /// e^zᵢ/Σ e^zⱼ over the last axis.
+    /// Softmax over the last axis, e^zᵢ/Σ e^zⱼ.
     Softmax,
-    /// zᵢ − ln Σ e^zⱼ over the last axis.
+    /// Log-softmax over the last axis, zᵢ − ln Σ e^zⱼ.
     LogSoftmax,
-    /// The nearest point of the probability simplex, over the last axis (Martins and Astudillo 2016).
+    /// Sparsemax over the last axis: the projection onto the probability simplex (Martins and Astudillo 2016).
     Sparsemax,
-    /// The hyperbolic tangent.
+    /// Hyperbolic tangent.
     Tanh,
-    /// z, between −1 and 1.
+    /// Hard tanh, z clipped to [−1, 1].
     HardTanh,
-    /// z − tanh z.
+    /// Tanh-shrink, z − tanh z.
     TanhShrink,
-    /// z − ½ above ½, z + ½ below −½, else 0.
+    /// Soft shrink, z − ½ above ½, z + ½ below −½, else 0.
     SoftShrink,
-    /// A soft shrinking of another threshold; made by [`Activation::soft_shrink`].
+    /// Soft shrink with another threshold; see [`Activation::soft_shrink`].
     SoftShrinkWith {
-        /// What is taken off.
+        /// The threshold.
         threshold: f64,
     },
-    /// z beyond ±½, else 0.
+    /// Hard shrink, z beyond ±½, else 0.
     HardShrink,
-    /// A hard shrinking of another threshold; made by [`Activation::hard_shrink`].
+    /// Hard shrink with another threshold; see [`Activation::hard_shrink`].
     HardShrinkWith {
-        /// What is the least to pass.
+        /// The threshold.
         threshold: f64,
     },
-    /// ln(1 + eᶻ).
+    /// Softplus, ln(1 + eᶻ).
     Softplus,
-    /// z/(1 + |z|).
+    /// Softsign, z/(1 + |z|).
     Softsign,
-    /// z/(1 + e⁻ᶻ), also called swish (Elfwing et al. 2017; Ramachandran et al. 2017).
+    /// Sigmoid linear unit or swish, z/(1 + e⁻ᶻ) (Elfwing et al. 2017; Ramachandran et al. 2017).
     Silu,
-    /// z·(z/6 + ½ between 0 and 1), also called hard swish (Howard et al. 2019).
+    /// Hard SiLU or hard swish, z times the hard sigmoid (Howard et al. 2019).
     HardSilu,
-    /// z·tanh(ln(1 + eᶻ)) (Misra 2019).
+    /// Mish, z·tanh(ln(1 + eᶻ)) (Misra 2019).
     Mish,
-    /// eᶻ.
+    /// Exponential, eᶻ.
     Exponential,
-    /// (z + √(z² + 4))/2 (Barron 2021).
+    /// Squareplus, (z + √(z² + 4))/2 (Barron 2021).
     Squareplus,
-    /// (z + √(z² + b))/2; made by [`Activation::squareplus`].
+    /// Squareplus with another b, (z + √(z² + b))/2; see [`Activation::squareplus`].
     SquareplusWith {
-        /// How round the bend is; 0 gives relu.
+        /// The curvature b; 0 gives ReLU.
         b: f64,
     },
-    /// 0 below −1, (z + 1)²/4 up to 1, z above.
+    /// Sparse plus, 0 below −1, (z + 1)²/4 up to 1, z above.
     SparsePlus,
 }
 
 impl Activation {
-    /// Keras's `relu` with all of its parameters; `max_value` of `None` is no ceiling.
+    /// Creates ReLU with all of Keras's parameters. A `max_value` of `None` is no limit.
     #[must_use]
     pub fn relu(negative_slope: f64, max_value: impl Into<Option<f64>>, threshold: f64) -> Self {
         Self::ReluWith { negative_slope, max_value: max_value.into(), threshold }
     }
 
-    /// A leaky relu of this slope below 0.
+    /// Creates leaky ReLU with the given slope below 0.
     #[must_use]
     pub fn leaky_relu(negative_slope: f64) -> Self {
         Self::LeakyReluWith { negative_slope }
     }
 
-    /// An exponential linear unit with the limit −`alpha`.
+    /// Creates ELU with the limit −`alpha`.
     #[must_use]
     pub fn elu(alpha: f64) -> Self {
         Self::EluWith { alpha }
     }
 
-    /// A continuously differentiable exponential linear unit with the limit −`alpha`.
+    /// Creates CELU with the limit −`alpha`.
     #[must_use]
     pub fn celu(alpha: f64) -> Self {
         Self::CeluWith { alpha }
     }
 
-    /// [`Gelu`](Self::Gelu), or the approximation [`GeluTanh`](Self::GeluTanh).
+    /// Creates [`Gelu`](Self::Gelu) or its approximation [`GeluTanh`](Self::GeluTanh).
     #[must_use]
     pub fn gelu(approximate: bool) -> Self {
         if approximate { Self::GeluTanh } else { Self::Gelu }
     }
 
-    /// A soft shrinking by `threshold`.
+    /// Creates soft shrink with the given threshold.
     #[must_use]
     pub fn soft_shrink(threshold: f64) -> Self {
         Self::SoftShrinkWith { threshold }
     }
 
-    /// A hard shrinking that lets pass what is beyond ±`threshold`.
+    /// Creates hard shrink with the given threshold.
     #[must_use]
     pub fn hard_shrink(threshold: f64) -> Self {
         Self::HardShrinkWith { threshold }
     }
 
-    /// Squareplus of another roundness.
+    /// Creates squareplus with the given b.
     #[must_use]
     pub fn squareplus(b: f64) -> Self {
         Self::SquareplusWith { b }
     }
 
-    /// Replaces each number z by the function of z.
+    /// Applies the function in place.
     ///
     /// # Shapes
-    /// `values`: a contiguous row-major block whose last axis has `width` numbers.
+    /// `values`: a contiguous row-major array whose last axis has length `width`.
     pub fn apply<F: Float>(self, width: usize, values: &mut [F]) {
         match self {
             Self::Linear => {}
@@ -225,9 +226,9 @@ impl Activation {
             Self::HardSigmoid => map(values, f::hard_sigmoid),
             Self::LogSigmoid => map(values, f::log_sigmoid),
             Self::SparseSigmoid => map(values, f::sparse_sigmoid),
-            Self::Softmax => map_rows(width, values, rows::softmax),
-            Self::LogSoftmax => map_rows(width, values, rows::log_softmax),
-            Self::Sparsemax => map_rows(width, values, rows::sparsemax),
+            Self::Softmax => map_rows(width, values, last_axis::softmax),
+            Self::LogSoftmax => map_rows(width, values, last_axis::log_softmax),
+            Self::Sparsemax => map_rows(width, values, last_axis::sparsemax),
             Self::Tanh => map(values, f::hyperbolic_tangent),
             Self::HardTanh => map(values, f::hard_tanh),
             Self::TanhShrink => map(values, f::tanh_shrink),
@@ -253,7 +254,7 @@ impl Activation {
         }
     }
 
-    /// Whether the derivative is a function of the input z; if not, the output y is enough.
+    /// Whether the derivative needs the input z; otherwise it is a function of the output y.
     #[must_use]
     pub fn needs_input(self) -> bool {
         matches!(
@@ -269,11 +270,11 @@ impl Activation {
         )
     }
 
-    /// Replaces the gradient toward the output, `dy`, by the gradient toward the input.
+    /// Replaces the gradient of the output, `dy`, by the gradient of the input, in place.
     ///
     /// # Shapes
-    /// `y`, `dy`: as [`apply`](Self::apply)'s `values`, after it. `z`: the same before it; it is read only where
-    /// [`needs_input`](Self::needs_input) says so, and may be empty elsewhere.
+    /// `z`, `y`, `dy`: as `values` of [`apply`](Self::apply). `z` is the input and `y` the output of `apply`. `z` is
+    /// read only if [`needs_input`](Self::needs_input), and may be empty otherwise.
     ///
     /// # Examples
     /// ```
@@ -314,9 +315,9 @@ impl Activation {
             Self::HardSigmoid => scale(dy, y, f::hard_sigmoid_derivative),
             Self::LogSigmoid => scale(dy, y, f::log_sigmoid_derivative),
             Self::SparseSigmoid => scale(dy, y, f::sparse_sigmoid_derivative),
-            Self::Softmax => scale_rows(width, y, dy, rows::softmax_gradient),
-            Self::LogSoftmax => scale_rows(width, y, dy, rows::log_softmax_gradient),
-            Self::Sparsemax => scale_rows(width, y, dy, rows::sparsemax_gradient),
+            Self::Softmax => scale_rows(width, y, dy, last_axis::softmax_gradient),
+            Self::LogSoftmax => scale_rows(width, y, dy, last_axis::log_softmax_gradient),
+            Self::Sparsemax => scale_rows(width, y, dy, last_axis::sparsemax_gradient),
             Self::Tanh => scale(dy, y, f::hyperbolic_tangent_derivative),
             Self::HardTanh => scale(dy, y, f::hard_tanh_derivative),
             Self::TanhShrink => scale(dy, z, f::tanh_shrink_derivative),
@@ -340,10 +341,10 @@ impl Activation {
         }
     }
 
-    /// Whether the parameters are in range.
+    /// Checks the ranges of the parameters.
     ///
     /// # Errors
-    /// A parameter that is not finite or negative; an `alpha` of CELU that is 0.
+    /// A parameter that is negative or not finite; an `alpha` of 0 for CELU.
     pub fn validate(self) -> Result<()> {
         let check = |name: &'static str, value: f64, least: f64| {
             if value.is_finite() && value >= least {
@@ -369,7 +370,7 @@ impl Activation {
         }
     }
 
-    /// The one parameter of a function that has one: the given one or Keras's default.
+    /// The parameter of a function that has one: the given value or Keras's default.
     fn parameter<F: Float>(self) -> F {
         F::of(match self {
             Self::LeakyRelu => 0.2,
@@ -383,15 +384,15 @@ impl Activation {
         })
     }
 
-    /// The parameters of a relu that has several.
+    /// The parameters of the variants of ReLU that have several.
     fn bounded_relu<F: Float>(self) -> f::BoundedRelu<F> {
-        let (slope, ceiling, threshold) = match self {
+        let (slope, max, threshold) = match self {
             Self::ReluWith { negative_slope, max_value, threshold } => (negative_slope, max_value, threshold),
             _ => (0.0, Some(6.0), 0.0),
         };
         f::BoundedRelu {
             slope: F::of(slope),
-            ceiling: ceiling.map_or(F::infinity(), F::of),
+            max: max.map_or(F::infinity(), F::of),
             threshold: F::of(threshold),
         }
     }

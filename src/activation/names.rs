@@ -1,12 +1,12 @@
-//! The names of the activation functions, as Keras writes them.
+//! The names of the activation functions, as in Keras: parsing and formatting.
 
 use super::Activation;
 use crate::error::{Error, Result};
 use std::fmt;
 use std::str::FromStr;
 
-/// The functions that have a name of their own.
-pub(super) const NAMED: [Activation; 29] = [
+/// The functions with a distinct name.
+const NAMED: [Activation; 29] = [
     Activation::Linear,
     Activation::Relu,
     Activation::Relu6,
@@ -38,11 +38,11 @@ pub(super) const NAMED: [Activation; 29] = [
     Activation::SparsePlus,
 ];
 
-/// Keras's second names.
+/// Keras's aliases.
 const ALIASES: [(&str, Activation); 2] = [("swish", Activation::Silu), ("hard_swish", Activation::HardSilu)];
 
 impl Activation {
-    /// Keras's name of the function, without its parameters.
+    /// Keras's name of the function, without parameters.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -79,7 +79,7 @@ impl Activation {
     }
 }
 
-/// The name, with the parameters in parentheses where they were given.
+/// Formats the name, with the given parameters in parentheses.
 impl fmt::Display for Activation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
@@ -100,7 +100,7 @@ impl fmt::Display for Activation {
     }
 }
 
-/// From Keras's name in any case, or "swish" or "hard_swish".
+/// Parses Keras's name in any case, or one of the aliases "swish" and "hard_swish".
 impl FromStr for Activation {
     type Err = Error;
 

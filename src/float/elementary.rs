@@ -1,9 +1,9 @@
 //! Vectorizable elementary functions: exp, expm1, log1p, softplus, sigmoid, tanh, and the normal distribution.
 //!
-//! The standard library's functions are scalar calls. These are branch-free sums and products, which the compiler vectorizes
-//! within [`vectorize`](crate::simd::vectorize). They use no fused multiply-add, so that every processor returns the same
-//! bits. Each is within 3.5 units in the last place (tested over every exponent) and keeps NaN. With AVX2 and `f32` they take
-//! at most a quarter of the standard library's time an element.
+//! The standard library's functions are scalar calls. These are branch-free sums and products, which the compiler
+//! vectorizes within [`vectorize`](crate::simd::vectorize). They use no fused multiply-add, so that every processor
+//! returns the same bits. Each is within 3.5 units in the last place (tested over every exponent) and keeps NaN. With
+//! AVX2 and `f32` they take at most a quarter of the standard library's time an element.
 
 use ndarray::NdFloat;
 
@@ -184,8 +184,8 @@ pub(crate) fn clamp_min<E: Elementary>(x: E, bound: E) -> E {
     select(x < bound, bound, x)
 }
 
-/// Evaluates a polynomial of degree 3 or more, coefficients of high powers first. Odd and even powers are two independent
-/// Horner schemes, which halves the latency.
+/// Evaluates a polynomial of degree 3 or more, coefficients of high powers first. Odd and even powers are two
+/// independent Horner schemes, which halves the latency.
 #[inline(always)]
 fn polynomial<E: Elementary>(coefficients: &[E], x: E) -> E {
     let square = x * x;
@@ -203,7 +203,8 @@ fn polynomial<E: Elementary>(coefficients: &[E], x: E) -> E {
     odd * x + even
 }
 
-/// Range reduction: `high + low` = n·ln 2 + r with an integer n and |r| up to about ½ ln 2. Returns (eʳ − 1, a, b) with a + b = n.
+/// Range reduction: `high + low` = n·ln 2 + r with an integer n and |r| up to about ½ ln 2. Returns (eʳ − 1, a, b)
+/// with a + b = n.
 ///
 /// Two integers, because 2ⁿ would overflow or underflow before the exponential does.
 #[inline(always)]
@@ -281,9 +282,9 @@ pub(crate) fn tanh<E: Elementary>(x: E) -> E {
 
 /// The standard normal distribution at x: (cumulative probability, density).
 ///
-/// P(X < −a) = e^(−a²/2)·R(a), where R is Mills' ratio divided by √2π, a polynomial in (a − 5)/(a + 5) divided by a + 5. a² is
-/// computed in two halves, because an absolute error of the exponent is a relative error of the result. The coefficients
-/// are a Chebyshev fit in 60 digits with a relative error of 1.3e-17 for `f64` and 4.5e-9 for `f32`.
+/// P(X < −a) = e^(−a²/2)·R(a), where R is Mills' ratio divided by √2π, a polynomial in (a − 5)/(a + 5) divided by a +
+/// 5. a² is computed in two halves, because an absolute error of the exponent is a relative error of the result. The
+/// coefficients are a Chebyshev fit in 60 digits with a relative error of 1.3e-17 for `f64` and 4.5e-9 for `f32`.
 #[inline(always)]
 pub(crate) fn normal_cdf_pdf<E: Elementary>(x: E) -> (E, E) {
     let (one, half, five) = (E::one(), E::constant(0.5), E::constant(5.0));

@@ -1,9 +1,10 @@
 //! Matrix products, and the kernels that are fused with them.
 //!
-//! Every product of the crate goes through [`gemm`] and [`affine`], on strided views: a transposed operand costs no copy,
-//! and another engine can replace this one in one file. The default engine is the crate's own ([`Engine::Tiles`]), made for
-//! the small and flat matrices of a training step. The feature `matrixmultiply` replaces it by ndarray's. Within an engine,
-//! the order of summation depends on the shapes alone, never on the number of threads.
+//! Every product of the crate goes through [`gemm`] and [`affine`], on strided views: a transposed operand costs no
+//! copy, and another engine can replace this one in one file. The default engine is the crate's own
+//! ([`Engine::Tiles`]), made for the small and flat matrices of a training step. The feature `matrixmultiply`
+//! replaces it by ndarray's. Within an engine, the order of summation depends on the shapes alone, never on the
+//! number of threads.
 //!
 //! | a product of | is computed by |
 //! |---|---|

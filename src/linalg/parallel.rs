@@ -1,8 +1,9 @@
 //! Products split among the threads of the caller's pool.
 //!
-//! The output is split along its longer side, because the shorter operand is then the one that every thread reads. Each
-//! element is accumulated in an order that does not depend on the split (see [`tiles`]), so the bits are the same for any
-//! number of threads. [`thresholds`](crate::parallel::thresholds) says from which sizes a product is split.
+//! The output is split along its longer side, because the shorter operand is then the one that every thread reads.
+//! Each element is accumulated in an order that does not depend on the split (see [`tiles`]), so the bits are the
+//! same for any number of threads. [`thresholds`](crate::parallel::thresholds) says from which sizes a product is
+//! split.
 
 use super::small_n::{self, RowMajor};
 use super::tiles;
@@ -53,9 +54,9 @@ mod split {
     use crate::parallel::thresholds::MIN_OPS_TO_FORK_FROM_OUTSIDE;
     use ndarray::Axis;
 
-    /// Rows and columns that the size of a part is a multiple of: the tallest tile, and one register of `f32` with AVX-512. A
-    /// part that ends within a tile or a register wastes lanes there. Coarser multiples make unequal parts: halves of
-    /// 288 and 224 columns made one thread wait for the other.
+    /// Rows and columns that the size of a part is a multiple of: the tallest tile, and one register of `f32` with
+    /// AVX-512. A part that ends within a tile or a register wastes lanes there. Coarser multiples make unequal
+    /// parts: halves of 288 and 224 columns made one thread wait for the other.
     const ALIGNMENT: [usize; 2] = [8, 16];
 
     pub(super) struct Product<'a, F> {
@@ -67,8 +68,8 @@ mod split {
         pub(super) bias: Option<&'a [F]>,
     }
 
-    /// Number of parts for a product of `ops` multiply-adds: as many as there are threads, each with at least half of what a
-    /// fork must have.
+    /// Number of parts for a product of `ops` multiply-adds: as many as there are threads, each with at least half of
+    /// what a fork must have.
     pub(super) fn n_parts(ops: usize) -> usize {
         let in_pool = rayon::current_thread_index().is_some();
         let min_ops = if in_pool { parallel::min_ops_to_fork() } else { MIN_OPS_TO_FORK_FROM_OUTSIDE };

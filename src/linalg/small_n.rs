@@ -8,13 +8,15 @@
 //!            +-----------+            |     c     |
 //! ```
 //!
-//! A matrix of few columns fits the first-level cache as it is, so packing it would only cost time. Each element of the
-//! output is accumulated in one chain of multiply-adds (for a single column, one chain a lane), and the bias is added last.
-//! The chain is the same in every row, so a row does not depend on the batch around it. If n is not a multiple of the lanes,
-//! the last tile overlaps the one before it and computes a few elements twice, to the same bits.
+//! The rows of `b` are contiguous and fill a few registers, so a packed copy would lie in much the same order. Each
+//! element of the output is accumulated in one chain of multiply-adds (for a single column, one chain a lane), and
+//! the bias is added last. The chain is the same in every row, so a row does not depend on the batch around it. If n
+//! is not a multiple of the lanes, the last tile overlaps the one before it and computes a few elements twice, to the
+//! same bits.
 //!
-//! It is written with the registers of [`Simd`] because the compiler keeps a tile that is written as loops over arrays in
-//! registers only sometimes: with AVX2, (32, 20) × (20, 64) runs at 23 GFLOP/s as loops, and two to three times as fast here.
+//! It is written with the registers of [`Simd`] because the compiler keeps a tile that is written as loops over
+//! arrays in registers only sometimes: with AVX2, (32, 20) × (20, 64) runs at 23 GFLOP/s as loops, and two to three
+//! times as fast here.
 #![allow(unsafe_code, reason = "registers are loaded and stored through pointers; see the module's docs")]
 
 use crate::float::Float;
@@ -130,9 +132,10 @@ impl<F: Float> AffineKernel<'_, F> {
     #[inline(always)]
     fn tile<S: Simd<F>, const R: usize, const C: usize>(&mut self, simd: S, row: usize, columns: [usize; C]) {
         let (k, n) = (self.a.columns, self.n);
-        // SAFETY: `affine` has checked the lengths: `a` has k elements from the start of each of the rows `row..row + R`,
-        // `b` has k rows of n, `c` has n elements from the start of each row, and the bias has n. Every register begins
-        // at a column of at most n - LANES, so it ends within its row. The instruction set is the one `simd` names.
+        // SAFETY: `affine` has checked the lengths: `a` has k elements from the start of each of the rows
+        // `row..row + R`, `b` has k rows of n, `c` has n elements from the start of each row, and the bias has n.
+        // Every register begins at a column of at most n - LANES, so it ends within its row. The instruction set is
+        // the one `simd` names.
         unsafe {
             let a = self.a.values.as_ptr().add(row * k);
             let b = self.b.as_ptr();
@@ -163,15 +166,16 @@ impl<F: Float> AffineKernel<'_, F> {
     }
 
     /// Computes `R` rows of an output that is narrower than a register. The lanes beyond n compute the products with
-    /// whatever follows in `b`, and are not stored. Only near the end of `b` is a row copied, so that the load stays within.
+    /// whatever follows in `b`, and are not stored. Only near the end of `b` is a row copied, so that the load stays
+    /// within.
     #[inline(always)]
     fn partial_register<S: Simd<F>, const R: usize>(&mut self, simd: S, row: usize) {
         let (k, n) = (self.a.columns, self.n);
         let mut padded = [F::zero(); MAX_LANES];
         let mut sums = [simd_zero::<F, S>(simd); R];
         for i in 0..k {
-            // SAFETY: `padded` holds at least LANES elements, and so does the rest of `b` where that is checked; `a` has k
-            // elements from the start of each of the R rows. The instruction set is the one that `simd` names.
+            // SAFETY: `padded` holds at least LANES elements, and so does the rest of `b` where that is checked; `a`
+            // has k elements from the start of each of the R rows. The instruction set is the one that `simd` names.
             unsafe {
                 let b_row = if i * n + S::LANES <= self.b.len() {
                     simd.loadu(self.b.as_ptr().add(i * n))
@@ -203,8 +207,8 @@ impl<F: Float> AffineKernel<'_, F> {
         let in_registers = k - k % S::LANES;
         let mut sums = [simd_zero::<F, S>(simd); R];
         for i in (0..in_registers).step_by(S::LANES) {
-            // SAFETY: `b` has k elements and `a` k from the start of each of the R rows, and i + LANES is at most k. The
-            // instruction set is the one that `simd` names.
+            // SAFETY: `b` has k elements and `a` k from the start of each of the R rows, and i + LANES is at most k.
+            // The instruction set is the one that `simd` names.
             unsafe {
                 let b_column = simd.loadu(self.b.as_ptr().add(i));
                 for (r, sum) in sums.iter_mut().enumerate() {

@@ -31,17 +31,17 @@
 //! | 32 (NEON) | 8 × 3 | 8 × 12 | 24 + 3 + 1 |
 //! | 16 (AVX2) | 6 × 2 | 6 × 16 | 12 + 2 + 1 |
 //!
-//! Each element of the output is accumulated in a fixed order: one chain of multiply-adds for each k-block, the k-blocks
-//! added in order. The k-blocks depend on `k` alone, so an element does not depend on the other rows and columns, on the
-//! layout of the operands, or on the thread that computes it. So a prediction does not depend on the batch size, and
-//! `linalg::parallel` may split a product anywhere.
+//! Each element of the output is accumulated in a fixed order: one chain of multiply-adds for each k-block, the
+//! k-blocks added in order. The k-blocks depend on `k` alone, so an element does not depend on the other rows and
+//! columns, on the layout of the operands, or on the thread that computes it. So a prediction does not depend on the
+//! batch size, and `linalg::parallel` may split a product anywhere.
 //!
 //! # Why it is shaped so
-//! Goto and van de Geijn ("Anatomy of High-Performance Matrix Multiplication", 2008) pack both operands. In a training step
-//! m is a batch of 32 to 128 rows, and a copy is not amortized by that few tiles. So:
+//! Goto and van de Geijn ("Anatomy of High-Performance Matrix Multiplication", 2008) pack both operands. In a
+//! training step m is a batch of 32 to 128 rows, and a copy is not amortized by that few tiles. So:
 //!
-//! - `b` is packed by the first tile that runs over a panel, on the way, if four more tiles follow; else it is read where
-//!   it lies. Only a panel that cannot be loaded in whole registers is packed before.
+//! - `b` is packed by the first tile that runs over a panel, on the way, if four more tiles follow; else it is read
+//!   where it lies. Only a panel that cannot be loaded in whole registers is packed before.
 //! - `a` is read where it lies, whatever its strides, below [`MIN_COLUMNS_TO_PACK_A`] columns of `b`.
 //! - Tiles are of about equal height and panels of about equal width, because a small last tile has too few independent
 //!   sums to hide the latency of a multiply-add.
@@ -49,13 +49,15 @@
 //! - Products of a row (m = 1) have tiles of 1 × 8 registers, those of a column and a row (k = 1) a loop without tiles.
 //!
 //! # What was tried
-//! On Zen 5 with AVX-512 (`cargo bench --bench matmul`), products of 128 rows reach 92 % of the peak of the multipliers.
-//! The micro-kernel reaches 99 % on operands in the first-level cache. The first tile of a panel, which packs it, takes half
-//! as long again: 3 % of a product of 128 rows. Packing `a` takes 2 %, the start and end of tiles 2 to 4 %.
+//! On Zen 5 with AVX-512 (`cargo bench --bench matmul`), products of 128 rows reach 92 % of the peak of the
+//! multipliers. The micro-kernel reaches 99 % on operands in the first-level cache. The first tile of a panel, which
+//! packs it, takes half as long again: 3 % of a product of 128 rows. Packing `a` takes 2 %, the start and end of
+//! tiles 2 to 4 %.
 //!
 //! - Taller tiles, longer k-blocks, and prefetching the next panel during the current one did not pay.
 //! - Transposing `a` while packing cost one or two percent of a product more than packing it as it lies.
-//! - Without vector registers, tiles that stay in memory are at least as fast: the compiler vectorizes the loops over them.
+//! - Without vector registers, tiles that stay in memory are at least as fast: the compiler vectorizes the loops over
+//!   them.
 //! - Operands that do not begin on a cache line cost a sixth; see [`Buffer`](crate::buffer::Buffer).
 #![allow(unsafe_code, reason = "registers are loaded and stored through pointers; see the module's docs")]
 
@@ -97,7 +99,8 @@ pub(super) fn gemm<F: Float>(
     );
     let (mut a, mut b) = (a, b);
     let (c_row_stride, c_col_stride) = strides(c.strides());
-    // Tiles are stored along rows, so an output with contiguous columns is computed as its transpose; so is a single column.
+    // Tiles are stored along rows, so an output with contiguous columns is computed as its transpose; so is a single
+    // column.
     if bias.is_none() && (c_row_stride == 1 && c_col_stride != 1 || n == 1 && m > 1) {
         (a, b, c) = (b.reversed_axes(), a.reversed_axes(), c.reversed_axes());
     }

@@ -1,7 +1,7 @@
 //! Passes of a layer over a large batch, split by rows into chunks that threads share.
 //!
-//! The chunks depend on the layer and the batch alone, never on the threads, so that the backward pass finds each chunk's
-//! cache where the forward pass left it. Noise is addressed by row and does not depend on the chunks.
+//! The chunks depend on the layer and the batch alone, never on the threads, so that the backward pass finds each
+//! chunk's cache where the forward pass left it. Noise is addressed by row and does not depend on the chunks.
 
 use crate::activation::Activation;
 use crate::float::Float;
@@ -25,8 +25,8 @@ fn chunk_rows(rows: usize, elements: usize) -> Option<usize> {
     (rows > 1 && pass_ops(rows, elements) >= MIN_OPS_TO_SPLIT_BATCH).then(|| rows.div_ceil(CHUNKS))
 }
 
-/// As [`chunk_rows`], for a layer; `None` also if the layer cannot be split: it has parameters, state, nested layers or a
-/// cache for the whole batch, combines rows, or reads the mask of the whole batch.
+/// As [`chunk_rows`], for a layer; `None` also if the layer cannot be split: it has parameters, state, nested layers
+/// or a cache for the whole batch, combines rows, or reads the mask of the whole batch.
 fn layer_chunk_rows<F>(node: &Node<F>, batch: usize) -> Option<usize> {
     let plan = &node.plan;
     let splittable = plan.rows_independent()

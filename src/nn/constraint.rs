@@ -7,8 +7,8 @@ use std::str::FromStr;
 
 /// A constraint on a weight: a projection after each update.
 ///
-/// Norms are Euclidean and reduce the first axis, so each unit of a dense layer has a norm. [`axes`](Self::axes) sets the
-/// number of leading axes that are reduced: 3 for the kernel (height, width, in, out) of a convolution.
+/// Norms are Euclidean and reduce the first axis, so each unit of a dense layer has a norm. [`axes`](Self::axes) sets
+/// the number of leading axes that are reduced: 3 for the kernel (height, width, in, out) of a convolution.
 ///
 /// # Examples
 /// ```
@@ -73,8 +73,8 @@ impl Constraint {
         Self::UnitNorm { axes: 1 }
     }
 
-    /// Constrains norms to `min_value..=max_value`. Each update covers the fraction `rate` of the distance; Keras's defaults are
-    /// 0, 1 and 1.
+    /// Constrains norms to `min_value..=max_value`. Each update covers the fraction `rate` of the distance; Keras's
+    /// defaults are 0, 1 and 1.
     #[must_use]
     pub fn min_max_norm(min_value: f64, max_value: f64, rate: f64) -> Self {
         Self::MinMaxNorm { min_value, max_value, rate, axes: 1 }

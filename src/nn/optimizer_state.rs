@@ -1,9 +1,9 @@
 //! The state of a compiled optimizer, and the update of all parameters: clipping, decay, rule, averages, constraints.
 //!
 //! # Two ways to update
-//! [`OptimizerState::step`] updates from gradients that the backward pass has written for the whole network. The gradients
-//! are then cleared, written and read again in each step, and the parameters and moments of a large layer have left the
-//! cache since the backward pass.
+//! [`OptimizerState::step`] updates from gradients that the backward pass has written for the whole network. The
+//! gradients are then cleared, written and read again in each step, and the parameters and moments of a large layer
+//! have left the cache since the backward pass.
 //!
 //! [`OptimizerState::fused_update`] updates a layer within its backward pass, some rows of the kernel at a time:
 //!
@@ -14,13 +14,14 @@
 //!     clip, decay, update rule                scratch, parameters and moments are in the first- or second-level cache
 //! ```
 //!
-//! It applies where the layer computes gradients by rows, the rule is elementwise, and nothing needs all gradients together:
-//! no clipping by norm, no accumulation, no penalty. The parameters are those of `step`, to the bit, because the rule treats
-//! each parameter alone and a product each element.
+//! It applies where the layer computes gradients by rows, the rule is elementwise, and nothing needs all gradients
+//! together: no clipping by norm, no accumulation, no penalty. The parameters are those of `step`, to the bit,
+//! because the rule treats each parameter alone and a product each element.
 //!
-//! Plain gradient descent goes further: its update is `w += c·g`, so the layer adds the scaled gradient to the parameters
-//! ([`GradTarget::Params`]), and no gradient is written at all; the parameters differ by rounding. On one core a step of
-//! 784-128-10 with a batch of one took 16.5 µs before and takes 5.8 µs (`cargo bench --bench training`, B4).
+//! Plain gradient descent goes further: its update is `w += c·g`, so the layer adds the scaled gradient to the
+//! parameters ([`GradTarget::Params`]), and no gradient is written at all; the parameters differ by rounding. On one
+//! core a step of 784-128-10 with a batch of one took 16.5 µs before and takes 5.8 µs
+//! (`cargo bench --bench training`, B4).
 
 mod fused_update;
 mod segment;
@@ -49,8 +50,8 @@ pub(crate) struct OptimizerState<F> {
     segments: Arc<[Segment]>,
     /// For each layer, the segments that are updated within its backward pass.
     fused: Arc<[Range<usize>]>,
-    /// The rule's moments, segment by segment; then the moving averages and the accumulated gradients of all segments, if
-    /// the modifiers need them.
+    /// The rule's moments, segment by segment; then the moving averages and the accumulated gradients of all
+    /// segments, if the modifiers need them.
     moments: Buffer<F>,
     moments_per_param: usize,
     trainable_len: usize,
@@ -260,8 +261,8 @@ impl<F: Float> OptimizerState<F> {
         }
     }
 
-    /// Adds the gradients to the accumulated ones. Returns whether the parameters are updated in this step; `grads` then
-    /// is the mean of the accumulated gradients.
+    /// Adds the gradients to the accumulated ones. Returns whether the parameters are updated in this step; `grads`
+    /// then is the mean of the accumulated gradients.
     fn accumulate_grads(&mut self, grads: &mut [F]) -> bool {
         let Some(steps) = self.modifiers.accumulate else { return true };
         let is_complete = (self.iterations + 1).is_multiple_of(steps);
@@ -285,7 +286,8 @@ impl<F: Float> OptimizerState<F> {
         is_complete
     }
 
-    /// Updates the moving averages of the parameters, and overwrites the parameters with them at the configured interval.
+    /// Updates the moving averages of the parameters, and overwrites the parameters with them at the configured
+    /// interval.
     fn update_ema(&mut self, params: &mut [F]) {
         let Some(momentum) = self.modifiers.ema else { return };
         let updates = self.updates();

@@ -1,13 +1,14 @@
 //! Keeps the threads of a pool awake for the work that one of them is about to fork.
 //!
-//! A rayon thread that finds no work soon sleeps, and waking it takes longer than most of the work of a training step. [`HotPool`] therefore gives the other threads a job that polls for work until the pool cools down. A
-//! thread executes other jobs from within that job, on top of its stack, so the job must not hold back a thread that
-//! waits for something:
+//! A rayon thread that finds no work soon sleeps, and waking it takes longer than most of the work of a training
+//! step. [`HotPool`] therefore gives the other threads a job that polls for work until the pool cools down. A thread
+//! executes other jobs from within that job, on top of its stack, so the job must not hold back a thread that waits
+//! for something:
 //!
 //! - A thread that waits for its own half of a [`join`](super::join) steals the polling job like any other. It has
 //!   [`HAS_OWN_WORK`] and returns immediately.
-//! - A thread that waits in a `join` of the program that calls this crate cannot be recognized. So every polling job ends
-//!   after [`REQUEUE_AFTER`] and queues itself again, which lets the thread look whether its work is done.
+//! - A thread that waits in a `join` of the program that calls this crate cannot be recognized. So every polling job
+//!   ends after [`REQUEUE_AFTER`] and queues itself again, which lets the thread look whether its work is done.
 //!
 //! Nothing depends on a polling thread: a thread that is busy elsewhere simply does not poll.
 

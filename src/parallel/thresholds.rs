@@ -1,9 +1,9 @@
 //! The sizes of work from which it is split among threads: all thresholds of the crate in one place.
 //!
-//! There are two units. One *op* is a multiply-add of a matrix product; a core with AVX-512 does about 130 of them in a
-//! nanosecond for `f32`, with AVX2 about 60. One *element* is an element that a plain loop visits, at a cost of
-//! [`OPS_PER_ELEMENT`] ops. The thresholds are powers of two, because the optimum is flat: half or twice the value changes
-//! a run by a few percent.
+//! There are two units. One *op* is a multiply-add of a matrix product; a core with AVX-512 does about 130 of them in
+//! a nanosecond for `f32`, with AVX2 about 60. One *element* is an element that a plain loop visits, at a cost of
+//! [`OPS_PER_ELEMENT`] ops. The thresholds are powers of two, because the optimum is flat: half or twice the value
+//! changes a run by a few percent.
 //!
 //! | constant | value | unit | decides |
 //! |---|---|---|---|
@@ -28,8 +28,8 @@ pub(crate) const OPS_PER_ELEMENT: usize = 16;
 /// that use it run in a pool that may sleep.
 pub(crate) const MIN_ELEMENTS_TO_FORK: usize = 1 << 19;
 
-/// Ops from which a fork pays while the threads of the pool are [hot](super::with_hot_pool): some 20 µs of one core. On a
-/// quiet machine a quarter of it pays as well.
+/// Ops from which a fork pays while the threads of the pool are [hot](super::with_hot_pool): some 20 µs of one core.
+/// On a quiet machine a quarter of it pays as well.
 #[cfg(feature = "rayon")]
 pub(super) const MIN_OPS_TO_FORK_HOT: usize = 1 << 21;
 
@@ -38,8 +38,8 @@ pub(super) const MIN_OPS_TO_FORK_HOT: usize = 1 << 21;
 #[cfg(feature = "rayon")]
 pub(super) const MIN_OPS_TO_FORK_COLD: usize = 1 << 23;
 
-/// Ops from which a product pays to split whose caller is outside the pool: the caller wakes a thread of the pool, which
-/// wakes others, and sleeps until they are done.
+/// Ops from which a product pays to split whose caller is outside the pool: the caller wakes a thread of the pool,
+/// which wakes others, and sleeps until they are done.
 #[cfg(feature = "rayon")]
 pub(crate) const MIN_OPS_TO_FORK_FROM_OUTSIDE: usize = 1 << 25;
 
@@ -50,8 +50,9 @@ pub(super) const MIN_OPS_TO_KEEP_POOL_HOT: usize = 2 * MIN_OPS_TO_FORK_HOT;
 /// Ops from which a single training step gains more from the pool than entering it costs.
 pub(crate) const MIN_OPS_TO_ENTER_POOL: usize = 1 << 24;
 
-/// Ops from which a layer's pass over a batch runs in chunks. Twice the threshold of a hot fork: each of two threads then
-/// has as much work as a fork must have. It does not depend on the pool, because the chunks must be the same in any pool.
+/// Ops from which a layer's pass over a batch runs in chunks. Twice the threshold of a hot fork: each of two threads
+/// then has as much work as a fork must have. It does not depend on the pool, because the chunks must be the same in
+/// any pool.
 pub(crate) const MIN_OPS_TO_SPLIT_BATCH: usize = 1 << 22;
 
 /// Ops that each thread of `predict` must have. Threads start cold; they take batches from a shared queue.

@@ -7,8 +7,8 @@
 //! | `Neon` | 4 / 2 | 32 | fused |
 //! | `Scalar` | 1 | 16 | rounded twice |
 //!
-//! A macro writes the methods from a table of intrinsics for each backend and element type. Two operations need more than
-//! an expression and follow the tables: Adam's step from estimates, and the transposition of square blocks.
+//! A macro writes the methods from a table of intrinsics for each backend and element type. Two operations need more
+//! than an expression and follow the tables: Adam's step from estimates, and the transposition of square blocks.
 #![allow(unsafe_code, reason = "intrinsics are unsafe functions; the contract is that of the trait `Simd`")]
 
 use super::register::Simd;

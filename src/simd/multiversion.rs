@@ -16,8 +16,8 @@ use super::register::Simd;
 
 /// Runs `work` compiled for the widest instruction set of the processor.
 ///
-/// `work` should be a closure around loops over slices, marked `#[inline(always)]`: a closure that the compiler does not
-/// inline stays compiled for the baseline. The same holds for the functions that it calls.
+/// `work` should be a closure around loops over slices, marked `#[inline(always)]`: a closure that the compiler does
+/// not inline stays compiled for the baseline. The same holds for the functions that it calls.
 ///
 /// # Examples
 /// ```

@@ -45,8 +45,8 @@ pub trait Simd<F>: Copy + Send + Sync {
     /// 0 in the lanes where `|a| < threshold`, else `a`; keeps NaN.
     unsafe fn flush_to_zero(self, a: Self::Reg, threshold: Self::Reg) -> Self::Reg;
 
-    /// `from - a · b / (√c + d)`: the last line of Adam's update. `c` must not be subnormal or negative. The quotient is
-    /// within two units in the last place.
+    /// `from - a · b / (√c + d)`: the last line of Adam's update. `c` must not be subnormal or negative. The quotient
+    /// is within two units in the last place.
     unsafe fn sub_mul_div_sqrt(
         self,
         from: Self::Reg,
@@ -72,7 +72,7 @@ pub trait Simd<F>: Copy + Send + Sync {
     unsafe fn select_lt(self, a: Self::Reg, b: Self::Reg, then: Self::Reg, otherwise: Self::Reg)
     -> Self::Reg;
 
-    /// Transposes a square block of side [`TRANSPOSE_DIM`](Self::TRANSPOSE_DIM) and subtracts a mean from each column of
-    /// the source: `to[j][i] = from[i][j] - mean[j]`. A pointer comes with the stride of its rows.
+    /// Transposes a square block of side [`TRANSPOSE_DIM`](Self::TRANSPOSE_DIM) and subtracts a mean from each column
+    /// of the source: `to[j][i] = from[i][j] - mean[j]`. A pointer comes with the stride of its rows.
     unsafe fn transpose(self, from: (*const F, usize), mean: *const F, to: (*mut F, usize));
 }

@@ -12,8 +12,8 @@ use crate::float::Float;
 use crate::simd::{Simd, WithSimd};
 use std::ptr::NonNull;
 
-/// Registers of the single tile that a product with one row of `a` uses. A multiply-add takes four cycles and two start in
-/// each, so that fewer than eight independent sums would wait for one another.
+/// Registers of the single tile that a product with one row of `a` uses. A multiply-add takes four cycles and two
+/// start in each, so that fewer than eight independent sums would wait for one another.
 const SINGLE_ROW_REGISTERS: usize = 8;
 
 /// Tiles of rows from which the first one packs the panel of `b`. With fewer, the copy costs more than it saves.
@@ -106,8 +106,8 @@ impl Blocking {
 }
 
 impl<F: Float> Product<F> {
-    /// The columns of the panel that begins at `column`, and the registers that hold a row of it. The panels are of about
-    /// equal width: 4 registers are 2 + 2 rather than 3 + 1.
+    /// The columns of the panel that begins at `column`, and the registers that hold a row of it. The panels are of
+    /// about equal width: 4 registers are 2 + 2 rather than 3 + 1.
     #[inline(always)]
     fn panel_columns<S: Simd<F>>(&self, column: usize) -> (Span, usize) {
         let left = (self.n - column).div_ceil(S::LANES);
@@ -120,8 +120,8 @@ impl<F: Float> Product<F> {
         (Span { first: column, len: (registers * S::LANES).min(self.n - column) }, registers)
     }
 
-    /// Multiplies `rows` of `a` by a panel, in tiles of about equal height: 32 rows are 6 + 6 + 5 + 5 + 5 + 5 rather than
-    /// five times 6 and a tile of 2, whose four sums would not keep the multipliers busy.
+    /// Multiplies `rows` of `a` by a panel, in tiles of about equal height: 32 rows are 6 + 6 + 5 + 5 + 5 + 5 rather
+    /// than five times 6 and a tile of 2, whose four sums would not keep the multipliers busy.
     ///
     /// # Safety
     /// Rows, steps and columns must be the product's. The panel must be readable in whole registers. `tile` must hold a

@@ -57,12 +57,12 @@ impl<F: Float> Product<F> {
         }
     }
 
-    /// Computes a tile of `R` rows × `C` registers and stores it to the output or to `scratch`. With `PACK` it packs the
-    /// panel on the way.
+    /// Computes a tile of `R` rows × `C` registers and stores it to the output or to `scratch`. With `PACK` it packs
+    /// the panel on the way.
     ///
     /// # Safety
-    /// `a` must begin at row `row` of the product's `a` and have `R` rows and the steps of the panel. The panel must have
-    /// `C` registers a step. The columns must be the output's, or `scratch` must hold the tile. The instruction
+    /// `a` must begin at row `row` of the product's `a` and have `R` rows and the steps of the panel. The panel must
+    /// have `C` registers a step. The columns must be the output's, or `scratch` must hold the tile. The instruction
     /// set must be the one that `simd` names.
     #[inline(always)]
     pub(super) unsafe fn tile<S: Simd<F>, const R: usize, const C: usize, const PACK: bool>(
@@ -75,7 +75,8 @@ impl<F: Float> Product<F> {
     ) {
         // SAFETY: the caller's promise.
         unsafe {
-            // The scalar backend leaves its tile in memory, where the compiler finds loops to vectorize for the baseline.
+            // The scalar backend leaves its tile in memory, where the compiler finds loops to vectorize for the
+            // baseline.
             let directly = S::LANES > 1 && panel.stores_directly;
             let (out, stride) = if directly {
                 let row_start = self.c.ptr.offset(row.cast_signed() * self.c.row_stride);
@@ -92,8 +93,8 @@ impl<F: Float> Product<F> {
             let adds = directly && panel.beta == F::one();
             let bias = panel.bias.filter(|_| directly);
             let to = (out, stride);
-            // One loop for each case: with branches inside, the compiler does not unroll the loop, and the sums leave the
-            // registers through memory.
+            // One loop for each case: with branches inside, the compiler does not unroll the loop, and the sums leave
+            // the registers through memory.
             match (adds, bias) {
                 (false, None) => store_tile::<F, S, R, C>(simd, &sums, to, |sum, _, _| sum),
                 (true, None) => {
@@ -113,8 +114,8 @@ impl<F: Float> Product<F> {
 /// Accumulates `R` rows of `a` times a panel (first step, stride of the steps) of `C` registers a step. With `PACK` it
 /// copies the panel to `pack_to`, one step after the other.
 ///
-/// Each step loads `C` registers of `b`, broadcasts `R` elements of `a` and issues `R · C` multiply-adds. On a tile in the
-/// first-level cache that reaches 99 % of the peak of the multipliers.
+/// Each step loads `C` registers of `b`, broadcasts `R` elements of `a` and issues `R · C` multiply-adds. On a tile
+/// in the first-level cache that reaches 99 % of the peak of the multipliers.
 ///
 /// # Safety
 /// The steps must exist in both operands, and with `PACK` `pack_to` must hold the panel. The instruction set must be

@@ -6,9 +6,9 @@ use crate::float::Float;
 use crate::simd::{Simd, prefetch};
 
 impl<F: Float> Product<F> {
-    /// Packs a panel of `b` that cannot be read in whole registers: its last columns do not fill a register, or its columns
-    /// are not contiguous. Steps follow each other, each filled up with zeros. A transposed `b` (contiguous steps) is
-    /// transposed in square blocks, at a quarter of a cycle an element.
+    /// Packs a panel of `b` that cannot be read in whole registers: its last columns do not fill a register, or its
+    /// columns are not contiguous. Steps follow each other, each filled up with zeros. A transposed `b` (contiguous
+    /// steps) is transposed in square blocks, at a quarter of a cycle an element.
     ///
     /// # Safety
     /// The panel's steps and columns must be `b`'s. `out` must hold the steps of the widest panel.

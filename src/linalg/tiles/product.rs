@@ -7,18 +7,19 @@ use std::any::TypeId;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
-/// Most bytes of a packed panel of `b` (kc × nr). It shares the first-level cache, 32 to 48 KiB, with the rows of `a` that
-/// stream through it; longer k-blocks did not pay.
+/// Most bytes of a packed panel of `b` (kc × nr). It shares the first-level cache, 32 to 48 KiB, with the rows of `a`
+/// that stream through it; longer k-blocks did not pay.
 pub(super) const B_PANEL_BYTES: usize = 32 << 10;
 
-/// Most bytes of a block of `a` (mc × kc), which every panel of `b` runs over again. It stays in the second-level cache.
+/// Most bytes of a block of `a` (mc × kc), which every panel of `b` runs over again. It stays in the second-level
+/// cache.
 pub(super) const A_BLOCK_BYTES: usize = 192 << 10;
 
 /// Bytes of the largest tile: 8 rows of three AVX-512 registers.
 pub(super) const MAX_TILE_BYTES: usize = 8 * 3 * 64;
 
-/// Steps of the inner dimension by which rows that are read with a stride are prefetched. The hardware prefetcher does not
-/// follow strides beyond a page.
+/// Steps of the inner dimension by which rows that are read with a stride are prefetched. The hardware prefetcher
+/// does not follow strides beyond a page.
 pub(super) const PREFETCH_STEPS: isize = 32;
 
 /// Side of the largest square block that a backend transposes.
@@ -30,8 +31,8 @@ pub(super) fn max_tile_rows<F: Float, S: Simd<F>>() -> usize {
     if S::REGISTERS == 32 { 8 } else { 6 }
 }
 
-/// Most registers in a row of a tile; BLIS's nr is as many times the lanes. Wider tiles load fewer elements of `a` for a
-/// multiply-add. 8 × 3 or 6 × 2 sums leave registers for the operands: 24 + 3 + 1 of 32, 12 + 2 + 1 of 16.
+/// Most registers in a row of a tile; BLIS's nr is as many times the lanes. Wider tiles load fewer elements of `a`
+/// for a multiply-add. 8 × 3 or 6 × 2 sums leave registers for the operands: 24 + 3 + 1 of 32, 12 + 2 + 1 of 16.
 #[inline(always)]
 pub(super) fn max_tile_registers<F: Float, S: Simd<F>>() -> usize {
     if S::REGISTERS == 32 { 3 } else { 2 }
@@ -96,7 +97,8 @@ impl<F> StridedMut<F> {
     }
 }
 
-/// `c = alpha · a·b + beta · c + bias`, with shapes that have been checked. The pointers belong to views that outlive it.
+/// `c = alpha · a·b + beta · c + bias`, with shapes that have been checked. The pointers belong to views that outlive
+/// it.
 pub(super) struct Product<F> {
     pub(super) m: usize,
     pub(super) k: usize,

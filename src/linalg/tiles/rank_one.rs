@@ -17,7 +17,7 @@ impl<F: Float> Product<F> {
             && self.bias.is_none()
             && self.b.col_stride == 1
             && self.c.col_stride == 1
-            && self.n % S::LANES == 0
+            && self.n.is_multiple_of(S::LANES)
     }
 
     /// Multiplies a column by a row.

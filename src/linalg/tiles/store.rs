@@ -5,10 +5,11 @@ use super::product::{MAX_TRANSPOSE_DIM, Panel, Product, Span, StridedMut};
 use crate::float::Float;
 use crate::simd::Simd;
 
-/// Stores a tile of registers: what `finish` makes of each sum, its place in the output and its first column in the tile.
+/// Stores a tile of registers: what `finish` makes of each sum, its place in the output and its first column in the
+/// tile.
 ///
-/// `finish` must not branch. The compiler keeps the sums in registers only if it unrolls both loops, and gives up on loops
-/// with branches.
+/// `finish` must not branch. The compiler keeps the sums in registers only if it unrolls both loops, and gives up on
+/// loops with branches.
 ///
 /// # Safety
 /// `out` must hold `R` rows, `stride` apart. The instruction set must be the one that `simd` names.
@@ -31,8 +32,8 @@ pub(super) unsafe fn store_tile<F: Float, S: Simd<F>, const R: usize, const C: u
 }
 
 impl<F: Float> Product<F> {
-    /// Stores a tile of `width` elements a row from a scratch buffer. Where the rows of the output are adjacent, as in a
-    /// transposed product, square blocks are transposed; the rest is stored element by element.
+    /// Stores a tile of `width` elements a row from a scratch buffer. Where the rows of the output are adjacent, as
+    /// in a transposed product, square blocks are transposed; the rest is stored element by element.
     ///
     /// # Safety
     /// The rows and the panel's columns must be the output's and the tile's.
@@ -49,7 +50,7 @@ impl<F: Float> Product<F> {
         let transposes = self.is_unscaled(panel.beta)
             && self.bias.is_none()
             && self.c.row_stride == 1
-            && rows.len % dim == 0;
+            && rows.len.is_multiple_of(dim);
         let col_stride = usize::try_from(self.c.col_stride).ok().filter(|_| transposes);
         let no_mean = [F::zero(); MAX_TRANSPOSE_DIM];
         let mut block = [F::zero(); MAX_TRANSPOSE_DIM * MAX_TRANSPOSE_DIM];

@@ -14,9 +14,8 @@ use std::ops::Range;
 /// Adafactor: steps relative to the scale of each weight array, with factored second moments.
 ///
 /// With `ρ = min(rate, 1/√t)`, `α = max(ε₂, rms(w)) ρ` and `β = 1 - t^decay`: for an array with two axes or more,
-/// moving averages of the row means `r` and column means `c` of `g² + ε₁` are kept, and `v = r cᵀ / mean(r)`; for a vector, of
-/// `v` itself.
-/// `u = g / √v`, `w -= α u / max(1, rms(u) / clip)`.
+/// moving averages of the row means `r` and column means `c` of `g² + ε₁` are kept, and `v = r cᵀ / mean(r)`; for a
+/// vector, of `v` itself. `u = g / √v`, `w -= α u / max(1, rms(u) / clip)`.
 ///
 /// The moments take as much memory here as Adam's: the factored moments are stored in buffers of full size.
 ///
@@ -90,8 +89,8 @@ impl Adafactor {
         self
     }
 
-    /// Enables or disables the bound 1/√t on the learning rate. As in Keras it has no effect, because the rule applies the
-    /// bound a second time; the setting exists for Keras's configurations.
+    /// Enables or disables the bound 1/√t on the learning rate. As in Keras it has no effect, because the rule
+    /// applies the bound a second time; the setting exists for Keras's configurations.
     #[must_use]
     pub fn relative_step(mut self, relative_step: bool) -> Self {
         self.rule.relative_step = relative_step;
@@ -202,8 +201,8 @@ impl<'a, F: Float> SecondMoments<'a, F> {
         self
     }
 
-    /// Calls `visit` for chunks of the array, with the scale of their gradients. The inverse roots of the column means are
-    /// computed once for all rows of a matrix.
+    /// Calls `visit` for chunks of the array, with the scale of their gradients. The inverse roots of the column
+    /// means are computed once for all rows of a matrix.
     fn for_each_chunk(&self, mut visit: impl FnMut(Range<usize>, GradScale<'_, F>)) {
         let mut inverse = [F::zero(); CHUNK];
         match self {

@@ -231,7 +231,8 @@ impl<F: Float> AdamStep<'_, F> {
     /// Updates one register of parameters and moments.
     ///
     /// # Safety
-    /// The pointers must be followed by a register's elements each. The instruction set must be the one that `simd` names.
+    /// The pointers must be followed by a register's elements each. The instruction set must be the one that `simd`
+    /// names.
     #[inline(always)]
     unsafe fn update_register<S: Simd<F>>(
         &self,

@@ -146,14 +146,14 @@ pub trait UpdateRule<F: Float>: Debug + Send + Sync {
         Vec::new()
     }
 
-    /// Whether each parameter depends on its own gradient and moments alone. The parameters are then updated in chunks while
-    /// their gradients are in the cache. By default false: a segment consists of whole arrays.
+    /// Whether each parameter depends on its own gradient and moments alone. The parameters are then updated in
+    /// chunks while their gradients are in the cache. By default false: a segment consists of whole arrays.
     fn elementwise(&self) -> bool {
         false
     }
 
-    /// The factor `c` if [`update`](Self::update) is `w += c·g` at every step, without moments. Some layers then add their
-    /// gradient to the parameters without writing it. By default `None`.
+    /// The factor `c` if [`update`](Self::update) is `w += c·g` at every step, without moments. Some layers then add
+    /// their gradient to the parameters without writing it. By default `None`.
     fn linear(&self, learning_rate: f64) -> Option<f64> {
         let _ = learning_rate;
         None

@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use serde::{Deserialize, Serialize};
 
-/// An update rule with its learning rate and modifiers. [`Adam`](super::Adam), [`Sgd`](super::Sgd) and the other optimizers
-/// are this wrapper around their rules.
+/// An update rule with its learning rate and modifiers. [`Adam`](super::Adam), [`Sgd`](super::Sgd) and the other
+/// optimizers are this wrapper around their rules.
 ///
 /// The modifiers apply in Keras's order: gradients are accumulated, then clipped; weights decay, the rule updates them,
 /// their moving average is updated, constraints are applied.
@@ -114,7 +114,8 @@ impl<R> RuleOptimizer<R> {
         self
     }
 
-    /// Accumulates gradients over `steps` steps and updates the weights once, by their mean. Schedules count every step.
+    /// Accumulates gradients over `steps` steps and updates the weights once, by their mean. Schedules count every
+    /// step.
     #[must_use]
     pub fn accumulate(mut self, steps: u64) -> Self {
         self.modifiers.accumulate = Some(steps);

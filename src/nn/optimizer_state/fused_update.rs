@@ -12,8 +12,8 @@ pub(super) const CHUNKS_PER_GROUP: usize = 8;
 /// Where a layer's gradient is written.
 #[derive(Debug)]
 pub(crate) enum GradTarget<'a, F> {
-    /// To a scratch buffer of [`fused_scratch_len`](super::OptimizerState::fused_scratch_len) elements for each thread, from
-    /// which the rule reads it.
+    /// To a scratch buffer of [`fused_scratch_len`](super::OptimizerState::fused_scratch_len) elements for each
+    /// thread, from which the rule reads it.
     Scratch(&'a mut [F]),
     /// To the parameters: the gradient is scaled by the learning rate and added.
     Params,

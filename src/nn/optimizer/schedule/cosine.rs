@@ -7,8 +7,8 @@ use std::f64::consts::PI;
 
 /// Cosine decay: `initial · ((1 - α) ½ (1 + cos(π step / decay_steps)) + α)`, then constant `initial · α`.
 ///
-/// With a warm-up, the rate first increases linearly from `initial` to the target; the cosine then starts from the target
-/// and takes another `decay_steps`.
+/// With a warm-up, the rate first increases linearly from `initial` to the target; the cosine then starts from the
+/// target and takes another `decay_steps`.
 ///
 /// # Parameters
 /// Defaults: `alpha` 0 (the final rate, as a fraction of the rate that the cosine starts from), no warm-up.
@@ -90,8 +90,8 @@ impl CosineDecay {
 /// `first_decay_steps · t_mulⁱ` steps.
 ///
 /// # Parameters
-/// Defaults: `t_mul` 2 (growth of the periods), `m_mul` 1 (growth of the peaks), `alpha` 0 (minimum, as a fraction of the
-/// initial rate).
+/// Defaults: `t_mul` 2 (growth of the periods), `m_mul` 1 (growth of the peaks), `alpha` 0 (minimum, as a fraction of
+/// the initial rate).
 ///
 /// # Examples
 /// ```
@@ -148,8 +148,8 @@ impl CosineDecayRestarts {
         let (period, fraction) = if self.t_mul == 1.0 {
             (done.floor(), done.fract())
         } else {
-            // Period i starts after 1 + t + … + tⁱ⁻¹ = (tⁱ - 1)/(t - 1) times the first period. At the start of a period,
-            // the logarithm may be below an integer by a rounding error.
+            // Period i starts after 1 + t + … + tⁱ⁻¹ = (tⁱ - 1)/(t - 1) times the first period. At the start of a
+            // period, the logarithm may be below an integer by a rounding error.
             let start = |period: f64| (self.t_mul.powf(period) - 1.0) / (self.t_mul - 1.0);
             let guess = (1.0 + done * (self.t_mul - 1.0)).log(self.t_mul).floor();
             let period = if start(guess + 1.0) <= done { guess + 1.0 } else { guess };

@@ -14,8 +14,9 @@ use std::sync::Arc;
 
 /// The learning rate of each step.
 ///
-/// It is converted from a number, a schedule, or a function of the step, so that every optimizer accepts any of them: `Adam::new(0.01)`, `Adam::new(CosineDecay::new(0.01, 1000))`,
-/// `Adam::new(|step: u64| 0.1 / (step + 1) as f64)`. Steps are counted from 0.
+/// It is converted from a number, a schedule, or a function of the step, so that every optimizer accepts any of them:
+/// `Adam::new(0.01)`, `Adam::new(CosineDecay::new(0.01, 1000))`, `Adam::new(|step: u64| 0.1 / (step + 1) as f64)`.
+/// Steps are counted from 0.
 ///
 /// # Errors
 /// [`validate`](Self::validate) rejects rates that are negative or not finite; a network calls it in `compile`.
@@ -98,7 +99,7 @@ impl LearningRate {
     /// Checks that rates are finite and not negative, and that no schedule divides by 0.
     ///
     /// # Errors
-    /// [`Error::InvalidParameter`]; `owner` is the optimizer.
+    /// [`Error::InvalidParameter`](crate::Error::InvalidParameter); `owner` is the optimizer.
     pub fn validate(&self, owner: &str) -> Result<()> {
         match self {
             Self::Constant(rate) => check_non_negative(owner, "learning_rate", *rate),

@@ -1,21 +1,21 @@
-//! The functions that act on a row as a whole, and their gradients.
+//! Softmax, log-softmax and sparsemax over the last axis, and their gradients.
 
 use crate::float::Float;
 use crate::float::elementary::{clamp_min, exp, select};
 
-/// The partial sums that a vector register takes up; the order of summation is the same on every processor.
+/// Number of partial sums, which the compiler vectorizes. The order of summation is the same on every processor.
 const LANES: usize = 8;
 
-/// yᵢ = e^(zᵢ − max)/Σ e^(zⱼ − max), row by row.
+/// Softmax: yᵢ = e^(zᵢ − max)/Σ e^(zⱼ − max) in each row.
 #[inline(always)]
 pub(super) fn softmax<F: Float>(width: usize, values: &mut [F]) {
     for row in values.chunks_exact_mut(width) {
-        let highest = maximum(row);
+        let max = maximum(row);
         for v in row.iter_mut() {
-            *v -= highest;
+            *v -= max;
         }
     }
-    // Over the whole block: rows are often shorter than a vector register.
+    // Over all rows together: a row is often shorter than a vector register.
     for v in values.iter_mut() {
         *v = exp(*v);
     }
@@ -27,7 +27,7 @@ pub(super) fn softmax<F: Float>(width: usize, values: &mut [F]) {
     }
 }
 
-/// dz = y ⊙ (dy − Σ y·dy).
+/// Gradient of softmax: dz = y ⊙ (dy − Σ y·dy).
 #[inline(always)]
 pub(super) fn softmax_gradient<F: Float>(width: usize, y: &[F], dy: &mut [F]) {
     for (y, dy) in y.chunks_exact(width).zip(dy.chunks_exact_mut(width)) {
@@ -38,22 +38,22 @@ pub(super) fn softmax_gradient<F: Float>(width: usize, y: &[F], dy: &mut [F]) {
     }
 }
 
-/// yᵢ = zᵢ − max − ln Σ e^(zⱼ − max), row by row.
+/// Log-softmax: yᵢ = zᵢ − max − ln Σ e^(zⱼ − max) in each row.
 #[inline(always)]
 pub(super) fn log_softmax<F: Float>(width: usize, values: &mut [F]) {
     for row in values.chunks_exact_mut(width) {
-        let highest = maximum(row);
+        let max = maximum(row);
         for v in row.iter_mut() {
-            *v -= highest;
+            *v -= max;
         }
-        let log_total = sum(row, exp).ln();
+        let log_sum = sum(row, exp).ln();
         for v in row.iter_mut() {
-            *v -= log_total;
+            *v -= log_sum;
         }
     }
 }
 
-/// dz = dy − e^y·Σ dy.
+/// Gradient of log-softmax: dz = dy − e^y·Σ dy.
 #[inline(always)]
 pub(super) fn log_softmax_gradient<F: Float>(width: usize, y: &[F], dy: &mut [F]) {
     for (y, dy) in y.chunks_exact(width).zip(dy.chunks_exact_mut(width)) {
@@ -64,30 +64,30 @@ pub(super) fn log_softmax_gradient<F: Float>(width: usize, y: &[F], dy: &mut [F]
     }
 }
 
-/// The point of the probability simplex nearest to the row: yᵢ = max(zᵢ − τ, 0) with Σ y = 1.
+/// Sparsemax: projects each row onto the probability simplex, yᵢ = max(zᵢ − τ, 0) with Σ y = 1.
 ///
-/// τ by Michelot's iteration (1986): the mean excess over those still above it; each round drops at least one,
-/// so it ends, and it needs no sorted copy.
+/// τ is computed by Michelot's iteration (1986): τ = (Σ z − 1)/count over the elements above the last τ. Each
+/// iteration drops at least one element, so it terminates; it needs no sorted copy.
 #[inline(always)]
 pub(super) fn sparsemax<F: Float>(width: usize, values: &mut [F]) {
     for row in values.chunks_exact_mut(width) {
-        let highest = maximum(row);
+        let max = maximum(row);
         for v in row.iter_mut() {
-            *v -= highest;
+            *v -= max;
         }
-        // τ lies in [−1, 0) after the shift, so what is a whole 1 below the maximum is out from the start.
-        let (mut threshold, mut kept) = (-F::one(), usize::MAX);
+        // After the shift τ is in [−1, 0), so elements 1 or more below the maximum are 0.
+        let (mut threshold, mut support) = (-F::one(), usize::MAX);
         loop {
             let (mut total, mut count) = (F::zero(), 0);
             for &v in row.iter().filter(|v| **v > threshold) {
                 total += v;
                 count += 1;
             }
-            if count == 0 || count == kept {
+            if count == 0 || count == support {
                 break;
             }
             threshold = (total - F::one()) / F::of(count as f64);
-            kept = count;
+            support = count;
         }
         for v in row.iter_mut() {
             *v = clamp_min(*v - threshold, F::zero());
@@ -95,7 +95,7 @@ pub(super) fn sparsemax<F: Float>(width: usize, values: &mut [F]) {
     }
 }
 
-/// dz = dy − mean of dy over the row's support, inside of the support; else 0.
+/// Gradient of sparsemax: dz = dy − (mean of dy over the row's support) within the support, else 0.
 #[inline(always)]
 pub(super) fn sparsemax_gradient<F: Float>(width: usize, y: &[F], dy: &mut [F]) {
     for (y, dy) in y.chunks_exact(width).zip(dy.chunks_exact_mut(width)) {
@@ -113,7 +113,7 @@ pub(super) fn sparsemax_gradient<F: Float>(width: usize, y: &[F], dy: &mut [F]) 
     }
 }
 
-/// The largest number of a row; NaN does not count, and spoils the row in the subtraction that follows.
+/// The maximum of a row, ignoring NaN, which the following subtraction keeps.
 #[inline(always)]
 fn maximum<F: Float>(row: &[F]) -> F {
     let (chunks, rest) = row.as_chunks::<LANES>();
@@ -123,7 +123,7 @@ fn maximum<F: Float>(row: &[F]) -> F {
             *lane = select(v > *lane, v, *lane);
         }
     }
-    lanes.iter().chain(rest).fold(F::neg_infinity(), |highest, &v| select(v > highest, v, highest))
+    lanes.iter().chain(rest).fold(F::neg_infinity(), |max, &v| select(v > max, v, max))
 }
 
 #[inline(always)]

@@ -1,44 +1,44 @@
-//! The passes over a block of numbers, as kernels that are compiled for each instruction set.
+//! Loops that apply a function to an array, as kernels that are compiled for each instruction set.
 //!
-//! Functions come as items that are `#[inline(always)]`, not as closures: a long closure would stay a call to baseline
-//! code. The answers are the same on every processor, so nothing here multiplies and adds in one instruction.
+//! The functions are items marked `#[inline(always)]`, not closures: a long closure would remain a call to baseline
+//! code. The results are the same on every processor, because no kernel uses a fused multiply-add.
 
 use crate::float::Float;
 use crate::simd::{Kernel, dispatch};
 
-/// v := f(v).
+/// Computes v := f(v).
 pub(super) fn map<F: Float>(values: &mut [F], function: impl Fn(F) -> F) {
-    dispatch(Map { values, function: Plain(function) });
+    dispatch(Map { values, function: Unary(function) });
 }
 
-/// v := f(parameter, v).
+/// Computes v := f(parameter, v).
 pub(super) fn map_with<F: Float, P: Copy>(values: &mut [F], parameter: P, function: impl Fn(P, F) -> F) {
-    dispatch(Map { values, function: With(parameter, function) });
+    dispatch(Map { values, function: WithParameter(parameter, function) });
 }
 
-/// dy := dy·f(v).
+/// Computes dy := dy·f(v).
 pub(super) fn scale<F: Float>(dy: &mut [F], of: &[F], derivative: impl Fn(F) -> F) {
-    dispatch(Scale { dy, of, derivative: Plain(derivative) });
+    dispatch(Scale { dy, of, derivative: Unary(derivative) });
 }
 
-/// dy := dy·f(parameter, v).
+/// Computes dy := dy·f(parameter, v).
 pub(super) fn scale_with<F: Float, P: Copy>(
     dy: &mut [F],
     of: &[F],
     parameter: P,
     derivative: impl Fn(P, F) -> F,
 ) {
-    dispatch(Scale { dy, of, derivative: With(parameter, derivative) });
+    dispatch(Scale { dy, of, derivative: WithParameter(parameter, derivative) });
 }
 
-/// Calls a function of the rows of a block, unless the rows are empty.
+/// Applies a function of rows of length `width` to an array, unless the rows are empty.
 pub(super) fn map_rows<F: Float>(width: usize, values: &mut [F], function: impl Fn(usize, &mut [F])) {
     if width > 0 {
         dispatch(MapRows { width, values, function });
     }
 }
 
-/// Calls the gradient of a function of rows, unless the rows are empty.
+/// Applies the gradient of a function of rows, unless the rows are empty.
 pub(super) fn scale_rows<F: Float>(
     width: usize,
     y: &[F],
@@ -50,23 +50,25 @@ pub(super) fn scale_rows<F: Float>(
     }
 }
 
-/// A function of one number; a trait of its own because the call of a closure cannot be `#[inline(always)]`.
-trait Function<F> {
+/// A function of one element. It is a trait because the call of a closure cannot be `#[inline(always)]`.
+trait ScalarFn<F> {
     fn call(&self, v: F) -> F;
 }
 
-struct Plain<G>(G);
+/// A function without a parameter.
+struct Unary<G>(G);
 
-impl<F, G: Fn(F) -> F> Function<F> for Plain<G> {
+impl<F, G: Fn(F) -> F> ScalarFn<F> for Unary<G> {
     #[inline(always)]
     fn call(&self, v: F) -> F {
         (self.0)(v)
     }
 }
 
-struct With<P, G>(P, G);
+/// A function with a parameter.
+struct WithParameter<P, G>(P, G);
 
-impl<F, P: Copy, G: Fn(P, F) -> F> Function<F> for With<P, G> {
+impl<F, P: Copy, G: Fn(P, F) -> F> ScalarFn<F> for WithParameter<P, G> {
     #[inline(always)]
     fn call(&self, v: F) -> F {
         (self.1)(self.0, v)
@@ -78,13 +80,14 @@ struct Map<'a, F, G> {
     function: G,
 }
 
-impl<F: Float, G: Function<F>> Kernel for Map<'_, F, G> {
+impl<F: Float, G: ScalarFn<F>> Kernel for Map<'_, F, G> {
     type Output = ();
 
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         for v in self.values {
-            // Where f(v) is v itself, the compiler would store under a mask, which is slow; of v + 0 it cannot know.
+            // For functions that return some v unchanged, the compiler would emit masked stores, which are slow. It
+            // cannot see that v + 0 is v.
             *v = self.function.call(*v + F::zero());
         }
     }
@@ -96,7 +99,7 @@ struct Scale<'a, F, G> {
     derivative: G,
 }
 
-impl<F: Float, G: Function<F>> Kernel for Scale<'_, F, G> {
+impl<F: Float, G: ScalarFn<F>> Kernel for Scale<'_, F, G> {
     type Output = ();
 
     #[inline(always)]
