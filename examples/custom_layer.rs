@@ -1,4 +1,4 @@
-//! A layer of one's own in six steps: written, proven right, trained, and what the checker says of a wrong one.
+//! A custom layer in six steps: written, proven right, trained, and what the checker says of a wrong one.
 //!
 //! `cargo run --release --example custom_layer`
 
@@ -17,7 +17,7 @@ struct Bump {
 }
 
 impl<F: Float> Layer<F> for Bump {
-    // 2. A name, with a namespace of one's own.
+    // 2. A name with a namespace.
     fn kind(&self) -> &'static str {
         "example.bump"
     }

@@ -5,7 +5,7 @@ use axonal::ndarray::{Array2, Axis};
 use axonal::prelude::*;
 use std::time::Instant;
 
-/// Resident memory in KiB, where the system tells it.
+/// Resident memory in KiB, where the system reports it.
 fn resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;

@@ -1,4 +1,4 @@
-//! Ctrl-C ends the training after the batch at hand; the next start goes on from there, to the bit.
+//! Ctrl-C ends the training after the batch at hand; the next start resumes from there, to the bit.
 //!
 //! `cargo run --release --example stop_on_ctrl_c`, press Ctrl-C, and run it again.
 
@@ -30,7 +30,7 @@ fn main() -> Result<()> {
     let history = model.fit_with(&images, &digits.target, options)?;
 
     match history.stopped() {
-        Some(reason) => println!("{reason} in epoch {}; start again to go on", history.epochs()),
+        Some(reason) => println!("{reason} in epoch {}; start again to continue", history.epochs()),
         None => println!("trained for {} epochs, loss {:.4}", history.epochs(), history.loss()[29]),
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Transfer learning: a network that has learned to read digits is asked another question, whether a digit is odd, of
+//! Transfer learning: a network trained on digits is adapted to another task, whether a digit is odd, with
 //! which only 40 examples have an answer. Its first layers know already what digits look like.
 //!
 //! `cargo run --release --example transfer_learning`
@@ -42,7 +42,7 @@ fn main() -> Result<()> {
     println!("odd or even, {} examples", odd_few.len());
     println!("  a new head alone:   accuracy {:.3}", accuracy_of(&head, &x_test, &odd_test)?);
 
-    // 3. Go on with all layers, in small steps.
+    // 3. Fine-tune all layers with a small learning rate.
     let mut tuned = head
         .into_sequential()
         .unfreeze()

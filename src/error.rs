@@ -35,7 +35,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A hyperparameter outside of its range.
+    /// A hyperparameter out of range.
     #[error("{owner}: {name} is {value}, expected {expected}")]
     InvalidParameter {
         /// What the parameter belongs to: "dropout", "Adam", "fit", "KMeans".
@@ -110,7 +110,7 @@ pub enum Error {
     },
 
     /// A number that an embedding has no vector for.
-    #[error("{what} contains {value} at {index:?}, which is no index; the network looks up whole numbers from 0 to {}", .len.saturating_sub(1))]
+    #[error("{what} contains {value} at {index:?}, which is not a valid index; the embedding expects integers in 0..={}", .len.saturating_sub(1))]
     Index {
         /// The array.
         what: String,
@@ -122,7 +122,7 @@ pub enum Error {
         len: usize,
     },
 
-    /// A class label that no output stands for.
+    /// A class label without an output.
     #[error("y[{row}]: label {label} is not one of the {n_classes} classes; labels are whole numbers from 0 to {}", .n_classes.saturating_sub(1))]
     Label {
         /// The first row with such a label.
@@ -159,7 +159,7 @@ pub enum Error {
         hint: String,
     },
 
-    /// A target outside of the range that a loss or a metric takes.
+    /// A target outside the range that a loss or a metric accepts.
     #[error("{what}: expected {expected}, got {value}; {hint}")]
     TargetValue {
         /// The first such target in its array: "y[17]", "validation y[3, 1]".
@@ -183,7 +183,7 @@ pub enum Error {
         problem: String,
     },
 
-    /// An answer was asked of an estimator that has not learned anything yet.
+    /// A method that needs a fitted estimator was called before `fit`.
     #[error("this {estimator} is not fitted yet: call fit before {method}")]
     NotFitted {
         /// The estimator's type.
@@ -237,7 +237,7 @@ pub enum Error {
         got: String,
     },
 
-    /// A name that stands for nothing.
+    /// An unknown name.
     #[error("unknown {what} {name:?}; known: {}", .known.join(", "))]
     UnknownName {
         /// What kind of name: "activation", "monitor".
@@ -337,7 +337,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// A hyperparameter outside of its range.
+    /// A hyperparameter out of range.
     ///
     /// # Examples
     /// ```
@@ -387,7 +387,7 @@ impl Error {
         }
     }
 
-    /// A name that stands for nothing, with the names there are.
+    /// An unknown name, with the available names.
     pub fn unknown_name<S: Into<String>>(
         what: &'static str,
         name: impl Into<String>,
@@ -477,7 +477,7 @@ mod tests {
             ),
             (
                 Error::Index { what: "x".into(), value: "2.5".into(), index: vec![3, 1], len: 10 },
-                "x contains 2.5 at [3, 1], which is no index; the network looks up whole numbers from 0 to 9",
+                "x contains 2.5 at [3, 1], which is not a valid index; the embedding expects integers in 0..=9",
             ),
             (
                 Error::Label { row: 17, label: "10".into(), n_classes: 10 },

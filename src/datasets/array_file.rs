@@ -85,7 +85,7 @@ impl<'a, R: Read> ArrayFile<'a, R> {
         Ok(values)
     }
 
-    /// Makes room for the next chunk of `n_values` values.
+    /// Reserves memory for the next chunk of `n_values` values.
     fn reserve<T>(&self, values: &mut Vec<T>, n_values: usize) -> Result<()> {
         let chunk = CHUNK / size_of::<T>();
         if values.capacity() - values.len() >= chunk.min(n_values - values.len()) {

@@ -16,7 +16,7 @@ use std::f64::consts::TAU;
 /// * `noise`: the standard deviation of the normal noise added to each coordinate, at least 0.
 ///
 /// # Errors
-/// No samples, `factor` or `noise` outside of their ranges.
+/// No samples, `factor` or `noise` out of range.
 ///
 /// # Examples
 /// ```

@@ -53,7 +53,7 @@ pub enum FileProblem {
     /// More data than [`ReadLimits`](crate::datasets::ReadLimits) allow.
     #[error("more than {limit} {what}; if the file is trusted, raise {option} of ReadLimits")]
     TooLarge {
-        /// What there is too much of: "bytes", "columns".
+        /// The quantity that exceeds its limit: "bytes", "columns".
         what: &'static str,
         /// How much is allowed.
         limit: u64,
@@ -110,7 +110,7 @@ pub enum FileProblem {
         "{what}: {value}, at most {limit} are allowed; where the file is trusted, raise the limit in LoadOptions"
     )]
     Limit {
-        /// What there is too much of.
+        /// The quantity that exceeds its limit.
         what: String,
         /// How much of it the file has.
         value: u64,

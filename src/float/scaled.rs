@@ -88,7 +88,7 @@ impl Scaled {
         &self.values
     }
 
-    /// The weighted mean. Equal values have exactly this mean, and no mean lies outside of the values.
+    /// The weighted mean. Equal values have exactly this mean, and no mean lies outside the values.
     pub(crate) fn mean(&self, weights: &[f64]) -> f64 {
         let center = self.center(weights);
         let (min, max) = self
@@ -145,7 +145,7 @@ impl Scaled {
     }
 }
 
-/// The mean without weights: exact for equal values, and never outside of the values.
+/// The mean without weights: exact for equal values, and never outside the values.
 pub(crate) fn mean(values: Vec<f64>) -> f64 {
     let weights = vec![1.0; values.len()];
     Scaled::of(values).mean(&weights)

@@ -63,7 +63,7 @@ pub trait Splitter: fmt::Debug {
     /// The cuts of `n_samples` samples.
     ///
     /// # Errors
-    /// Parameters outside of their ranges, or fewer samples than the cuts need.
+    /// Parameters outside their ranges, or fewer samples than the cuts need.
     fn folds(&self, n_samples: usize) -> Result<Vec<Fold>>;
 }
 

@@ -18,7 +18,7 @@ use std::fmt;
 ///   count once.
 ///
 /// # Errors
-/// Shares outside of their range or too small for one sample, and those of
+/// Shares outside their range or too small for one sample, and those of
 /// [`cross_val_score`](super::cross_val_score).
 ///
 /// # Examples

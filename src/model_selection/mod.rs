@@ -3,8 +3,8 @@
 //! [`train_test_split`] cuts once; [`Split`] does so with all options. A [`Splitter`] ([`KFold`],
 //! [`StratifiedKFold`], [`ShuffleSplit`], [`TimeSeriesSplit`]) cuts several times, and [`cross_val_score`],
 //! [`cross_validate`], [`GridSearch`], [`RandomSearch`] and [`learning_curve`] fit an estimator anew for each cut.
-//! They stand on [`Estimator::unfitted`](crate::estimator::Estimator::unfitted) and [`Score`](crate::estimator::Score) alone, so a
-//! network, a k-means, a pipeline and an estimator of one's own are compared alike, and what an estimator has seen
+//! They build on [`Estimator::unfitted`](crate::estimator::Estimator::unfitted) and [`Score`](crate::estimator::Score) alone, so a
+//! network, a k-means, a pipeline and a custom estimator are compared alike, and what an estimator has seen
 //! before changes no score.
 
 mod answers;

@@ -15,7 +15,7 @@ use ndarray::{Array, ArrayBase, Axis, Data, RemoveAxis};
 /// assert_eq!(["a", "b", "c"].as_slice().take(&[1]), ["b"]);
 /// ```
 pub trait Samples {
-    /// The same kind of container, with samples of its own.
+    /// The owned container of the same kind.
     type Owned;
 
     /// How many samples there are.
@@ -54,7 +54,7 @@ impl<T: Clone> Samples for [T] {
     }
 }
 
-/// What `fit` and `score` are told about the samples, as far as it can be cut into folds: a reference to
+/// What `fit` and `score` receive about the samples, as far as it can be cut into folds: a reference to
 /// [`Samples`], or `()` for estimators that learn without targets.
 pub trait FoldTargets: Copy {
     /// The targets of one fold.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 /// * `seed`: which random draws. Default: 0.
 ///
 /// # Errors
-/// Parameters outside of their ranges, or a part that would be empty.
+/// Parameters outside their ranges, or a part that would be empty.
 ///
 /// # Examples
 /// ```

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 /// * `seed`: which random draw. Default: 0.
 ///
 /// # Errors
-/// Sizes outside of their ranges, more samples asked for than there are, an empty part; with `stratify`, a class of
+/// Sizes outside their ranges, more samples asked for than there are, an empty part; with `stratify`, a class of
 /// one sample, fewer samples in a part than classes, or no shuffling.
 ///
 /// # Examples

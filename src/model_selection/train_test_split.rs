@@ -17,7 +17,7 @@ use crate::validate;
 /// * `test_size`: the share of the samples for testing, above 0 and below 1.
 ///
 /// # Errors
-/// `test_size` outside of its range, `y` of another length than `x`, or so few samples that none is left to train on.
+/// `test_size` outside its range, `y` of another length than `x`, or so few samples that none is left to train on.
 ///
 /// # Examples
 /// ```

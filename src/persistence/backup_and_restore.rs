@@ -9,7 +9,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Keeps checkpoints of a training run in a directory, and goes on from them when the same `fit` is called again, as
+/// Keeps checkpoints of a training run in a directory, and resumes from them when the same `fit` is called again, as
 /// Keras's callback of this name.
 ///
 /// A checkpoint is everything: weights, moving statistics, the optimizer's moments, counters, learning rate, the
@@ -57,7 +57,7 @@ use std::path::{Path, PathBuf};
 /// let history = network()?.fit_with(&x, &y, options().stop_token(&token).callback(stop))?;
 /// assert_eq!(history.stopped(), Some("interrupted"));
 ///
-/// // The second goes on from there, in another process, say.
+/// // The second resumes from there, in another process, say.
 /// let mut model = network()?;
 /// let history = model.fit_with(&x, &y, options().callback(LambdaCallback::new()))?;
 /// assert_eq!((history.epochs(), history.stopped()), (10, None));

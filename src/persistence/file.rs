@@ -152,7 +152,7 @@ impl fmt::Debug for Draft<'_> {
     }
 }
 
-/// A file inside of another one.
+/// A file inside another one.
 struct Inner<'a> {
     header: Header,
     draft: Draft<'a>,

@@ -47,7 +47,7 @@ pub struct Limits {
     pub max_config_bytes: usize,
     /// How many layers there are, and how many metrics: 1,000.
     pub max_layers: usize,
-    /// How deep layers may stand inside of layers, and steps of column transformers inside of steps: 16.
+    /// How deep layers may stand inside layers, and steps of column transformers inside steps: 16.
     pub max_depth: usize,
     /// The bytes that one sample's activations and the totals of the metrics take: 1 GiB.
     pub max_activation_bytes: usize,

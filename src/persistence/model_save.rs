@@ -19,7 +19,7 @@ use std::path::Path;
 
 impl<F: Float> Model<F> {
     /// Saves everything: layers, weights, state, loss, metrics, the optimizer with its moments and its learning rate
-    /// of this moment, options, and where the training stands. A model that is loaded again goes on as this one would,
+    /// of this moment, options, and where the training stands. A model that is loaded again continues as this one would,
     /// to the bit.
     ///
     /// The file is replaced whole or not at all, whatever happens meanwhile, and is durable when this returns. A

@@ -20,11 +20,11 @@ type Make<T> = fn(&str, &Config) -> Result<Arc<T>>;
 /// The bytes of the counters and the pointer of what is shared.
 const SHARED: u64 = 32;
 
-/// What a layer inside of another one takes for a moment: its plan, and its place in the lists of the outer one, stand
+/// What a layer inside another one takes for a moment: its plan, and its place in the lists of the outer one, stand
 /// twice while these grow.
 const INNER_LAYER: u64 = 1500;
 
-/// What layers inside of layers keep to.
+/// What layers inside layers keep to.
 #[derive(Debug)]
 pub(super) struct Within<'a> {
     deepest: usize,
@@ -38,7 +38,7 @@ impl<'a> Within<'a> {
         Self { deepest, spare, inner: Cell::new(0) }
     }
 
-    /// Counts one more layer inside of another one.
+    /// Counts one more layer inside another one.
     fn count(&self) -> Checked<()> {
         self.inner.set(self.inner.get() + 1);
         self.spare.check(INNER_LAYER * self.inner.get())
@@ -192,7 +192,7 @@ impl<F: Float> Registry<F> {
         within: &Within<'_>,
     ) -> Result<Arc<dyn Layer<F>>> {
         if depth > within.deepest {
-            let what = "depth of layers inside of layers".into();
+            let what = "depth of layers inside layers".into();
             let (value, limit) = (depth as u64, within.deepest as u64);
             return Err(FileProblem::Limit { what, value, limit }.in_file(""));
         }
@@ -335,7 +335,7 @@ pub(super) fn bounded<'a>(text: &'a str, limits: &Limits) -> Checked<&'a str> {
 pub(super) fn check_text(config: &Config, limits: &Limits) -> Checked<()> {
     let text = bounded(config.as_json(), limits)?;
     check_brackets(text)?;
-    // A layer inside of a layer is copied out of the text around it, twice on every level, and a level takes at least
+    // A layer inside a layer is copied out of the text around it, twice on every level, and a level takes at least
     // two brackets.
     let levels = deepest(text) / 2;
     let (value, limit) = ((text.len() as u64).saturating_mul(levels), limits.max_config_bytes as u64);
@@ -346,7 +346,7 @@ pub(super) fn check_text(config: &Config, limits: &Limits) -> Checked<()> {
     Err(FileProblem::Limit { what, value, limit })
 }
 
-/// What is made of a text for a moment: it itself, and of layers inside of a layer their list and copies.
+/// What is made of a text for a moment: it itself, and of layers inside a layer their list and copies.
 fn copies_of(text: &str) -> u64 {
     text.len() as u64 * if deepest(text) > 2 { 6 } else { 1 }
 }
@@ -361,7 +361,7 @@ pub(super) fn check_brackets(text: &str) -> Checked<()> {
     Err(FileProblem::Limit { what, value, limit: MAX_BRACKETS })
 }
 
-/// The most brackets around a place of the text, outside of its strings.
+/// The most brackets around a place of the text, outside its strings.
 fn deepest(text: &str) -> u64 {
     let (mut depth, mut deepest, mut in_string, mut escaped) = (0_u64, 0, false, false);
     for byte in text.bytes() {

@@ -1,7 +1,7 @@
 //! The structured part of a file: records, one after the other. The only module that knows bincode.
 //!
 //! bincode encodes without names, so no record ever gains or loses a field within a format; what may grow is JSON
-//! inside of a record. Texts are borrowed from the structure, so that it is in memory once. Records are decoded one at a time from a slice of known length, each with that length as its
+//! inside a record. Texts are borrowed from the structure, so that it is in memory once. Records are decoded one at a time from a slice of known length, each with that length as its
 //! limit, none of them recursive; their lists are bounded, so that a few bytes cannot become many in memory. An
 //! encoding that is not the one this module would write is refused: one model has one file.
 

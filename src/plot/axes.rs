@@ -3,7 +3,7 @@
 use super::{INK, PALE, round, text};
 use svg::node::element::{Group, Line, Rectangle};
 
-/// The rectangle of a picture in which data is drawn, and the numbers that its sides stand for.
+/// The rectangle of a picture in which data is drawn, and the numbers that its sides denote.
 #[derive(Debug, Clone)]
 pub(super) struct Axes {
     pub(super) left: f64,
@@ -62,7 +62,7 @@ impl Axes {
     }
 }
 
-/// The range of some numbers with a little room around; never empty.
+/// The range of the values with a margin; never empty.
 pub(super) fn range(values: impl Iterator<Item = f64>, room: f64) -> (f64, f64) {
     let (low, high) = values
         .filter(|value| value.is_finite())

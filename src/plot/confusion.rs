@@ -61,7 +61,7 @@ impl ConfusionMatrix {
         let n = names.len();
         let cell = (480.0 / n.max(1) as f64).clamp(22.0, 60.0);
         let longest = names.iter().map(|name| text_width(name, LABEL)).fold(0.0, f64::max);
-        // Names that are wider than a column stand on their ends.
+        // Names wider than a column are rotated by 90 degrees.
         let upright = longest > cell - 6.0;
         let (left, top, size) = (52.0 + longest.max(26.0), 64.0, cell * n as f64);
         let below = if upright { longest + 12.0 } else { 18.0 };

@@ -13,7 +13,7 @@ const PANEL: (f64, f64) = (430.0, 330.0);
 
 impl History {
     /// Draws the loss and each metric over the epochs, training and validation side by side in one panel, into an SVG
-    /// file. The best epoch of the validation is marked. The learning rate has a panel of its own where it changes.
+    /// file. The best epoch of the validation is marked. The learning rate has a separate panel if it changes.
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) for a file that cannot be written.

@@ -58,7 +58,7 @@ impl Elbow {
         picture(660.0, 425.0).add(group)
     }
 
-    /// A line at the knee, and its number on the side where there is more room.
+    /// A line at the knee, labeled on the side with more space.
     fn knee_mark(&self, axes: &Axes) -> Group {
         let Some(knee) = self.knee else { return Group::new() };
         let (x, _) = axes.place(knee as f64, axes.y.0);

@@ -8,7 +8,7 @@ pub(super) struct Plane {
     mean: Array1<f64>,
     /// (features, 2)
     directions: Array2<f64>,
-    /// Whether the points have two features themselves, so that nothing is turned.
+    /// Whether the points already have two features, so that no projection is needed.
     pub(super) own: bool,
 }
 

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Parameters
 /// * `feature_range`: lo and hi. Default: 0 and 1.
-/// * `clip`: whether values outside of what `fit` saw are held to the range. Default: false.
+/// * `clip`: whether values outside what `fit` saw are held to the range. Default: false.
 ///
 /// # Errors
 /// A range that is not ascending or not of finite width, values whose range or result is not representable, data without rows or columns, NaN or infinities in it, another
@@ -71,7 +71,7 @@ impl MinMaxScaler {
         self
     }
 
-    /// Whether values outside of what `fit` saw are held to the range.
+    /// Whether values outside what `fit` saw are held to the range.
     #[must_use]
     pub fn clip(mut self, clip: bool) -> Self {
         self.clip = clip;

@@ -134,7 +134,7 @@ fn fold_columns<F: Float, S: Data<Elem = F>>(
     folded
 }
 
-/// A spread to divide by; 1 where there is none.
+/// A scale to divide by; 1 for constant columns.
 fn divisor(spread: f64) -> f64 {
     if spread == 0.0 { 1.0 } else { spread }
 }

@@ -66,7 +66,7 @@ impl OrdinalEncoder {
     /// Back from numbers to the original values.
     ///
     /// # Errors
-    /// As `transform`, a number that stands for no category, or a category that is no `T`.
+    /// As `transform`, a number that denotes no category, or a category that is no `T`.
     pub fn inverse_transform<T: TryFrom<Category, Error = Error>>(
         &self,
         codes: &ArrayBase<impl Data<Elem = impl Float>, Ix2>,

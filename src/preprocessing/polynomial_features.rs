@@ -175,7 +175,7 @@ impl PolynomialFeatures {
         all
     }
 
-    /// Refuses settings that give no products of so many features, or too many.
+    /// Rejects settings that produce no or too many output features for this number of input features.
     fn check(&self, n_features: usize) -> Result<()> {
         let refuse = |expected: String| {
             Error::invalid_parameter("PolynomialFeatures", "degree", self.degree, expected)

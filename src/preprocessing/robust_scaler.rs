@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 /// * `quantile_range`: the two quantiles in percent. Default: 25 and 75.
 ///
 /// # Errors
-/// Quantiles outside of 0 to 100 or not ascending, values whose range or result is not representable, data without rows or columns, NaN or infinities in it, another
+/// Quantiles outside 0 to 100 or not ascending, values whose range or result is not representable, data without rows or columns, NaN or infinities in it, another
 /// number of features than `fit` saw, [`Error::NotFitted`] before `fit`.
 ///
 /// # Examples

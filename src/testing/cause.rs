@@ -38,8 +38,7 @@ impl Evidence<'_> {
             return "the gradient is transposed".into();
         }
         if self.permuted(scale) {
-            return "the numbers are right and stand in the wrong places (a wrong index, order or range)"
-                .into();
+            return "the values are right but in the wrong positions (a wrong index, order or range)".into();
         }
         "backward does not differentiate what forward computes".into()
     }

@@ -69,10 +69,10 @@ pub fn check_layer<L: Layer<f64> + ?Sized>(layer: &L, shape: impl Into<Shape>) -
 ///   and, for a layer with state, after an inference too (which is how a frozen layer is trained through);
 /// - `backward` overwrites all of `dx`, reads nothing from the cache that `forward` did not write, adds to the
 ///   gradients (they double when it runs twice), and gives the same ones where `dx` is not needed;
-/// - where the plan declares rows of gradients, `gradient` tells by rows what `backward` tells as a whole;
+/// - where the plan declares rows of gradients, `gradient` by rows equals `backward` as a whole;
 /// - a sample's answer, noise and gradients do not depend on the samples beside it, unless the plan says so;
 /// - where the plan declares nested penalties, `activity_penalty` is a part of what the gradients are those of;
-/// - nothing is written outside of the slices, and inference leaves the state as it is;
+/// - nothing is written outside the slices, and inference leaves the state as it is;
 /// - where the plan declares that the layer uses a mask, all of this holds under one as well; a mask that the layer makes
 ///   is overwritten whole.
 ///
@@ -359,7 +359,7 @@ impl Inspection<'_> {
                 added.grads.iter().zip(&whole.grads).position(|(&got, &want)| !close(got, want, 1e-9, 1e-6));
             if let Some(index) = differs {
                 return Err(self
-                    .in_parameter(index, "is another where it is added to what there is")
+                    .in_parameter(index, "differs where it is added to existing gradients")
                     .numbers(added.grads[index], whole.grads[index])
                     .cause("gradient overwrites although add is true, or adds a part of it only"));
             }
@@ -524,7 +524,7 @@ impl Inspection<'_> {
             .cause(evidence.cause()))
     }
 
-    /// The places that are compared: all, or so many at random.
+    /// The positions to compare: all of them, or a random sample.
     fn places(&self, len: usize) -> Vec<usize> {
         if len <= self.check.most {
             return (0..len).collect();
@@ -603,7 +603,7 @@ impl Inspection<'_> {
                 let infers_alike = purpose == Purpose::Train && infer.y != alone.y;
                 let cause = if infers_alike { drawn } else { cause };
                 return Err(self
-                    .fail("the output y", "of a sample alone is another than in its batch")
+                    .fail("the output y", "of a sample differs between batch size 1 and a larger batch")
                     .at(self.output_place(row * outputs + index, batch))
                     .numbers(alone.y[index], expected[index])
                     .cause(cause));
@@ -615,7 +615,10 @@ impl Inspection<'_> {
             if let Some(index) = (0..inputs).find(|&i| !close(returned.dx[i], expected[i], 1e-9, 1e-6)) {
                 let dims = [&[batch], self.stage.plan.input_shape().dims()].concat();
                 return Err(self
-                    .fail("the gradient toward the input", "of a sample alone is another than in its batch")
+                    .fail(
+                        "the gradient toward the input",
+                        "of a sample differs between batch size 1 and a larger batch",
+                    )
                     .at(unravel(row * inputs + index, &dims))
                     .numbers(returned.dx[index], expected[index])
                     .cause(cause));

@@ -192,9 +192,7 @@ impl<'a, L: Loss<f64> + ?Sized> Trial<'a, L> {
                 .cause("a logarithm or a division without a floor"));
         }
         if !close(alone, value, 1e-12, 1e-12) {
-            return Err(self
-                .fail("the loss", "is another where no gradient is asked for")
-                .numbers(alone, value));
+            return Err(self.fail("the loss", "differs when no gradient is requested").numbers(alone, value));
         }
         if let Some(activation) = fused {
             let mut answers: Vec<f64> = prediction.iter().copied().collect();

@@ -11,7 +11,7 @@ use crate::rng::{Purpose, Rng};
 use ndarray::{Array2, s};
 
 /// Tries the contract of a metric for outputs of this shape, in `f64`, with every form of targets that it
-/// accepts: it only adds to its totals and stays inside of them, totals of two halves add up to those of the
+/// accepts: it only adds to its totals and stays inside them, totals of two halves add up to those of the
 /// whole, samples of weight 0 count nothing, and the value is finite.
 ///
 /// # Errors
@@ -96,7 +96,7 @@ fn adds_up<M: Metric<f64> + ?Sized>(
     let mut whole = Guarded::new(len, 0.0);
     part(&mut whole, 0, BATCH, None);
     if whole.trespassed().is_some() {
-        return Err(fail("update", "wrote outside of the totals").cause("it wrote outside its slice"));
+        return Err(fail("update", "wrote outside the totals").cause("it wrote outside its slice"));
     }
     let value = metric.value(whole.get());
     if !value.is_finite() {

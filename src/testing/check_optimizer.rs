@@ -7,7 +7,7 @@ use crate::nn::optimizer::{Step, UpdateRule};
 use crate::rng::{Purpose, Rng};
 
 /// Tries the contract of an update rule, in `f64`: its hyperparameters are in range, its moments start finite,
-/// it stays inside of its slices, answers the same twice, keeps every number finite (for gradients of 0 and of
+/// it stays inside its slices, answers the same twice, keeps every number finite (for gradients of 0 and of
 /// 1e30 too), and takes a quadratic downhill.
 ///
 /// # Errors
@@ -63,7 +63,7 @@ pub fn check_optimizer<R: UpdateRule<f64> + ?Sized>(rule: &R) -> Result<(), Chec
         }
         if !moments.is_empty() {
             let cause = "a rule that keeps moments moves by more than its gradient";
-            return Err(fail("linear", "is told by a rule with moments".into()).cause(cause));
+            return Err(fail("linear", "is declared by a rule with moments".into()).cause(cause));
         }
     }
     let end = descend(rule, &moments, &start, 400)?;
@@ -96,7 +96,7 @@ fn parts_agree<R: UpdateRule<f64> + ?Sized>(
     }
 }
 
-/// The parameters after so many steps on `Σw²/2`, whose gradient is w.
+/// The parameters after this number of steps on `Σw²/2`, whose gradient is w.
 fn descend<R: UpdateRule<f64> + ?Sized>(
     rule: &R,
     moments: &[f64],
@@ -128,7 +128,7 @@ impl<'a, R: UpdateRule<f64> + ?Sized> Walk<'a, R> {
         self.rule.update(Step::new(self.params.get_mut(), grads, self.moments.get_mut(), 0.01, number));
         for (name, guarded) in [("the parameters", &self.params), ("the moments", &self.moments)] {
             if guarded.trespassed().is_some() {
-                let problem = format!("wrote outside of {name}");
+                let problem = format!("wrote outside {name}");
                 return Err(CheckFailure::new(self.rule.kind(), "update", problem)
                     .cause("it wrote outside its slice"));
             }

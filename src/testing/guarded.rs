@@ -1,11 +1,11 @@
 //! Buffers with guard words around them.
 
-/// A slice between guard words, which tell whether somebody wrote before its beginning or behind its end.
+/// A slice between guard words, which reveal writes before its beginning or past its end.
 pub(super) struct Guarded {
     values: Vec<f64>,
 }
 
-/// How many words stand on each side.
+/// Number of guard words on each side.
 const GUARDS: usize = 16;
 
 /// A NaN with a pattern that no computation produces.

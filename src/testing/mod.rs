@@ -1,6 +1,6 @@
-//! Checkers that prove a layer, loss, metric or optimizer of one's own right, and comparisons of arrays.
+//! Checkers that prove a custom layer, loss, metric or optimizer right, and comparisons of arrays.
 //!
-//! A layer is a pure function of the views that it is handed, so all that its trait promises can be tried:
+//! A layer is a pure function of the views that it receives, so all that its trait promises can be tried:
 //! [`check_layer`] compares every gradient with central differences in `f64`, and tries the rest of the
 //! contract beside it. What it finds wrong it names: the layer, the quantity with its index, both numbers, the
 //! relative error and the likely cause.

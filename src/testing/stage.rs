@@ -1,4 +1,4 @@
-//! A layer with buffers of its own, run as a container runs it.
+//! Runs a layer as a container does, with separate buffers.
 
 use super::CheckFailure;
 use super::guarded::Guarded;
@@ -234,7 +234,7 @@ impl Stage<'_> {
         match guarded.trespassed() {
             None => Ok(()),
             Some(place) => {
-                let problem = format!("wrote outside of {buffer}, at {place} of {}", guarded.get().len());
+                let problem = format!("wrote outside {buffer}, at {place} of {}", guarded.get().len());
                 Err(self.fail(what, problem).cause("it wrote outside its slice"))
             }
         }

@@ -18,7 +18,7 @@ impl RandomState {
         self.twister.uniform()
     }
 
-    /// The polar method, by pairs; the second of a pair is handed out first.
+    /// The polar method, by pairs; the second of a pair receives out first.
     fn normal(&mut self) -> f64 {
         if let Some(spare) = self.spare_normal.take() {
             return spare;

@@ -1,4 +1,4 @@
-//! Optimizers, losses and metrics by name are saved as what they stand for.
+//! Optimizers, losses and metrics by name are saved as what they denote.
 
 use axonal::losses::AnyLoss;
 use axonal::metrics::AnyMetric;

@@ -1,4 +1,4 @@
-//! Numbers that run away: the run ends with an error, or goes on from the last good epoch; the model stays sound.
+//! Numbers that run away: the run ends with an error, or resumes from the last good epoch; the model stays sound.
 
 use axonal::callbacks::LambdaCallback;
 use axonal::models::OnDivergence;

@@ -68,7 +68,7 @@ fn batches_may_grow_and_shrink_and_come_as_views_and_vectors() {
     });
     let history = model.fit_batches(batches, FitOptions::new().callback(losses)).unwrap();
     assert_eq!(seen.len(), 5);
-    assert_eq!(history.loss(), [seen[4]], "the sums go on when the buffers grow");
+    assert_eq!(history.loss(), [seen[4]], "the sums continue when the buffers grow");
 }
 
 #[test]

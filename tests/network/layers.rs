@@ -354,5 +354,5 @@ fn layers_too_deep_inside_of_each_other_are_refused() {
         layer = Residual::new().add(layer);
     }
     let error = layer.plan(&Shape::from(3)).unwrap_err().to_string();
-    assert!(error.contains("at most 16 layers inside of each other"), "{error}");
+    assert!(error.contains("at most 16 layers inside each other"), "{error}");
 }

@@ -22,7 +22,7 @@ fn goes_on(whole: impl Layer<f64> + 'static, stateful: impl Layer<f64> + 'static
     let mut halves = Array3::zeros((4, 3, 2));
     halves.slice_mut(s![..2, .., ..]).assign(&x.slice(s![.., ..3, ..]));
     halves.slice_mut(s![2.., .., ..]).assign(&x.slice(s![.., 3.., ..]));
-    // The states are counted where initial weights are drawn, so those are handed over.
+    // The states are counted where initial weights are drawn, so those receive over.
     let mut model = model(stateful, 3);
     let mut weights = model.weights();
     for weight in &mut weights {
@@ -36,7 +36,7 @@ fn goes_on(whole: impl Layer<f64> + 'static, stateful: impl Layer<f64> + 'static
         let off = (&got.slice(s![2.., ..]) - &want).iter().fold(0.0, |off: f64, v| off.max(v.abs()));
         assert!(off < 1e-12, "{got} for {want}");
     }
-    // A workspace goes on from call to call.
+    // A workspace resumes from call to call.
     let mut workspace = model.workspace(2).unwrap();
     let mut out = Array2::zeros((2, 1));
     let rows = halves.into_shape_with_order((4, 6)).unwrap();

@@ -1,4 +1,4 @@
-//! Targets outside of the range of a loss or a metric are errors that name row, value, range and remedy; what losses are
+//! Targets outside the range of a loss or a metric are errors that name row, value, range and remedy; what losses are
 //! made for passes.
 
 use axonal::losses::{

@@ -353,7 +353,7 @@ fn a_diverged_run_goes_back_to_its_last_good_epoch() {
     );
     good.fit_with(&x, &y, FitOptions::new().epochs(3)).unwrap();
     assert_eq!(diverged.weights(), good.weights());
-    // And it goes on from there as if nothing had happened.
+    // And it resumes from there as if nothing had happened.
     diverged.set_learning_rate(0.01).unwrap();
     diverged.fit(&x, &y).unwrap();
     good.fit(&x, &y).unwrap();

@@ -15,7 +15,7 @@ pub fn run(content: &Value) -> Outcome {
     (name, train(content))
 }
 
-/// Keras rounds the decay rates inside of these optimizers' bias corrections to `f32`, and normalizes in `f32` by these
+/// Keras rounds the decay rates inside these optimizers' bias corrections to `f32`, and normalizes in `f32` by these
 /// layers on JAX, whatever the network's type.
 fn tolerance(optimizer: &Value, layers: &[Value]) -> f64 {
     let normalizations = ["GroupNormalization", "LayerNormalization", "RMSNormalization"];

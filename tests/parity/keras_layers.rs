@@ -159,7 +159,7 @@ pub fn embedding(a: &Arguments<'_>) -> Built<Embedding> {
     Ok(penalized!(layer, a, embeddings_regularizer embeddings_constraint))
 }
 
-/// The layer inside of another one's configuration.
+/// The layer inside another one's configuration.
 fn inner(value: &Value) -> Built<Made> {
     let a = Arguments::of(value).ok_or_else(|| format!("layer {value}"))?;
     a.all_read(layer(&a)?)

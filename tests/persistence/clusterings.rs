@@ -1,4 +1,4 @@
-//! k-means and its variants in files: they answer and go on learning as before, and nothing unsound gets in.
+//! k-means and its variants in files: they answer and continue learning as before, and nothing unsound gets in.
 
 use super::anatomy::Anatomy;
 use super::memory::peak_of;

@@ -165,7 +165,7 @@ fn mutate_parts(file: &mut Anatomy, draws: &mut Draws) {
         let stated = u64::from_le_bytes(file.numbers[at + 16..at + 24].try_into().unwrap()) as usize;
         let mut part = Anatomy::of(&file.numbers[at..at + stated]);
         mutate_parts(&mut part, draws);
-        // Of the same length, or else the lengths outside of it are another mutation.
+        // Of the same length, or else the lengths outside it are another mutation.
         let part = part.file();
         if part.len() == stated || draws.below(2) == 0 {
             file.numbers.splice(at..at + stated, part);

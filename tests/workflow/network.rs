@@ -1,4 +1,4 @@
-//! Networks and k-means inside of the workflow: what they saw before leaks nowhere, and tables become evaluated models.
+//! Networks and k-means inside the workflow: what they saw before leaks nowhere, and tables become evaluated models.
 
 use axonal::datasets::{Dataset, load_breast_cancer, load_iris};
 use axonal::prelude::*;

@@ -99,7 +99,7 @@ fn min_max_hits_its_ends<F: Float>() {
             let mut scaler = MinMaxScaler::new().feature_range(lo, hi);
             let z = scaler.fit_transform(&x).unwrap();
             for (&x, &z) in x.iter().zip(&z) {
-                assert!(F::of(lo) <= z && z <= F::of(hi), "{x} became {z}, outside of {lo} to {hi}");
+                assert!(F::of(lo) <= z && z <= F::of(hi), "{x} became {z}, outside {lo} to {hi}");
                 if min < max && (x == min || x == max) {
                     assert_eq!(z, F::of(if x == min { lo } else { hi }), "{x}");
                 }

@@ -14,7 +14,7 @@ impl<F: Float> Table<F> {
     /// A column as classes to learn, the others as features.
     ///
     /// Texts are numbered in ascending order; so are the numbers of a column of numbers, which need not begin at 0.
-    /// Numbers are told apart and named as they are written in the file: 16777216 and 16777217 are two classes also
+    /// Classes are distinguished and named by their text in the file: 16777216 and 16777217 are two classes also
     /// in a `Table<f32>`, while 1 and 1.0 are one.
     ///
     /// # Errors
@@ -51,7 +51,7 @@ fn numbered<F: Float>(
     let advice = if size_of::<F>() == 4 { "read the table as f64, or declare" } else { "declare" };
     if labels.given_up() {
         return refused(format!(
-            "fewer different labels of so many digits; {advice} the column with texts({target:?})"
+            "fewer distinct labels with this many digits; {advice} the column with texts({target:?})"
         ));
     }
     if !labels.fit(&column.view()) {

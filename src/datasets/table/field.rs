@@ -50,7 +50,7 @@ impl<R: Read> Rows<R> {
         Ok(())
     }
 
-    /// The value of a field that is no number.
+    /// The value of a non-numeric field.
     fn text_value<F: Float>(&mut self, number: usize) -> Result<std::result::Result<F, Misfit>> {
         let text = self.records.text(number)?;
         let options = &self.options;

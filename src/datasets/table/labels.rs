@@ -33,7 +33,7 @@ struct Usual {
 const MOST_LABELS: usize = 1 << 12;
 /// More exceptions than this would take memory that the table itself does not.
 const MOST_EXCEPTIONS: usize = 1 << 20;
-/// A longer text is no label.
+/// A longer text is not a label.
 const MOST_BYTES: usize = 64;
 
 impl Labels {

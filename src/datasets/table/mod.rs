@@ -48,7 +48,7 @@ pub struct Table<F> {
     pub data: Array2<F>,
     /// One name for each column of `data`.
     pub names: Vec<String>,
-    /// The texts that the numbers of each column stand for, ascending; empty for a column of numbers.
+    /// The texts that the numbers of each column denote, ascending; empty for a column of numbers.
     pub categories: Vec<Vec<String>>,
     /// What is known of each column's numbers as they are written, for classes.
     labels: Vec<Option<Box<Labels>>>,
@@ -73,7 +73,7 @@ impl<F: Float> Table<F> {
         Ok(Dataset::new(features, column)?.with_feature_names(rest.names))
     }
 
-    /// One column, the others, their names, and the column's categories. The others move together inside of their
+    /// One column, the others, their names, and the column's categories. The others move together inside their
     /// memory, so that a large table needs no second copy.
     fn split_off(self, name: &str) -> Result<(Array1<F>, Array2<F>, Rest)> {
         let Some(target) = self.names.iter().position(|other| other == name) else {

@@ -10,7 +10,7 @@ use ndarray::Array2;
 use std::io::Read;
 use std::path::Path;
 
-/// How many values there is room for at least, where rows are short.
+/// Minimum capacity in values, for short rows.
 const LEAST_VALUES: usize = 1 << 12;
 
 /// The rows of a file, one after another, and what its columns are known to hold.
@@ -111,7 +111,7 @@ impl<R: Read> Rows<R> {
         Ok(self.named(data))
     }
 
-    /// Makes room: by what the rows so far say about the rest of the file, else by half as much again. Doubling would
+    /// Reserves memory: by what the rows so far say about the rest of the file, else by half as much again. Doubling would
     /// need three times the memory of the table for a moment.
     fn reserve<F>(
         &self,

@@ -68,7 +68,7 @@ fn sums_of_others(values: &[f64]) -> Vec<f64> {
     sums
 }
 
-/// For each class the sum of the entries outside of its row and its column.
+/// For each class the sum of the entries outside its row and its column.
 fn true_negatives(matrix: ArrayView2<'_, f64>) -> Vec<f64> {
     let n_classes = matrix.nrows();
     let mut sums = vec![0.0; n_classes];

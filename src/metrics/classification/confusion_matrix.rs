@@ -116,7 +116,7 @@ impl ConfusionMatrix {
         Ok(Self { labels, counts: Array2::zeros(shape), weights: Array2::zeros(shape) })
     }
 
-    /// The classes, ascending: what rows and columns stand for.
+    /// The classes, ascending: what rows and columns denote.
     #[must_use]
     pub fn labels(&self) -> &[usize] {
         &self.labels

@@ -12,7 +12,7 @@ use ndarray::{ArrayBase, Data, Dimension, Ix1, Ix2};
 /// `y_true`: (n_samples); `y_prob`: (n_samples, n_classes).
 ///
 /// # Errors
-/// Different lengths, a label without a column, probabilities that are not finite or outside of 0 to 1, rows that do not sum to
+/// Different lengths, a label without a column, probabilities that are not finite or outside 0 to 1, rows that do not sum to
 /// 1: within 1e-5 for `f64`, 3.5e-4 (√ε) for `f32`.
 ///
 /// # Examples
@@ -59,7 +59,7 @@ fn mean(values: impl Iterator<Item = f64>, weights: &[f64]) -> f64 {
 /// `y_true`: (n_samples), classes 0 and 1; `y_prob`: (n_samples).
 ///
 /// # Errors
-/// Different lengths, labels other than 0 and 1, probabilities that are not finite or outside of 0 to 1.
+/// Different lengths, labels other than 0 and 1, probabilities that are not finite or outside 0 to 1.
 ///
 /// # Examples
 /// ```

@@ -233,7 +233,7 @@ pub fn root_mean_squared_log_error<F: Float, D: Dimension>(
 /// * `alpha`: which quantile, from 0 to 1; ½ is half of the mean absolute error.
 ///
 /// # Errors
-/// Different shapes, no samples, NaN or infinities, or `alpha` outside of its range.
+/// Different shapes, no samples, NaN or infinities, or `alpha` outside its range.
 ///
 /// # Examples
 /// ```

@@ -1,4 +1,4 @@
-//! A run at one moment: everything that it takes to go on from there to the bit.
+//! A run at one moment: everything that it takes to resume from there to the bit.
 
 use crate::error::{Error, Result};
 use crate::nn::history::History;

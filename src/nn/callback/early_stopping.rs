@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// | `min_delta` | 0: by how much a number must improve |
 /// | `patience` | 0: how many epochs without improvement are waited for; 0 and 1 are the same |
 /// | `direction` | the metric's own; losses fall |
-/// | `baseline` | none: a value that must be beaten as well, or the waiting goes on |
+/// | `baseline` | none: a value that must be beaten as well, or the waiting continues |
 /// | `restore_best_weights` | false: the model keeps the last weights; true: it gets those of the best epoch back, also where training ran to its end |
 /// | `start_from_epoch` | 0: earlier epochs are ignored |
 ///

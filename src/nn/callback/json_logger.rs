@@ -7,7 +7,7 @@ use crate::float::Float;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// Writes a JSON object on a line of its own after each epoch: `{"epoch":0,"loss":0.5,…}`, the epoch counted from 0.
+/// Writes one JSON object per line after each epoch: `{"epoch":0,"loss":0.5,…}`, the epoch counted from 0.
 /// A number that JSON cannot hold (NaN, an infinity) is `null`.
 ///
 /// The folder of the file is created where it is missing.

@@ -8,7 +8,7 @@ use std::fmt;
 /// What is done at one kind of moment.
 type Hook<'a, F> = Box<dyn FnMut(&mut Run<'_, F>) -> Result<()> + 'a>;
 
-/// A callback made of closures, for what is too small for a type of its own.
+/// A callback made of closures.
 ///
 /// # Examples
 /// ```

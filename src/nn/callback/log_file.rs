@@ -63,7 +63,7 @@ impl LogFile {
         let write = |file: &mut File| {
             let at = match begin {
                 Some(len) => {
-                    // Also what a run that was killed has written after the checkpoint that this one goes on from.
+                    // Also what a run that was killed has written after the checkpoint that this one resumes from.
                     file.set_len(len)?;
                     file.seek(SeekFrom::Start(len))?
                 }
@@ -88,7 +88,7 @@ impl LogFile {
         self.len
     }
 
-    /// Goes on behind the first `len` bytes.
+    /// Continues after the first `len` bytes.
     pub(super) fn go_on(&mut self, len: Option<u64>) {
         self.len = len;
     }

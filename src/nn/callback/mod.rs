@@ -40,13 +40,13 @@ use crate::nn::model::Model;
 use crate::nn::optimizer::LearningRate;
 use std::fmt;
 
-/// Something that is told what happens during a training run, and may act on it.
+/// Code that runs at the begin and end of training, of each epoch and of each batch.
 ///
 /// Every hook does nothing by default. An error from a hook ends the run with that error; the model keeps the
 /// weights of the last whole batch. A panic goes through to the caller of `fit`, and leaves the model as sound.
 ///
 /// A callback that remembers something from epoch to epoch returns it from [`state`](Self::state) and takes it back
-/// in [`load_state`](Self::load_state), so that a run that is resumed from a checkpoint goes on as it would have.
+/// in [`load_state`](Self::load_state), so that a run that is resumed from a checkpoint continues as it would have.
 ///
 /// # Examples
 /// ```
@@ -125,7 +125,7 @@ pub trait Callback<F: Float> {
     }
 
     /// After a batch or an epoch at which some callback has called [`Run::request_checkpoint`], and after every
-    /// callback was told of that batch or epoch.
+    /// callback has seen that batch or epoch.
     ///
     /// # Errors
     /// As [`on_epoch_begin`](Self::on_epoch_begin).

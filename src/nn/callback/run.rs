@@ -7,11 +7,11 @@ use crate::nn::history::Logs;
 use crate::nn::model::Model;
 use std::fmt;
 
-/// The view of a training run that a callback is handed.
+/// The view of a training run that a callback receives.
 pub struct Run<'a, F> {
     pub(crate) model: &'a mut Model<F>,
     pub(crate) progress: &'a mut Progress,
-    /// Where to put the checkpoint to go on from; there only before the first batch.
+    /// Where to put the checkpoint to resume from; there only before the first batch.
     pub(crate) resume: Option<&'a mut Option<Checkpoint<F>>>,
 }
 
@@ -111,7 +111,7 @@ impl<F: Float> Run<'_, F> {
         self.model.set_learning_rate(rate)
     }
 
-    /// Ends the run after this batch or epoch; the history tells the reason.
+    /// Ends the run after this batch or epoch; the history records the reason.
     pub fn stop(&mut self, reason: impl Into<String>) {
         self.progress.stop.get_or_insert(reason.into());
     }
@@ -134,14 +134,14 @@ impl<F: Float> Run<'_, F> {
         self.progress.ending == Ending::Failed
     }
 
-    /// Asks for a checkpoint: once every callback was told of this batch's or epoch's end, all of them are handed it
+    /// Asks for a checkpoint: once every callback has seen this batch's or epoch's end, all of them receive it
     /// in [`on_checkpoint`](super::Callback::on_checkpoint).
     pub fn request_checkpoint(&mut self) {
         self.progress.checkpoint_requested = true;
     }
 
-    /// In [`on_train_begin`](super::Callback::on_train_begin): goes on from a checkpoint of an earlier run, as soon
-    /// as every callback was told of the beginning.
+    /// In [`on_train_begin`](super::Callback::on_train_begin): resumes from a checkpoint of an earlier run, as soon
+    /// as every callback has seen the beginning.
     ///
     /// # Errors
     /// [`Error::Misplaced`] at any other time, and where another callback has resumed already. That the checkpoint is

@@ -35,7 +35,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct StopToken(Arc<AtomicBool>);
 
 impl StopToken {
-    /// A token that nobody has stopped yet.
+    /// A token that no caller has stopped yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

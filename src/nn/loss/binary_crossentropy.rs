@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Errors
 /// In `compile`: a last layer whose outputs are no probabilities, or no logits where `from_logits` says so. In `fit` and
-/// `evaluate`: targets outside of [0, 1].
+/// `evaluate`: targets outside [0, 1].
 ///
 /// # Examples
 /// ```
@@ -141,7 +141,7 @@ pub(super) fn from_probability<F: Float>(p: F, t: F) -> (F, F) {
     (value, slope)
 }
 
-/// Refuses a label smoothing outside of [0, 1].
+/// Refuses a label smoothing outside [0, 1].
 pub(super) fn smoothing(owner: &str, value: f64) -> Result<()> {
     if (0.0..=1.0).contains(&value) {
         return Ok(());

@@ -72,7 +72,7 @@ impl BinaryFocalCrossentropy {
         Self::default()
     }
 
-    /// The weight of a yes, where classes are balanced.
+    /// Weight of positives when classes are balanced.
     #[must_use]
     pub fn alpha(mut self, alpha: f64) -> Self {
         self.alpha = alpha;

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Errors
 /// In `compile`: a last layer whose outputs are no probabilities, or no logits where `from_logits` says so. In `fit` and
-/// `evaluate`: targets outside of [0, 1].
+/// `evaluate`: targets outside [0, 1].
 ///
 /// # Examples
 /// ```
@@ -55,7 +55,7 @@ pub struct CategoricalCrossentropy {
 /// length − 1.
 ///
 /// # Parameters
-/// `from_logits` (false): the network's outputs are logits. `ignore_class` (none): a label that stands for "no
+/// `from_logits` (false): the network's outputs are logits. `ignore_class` (none): a label that denotes "no
 /// target"; such positions have no loss and are not counted.
 ///
 /// # Errors
@@ -123,7 +123,7 @@ impl SparseCategoricalCrossentropy {
         self
     }
 
-    /// The label that stands for "no target".
+    /// The label that denotes "no target".
     #[must_use]
     pub fn ignore_class(mut self, label: i64) -> Self {
         self.ignore_class = Some(label);

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 /// [`reduction`](Self::reduction): the mean over the batch. Outputs are probabilities.
 ///
 /// # Errors
-/// As the cross-entropy that it stands for.
+/// As the cross-entropy that it denotes.
 ///
 /// # Examples
 /// ```

@@ -4,7 +4,7 @@ use super::{Loss, LossPass, Position, Reduction, reduce, values_at};
 use crate::float::Float;
 use std::fmt;
 
-/// A loss of one's own from a function: no type, no implementation of a trait. It is not part of a model's file.
+/// A custom loss from a function: no type, no implementation of a trait. It is not part of a model's file.
 ///
 /// The function is given the prediction and the target of one position, returns its loss, and writes the loss's
 /// gradient toward the prediction where there is a place for it. Weights and the mean over the batch are

@@ -60,7 +60,7 @@ use std::sync::Arc;
 /// Keras's ε: what keeps logarithms and divisions finite.
 pub(crate) const EPSILON: f64 = 1e-7;
 
-/// What a loss is handed: one batch.
+/// What a loss receives: one batch.
 ///
 /// # Shapes
 /// `prediction`, `gradient`: (batch, outputs), row-major. A *position* is one run along the output's last axis:
@@ -76,7 +76,7 @@ pub struct LossPass<'a, F> {
     pub last: usize,
     /// The targets.
     pub targets: TargetView<'a, F>,
-    /// One weight for each sample; 1 where there are none.
+    /// One weight per sample; `None` weighs every sample 1.
     pub weights: Option<&'a [F]>,
     /// Whether each position is real, or each group of as many positions as fit; all are where there is no mask. What is
     /// not real has no loss, and is not in the count that a mean divides by.
@@ -131,7 +131,7 @@ impl<'a, F: Float> LossPass<'a, F> {
 /// A loss function.
 ///
 /// # Examples
-/// A loss of one's own, the mean of the fourth power of the error:
+/// A custom loss, the mean of the fourth power of the error:
 /// ```
 /// use axonal::custom::{LossPass, TargetView};
 /// use axonal::prelude::*;
@@ -169,7 +169,7 @@ pub trait Loss<F: Float>: Debug + Send + Sync {
         TargetForm::Values
     }
 
-    /// The label that stands for "no target", if the loss has one.
+    /// The label that denotes "no target", if the loss has one.
     fn ignored_label(&self) -> Option<i64> {
         None
     }
@@ -186,7 +186,7 @@ pub trait Loss<F: Float>: Debug + Send + Sync {
         OutputMeaning::Values
     }
 
-    /// Refuses hyperparameters outside of their ranges and outputs that it cannot compare.
+    /// Refuses hyperparameters outside their ranges and outputs that it cannot compare.
     ///
     /// # Errors
     /// [`Error::InvalidParameter`], [`Error::Shape`].
@@ -201,7 +201,7 @@ pub trait Loss<F: Float>: Debug + Send + Sync {
         None
     }
 
-    /// Whether it takes the logits of this activation of so many outputs along the last axis: whether that is the
+    /// Whether the loss takes the logits of this activation with this number of outputs along the last axis: whether that is the
     /// [`fused_activation`](Self::fused_activation).
     fn fuses(&self, activation: Activation, outputs: usize) -> bool {
         let _ = outputs;
@@ -321,7 +321,7 @@ pub(crate) fn reduce<F: Float>(
     if divisor == 0.0 { 0.0 } else { total / divisor }
 }
 
-/// What a mask says of a position, where there are so many of them.
+/// The mask's entry for a position, given the number of positions.
 pub(crate) fn is_real(mask: &[bool], position: usize, positions: usize) -> bool {
     mask.get(position * mask.len() / positions.max(1)).copied().unwrap_or(true)
 }

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 /// Targets have the shape of the output. Each sample's weight multiplies the one number.
 ///
 /// # Errors
-/// In `compile`: a last layer whose outputs are not from 0 to 1. In `fit` and `evaluate`: targets outside of [0, 1].
+/// In `compile`: a last layer whose outputs are not from 0 to 1. In `fit` and `evaluate`: targets outside [0, 1].
 ///
 /// # Parameters
 /// `alpha` (0.5): the weight of what is missed. `beta` (0.5): that of what is found in excess.

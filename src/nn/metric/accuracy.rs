@@ -42,7 +42,7 @@ impl Accuracy {
 /// The share of yes-or-no answers that are right: `(prediction > threshold) == target`, over all outputs.
 ///
 /// # Parameters
-/// `threshold` (0.5): predictions strictly above it are a yes. Logits are not squashed first.
+/// `threshold` (0.5): predictions strictly above it are positive. Logits are not squashed first.
 ///
 /// # Examples
 /// ```
@@ -62,7 +62,7 @@ pub struct BinaryAccuracy {
     threshold: f64,
 }
 
-/// The share of samples whose largest output stands where the largest of the one-hot target does; ties go to
+/// Fraction of samples whose largest output has the index of the one-hot target's largest entry; ties go to
 /// the first.
 ///
 /// # Examples
@@ -114,7 +114,7 @@ impl BinaryAccuracy {
         Self::default()
     }
 
-    /// Sets above which output the answer is a yes.
+    /// Sets the threshold above which an output is predicted positive.
     #[must_use]
     pub fn threshold(mut self, threshold: f64) -> Self {
         self.threshold = threshold;

@@ -108,7 +108,7 @@ impl Auc {
     }
 }
 
-/// The most thresholds: 16 MiB of totals, and steps that `f32` outputs hardly tell apart.
+/// The most thresholds: 16 MiB of totals, and steps near the resolution of `f32` outputs.
 const MOST_THRESHOLDS: usize = 1 << 20;
 const EXPECTED: &str = "2 to 1048576";
 
@@ -134,7 +134,7 @@ pub(super) fn read_thresholds<'de, D: Deserializer<'de>>(
     Ok(num_thresholds)
 }
 
-/// Adds the weights of a batch's yes's, then of its no's, by the last of the evenly spaced thresholds that their
+/// Adds the weights of a batch's positives, then of its negatives, by the last of the evenly spaced thresholds that their
 /// outputs are above.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of the thresholds")]
 pub(super) fn count_by_threshold<F: Float>(
@@ -235,7 +235,7 @@ mod tests {
         [Box::new(Auc::default().num_thresholds(num_thresholds)), Box::new(sensitivity)]
     }
 
-    /// Also of a metric that nobody has validated: neither too many totals nor a panic.
+    /// Also of a metric that no caller has validated: neither too many totals nor a panic.
     #[test]
     fn numbers_of_thresholds_out_of_range_are_refused_and_take_no_memory() {
         let (prediction, target) = (array![[0.2], [0.9]], array![[0.0], [1.0]]);

@@ -27,7 +27,7 @@ impl Counts {
     }
 }
 
-/// Adds a batch to four counts. A yes is an output strictly above the threshold; or, with `top_k`, one of the k
+/// Adds a batch to four counts. A prediction is positive if the output is strictly above the threshold; or, with `top_k`, one of the k
 /// largest along the last axis. With `class_id` that output alone is counted.
 fn count<F: Float>(
     batch: MetricBatch<'_, F>,
@@ -87,7 +87,7 @@ macro_rules! confusion_metric {
         }
 
         impl $metric {
-            /// Sets above which output the answer is a yes.
+            /// Sets the threshold above which an output is predicted positive.
             #[must_use]
             pub fn threshold(mut self, threshold: f64) -> Self {
                 self.threshold = threshold;
@@ -160,7 +160,7 @@ confusion_metric!(
     /// The share of yes answers that are right; 0 where there is no yes.
     ///
     /// # Parameters
-    /// `threshold` (0.5): outputs strictly above it are a yes. `top_k` (none): instead, the k largest outputs are.
+    /// `threshold` (0.5): outputs strictly above it are predicted positive. `top_k` (none): instead, the k largest outputs are.
     /// `class_id` (none): the one output to count.
     ///
     /// # Examples
@@ -171,7 +171,7 @@ confusion_metric!(
     Precision, "precision", Up, |counts| share(counts.true_positives, counts.true_positives + counts.false_positives)
 );
 confusion_metric!(
-    /// The share of what is a yes that was answered so; 0 where nothing is a yes.
+    /// Recall, TP / (TP + FN): the fraction of positives that are predicted positive; 0 without positives.
     ///
     /// # Parameters
     /// As [`Precision`]'s.

@@ -61,7 +61,7 @@ impl FBeta {
         self
     }
 
-    /// Sets above which output the answer is a yes.
+    /// Sets the threshold above which an output is predicted positive.
     #[must_use]
     pub fn threshold(mut self, threshold: f64) -> Self {
         self.threshold = Some(threshold);
@@ -80,7 +80,7 @@ impl<F: Float> Metric<F> for FBeta {
         if self.beta == 1.0 { "f1_score" } else { "fbeta_score" }
     }
 
-    /// For each class the weights of right yes's, of all yes answers, of all yes's.
+    /// For each class the weights of true positives, of predicted positives, of positives.
     fn totals(&self, output: &Shape) -> usize {
         output.last().saturating_mul(3)
     }

@@ -6,7 +6,7 @@ use crate::nn::loss::Loss;
 use std::sync::Arc;
 
 /// What [`Model::metric`](crate::models::Model::metric) accepts: a [`Metric`], or a [`Loss`], whose mean is then reported under
-/// the loss's name. `Kind` tells the two apart and is always inferred.
+/// the loss's name. `Kind` distinguishes the two and is always inferred.
 ///
 /// # Examples
 /// ```

@@ -133,7 +133,7 @@ pub(super) fn add_loss<F: Float>(loss: &dyn Loss<F>, batch: MetricBatch<'_, F>, 
     totals[1] += weight;
 }
 
-/// A metric of one's own from a function of one position's prediction and target: its mean. It is not part of a model's
+/// A custom metric from a function of one position's prediction and target: its mean. It is not part of a model's
 /// file.
 ///
 /// # Shapes

@@ -45,7 +45,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use std::sync::Arc;
 
-/// What a metric is handed: one batch.
+/// What a metric receives: one batch.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct MetricBatch<'a, F> {
@@ -131,7 +131,7 @@ pub enum Direction {
     Unknown,
 }
 
-/// A number that tells how good a model is, computed beside the loss.
+/// A measure of model quality, computed beside the loss.
 ///
 /// A metric keeps totals only, to which it adds batch after batch: it needs no more memory for more samples.
 ///

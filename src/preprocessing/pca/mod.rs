@@ -40,7 +40,7 @@ impl From<f64> for PcaComponents {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum PcaSolver {
-    /// `Randomized` where fewer than 80 % of the components of data of more than 500 samples or features are asked for
+    /// `Randomized` where fewer than 80 % of the components of data of more than 500 samples or features are requested
     /// by number, and no covariance is small enough; else `Exact`.
     #[default]
     Auto,
@@ -48,7 +48,7 @@ pub enum PcaSolver {
     /// most 1000 of these, else by a singular value decomposition.
     Exact,
     /// From random projections: the time is that of a few products of the data with as many columns as components
-    /// are asked for. Needs a number of components.
+    /// are requested. Needs a number of components.
     Randomized,
 }
 
@@ -68,7 +68,7 @@ pub enum PcaSolver {
 /// * `seed`: of the random projections. Default: 0.
 ///
 /// # Errors
-/// More components than samples or features, a share outside of its range, fewer than two samples, values whose variance or result
+/// More components than samples or features, a share outside its range, fewer than two samples, values whose variance or result
 /// is not representable, NaN or infinities, another number of features than `fit` saw, [`Error::NotFitted`] before `fit`.
 ///
 /// # Examples
@@ -298,7 +298,7 @@ fn not_fitted(method: &'static str) -> Error {
     Error::NotFitted { estimator: "Pca", method }
 }
 
-/// The solver for so many of the components of data of this shape, with the number for random projections.
+/// The solver for this number of components and data shape, with the number of random projections.
 fn choose(
     solver: PcaSolver,
     n_components: PcaComponents,

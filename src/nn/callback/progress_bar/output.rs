@@ -55,7 +55,7 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Writes text and ends its line. A closed pipe is no reason to stop training, so errors are ignored.
+    /// Writes text and ends its line. Errors are ignored: a closed pipe must not stop training.
     pub(super) fn line(&mut self, text: &str) {
         let _ = match self {
             Self::Terminal(term) => term.write_line(text).and_then(|()| term.flush()),

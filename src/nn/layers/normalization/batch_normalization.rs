@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
 /// there is one.
 ///
 /// # Errors
-/// In `compile`: an axis that the sample does not have, a momentum outside of [0, 1], an epsilon not above 0.
+/// In `compile`: an axis that the sample does not have, a momentum outside [0, 1], an epsilon not above 0.
 ///
 /// # Examples
 /// ```

@@ -15,10 +15,10 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{ActivityPenalty, Layer, Nested, Plan};
 
-/// How deep layers may lie inside of each other; as deep as files may have them.
+/// How deep layers may lie inside each other; as deep as files may have them.
 const MAX_DEPTH: usize = 16;
 
-/// Refuses layers that lie too deep inside of each other.
+/// Refuses layers that lie too deep inside each other.
 fn check_depth(owner: &'static str, plan: Plan) -> Result<Plan> {
     fn depth(plan: &Plan) -> usize {
         1 + plan.nested_layers().iter().map(|nested| depth(&nested.plan)).max().unwrap_or(0)
@@ -27,7 +27,7 @@ fn check_depth(owner: &'static str, plan: Plan) -> Result<Plan> {
     if depth <= MAX_DEPTH {
         return Ok(plan);
     }
-    let expected = format!("at most {MAX_DEPTH} layers inside of each other");
+    let expected = format!("at most {MAX_DEPTH} layers inside each other");
     Err(Error::invalid_parameter(owner, "depth", depth, expected))
 }
 

@@ -18,7 +18,7 @@ use super::super::{output_values, rows, rows_mut};
 /// (steps, …) comes out as (steps, …), the rest being what the layer makes of it.
 ///
 /// # Masks
-/// Where a layer before makes a mask (see [`Masking`](crate::nn::Masking)), the layer inside is handed what the mask says
+/// Where a layer before makes a mask (see [`Masking`](crate::nn::Masking)), the layer inside receives what the mask says
 /// of its step. Behind it the mask is the same, or, where the layer ends it, that of the steps with anything real in them.
 ///
 /// # Parameters
@@ -102,7 +102,7 @@ impl<F: Float> Layer<F> for TimeDistributed<F> {
         let (indices, rearranges) = (inner.declared_indices(), inner.declares_rearranging());
         let plan = plan.output_values(output_values(self.layer.kind(), &inner));
         let plan = if inner.declares_using_mask() { plan.uses_mask() } else { plan };
-        // Where the layer ends the mask of what is inside of a step, the step itself is left.
+        // Where the layer ends the mask of what is inside a step, the step itself is left.
         let passes = inner.declares_passing_mask();
         let plan = if passes { plan.passes_mask() } else { plan.derives_mask(steps) };
         let plan = plan.nested_activated("layer", inner).nested_penalties();
@@ -113,7 +113,7 @@ impl<F: Float> Layer<F> for TimeDistributed<F> {
 
     fn mask(&self, MaskPass { mask, real, plan, .. }: MaskPass<'_, F>) {
         let (Some(mask), Some(plan)) = (mask, plan) else { return real.fill(true) };
-        // A step is real where anything inside of it is.
+        // A step is real where anything inside it is.
         let inside = mask.split(steps(plan));
         for (step, real) in real.iter_mut().enumerate() {
             *real = (0..inside.positions()).any(|position| inside.is_real(step, position));
