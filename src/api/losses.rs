@@ -16,7 +16,7 @@
 //! | margins | `Dense(1)` or `Dense(classes)` | [`Hinge`], [`SquaredHinge`], [`CategoricalHinge`] |
 //!
 //! Softmax and sigmoid before a cross-entropy are fused with it, so the loss is exact for logits of any size. [`LossFn`] makes a
-//! loss of two closures, [`AnyLoss`] one of a name, [`Loss`] is the trait of your own.
+//! loss of two closures, [`AnyLoss`] one of a name, [`Loss`] is the trait of custom losses.
 
 pub use crate::nn::loss::{
     AnyLoss, BinaryCrossentropy, BinaryFocalCrossentropy, CategoricalCrossentropy,

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`CosineDecay`] | half a cosine down to a fraction, after an optional linear warm-up |
 //! | [`CosineDecayRestarts`] | cosine decay that starts again, each time longer |
-//! | [`ExponentialDecay`] | divided by a factor every so many steps |
+//! | [`ExponentialDecay`] | multiplied by a factor every `decay_steps` steps |
 //! | [`InverseTimeDecay`] | 1 / (1 + rate · step) |
 //! | [`PolynomialDecay`] | a power of the remaining share of the steps |
 //! | [`PiecewiseConstantDecay`] | a list of boundaries and values |

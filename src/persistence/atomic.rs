@@ -5,7 +5,7 @@
 //! after a crash at any moment, too.
 //!
 //! A process that was killed leaves its temporary file behind. Temporary files are locked while they are written, so
-//! the next save of the same file can tell those that nobody writes any more, and removes them.
+//! the next save of the same file detects abandoned ones and removes them.
 
 use crate::error::{Error, Result, file_type};
 use std::fs::{self, File, OpenOptions, Permissions};

@@ -85,7 +85,7 @@ pub struct BackupAndRestore {
 const NAMES: [&str; 2] = ["backup-0.axonal", "backup-1.axonal"];
 
 impl BackupAndRestore {
-    /// Keeps the checkpoints in this directory, which is made where there is none. No other run may use it.
+    /// Keeps the checkpoints in this directory, which is created if missing. No other run may use it.
     #[must_use]
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
@@ -97,7 +97,7 @@ impl BackupAndRestore {
         }
     }
 
-    /// Makes a checkpoint after every so many batches, too.
+    /// Also makes a checkpoint after every `batches` batches.
     #[must_use]
     pub fn every_batches(mut self, batches: usize) -> Self {
         self.every_batches = Some(batches);

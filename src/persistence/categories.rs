@@ -170,7 +170,7 @@ impl Sizes {
                 let mut rows = vec![[0; 3]; left.min(ROWS)];
                 numbers.words(rows.as_flattened_mut())?;
                 for row in &rows {
-                    // Room for the text; what stands in it comes next.
+                    // Memory for the text; its content follows.
                     let made = match *row {
                         [0, bits, 0] => K::of_number(f64::from_bits(bits)),
                         [1, 0, len] => match usize::try_from(len).ok().and_then(|len| texts.checked_sub(len))

@@ -108,7 +108,7 @@ fn inspect_source<'a, R: Input<'a>>(source: Source<R>, limits: &Limits) -> Resul
 fn read<'a, R: Input<'a>>(opened: &Opened<'a, R>, limits: &Limits) -> Checked<Inspection> {
     let header = opened.header;
     let mut records = Records::new(&opened.structure, HEADER_LEN as u64);
-    // The answer stands beside the structure, unless that was in memory before.
+    // The result is held beside the structure, unless that was in memory before.
     let own = match opened.structure {
         Cow::Borrowed(_) => opened.len(),
         Cow::Owned(_) => header.numbers_len,

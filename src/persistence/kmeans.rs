@@ -222,7 +222,7 @@ fn read<'a, F: Float, C: Recorded<F>, R: Input<'a>>(
     C::restore(settings, init, learned).map_err(|source| rejected(C::TYPE, source).in_file(&opened.name))
 }
 
-/// Room for whole numbers.
+/// Memory for integers.
 fn whole(what: &str, len: usize) -> Result<Vec<usize>> {
     let mut numbers = Vec::new();
     let refused = |_| Error::OutOfMemory { what: what.into(), bytes: len.saturating_mul(8) };

@@ -104,7 +104,7 @@ impl Spare {
     }
 
     /// The same for a file, or a part of one, whose structure is `structure_len` bytes long and whose numbers are
-    /// `numbers_len`. While records are read, the room of the numbers is free; while numbers are read, that of the
+    /// `numbers_len`. While records are read, the budget of the tensor data is free; while tensor data are read, that of the
     /// structure.
     pub(super) fn of_file(&self, structure_len: u64, numbers_len: u64) -> Self {
         let own = if self.limit == u64::MAX { u64::MAX } else { structure_len.min(numbers_len) };

@@ -127,7 +127,7 @@ impl ModelCheckpoint {
         self
     }
 
-    /// Saves after every so many batches, counted over all epochs, instead of after each epoch.
+    /// Saves after every `batches` batches, counted over all epochs, instead of after each epoch.
     #[must_use]
     pub fn every_batches(mut self, batches: usize) -> Self {
         self.every_batches = Some(batches);

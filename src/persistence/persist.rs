@@ -23,7 +23,7 @@ use std::io::{self, Read};
 ///
 /// Every transformer, [`KMeans`](crate::cluster::KMeans) and its variants, [`Model`], [`Pipeline`](crate::pipeline::Pipeline),
 /// [`Classifier`](crate::model_selection::Classifier) and [`Regressor`](crate::model_selection::Regressor) is. A
-/// transformer of one's own becomes it in two lines, by its fields.
+/// custom transformer implements it in two lines, from its fields.
 ///
 /// # Examples
 /// ```

@@ -14,7 +14,7 @@ struct Nothing {}
 
 pub(super) const PIPELINE: &str = "pipeline";
 
-/// A file of steps that has no settings of its own.
+/// A file of steps without further settings.
 pub(super) fn row_of<'a>(kind: &str, steps: Vec<(&str, Draft<'a>)>) -> Result<Draft<'a>> {
     let parts: Result<Vec<_>> = steps.into_iter().map(|(name, draft)| draft.within(name)).collect();
     Draft::estimator(kind, "{}", parts?)

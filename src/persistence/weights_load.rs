@@ -186,7 +186,7 @@ impl<F: Float> Model<F> {
 enum Step {
     /// It becomes the variable of this index.
     Take(usize, NumberType),
-    /// So many bytes are read over.
+    /// Skips this number of bytes.
     Skip(u64),
 }
 

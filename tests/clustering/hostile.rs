@@ -1,4 +1,4 @@
-//! Input at the edges of what there is: nothing panics, hangs, or is answered with numbers that mean nothing.
+//! Input at the edges of the number range: nothing panics, hangs, or returns meaningless values.
 
 use axonal::cluster::BisectingKMeans;
 use axonal::cluster::elbow;
@@ -52,7 +52,7 @@ fn data_of_any_magnitude_is_clustered_or_refused() {
         match fits(&x, 3) {
             Ok(fits) => {
                 assert!(fitting.contains(&scale), "{scale:e}");
-                // As at scale 1, where they find what there is.
+                // As at scale 1, where they find the clusters.
                 let want = self::fits(&base(), 3).unwrap();
                 assert_eq!(adjusted_rand_score(&array![0, 0, 1, 1, 2, 2], &want[0].1).unwrap(), 1.0);
                 for ((inertia, labels), (want, want_labels)) in fits.into_iter().zip(want) {

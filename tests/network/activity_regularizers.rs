@@ -68,7 +68,7 @@ fn the_penalty_inside_a_bidirectional_is_that_of_both_answers() {
             }
         }
     }
-    // With a layer of its own for each direction, both count.
+    // With a separate layer per direction, both count.
     let penalty = |l1, l2| Regularizer::l1_l2(l1, l2);
     let both = Bidirectional::new(Gru::new(2).activity_regularizer(penalty(0.0, 2.0)))
         .backward_layer(Lstm::new(3).go_backwards(true).activity_regularizer(penalty(4.0, 0.0)));

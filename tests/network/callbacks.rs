@@ -215,7 +215,7 @@ fn missing_folders_are_created_before_the_first_epoch() {
     ] {
         assert!(message.contains("cannot create the folder: "), "{message}");
     }
-    // What stands where the file should be is known before the first epoch, too.
+    // An obstacle at the file's path is reported before the first epoch, too.
     fs::create_dir(folder.file("folder")).unwrap();
     let message = says(options().callback(ModelCheckpoint::new(folder.file("folder"))));
     assert!(message.ends_with("cannot replace it: expected a regular file, found a directory"), "{message}");
@@ -400,7 +400,7 @@ fn a_callback_that_fails_or_panics_leaves_a_model_that_answers_and_learns() {
             match outcome {
                 Ok(fitted) => {
                     assert_eq!(fitted.unwrap_err().to_string(), "callback Fails: on purpose", "{hook}");
-                    assert!(ended, "the others are told of the end");
+                    assert!(ended, "the others receive the end of training");
                 }
                 Err(_) => assert!(panics),
             }

@@ -91,7 +91,7 @@ fn every_optimizer_ends_at_its_last_good_epoch_with_and_without_clipping_schedul
                 let Error::Diverged { epoch, batch, last_good_epoch, .. } = error else { panic!("{error}") };
                 assert_eq!((epoch, batch, last_good_epoch), (3, 2, Some(2)), "optimizer {index}");
                 assert_eq!(model.weights(), good.weights(), "optimizer {index}");
-                assert!(ended, "callbacks are told of the end");
+                assert!(ended, "callbacks receive the end of training");
                 if index == 0 {
                     continue;
                 }

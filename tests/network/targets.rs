@@ -211,7 +211,7 @@ fn a_classifier_takes_the_numbers_of_its_classes() {
     assert!((0.0..=1.0).contains(&three.score(&x, &y).unwrap()));
     let good = y.mapv(|label| label - 1);
     assert!((0.0..=1.0).contains(&fitted(sigmoid(), &good).unwrap().score(&x, &good).unwrap()));
-    // A search or cross-validation meets the same errors.
+    // A search or cross-validation returns the same errors.
     let wrapped = Classifier::new(model::<f64>(1, Activation::Linear, MeanSquaredError::default()));
     says(cross_val_score(&wrapped, &x, &y, KFold::new(2)), &["label 2"]);
 }

@@ -350,7 +350,7 @@ fn broken_losses_are_caught_with_the_right_words() {
         ("added", "not overwritten"),
         ("sum", "the mean over the batch"),
         ("weights", "the sample weights are not used"),
-        ("value", "is another where no gradient is asked for"),
+        ("value", "differs when no gradient is requested"),
     ];
     for (wrong, words) in cases {
         let message = check_loss(&Squared(wrong), 3).unwrap_err().to_string();
@@ -415,7 +415,7 @@ fn optimizers_of_the_library_pass() {
     check_optimizer(RmsProp::default().rule()).unwrap();
 }
 
-/// A number added to each feature, whose gradient is told by rows, with something wrong.
+/// A bias per feature whose gradient is computed by rows, with a defect.
 #[derive(Debug)]
 struct Shifted(&'static str);
 
@@ -459,7 +459,7 @@ fn wrong_gradients_by_rows_are_caught_with_the_right_words() {
         ("first", "or in which rows they mean"),
         ("beyond", "panicked"),
         ("dx", "where the parameters' is not needed"),
-        ("overwritten", "where it is added to what there is"),
+        ("overwritten", "when it is added to existing gradients"),
         ("length", "does not divide the parameters"),
     ] {
         let message = check_layer(&Shifted(wrong), 6).unwrap_err().to_string();

@@ -111,7 +111,7 @@ fn the_number_of_threads_changes_no_bit() {
 #[cfg(feature = "rayon")]
 #[test]
 fn the_number_of_threads_changes_no_bit_of_a_convolutional_network() {
-    // A last batch of 5, and layers with caches and random numbers of their own between the convolutions.
+    // A last batch of 5, and layers with caches and random streams between the convolutions.
     let x = Array2::from_shape_fn((69, 400), |(i, j)| (((i * 31 + j * 17) % 97) as f32 / 48.5 - 1.0).sin());
     let x = x.into_shape_with_order((69, 20, 20, 1)).unwrap();
     let y: Array1<usize> = (0..69).map(|i| i * i % 10).collect();
@@ -235,7 +235,7 @@ fn plain_descent_moves_as_it_does_with_gradients_of_their_own() {
 
 #[test]
 fn the_epochs_loss_is_the_mean_over_samples_also_with_a_short_last_batch() {
-    // At a rate of 0 the weights stand still, so the epoch's loss must be that of all samples at once.
+    // At a learning rate of 0 the weights do not change, so the epoch's loss must be that of all samples at once.
     let (x, y) = data();
     let mut model = Sequential::new(6)
         .add(Dense::new(3).activation(Activation::Softmax).kernel_regularizer(Regularizer::l2(0.01)))

@@ -279,7 +279,7 @@ fn constraint(name: &str, w: &Value, want: &Value) -> Compared {
     Ok(difference)
 }
 
-/// One layer in a network of its own, on the table's samples.
+/// A network of one layer, on the table's samples.
 fn layer(name: &str, x: &Value, want: &Value) -> Compared {
     let mut difference = Difference::default();
     let x = Array2::from_shape_vec((shape(x)[0], shape(x)[1]), flat(x)).unwrap();

@@ -88,7 +88,7 @@ macro_rules! set {
     }};
 }
 
-/// The rule around which the moments take up an embedding's gradients before they are summed, where there are such.
+/// The rule around which the moments take up an embedding's gradients before they are summed, if there are any.
 fn unsummed(optimizer: AnyOptimizer<f64>, occurrences: Option<Occurrences>) -> AnyOptimizer<f64> {
     let Some(occurrences) = occurrences else { return optimizer };
     let decay = optimizer.modifiers().weight_decay;

@@ -67,7 +67,7 @@ pub type Outcome = (String, Result<(Difference, f64), String>);
 pub fn flat(value: &Value) -> Vec<f64> {
     match value {
         Value::Array(values) => values.iter().flat_map(flat).collect(),
-        _ => vec![value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))],
+        _ => vec![value.as_f64().unwrap_or_else(|| panic!("{value} is not a number"))],
     }
 }
 

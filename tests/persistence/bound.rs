@@ -71,7 +71,7 @@ fn many(
 
 #[test]
 fn many_layers_that_are_alike_are_loaded() {
-    // Of a single weight or two, and of so many that they weigh something.
+    // One or two weights, and enough of them to matter.
     for (n_layers, width) in [(500, 1), (1000, 1), (1000, 64)] {
         let files = [
             ("dense", many(n_layers, &[width], |layers, _| layers.add(Dense::new(width)))),

@@ -129,7 +129,7 @@ fn a_save_to_a_dangling_link_creates_what_it_points_to() {
     fs::remove_dir_all(directory).unwrap();
 }
 
-/// Nobody writes to these pipes: to open one would wait for ever.
+/// No process writes to these pipes: opening one would block forever.
 #[cfg(unix)]
 #[test]
 fn pipes_beside_and_in_place_of_a_file_do_not_block() {

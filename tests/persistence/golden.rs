@@ -125,7 +125,7 @@ fn golden_checkpoints_resume_with_the_epochs_of_their_validations() {
 
 /// Writes the clusterings' files; refuses where there are any.
 #[test]
-#[ignore = "run once, before there is such a folder"]
+#[ignore = "run once, before the folder exists"]
 fn write_golden_clusterings() {
     let folder = clusterings();
     assert!(!folder.exists(), "golden files are written once");

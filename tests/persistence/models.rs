@@ -151,7 +151,7 @@ pub(crate) fn recurrent() -> Model<f32> {
     model
 }
 
-/// What a table is turned into by its columns, before a network answers with classes.
+/// A column transformer before a classifying network.
 pub(crate) type TablePipeline =
     Pipeline<ColumnTransformer<f32>, Pipeline<StandardScaler, Classifier<Model<f32>>>>;
 

@@ -271,7 +271,7 @@ fn a_confusion_matrix_shows_the_names_of_its_classes() {
         text.split("width=\"").nth(1).unwrap().split('"').next().unwrap().parse::<f64>().unwrap()
     };
     let plain = drawn("plain", |path| matrix.plot(path)).unwrap();
-    assert!(width(&text) > width(&plain) + 100.0, "the names have room");
+    assert!(width(&text) > width(&plain) + 100.0, "the names fit");
     assert_eq!(plain, drawn("none", |path| matrix.plot_with_names::<&str>(path, &[])).unwrap());
 }
 

@@ -7,7 +7,7 @@ use axonal::ndarray::{Array1, Array2};
 use axonal::prelude::*;
 use std::time::Duration;
 
-/// A run of three batches an epoch, each of which takes long enough for a bar of its own.
+/// A run of three batches an epoch, each of which takes long enough for a separate bar.
 fn train(epochs: usize, bar: ProgressBar<'_>) {
     let x = Array2::<f32>::from_shape_fn((40, 3), |(i, j)| ((i * 7 + j * 5) % 13) as f32 / 13.0);
     let y = Array1::<f32>::from_iter(x.column(0).iter().copied());

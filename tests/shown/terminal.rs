@@ -1,4 +1,4 @@
-//! A terminal of so many columns, as far as a progress bar needs one.
+//! A terminal emulator of a given width, as far as a progress bar needs one.
 
 #[derive(Debug)]
 pub(crate) struct Terminal {

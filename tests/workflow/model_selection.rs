@@ -1,4 +1,4 @@
-//! Splits and what stands on them.
+//! Splitters, cross-validation and searches.
 
 use axonal::ndarray::{Array1, Array2, Array4, array};
 use axonal::prelude::*;

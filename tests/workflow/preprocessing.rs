@@ -143,7 +143,7 @@ fn every_transformer_refuses_what_none_can_use() {
     poisoned[[1, 0]] = f64::INFINITY;
     every(all_say(&poisoned, &x), "inf at [1, 0]");
     let mut unequal = all_say(&x, &poisoned);
-    // To the encoders infinity is a category that they have not seen; a step counts rows and columns of its own.
+    // To the encoders infinity is a category that they have not seen; each step counts its own rows and columns.
     unequal
         .drain(4..6)
         .for_each(|message| assert!(message.contains("inf at [1, 0], expected one of"), "{message}"));

@@ -45,7 +45,7 @@ fn the_bits_do_not_depend_on_threads() {
                 // Enough clusters and numbers for rows to be skipped.
                 bits.of_fit(&blobs, KMeans::new(24).seed(seed).max_iter(15).tol(0.0), None);
             }
-            // So many numbers that two threads have sums of their own, and eight add to the same.
+            // Enough values that two threads have separate sums and eight share them.
             let first = KMeansInit::Centers(wide.slice(s![..600, ..]).to_owned());
             bits.of_fit(&wide, KMeans::new(600).init(first).max_iter(3), None);
             bits.of_fit(&many, KMeans::new(500).seed(3).max_iter(3), None);

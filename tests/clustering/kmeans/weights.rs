@@ -50,7 +50,7 @@ fn weights_change_where_the_centers_start() {
     let mut rng = Rng::new(1, Purpose::Other, 0);
     let weights: Array1<f64> = (0..200).map(|_| rng.uniform()).collect();
     for init in [KMeansInit::PlusPlus, KMeansInit::Random] {
-        // So many clusters that an iteration leaves nearly all of them at the rows where they started.
+        // Enough clusters that an iteration leaves nearly all of them at their initial rows.
         let start = |weights: &Array1<f64>| {
             let mut kmeans = KMeans::new(100).init(init.clone()).n_init(1).max_iter(1).seed(5);
             kmeans.fit_weighted(&blobs.data, weights).unwrap();

@@ -5,7 +5,7 @@ use crate::float::{Float, scaled};
 use crate::nn::layer::Mask;
 use crate::simd::vectorize;
 
-/// A mask over a batch of samples of so many numbers.
+/// The mask of a batch, with the sample length.
 #[derive(Clone, Copy)]
 pub(super) struct Real<'a> {
     pub(super) mask: Mask<'a>,

@@ -57,7 +57,7 @@ impl Default for GroupNormalization {
 }
 
 impl GroupNormalization {
-    /// So many groups of channels.
+    /// Splits the channels into `groups` groups.
     #[must_use]
     pub fn new(groups: usize) -> Self {
         Self { groups: i64::try_from(groups).unwrap_or(i64::MAX), ..Self::default() }
@@ -166,7 +166,7 @@ impl GroupNormalization {
     }
 }
 
-/// A group of channels within a sample whose positions have so many channels.
+/// A group of channels within a sample.
 struct Group<'a, F> {
     sample: &'a [F],
     channels: usize,

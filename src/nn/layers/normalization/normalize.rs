@@ -99,7 +99,7 @@ impl Normalization {
             mean[place(index)] += x / count;
             (*min, *max) = (min.min(x), max.max(x));
         }
-        // The mean of equal values is their value; rounding would leave a spread of its own.
+        // The mean of equal values is their value; rounding would leave a spurious variance.
         for (mean, (min, max)) in mean.iter_mut().zip(range) {
             *mean = mean.clamp(min, max);
         }

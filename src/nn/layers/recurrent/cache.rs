@@ -80,7 +80,7 @@ impl ScanLayout {
 }
 
 impl<F: Float> ScanCache<'_, F> {
-    /// Draws the dropout masks of a training step. Inputs and states have random streams of their own.
+    /// Draws the dropout masks of a training step. Inputs and states use separate random streams.
     pub(super) fn draw_dropout(&mut self, mode: &Mode<'_, F>) {
         let rng = match mode {
             Mode::Train { rng, .. } => Some(rng),

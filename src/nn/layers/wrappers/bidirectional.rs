@@ -29,7 +29,7 @@ pub enum MergeMode {
 }
 
 /// Reads a sequence with one layer from the beginning and with a copy of it, or with another layer, from the end, each
-/// with weights of its own. Where the layer answers with a sequence, the second answer is turned round, so that the steps of
+/// with separate weights. Where the layer returns a sequence, the second output is reversed, so that the steps of
 /// both lie beside each other.
 ///
 /// Where a layer before makes a mask (see [`Masking`](crate::nn::Masking)), both directions pass over padded steps, and
@@ -96,7 +96,7 @@ impl<F: Float> Bidirectional<F> {
         Self { layer: Arc::new(layer), backward_layer: None, merge_mode: MergeMode::Concat }
     }
 
-    /// Reads from the end with this layer, not with a copy of the first one. As in Keras, it must be told to read
+    /// Reads from the end with this layer, not with a copy of the first one. As in Keras, it must be set to read
     /// backwards itself:
     /// ```
     /// use axonal::custom::Shape;
@@ -208,7 +208,7 @@ impl<F: Float> Bidirectional<F> {
         if between && first == second { first } else { OutputValues::Unknown }
     }
 
-    /// What the mask says of the rows of the two answers, which stand in the order in which they are made.
+    /// The mask of each output's steps, in the order in which the direction computes them.
     fn masks_of_answers<'m>(plan: &Plan, mask: Mask<'m>) -> [Mask<'m>; 2] {
         let backwards =
             plan.nested_layers().first().is_some_and(|first| first.plan.declares_reading_backwards());
@@ -243,7 +243,7 @@ fn zero_padding<F: Float>(
     }
 }
 
-/// The row of the second answer that stands beside row `row` of the first.
+/// The row of the second output that is merged with row `row` of the first.
 fn beside(row: usize, steps: Option<usize>) -> usize {
     steps.map_or(row, |steps| row / steps * steps + (steps - 1 - row % steps))
 }
@@ -288,7 +288,7 @@ impl<F: Float> Layer<F> for Bidirectional<F> {
         let (Some(values), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
         let Blocks { turned, answers: [first, second], caches: [first_cache, second_cache], .. } = blocks;
         let [all_steps, features] = [plan.input_shape().dims()[0], plan.input_shape().last()];
-        // A copy of the first layer reads the sequence turned round; a layer of its own reads it from the end by itself.
+        // A copy of the first layer reads the reversed sequence; a separate layer reverses it internally.
         let copied = self.backward_layer.is_none();
         turn(values, all_steps, features, turned);
         let seen = [values, if copied { &*turned } else { values }];
