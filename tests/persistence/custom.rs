@@ -292,3 +292,51 @@ fn penalties_inside_other_layers_come_back_from_a_file() {
     let (loss, want) = (model.evaluate(&x, &y).unwrap().loss(), mean + 40.0 * mean);
     assert!((loss - want).abs() < 1e-12 * want, "{loss}, want {want}");
 }
+
+/// A layer that puts out the last step of a sequence, as one of an earlier version.
+#[derive(Debug, Serialize, Deserialize)]
+struct LastStep {}
+
+/// The same, which declares that it reads a sequence.
+#[derive(Debug, Serialize, Deserialize)]
+struct LastStepOfSequence {}
+
+macro_rules! last_step {
+    ($layer:ident, $declare:expr) => {
+        impl<F: Float> Layer<F> for $layer {
+            fn kind(&self) -> &'static str {
+                "test.last_step"
+            }
+            fn plan(&self, input: &Shape) -> Result<Plan> {
+                Ok($declare(Plan::output(input.last()).input(input)))
+            }
+            fn forward(&self, Forward { x, mut y, .. }: Forward<'_, F>) {
+                let first = x.ncols() - y.ncols();
+                y.assign(&x.slice(s![.., first..]));
+            }
+            fn backward(&self, Backward { dy, mut dx, .. }: Backward<'_, F>) {
+                let first = dx.ncols() - dy.ncols();
+                dx.fill(F::zero());
+                dx.slice_mut(s![.., first..]).assign(&dy);
+            }
+            fn config(&self) -> Option<Config> {
+                Config::of(self)
+            }
+        }
+    };
+}
+last_step!(LastStep, |plan: Plan| plan);
+last_step!(LastStepOfSequence, Plan::reads_sequence);
+
+#[test]
+fn a_file_of_any_layer_in_a_bidirectional_still_loads() {
+    let compiled = |layer: Bidirectional<f32>| {
+        Sequential::new([3, 2]).add(layer).compile(Sgd::default(), MeanSquaredError::default())
+    };
+    assert!(compiled(Bidirectional::new(LastStep {})).is_err());
+    let model = compiled(Bidirectional::new(LastStepOfSequence {})).unwrap();
+    let registry = Registry::new().layer::<LastStep>("test.last_step");
+    let loaded = Model::from_bytes_with(&model.to_bytes().unwrap(), &registry).unwrap();
+    let x = Array3::from_shape_fn((2, 3, 2), |(i, j, k)| (i + 2 * j + 4 * k) as f32);
+    assert_eq!(loaded.predict(&x).unwrap(), model.predict(&x).unwrap());
+}

@@ -176,13 +176,13 @@ pub trait Layer<F: Float>: Debug + Send + Sync {
         let _ = pass;
     }
 
-    /// Computes the penalties on the outputs of the layers inside, summed over the samples. Called after
-    /// [`forward`](Self::forward) for layers whose plan declares [`Plan::nested_penalties`]; for others the default is right.
+    /// Computes the activity penalties of the nested layers, summed over the batch. Called after
+    /// [`forward`](Self::forward) for layers whose plan declares [`Plan::nested_penalties`].
     ///
-    /// For each layer inside that is the penalty of its plan's
-    /// [`declared_activity_regularizer`](Plan::declared_activity_regularizer) on its output, plus what its own
-    /// `activity_penalty` says. The container divides by the batch size. The layer's `backward` adds the gradients to those
-    /// toward these outputs, divided by [`Backward::samples`].
+    /// A nested layer contributes the penalty of its plan's
+    /// [`declared_activity_regularizer`](Plan::declared_activity_regularizer) on its output, and its own
+    /// `activity_penalty`. The container divides by the batch size. [`backward`](Self::backward) adds the gradients,
+    /// divided by [`Backward::samples`], to the gradients toward these outputs.
     fn activity_penalty(&self, pass: ActivityPenalty<'_, F>) -> f64 {
         let _ = pass;
         0.0

@@ -129,8 +129,8 @@ pub struct Backward<'a, F> {
     pub grads: &'a mut [F],
     /// What `forward` has left; it may be used up.
     pub cache: &'a mut [F],
-    /// The number of samples that the network was given, by which the gradients of activity penalties are divided. Inside
-    /// [`TimeDistributed`](crate::nn::TimeDistributed) it is not the number of rows, each of which is a step.
+    /// The batch size of the network, by which the gradients of activity penalties are divided. Inside
+    /// [`TimeDistributed`](crate::nn::TimeDistributed), where a row is one step, it is not the number of rows.
     pub samples: usize,
     /// The mask of the forward pass.
     pub mask: Option<Mask<'a>>,
@@ -222,11 +222,11 @@ impl<'a, F: Float> Carry<'a, F> {
     }
 }
 
-/// The views from which a layer computes the penalties on the outputs of the layers inside it.
+/// The views from which a layer computes the activity penalties of its nested layers.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct ActivityPenalty<'a, F> {
-    /// What the forward pass has left for the way back.
+    /// The layer's cache after the forward pass.
     pub cache: &'a [F],
     /// The layer's output, after its declared activation: (batch, n_out).
     pub y: ArrayView2<'a, F>,

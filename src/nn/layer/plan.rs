@@ -332,7 +332,7 @@ impl Plan {
         self
     }
 
-    /// Says that the layer reads a sequence (steps, features) step by step, as recurrent layers do.
+    /// Declares that the layer reads a sequence (steps, features) step by step, as recurrent layers do.
     /// [`Bidirectional`](crate::nn::Bidirectional) takes such layers only.
     #[must_use]
     pub fn reads_sequence(mut self) -> Self {
@@ -340,9 +340,9 @@ impl Plan {
         self
     }
 
-    /// Says that the layer takes care of the activity regularizers of the layers inside it: it implements
+    /// Declares that the layer applies the activity regularizers of its nested layers: it implements
     /// [`Layer::activity_penalty`](super::Layer::activity_penalty), and its backward pass adds the penalties' gradients. Without
-    /// it, an activity regularizer inside the layer is an error in `compile`.
+    /// it, an activity regularizer of a nested layer is an error in `compile`.
     #[must_use]
     pub fn nested_penalties(mut self) -> Self {
         self.nested_penalties = true;
@@ -541,18 +541,18 @@ impl Plan {
         self.reads_sequence
     }
 
-    /// Whether the layer takes care of the activity regularizers of the layers inside it.
+    /// Whether the layer applies the activity regularizers of its nested layers.
     #[must_use]
     pub fn declares_nested_penalties(&self) -> bool {
         self.nested_penalties
     }
 
-    /// Whether there is an activity regularizer on the layer's output, or on that of a layer inside it.
+    /// Whether the layer or a nested layer has an activity regularizer.
     pub(crate) fn penalizes_outputs(&self) -> bool {
         self.activity_regularizer.is_some() || self.penalizes_inside()
     }
 
-    /// Whether there is an activity regularizer on the output of a layer inside.
+    /// Whether a nested layer has an activity regularizer.
     pub(crate) fn penalizes_inside(&self) -> bool {
         self.nested.iter().any(|nested| nested.plan.penalizes_outputs())
     }

@@ -174,13 +174,13 @@ pub trait Loss<F: Float>: Debug + Send + Sync {
         None
     }
 
-    /// The values that targets may have, where they are not labels; any by default.
+    /// The range of targets that are not class labels; any finite numbers by default.
     fn target_range(&self) -> TargetRange {
         TargetRange::Any
     }
 
-    /// What it takes outputs of this shape for; any numbers by default. `compile` refuses a last layer that cannot put that
-    /// out.
+    /// How the loss interprets outputs of this shape; any numbers by default. `compile` refuses a last layer whose outputs
+    /// contradict it.
     fn output_meaning(&self, output: &Shape) -> OutputMeaning {
         let _ = output;
         OutputMeaning::Values

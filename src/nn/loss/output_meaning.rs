@@ -1,7 +1,7 @@
-//! What a loss takes the outputs of a model for.
+//! How a loss interprets the outputs of a model.
 
-/// What a loss takes the outputs of a model for. `compile` refuses a last layer of this crate whose outputs cannot be
-/// that, as a [`Dense`](crate::nn::Dense) layer without an activation under a cross-entropy of probabilities.
+/// How a loss interprets the outputs of a model. `compile` refuses a last layer of this crate whose outputs contradict it:
+/// a [`Dense`](crate::nn::Dense) layer without an activation under a cross-entropy of probabilities.
 ///
 /// # Examples
 /// ```

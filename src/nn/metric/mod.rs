@@ -185,7 +185,7 @@ pub trait Metric<F: Float>: Debug + Send + Sync {
     /// How many sums it keeps for outputs of this shape.
     fn totals(&self, output: &Shape) -> usize;
 
-    /// The values that targets may have, where they are not labels; any by default.
+    /// The range of targets that are not class labels; any finite numbers by default.
     fn target_range(&self) -> TargetRange {
         TargetRange::Any
     }

@@ -1,7 +1,7 @@
-//! Whether a loss can take what a network puts out.
+//! Checks that the outputs of a network suit its loss.
 //!
-//! A mistake is an error where it is certain: whatever the weights become, the outputs are not what the loss takes them
-//! for, or they never change. Layers of other crates may put out anything.
+//! Only a certain mistake is an error: outputs that contradict the loss's interpretation for some weights that training
+//! can reach, or outputs that are constant. Nothing is known of the outputs of layers of other crates.
 
 use crate::activation::Activation;
 use crate::error::{Error, Result};
@@ -92,11 +92,7 @@ fn refused(meaning: OutputMeaning, range: Range, has_logits: bool) -> Option<(&'
             "outputs of at least 0",
             "end with Activation::Softmax, Activation::Sigmoid or Activation::Softplus",
         )),
-        OutputMeaning::ClassLogits if shares => Some((
-            "logits, by from_logits(true)",
-            "leave the activation out, or set from_logits(false) of the loss",
-        )),
-        OutputMeaning::BinaryLogits if shares => Some((
+        OutputMeaning::ClassLogits | OutputMeaning::BinaryLogits if shares => Some((
             "logits, by from_logits(true)",
             "leave the activation out, or set from_logits(false) of the loss",
         )),

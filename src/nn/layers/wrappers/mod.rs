@@ -31,14 +31,14 @@ fn check_depth(owner: &'static str, plan: Plan) -> Result<Plan> {
     Err(Error::invalid_parameter(owner, "depth", depth, expected))
 }
 
-/// The penalties on the output `y` of a layer inside another, and on those of the layers inside it. `cache` is its own.
+/// The activity penalties of a nested layer with the output `y`, and of the layers nested in it. `cache` is its own.
 fn penalty_of<F: Float>(layer: &dyn Layer<F>, nested: &Nested, cache: &[F], y: &[F]) -> f64 {
     let plan = &nested.plan;
     let own = plan.declared_activity_regularizer().map_or(0.0, |regularizer| regularizer.penalty(y));
     own + penalty_inside(layer, plan, cache, y)
 }
 
-/// The penalties on the outputs of the layers inside a layer.
+/// The activity penalties of the layers nested in a layer.
 fn penalty_inside<F: Float>(layer: &dyn Layer<F>, plan: &Plan, cache: &[F], y: &[F]) -> f64 {
     if !plan.penalizes_inside() {
         return 0.0;
@@ -47,7 +47,7 @@ fn penalty_inside<F: Float>(layer: &dyn Layer<F>, plan: &Plan, cache: &[F], y: &
     layer.activity_penalty(ActivityPenalty::new(cache, y, plan))
 }
 
-/// Adds the gradient of the penalty on the output `y` of a layer inside another.
+/// Adds the gradient of a nested layer's activity penalty on its output `y`.
 fn add_penalty_gradient<F: Float>(nested: &Nested, samples: usize, y: &[F], dy: &mut [F]) {
     if let Some(regularizer) = nested.plan.declared_activity_regularizer() {
         regularizer.add_gradient(1.0 / samples.max(1) as f64, y, dy);
