@@ -1,4 +1,5 @@
-use super::{Bounded, ReadLimits, failed};
+use super::bounded::Bounded;
+use super::{ReadLimits, failed};
 use crate::error::{FileProblem, Result};
 use std::fs::File;
 use std::io::{Cursor, Read};

@@ -7,7 +7,8 @@
 //!
 //! From files: [`read_idx`] and [`load_idx`] (MNIST and its kin), [`read_npy`] and [`write_npy`] (NumPy), with the feature
 //! `csv` tables of numbers and texts (`CsvReader`), with the feature `npz` NumPy's archives (`NpzReader`, `NpzWriter`).
-//! With the feature `gzip`, IDX and CSV files may be compressed.
+//! With the feature `gzip`, IDX, `.npy` and CSV files may be compressed. [`ReadLimits`] bound what a file makes its reader
+//! take.
 
 mod array_file;
 mod blobs;

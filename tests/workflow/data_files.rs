@@ -88,8 +88,9 @@ mod csv {
         let text = "a,b\n?,x\n2,\n3,y\n";
         assert_eq!(
             says(read(text, &CsvReader::new())),
-            "t.csv, line 2, column 1: expected a value (Missing::Nan keeps missing ones), got \"?\"; \
-             call missing(Missing::Nan), or, if \"?\" is a value, leave it out of missing_values"
+            "t.csv, line 2, column 1: expected a value, got \"?\"; keep missing values with \
+             missing(Missing::Nan), leave the column out with ignore(\"a\"), or, if \"?\" is a value, set \
+             missing_values without it"
         );
         let table = read(text, &CsvReader::new().missing(Missing::Nan)).unwrap();
         assert!(table.data[[0, 0]].is_nan() && table.data[[1, 1]].is_nan());

@@ -144,7 +144,7 @@ mod csv {
             ("a\n$5\n", &plain, (2, 1), &["got \"$5\"", "currency"]),
             ("a\nx\n12%\n", &plain, (3, 1), &["text like \"x\" in line 2, got \"12%\""]),
             // Missing values in pandas's spellings.
-            ("a\nNone\n1\n", &plain, (2, 1), &["a value (Missing::Nan", "got \"None\""]),
+            ("a\nNone\n1\n", &plain, (2, 1), &["expected a value, got \"None\""]),
             ("a\nNULL\n", &plain, (2, 1), &["a value"]),
             ("a\n1\nn/a\n", &plain, (3, 1), &["a value"]),
             ("a\n#N/A\n", &plain, (2, 1), &["a value"]),
@@ -156,6 +156,12 @@ mod csv {
             ("\n\na,b\n\n1,2\n3,x\n", &plain, (6, 2), &["like \"2\" in line 5, got \"x\""]),
             ("a,b\r1,2\n3,4\r\n5,x", &plain, (4, 2), &["got \"x\""]),
             ("a,b\n\"x\ry\r\nz\nw\",1\np,q\n", &plain, (6, 2), &["like \"1\" in line 5"]),
+            (
+                "a,b,\n1,2,\n",
+                &plain,
+                (2, 3),
+                &["expected a value, got \"\"", "ignore(\"\")", "missing(Missing::Nan)"],
+            ),
             // A zero byte far from the beginning.
             (
                 &format!("a\n{}x\0\n", "y\n".repeat(1000)),

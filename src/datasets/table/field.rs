@@ -102,9 +102,10 @@ impl<R: Read> Rows<R> {
         };
         let (expected, hint) = match (misfit, first_text) {
             (Misfit::Missing, _) => (
-                "a value (Missing::Nan keeps missing ones)".into(),
+                "a value".into(),
                 format!(
-                    "call missing(Missing::Nan), or, if {text:?} is a value, leave it out of missing_values"
+                    "keep missing values with missing(Missing::Nan), leave the column out with ignore({name:?}), or, \
+                     if {text:?} is a value, set missing_values without it"
                 ),
             ),
             (Misfit::Undeclared, _) => {

@@ -36,6 +36,7 @@ pub(super) fn standard<F: Float>(text: &str, decimal: u8) -> Option<F> {
 ///
 /// Where the digits and the power of ten are both exact as floats, one division gives the correctly rounded value
 /// (W. D. Clinger, *How to read floating point numbers accurately*, 1990); other numbers go to the standard library.
+#[inline]
 pub(super) fn parse_prefix<F: Float, const DECIMAL: u8>(bytes: &[u8]) -> Option<Number<F>> {
     let sign = usize::from(matches!(bytes.first(), Some(b'-' | b'+')));
     let (mut mantissa, mut length) = (0_u64, sign);
@@ -57,8 +58,14 @@ pub(super) fn parse_prefix<F: Float, const DECIMAL: u8>(bytes: &[u8]) -> Option<
         let value = if bytes[0] == b'-' { -value } else { value };
         return Some(Number { value, length, long });
     }
-    let value = standard(std::str::from_utf8(&bytes[..length]).ok()?, DECIMAL)?;
-    F::is_finite(value).then_some(Number { value, length, long: true })
+    long_prefix(&bytes[..length], DECIMAL)
+}
+
+/// A number of more digits than [`exact`] takes.
+#[cold]
+fn long_prefix<F: Float>(bytes: &[u8], decimal: u8) -> Option<Number<F>> {
+    let value = standard(std::str::from_utf8(bytes).ok()?, decimal)?;
+    F::is_finite(value).then_some(Number { value, length: bytes.len(), long: true })
 }
 
 /// Appends the leading digits of `bytes` to `number`, and counts them.
@@ -74,6 +81,7 @@ fn digits(bytes: &[u8], number: &mut u64) -> usize {
 
 /// `mantissa` / 10^`n_decimals`, where both are exact as `F`, and whether it is `long`.
 #[allow(clippy::cast_precision_loss, reason = "exact up to 2^53, which is checked")]
+#[inline]
 fn exact<F: Float>(mantissa: u64, n_decimals: usize) -> Option<(F, bool)> {
     const POWERS: [f64; 23] = [
         1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17,
