@@ -15,22 +15,27 @@ use std::sync::OnceLock;
 /// Rows of one piece of work.
 const PIECE: usize = 256;
 
-/// Refuses values that are not finite, and rows that lie so far from the mean that squared distances leave the range of
-/// `F`. Rows that a fit accepts are accepted here.
-fn in_range_about<F: Float>(owner: &'static str, x: ArrayView2<'_, F>, mean: &[F]) -> Result<()> {
-    let bound = 0.25 * (F::max_value().as_f64() / mean.len() as f64).sqrt();
-    if mean.iter().all(|mean| mean.as_f64().abs() < bound) && in_range(owner, x).is_ok() {
+/// Refuses values that are not finite, and rows whose squared distances to the centers leave the range of `F`. Rows that a
+/// fit accepts are accepted here.
+fn in_range_of<F: Float>(owner: &'static str, x: ArrayView2<'_, F>, centers: &[F]) -> Result<()> {
+    let d = x.ncols();
+    let bound = 0.25 * (F::max_value().as_f64() / d as f64).sqrt();
+    if centers.iter().all(|c| c.as_f64().abs() < bound) && in_range(owner, x).is_ok() {
         return Ok(());
     }
     validate::finite("x", &x)?;
     for (row, x) in x.rows().into_iter().enumerate() {
-        let squares = || x.iter().zip(mean).map(|(x, mean)| (x.as_f64() - mean.as_f64()).powi(2));
-        if 4.0 * squares().sum::<f64>() >= F::max_value().as_f64() {
-            let far =
-                squares().enumerate().max_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(feature, _)| feature);
-            let value = format!("{:e} at [{row}, {far}]", x[far]);
-            let expected = format!("values whose squared distances stay within the range of {}", F::NAME);
-            return Err(Error::invalid_parameter(owner, "x", value, expected));
+        for center in centers.chunks_exact(d) {
+            let squares = || x.iter().zip(center).map(|(x, c)| (x.as_f64() - c.as_f64()).powi(2));
+            if squares().sum::<f64>() >= F::max_value().as_f64() {
+                let far = squares()
+                    .enumerate()
+                    .max_by(|a, b| a.1.total_cmp(&b.1))
+                    .map_or(0, |(feature, _)| feature);
+                let value = format!("{:e} at [{row}, {far}]", x[far]);
+                let expected = format!("values whose squared distances stay within the range of {}", F::NAME);
+                return Err(Error::invalid_parameter(owner, "x", value, expected));
+            }
         }
     }
     Ok(())
@@ -40,14 +45,14 @@ fn in_range_about<F: Float>(owner: &'static str, x: ArrayView2<'_, F>, mean: &[F
 #[derive(Debug, Clone)]
 pub(crate) struct Fitted<F> {
     pub(crate) n_clusters: usize,
-    /// The centers less the mean, (k, d); behind those of the clusters there may be others.
+    /// The centers less `mean`, (k, d); behind those of the clusters there may be others.
     pub(crate) centered: Vec<F>,
-    /// The columns' means; predictions are made about them, as the fit was.
+    /// What is subtracted from them: nothing, unless centers are followed in small steps.
     pub(crate) mean: Vec<F>,
-    /// The centers themselves, once they are asked for.
+    /// The centers themselves, once they are needed.
     pub(crate) cluster_centers: OnceLock<Array2<F>>,
-    /// The centers prepared for the search, once there is one.
-    pub(crate) nearest: OnceLock<Centers<F>>,
+    /// The centers packed for the search, once there is one, and the point that is subtracted from them and from rows.
+    pub(crate) nearest: OnceLock<(Centers<F>, Vec<F>)>,
     /// Whether rows are scaled to length 1.
     pub(crate) spherical: bool,
     pub(crate) labels: Array1<usize>,
@@ -56,7 +61,12 @@ pub(crate) struct Fitted<F> {
 }
 
 impl<F: Float> Fitted<F> {
-    /// What there is to keep of centers (k, d) from which the mean was taken.
+    /// What there is to keep of centers (k, d).
+    pub(crate) fn at(centers: Vec<F>, n_features: usize) -> Self {
+        Self::new(centers, vec![F::zero(); n_features])
+    }
+
+    /// What there is to keep of centers (k, d) from which `mean` was subtracted.
     pub(crate) fn new(centered: Vec<F>, mean: Vec<F>) -> Self {
         Self {
             n_clusters: centered.len() / mean.len(),
@@ -85,19 +95,31 @@ impl<F: Float> Fitted<F> {
         })
     }
 
-    /// The centers as they are searched.
-    pub(crate) fn nearest(&self) -> &Centers<F> {
+    /// A center by its number, also one behind those of the clusters.
+    pub(crate) fn center(&self, number: usize) -> Vec<F> {
+        let centered = &self.centered[number * self.mean.len()..][..self.mean.len()];
+        centered.iter().zip(&self.mean).map(|(c, mean)| *c + *mean).collect()
+    }
+
+    /// The centers packed for the search, less their mean. This point has no effect on labels.
+    fn nearest(&self) -> &(Centers<F>, Vec<F>) {
         self.nearest.get_or_init(|| {
-            let mut nearest = Centers::new(self.n_clusters, self.mean.len());
-            nearest.set(self.of_clusters());
-            nearest
+            let (k, d) = (self.n_clusters, self.mean.len());
+            let centers = elements(self.cluster_centers());
+            let mean = mean_of_centers(centers, d);
+            let offsets = centers.iter().zip(mean.iter().cycle());
+            let square: f64 = offsets.map(|(c, mean)| (c.as_f64() - mean.as_f64()).powi(2)).sum();
+            let within = self.inertia / self.labels.len().max(1) as f64;
+            let mut nearest = Centers::new(k, d);
+            nearest.set(centers, &mean, square / k as f64 + within);
+            (nearest, mean)
         })
     }
 
     /// Refuses rows of another number of features, and such as cannot be answered for.
     pub(crate) fn check(&self, owner: &'static str, x: ArrayView2<'_, F>) -> Result<()> {
         validate::features("x", &x, self.mean.len())?;
-        in_range_about(owner, x, &self.mean)
+        in_range_of(owner, x, elements(self.cluster_centers()))
     }
 
     /// Checks new rows and hands them on in standard layout; of length 1, if the clustering is spherical.
@@ -159,7 +181,8 @@ impl<F: Float> Fitted<F> {
 
     fn label(&self, samples: &Samples<'_, F>) -> Vec<u32> {
         let mut labels = vec![0; samples.n_samples()];
-        assign(samples, &self.mean, self.nearest(), &mut labels);
+        let (nearest, mean) = self.nearest();
+        assign(samples, mean, nearest, &mut labels);
         labels
     }
 
@@ -204,6 +227,16 @@ impl<F: Float> Fitted<F> {
         });
         Array2::from_shape_vec((n, k), distances).unwrap_or_default()
     }
+}
+
+/// The mean of centers (k, d).
+fn mean_of_centers<F: Float>(centers: &[F], n_features: usize) -> Vec<F> {
+    let n_clusters = (centers.len() / n_features) as f64;
+    let mut mean = vec![0.0; n_features];
+    for center in centers.chunks_exact(n_features) {
+        mean.iter_mut().zip(center).for_each(|(mean, c)| *mean += c.as_f64() / n_clusters);
+    }
+    mean.into_iter().map(F::of).collect()
 }
 
 /// The error of an inertia that is not finite.

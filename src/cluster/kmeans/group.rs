@@ -13,7 +13,8 @@ pub(crate) struct Room<F> {
     pub(super) lanes: usize,
     /// For each group its features less their mean, for each feature a line of its lanes.
     pub(super) features: Buffer<F>,
-    /// For each row the smallest score so far, and whose it is.
+    /// For each row ‖x‖² less the mean, the smallest score so far, and what the kernel has found.
+    pub(super) squares: Buffer<F>,
     pub(super) smallest: Buffer<F>,
     pub(super) nearest: Buffer<F>,
 }
@@ -25,6 +26,7 @@ impl<F: Float> Room<F> {
         Self {
             lanes,
             features: Buffer::new(rows * n_features),
+            squares: Buffer::new(rows),
             smallest: Buffer::new(rows),
             nearest: Buffer::new(rows),
         }

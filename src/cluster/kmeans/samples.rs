@@ -130,10 +130,30 @@ impl<F: Float> Moments<F> {
         Self { mean, spread, column_spreads, ..self }
     }
 
-    /// Σ wᵢ‖xᵢ − mean − center‖² of other rows.
-    pub(crate) fn spread_about(&self, samples: &Samples<'_, F>, center: &[F]) -> f64 {
-        let point: Vec<F> = self.mean.iter().zip(center).map(|(mean, c)| *mean + *c).collect();
-        total_spread(samples, &point)
+    /// The point that is subtracted from centers which follow `n_samples` rows in small steps: the mean, where it is large beside
+    /// what a column spreads, for steps would be lost in rounding; else the origin, beside which small values keep their
+    /// digits.
+    pub(crate) fn reference(&self, n_samples: usize) -> Vec<F> {
+        let columns = self.mean.iter().zip(&self.column_spreads);
+        let point = |(mean, spread): (&F, &f64)| {
+            let is_far = mean.as_f64().abs() > 2.0 * (spread / n_samples as f64).sqrt();
+            if is_far { *mean } else { F::zero() }
+        };
+        columns.map(point).collect()
+    }
+
+    /// A bound of the rounding error of `spread` less what centers explain of it, sums being exact but for one rounding
+    /// about the origin.
+    pub(crate) fn noise(&self, samples: &Samples<'_, F>) -> f64 {
+        /// What sums of `f64` are off by, in parts of the spread.
+        const ROUNDING: f64 = 1e-12;
+        let weight: f64 = match samples.weights {
+            Some(weights) => weights.iter().map(|weight| weight.as_f64()).sum(),
+            None => samples.n_samples() as f64,
+        };
+        // Σ W|c − m|·|m|, by the Cauchy-Schwarz inequality.
+        let square: f64 = self.mean.iter().map(|mean| (mean.as_f64() * f64::EPSILON).powi(2)).sum();
+        ROUNDING * self.spread + 4.0 * (square * weight).sqrt() * self.spread.sqrt()
     }
 
     /// Σ wᵢ‖xᵢ − mean‖² of other rows.
@@ -238,7 +258,7 @@ fn spread<F: Float>(samples: &Samples<'_, F>, mean: &[F]) -> (Vec<f64>, Option<f
             #[inline(always)]
             || {
                 let square = |x: F, mean: F| {
-                    let difference = (x - mean).as_f64();
+                    let difference = x.as_f64() - mean.as_f64();
                     difference * difference
                 };
                 let Some((weighted, sums)) = piece.sums.split_first_mut() else { return };

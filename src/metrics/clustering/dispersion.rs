@@ -7,16 +7,43 @@ use crate::float::Float;
 use crate::validate;
 use ndarray::{Array2, ArrayBase, ArrayView1, ArrayView2, Data, Ix1, Ix2};
 
-/// The mean of each cluster, in `f64` whatever the data.
+/// The mean of each cluster, in `f64` whatever the data: corrected by the mean of the residuals, and no smaller or larger than
+/// all values, so that the mean of equal values is that value.
 fn means<F: Float>(x: ArrayView2<'_, F>, encoded: &Encoded) -> Array2<f64> {
-    let mut means = Array2::zeros((encoded.n_labels, x.ncols()));
+    let shape = (encoded.n_labels, x.ncols());
+    let sizes: Vec<f64> = encoded.sizes().into_iter().map(|size| size as f64).collect();
+    let (mut low, mut high) =
+        (Array2::from_elem(shape, f64::INFINITY), Array2::from_elem(shape, f64::NEG_INFINITY));
+    let mut means = Array2::<f64>::zeros(shape);
     for (row, &label) in x.rows().into_iter().zip(&encoded.labels) {
-        means.row_mut(label).iter_mut().zip(row).for_each(|(sum, x)| *sum += x.as_f64());
+        for (feature, x) in row.iter().enumerate() {
+            let (x, place) = (x.as_f64(), [label, feature]);
+            means[place] += x / sizes[label];
+            (low[place], high[place]) = (x.min(low[place]), x.max(high[place]));
+        }
     }
-    for (mut mean, size) in means.rows_mut().into_iter().zip(encoded.sizes()) {
-        mean /= size as f64;
+    let mut corrections = Array2::<f64>::zeros(shape);
+    for (row, &label) in x.rows().into_iter().zip(&encoded.labels) {
+        for (feature, x) in row.iter().enumerate() {
+            corrections[[label, feature]] += (x.as_f64() - means[[label, feature]]) / sizes[label];
+        }
     }
+    ndarray::Zip::from(&mut means)
+        .and(&corrections)
+        .and(&low)
+        .and(&high)
+        .for_each(|mean, correction, low, high| *mean = (*mean + correction).max(*low).min(*high));
     means
+}
+
+/// The largest magnitude of each cluster's values, feature by feature.
+fn magnitudes<F: Float>(x: ArrayView2<'_, F>, encoded: &Encoded) -> Array2<f64> {
+    let mut magnitudes = Array2::<f64>::zeros((encoded.n_labels, x.ncols()));
+    for (row, &label) in x.rows().into_iter().zip(&encoded.labels) {
+        let columns = magnitudes.row_mut(label).into_iter().zip(row);
+        columns.for_each(|(magnitude, x)| *magnitude = magnitude.max(x.as_f64().abs()));
+    }
+    magnitudes
 }
 
 fn squared_distance<F: Float>(row: ArrayView1<'_, F>, mean: ArrayView1<'_, f64>) -> f64 {
@@ -79,16 +106,12 @@ pub fn calinski_harabasz_score<F: Float, L: Label>(
     labels: &ArrayBase<impl Data<Elem = L>, Ix1>,
 ) -> Result<f64> {
     let encoded = Encoded::of_rows("calinski_harabasz_score", x.view(), labels)?;
-    let x = measurable(x.view());
+    let x = measurable(x.view()).rows;
     let means = means(x.view(), &encoded);
     let (n, k) = (x.nrows() as f64, encoded.n_labels as f64);
     let sizes = encoded.sizes();
-    let mean_of_all: Vec<f64> = (0..x.ncols())
-        .map(|feature| {
-            means.column(feature).iter().zip(&sizes).map(|(mean, &size)| mean * size as f64).sum::<f64>() / n
-        })
-        .collect();
-    let mean_of_all = ndarray::aview1(&mean_of_all);
+    let mean_of_all = self::means(x.view(), &Encoded { labels: vec![0; x.nrows()], n_labels: 1 });
+    let mean_of_all = mean_of_all.row(0);
     let between: f64 = means
         .rows()
         .into_iter()
@@ -101,6 +124,11 @@ pub fn calinski_harabasz_score<F: Float, L: Label>(
 
 /// The mean over the clusters of how much each resembles its most similar one, maxⱼ (sᵢ + sⱼ) / d(i, j), with s
 /// the mean distance to the cluster's mean; lower is better.
+///
+/// Clusters whose means coincide count as infinitely far apart, as in scikit-learn. Means coincide if rounding of the values
+/// explains their difference: if it is at most `F::EPSILON` times the largest magnitude among the values, feature by
+/// feature (for `f64`, whose means are rounded too, twice that). scikit-learn compares with 1e-8, whatever the unit, and if
+/// all means are that near; far from the origin (`f32` with mean 5e4 and spread 1) its distances cancel.
 ///
 /// # Errors
 /// As [`calinski_harabasz_score`].
@@ -123,17 +151,27 @@ pub fn davies_bouldin_score<F: Float, L: Label>(
     labels: &ArrayBase<impl Data<Elem = L>, Ix1>,
 ) -> Result<f64> {
     let encoded = Encoded::of_rows("davies_bouldin_score", x.view(), labels)?;
-    let x = measurable(x.view());
+    let (measured, magnitudes) = (measurable(x.view()), magnitudes(x.view(), &encoded));
+    let x = measured.rows.view();
     let means = means(x.view(), &encoded);
+    let tolerance = F::epsilon().as_f64() + f64::EPSILON;
+    let coincide = |i: usize, j: usize| {
+        let near = |feature: usize| {
+            let magnitude = measured.length(magnitudes[[i, feature]].max(magnitudes[[j, feature]]));
+            (means[[i, feature]] - means[[j, feature]]).abs() <= tolerance * magnitude
+        };
+        (0..x.ncols()).all(near)
+    };
     let mut spreads = vec![0.0; encoded.n_labels];
     for (row, &label) in x.rows().into_iter().zip(&encoded.labels) {
         spreads[label] += squared_distance(row, means.row(label)).sqrt();
     }
     spreads.iter_mut().zip(encoded.sizes()).for_each(|(spread, size)| *spread /= size as f64);
     let likeness = |i: usize, j: usize| {
-        let distance = squared_distance(means.row(i), means.row(j)).sqrt();
-        // Clusters about one mean count as infinitely far apart, as in scikit-learn.
-        if i == j || distance == 0.0 { 0.0 } else { (spreads[i] + spreads[j]) / distance }
+        if i == j || coincide(i, j) {
+            return 0.0;
+        }
+        (spreads[i] + spreads[j]) / squared_distance(means.row(i), means.row(j)).sqrt()
     };
     let k = encoded.n_labels;
     let worst = |i: usize| (0..k).map(|j| likeness(i, j)).fold(0.0, f64::max);

@@ -1,0 +1,98 @@
+//! What the assignment kernel writes for each row, and labels made of it.
+//!
+//! The kernel adds [`SINGLE`] + j for each center j within the margin of the smallest score. A single center gives a number
+//! from `SINGLE` to [`SEVERAL`], which any [`Float`] holds exactly; everything else is a row to compare directly.
+
+use super::nearest::Moved;
+use crate::float::Float;
+use crate::simd::vectorize;
+
+/// 2²³
+pub(super) const SINGLE: f64 = (UNDECIDED) as f64;
+
+/// 2²⁴; the kernel writes no larger number.
+pub(super) const SEVERAL: f64 = 2.0 * SINGLE;
+
+/// The number of the first cluster that the encoding cannot name: rows with this label or a larger one are to be compared
+/// directly.
+pub(super) const UNDECIDED: u32 = 1 << 23;
+
+/// The cluster that the kernel has found, or a number from [`UNDECIDED`] on.
+#[inline(always)]
+pub(super) fn cluster<F: Float>(found: F) -> u32 {
+    // SAFETY: a whole number from 0 to 2²⁴: the kernel writes no other, and buffers begin as zeros.
+    #[allow(unsafe_code, reason = "a checked conversion is not vectorized")]
+    let number = unsafe { found.as_f64().to_int_unchecked::<i32>() };
+    number.cast_unsigned().wrapping_sub(UNDECIDED)
+}
+
+/// Writes the labels of rows. `directly` compares a row that is undecided.
+pub(super) fn relabel<F: Float>(labels: &mut [u32], nearest: &[F], directly: impl Fn(usize) -> u32) {
+    let largest = vectorize(
+        #[inline(always)]
+        || {
+            let mut largest = 0;
+            for (label, nearest) in labels.iter_mut().zip(nearest) {
+                *label = cluster(*nearest);
+                largest = largest.max(*label);
+            }
+            largest
+        },
+    );
+    if largest >= UNDECIDED {
+        let undecided = labels.iter_mut().enumerate().filter(|(_, label)| **label >= UNDECIDED);
+        undecided.for_each(|(place, label)| *label = directly(place));
+    }
+}
+
+/// As [`relabel`] for the rows from `first` on, and notes those whose label changes.
+pub(super) fn relabel_and_note<F: Float>(
+    labels: &mut [u32],
+    nearest: &[F],
+    first: u32,
+    moved: &mut Vec<Moved>,
+    directly: impl Fn(usize) -> u32,
+) {
+    /// Labels that are compared together.
+    const LABELS: usize = 32;
+    let mut note = |labels: &mut [u32], found: u32, place: usize| {
+        let to = if found < UNDECIDED { found } else { directly(place) };
+        let from = std::mem::replace(&mut labels[place], to);
+        if from != to {
+            moved.push(Moved { row: first + place as u32, from });
+        }
+    };
+    vectorize(
+        #[inline(always)]
+        || {
+            let whole = labels.len() - labels.len() % LABELS;
+            for start in (0..whole).step_by(LABELS) {
+                let (Some(old), Some(nearest)) = (
+                    labels[start..].first_chunk::<LABELS>(),
+                    nearest[start..].first_chunk::<LABELS>(),
+                ) else {
+                    continue;
+                };
+                let (mut found, mut differ) = ([0; LABELS], [0; LABELS]);
+                for place in 0..LABELS {
+                    found[place] = cluster(nearest[place]);
+                    differ[place] = u8::from(found[place] != old[place]);
+                }
+                if differ == [0; LABELS] {
+                    continue;
+                }
+                for (index, eight) in differ.as_chunks::<8>().0.iter().enumerate() {
+                    let mut eight = u64::from_le_bytes(*eight);
+                    while eight != 0 {
+                        let place = 8 * index + eight.trailing_zeros() as usize / 8;
+                        note(labels, found[place], start + place);
+                        eight &= eight - 1;
+                    }
+                }
+            }
+            for place in whole..labels.len() {
+                note(labels, cluster(nearest[place]), place);
+            }
+        },
+    );
+}
