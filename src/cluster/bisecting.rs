@@ -5,7 +5,7 @@ mod record;
 use super::kmeans::fitted::Fitted;
 use super::kmeans::init::{KMeansInit, in_reach};
 use super::kmeans::lloyd::{Lloyd, Rules, Run, inertia_of};
-use super::kmeans::nearest::Centers;
+use super::kmeans::nearest::{Centers, Lengths};
 use super::kmeans::report::KMeansReport;
 use super::kmeans::samples::{Moments, Samples, elements, in_rows};
 use super::kmeans::{check_counts, moments_of, numbers};
@@ -443,10 +443,10 @@ impl Tree {
             let middle: Vec<F> = centers[..d].iter().zip(&centers[d..]).map(middle).collect();
             let square: f64 =
                 centers.iter().zip(middle.iter().cycle()).map(|(c, m)| (*c - *m).as_f64().powi(2)).sum();
-            pair.set(&centers, &middle, square);
+            pair.set(&centers, &middle, Lengths { typical: square, largest: f64::INFINITY });
             let values: Vec<F> = rows.iter().flat_map(|&row| samples.row(row)).copied().collect();
             let mut sides = vec![0; rows.len()];
-            pair.label(&values, &middle, &mut pair.room(rows.len()), &mut sides);
+            pair.label((&values, &middle), false, &mut pair.room(rows.len()), &mut sides);
             let side =
                 |side: u32| rows.iter().zip(&sides).filter(move |(_, s)| **s == side).map(|(row, _)| *row);
             open.push((left, side(0).collect()));
@@ -472,7 +472,7 @@ impl<F: Float, S: Data<Elem = F>> Predict<ArrayBase<S, Ix2>> for BisectingKMeans
     /// The leaf in which each row ends. This need not be the one with the nearest center of all.
     fn predict(&self, x: &ArrayBase<S, Ix2>) -> Result<Array1<usize>> {
         let (fitted, tree) = self.learned("predict")?;
-        fitted.with_rows(Self::NAME, x.view(), |samples| numbers(&tree.descend(&samples, fitted)))
+        fitted.with_rows(Self::NAME, x.view(), |rows| numbers(&tree.descend(&rows.samples, fitted)))
     }
 }
 
@@ -489,8 +489,8 @@ impl<F: Float, S: Data<Elem = F>> Score<ArrayBase<S, Ix2>> for BisectingKMeans<F
     /// Minus the inertia of the rows about the centers of the leaves in which they end.
     fn score(&self, x: &ArrayBase<S, Ix2>, (): ()) -> Result<f64> {
         let (fitted, tree) = self.learned("score")?;
-        fitted.with_rows(Self::NAME, x.view(), |samples| {
-            fitted.score(Self::NAME, &samples, &tree.descend(&samples, fitted))
+        fitted.with_rows(Self::NAME, x.view(), |rows| {
+            fitted.score(Self::NAME, &rows.samples, &tree.descend(&rows.samples, fitted))
         })?
     }
 }

@@ -218,7 +218,7 @@ impl<F: Float> MiniBatchKMeans<F> {
         self.check_parameters()?;
         validate::not_empty("x", &x)?;
         match &self.fitted {
-            Some((fitted, _)) => fitted.check(Self::NAME, x)?,
+            Some((fitted, _)) => fitted.check(Self::NAME, x).map(drop)?,
             None => in_range(Self::NAME, x)?,
         }
         let x = in_rows(x);

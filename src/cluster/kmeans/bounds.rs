@@ -92,8 +92,9 @@ impl<F: Float> Bounds<F> {
         self.probe.forget();
     }
 
-    /// Takes note of a move of the centers (k, d), and decides whether the gaps are used after it.
-    pub(crate) fn follow(&mut self, from: &[F], to: &[F], half_norms: &[F]) {
+    /// Takes note of a move of the centers (k, d), and decides whether the gaps are used after it. `longest` is the largest
+    /// half norm of a center.
+    pub(crate) fn follow(&mut self, from: &[F], to: &[F], longest: F) {
         let d = to.len() / self.steps.len();
         vectorize(
             #[inline(always)]
@@ -121,8 +122,7 @@ impl<F: Float> Bounds<F> {
             let other = if cluster == largest.1 { second } else { largest.0 };
             *step = up(f64::from(*step) + f64::from(other));
         }
-        let longest = half_norms.iter().take(self.steps.len()).fold(0.0, |a, h| h.as_f64().max(a));
-        self.rounding.reach = (2.0 * longest).sqrt() * (1.0 + 1e-6);
+        self.rounding.reach = (2.0 * longest.as_f64()).sqrt() * (1.0 + 1e-6);
         self.decide();
     }
 
@@ -280,17 +280,12 @@ impl<F: Float> Found<F> {
         centers: &Centers<F>,
         ahead: &[F],
     ) {
-        F::run_wide(Search {
-            centers,
-            features: &room.features,
-            ahead,
-            squares: &mut room.squares[..places],
-            squares_known: false,
-            smallest: &mut room.smallest[..places],
-            nearest: &mut room.nearest[..places],
-            second: &mut self.second[..places],
-        });
-        rounding.gaps(&room.squares[..places], (&room.smallest[..places], &self.second), &mut self.gaps);
+        let (features, [nearest, squares, smallest]) = room.parts(places);
+        let second = &mut self.second[..places];
+        let (margin, with_squares) = (centers.margin, true);
+        F::run_wide(Search { centers, features, ahead, margin, squares, with_squares, smallest, nearest, second });
+        let (squares, smallest) = room.squares_and_scores();
+        rounding.gaps(&squares[..places], (&smallest[..places], &self.second), &mut self.gaps);
     }
 }
 
@@ -355,9 +350,9 @@ pub(crate) fn label<F: Float>(
         gaps[range.clone()].copy_from_slice(&found.gaps[..range.len()]);
         let directly = |place: usize| centers.nearest_directly(row_of(range.start + place));
         let (labels, first) = (&mut labels[range.clone()], range.start as u32);
-        return relabel_and_note(labels, &room.nearest, first, moved, directly);
+        return relabel_and_note(labels, room.nearest(), first, moved, directly);
     }
-    for ((&row, &gap), &nearest) in unsure.iter().zip(&found.gaps).zip(room.nearest.iter()) {
+    for ((&row, &gap), &nearest) in unsure.iter().zip(&found.gaps).zip(room.nearest()) {
         let (label, mut nearest) = (&mut labels[row as usize], cluster(nearest));
         if nearest >= UNDECIDED {
             nearest = centers.nearest_directly(row_of(row as usize));
@@ -380,6 +375,7 @@ fn copy<F: Float>(to: &mut [F], from: &[F]) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::nearest::Lengths;
     use super::*;
 
     /// Rows at -10 and 10 are 20 nearer to one center than to the other.
@@ -388,14 +384,14 @@ mod tests {
         let values: Vec<f32> = (0..640).map(|row| if row % 4 == 0 { -10.0 } else { 10.0 }).collect();
         let samples = Samples { values: &values, n_features: 1, weights: None };
         let (mut centers, from) = (Centers::new(2, 1), [-10.0, 10.0]);
-        centers.set(&from, &[0.0], 100.0);
+        centers.set(&from, &[0.0], Lengths { typical: 100.0, largest: 100.0 });
         let mut bounds = Bounds::new(&samples, &[0.0], &centers);
         for (to, used) in [([-6.0, 13.0], true), ([-1.0, 22.0], false), ([-10.0, 10.0], true)] {
             bounds.reset();
-            bounds.follow(&from, &from, &centers.half_norms);
+            bounds.follow(&from, &from, centers.longest);
             assert!(!bounds.is_active(), "no gaps are known yet");
             bounds.end(0, &centers);
-            bounds.follow(&from, &to, &centers.half_norms);
+            bounds.follow(&from, &to, centers.longest);
             assert_eq!(bounds.is_active(), used, "to {to:?}");
         }
     }

@@ -55,43 +55,45 @@ pub(super) fn relabel_and_note<F: Float>(
 ) {
     /// Labels that are compared together.
     const LABELS: usize = 32;
-    let mut note = |labels: &mut [u32], found: u32, place: usize| {
-        let to = if found < UNDECIDED { found } else { directly(place) };
-        let from = std::mem::replace(&mut labels[place], to);
-        if from != to {
-            moved.push(Moved { row: first + place as u32, from });
-        }
-    };
     vectorize(
         #[inline(always)]
         || {
-            let whole = labels.len() - labels.len() % LABELS;
-            for start in (0..whole).step_by(LABELS) {
-                let (Some(old), Some(nearest)) = (
-                    labels[start..].first_chunk::<LABELS>(),
-                    nearest[start..].first_chunk::<LABELS>(),
-                ) else {
-                    continue;
-                };
+            let (many, few) = labels.as_chunks_mut::<LABELS>();
+            let (many_nearest, few_nearest) =
+                nearest[..many.len() * LABELS + few.len()].as_chunks::<LABELS>();
+            let first_of_few = many.len() * LABELS;
+            for (start, (labels, nearest)) in (0..).step_by(LABELS).zip(many.iter_mut().zip(many_nearest)) {
                 let (mut found, mut differ) = ([0; LABELS], [0; LABELS]);
                 for place in 0..LABELS {
                     found[place] = cluster(nearest[place]);
-                    differ[place] = u8::from(found[place] != old[place]);
+                    differ[place] = u8::from(found[place] != labels[place]);
                 }
                 if differ == [0; LABELS] {
                     continue;
+                }
+                if found.iter().fold(0, |largest, found| largest.max(*found)) >= UNDECIDED {
+                    for (place, found) in found.iter_mut().enumerate().filter(|(_, found)| **found >= UNDECIDED) {
+                        *found = directly(start + place);
+                        differ[place] = u8::from(*found != labels[place]);
+                    }
                 }
                 for (index, eight) in differ.as_chunks::<8>().0.iter().enumerate() {
                     let mut eight = u64::from_le_bytes(*eight);
                     while eight != 0 {
                         let place = 8 * index + eight.trailing_zeros() as usize / 8;
-                        note(labels, found[place], start + place);
+                        moved.push(Moved { row: first + (start + place) as u32, from: labels[place] });
                         eight &= eight - 1;
                     }
                 }
+                *labels = found;
             }
-            for place in whole..labels.len() {
-                note(labels, cluster(nearest[place]), place);
+            for (place, (label, nearest)) in (first_of_few..).zip(few.iter_mut().zip(few_nearest)) {
+                let found = cluster(*nearest);
+                let to = if found < UNDECIDED { found } else { directly(place) };
+                let from = std::mem::replace(label, to);
+                if from != to {
+                    moved.push(Moved { row: first + place as u32, from });
+                }
             }
         },
     );

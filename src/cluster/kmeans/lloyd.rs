@@ -7,7 +7,7 @@ use super::bounds::{self, Bounds, Gathered, STRETCH};
 use super::desk::{Desk, Desks};
 use super::distance::{squared_distance, sum_over};
 use super::exact::{ExactSums, Steps};
-use super::nearest::{Centers, NO_LABEL};
+use super::nearest::{Centers, Lengths, NO_LABEL};
 use super::relocation::relocate_empty;
 use super::samples::{Moments, Samples};
 use super::sums::Sums;
@@ -62,12 +62,15 @@ struct Shard<F> {
     first_row: usize,
     /// The rows as the search reads them; empty where there are too many of them to keep.
     turned: Buffer<F>,
-    /// ‖x − mean‖² of these rows.
+    /// ‖x − mean‖² of these rows, after the first pass.
     squares: Buffer<F>,
+    squares_known: bool,
     /// How far each row's nearest center is from being another; empty where no bounds are kept.
     gaps: Vec<f32>,
     changed: usize,
     searched: usize,
+    /// The largest ‖x − mean‖² that a pass has seen, if it has seen all rows.
+    largest: f64,
     inertia: f64,
 }
 
@@ -108,8 +111,8 @@ pub(crate) struct Lloyd<'a, F> {
     spread: f64,
     /// What `spread` less what the centers explain may be off by.
     noise: f64,
-    /// The mean of ‖x − mean‖² over the rows.
-    typical: f64,
+    /// ‖x − mean‖² of the rows, the largest being known after the first pass.
+    lengths: Lengths,
     nearest: Centers<F>,
     bounds: Option<Bounds<F>>,
     shards: Vec<Shard<F>>,
@@ -144,9 +147,20 @@ impl<'a, F: Float> Lloyd<'a, F> {
         let shard = |first_row| {
             let n_rows = shard_rows.min(n - first_row);
             let rows = samples.part(first_row, n_rows).values;
-            let (turned, squares) = if kept { nearest.turned(rows, &moments.mean) } else { Default::default() };
+            let turned = if kept { nearest.turned(rows, &moments.mean) } else { Buffer::default() };
+            let squares = Buffer::new(turned.len() / d);
             let gaps = vec![0.0; if bounded { n_rows } else { 0 }];
-            Shard { first_row, turned, squares, gaps, changed: 0, searched: 0, inertia: 0.0 }
+            Shard {
+                first_row,
+                turned,
+                squares,
+                squares_known: false,
+                gaps,
+                changed: 0,
+                searched: 0,
+                largest: f64::INFINITY,
+                inertia: 0.0,
+            }
         };
         let shards: Vec<_> = (0..n).step_by(shard_rows).map(shard).collect();
         let steps = Steps::new(&samples, moments);
@@ -160,7 +174,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
             mean: moments.mean.clone(),
             spread: moments.spread,
             noise: moments.noise(&samples),
-            typical: moments.mean_variance * d as f64,
+            lengths: Lengths { typical: moments.mean_variance * d as f64, largest: f64::INFINITY },
             bounds,
             shards,
             desks,
@@ -222,16 +236,16 @@ impl<'a, F: Float> Lloyd<'a, F> {
 
     /// Makes ready for centers that have moved.
     fn follow(&mut self, from: &[F], to: &[F]) {
-        self.nearest.set(to, &self.mean, self.typical);
+        self.nearest.set(to, &self.mean, self.lengths);
         if let Some(bounds) = &mut self.bounds {
-            bounds.follow(from, to, &self.nearest.half_norms);
+            bounds.follow(from, to, self.nearest.longest);
         }
     }
 
     /// The labels of all rows about these centers, and their inertia.
     pub(crate) fn label(mut self, centers: &[F]) -> (Vec<u32>, f64) {
         let mut labels = vec![NO_LABEL; self.samples.n_samples()];
-        self.nearest.set(centers, &self.mean, self.typical);
+        self.nearest.set(centers, &self.mean, self.lengths);
         self.assign(&mut labels, false);
         let inertia = self.inertia(centers, &mut labels);
         (labels, inertia)
@@ -274,6 +288,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
         );
         let changed = self.shards.iter().map(|shard| shard.changed).sum();
         let searched = self.shards.iter().map(|shard| shard.searched).sum();
+        self.lengths.largest = self.shards.iter().map(|shard| shard.largest).fold(0.0, f64::max);
         self.bounds.iter_mut().for_each(|bounds| bounds.end(searched, &self.nearest));
         changed
     }
@@ -352,18 +367,29 @@ impl<F: Float> Shard<F> {
         }
         // Rows are labelled and summed up before the next ones: they are read from memory once.
         let together = if self.turned.is_empty() { together } else { many };
+        let with_squares = self.turned.is_empty() && pass.nearest.needs_squares();
+        let mut largest = F::zero();
         for (index, labels) in labels.chunks_mut(together).enumerate() {
             let first = index * together;
             let noted = (&mut desk.room, &mut desk.moved);
             if self.turned.is_empty() {
                 let ahead = &samples.values[first * mean.len()..];
                 pass.nearest.label_and_note(ahead, mean, noted, labels);
+                if with_squares {
+                    let (squares, _) = desk.room.squares_and_scores();
+                    largest = squares.iter().fold(largest, |most, square| if *square > most { *square } else { most });
+                }
             } else {
-                let rows = &samples.values[first * mean.len()..];
-                let turned = (rows, &self.turned[first * mean.len()..], &mut self.squares[first..]);
-                pass.nearest.label_turned_and_note(turned, noted, labels);
+                let rows = (&samples.values[first * mean.len()..], &self.turned[first * mean.len()..]);
+                let squares = (&mut self.squares[first..], self.squares_known);
+                pass.nearest.label_turned_and_note(rows, squares, noted, labels);
             }
             self.changed += pass.follow(&samples.part(first, labels.len()), desk, labels);
+        }
+        self.squares_known = !self.turned.is_empty();
+        if with_squares {
+            // Above what rounding, or underflow, may have taken from it.
+            self.largest = 1.25 * largest.as_f64() + F::min_positive_value().as_f64();
         }
     }
 }
@@ -451,17 +477,17 @@ pub(crate) fn inertia_of<F: Float>(samples: &Samples<'_, F>, centers: &[F], labe
     )
 }
 
-/// The labels of rows about centers.
+/// The labels of rows about centers. The lengths that these were packed for are those of the rows if `known`.
 pub(crate) fn assign<F: Float>(
-    samples: &Samples<'_, F>,
-    mean: &[F],
+    (samples, mean): (&Samples<'_, F>, &[F]),
     nearest: &Centers<F>,
+    known: bool,
     labels: &mut [u32],
 ) {
     let n = samples.n_samples();
     if n <= 256 {
         // One shard.
-        nearest.label(samples.values, mean, &mut nearest.room(n), labels);
+        nearest.label((samples.values, mean), known, &mut nearest.room(n), labels);
         return;
     }
     let shard_rows = n.div_ceil(n.div_ceil(256).clamp(1, 64)).max(1);
@@ -471,7 +497,7 @@ pub(crate) fn assign<F: Float>(
     let rooms = Desks::new(operations, first_rows.len(), make);
     zip_chunks(operations, &mut first_rows, labels, shard_rows, |first_row, labels| {
         let rows = samples.part(*first_row, labels.len()).values;
-        rooms.with(make, |room| nearest.label(rows, mean, room, labels));
+        rooms.with(make, |room| nearest.label((rows, mean), known, room, labels));
     });
 }
 

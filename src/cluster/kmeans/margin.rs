@@ -17,16 +17,25 @@ impl<F: Float> Margin<F> {
         Self { base: F::infinity(), per_square: F::zero(), most: F::zero() }
     }
 
-    /// The margin for centers with these half norms ½‖c‖². `typical` is about the mean of ‖x‖²: it decides between valid
-    /// bounds.
-    pub(super) fn new(n_features: usize, half_norms: &[F], typical: f64) -> Self {
+    /// The same for all rows of which ‖x‖² is at most `largest`, which need not be known one by one: unless that makes the
+    /// margin of a row with `typical` ‖x‖² much wider.
+    pub(super) fn flat(self, n_features: usize, largest: f64, typical: f64) -> Option<Self> {
+        // How many times the margin may be as wide: the more, the longer the lengths of all rows would take.
+        let wider = if n_features < 32 { 8.0 } else { 64.0 };
+        let at = |square: f64| self.base.as_f64() + self.per_square.as_f64() * square;
+        let fits = largest < self.most.as_f64() && at(largest) <= wider * at(typical);
+        fits.then(|| Self { base: F::of(at(largest) * (1.0 + 1e-6)), per_square: F::zero(), ..self })
+    }
+
+    /// The margin for centers with these least and largest half norms ½‖c‖². `typical` is about the mean of ‖x‖²: it decides
+    /// between valid bounds.
+    pub(super) fn new(n_features: usize, (least, largest): (F, F), typical: f64) -> Self {
         /// For all terms of second order.
         const SLACK: f64 = 1.25;
         let (d, unit) = (n_features as f64, F::epsilon().as_f64() / 2.0);
-        let (of_scores, of_distances) = ((2.5 * d + 80.0) * unit, (0.25 * d + 40.0) * unit);
-        let squares = half_norms.iter().map(|half| 2.0 * half.as_f64());
-        let (least, largest) =
-            squares.fold((f64::INFINITY, 0.0), |(least, largest), square| (square.min(least), square.max(largest)));
+        let (scores, distances) = roundings::<F>(n_features);
+        let (of_scores, of_distances) = ((2.0 * scores + distances + 2.0) * unit, distances * unit);
+        let (least, largest) = (2.0 * least.as_f64(), 2.0 * largest.as_f64());
         let most = F::max_value().as_f64() / 16.0;
         // Written such that NaN is out of range.
         if !(of_scores <= 1.0 / 64.0 && largest < most) {
@@ -45,4 +54,14 @@ impl<F: Float> Margin<F> {
             most: F::of(most),
         }
     }
+}
+
+/// In units of u, the error of a score relative to ½‖c‖² + ‖x‖‖c‖, and by how much a squared distance may be smaller than
+/// another one and still not have a smaller root.
+fn roundings<F: Float>(n_features: usize) -> (f64, f64) {
+    let d = n_features as f64;
+    // The longest chain of additions in a sum of squares: of what eight accumulators leave, or of these.
+    let chain = if n_features < 8 { d } else { d / 8.0 + 15.0 };
+    let half_norm = if size_of::<F>() < size_of::<f64>() { 2.0 } else { chain + 2.0 };
+    (d + half_norm + 3.0, 2.0 * (chain + 3.0) + 4.0)
 }

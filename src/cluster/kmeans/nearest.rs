@@ -6,7 +6,7 @@
 
 use super::distance::{squared_distance, sum_over};
 use super::group::{Room, turn};
-use super::labels::{UNDECIDED, relabel, relabel_and_note};
+use super::labels::{SINGLE, UNDECIDED, relabel, relabel_and_note};
 use super::margin::Margin;
 use super::search::{Search, shape};
 use crate::buffer::Buffer;
@@ -44,13 +44,24 @@ pub(crate) struct Centers<F> {
     pub(super) height: usize,
     /// The centers as they are, (k, d).
     centers: Vec<F>,
-    /// For each tile of `height` centers their features less the mean, for each feature a line of the tile; up to a multiple
-    /// of the height there are some more, of zeros.
-    pub(super) panels: Vec<F>,
-    /// ‖c‖²/2 of the centers less the mean, infinite for those.
-    pub(super) half_norms: Vec<F>,
-    /// How close two scores may be before the rows are compared directly.
+    /// For each tile of `height` centers: ‖c‖²/2 less the mean, the numbers by which the kernel names them, and their
+    /// features less the mean, for each feature a line of the tile. Up to a multiple of the height there are some more, of
+    /// zeros, whose half norms are infinite.
+    pub(super) tiles: Vec<F>,
+    /// The largest ‖c‖²/2.
+    pub(super) longest: F,
+    /// How close two scores may be before the rows are compared directly; and the same for rows of bounded length.
     pub(super) margin: Margin<F>,
+    flat: Option<Margin<F>>,
+}
+
+/// What is known of the rows that centers are packed for: it changes no label, but decides how the margin is computed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lengths {
+    /// About the mean of ‖x − mean‖².
+    pub(crate) typical: f64,
+    /// No ‖x − mean‖² is larger, by the kernel's own or a more careful computation; infinite where that is not known.
+    pub(crate) largest: f64,
 }
 
 impl<F: Float> Centers<F> {
@@ -61,46 +72,68 @@ impl<F: Float> Centers<F> {
 
     fn in_tiles_of(height: usize, n_clusters: usize, n_features: usize) -> Self {
         let padded = n_clusters.next_multiple_of(height);
+        let mut tiles = vec![F::zero(); padded * (n_features + 2)];
+        for (tile, table) in tiles.chunks_exact_mut(height * (n_features + 2)).enumerate() {
+            table[..height].fill(F::infinity());
+            let numbers = table[height..2 * height].iter_mut().enumerate();
+            numbers.for_each(|(place, number)| *number = F::of(SINGLE + (tile * height + place) as f64));
+        }
         Self {
             n_clusters,
             n_features,
             lanes: shape::<F>().lanes,
             height,
             centers: vec![F::zero(); n_clusters * n_features],
-            panels: vec![F::zero(); padded * n_features],
-            half_norms: vec![F::infinity(); padded],
+            tiles,
+            longest: F::zero(),
             margin: Margin::unbounded(),
+            flat: None,
         }
     }
 
-    /// Takes over the centers (k, d), and packs them less the mean, which is subtracted from the rows too. `typical` is about
-    /// the mean of ‖x − mean‖² over the rows.
-    pub(crate) fn set(&mut self, centers: &[F], mean: &[F], typical: f64) {
+    /// Takes over the centers (k, d), and packs them less the mean, which is subtracted from the rows too.
+    pub(crate) fn set(&mut self, centers: &[F], mean: &[F], rows: Lengths) {
         let (d, height) = (self.n_features, self.height);
         self.centers.copy_from_slice(centers);
-        for (panel, centers) in self.panels.chunks_exact_mut(height * d).zip(centers.chunks(height * d)) {
+        for (table, centers) in
+            self.tiles.chunks_exact_mut(height * (d + 2)).zip(centers.chunks(height * d))
+        {
+            let (table, panel) = table.split_at_mut(2 * height);
             for (place, center) in centers.chunks_exact(d).enumerate() {
                 let own = panel.iter_mut().skip(place).step_by(height);
                 own.zip(center).zip(mean).for_each(|((own, c), mean)| *own = *c - *mean);
             }
+            vectorize(
+                #[inline(always)]
+                || {
+                    for (half_norm, center) in table[..height].iter_mut().zip(centers.chunks_exact(d)) {
+                        let square = |c: F, mean: F| {
+                            let difference = (c - mean).as_f64();
+                            difference * difference
+                        };
+                        *half_norm = F::of(sum_over(center, mean, square) / 2.0);
+                    }
+                },
+            );
         }
-        vectorize(
-            #[inline(always)]
-            || {
-                for (half_norm, center) in self.half_norms.iter_mut().zip(centers.chunks_exact(d)) {
-                    let square = |c: F, mean: F| {
-                        let difference = (c - mean).as_f64();
-                        difference * difference
-                    };
-                    *half_norm = F::of(sum_over(center, mean, square) / 2.0);
-                }
-            },
-        );
+        let half_norms = self.tiles.chunks_exact(height * (d + 2)).flat_map(|table| &table[..height]);
+        let half_norms = half_norms.take(self.n_clusters);
+        let (shortest, longest) = half_norms.fold((F::infinity(), F::zero()), |(shortest, longest), half_norm| {
+            // NaN, of what overflows, stays.
+            (if *half_norm > shortest { shortest } else { *half_norm }, if *half_norm < longest { longest } else { *half_norm })
+        });
+        self.longest = longest;
         self.margin = if self.n_clusters > UNDECIDED as usize {
             Margin::unbounded()
         } else {
-            Margin::new(d, &self.half_norms[..self.n_clusters], typical)
+            Margin::new(d, (shortest, longest), rows.typical)
         };
+        self.flat = self.margin.flat(d, rows.largest, rows.typical);
+    }
+
+    /// Whether ‖x‖² of each row has to be known for its margin.
+    pub(crate) fn needs_squares(&self) -> bool {
+        self.flat.is_none()
     }
 
     /// The center nearest to a row by the distances that `transform` returns, of equally near ones the first.
@@ -165,34 +198,30 @@ impl<F: Float> Centers<F> {
         (ROWS_IN_CACHE / (self.n_features * size_of::<F>())).clamp(32, 128).next_multiple_of(self.lanes)
     }
 
-    /// Rows as the search reads them, less their mean, and ‖x‖² of each.
-    pub(crate) fn turned(&self, rows: &[F], mean: &[F]) -> (Buffer<F>, Buffer<F>) {
-        let (d, lanes) = (mean.len(), self.lanes);
-        let groups = (rows.len() / d).div_ceil(lanes);
-        let (mut turned, mut squares) = (Buffer::new(groups * lanes * d), Buffer::<F>::new(groups * lanes));
-        turn(rows, mean, lanes, &mut turned, &[]);
-        vectorize(
-            #[inline(always)]
-            || {
-                for (squares, group) in squares.chunks_exact_mut(lanes).zip(turned.chunks_exact(lanes * d)) {
-                    for line in group.chunks_exact(lanes) {
-                        squares.iter_mut().zip(line).for_each(|(square, x)| *square += *x * *x);
-                    }
-                }
-            },
-        );
-        (turned, squares)
+    /// Rows as the search reads them, less their mean.
+    pub(crate) fn turned(&self, rows: &[F], mean: &[F]) -> Buffer<F> {
+        let groups = (rows.len() / mean.len()).div_ceil(self.lanes);
+        let mut turned = Buffer::new(groups * self.lanes * mean.len());
+        turn(rows, mean, self.lanes, &mut turned, &[]);
+        turned
     }
 
     /// The labels of the first rows, as many as there are labels: the nearest center, of equally near ones the first. `mean` is
-    /// taken from the rows as it was from the centers; the rows behind them are those that will come next.
-    pub(crate) fn label(&self, rows: &[F], mean: &[F], room: &mut Room<F>, labels: &mut [u32]) {
+    /// taken from the rows as it was from the centers; the rows behind them are those that will come next. The lengths that
+    /// the centers were packed for are those of these rows if `known`.
+    pub(crate) fn label(
+        &self,
+        (rows, mean): (&[F], &[F]),
+        known: bool,
+        room: &mut Room<F>,
+        labels: &mut [u32],
+    ) {
         let together = room.rows();
         let mut rest = rows;
         for labels in labels.chunks_mut(together) {
             let (own, next) = rest.split_at(labels.len() * self.n_features);
-            self.find((own, next), mean, room);
-            relabel(labels, &room.nearest, self.directly(own));
+            self.find((own, next), mean, known, room);
+            relabel(labels, room.nearest(), self.directly(own));
             rest = next;
         }
     }
@@ -206,29 +235,32 @@ impl<F: Float> Centers<F> {
         labels: &mut [u32],
     ) {
         let (own, next) = rows.split_at(labels.len() * self.n_features);
-        self.find((own, next), mean, room);
-        relabel_and_note(labels, &room.nearest, 0, moved, self.directly(own));
+        self.find((own, next), mean, true, room);
+        relabel_and_note(labels, room.nearest(), 0, moved, self.directly(own));
     }
 
-    /// The same for rows that were [turned](Self::turned), whose ‖x‖² are known.
+    /// The same for rows that were [turned](Self::turned). Computes their ‖x‖² if they are not `known`.
     pub(crate) fn label_turned_and_note(
         &self,
-        (rows, turned, squares): (&[F], &[F], &mut [F]),
+        (rows, turned): (&[F], &[F]),
+        (squares, known): (&mut [F], bool),
         (room, moved): (&mut Room<F>, &mut Vec<Moved>),
         labels: &mut [u32],
     ) {
         let places = labels.len().next_multiple_of(self.lanes);
+        let (_, [nearest, _, smallest]) = room.parts(places);
         F::run_wide(Search {
             centers: self,
             features: turned,
             ahead: &[],
+            margin: self.margin,
             squares: &mut squares[..places],
-            squares_known: true,
-            smallest: &mut room.smallest[..places],
-            nearest: &mut room.nearest[..places],
+            with_squares: !known,
+            smallest,
+            nearest,
             second: &mut [],
         });
-        relabel_and_note(labels, &room.nearest, 0, moved, self.directly(rows));
+        relabel_and_note(labels, room.nearest(), 0, moved, self.directly(rows));
     }
 
     /// The direct comparison for the rows of a block.
@@ -238,18 +270,20 @@ impl<F: Float> Centers<F> {
     }
 
     /// Leaves in the room what the kernel finds for some rows; behind them are those that will come next.
-    fn find(&self, (rows, next): (&[F], &[F]), mean: &[F], room: &mut Room<F>) {
+    fn find(&self, (rows, next): (&[F], &[F]), mean: &[F], known: bool, room: &mut Room<F>) {
         let [turning, searching] = self.ahead(next, rows.len() / self.n_features);
         let places = room.load(rows, mean, turning);
-        let Room { features, squares, smallest, nearest, .. } = room;
+        let (features, [nearest, squares, smallest]) = room.parts(places);
+        let flat = self.flat.filter(|_| known);
         F::run_wide(Search {
             centers: self,
             features,
             ahead: searching,
-            squares: &mut squares[..places],
-            squares_known: false,
-            smallest: &mut smallest[..places],
-            nearest: &mut nearest[..places],
+            margin: flat.unwrap_or(self.margin),
+            squares,
+            with_squares: flat.is_none(),
+            smallest,
+            nearest,
             second: &mut [],
         });
     }
@@ -279,13 +313,13 @@ mod tests {
     use super::*;
     use crate::rng::{Purpose, Rng};
 
-    fn labels<F: Float>(height: usize, rows: &[F], centers: &[F], mean: &[F]) -> Vec<u32> {
+    fn labels<F: Float>(height: usize, rows: &[F], centers: &[F], mean: &[F], largest: f64) -> Vec<u32> {
         let d = mean.len();
         let mut prepared = Centers::in_tiles_of(height, centers.len() / d, d);
-        prepared.set(centers, mean, d as f64);
+        prepared.set(centers, mean, Lengths { typical: d as f64, largest });
         let mut labels = vec![NO_LABEL; rows.len() / d];
         let mut room = prepared.room(labels.len());
-        prepared.label(rows, mean, &mut room, &mut labels);
+        prepared.label((rows, mean), true, &mut room, &mut labels);
         notes_are_right(&prepared, rows, mean, &labels);
         labels
     }
@@ -304,11 +338,14 @@ mod tests {
         let (mut labels, mut moved) = (before.clone(), Vec::new());
         prepared.label_and_note(rows, mean, (&mut room, &mut moved), &mut labels);
         assert_eq!((&labels[..], &moved), (&want[..n], &differ));
-        let (turned, mut squares) = prepared.turned(rows, mean);
-        let (mut labels, mut moved) = (before, Vec::new());
-        let turned = (rows, &turned[..], &mut squares[..]);
-        prepared.label_turned_and_note(turned, (&mut room_for_turned, &mut moved), &mut labels);
-        assert_eq!((&labels[..], &moved), (&want[..n], &differ));
+        let turned = prepared.turned(rows, mean);
+        let mut squares = vec![F::zero(); n.next_multiple_of(prepared.lanes())];
+        for known in [false, true] {
+            let (mut labels, mut moved) = (before.clone(), Vec::new());
+            let noted = (&mut room_for_turned, &mut moved);
+            prepared.label_turned_and_note((rows, &turned), (&mut squares, known), noted, &mut labels);
+            assert_eq!((&labels[..], &moved), (&want[..n], &differ));
+        }
     }
 
     /// The labels are the argmin of the distances by the direct formula, ties to the first, for tiles of every height and any
@@ -336,7 +373,12 @@ mod tests {
             let want: Vec<u32> = (0..n).filter_map(nearest).map(|cluster| cluster as u32).collect();
             for &height in shape::<F>().heights {
                 for mean in [&mean, &vec![F::zero(); d]] {
-                    assert_eq!(labels(height, &rows, &centers, mean), want, "n = {n}, d = {d}, k = {k}, {height}");
+                    let square = |x: &[F]| x.iter().zip(mean).map(|(x, m)| (x.as_f64() - m.as_f64()).powi(2)).sum();
+                    let largest = 1.001 * rows.chunks(d).map(square).fold(0.0, f64::max);
+                    for largest in [largest, f64::INFINITY] {
+                        let got = labels(height, &rows, &centers, mean, largest);
+                        assert_eq!(got, want, "n = {n}, d = {d}, k = {k}, {height}");
+                    }
                 }
             }
         }
@@ -367,10 +409,10 @@ mod tests {
     #[test]
     fn of_equally_near_centers_the_first_is_taken() {
         let mut centers = Centers::new(9, 1);
-        centers.set(&[5.0f32, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0], &[0.0], 1.0);
+        centers.set(&[5.0f32, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0], &[0.0], Lengths { typical: 1.0, largest: 4.0 });
         let mut labels = [NO_LABEL; 3];
         let mut room = centers.room(3);
-        centers.label(&[0.0, 2.0, -2.0], &[0.0], &mut room, &mut labels);
+        centers.label((&[0.0, 2.0, -2.0], &[0.0]), true, &mut room, &mut labels);
         assert_eq!(labels, [1, 1, 2]);
     }
 }

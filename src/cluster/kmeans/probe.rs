@@ -49,7 +49,7 @@ impl<F: Float> Probe<F> {
     /// The part of the rows that are unsure, judged by their gaps and labels. `None` unless the gaps are those about the
     /// centers before the last move: they are asked for once.
     pub(super) fn unsure(&mut self, is_unsure: impl Fn(f32, u32) -> bool) -> Option<f64> {
-        let rows = self.found.gaps.iter().zip(self.room.nearest.iter()).take(self.n_rows);
+        let rows = self.found.gaps.iter().zip(self.room.nearest()).take(self.n_rows);
         let unsure = rows.filter(|(gap, nearest)| match cluster(**nearest) {
             label if label < UNDECIDED => is_unsure(**gap, label),
             _ => true,

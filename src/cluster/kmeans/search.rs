@@ -21,11 +21,11 @@
 //! d_j = ‖x − v_j‖.
 //!
 //! 1. *Scores.* Packing rounds each x̄_f and c̄_jf once, so that products carry a factor (1 + θ_2). The half norm, summed in
-//!    `f64` by 8 accumulators and rounded to `F`, carries θ_{d/8+18}. The chain starts from the half norm and has d steps; a
-//!    product is rounded too where the target has no fused multiply-add: θ_{d+1}. Together, by the Cauchy-Schwarz
+//!    `f64` by 8 accumulators, carries θ_{d/8+17} (`f32`: θ_2, its rounding). The chain starts from the half norm and has d
+//!    steps; a product is rounded too where the target has no fused multiply-add: θ_{d+1}. Together, by the Cauchy-Schwarz
 //!    inequality on Σ|x̄_f||c̄_jf|,
 //!
-//!        |s_j − σ_j| ≤ E_j = γ_{1.125 d + 18} (½‖c̄_j‖² + ‖x̄‖‖c̄_j‖).
+//!        |s_j − σ_j| ≤ E_j = γ_{1.125 d + 20} (½‖c̄_j‖² + ‖x̄‖‖c̄_j‖).
 //!
 //! 2. *Direct distances.* A difference, a square, d/8 additions in each of 8 accumulators and at most 15 to join them:
 //!    Σ(x − v_j)² has relative error γ_{d/8+18}. Two squares that differ by a factor above 1 + 4u have different roots.
@@ -34,29 +34,34 @@
 //!    s_J ≤ σ_J + E_J ≤ σ_B + ½δ d_B² + E_J ≤ s_B + E_B + E_J + ½δ d_B²: J is within M = E_B + E_J + ½δ d_B² of the minimum.
 //! 4. *Norms.* With C the largest and C₀ the smallest ‖c̄_j‖, both centers have ‖c̄‖ ≤ ĉ = min(C, 2‖x̄‖ + C₀): the center
 //!    nearest to m is no farther from x than ‖x̄‖ + C₀, and J and B are no farther than that, up to factors 1 + O(γ). And
-//!    d_B ≤ ‖x̄‖ + ĉ. Hence, with Γ = γ_{2.5 d + 80}, which includes the addition of M to the minimum,
+//!    d_B ≤ ‖x̄‖ + ĉ. Hence, with Γ = γ_{2.5 d + 82}, which includes the addition of M to the minimum,
 //!
 //!        M ≤ Γ (½ĉ² + ‖x̄‖ĉ) + ½δ‖x̄‖².
 //!
 //!    Two forms need no root: ‖x̄‖C ≤ ½(t‖x̄‖² + C²/t) for any t > 0 gives the coefficients (½C²(1 + 1/t), ½t); the second
 //!    bound on ĉ gives (2C₀², 5½), which far centers do not enlarge. [`Margin`] takes the smaller and multiplies it by 1¼
-//!    for the second-order terms; n·u ≤ 1/64 is required, else every row is compared directly.
+//!    for the second-order terms; n·u ≤ 1/64 is required, else every row is compared directly. (The code counts the
+//!    roundings for d < 8 and for `f32` one by one; there are fewer.)
 //! 5. *Range.* Underflow adds at most d·η to any of these sums (η: the smallest subnormal number), which an absolute term of
 //!    4(d + 8) times the smallest normal number exceeds. Where ‖x̄‖² or C² is not below a sixteenth of the largest number, a
 //!    score might overflow, and the row is compared directly; comparisons are arranged such that NaN leads there too.
 //!
 //! # Cost
 //! The margin costs no instruction per score: the minimum and its index took three (compare, blend, minimum), and so do the
-//! minimum of a tile and one masked addition. The addition puts 2²³ + j into a lane's sum for each center j within the
-//! margin; a sum between 2²³ and 2²⁴ is a single center, and names it. ‖x̄‖² is accumulated beside the first tile, or known
-//! from an earlier pass. Tracking the second smallest score instead takes two more instructions per score; it is done only
-//! where the bounds need that score.
+//! minimum of a tile and one masked addition, which puts 2²³ + j into a lane's sum for each center j within the margin; a sum
+//! from 2²³ to 2²⁴ is a single center, and names it. Measured on the kernel alone with AVX-512: 1 % for 64 features, 3 % for
+//! 16, 10 % for 3. Tracking the second smallest score instead takes two more instructions per score and costs twice as much;
+//! it is done only where the bounds need that score. Also tried: the minimum of a tile by a tree (it cannot start before the
+//! last score is there), sums in several chains, the first and the last center within the margin by two blends.
+//!
+//! ‖x̄‖² is accumulated beside the first tile (a k-th of the multiply-adds), or known from an earlier pass, or bounded for all
+//! rows where that does not widen the margin too much.
 //!
 //! Written with the engine's register vocabulary: as loops over arrays the compiler reaches a third of the speed
 //! (measured with AVX2 on 100,000 × 64 rows and 100 centers: 37 against 90 GFLOP/s and more).
 #![allow(unsafe_code, reason = "registers are loaded and stored through pointers; see the module's docs")]
 
-use super::labels::{SEVERAL, SINGLE};
+use super::labels::SEVERAL;
 use super::margin::Margin;
 use super::nearest::Centers;
 use crate::float::Float;
@@ -75,9 +80,11 @@ pub(super) struct Search<'a, F> {
     pub(super) features: &'a [F],
     /// What comes next, and is fetched into the cache meanwhile, for each group a share of it.
     pub(super) ahead: &'a [F],
-    /// ‖x‖² of each lane, and whether it is known already.
+    /// How close scores may be before a row is compared directly.
+    pub(super) margin: Margin<F>,
+    /// ‖x‖² of each lane, and whether it is computed here.
     pub(super) squares: &'a mut [F],
-    pub(super) squares_known: bool,
+    pub(super) with_squares: bool,
     /// The smallest score of each lane.
     pub(super) smallest: &'a mut [F],
     /// The nearest center of each lane, encoded as in [`labels`](super::labels).
@@ -144,12 +151,12 @@ impl<F: Float> Search<'_, F> {
     #[inline(always)]
     fn search<S: Lanes<F>, const R: usize, const P: usize, const SECOND: bool>(self, simd: S) {
         let (d, width) = (self.centers.n_features, R * S::LANES);
-        let (panels, half_norms) = (&self.centers.panels, &self.centers.half_norms);
+        let centers = &self.centers.tiles;
         let groups = self.smallest.len() / width;
         assert!(self.features.len() >= groups * width * d && self.nearest.len() >= groups * width);
         assert!(self.squares.len() >= groups * width && (!SECOND || self.second.len() >= groups * width));
-        assert!(panels.len() >= half_norms.len() * d && half_norms.len().is_multiple_of(P));
-        let tiles = half_norms.len() / P;
+        assert!(centers.len().is_multiple_of(P * (d + 2)));
+        let tiles = centers.len() / (P * (d + 2));
         let block = (CENTERS_IN_CACHE / (P * d * size_of::<F>())).max(1);
         // What is fetched with a group, and with a feature of it.
         let share = self.ahead.len().div_ceil(groups.max(1));
@@ -159,7 +166,7 @@ impl<F: Float> Search<'_, F> {
             for group in 0..groups {
                 let lanes = group * width;
                 // SAFETY: the lengths were compared above: each group has d lines of R registers of features and a
-                // line of R registers in each of the others, each tile P half norms and d lines of P numbers. The
+                // line of R registers in each of the others, each tile d + 2 lines of P numbers. The
                 // instruction set is the one that `simd` names.
                 unsafe {
                     let x = self.features.as_ptr().add(lanes * d);
@@ -168,14 +175,14 @@ impl<F: Float> Search<'_, F> {
                     } else {
                         Running::load(simd, lanes, (self.smallest, self.nearest, self.second))
                     };
-                    let known = self.squares_known || first > 0;
+                    let known = !self.with_squares || first > 0;
                     if known {
                         running.squares = load(simd, self.squares.as_ptr().add(lanes));
                     }
-                    let mut cluster = simd.splat(F::of(SINGLE + (first * P) as f64));
                     for tile in first..last {
-                        let centers = panels.as_ptr().add(tile * P * d);
-                        let half_norms = half_norms.as_ptr().add(tile * P);
+                        let half_norms = centers.as_ptr().add(tile * P * (d + 2));
+                        let numbers = half_norms.add(P);
+                        let centers = numbers.add(P);
                         let scores = if tile > 0 || known {
                             scores::<F, S, R, P, 0, false>(simd, d, x, (centers, half_norms), (x, 0)).0
                         } else {
@@ -191,13 +198,13 @@ impl<F: Float> Search<'_, F> {
                             scores
                         };
                         if SECOND {
-                            running.rank(simd, scores, &mut cluster);
+                            running.rank(simd, scores, numbers);
                         } else {
-                            running.count(simd, self.centers.margin, scores, &mut cluster);
+                            running.count(simd, self.margin, scores, numbers);
                         }
                     }
                     if last == tiles {
-                        running.decide::<SECOND>(simd, self.centers.margin);
+                        running.decide::<SECOND>(simd, self.margin);
                     }
                     store(simd, running.smallest, self.smallest.as_mut_ptr().add(lanes));
                     store(simd, running.nearest, self.nearest.as_mut_ptr().add(lanes));
@@ -220,7 +227,7 @@ struct Running<F: Float, S: Lanes<F>, const R: usize> {
 }
 
 /// # Safety of the methods
-/// The instruction set that `simd` names is there, and enabled in the calling function.
+/// The instruction set that `simd` names is there, and enabled in the calling function; `numbers` are one for each score.
 impl<F: Float, S: Lanes<F>, const R: usize> Running<F, S, R> {
     #[inline(always)]
     unsafe fn new(simd: S) -> Self {
@@ -263,30 +270,29 @@ impl<F: Float, S: Lanes<F>, const R: usize> Running<F, S, R> {
         simd: S,
         margin: Margin<F>,
         scores: [[S::Reg; R]; P],
-        cluster: &mut S::Reg,
+        numbers: *const F,
     ) {
         // SAFETY: the caller vouches for the instruction set.
         unsafe {
-            let mut limits = [simd.zero(); R];
-            for (r, limit) in limits.iter_mut().enumerate() {
-                let before = self.smallest[r];
-                let mut smallest = scores[0][r];
-                for scores in &scores[1..] {
-                    smallest = simd.min(scores[r], smallest);
-                }
-                smallest = simd.min(smallest, before);
-                *limit = simd.add(smallest, self.margin(simd, margin, r));
-                // Centers that an earlier minimum named are out where even that minimum is.
-                self.nearest[r] = simd.less(*limit, before, simd.zero(), self.nearest[r]);
-                self.smallest[r] = smallest;
-            }
+            let before = self.smallest;
             for scores in scores {
-                for r in 0..R {
-                    let nearest = self.nearest[r];
-                    self.nearest[r] =
-                        simd.less(scores[r], limits[r], simd.add(nearest, *cluster), nearest);
+                for (smallest, score) in self.smallest.iter_mut().zip(scores) {
+                    *smallest = simd.min(score, *smallest);
                 }
-                *cluster = simd.add(*cluster, simd.splat(F::one()));
+            }
+            let (mut limits, mut sums) = ([simd.zero(); R], [simd.zero(); R]);
+            for (r, limit) in limits.iter_mut().enumerate() {
+                *limit = simd.add(self.smallest[r], self.margin(simd, margin, r));
+            }
+            for (p, scores) in scores.into_iter().enumerate() {
+                let number = simd.splat(*numbers.add(p));
+                for ((sum, score), limit) in sums.iter_mut().zip(scores).zip(limits) {
+                    *sum = simd.less(score, limit, simd.add(*sum, number), *sum);
+                }
+            }
+            for (r, sum) in sums.into_iter().enumerate() {
+                // Centers of earlier tiles are out where even the smallest score there is.
+                self.nearest[r] = simd.less(limits[r], before[r], sum, simd.add(self.nearest[r], sum));
             }
         }
     }
@@ -294,18 +300,18 @@ impl<F: Float, S: Lanes<F>, const R: usize> Running<F, S, R> {
     /// Takes a tile of scores into account: keeps the nearest center, of equal ones the first, and the second smallest
     /// score.
     #[inline(always)]
-    unsafe fn rank<const P: usize>(&mut self, simd: S, scores: [[S::Reg; R]; P], cluster: &mut S::Reg) {
-        // SAFETY: the caller vouches for the instruction set.
+    unsafe fn rank<const P: usize>(&mut self, simd: S, scores: [[S::Reg; R]; P], numbers: *const F) {
+        // SAFETY: the caller vouches for the instruction set and the numbers.
         unsafe {
-            for scores in scores {
+            for (p, scores) in scores.into_iter().enumerate() {
+                let number = simd.splat(*numbers.add(p));
                 for (r, score) in scores.into_iter().enumerate() {
                     let smallest = self.smallest[r];
                     let other = simd.less(score, smallest, smallest, score);
                     self.second[r] = simd.min(other, self.second[r]);
-                    self.nearest[r] = simd.less(score, smallest, *cluster, self.nearest[r]);
+                    self.nearest[r] = simd.less(score, smallest, number, self.nearest[r]);
                     self.smallest[r] = simd.min(score, smallest);
                 }
-                *cluster = simd.add(*cluster, simd.splat(F::one()));
             }
         }
     }

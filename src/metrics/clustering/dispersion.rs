@@ -2,39 +2,11 @@
 
 use super::label::{Encoded, Label};
 use super::scale::measurable;
+use super::shifted::Shifted;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::validate;
 use ndarray::{Array2, ArrayBase, ArrayView1, ArrayView2, Data, Ix1, Ix2};
-
-/// The mean of each cluster, in `f64` whatever the data: corrected by the mean of the residuals, and no smaller or larger than
-/// all values, so that the mean of equal values is that value.
-fn means<F: Float>(x: ArrayView2<'_, F>, encoded: &Encoded) -> Array2<f64> {
-    let shape = (encoded.n_labels, x.ncols());
-    let sizes: Vec<f64> = encoded.sizes().into_iter().map(|size| size as f64).collect();
-    let (mut low, mut high) =
-        (Array2::from_elem(shape, f64::INFINITY), Array2::from_elem(shape, f64::NEG_INFINITY));
-    let mut means = Array2::<f64>::zeros(shape);
-    for (row, &label) in x.rows().into_iter().zip(&encoded.labels) {
-        for (feature, x) in row.iter().enumerate() {
-            let (x, place) = (x.as_f64(), [label, feature]);
-            means[place] += x / sizes[label];
-            (low[place], high[place]) = (x.min(low[place]), x.max(high[place]));
-        }
-    }
-    let mut corrections = Array2::<f64>::zeros(shape);
-    for (row, &label) in x.rows().into_iter().zip(&encoded.labels) {
-        for (feature, x) in row.iter().enumerate() {
-            corrections[[label, feature]] += (x.as_f64() - means[[label, feature]]) / sizes[label];
-        }
-    }
-    ndarray::Zip::from(&mut means)
-        .and(&corrections)
-        .and(&low)
-        .and(&high)
-        .for_each(|mean, correction, low, high| *mean = (*mean + correction).max(*low).min(*high));
-    means
-}
 
 /// The largest magnitude of each cluster's values, feature by feature.
 fn magnitudes<F: Float>(x: ArrayView2<'_, F>, encoded: &Encoded) -> Array2<f64> {
@@ -46,13 +18,8 @@ fn magnitudes<F: Float>(x: ArrayView2<'_, F>, encoded: &Encoded) -> Array2<f64> 
     magnitudes
 }
 
-fn squared_distance<F: Float>(row: ArrayView1<'_, F>, mean: ArrayView1<'_, f64>) -> f64 {
-    row.iter().zip(mean).map(|(x, mean)| (x.as_f64() - mean).powi(2)).sum()
-}
-
-fn within<F: Float>(x: ArrayView2<'_, F>, encoded: &Encoded, means: &Array2<f64>) -> f64 {
-    let distance = |(row, &label): (ArrayView1<'_, F>, &usize)| squared_distance(row, means.row(label));
-    x.rows().into_iter().zip(&encoded.labels).map(distance).sum()
+fn squared_distance(a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum()
 }
 
 /// Σ‖x − mean of its cluster‖², of any labelling; lower is tighter.
@@ -76,7 +43,9 @@ pub fn inertia<F: Float, L: Label>(
     validate::length("labels", labels.len(), x.nrows())?;
     validate::finite("x", x)?;
     let encoded = Encoded::new(labels);
-    let inertia = within(x.view(), &encoded, &means(x.view(), &encoded));
+    let rows = Shifted::new(x.view());
+    let means = rows.means(&encoded.labels, encoded.n_labels);
+    let inertia: f64 = rows.squares(&encoded.labels, &means).map(|(square, _)| square).sum();
     if inertia.is_finite() {
         return Ok(inertia);
     }
@@ -107,18 +76,14 @@ pub fn calinski_harabasz_score<F: Float, L: Label>(
 ) -> Result<f64> {
     let encoded = Encoded::of_rows("calinski_harabasz_score", x.view(), labels)?;
     let x = measurable(x.view()).rows;
-    let means = means(x.view(), &encoded);
+    let rows = Shifted::new(x.view());
+    let means = rows.means(&encoded.labels, encoded.n_labels);
+    let mean_of_all = rows.means(&vec![0; x.nrows()], 1);
     let (n, k) = (x.nrows() as f64, encoded.n_labels as f64);
-    let sizes = encoded.sizes();
-    let mean_of_all = self::means(x.view(), &Encoded { labels: vec![0; x.nrows()], n_labels: 1 });
-    let mean_of_all = mean_of_all.row(0);
-    let between: f64 = means
-        .rows()
-        .into_iter()
-        .zip(&sizes)
-        .map(|(mean, &size)| size as f64 * squared_distance(mean, mean_of_all))
-        .sum();
-    let within = within(x.view(), &encoded, &means);
+    let clusters = means.rows().into_iter().zip(encoded.sizes());
+    let between: f64 =
+        clusters.map(|(mean, size)| size as f64 * squared_distance(mean, mean_of_all.row(0))).sum();
+    let within: f64 = rows.squares(&encoded.labels, &means).map(|(square, _)| square).sum();
     Ok(if within == 0.0 { 1.0 } else { between * (n - k) / (within * (k - 1.0)) })
 }
 
@@ -152,20 +117,18 @@ pub fn davies_bouldin_score<F: Float, L: Label>(
 ) -> Result<f64> {
     let encoded = Encoded::of_rows("davies_bouldin_score", x.view(), labels)?;
     let (measured, magnitudes) = (measurable(x.view()), magnitudes(x.view(), &encoded));
-    let x = measured.rows.view();
-    let means = means(x.view(), &encoded);
+    let rows = Shifted::new(measured.rows.view());
+    let means = rows.means(&encoded.labels, encoded.n_labels);
     let tolerance = F::epsilon().as_f64() + f64::EPSILON;
     let coincide = |i: usize, j: usize| {
         let near = |feature: usize| {
             let magnitude = measured.length(magnitudes[[i, feature]].max(magnitudes[[j, feature]]));
             (means[[i, feature]] - means[[j, feature]]).abs() <= tolerance * magnitude
         };
-        (0..x.ncols()).all(near)
+        (0..means.ncols()).all(near)
     };
     let mut spreads = vec![0.0; encoded.n_labels];
-    for (row, &label) in x.rows().into_iter().zip(&encoded.labels) {
-        spreads[label] += squared_distance(row, means.row(label)).sqrt();
-    }
+    rows.squares(&encoded.labels, &means).for_each(|(square, label)| spreads[label] += square.sqrt());
     spreads.iter_mut().zip(encoded.sizes()).for_each(|(spread, size)| *spread /= size as f64);
     let likeness = |i: usize, j: usize| {
         if i == j || coincide(i, j) {
