@@ -3,9 +3,9 @@
 mod record;
 
 use super::kmeans::fitted::Fitted;
-use super::kmeans::init::{KMeansInit, about};
+use super::kmeans::init::{KMeansInit, in_reach};
 use super::kmeans::lloyd::{Lloyd, Rules, Run, inertia_of};
-use super::kmeans::nearest::Centers;
+use super::kmeans::nearest::{Centers, Lengths};
 use super::kmeans::report::KMeansReport;
 use super::kmeans::samples::{Moments, Samples, elements, in_rows};
 use super::kmeans::{check_counts, moments_of, numbers};
@@ -148,13 +148,16 @@ struct Node {
     /// Left and right.
     children: Option<(usize, usize)>,
     rows: Vec<usize>,
+    /// Of these rows about the center of the node.
+    inertia: f64,
+    /// The largest is split next.
     score: f64,
 }
 
 /// All clusters there ever were, while it grows; the root is the first.
 struct Growth<F> {
     nodes: Vec<Node>,
-    /// A center for each node, less the mean of the data.
+    /// A center for each node.
     centers: Vec<F>,
 }
 
@@ -253,17 +256,16 @@ impl<F: Float> BisectingKMeans<F> {
         let samples = Samples { values: elements(&x), n_features: d, weights };
         let moments = moments_of(Self::NAME, &samples)?;
         let center = mean_of(&samples, &moments.mean);
-        let mut history = vec![moments.spread_about(&samples, &center)];
-        let root = Node { children: None, rows: (0..n).collect(), score: 0.0 };
+        let mut history = vec![inertia_of(&samples, &center, &vec![0; n])];
+        let root = Node { children: None, rows: (0..n).collect(), inertia: history[0], score: 0.0 };
         let mut growth = Growth { nodes: vec![root], centers: center };
         for split in 1..self.n_clusters {
-            let before = history.last().copied().unwrap_or(0.0);
-            let gained = self.split_worst(&mut growth, &samples, &moments, split as u64)?;
-            history.push((before - gained).max(0.0));
+            self.split_worst(&mut growth, &samples, &moments, split as u64)?;
+            history.push(growth.inertia());
         }
         let (tree, labels, centers) = growth.finish(n, d);
         let run = Run {
-            inertia: inertia_of(&samples, &moments.mean, &centers[..self.n_clusters * d], &labels),
+            inertia: inertia_of(&samples, &centers[..self.n_clusters * d], &labels),
             labels,
             centers: Vec::<F>::new(),
             n_iter: self.n_clusters.max(2) - 1,
@@ -275,20 +277,20 @@ impl<F: Float> BisectingKMeans<F> {
             labels: numbers(&run.labels),
             inertia: run.inertia,
             n_iter: run.n_iter,
-            ..Fitted::new(centers, moments.mean)
+            ..Fitted::at(centers, d)
         };
         self.fitted = Some((fitted, tree));
         Ok(KMeansReport::of(run, self.n_clusters))
     }
 
-    /// Splits the leaf of the largest score. Answers by how much the inertia falls.
+    /// Splits the leaf of the largest score.
     fn split_worst(
         &self,
         tree: &mut Growth<F>,
         samples: &Samples<'_, F>,
         moments: &Moments<F>,
         split: u64,
-    ) -> Result<f64> {
+    ) -> Result<()> {
         let d = samples.n_features;
         let worst = tree.worst_leaf();
         let rows = std::mem::take(&mut tree.nodes[worst].rows);
@@ -297,41 +299,42 @@ impl<F: Float> BisectingKMeans<F> {
             samples.weights.map(|weights| rows.iter().map(|&row| weights[row]).collect());
         let part = Samples { values: &values, n_features: d, weights: weights.as_deref() };
         let run = self.halve(&part, moments, split)?;
-        let before = moments.spread_about(&part, &tree.centers[worst * d..][..d]);
         let first_child = tree.nodes.len();
         for side in 0..2u32 {
             let of_side = |index: &usize| run.labels[*index] == side;
             let places: Vec<usize> = (0..rows.len()).filter(of_side).collect();
             let center = &run.centers[side as usize * d..][..d];
-            let inertia = places.iter().map(|&place| {
-                let (x, weight) = (part.part(place, 1), part.weight(place));
-                weight * inertia_of(&Samples { weights: None, ..x }, &moments.mean, center, &[0])
-            });
+            let of_place = |&place: &usize| {
+                let row = Samples { weights: None, ..part.part(place, 1) };
+                part.weight(place) * inertia_of(&row, center, &[0])
+            };
+            let inertia = places.iter().map(of_place).sum();
             let score = match self.strategy {
-                BisectingStrategy::BiggestInertia => inertia.sum(),
+                BisectingStrategy::BiggestInertia => inertia,
                 BisectingStrategy::LargestCluster => places.len() as f64,
             };
             tree.centers.extend_from_slice(center);
             let rows = places.iter().map(|&place| rows[place]).collect();
-            tree.nodes.push(Node { children: None, rows, score });
+            tree.nodes.push(Node { children: None, rows, inertia, score });
         }
         tree.nodes[worst].children = Some((first_child, first_child + 1));
-        Ok(before - run.inertia)
+        Ok(())
     }
 
     /// The best of the tries to split some rows in two.
     fn halve(&self, part: &Samples<'_, F>, moments: &Moments<F>, split: u64) -> Result<Run<F>> {
         let d = part.n_features;
         let rules = Rules { max_iter: self.max_iter, tolerance: self.tol, spherical: false };
-        let own = Moments { spread: moments.spread_of(part), ..moments.clone() };
+        // About their own mean the rows are near to each other.
+        let own = Moments::of(part)?;
         let mut lloyd = Lloyd::new(*part, &own, 2);
         let mut best: Option<Run<F>> = None;
         for attempt in 0..self.n_init as u64 {
             let mut rng = Rng::new(self.seed, Purpose::Clustering, (split << 32) | attempt);
             let x = ArrayView2::from_shape((part.n_samples(), d), part.values)
                 .unwrap_or_else(|_| ndarray::aview2::<F, 0>(&[]));
-            let mut start = self.init.start_where_possible(x, part, 2, &mut rng)?;
-            about(Self::NAME, &mut start, &moments.mean)?;
+            let start = self.init.start_where_possible(x, part, 2, &mut rng)?;
+            in_reach(Self::NAME, &start, &moments.mean)?;
             let run = lloyd.run(start, rules);
             // Better by more than rounding.
             if best.as_ref().is_none_or(|best| run.inertia < best.inertia * (1.0 - 1e-6)) {
@@ -342,23 +345,30 @@ impl<F: Float> BisectingKMeans<F> {
     }
 }
 
-/// The weighted mean of the rows, less the plain one.
+/// The weighted mean of the rows; `mean` is the plain one.
 fn mean_of<F: Float>(samples: &Samples<'_, F>, mean: &[F]) -> Vec<F> {
-    let mut sums = vec![0.0; mean.len()];
-    let mut total = 0.0;
-    if samples.weights.is_some() {
-        for row in 0..samples.n_samples() {
-            let weight = samples.weight(row);
-            total += weight;
-            sums.iter_mut().zip(samples.row(row)).zip(mean).for_each(|((sum, x), mean)| {
-                *sum += weight * (*x - *mean).as_f64();
-            });
-        }
+    if samples.weights.is_none() {
+        return mean.to_vec();
     }
-    sums.into_iter().map(|sum| if total > 0.0 { F::of(sum / total) } else { F::zero() }).collect()
+    let mut offsets = vec![0.0; mean.len()];
+    let mut total = 0.0;
+    for row in 0..samples.n_samples() {
+        let weight = samples.weight(row);
+        total += weight;
+        offsets.iter_mut().zip(samples.row(row)).zip(mean).for_each(|((sum, x), mean)| {
+            *sum += weight * (x.as_f64() - mean.as_f64());
+        });
+    }
+    let offsets = offsets.into_iter().map(|sum| if total > 0.0 { sum / total } else { 0.0 });
+    offsets.zip(mean).map(|(offset, mean)| F::of(mean.as_f64() + offset)).collect()
 }
 
 impl<F: Float> Growth<F> {
+    /// Of the leaves.
+    fn inertia(&self) -> f64 {
+        self.nodes.iter().filter(|node| node.children.is_none()).map(|node| node.inertia).sum()
+    }
+
     /// The leaf to split: of those with at least two rows the one of the largest score, of equal ones the leftmost.
     fn worst_leaf(&self) -> usize {
         let (mut worst, mut open): (Option<usize>, _) = (None, vec![0]);
@@ -399,6 +409,11 @@ impl<F: Float> Growth<F> {
     }
 }
 
+/// The mean of two numbers.
+fn middle<F: Float>((a, b): (&F, &F)) -> F {
+    F::of(0.5 * a.as_f64() + 0.5 * b.as_f64())
+}
+
 impl Tree {
     /// Whether every cluster but the root is a child once, of one that was split before it.
     fn is_sound(&self, n_clusters: usize) -> bool {
@@ -418,17 +433,20 @@ impl Tree {
         let mut labels = vec![0; samples.n_samples()];
         let root = if self.children.is_empty() { 0 } else { n_leaves };
         let mut open: Vec<(usize, Vec<usize>)> = vec![(root, (0..samples.n_samples()).collect())];
-        let center = |cluster: usize| &fitted.centered[cluster * d..][..d];
         while let Some((number, rows)) = open.pop() {
             let Some([left, right]) = number.checked_sub(n_leaves).map(|split| self.children[split]) else {
                 rows.into_iter().for_each(|row| labels[row] = number as u32);
                 continue;
             };
             let mut pair = Centers::new(2, d);
-            pair.set(&[center(left), center(right)].concat());
+            let centers = [fitted.center(left), fitted.center(right)].concat();
+            let middle: Vec<F> = centers[..d].iter().zip(&centers[d..]).map(middle).collect();
+            let square: f64 =
+                centers.iter().zip(middle.iter().cycle()).map(|(c, m)| (*c - *m).as_f64().powi(2)).sum();
+            pair.set(&centers, &middle, Lengths { typical: square, largest: f64::INFINITY });
             let values: Vec<F> = rows.iter().flat_map(|&row| samples.row(row)).copied().collect();
             let mut sides = vec![0; rows.len()];
-            pair.label(&values, &fitted.mean, &mut pair.room(rows.len()), &mut sides);
+            pair.label((&values, &middle), false, &mut pair.room(rows.len()), &mut sides);
             let side =
                 |side: u32| rows.iter().zip(&sides).filter(move |(_, s)| **s == side).map(|(row, _)| *row);
             open.push((left, side(0).collect()));
@@ -456,7 +474,7 @@ impl<F: Float, S: Data<Elem = F>> Predict<ArrayBase<S, Ix2>> for BisectingKMeans
     /// The leaf in which each row ends. This need not be the one with the nearest center of all.
     fn predict(&self, x: &ArrayBase<S, Ix2>) -> Result<Array1<usize>> {
         let (fitted, tree) = self.learned("predict")?;
-        fitted.with_rows(Self::NAME, x.view(), |samples| numbers(&tree.descend(&samples, fitted)))
+        fitted.with_rows(Self::NAME, x.view(), |rows| numbers(&tree.descend(&rows.samples, fitted)))
     }
 }
 
@@ -483,8 +501,8 @@ impl<F: Float, S: Data<Elem = F>> Score<ArrayBase<S, Ix2>> for BisectingKMeans<F
     /// Minus the inertia of the rows about the centers of the leaves in which they end.
     fn score(&self, x: &ArrayBase<S, Ix2>, (): ()) -> Result<f64> {
         let (fitted, tree) = self.learned("score")?;
-        fitted.with_rows(Self::NAME, x.view(), |samples| {
-            fitted.score(Self::NAME, &samples, &tree.descend(&samples, fitted))
+        fitted.with_rows(Self::NAME, x.view(), |rows| {
+            fitted.score(Self::NAME, &rows.samples, &tree.descend(&rows.samples, fitted))
         })?
     }
 }

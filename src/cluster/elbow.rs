@@ -5,15 +5,21 @@ use crate::error::{Error, Result};
 use crate::estimator::Estimator;
 use crate::float::Float;
 use ndarray::{Array1, ArrayBase, Data, Ix2};
+use std::fmt;
 
 /// A value for each number of clusters, and where its curve bends.
+///
+/// [`Display`](fmt::Display) writes a table, in which numbers without a value have the reason in its place.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Elbow {
-    /// The numbers of clusters.
+    /// The numbers of clusters that have a value.
     pub n_clusters: Vec<usize>,
-    /// What was measured for each.
+    /// The value of each.
     pub values: Vec<f64>,
+    /// The numbers of clusters without a value, and why: the score is undefined for one cluster, say, to which all rows
+    /// collapsed.
+    pub skipped: Vec<(usize, String)>,
     /// The number of clusters at the knee; `None` where the curve does not bend.
     pub knee: Option<usize>,
     /// What the values are: "inertia", or "score".
@@ -56,8 +62,10 @@ pub fn elbow<F: Float, S: Data<Elem = F>>(
 /// [`elbow`] by a score of the data and its labels that is the better the higher: the knee is then the number of
 /// clusters with the highest one.
 ///
+/// A number of clusters for which the score is an error or not finite has no value; [`Elbow::skipped`] says why.
+///
 /// # Errors
-/// As [`elbow`], and what the score answers; a score that is not finite.
+/// As [`elbow`]; the first error of the score where no number of clusters has a value.
 ///
 /// # Examples
 /// ```
@@ -71,6 +79,7 @@ pub fn elbow<F: Float, S: Data<Elem = F>>(
 /// let blobs = make_blobs::<f64>(300, &array![[0.0, 0.0], [8.0, 8.0], [0.0, 8.0]], 0.7, 1)?;
 /// let elbow = elbow_by(&KMeans::new(2), &blobs.data, 2..=6, |labels| silhouette_score(&blobs.data, labels))?;
 /// assert_eq!(elbow.knee, Some(3));
+/// println!("{elbow}");
 /// # Ok(())
 /// # }
 /// ```
@@ -86,28 +95,61 @@ pub fn elbow_by<F: Float, S: Data<Elem = F>>(
 fn measure<F: Float, S: Data<Elem = F>>(
     kmeans: &KMeans<F>,
     x: &ArrayBase<S, Ix2>,
-    n_clusters: impl IntoIterator<Item = usize>,
+    candidates: impl IntoIterator<Item = usize>,
     value: impl Fn(&KMeans<F>) -> Result<f64>,
     measure: &'static str,
 ) -> Result<Elbow> {
-    let n_clusters = rising(n_clusters, x.nrows())?;
-    let mut values = Vec::with_capacity(n_clusters.len());
-    for &k in &n_clusters {
+    let (mut n_clusters, mut values, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
+    let mut first_error = None;
+    for k in rising(candidates, x.nrows())? {
         let mut kmeans = kmeans.unfitted().with_n_clusters(k);
         kmeans.fit(x)?;
-        let value = value(&kmeans)?;
-        if !value.is_finite() {
-            return Err(Error::invalid_parameter(
-                "elbow",
-                "score",
-                format!("{value} for {k} clusters"),
-                "a finite number",
-            ));
+        match value(&kmeans).and_then(|value| finite(value, k)) {
+            Ok(value) => {
+                n_clusters.push(k);
+                values.push(value);
+            }
+            Err(error) => {
+                skipped.push((k, error.to_string()));
+                first_error.get_or_insert(error);
+            }
         }
-        values.push(value);
+    }
+    if let Some(error) = first_error.filter(|_| values.is_empty()) {
+        return Err(error);
     }
     let place = if measure == "inertia" { knee(&n_clusters, &values) } else { highest(&values) };
-    Ok(Elbow { knee: place.map(|place| n_clusters[place]), n_clusters, values, measure })
+    Ok(Elbow { knee: place.map(|place| n_clusters[place]), n_clusters, values, skipped, measure })
+}
+
+fn finite(value: f64, n_clusters: usize) -> Result<f64> {
+    if value.is_finite() {
+        return Ok(value);
+    }
+    let value = format!("{value} for {n_clusters} clusters");
+    Err(Error::invalid_parameter("elbow", "score", value, "a finite number"))
+}
+
+impl fmt::Display for Elbow {
+    /// A line for each number of clusters, in their order, the knee marked.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let values = self.n_clusters.iter().zip(&self.values);
+        let values = values.map(|(&k, &value)| {
+            let size = value.abs();
+            let value = if size != 0.0 && !(1e-4..1e9).contains(&size) {
+                format!("{value:.6e}")
+            } else {
+                format!("{value:.6}")
+            };
+            (k, value, if Some(k) == self.knee { "  <- knee" } else { "" }.to_owned())
+        });
+        let skipped = self.skipped.iter().map(|(k, reason)| (*k, "-".to_owned(), format!("  {reason}")));
+        let mut lines: Vec<(usize, String, String)> = values.chain(skipped).collect();
+        lines.sort_by_key(|(k, ..)| *k);
+        let width = lines.iter().map(|(_, value, _)| value.len()).fold(self.measure.len(), usize::max);
+        write!(f, "n_clusters  {:>width$}", self.measure)?;
+        lines.iter().try_for_each(|(k, value, note)| write!(f, "\n{k:>10}  {value:>width$}{note}"))
+    }
 }
 
 /// At least three numbers of clusters, one above the other and none above the number of rows.

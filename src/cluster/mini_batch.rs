@@ -5,10 +5,10 @@ mod progress;
 mod record;
 
 use super::kmeans::fitted::{Fitted, answers};
-use super::kmeans::init::{KMeansInit, about, some_of};
+use super::kmeans::init::{KMeansInit, in_reach, some_of};
 use super::kmeans::lloyd::Run;
 use super::kmeans::report::KMeansReport;
-use super::kmeans::samples::{Samples, elements, in_range, in_rows};
+use super::kmeans::samples::{Moments, Samples, elements, in_range, in_rows};
 use super::kmeans::{check_counts, moments_of, numbers};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit};
@@ -218,7 +218,7 @@ impl<F: Float> MiniBatchKMeans<F> {
         self.check_parameters()?;
         validate::not_empty("x", &x)?;
         match &self.fitted {
-            Some((fitted, _)) => fitted.check(Self::NAME, x)?,
+            Some((fitted, _)) => fitted.check(Self::NAME, x).map(drop)?,
             None => in_range(Self::NAME, x)?,
         }
         let x = in_rows(x);
@@ -232,7 +232,7 @@ impl<F: Float> MiniBatchKMeans<F> {
                 self.init.check(self.n_clusters, x.ncols())?;
                 let mut rng = Rng::new(self.seed, Purpose::Clustering, u64::MAX);
                 let moments = moments_of(Self::NAME, &samples)?;
-                self.start(&samples, moments.mean, &mut rng)?
+                self.start(&samples, &moments, &mut rng)?
             }
         };
         let mut rng = Rng::new(self.seed, Purpose::Clustering, progress.standing.steps as u64);
@@ -334,8 +334,9 @@ impl<F: Float> MiniBatchKMeans<F> {
     }
 
     /// The best of some starts, judged on rows drawn at random.
-    fn start(&self, samples: &Samples<'_, F>, reference: Vec<F>, rng: &mut Rng) -> Result<Progress<F>> {
+    fn start(&self, samples: &Samples<'_, F>, moments: &Moments<F>, rng: &mut Rng) -> Result<Progress<F>> {
         let (n, d) = (samples.n_samples(), samples.n_features);
+        let reference = moments.reference(n);
         let wanted = self.init_size.unwrap_or(self.batch_size.saturating_mul(3));
         let wanted = if wanted < self.n_clusters { self.n_clusters.saturating_mul(3) } else { wanted };
         let judged: Vec<usize> = (0..wanted.min(n)).map(|_| rng.below(n)).collect();
@@ -355,7 +356,8 @@ impl<F: Float> MiniBatchKMeans<F> {
             let drawn = drawn.samples(d);
             let x = ArrayView2::from_shape((drawn.n_samples(), d), drawn.values).unwrap_or_else(|_| empty());
             let mut centers = self.init.start(x, &drawn, self.n_clusters, rng)?;
-            about(Self::NAME, &mut centers, &reference)?;
+            in_reach(Self::NAME, &centers, &moments.mean)?;
+            centers.iter_mut().zip(reference.iter().cycle()).for_each(|(c, point)| *c -= *point);
             let fitted = Fitted::new(centers, reference.clone());
             let (_, inertia) = fitted.label_all(&judges.samples(d));
             if best.as_ref().is_none_or(|(least, _)| inertia < *least) {
@@ -377,7 +379,7 @@ impl<F: Float> MiniBatchKMeans<F> {
         let samples = Samples { values: elements(&x), n_features: d, weights };
         let moments = moments_of(Self::NAME, &samples)?;
         let mut rng = Rng::new(self.seed, Purpose::Clustering, 0);
-        let mut progress = self.start(&samples, moments.mean, &mut rng)?;
+        let mut progress = self.start(&samples, &moments, &mut rng)?;
         let batch_size = self.batch_size.min(n);
         let steps = (self.max_iter.saturating_mul(n) / batch_size).max(1);
         let drawing = Drawing::new(&samples);

@@ -59,6 +59,7 @@
 //! | faiss: early stop | `a_tolerance_ends_a_run_before_its_iterations_are_spent` |
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
+mod badly_scaled;
 mod hostile;
 mod kmeans;
 mod listed;

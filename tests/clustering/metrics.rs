@@ -3,6 +3,7 @@
 use axonal::metrics::*;
 use axonal::ndarray::{Array1, Array2, array};
 use axonal::prelude::*;
+use axonal::rng::{Purpose, Rng};
 use std::fmt::Debug;
 
 fn close(got: f64, want: f64) {
@@ -283,4 +284,86 @@ fn a_sampled_silhouette_is_near_the_whole_one() {
     says(silhouette_score_of_some(&blobs.data, &blobs.target, 2, 3), "distinct");
     says(silhouette_score_of_some(&blobs.data, &array![1, 2], 100, 3), "expected 1500");
     close(silhouette_score_of_some(&blobs.data, &blobs.target, 1500, 3).unwrap(), whole);
+}
+
+/// Means that differ by rounding alone count as one, as scikit-learn's `allclose` has it, but in any unit and precision.
+#[test]
+fn clusters_about_one_mean_are_infinitely_far_apart() {
+    fn coinciding<F: Float>(unit: f64, offset: f64) {
+        let of = |rows: [f64; 5]| Array2::from_shape_fn((5, 1), |(row, _)| F::of(offset + unit * rows[row]));
+        let labels = array![0, 0, 1, 1, 1];
+        for rows in [[-0.1, 0.3, 0.0, 0.2, 0.1], [0.1, 0.2, 0.15, 0.15, 0.15], [0.7, 0.1, 0.4, 0.3, 0.5]] {
+            let score = davies_bouldin_score(&of(rows), &labels).unwrap();
+            assert_eq!(score, 0.0, "{rows:?} in units of {unit:e} at {offset:e}");
+        }
+        // With a third cluster elsewhere the two still do not resemble each other: 0.2 / 10 and 0.2 / 3 / 10 of it.
+        let x = Array2::from_shape_fn((6, 1), |(row, _)| {
+            F::of(offset + unit * [-0.1, 0.3, 0.0, 0.2, 0.1, 10.1][row])
+        });
+        let score = davies_bouldin_score(&x, &array![0, 0, 1, 1, 1, 2]).unwrap();
+        let want = (0.02 + 0.02 / 3.0 + 0.02) / 3.0;
+        assert!((score / want - 1.0).abs() < 1e-3, "{score}, want {want} in units of {unit:e} at {offset:e}");
+    }
+    for unit in [1.0, 1e-9, 1e-30, 1e-36, 1e6, 1e30] {
+        coinciding::<f32>(unit, 0.0);
+        coinciding::<f64>(unit, 0.0);
+    }
+    coinciding::<f64>(1e-200, 0.0);
+    coinciding::<f64>(1e200, 0.0);
+    coinciding::<f64>(1.0, 5e4);
+    // Means that do differ: 2⁻²⁰ apart, with a spread of 1.
+    let near = array![[-1.0], [1.0], [-1.0 + 2f64.powi(-20)], [1.0 + 2f64.powi(-20)]];
+    close(davies_bouldin_score(&near, &array![0, 0, 1, 1]).unwrap(), 2f64.powi(21));
+}
+
+#[test]
+fn equal_rows_have_no_dispersion() {
+    fn equal<F: Float>(value: f64) {
+        for n in [3, 7, 10, 1000] {
+            let x = Array2::from_elem((n, 2), F::of(value));
+            let labels = Array1::from_shape_fn(n, |row| row % 2);
+            assert_eq!(calinski_harabasz_score(&x, &labels).unwrap(), 1.0, "{n} times {value:e}");
+            assert_eq!(davies_bouldin_score(&x, &labels).unwrap(), 0.0, "{n} times {value:e}");
+            assert_eq!(silhouette_score(&x, &labels).unwrap(), 0.0, "{n} times {value:e}");
+            assert_eq!(inertia(&x, &labels).unwrap(), 0.0, "{n} times {value:e}");
+            // Two clusters of equal rows: none has a spread.
+            let apart = Array2::from_shape_fn((n, 1), |(row, _)| {
+                F::of(if row % 2 == 0 { value } else { 3.0 * value })
+            });
+            assert_eq!(calinski_harabasz_score(&apart, &labels).unwrap(), 1.0, "{n} times {value:e}");
+            assert_eq!(davies_bouldin_score(&apart, &labels).unwrap(), 0.0, "{n} times {value:e}");
+            assert_eq!(silhouette_score(&apart, &labels).unwrap(), 1.0, "{n} times {value:e}");
+        }
+    }
+    for value in [0.1, 0.7, -1.0 / 3.0, 1e-20, 1e10, 5e4 + 0.1] {
+        equal::<f32>(value);
+        equal::<f64>(value);
+    }
+    equal::<f64>(1e-200);
+    equal::<f64>(1e200);
+}
+
+/// Where ‖x‖² − 2x·y + ‖y‖² has no digits left: the scores of whole numbers, whose sums and squares are exact, do not change
+/// when the numbers are moved.
+#[test]
+fn scores_far_from_the_origin_are_those_near_it() {
+    fn moved<F: Float>(offset: f64, tolerance: f64) {
+        let mut rng = Rng::new(4, Purpose::Other, 0);
+        let near =
+            Array2::from_shape_fn((90, 2), |(row, _)| (8.0 * rng.normal()).round() / 8.0 + (row % 3) as f64);
+        let labels = Array1::from_shape_fn(90, |row| row % 3);
+        let far = near.mapv(|v| F::of(v + offset));
+        let same = |got: f64, want: f64| assert!((got / want - 1.0).abs() < tolerance, "{got}, want {want}");
+        same(silhouette_score(&far, &labels).unwrap(), silhouette_score(&near, &labels).unwrap());
+        same(davies_bouldin_score(&far, &labels).unwrap(), davies_bouldin_score(&near, &labels).unwrap());
+        same(
+            calinski_harabasz_score(&far, &labels).unwrap(),
+            calinski_harabasz_score(&near, &labels).unwrap(),
+        );
+        same(inertia(&far, &labels).unwrap(), inertia(&near, &labels).unwrap());
+    }
+    moved::<f32>(5e4, 1e-5);
+    moved::<f32>(-1e5, 1e-5);
+    moved::<f64>(5e4, 1e-9);
+    moved::<f64>(1e12, 1e-6);
 }

@@ -4,7 +4,7 @@ use axonal::cluster::BisectingKMeans;
 use axonal::cluster::{BisectingStrategy, elbow, elbow_by, kmeans_plusplus, kmeans_plusplus_weighted};
 use axonal::datasets::{load_iris, make_blobs};
 use axonal::metrics::{adjusted_rand_score, silhouette_score};
-use axonal::ndarray::{Array1, Array2, ArrayView2, Axis, array, s};
+use axonal::ndarray::{Array1, Array2, ArrayView2, Axis, array, concatenate, s};
 use axonal::prelude::*;
 use axonal::rng::{Purpose, Rng};
 use std::fmt::Debug;
@@ -454,10 +454,47 @@ fn the_elbow_is_at_the_number_of_blobs() {
     says(elbow(&KMeans::new(1), &blobs.data, 5..5), "n_clusters is [], expected at least 3 rising numbers");
     says(elbow(&KMeans::new(1), &blobs.data, 299..=302), "n_samples=300 should be >= n_clusters=301");
     says(elbow(&KMeans::new(1), &blobs.data, 1..), "n_samples=300 should be >= n_clusters=301");
-    let none = elbow_by(&KMeans::new(1), &blobs.data, 1..4, |labels| silhouette_score(&blobs.data, labels));
-    says(none, "labels is 1 distinct");
     says(elbow_by(&KMeans::new(1), &blobs.data, 2..6, |_| Ok(f64::NAN)), "score is NaN for 2 clusters");
     assert_eq!((found.measure, found.n_clusters), ("inertia", (1..=8).collect::<Vec<_>>()));
+}
+
+#[test]
+fn a_number_of_clusters_without_a_score_leaves_the_others_theirs() {
+    let x = array![[0.0], [0.1], [5.0], [5.1], [9.0], [9.1]];
+    let silhouettes = |x: &Array2<f64>, numbers| {
+        elbow_by(&KMeans::new(1).n_init(5), x, numbers, |labels| silhouette_score(x, labels))
+    };
+    // One cluster has no silhouette, and neither have rows that are all alone.
+    let found = silhouettes(&x, 1..=6).unwrap();
+    assert_eq!((found.knee, &found.n_clusters[..]), (Some(3), &[2, 3, 4, 5][..]));
+    let skipped: Vec<usize> = found.skipped.iter().map(|(k, _)| *k).collect();
+    assert_eq!((skipped, found.values.len()), (vec![1, 6], 4));
+    assert!(found.skipped[0].1.contains("labels is 1 distinct"), "{:?}", found.skipped);
+    assert!(found.skipped[1].1.contains("labels is 6 distinct"), "{:?}", found.skipped);
+    let table = found.to_string();
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines.len(), 7, "{table}");
+    assert!(lines[0].starts_with("n_clusters") && lines[0].ends_with("score"), "{table}");
+    assert!(lines[1].starts_with("         1") && lines[1].contains("labels is 1 distinct"), "{table}");
+    assert!(lines[3].starts_with("         3") && lines[3].ends_with("<- knee"), "{table}");
+    // More clusters than distinct rows: the silhouette of those that are found.
+    let doubled = concatenate![Axis(0), x.slice(s![..4, ..]), x.slice(s![..4, ..])];
+    let found = silhouettes(&doubled, 2..=8).unwrap();
+    assert_eq!((found.n_clusters.len(), found.skipped.len()), (7, 0));
+    assert_eq!(found.values[2..], [1.0; 5]);
+    // Rows that are all equal collapse to one cluster whatever the number: no value at all is an error.
+    says(silhouettes(&Array2::ones((6, 2)), 2..=5), "labels is 1 distinct");
+    let flat = elbow(&KMeans::new(1), &Array2::<f32>::ones((6, 2)), 1..=4).unwrap();
+    assert_eq!((flat.knee, &flat.values[..]), (None, &[0.0; 4][..]));
+    assert_eq!(flat.to_string().lines().nth(1), Some("         1  0.000000"));
+    // A score of the caller's own.
+    let odd = elbow_by(&KMeans::new(1), &x, 1..=5, |labels: &Array1<usize>| {
+        let k = labels.iter().max().map_or(0, |label| label + 1);
+        Ok(if k == 4 { f64::INFINITY } else { -(k as f64) })
+    });
+    let odd = odd.unwrap();
+    assert_eq!((odd.knee, &odd.n_clusters[..]), (Some(1), &[1, 2, 3, 5][..]));
+    assert!(odd.skipped[0].1.contains("score is inf for 4 clusters"), "{:?}", odd.skipped);
 }
 
 /// scikit-learn 1.9's numbers for `BisectingKMeans(k, init=lambda x, k, random_state: x[[0, -1]])` on iris.

@@ -7,7 +7,7 @@ use axonal::custom::{
     Step, TargetView, UpdateRule,
 };
 use axonal::metrics::Direction;
-use axonal::ndarray::{Array2, Array3};
+use axonal::ndarray::{Array2, Array3, s};
 use axonal::prelude::*;
 use serde::{Deserialize, Serialize};
 

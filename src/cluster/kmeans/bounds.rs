@@ -3,20 +3,22 @@
 //! For each row a lower bound of its *gap* is kept, the distance to the second nearest center less that to the
 //! nearest. When the centers move, the gap shrinks by no more than the move of the own center and the largest move
 //! of another (the triangle inequality; Hamerly, Making k-means even faster, 2010). As long as it stays above a
-//! margin for the rounding of the search, the search would give the same label again, and is left out. The other
+//! margin for the rounding of distances, the row would get the same label again, and is left out. The other
 //! rows are gathered and searched as ever, so that labels, centers and iterations are those of plain Lloyd, to the
 //! bit. Before the gaps of all rows are sought, those of a few tell whether enough would be spared (`probe`).
 //!
-//! The margin: a score of d multiply-adds is off by at most E = γ(‖x‖ + C)²/2, γ = (d + 8)ε, C the largest norm of a
-//! center. A distance is then off by √(2γ)(‖x‖ + C), a gap by twice that; and two distances whose difference is above
-//! 2√E have scores that no rounding exchanges.
+//! The margin: a score is off by at most E = γ(‖x‖ + C)²/2, γ = (d + 8)ε, C the largest norm of a center less the mean
+//! (`search` has the proof). A distance computed from it is then off by √(2γ)(‖x‖ + C), a gap by twice that. The label is
+//! that of the smallest distance by the direct formula, whose relative error is below γ: two distances whose difference is
+//! above √γ(‖x‖ + C) are not exchanged by it, the less so as √γ is much larger than γ.
 
 use super::distance::sum_over;
 use super::group::Room;
+use super::labels::{UNDECIDED, cluster, relabel_and_note};
 use super::nearest::{Centers, Moved};
 use super::probe::Probe;
 use super::samples::Samples;
-use super::search::{Search, cluster, relabel_and_note};
+use super::search::Search;
 use crate::float::Float;
 use crate::simd::{prefetch, vectorize};
 use std::ops::Range;
@@ -90,8 +92,9 @@ impl<F: Float> Bounds<F> {
         self.probe.forget();
     }
 
-    /// Takes note of a move of the centers (k, d), and decides whether the gaps are used after it.
-    pub(crate) fn follow(&mut self, from: &[F], to: &[F], half_norms: &[F]) {
+    /// Takes note of a move of the centers (k, d), and decides whether the gaps are used after it. `longest` is the largest
+    /// half norm of a center.
+    pub(crate) fn follow(&mut self, from: &[F], to: &[F], longest: F) {
         let d = to.len() / self.steps.len();
         vectorize(
             #[inline(always)]
@@ -119,8 +122,7 @@ impl<F: Float> Bounds<F> {
             let other = if cluster == largest.1 { second } else { largest.0 };
             *step = up(f64::from(*step) + f64::from(other));
         }
-        let longest = half_norms.iter().take(self.steps.len()).fold(0.0, |a, h| h.as_f64().max(a));
-        self.rounding.reach = (2.0 * longest).sqrt() * (1.0 + 1e-6);
+        self.rounding.reach = (2.0 * longest.as_f64()).sqrt() * (1.0 + 1e-6);
         self.decide();
     }
 
@@ -129,7 +131,7 @@ impl<F: Float> Bounds<F> {
         /// The gaps of all rows have to be found first, and get less exact with each move.
         const RESERVE: f64 = 0.7;
         let margin = self.rounding.margin();
-        let Some(unsure) = self.probe.unsure(|gap, label| shrunk(gap, &self.steps, label) <= margin) else {
+        let Some(unsure) = self.probe.unsure(|gap, label| !(shrunk(gap, &self.steps, label) > margin)) else {
             return;
         };
         let worth = if self.active { self.worth } else { RESERVE * self.worth };
@@ -159,7 +161,8 @@ impl<F: Float> Bounds<F> {
                 for (row, (gap, label)) in (first as u32..).zip(gaps.iter_mut().zip(labels)) {
                     *gap = shrunk(*gap, &self.steps, *label);
                     rows[count] = row;
-                    count += usize::from(*gap <= margin);
+                    // Written such that NaN is unsure.
+                    count += usize::from(!(*gap > margin));
                 }
                 (unsure.count, unsure.first) = (count, None);
             },
@@ -259,16 +262,14 @@ impl Unsure {
 /// What is found of the rows in a room besides their nearest centers.
 #[derive(Debug)]
 pub(super) struct Found<F> {
-    /// ‖x‖² less the mean, and the smallest score but one.
-    squares: Vec<F>,
+    /// The smallest score but one.
     second: Vec<F>,
     pub(super) gaps: Vec<f32>,
 }
 
 impl<F: Float> Found<F> {
     pub(super) fn new(n_rows: usize) -> Self {
-        let numbers = || vec![F::zero(); n_rows];
-        Self { squares: numbers(), second: numbers(), gaps: vec![0.0; n_rows] }
+        Self { second: vec![F::zero(); n_rows], gaps: vec![0.0; n_rows] }
     }
 
     /// Searches the rows at the first places of a room; `ahead` is fetched into the cache meanwhile.
@@ -279,13 +280,22 @@ impl<F: Float> Found<F> {
         centers: &Centers<F>,
         ahead: &[F],
     ) {
-        let (squares, second) = (&mut self.squares[..places], &mut self.second[..places]);
-        room.squares(squares, centers.n_features());
-        room.smallest[..places].fill(F::infinity());
-        second.fill(F::infinity());
-        let (smallest, nearest) = (&mut room.smallest[..places], &mut room.nearest[..places]);
-        F::run_simd(Search { centers, features: &room.features, ahead, smallest, nearest, second });
-        rounding.gaps(&self.squares, (&room.smallest[..places], &self.second), &mut self.gaps);
+        let (features, [nearest, squares, smallest]) = room.parts(places);
+        let second = &mut self.second[..places];
+        let (margin, with_squares) = (centers.margin, true);
+        F::run_simd(Search {
+            centers,
+            features,
+            ahead,
+            margin,
+            squares,
+            with_squares,
+            smallest,
+            nearest,
+            second,
+        });
+        let (squares, smallest) = room.squares_and_scores();
+        rounding.gaps(&squares[..places], (&smallest[..places], &self.second), &mut self.gaps);
     }
 }
 
@@ -348,10 +358,15 @@ pub(crate) fn label<F: Float>(
     found.search((room, places), bounds.rounding, centers, searching);
     if let Some(range) = in_a_row {
         gaps[range.clone()].copy_from_slice(&found.gaps[..range.len()]);
-        return relabel_and_note(&mut labels[range.clone()], &room.nearest, range.start as u32, moved);
+        let directly = |place: usize| centers.nearest_directly(row_of(range.start + place));
+        let (labels, first) = (&mut labels[range.clone()], range.start as u32);
+        return relabel_and_note(labels, room.nearest(), first, moved, directly);
     }
-    for ((&row, &gap), &nearest) in unsure.iter().zip(&found.gaps).zip(room.nearest.iter()) {
-        let (label, nearest) = (&mut labels[row as usize], cluster(nearest));
+    for ((&row, &gap), &nearest) in unsure.iter().zip(&found.gaps).zip(room.nearest()) {
+        let (label, mut nearest) = (&mut labels[row as usize], cluster(nearest));
+        if nearest >= UNDECIDED {
+            nearest = centers.nearest_directly(row_of(row as usize));
+        }
         gaps[row as usize] = gap;
         if *label != nearest {
             moved.push(Moved { row, from: *label });
@@ -368,28 +383,9 @@ fn copy<F: Float>(to: &mut [F], from: &[F]) {
     to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
 }
 
-impl<F: Float> Room<F> {
-    /// ‖x‖² of the rows that were loaded, less their mean.
-    fn squares(&self, squares: &mut [F], n_features: usize) {
-        let lanes = self.lanes;
-        vectorize(
-            #[inline(always)]
-            || {
-                for (squares, group) in
-                    squares.chunks_exact_mut(lanes).zip(self.features.chunks_exact(lanes * n_features))
-                {
-                    squares.fill(F::zero());
-                    for line in group.chunks_exact(lanes) {
-                        squares.iter_mut().zip(line).for_each(|(square, x)| *square += *x * *x);
-                    }
-                }
-            },
-        );
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::nearest::Lengths;
     use super::*;
 
     /// Rows at -10 and 10 are 20 nearer to one center than to the other.
@@ -398,14 +394,14 @@ mod tests {
         let values: Vec<f32> = (0..640).map(|row| if row % 4 == 0 { -10.0 } else { 10.0 }).collect();
         let samples = Samples { values: &values, n_features: 1, weights: None };
         let (mut centers, from) = (Centers::new(2, 1), [-10.0, 10.0]);
-        centers.set(&from);
+        centers.set(&from, &[0.0], Lengths { typical: 100.0, largest: 100.0 });
         let mut bounds = Bounds::new(&samples, &[0.0], &centers);
         for (to, used) in [([-6.0, 13.0], true), ([-1.0, 22.0], false), ([-10.0, 10.0], true)] {
             bounds.reset();
-            bounds.follow(&from, &from, &centers.half_norms);
+            bounds.follow(&from, &from, centers.longest);
             assert!(!bounds.is_active(), "no gaps are known yet");
             bounds.end(0, &centers);
-            bounds.follow(&from, &to, &centers.half_norms);
+            bounds.follow(&from, &to, centers.longest);
             assert_eq!(bounds.is_active(), used, "to {to:?}");
         }
     }

@@ -25,26 +25,6 @@ pub(crate) fn squared_distance<F: Float>(x: &[F], center: &[F]) -> F {
     sums.iter().fold(total, |total, sum| total + *sum)
 }
 
-/// ‖(x − mean) − c‖², in the same order.
-#[inline(always)]
-pub(crate) fn squared_distance_about<F: Float>(x: &[F], mean: &[F], center: &[F]) -> F {
-    let ((xs, x), (means, mean), (centers, center)) =
-        (x.as_chunks::<LANES>(), mean.as_chunks::<LANES>(), center.as_chunks::<LANES>());
-    let mut sums = [F::zero(); LANES];
-    for ((x, mean), center) in xs.iter().zip(means).zip(centers) {
-        for lane in 0..LANES {
-            let difference = (x[lane] - mean[lane]) - center[lane];
-            sums[lane] += difference * difference;
-        }
-    }
-    let mut total = F::zero();
-    for ((x, mean), center) in x.iter().zip(mean).zip(center) {
-        let difference = (*x - *mean) - *center;
-        total += difference * difference;
-    }
-    sums.iter().fold(total, |total, sum| total + *sum)
-}
-
 /// Σ term(a, b) over pairs of numbers, in as many chains as a register of `f64` has room for.
 #[inline(always)]
 pub(super) fn sum_over<A: Copy, B: Copy>(a: &[A], b: &[B], term: impl Fn(A, B) -> f64) -> f64 {
@@ -56,6 +36,26 @@ pub(super) fn sum_over<A: Copy, B: Copy>(a: &[A], b: &[B], term: impl Fn(A, B) -
         }
     }
     let rest: f64 = a.iter().zip(b).map(|(a, b)| term(*a, *b)).sum();
+    sums.iter().fold(rest, |total, sum| total + *sum)
+}
+
+/// Σ term(a, (b, c)), as [`sum_over`].
+#[inline(always)]
+pub(super) fn sum_over_pairs<A: Copy, B: Copy>(
+    a: &[A],
+    b: &[B],
+    c: &[B],
+    term: impl Fn(A, (B, B)) -> f64,
+) -> f64 {
+    let ((many_a, a), (many_b, b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let (many_c, c) = c.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for ((a, b), c) in many_a.iter().zip(many_b).zip(many_c) {
+        for lane in 0..LANES {
+            sums[lane] += term(a[lane], (b[lane], c[lane]));
+        }
+    }
+    let rest: f64 = a.iter().zip(b).zip(c).map(|((a, b), c)| term(*a, (*b, *c))).sum();
     sums.iter().fold(rest, |total, sum| total + *sum)
 }
 
@@ -78,7 +78,6 @@ mod tests {
         let c: Vec<f32> = x.iter().map(|x| x + 1.0).collect();
         assert_eq!(squared_distance(&x, &c), 19.0);
         assert_eq!(squared_distance(&x, &x), 0.0);
-        assert_eq!(squared_distance_about(&c, &x, &[3.0; 19]), 76.0);
         assert_eq!(squared_distance::<f64>(&[], &[]), 0.0);
     }
 }

@@ -19,8 +19,8 @@ pub(super) struct Steps {
     n_features: usize,
     /// Whether there are second steps.
     finer: bool,
-    /// What weights are multiplied with: a power of two by which none reaches 2.
-    scale: f64,
+    /// What weights are multiplied with: a power of two by which none reaches 2, and by which no sum overflows.
+    pub(super) scale: f64,
     /// For each number of a line of sums, what a step is.
     sizes: Buffer<f64>,
     /// For each number of a line, [`ANCHOR`] steps.
@@ -52,6 +52,9 @@ const ROWS: usize = 1 << 20;
 /// The least sum of squares that is trusted.
 const LEAST: f64 = 1e-280;
 
+/// The largest bound of a column that leaves room for its steps.
+const LARGE: f64 = 1e280;
+
 /// 1.5 · 2⁵². A number of at most 2⁵¹ steps that is added to so many of them is rounded to whole steps, and as whole numbers
 /// its bits are those of the anchor and how many steps they are.
 const ANCHOR: f64 = 6_755_399_441_055_744.0;
@@ -79,17 +82,21 @@ impl Steps {
         let (n, d) = (samples.n_samples(), samples.n_features);
         let heaviest = |weights: &[F]| weights.iter().map(|weight| weight.as_f64()).fold(0.0, f64::max);
         let scale = samples.weights.map_or(1.0, |weights| scale_of(heaviest(weights)));
+        let root = (n as f64).sqrt();
         let farthest = |column: usize| {
-            let off = |row: usize| (samples.row(row)[column] - moments.mean[column]).as_f64().abs();
-            (0..n).map(off).fold(0.0, f64::max) * (n as f64).sqrt()
+            let size = |row: usize| samples.row(row)[column].as_f64().abs();
+            (0..n).map(size).fold(0.0, f64::max) * root
         };
         let bound = |(column, spread): (usize, &f64)| match *spread {
             // Squares of numbers of `f64` may have been lost.
             spread if spread < LEAST && size_of::<F>() > size_of::<f32>() => farthest(column),
-            spread => spread.sqrt(),
+            // By the triangle inequality for the columns as vectors.
+            spread => spread.sqrt() + root * moments.mean[column].as_f64().abs(),
         };
-        let bounds = moments.column_spreads.iter().enumerate().map(bound);
-        let bounds = bounds.chain([(n as f64).sqrt()]);
+        let bounds: Vec<f64> = moments.column_spreads.iter().enumerate().map(bound).collect();
+        let small = if bounds.iter().any(|bound| *bound > LARGE) { 1.0 / LARGE.sqrt() } else { 1.0 };
+        let scale = scale * small;
+        let bounds = bounds.into_iter().map(|bound| bound * small).chain([root]);
         let bound_in_steps = BOUND / (n as f64 / ROWS as f64).max(1.0).log(4.0).ceil().exp2();
         let [mut sizes, mut anchors] = [Buffer::<f64>::new(width(d)), Buffer::new(width(d))];
         for ((size, anchor), bound) in sizes.iter_mut().zip(anchors.iter_mut()).zip(bounds) {
@@ -131,17 +138,17 @@ impl ExactSums {
         self.low.fill(0);
     }
 
-    /// Moves rows, less their mean, to where their labels are now.
+    /// Moves rows to where their labels are now.
     pub(super) fn follow<F: Float>(
         &mut self,
         steps: &Steps,
-        (samples, mean): (&Samples<'_, F>, &[F]),
+        samples: &Samples<'_, F>,
         moved: &[Moved],
         labels: &[u32],
     ) {
         vectorize(
             #[inline(always)]
-            || self.move_rows(steps, (samples, mean), moved, labels),
+            || self.move_rows(steps, samples, moved, labels),
         );
     }
 
@@ -149,7 +156,7 @@ impl ExactSums {
     fn move_rows<F: Float>(
         &mut self,
         steps: &Steps,
-        (samples, mean): (&Samples<'_, F>, &[F]),
+        samples: &Samples<'_, F>,
         moved: &[Moved],
         labels: &[u32],
     ) {
@@ -168,7 +175,7 @@ impl ExactSums {
             members[from] -= 1;
             members[to] += 1;
             let places = (from * width, to * width);
-            let numbers = (samples.row(row), mean, anchors);
+            let numbers = (samples.row(row), &anchors[..d]);
             if low.is_empty() {
                 move_numbers(high, places, numbers, |value, anchor| bits(value + anchor));
                 continue;
@@ -197,10 +204,9 @@ impl ExactSums {
         others.clear();
     }
 
-    /// Rounds the sums to numbers of `f64`.
+    /// Rounds the sums to numbers of `f64`; the weights in them are multiplied with the scale of the steps.
     pub(super) fn write(&self, steps: &Steps, sums: &mut Sums) {
         let (d, width) = (steps.n_features, steps.anchors.len());
-        let unscale = steps.scale.recip();
         vectorize(
             #[inline(always)]
             || {
@@ -221,7 +227,7 @@ impl ExactSums {
                         sums.iter_mut().zip(high.iter().zip(low)).zip(columns())
                     {
                         let finer = count(*low, *members, anchor / FINER) / FINER;
-                        *sum = (count(*high, *members, *anchor) * size + finer * size) * unscale;
+                        *sum = count(*high, *members, *anchor) * size + finer * size;
                     }
                 }
             },
@@ -235,24 +241,23 @@ impl ExactSums {
 fn move_numbers<F: Float>(
     lines: &mut [i64],
     (from, to): (usize, usize),
-    (x, mean, anchors): (&[F], &[F], &[f64]),
+    (x, anchors): (&[F], &[f64]),
     number: impl Fn(f64, f64) -> i64,
 ) {
     /// Numbers that are moved at once.
     const LANES: usize = 8;
-    let d = mean.len();
+    let d = anchors.len();
     let (xs, x) = x.as_chunks::<LANES>();
-    let (means, mean) = mean.as_chunks::<LANES>();
-    let (many_anchors, anchors) = anchors[..d].as_chunks::<LANES>();
+    let (many_anchors, anchors) = anchors.as_chunks::<LANES>();
     let Ok([from, to]) = lines.get_disjoint_mut([from..from + d, to..to + d]) else { return };
     let (many_from, from) = from.as_chunks_mut::<LANES>();
     let (many_to, to) = to.as_chunks_mut::<LANES>();
-    let many = xs.iter().zip(means).zip(many_anchors);
-    for ((from, to), ((x, mean), anchors)) in many_from.iter_mut().zip(many_to).zip(many) {
+    let many = xs.iter().zip(many_anchors);
+    for ((from, to), (x, anchors)) in many_from.iter_mut().zip(many_to).zip(many) {
         // One array after the other: of a single loop the compiler makes gathers.
         let mut numbers = [0; LANES];
         for lane in 0..LANES {
-            numbers[lane] = number((x[lane] - mean[lane]).as_f64(), anchors[lane]);
+            numbers[lane] = number(x[lane].as_f64(), anchors[lane]);
         }
         for lane in 0..LANES {
             from[lane] = from[lane].wrapping_sub(numbers[lane]);
@@ -261,8 +266,8 @@ fn move_numbers<F: Float>(
             to[lane] = to[lane].wrapping_add(numbers[lane]);
         }
     }
-    for ((from, to), ((x, mean), anchor)) in from.iter_mut().zip(to).zip(x.iter().zip(mean).zip(anchors)) {
-        let number = number((*x - *mean).as_f64(), *anchor);
+    for ((from, to), (x, anchor)) in from.iter_mut().zip(to).zip(x.iter().zip(anchors)) {
+        let number = number(x.as_f64(), *anchor);
         (*from, *to) = (from.wrapping_sub(number), to.wrapping_add(number));
     }
 }
@@ -308,21 +313,21 @@ mod tests {
                 .map(|(row, (from, _))| Moved { row, from: *from })
                 .collect();
             let (some, rest) = moved.split_at(moved.len() / 3);
-            others.follow(&steps, (samples, &moments.mean), rest, labels);
-            exact.follow(&steps, (samples, &moments.mean), some, labels);
+            others.follow(&steps, samples, rest, labels);
+            exact.follow(&steps, samples, some, labels);
             exact.gather(&mut others);
             previous.copy_from_slice(labels);
         }
         let mut sums = Sums::new(5, moments.mean.len());
         exact.write(&steps, &mut sums);
-        sums.lines.to_vec()
+        sums.lines.iter().map(|sum| sum / steps.scale).collect()
     }
 
     /// The sums in the order of the rows.
-    fn in_order<F: Float>(samples: &Samples<'_, F>, mean: &[F], labels: &[u32]) -> Vec<f64> {
-        let mut sums = Sums::new(5, mean.len());
+    fn in_order<F: Float>(samples: &Samples<'_, F>, labels: &[u32]) -> Vec<f64> {
+        let mut sums = Sums::new(5, samples.n_features);
         for (row, &label) in labels.iter().enumerate() {
-            add_point(sums.line(label as usize), samples.row(row), mean, samples.weight(row));
+            add_point(sums.line(label as usize), samples.row(row), samples.weight(row));
         }
         sums.lines.to_vec()
     }
@@ -332,7 +337,6 @@ mod tests {
         let x = values::<F>(n, d);
         let samples = Samples { values: &x, n_features: d, weights };
         let moments = moments(&samples, values::<F>(1, d));
-        let mean = &moments.mean;
         let mut rng = Rng::new(2, Purpose::Other, 0);
         let path: Vec<Vec<u32>> = (0..6).map(|_| (0..n).map(|_| rng.below(5) as u32).collect()).collect();
         let direct = after(&samples, &moments, &path[5..]);
@@ -343,12 +347,15 @@ mod tests {
         let all = after(&samples, &moments, &empty);
         assert!(all[..width(d)].iter().all(|sum| *sum == 0.0));
         // The sums are those in the order of the rows, but for the rounding of these.
-        let sums = in_order(&samples, mean, &path[5]);
-        let sizes: Vec<F> = x.iter().zip(mean.iter().cycle()).map(|(x, mean)| (*x - *mean).abs()).collect();
-        let magnitude = in_order(&Samples { values: &sizes, ..samples }, &vec![F::zero(); d], &path[5]);
+        let sums = in_order(&samples, &path[5]);
+        let sizes: Vec<F> = x.iter().map(|x| x.abs()).collect();
+        let magnitude = in_order(&Samples { values: &sizes, ..samples }, &path[5]);
         // Plain rows of `f32` are rounded to steps of their column, whatever the other numbers of the cluster.
         let plain = size_of::<F>() <= size_of::<f32>() && weights.is_none();
-        let bound = |column: usize| 4.0 * moments.column_spreads[column].sqrt();
+        let bound = |column: usize| {
+            let mean = moments.mean[column].as_f64().abs();
+            4.0 * (moments.column_spreads[column].sqrt() + (n as f64).sqrt() * mean)
+        };
         for (place, (got, want)) in direct.iter().zip(&sums).enumerate() {
             let column = place % width(d);
             let magnitude = if plain && column < d { bound(column) } else { magnitude[place] };

@@ -2,8 +2,8 @@
 
 use super::distance::squared_distance;
 use super::lloyd::{assign, normalize};
-use super::nearest::Centers;
-use super::samples::{Samples, elements, in_range, in_rows};
+use super::nearest::{Centers, Lengths};
+use super::samples::{Samples, all_below, elements, in_rows};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::parallel::zip_chunks;
@@ -15,22 +15,27 @@ use std::sync::OnceLock;
 /// Rows of one piece of work.
 const PIECE: usize = 256;
 
-/// Refuses values that are not finite, and rows that lie so far from the mean that squared distances leave the range of
-/// `F`. Rows that a fit accepts are accepted here.
-fn in_range_about<F: Float>(owner: &'static str, x: ArrayView2<'_, F>, mean: &[F]) -> Result<()> {
-    let bound = 0.25 * (F::max_value().as_f64() / mean.len() as f64).sqrt();
-    if mean.iter().all(|mean| mean.as_f64().abs() < bound) && in_range(owner, x).is_ok() {
+/// Refuses values that are not finite, and rows whose squared distances to the centers leave the range of `F`. Rows that a
+/// fit accepts are accepted here.
+fn in_range_of<F: Float>(owner: &'static str, x: ArrayView2<'_, F>, centers: &[F]) -> Result<()> {
+    let d = x.ncols();
+    let bound = F::of(0.25 * (F::max_value().as_f64() / d as f64).sqrt());
+    if centers.iter().all(|c| c.abs() < bound) && all_below(x, bound) {
         return Ok(());
     }
     validate::finite("x", &x)?;
     for (row, x) in x.rows().into_iter().enumerate() {
-        let squares = || x.iter().zip(mean).map(|(x, mean)| (x.as_f64() - mean.as_f64()).powi(2));
-        if 4.0 * squares().sum::<f64>() >= F::max_value().as_f64() {
-            let far =
-                squares().enumerate().max_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(feature, _)| feature);
-            let value = format!("{:e} at [{row}, {far}]", x[far]);
-            let expected = format!("values whose squared distances stay within the range of {}", F::NAME);
-            return Err(Error::invalid_parameter(owner, "x", value, expected));
+        for center in centers.chunks_exact(d) {
+            let squares = || x.iter().zip(center).map(|(x, c)| (x.as_f64() - c.as_f64()).powi(2));
+            if squares().sum::<f64>() >= F::max_value().as_f64() {
+                let far = squares()
+                    .enumerate()
+                    .max_by(|a, b| a.1.total_cmp(&b.1))
+                    .map_or(0, |(feature, _)| feature);
+                let value = format!("{:e} at [{row}, {far}]", x[far]);
+                let expected = format!("values whose squared distances stay within the range of {}", F::NAME);
+                return Err(Error::invalid_parameter(owner, "x", value, expected));
+            }
         }
     }
     Ok(())
@@ -40,14 +45,14 @@ fn in_range_about<F: Float>(owner: &'static str, x: ArrayView2<'_, F>, mean: &[F
 #[derive(Debug, Clone)]
 pub(crate) struct Fitted<F> {
     pub(crate) n_clusters: usize,
-    /// The centers less the mean, (k, d); behind those of the clusters there may be others.
+    /// The centers less `mean`, (k, d); behind those of the clusters there may be others.
     pub(crate) centered: Vec<F>,
-    /// The columns' means; predictions are made about them, as the fit was.
+    /// What is subtracted from them: nothing, unless centers are followed in small steps.
     pub(crate) mean: Vec<F>,
-    /// The centers themselves, once they are asked for.
+    /// The centers themselves, once they are needed.
     pub(crate) cluster_centers: OnceLock<Array2<F>>,
-    /// The centers prepared for the search, once there is one.
-    pub(crate) nearest: OnceLock<Centers<F>>,
+    /// The centers packed for the search, once there is one.
+    pub(crate) nearest: OnceLock<Packed<F>>,
     /// Whether rows are scaled to length 1.
     pub(crate) spherical: bool,
     pub(crate) labels: Array1<usize>,
@@ -55,8 +60,31 @@ pub(crate) struct Fitted<F> {
     pub(crate) n_iter: usize,
 }
 
+/// Centers packed for the search.
+#[derive(Debug, Clone)]
+pub(crate) struct Packed<F> {
+    centers: Centers<F>,
+    /// What is subtracted from centers and rows.
+    mean: Vec<F>,
+    /// A magnitude that values of rows rarely reach. Rows below it are in range of the centers.
+    usual: F,
+}
+
+/// Rows that were checked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rows<'a, F> {
+    pub(crate) samples: Samples<'a, F>,
+    /// Whether all values are below [`Packed::usual`].
+    are_usual: bool,
+}
+
 impl<F: Float> Fitted<F> {
-    /// What there is to keep of centers (k, d) from which the mean was taken.
+    /// What there is to keep of centers (k, d).
+    pub(crate) fn at(centers: Vec<F>, n_features: usize) -> Self {
+        Self::new(centers, vec![F::zero(); n_features])
+    }
+
+    /// What there is to keep of centers (k, d) from which `mean` was subtracted.
     pub(crate) fn new(centered: Vec<F>, mean: Vec<F>) -> Self {
         Self {
             n_clusters: centered.len() / mean.len(),
@@ -85,19 +113,42 @@ impl<F: Float> Fitted<F> {
         })
     }
 
-    /// The centers as they are searched.
-    pub(crate) fn nearest(&self) -> &Centers<F> {
+    /// A center by its number, also one behind those of the clusters.
+    pub(crate) fn center(&self, number: usize) -> Vec<F> {
+        let centered = &self.centered[number * self.mean.len()..][..self.mean.len()];
+        centered.iter().zip(&self.mean).map(|(c, mean)| *c + *mean).collect()
+    }
+
+    /// The centers packed for the search, less their mean. This point has no effect on labels.
+    fn packed(&self) -> &Packed<F> {
         self.nearest.get_or_init(|| {
-            let mut nearest = Centers::new(self.n_clusters, self.mean.len());
-            nearest.set(self.of_clusters());
-            nearest
+            let (k, d) = (self.n_clusters, self.mean.len());
+            let centers = elements(self.cluster_centers());
+            let mean = mean_of_centers(centers, d);
+            let offsets = centers.iter().zip(mean.iter().cycle());
+            let square: f64 = offsets.map(|(c, mean)| (c.as_f64() - mean.as_f64()).powi(2)).sum();
+            let within = self.inertia / self.labels.len().max(1) as f64;
+            let farthest = centers.iter().fold(0.0, |farthest: f64, c| farthest.max(c.as_f64().abs()));
+            let bound = 0.25 * (F::max_value().as_f64() / d as f64).sqrt();
+            let usual = if self.spherical { 1.5 } else { 1.1 * farthest + 6.0 * (within / d as f64).sqrt() };
+            let usual = F::of(if farthest < bound { usual.min(bound) } else { 0.0 });
+            let largest = mean.iter().map(|mean| (usual.as_f64() + mean.as_f64().abs()).powi(2)).sum::<f64>();
+            let mut packed = Centers::new(k, d);
+            let rows = Lengths { typical: square / k as f64 + within, largest: 1.25 * largest };
+            packed.set(centers, &mean, rows);
+            Packed { centers: packed, mean, usual }
         })
     }
 
-    /// Refuses rows of another number of features, and such as cannot be answered for.
-    pub(crate) fn check(&self, owner: &'static str, x: ArrayView2<'_, F>) -> Result<()> {
+    /// Refuses rows of another number of features, and such as cannot be answered for. Returns whether they are
+    /// [usual](Packed::usual).
+    pub(crate) fn check(&self, owner: &'static str, x: ArrayView2<'_, F>) -> Result<bool> {
         validate::features("x", &x, self.mean.len())?;
-        in_range_about(owner, x, &self.mean)
+        if all_below(x, self.packed().usual) {
+            return Ok(true);
+        }
+        in_range_of(owner, x, elements(self.cluster_centers()))?;
+        Ok(false)
     }
 
     /// Checks new rows and hands them on in standard layout; of length 1, if the clustering is spherical.
@@ -105,25 +156,24 @@ impl<F: Float> Fitted<F> {
         &self,
         owner: &'static str,
         x: ArrayView2<'_, F>,
-        ask: impl FnOnce(Samples<'_, F>) -> R,
+        ask: impl FnOnce(Rows<'_, F>) -> R,
     ) -> Result<R> {
-        self.check(owner, x)?;
+        let mut are_usual = self.check(owner, x)?;
         let n_features = self.mean.len();
         let mut x = in_rows(x);
         if self.spherical {
             x.as_slice_mut().into_iter().for_each(|rows| normalize(rows, n_features));
+            are_usual = true;
         }
-        Ok(ask(Samples { values: elements(&x), n_features, weights: None }))
+        Ok(ask(Rows { samples: Samples { values: elements(&x), n_features, weights: None }, are_usual }))
     }
 
     pub(crate) fn predict(&self, owner: &'static str, x: ArrayView2<'_, F>) -> Result<Array1<usize>> {
-        self.with_rows(owner, x, |samples| {
-            self.label(&samples).into_iter().map(|label| label as usize).collect()
-        })
+        self.with_rows(owner, x, |rows| self.label(rows).into_iter().map(|label| label as usize).collect())
     }
 
     pub(crate) fn transform(&self, owner: &'static str, x: ArrayView2<'_, F>) -> Result<Array2<F>> {
-        self.with_rows(owner, x, |samples| self.distances(&samples))
+        self.with_rows(owner, x, |rows| self.distances(&rows.samples))
     }
 
     pub(crate) fn minus_inertia(
@@ -132,8 +182,8 @@ impl<F: Float> Fitted<F> {
         x: ArrayView2<'_, F>,
         weights: Option<&[F]>,
     ) -> Result<f64> {
-        self.with_rows(owner, x, |samples| {
-            self.score(owner, &Samples { weights, ..samples }, &self.label(&samples))
+        self.with_rows(owner, x, |rows| {
+            self.score(owner, &Samples { weights, ..rows.samples }, &self.label(rows))
         })?
     }
 
@@ -152,14 +202,15 @@ impl<F: Float> Fitted<F> {
 
     /// The labels of rows that were checked, and their inertia.
     pub(crate) fn label_all(&self, samples: &Samples<'_, F>) -> (Vec<u32>, f64) {
-        let labels = self.label(samples);
+        let labels = self.label(Rows { samples: *samples, are_usual: false });
         let inertia = self.inertia_of(samples, &labels);
         (labels, inertia)
     }
 
-    fn label(&self, samples: &Samples<'_, F>) -> Vec<u32> {
+    fn label(&self, Rows { samples, are_usual }: Rows<'_, F>) -> Vec<u32> {
         let mut labels = vec![0; samples.n_samples()];
-        assign(samples, &self.mean, self.nearest(), &mut labels);
+        let packed = self.packed();
+        assign((&samples, &packed.mean), &packed.centers, are_usual, &mut labels);
         labels
     }
 
@@ -175,10 +226,10 @@ impl<F: Float> Fitted<F> {
 
     /// Σ‖x − c‖² over the rows of each cluster.
     pub(crate) fn inertias(&self, owner: &'static str, x: ArrayView2<'_, F>) -> Result<Array1<f64>> {
-        self.with_rows(owner, x, |samples| {
+        self.with_rows(owner, x, |rows| {
             let mut inertias = Array1::zeros(self.n_clusters);
-            for (row, label) in self.label(&samples).into_iter().enumerate() {
-                inertias[label as usize] += self.inertia_of(&samples.part(row, 1), &[label]);
+            for (row, label) in self.label(rows).into_iter().enumerate() {
+                inertias[label as usize] += self.inertia_of(&rows.samples.part(row, 1), &[label]);
             }
             inertias
         })
@@ -204,6 +255,16 @@ impl<F: Float> Fitted<F> {
         });
         Array2::from_shape_vec((n, k), distances).unwrap_or_default()
     }
+}
+
+/// The mean of centers (k, d).
+fn mean_of_centers<F: Float>(centers: &[F], n_features: usize) -> Vec<F> {
+    let n_clusters = (centers.len() / n_features) as f64;
+    let mut mean = vec![0.0; n_features];
+    for center in centers.chunks_exact(n_features) {
+        mean.iter_mut().zip(center).for_each(|(mean, c)| *mean += c.as_f64() / n_clusters);
+    }
+    mean.into_iter().map(F::of).collect()
 }
 
 /// The error of an inertia that is not finite.

@@ -12,27 +12,39 @@ pub(crate) struct Room<F> {
     /// Rows of a group.
     pub(super) lanes: usize,
     /// For each group its features less their mean, for each feature a line of its lanes.
-    pub(super) features: Buffer<F>,
-    /// For each row the smallest score so far, and whose it is.
-    pub(super) smallest: Buffer<F>,
-    pub(super) nearest: Buffer<F>,
+    features: Buffer<F>,
+    /// What the kernel finds: for each row its nearest center, then for each ‖x‖² less the mean, then the smallest score.
+    found: Buffer<F>,
 }
 
 impl<F: Float> Room<F> {
     /// Room for so many rows, rounded up to whole groups.
     pub(super) fn new(lanes: usize, n_rows: usize, n_features: usize) -> Self {
         let rows = n_rows.next_multiple_of(lanes);
-        Self {
-            lanes,
-            features: Buffer::new(rows * n_features),
-            smallest: Buffer::new(rows),
-            nearest: Buffer::new(rows),
-        }
+        Self { lanes, features: Buffer::new(rows * n_features), found: Buffer::new(3 * rows) }
     }
 
     /// How many rows fit.
     pub(crate) fn rows(&self) -> usize {
-        self.smallest.len()
+        self.found.len() / 3
+    }
+
+    /// The nearest center of each row, as the kernel names it.
+    pub(super) fn nearest(&self) -> &[F] {
+        &self.found[..self.rows()]
+    }
+
+    /// ‖x‖² less the mean, and the smallest score, of each row.
+    pub(super) fn squares_and_scores(&self) -> (&[F], &[F]) {
+        self.found[self.rows()..].split_at(self.rows())
+    }
+
+    /// The features, and room for the nearest centers, ‖x‖² and the smallest scores of so many rows.
+    pub(super) fn parts(&mut self, places: usize) -> (&[F], [&mut [F]; 3]) {
+        let rows = self.rows();
+        let (nearest, rest) = self.found.split_at_mut(rows);
+        let (squares, smallest) = rest.split_at_mut(rows);
+        (&self.features, [nearest, squares, smallest].map(|part| &mut part[..places]))
     }
 
     /// Takes over rows, and the mean from them. Lanes without a row keep what they had. Answers how many places

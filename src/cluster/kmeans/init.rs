@@ -134,12 +134,10 @@ impl<F: Float> KMeansInit<F> {
     }
 }
 
-/// Takes the mean from centers, of whatever origin; refuses such as lie so far from it that squared distances leave
-/// the range of `F`.
-pub(crate) fn about<F: Float>(owner: &'static str, centers: &mut [F], mean: &[F]) -> Result<()> {
-    for (cluster, center) in centers.chunks_exact_mut(mean.len()).enumerate() {
-        center.iter_mut().zip(mean).for_each(|(c, mean)| *c -= *mean);
-        let square: f64 = center.iter().map(|c| c.as_f64().powi(2)).sum();
+/// Refuses centers, of whatever origin, so far from the mean that squared distances leave the range of `F`.
+pub(crate) fn in_reach<F: Float>(owner: &'static str, centers: &[F], mean: &[F]) -> Result<()> {
+    for (cluster, center) in centers.chunks_exact(mean.len()).enumerate() {
+        let square: f64 = center.iter().zip(mean).map(|(c, mean)| (c.as_f64() - mean.as_f64()).powi(2)).sum();
         if 4.0 * square >= F::max_value().as_f64() {
             let value = format!("initial center {cluster}, {:.1e} from the mean of x", square.sqrt());
             let expected =

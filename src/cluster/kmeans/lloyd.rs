@@ -5,9 +5,9 @@
 
 use super::bounds::{self, Bounds, Gathered, STRETCH};
 use super::desk::{Desk, Desks};
-use super::distance::{squared_distance_about, sum_over};
+use super::distance::{squared_distance, sum_over};
 use super::exact::{ExactSums, Steps};
-use super::nearest::{Centers, NO_LABEL};
+use super::nearest::{Centers, Lengths, NO_LABEL};
 use super::relocation::relocate_empty;
 use super::samples::{Moments, Samples};
 use super::sums::Sums;
@@ -32,13 +32,20 @@ pub(crate) struct Rules {
 #[derive(Debug, Clone)]
 pub(crate) struct Run<F> {
     pub(crate) labels: Vec<u32>,
-    /// (k, d), less the mean of the data.
+    /// (k, d)
     pub(crate) centers: Vec<F>,
     pub(crate) inertia: f64,
     pub(crate) n_iter: usize,
     pub(crate) converged: bool,
     /// The inertia after each iteration.
     pub(crate) history: Vec<f64>,
+}
+
+/// An inertia, and whether it has all digits that its type has.
+#[derive(Debug, Clone, Copy)]
+struct Inertia {
+    value: f64,
+    is_exact: bool,
 }
 
 /// The most room for the threads' own sums, in bytes.
@@ -53,10 +60,15 @@ struct Shard<F> {
     first_row: usize,
     /// The rows as the search reads them; empty where there are too many of them to keep.
     turned: Buffer<F>,
+    /// ‖x − mean‖² of these rows, after the first pass.
+    squares: Buffer<F>,
+    squares_known: bool,
     /// How far each row's nearest center is from being another; empty where no bounds are kept.
     gaps: Vec<f32>,
     changed: usize,
     searched: usize,
+    /// The largest ‖x − mean‖² that a pass has seen, if it has seen all rows.
+    largest: f64,
     inertia: f64,
 }
 
@@ -95,6 +107,10 @@ pub(crate) struct Lloyd<'a, F> {
     n_clusters: usize,
     mean: Vec<F>,
     spread: f64,
+    /// What `spread` less what the centers explain may be off by.
+    noise: f64,
+    /// ‖x − mean‖² of the rows, the largest being known after the first pass.
+    lengths: Lengths,
     nearest: Centers<F>,
     bounds: Option<Bounds<F>>,
     shards: Vec<Shard<F>>,
@@ -130,8 +146,19 @@ impl<'a, F: Float> Lloyd<'a, F> {
             let n_rows = shard_rows.min(n - first_row);
             let rows = samples.part(first_row, n_rows).values;
             let turned = if kept { nearest.turned(rows, &moments.mean) } else { Buffer::default() };
+            let squares = Buffer::new(turned.len() / d);
             let gaps = vec![0.0; if bounded { n_rows } else { 0 }];
-            Shard { first_row, turned, gaps, changed: 0, searched: 0, inertia: 0.0 }
+            Shard {
+                first_row,
+                turned,
+                squares,
+                squares_known: false,
+                gaps,
+                changed: 0,
+                searched: 0,
+                largest: f64::INFINITY,
+                inertia: 0.0,
+            }
         };
         let shards: Vec<_> = (0..n).step_by(shard_rows).map(shard).collect();
         let steps = Steps::new(&samples, moments);
@@ -144,6 +171,8 @@ impl<'a, F: Float> Lloyd<'a, F> {
             n_clusters,
             mean: moments.mean.clone(),
             spread: moments.spread,
+            noise: moments.noise(&samples),
+            lengths: Lengths { typical: moments.mean_variance * d as f64, largest: f64::INFINITY },
             bounds,
             shards,
             desks,
@@ -155,7 +184,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
         }
     }
 
-    /// Iterates from the centers `start` (k, d), from which the mean of the data was taken.
+    /// Iterates from the centers `start` (k, d).
     pub(crate) fn run(&mut self, start: Vec<F>, rules: Rules) -> Run<F> {
         with_hot_pool(self.operations(), || self.iterate(start, rules))
     }
@@ -165,22 +194,25 @@ impl<'a, F: Float> Lloyd<'a, F> {
         let mut centers = start;
         let mut previous = centers.clone();
         let mut history = Vec::with_capacity(rules.max_iter.min(1 << 10));
-        let (mut relocated, mut strict, mut converged) = (false, false, false);
+        let (mut is_exact, mut relocated, mut strict, mut converged) = (false, false, false, false);
         self.bounds.iter_mut().for_each(Bounds::reset);
         // The sums are those of another run's labels.
         self.exact.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
         while !converged && history.len() < rules.max_iter {
             self.follow(&previous, &centers);
             let changed = self.assign_and_sum(&mut labels);
-            relocated = relocate_empty(&self.samples, &self.mean, &centers, &labels, &mut self.sums);
+            let moves = relocate_empty(&self.samples, &centers, &labels, (&mut self.sums, self.steps.scale));
             std::mem::swap(&mut previous, &mut centers);
             self.sums.average(&mut centers);
             if rules.spherical {
                 normalize(&mut centers, self.samples.n_features);
             }
-            history.push((self.spread - self.sums.explained(&centers)).max(0.0));
-            // Labels that a relocation left behind are not those of the new centers.
-            strict = changed == 0 && !relocated;
+            let inertia = self.inertia_after(&mut centers, &mut labels, &moves);
+            is_exact = inertia.is_exact;
+            history.push(not_above(inertia.value, history.last().copied()));
+            // Labels that a relocation left behind, now or in the iteration before, are not those of the new centers.
+            relocated = !moves.is_empty();
+            strict = changed == 0 && !relocated && previous == centers;
             converged = strict || moved(&previous, &centers) <= rules.tolerance;
         }
         let mut settled = strict;
@@ -188,9 +220,13 @@ impl<'a, F: Float> Lloyd<'a, F> {
             self.follow(&previous, &centers);
             settled = self.assign(&mut labels, false) == 0 && !relocated;
         }
-        let inertia = match history.last() {
-            // The sums are those of these labels, and tell what a pass over the rows would.
-            Some(&inertia) if settled && self.is_exact(inertia) => inertia,
+        let inertia = match history.last_mut() {
+            // That of these labels about these centers.
+            Some(inertia) if settled && is_exact => *inertia,
+            Some(inertia) if settled => {
+                *inertia = self.inertia(&centers, &mut labels);
+                *inertia
+            }
             _ => self.inertia(&centers, &mut labels),
         };
         Run { labels, centers, inertia, n_iter: history.len(), converged, history }
@@ -198,16 +234,16 @@ impl<'a, F: Float> Lloyd<'a, F> {
 
     /// Makes ready for centers that have moved.
     fn follow(&mut self, from: &[F], to: &[F]) {
-        self.nearest.set(to);
+        self.nearest.set(to, &self.mean, self.lengths);
         if let Some(bounds) = &mut self.bounds {
-            bounds.follow(from, to, &self.nearest.half_norms);
+            bounds.follow(from, to, self.nearest.longest);
         }
     }
 
     /// The labels of all rows about these centers, and their inertia.
     pub(crate) fn label(mut self, centers: &[F]) -> (Vec<u32>, f64) {
         let mut labels = vec![NO_LABEL; self.samples.n_samples()];
-        self.nearest.set(centers);
+        self.nearest.set(centers, &self.mean, self.lengths);
         self.assign(&mut labels, false);
         let inertia = self.inertia(centers, &mut labels);
         (labels, inertia)
@@ -250,22 +286,38 @@ impl<'a, F: Float> Lloyd<'a, F> {
         );
         let changed = self.shards.iter().map(|shard| shard.changed).sum();
         let searched = self.shards.iter().map(|shard| shard.searched).sum();
+        self.lengths.largest = self.shards.iter().map(|shard| shard.largest).fold(0.0, f64::max);
         self.bounds.iter_mut().for_each(|bounds| bounds.end(searched, &self.nearest));
         changed
     }
 
-    /// Whether an inertia that is the spread less what the centers explain has all digits that `F` has.
-    fn is_exact(&self, inertia: f64) -> bool {
-        /// What sums of `f64` are off by, in parts of the spread.
-        const ROUNDING: f64 = 1e-12;
-        inertia * F::epsilon().as_f64() >= self.spread * ROUNDING
+    /// The inertia of the labels about the centers made of them, a few rows having `moved` to other clusters since.
+    ///
+    /// The spread less what the centers explain costs nothing, but cancels where clusters are tight. There the rows are read
+    /// again; then the center of a cluster of equal rows becomes that row, to the bit.
+    fn inertia_after(&mut self, centers: &mut [F], labels: &mut [u32], moves: &[(usize, u32)]) -> Inertia {
+        /// The relative error up to which an inertia in the history is right.
+        const ACCURACY: f64 = 1e-9;
+        let value = self.spread - self.sums.explained(centers, &self.mean) / self.steps.scale;
+        let digits = F::epsilon().as_f64();
+        if value * digits.max(ACCURACY) >= self.noise {
+            return Inertia { value, is_exact: value * digits >= self.noise };
+        }
+        let before: Vec<u32> = moves.iter().map(|&(row, _)| labels[row]).collect();
+        moves.iter().for_each(|&(row, cluster)| labels[row] = cluster);
+        let mut value = self.inertia(centers, labels);
+        if value > 0.0 && snap_to_equal_rows(&self.samples, labels, centers) {
+            value = self.inertia(centers, labels);
+        }
+        moves.iter().zip(before).for_each(|(&(row, _), label)| labels[row] = label);
+        Inertia { value, is_exact: true }
     }
 
     /// Σ wᵢ‖xᵢ − c‖² by the direct formula.
     fn inertia(&mut self, centers: &[F], labels: &mut [u32]) -> f64 {
-        let (samples, mean) = (self.samples, &self.mean);
+        let samples = self.samples;
         zip_chunks(samples.values.len(), &mut self.shards, labels, self.furniture.n_rows, |shard, labels| {
-            shard.inertia = inertia_of(&samples.part(shard.first_row, labels.len()), mean, centers, labels);
+            shard.inertia = inertia_of(&samples.part(shard.first_row, labels.len()), centers, labels);
         });
         self.shards.iter().map(|shard| shard.inertia).sum()
     }
@@ -313,17 +365,31 @@ impl<F: Float> Shard<F> {
         }
         // Rows are labelled and summed up before the next ones: they are read from memory once.
         let together = if self.turned.is_empty() { together } else { many };
+        let with_squares = self.turned.is_empty() && pass.nearest.needs_squares();
+        let mut largest = F::zero();
         for (index, labels) in labels.chunks_mut(together).enumerate() {
             let first = index * together;
             let noted = (&mut desk.room, &mut desk.moved);
             if self.turned.is_empty() {
                 let ahead = &samples.values[first * mean.len()..];
                 pass.nearest.label_and_note(ahead, mean, noted, labels);
+                if with_squares {
+                    let (squares, _) = desk.room.squares_and_scores();
+                    largest = squares
+                        .iter()
+                        .fold(largest, |most, square| if *square > most { *square } else { most });
+                }
             } else {
-                let turned = &self.turned[first * mean.len()..];
-                pass.nearest.label_turned_and_note(turned, noted, labels);
+                let rows = (&samples.values[first * mean.len()..], &self.turned[first * mean.len()..]);
+                let squares = (&mut self.squares[first..], self.squares_known);
+                pass.nearest.label_turned_and_note(rows, squares, noted, labels);
             }
             self.changed += pass.follow(&samples.part(first, labels.len()), desk, labels);
+        }
+        self.squares_known = !self.turned.is_empty();
+        if with_squares {
+            // Above what rounding, or underflow, may have taken from it.
+            self.largest = 1.25 * largest.as_f64() + F::min_positive_value().as_f64();
         }
     }
 }
@@ -336,11 +402,10 @@ impl<F: Float> Pass<'_, F> {
         if let Some((steps, shared)) = self.sums
             && n_moved > 0
         {
-            let rows = (samples, self.mean);
             if let Some(own) = &mut desk.sums {
-                own.follow(steps, rows, moved, labels);
+                own.follow(steps, samples, moved, labels);
             } else {
-                shared.lock().unwrap_or_else(PoisonError::into_inner).follow(steps, rows, moved, labels);
+                shared.lock().unwrap_or_else(PoisonError::into_inner).follow(steps, samples, moved, labels);
             }
         }
         desk.moved.clear();
@@ -348,13 +413,53 @@ impl<F: Float> Pass<'_, F> {
     }
 }
 
-/// Σ wᵢ‖xᵢ − c‖² over labelled rows, the mean taken from them as from the centers.
-pub(crate) fn inertia_of<F: Float>(
-    samples: &Samples<'_, F>,
-    mean: &[F],
-    centers: &[F],
-    labels: &[u32],
-) -> f64 {
+/// An inertia after the one before it, which it exceeds by rounding alone.
+fn not_above(inertia: f64, before: Option<f64>) -> f64 {
+    const ROUNDING: f64 = 1e-6;
+    match before {
+        Some(before) if inertia > before && inertia <= before * (1.0 + ROUNDING) => before,
+        _ => inertia.max(0.0),
+    }
+}
+
+/// Makes the center of each cluster whose rows are all equal that row. Returns whether a center changed.
+fn snap_to_equal_rows<F: Float>(samples: &Samples<'_, F>, labels: &[u32], centers: &mut [F]) -> bool {
+    let d = samples.n_features;
+    /// What is known of the rows of a cluster.
+    #[derive(Clone, Copy)]
+    enum Rows {
+        None,
+        EqualTo(usize),
+        Different,
+    }
+    let mut clusters = vec![Rows::None; centers.len() / d];
+    let mut open = clusters.len();
+    for (row, &label) in labels.iter().enumerate().filter(|&(row, _)| samples.weight(row) > 0.0) {
+        let known = &mut clusters[label as usize];
+        match *known {
+            Rows::None => *known = Rows::EqualTo(row),
+            Rows::EqualTo(first) if samples.row(first) != samples.row(row) => {
+                *known = Rows::Different;
+                open -= 1;
+                if open == 0 {
+                    return false;
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut changed = false;
+    for (center, known) in centers.chunks_exact_mut(d).zip(clusters) {
+        if let Rows::EqualTo(row) = known {
+            changed |= center != samples.row(row);
+            center.copy_from_slice(samples.row(row));
+        }
+    }
+    changed
+}
+
+/// Σ wᵢ‖xᵢ − c‖² over labelled rows.
+pub(crate) fn inertia_of<F: Float>(samples: &Samples<'_, F>, centers: &[F], labels: &[u32]) -> f64 {
     /// Numbers that are fetched before they are needed.
     const AHEAD: usize = 1024;
     let d = samples.n_features;
@@ -365,24 +470,24 @@ pub(crate) fn inertia_of<F: Float>(
             for (row, (x, &label)) in samples.values.chunks_exact(d).zip(labels).enumerate() {
                 prefetch(x.as_ptr().wrapping_add(AHEAD.max(d)), d);
                 let center = &centers[label as usize * d..][..d];
-                inertia += samples.weight(row) * squared_distance_about(x, mean, center).as_f64();
+                inertia += samples.weight(row) * squared_distance(x, center).as_f64();
             }
             inertia
         },
     )
 }
 
-/// The labels of rows about centers.
+/// The labels of rows about centers. The lengths that these were packed for are those of the rows if `known`.
 pub(crate) fn assign<F: Float>(
-    samples: &Samples<'_, F>,
-    mean: &[F],
+    (samples, mean): (&Samples<'_, F>, &[F]),
     nearest: &Centers<F>,
+    known: bool,
     labels: &mut [u32],
 ) {
     let n = samples.n_samples();
     if n <= 256 {
         // One shard.
-        nearest.label(samples.values, mean, &mut nearest.room(n), labels);
+        nearest.label((samples.values, mean), known, &mut nearest.room(n), labels);
         return;
     }
     let shard_rows = n.div_ceil(n.div_ceil(256).clamp(1, 64)).max(1);
@@ -392,7 +497,7 @@ pub(crate) fn assign<F: Float>(
     let rooms = Desks::new(operations, first_rows.len(), make);
     zip_chunks(operations, &mut first_rows, labels, shard_rows, |first_row, labels| {
         let rows = samples.part(*first_row, labels.len()).values;
-        rooms.with(make, |room| nearest.label(rows, mean, room, labels));
+        rooms.with(make, |room| nearest.label((rows, mean), known, room, labels));
     });
 }
 
@@ -448,8 +553,7 @@ mod tests {
         let values = points::<F>(n, d, seed);
         let samples = Samples { values: &values, n_features: d, weights: None };
         let moments = Moments::of(&samples).unwrap();
-        let start: Vec<F> =
-            values[..k * d].iter().zip(moments.mean.iter().cycle()).map(|(x, mean)| *x - *mean).collect();
+        let start: Vec<F> = values[..k * d].to_vec();
         let rules = |max_iter| Rules { max_iter, tolerance: 0.0, spherical: false };
         let mut used = 0;
         let kinds = [(true, true), (true, false), (false, true), (false, false)];
@@ -487,11 +591,7 @@ mod tests {
             for weights in [None, Some(&weights[..])] {
                 let samples = Samples { values: &values, n_features: d, weights };
                 let moments = Moments::of(&samples).unwrap();
-                let start: Vec<f64> = values[..k * d]
-                    .iter()
-                    .zip(moments.mean.iter().cycle())
-                    .map(|(x, mean)| x - mean)
-                    .collect();
+                let start: Vec<f64> = values[..k * d].to_vec();
                 let rules = Rules { max_iter: 40, tolerance: 0.0, spherical: false };
                 let run = |few| Lloyd::in_ways(samples, &moments, k, (false, few)).run(start.clone(), rules);
                 let (kept, anew) = (run(true), run(false));
@@ -510,10 +610,7 @@ mod tests {
         for weights in [None, Some(&weights[..])] {
             let samples = Samples { values: &values, n_features: 5, weights };
             let moments = Moments::of(&samples).unwrap();
-            let start = |first: usize| -> Vec<f32> {
-                let rows = values[first * 5..][..7 * 5].iter();
-                rows.zip(moments.mean.iter().cycle()).map(|(x, mean)| *x - *mean).collect()
-            };
+            let start = |first: usize| -> Vec<f32> { values[first * 5..][..7 * 5].to_vec() };
             let rules = Rules { max_iter: 9, tolerance: 0.0, spherical: false };
             let mut lloyd = Lloyd::new(samples, &moments, 7);
             lloyd.run(start(0), rules);

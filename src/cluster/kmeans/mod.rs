@@ -2,7 +2,7 @@
 //!
 //! The folder by its questions: what can be set and asked ([`KMeans`]), where the centers start (`init`, `plus_plus`,
 //! `trials`), how they move (`lloyd`, `exact`, `sums`, `relocation`), which rows need not be asked again (`bounds`, `probe`),
-//! and which center is the nearest (`nearest`, `group`, `search`).
+//! and which center is the nearest (`nearest`, `group`, `search`, `margin`, `labels`).
 
 mod answers;
 mod bounds;
@@ -12,7 +12,9 @@ mod exact;
 pub(crate) mod fitted;
 mod group;
 pub(crate) mod init;
+mod labels;
 pub(crate) mod lloyd;
+mod margin;
 pub(crate) mod nearest;
 pub(crate) mod plus_plus;
 mod probe;
@@ -268,7 +270,7 @@ impl<F: Float> KMeans<F> {
             _ => self.best_run(x.view(), samples, &moments)?,
         };
         let (labels, inertia, n_iter) = (numbers(&run.labels), run.inertia, run.n_iter);
-        let fitted = Fitted::new(std::mem::take(&mut run.centers), moments.mean);
+        let fitted = Fitted::at(std::mem::take(&mut run.centers), d);
         let report = KMeansReport::of(run, self.n_clusters);
         self.fitted = Some(Fitted { labels, inertia, n_iter, spherical: self.spherical, ..fitted });
         Ok(report)
@@ -292,9 +294,8 @@ impl<F: Float> KMeans<F> {
         for run in 0..n_runs {
             let mut rng = Rng::new(self.seed, Purpose::Clustering, run as u64);
             let mut start = self.init.start(x, &samples, self.n_clusters, &mut rng)?;
-            init::about(Self::NAME, &mut start, &moments.mean)?;
+            init::in_reach(Self::NAME, &start, &moments.mean)?;
             if self.spherical {
-                // The mean that was taken is zero.
                 lloyd::normalize(&mut start, samples.n_features);
             }
             let run = lloyd.run(start, rules);

@@ -1,12 +1,14 @@
 //! The nearest center of every row.
 //!
 //! The nearest center to a row x is the one with the smallest ‖c‖²/2 − x·c, for ‖x‖² is the same for all. Here the
-//! centers are laid out for the search, and rows are led to it in blocks that stay in the cache; nothing of this
-//! has an effect on a result.
+//! centers are laid out for the kernel that computes these scores, and rows are led to it in blocks that stay in the cache.
+//! Rows whose scores are too close to tell are compared with the centers directly, by the function that `transform` uses.
 
-use super::distance::sum_over;
+use super::distance::{squared_distance, sum_over};
 use super::group::{Room, turn};
-use super::search::{Search, relabel, relabel_and_note, shape};
+use super::labels::{SINGLE, UNDECIDED, relabel, relabel_and_note};
+use super::margin::Margin;
+use super::search::{Search, shape};
 use crate::buffer::Buffer;
 use crate::float::Float;
 use crate::simd::vectorize;
@@ -40,11 +42,26 @@ pub(crate) struct Centers<F> {
     lanes: usize,
     /// Centers that are compared with a group at once.
     pub(super) height: usize,
-    /// For each tile of `height` centers their features, for each feature a line of the tile; up to a multiple of
-    /// the height there are some more, of zeros.
-    pub(super) panels: Vec<F>,
-    /// ‖c‖²/2, infinite for those.
-    pub(super) half_norms: Vec<F>,
+    /// The centers as they are, (k, d).
+    centers: Vec<F>,
+    /// For each tile of `height` centers: ‖c‖²/2 less the mean, the numbers by which the kernel names them, and their
+    /// features less the mean, for each feature a line of the tile. Up to a multiple of the height there are some more, of
+    /// zeros, whose half norms are infinite.
+    pub(super) tiles: Vec<F>,
+    /// The largest ‖c‖²/2.
+    pub(super) longest: F,
+    /// How close two scores may be before the rows are compared directly; and the same for rows of bounded length.
+    pub(super) margin: Margin<F>,
+    flat: Option<Margin<F>>,
+}
+
+/// What is known of the rows that centers are packed for: it changes no label, but decides how the margin is computed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lengths {
+    /// About the mean of ‖x − mean‖².
+    pub(crate) typical: f64,
+    /// No ‖x − mean‖² is larger, by the kernel's own or a more careful computation; infinite where that is not known.
+    pub(crate) largest: f64,
 }
 
 impl<F: Float> Centers<F> {
@@ -55,32 +72,94 @@ impl<F: Float> Centers<F> {
 
     fn in_tiles_of(height: usize, n_clusters: usize, n_features: usize) -> Self {
         let padded = n_clusters.next_multiple_of(height);
+        let mut tiles = vec![F::zero(); padded * (n_features + 2)];
+        for (tile, table) in tiles.chunks_exact_mut(height * (n_features + 2)).enumerate() {
+            table[..height].fill(F::infinity());
+            let numbers = table[height..2 * height].iter_mut().enumerate();
+            numbers.for_each(|(place, number)| *number = F::of(SINGLE + (tile * height + place) as f64));
+        }
         Self {
             n_clusters,
             n_features,
             lanes: shape::<F>().lanes,
             height,
-            panels: vec![F::zero(); padded * n_features],
-            half_norms: vec![F::infinity(); padded],
+            centers: vec![F::zero(); n_clusters * n_features],
+            tiles,
+            longest: F::zero(),
+            margin: Margin::unbounded(),
+            flat: None,
         }
     }
 
-    /// Takes over the centers (k, d).
-    pub(crate) fn set(&mut self, centers: &[F]) {
+    /// Takes over the centers (k, d), and packs them less the mean, which is subtracted from the rows too.
+    pub(crate) fn set(&mut self, centers: &[F], mean: &[F], rows: Lengths) {
         let (d, height) = (self.n_features, self.height);
-        for (panel, centers) in self.panels.chunks_exact_mut(height * d).zip(centers.chunks(height * d)) {
+        self.centers.copy_from_slice(centers);
+        for (table, centers) in self.tiles.chunks_exact_mut(height * (d + 2)).zip(centers.chunks(height * d))
+        {
+            let (table, panel) = table.split_at_mut(2 * height);
             for (place, center) in centers.chunks_exact(d).enumerate() {
-                panel.iter_mut().skip(place).step_by(height).zip(center).for_each(|(own, c)| *own = *c);
+                let own = panel.iter_mut().skip(place).step_by(height);
+                own.zip(center).zip(mean).for_each(|((own, c), mean)| *own = *c - *mean);
             }
+            vectorize(
+                #[inline(always)]
+                || {
+                    for (half_norm, center) in table[..height].iter_mut().zip(centers.chunks_exact(d)) {
+                        let square = |c: F, mean: F| {
+                            let difference = (c - mean).as_f64();
+                            difference * difference
+                        };
+                        *half_norm = F::of(sum_over(center, mean, square) / 2.0);
+                    }
+                },
+            );
         }
+        let half_norms = self.tiles.chunks_exact(height * (d + 2)).flat_map(|table| &table[..height]);
+        let half_norms = half_norms.take(self.n_clusters);
+        let (shortest, longest) =
+            half_norms.fold((F::infinity(), F::zero()), |(shortest, longest), half_norm| {
+                // NaN, of what overflows, stays.
+                (
+                    if *half_norm > shortest { shortest } else { *half_norm },
+                    if *half_norm < longest { longest } else { *half_norm },
+                )
+            });
+        self.longest = longest;
+        self.margin = if self.n_clusters > UNDECIDED as usize {
+            Margin::unbounded()
+        } else {
+            Margin::new(d, (shortest, longest), rows.typical)
+        };
+        self.flat = self.margin.flat(d, rows.largest, rows.typical);
+    }
+
+    /// Whether ‖x‖² of each row has to be known for its margin.
+    pub(crate) fn needs_squares(&self) -> bool {
+        self.flat.is_none()
+    }
+
+    /// The center nearest to a row by the distances that `transform` returns, of equally near ones the first.
+    #[cold]
+    pub(super) fn nearest_directly(&self, x: &[F]) -> u32 {
         vectorize(
             #[inline(always)]
             || {
-                for (half_norm, center) in self.half_norms.iter_mut().zip(centers.chunks_exact(d)) {
-                    *half_norm = F::of(sum_over(center, center, |a, b| a.as_f64() * b.as_f64()) / 2.0);
+                let mut centers = self.centers.chunks_exact(self.n_features);
+                let (mut nearest, mut least) = (0, F::infinity());
+                if let Some(first) = centers.next() {
+                    least = squared_distance(x, first);
                 }
+                for (cluster, center) in (1..).zip(centers) {
+                    let square = squared_distance(x, center);
+                    // Different squares may have the same root.
+                    if square < least && square.sqrt() < least.sqrt() {
+                        (nearest, least) = (cluster, square);
+                    }
+                }
+                nearest
             },
-        );
+        )
     }
 
     /// How many centers there are.
@@ -131,14 +210,22 @@ impl<F: Float> Centers<F> {
     }
 
     /// The labels of the first rows, as many as there are labels: the nearest center, of equally near ones the first. `mean` is
-    /// taken from the rows as it was from the centers; the rows behind them are those that will come next.
-    pub(crate) fn label(&self, rows: &[F], mean: &[F], room: &mut Room<F>, labels: &mut [u32]) {
+    /// taken from the rows as it was from the centers; the rows behind them are those that will come next. The lengths that
+    /// the centers were packed for are those of these rows if `known`.
+    pub(crate) fn label(
+        &self,
+        (rows, mean): (&[F], &[F]),
+        known: bool,
+        room: &mut Room<F>,
+        labels: &mut [u32],
+    ) {
         let together = room.rows();
         let mut rest = rows;
         for labels in labels.chunks_mut(together) {
-            self.find(rest, mean, room, labels.len());
-            relabel(labels, &room.nearest);
-            rest = &rest[labels.len() * self.n_features..];
+            let (own, next) = rest.split_at(labels.len() * self.n_features);
+            self.find((own, next), mean, known, room);
+            relabel(labels, room.nearest(), self.directly(own));
+            rest = next;
         }
     }
 
@@ -150,28 +237,58 @@ impl<F: Float> Centers<F> {
         (room, moved): (&mut Room<F>, &mut Vec<Moved>),
         labels: &mut [u32],
     ) {
-        self.find(rows, mean, room, labels.len());
-        relabel_and_note(labels, &room.nearest, 0, moved);
+        let (own, next) = rows.split_at(labels.len() * self.n_features);
+        self.find((own, next), mean, true, room);
+        relabel_and_note(labels, room.nearest(), 0, moved, self.directly(own));
     }
 
-    /// The same for rows that were [turned](Self::turned).
+    /// The same for rows that were [turned](Self::turned). Computes their ‖x‖² if they are not `known`.
     pub(crate) fn label_turned_and_note(
         &self,
-        turned: &[F],
+        (rows, turned): (&[F], &[F]),
+        (squares, known): (&mut [F], bool),
         (room, moved): (&mut Room<F>, &mut Vec<Moved>),
         labels: &mut [u32],
     ) {
-        self.search((turned, &[]), (&mut room.smallest, &mut room.nearest), labels.len());
-        relabel_and_note(labels, &room.nearest, 0, moved);
+        let places = labels.len().next_multiple_of(self.lanes);
+        let (_, [nearest, _, smallest]) = room.parts(places);
+        F::run_simd(Search {
+            centers: self,
+            features: turned,
+            ahead: &[],
+            margin: self.margin,
+            squares: &mut squares[..places],
+            with_squares: !known,
+            smallest,
+            nearest,
+            second: &mut [],
+        });
+        relabel_and_note(labels, room.nearest(), 0, moved, self.directly(rows));
     }
 
-    /// Leaves in the room which centers are the nearest to the first rows.
-    fn find(&self, rows: &[F], mean: &[F], room: &mut Room<F>, n_rows: usize) {
-        let (rows, next) = rows.split_at(n_rows * self.n_features);
-        let [turning, searching] = self.ahead(next, n_rows);
-        room.load(rows, mean, turning);
-        let Room { features, smallest, nearest, .. } = room;
-        self.search((features, searching), (smallest, nearest), n_rows);
+    /// The direct comparison for the rows of a block.
+    fn directly(&self, rows: &[F]) -> impl Fn(usize) -> u32 {
+        let d = self.n_features;
+        move |row| self.nearest_directly(&rows[row * d..][..d])
+    }
+
+    /// Leaves in the room what the kernel finds for some rows; behind them are those that will come next.
+    fn find(&self, (rows, next): (&[F], &[F]), mean: &[F], known: bool, room: &mut Room<F>) {
+        let [turning, searching] = self.ahead(next, rows.len() / self.n_features);
+        let places = room.load(rows, mean, turning);
+        let (features, [nearest, squares, smallest]) = room.parts(places);
+        let flat = self.flat.filter(|_| known);
+        F::run_simd(Search {
+            centers: self,
+            features,
+            ahead: searching,
+            margin: flat.unwrap_or(self.margin),
+            squares,
+            with_squares: flat.is_none(),
+            smallest,
+            nearest,
+            second: &mut [],
+        });
     }
 
     /// What of the rows that come next is fetched while rows are turned and searched. A long search fetches it all; with few
@@ -182,25 +299,6 @@ impl<F: Float> Centers<F> {
             return [&[], next];
         }
         next.split_at(next.len() / 2).into()
-    }
-
-    /// The nearest centers of so many turned rows, no more than there is room for what is found.
-    fn search(
-        &self,
-        (features, ahead): (&[F], &[F]),
-        (smallest, nearest): (&mut [F], &mut [F]),
-        n_rows: usize,
-    ) {
-        let places = n_rows.next_multiple_of(self.lanes);
-        smallest[..places].fill(F::infinity());
-        F::run_simd(Search {
-            centers: self,
-            features,
-            ahead,
-            smallest: &mut smallest[..places],
-            nearest: &mut nearest[..places],
-            second: &mut [],
-        });
     }
 }
 
@@ -218,13 +316,13 @@ mod tests {
     use super::*;
     use crate::rng::{Purpose, Rng};
 
-    fn labels<F: Float>(height: usize, rows: &[F], centers: &[F], mean: &[F]) -> Vec<u32> {
+    fn labels<F: Float>(height: usize, rows: &[F], centers: &[F], mean: &[F], largest: f64) -> Vec<u32> {
         let d = mean.len();
         let mut prepared = Centers::in_tiles_of(height, centers.len() / d, d);
-        prepared.set(centers);
+        prepared.set(centers, mean, Lengths { typical: d as f64, largest });
         let mut labels = vec![NO_LABEL; rows.len() / d];
         let mut room = prepared.room(labels.len());
-        prepared.label(rows, mean, &mut room, &mut labels);
+        prepared.label((rows, mean), true, &mut room, &mut labels);
         notes_are_right(&prepared, rows, mean, &labels);
         labels
     }
@@ -244,49 +342,96 @@ mod tests {
         prepared.label_and_note(rows, mean, (&mut room, &mut moved), &mut labels);
         assert_eq!((&labels[..], &moved), (&want[..n], &differ));
         let turned = prepared.turned(rows, mean);
-        let (mut labels, mut moved) = (before, Vec::new());
-        prepared.label_turned_and_note(&turned, (&mut room_for_turned, &mut moved), &mut labels);
-        assert_eq!((&labels[..], &moved), (&want[..n], &differ));
+        let mut squares = vec![F::zero(); n.next_multiple_of(prepared.lanes())];
+        for known in [false, true] {
+            let (mut labels, mut moved) = (before.clone(), Vec::new());
+            let noted = (&mut room_for_turned, &mut moved);
+            prepared.label_turned_and_note((rows, &turned), (&mut squares, known), noted, &mut labels);
+            assert_eq!((&labels[..], &moved), (&want[..n], &differ));
+        }
     }
 
-    fn by_all_heights<F: Float>() {
+    /// The labels are the argmin of the distances by the direct formula, ties to the first, for tiles of every height and any
+    /// point that is subtracted. `scale` is the unit of each column.
+    fn by_all_heights<F: Float>(scale: impl Fn(usize) -> f64, step: f64, offset: f64) {
         let mut rng = Rng::new(1, Purpose::Other, 0);
-        for (n, d, k) in
-            [(1, 1, 1), (7, 3, 2), (16, 8, 5), (33, 9, 13), (100, 24, 37), (65, 17, 8), (300, 70, 101)]
-        {
-            let mut noise = |len: usize| -> Vec<F> { (0..len).map(|_| F::of(rng.normal())).collect() };
-            let (rows, centers, mean) = (noise(n * d), noise(k * d), noise(d));
-            let distance = |row: usize, cluster: usize| -> f64 {
-                let term = |f: usize| {
-                    rows[row * d + f].as_f64() - mean[f].as_f64() - centers[cluster * d + f].as_f64()
+        for (n, d, k) in [
+            (1, 1, 1),
+            (7, 3, 2),
+            (16, 8, 5),
+            (33, 9, 13),
+            (100, 24, 37),
+            (65, 17, 8),
+            (300, 70, 101),
+            (90, 1, 30),
+        ] {
+            // In steps: many rows are equally far from two centers.
+            let mut noise = |len: usize| -> Vec<F> {
+                let value = |place| {
+                    let z = rng.normal();
+                    F::of(offset + scale(place % d) * if step > 0.0 { (z / step).round() * step } else { z })
                 };
-                (0..d).map(|f| term(f).powi(2)).sum()
+                (0..len).map(value).collect()
             };
-            let nearest = |row| (0..k).min_by(|&a, &b| distance(row, a).total_cmp(&distance(row, b)));
+            let (rows, centers, mean) = (noise(n * d), noise(k * d), noise(d));
+            let distance = |row: usize, cluster: usize| {
+                squared_distance(&rows[row * d..][..d], &centers[cluster * d..][..d]).sqrt()
+            };
+            let nearest = |row| {
+                (0..k).reduce(
+                    |best, other| if distance(row, other) < distance(row, best) { other } else { best },
+                )
+            };
             let want: Vec<u32> = (0..n).filter_map(nearest).map(|cluster| cluster as u32).collect();
             for &height in shape::<F>().heights {
-                assert_eq!(
-                    labels(height, &rows, &centers, &mean),
-                    want,
-                    "n = {n}, d = {d}, k = {k}, {height}"
-                );
+                for mean in [&mean, &vec![F::zero(); d]] {
+                    let square =
+                        |x: &[F]| x.iter().zip(mean).map(|(x, m)| (x.as_f64() - m.as_f64()).powi(2)).sum();
+                    let largest = 1.001 * rows.chunks(d).map(square).fold(0.0, f64::max);
+                    for largest in [largest, f64::INFINITY] {
+                        let got = labels(height, &rows, &centers, mean, largest);
+                        assert_eq!(got, want, "n = {n}, d = {d}, k = {k}, {height}");
+                    }
+                }
             }
+        }
+    }
+
+    fn of_all_scales<F: Float>() {
+        let (least, most) = (F::min_positive_value().as_f64(), F::max_value().as_f64());
+        by_all_heights::<F>(|_| 1.0, 0.0, 0.0);
+        by_all_heights::<F>(|_| 1.0, 0.5, 0.0);
+        // Columns of other units, and far from the origin.
+        for unit in [1e3, 1e5, 1e8, 1e12, 1e-6] {
+            by_all_heights::<F>(|column| if column % 3 == 1 { unit } else { 1.0 }, 0.25, 0.0);
+            by_all_heights::<F>(|_| 1.0, 0.0, unit);
+        }
+        // Squares that underflow, and that overflow.
+        for unit in
+            [least, least.sqrt(), 1e3 * least.sqrt(), 0.01 * most.sqrt(), most.sqrt(), 1e3 * most.sqrt()]
+        {
+            by_all_heights::<F>(|_| unit, 0.25, 0.0);
+            by_all_heights::<F>(|column| if column == 0 { unit } else { 1.0 }, 0.0, 0.0);
         }
     }
 
     #[test]
     fn every_height_of_a_tile_finds_the_nearest_center() {
-        by_all_heights::<f32>();
-        by_all_heights::<f64>();
+        of_all_scales::<f32>();
+        of_all_scales::<f64>();
     }
 
     #[test]
     fn of_equally_near_centers_the_first_is_taken() {
         let mut centers = Centers::new(9, 1);
-        centers.set(&[5.0f32, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0]);
+        centers.set(
+            &[5.0f32, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0],
+            &[0.0],
+            Lengths { typical: 1.0, largest: 4.0 },
+        );
         let mut labels = [NO_LABEL; 3];
         let mut room = centers.room(3);
-        centers.label(&[0.0, 2.0, -2.0], &[0.0], &mut room, &mut labels);
+        centers.label((&[0.0, 2.0, -2.0], &[0.0]), true, &mut room, &mut labels);
         assert_eq!(labels, [1, 1, 2]);
     }
 }

@@ -2,9 +2,9 @@
 
 use super::bounds::{Found, Rounding};
 use super::group::Room;
+use super::labels::{UNDECIDED, cluster};
 use super::nearest::Centers;
 use super::samples::Samples;
-use super::search::cluster;
 use crate::float::Float;
 
 /// The most rows of a probe, their most numbers, and one row of how many is among them at most.
@@ -49,8 +49,12 @@ impl<F: Float> Probe<F> {
     /// The part of the rows that are unsure, judged by their gaps and labels. `None` unless the gaps are those about the
     /// centers before the last move: they are asked for once.
     pub(super) fn unsure(&mut self, is_unsure: impl Fn(f32, u32) -> bool) -> Option<f64> {
-        let rows = self.found.gaps.iter().zip(self.room.nearest.iter()).take(self.n_rows);
-        let unsure = rows.filter(|(gap, nearest)| is_unsure(**gap, cluster(**nearest))).count();
+        let rows = self.found.gaps.iter().zip(self.room.nearest()).take(self.n_rows);
+        let unsure = rows.filter(|(gap, nearest)| match cluster(**nearest) {
+            label if label < UNDECIDED => is_unsure(**gap, label),
+            _ => true,
+        });
+        let unsure = unsure.count();
         std::mem::take(&mut self.is_up_to_date).then_some(unsure as f64 / self.n_rows as f64)
     }
 }

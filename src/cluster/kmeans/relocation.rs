@@ -1,7 +1,7 @@
 //! What becomes of clusters that lost all their points: each takes over one of the points that lie the farthest
 //! from their centers.
 
-use super::distance::squared_distance_about;
+use super::distance::squared_distance;
 use super::samples::Samples;
 use super::sums::{Sums, add_point};
 use crate::float::Float;
@@ -9,44 +9,43 @@ use crate::float::Float;
 /// Gives each cluster without weight a point of its own: the farthest from their old centers first, of equally
 /// far ones the first row. Nothing happens where every point coincides with its center.
 ///
-/// `sums` are those of the labels, which stay as they are; `mean` is taken from every row. Answers whether
-/// anything was moved.
+/// `sums` are those of the labels, which stay as they are, with weights multiplied with `scale`. Returns the rows that were moved, each with its new cluster.
 pub(super) fn relocate_empty<F: Float>(
     samples: &Samples<'_, F>,
-    mean: &[F],
     centers: &[F],
     labels: &[u32],
-    sums: &mut Sums,
-) -> bool {
+    (sums, scale): (&mut Sums, f64),
+) -> Vec<(usize, u32)> {
     if sums.weights().all(|weight| weight > 0.0) {
-        return false;
+        return Vec::new();
     }
     let empty: Vec<usize> =
         sums.weights().enumerate().filter(|&(_, w)| w <= 0.0).map(|(cluster, _)| cluster).collect();
-    let farthest = farthest(samples, mean, centers, labels, empty.len());
+    let farthest = farthest(samples, centers, labels, empty.len());
     if farthest.first().is_none_or(|&(distance, _)| distance == F::zero()) {
-        return false;
+        return Vec::new();
     }
+    let mut relocated = Vec::with_capacity(empty.len());
     for (cluster, (_, row)) in empty.into_iter().zip(farthest) {
-        let (point, weight) = (samples.row(row), samples.weight(row));
+        let (point, weight) = (samples.row(row), samples.weight(row) * scale);
         let line = sums.line(cluster);
         line.fill(0.0);
-        add_point(line, point, mean, weight);
+        add_point(line, point, weight);
         let donor = sums.line(labels[row] as usize);
         let before = donor[point.len()];
-        add_point(donor, point, mean, -weight);
+        add_point(donor, point, -weight);
         if donor[point.len()] <= before * 1e-12 {
             // Nothing is left but the rounding of the weights.
             donor.fill(0.0);
         }
+        relocated.push((row, cluster as u32));
     }
-    true
+    relocated
 }
 
 /// The `count` rows of positive weight that lie the farthest from their centers, the farthest first.
 fn farthest<F: Float>(
     samples: &Samples<'_, F>,
-    mean: &[F],
     centers: &[F],
     labels: &[u32],
     count: usize,
@@ -54,7 +53,7 @@ fn farthest<F: Float>(
     let d = samples.n_features;
     let mut farthest: Vec<(F, usize)> = Vec::with_capacity(count + 1);
     for (row, &label) in labels.iter().enumerate() {
-        let distance = squared_distance_about(samples.row(row), mean, &centers[label as usize * d..][..d]);
+        let distance = squared_distance(samples.row(row), &centers[label as usize * d..][..d]);
         let full = farthest.len() == count;
         if samples.weight(row) == 0.0 || full && farthest.last().is_some_and(|&(least, _)| distance <= least)
         {
@@ -88,7 +87,8 @@ mod tests {
         let x = [-10.0, -9.5, -9.0, -8.5, -8.0, -1.0, 1.0, 9.0, 9.5, 10.0];
         let samples = Samples { values: &x, n_features: 1, weights: None };
         let mut sums = sums(&[[-16.5, 10.0], [0.0, 0.0], [0.0, 0.0]]);
-        assert!(relocate_empty(&samples, &[0.0], &[-10.0, 0.0, 0.0], &[0; 10], &mut sums));
+        let relocated = relocate_empty(&samples, &[-10.0, 0.0, 0.0], &[0; 10], (&mut sums, 1.0));
+        assert_eq!(relocated, [(9, 1), (8, 2)]);
         assert_eq!(lines(&sums), [[-36.0, 8.0], [10.0, 1.0], [9.5, 1.0]]);
     }
 
@@ -96,14 +96,14 @@ mod tests {
     fn of_equally_far_points_the_first_is_taken_and_weightless_ones_never() {
         let x = [5.0, -3.0, 3.0, 3.0];
         let samples = Samples { values: &x, n_features: 1, weights: Some(&[0.0, 1.0, 1.0, 1.0]) };
-        assert_eq!(farthest(&samples, &[0.0], &[0.0], &[0; 4], 2), [(9.0, 1), (9.0, 2)]);
+        assert_eq!(farthest(&samples, &[0.0], &[0; 4], 2), [(9.0, 1), (9.0, 2)]);
     }
 
     #[test]
     fn nothing_moves_where_every_point_is_its_center() {
         let samples = Samples { values: &[1.0f32, 1.0], n_features: 1, weights: None };
         let mut sums = sums(&[[2.0, 2.0], [0.0, 0.0]]);
-        assert!(!relocate_empty(&samples, &[0.0], &[1.0, 1.0], &[0, 0], &mut sums));
+        assert!(relocate_empty(&samples, &[1.0, 1.0], &[0, 0], (&mut sums, 1.0)).is_empty());
         assert_eq!(lines(&sums), [[2.0, 2.0], [0.0; 2]]);
     }
 }

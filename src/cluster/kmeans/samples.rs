@@ -55,16 +55,21 @@ pub(crate) fn elements<F, S: Data<Elem = F>>(x: &ArrayBase<S, Ix2>) -> &[F] {
     x.as_slice().unwrap_or(&[])
 }
 
-/// Refuses values that are not finite, and such as have no square in the range of their type.
-pub(crate) fn in_range<F: Float>(owner: &'static str, x: ArrayView2<'_, F>) -> Result<()> {
-    let bound = F::of(0.25 * (F::max_value().as_f64() / x.ncols().max(1) as f64).sqrt());
-    let fits = match x.as_slice_memory_order() {
+/// Whether all values are smaller in magnitude than `bound`; none that is not finite is.
+pub(crate) fn all_below<F: Float>(x: ArrayView2<'_, F>, bound: F) -> bool {
+    match x.as_slice_memory_order() {
         Some(slice) => vectorize(
             #[inline(always)]
             || slice.chunks(1024).all(|chunk| chunk.iter().fold(true, |fits, x| fits & (x.abs() < bound))),
         ),
         None => x.iter().all(|x| x.abs() < bound),
-    };
+    }
+}
+
+/// Refuses values that are not finite, and such as have no square in the range of their type.
+pub(crate) fn in_range<F: Float>(owner: &'static str, x: ArrayView2<'_, F>) -> Result<()> {
+    let bound = F::of(0.25 * (F::max_value().as_f64() / x.ncols().max(1) as f64).sqrt());
+    let fits = all_below(x, bound);
     if fits {
         return Ok(());
     }
@@ -130,10 +135,30 @@ impl<F: Float> Moments<F> {
         Self { mean, spread, column_spreads, ..self }
     }
 
-    /// Σ wᵢ‖xᵢ − mean − center‖² of other rows.
-    pub(crate) fn spread_about(&self, samples: &Samples<'_, F>, center: &[F]) -> f64 {
-        let point: Vec<F> = self.mean.iter().zip(center).map(|(mean, c)| *mean + *c).collect();
-        total_spread(samples, &point)
+    /// The point that is subtracted from centers which follow `n_samples` rows in small steps: the mean, where it is large beside
+    /// what a column spreads, for steps would be lost in rounding; else the origin, beside which small values keep their
+    /// digits.
+    pub(crate) fn reference(&self, n_samples: usize) -> Vec<F> {
+        let columns = self.mean.iter().zip(&self.column_spreads);
+        let point = |(mean, spread): (&F, &f64)| {
+            let is_far = mean.as_f64().abs() > 2.0 * (spread / n_samples as f64).sqrt();
+            if is_far { *mean } else { F::zero() }
+        };
+        columns.map(point).collect()
+    }
+
+    /// A bound of the rounding error of `spread` less what centers explain of it, sums being exact but for one rounding
+    /// about the origin.
+    pub(crate) fn noise(&self, samples: &Samples<'_, F>) -> f64 {
+        /// What sums of `f64` are off by, in parts of the spread.
+        const ROUNDING: f64 = 1e-12;
+        let weight: f64 = match samples.weights {
+            Some(weights) => weights.iter().map(|weight| weight.as_f64()).sum(),
+            None => samples.n_samples() as f64,
+        };
+        // Σ W|c − m|·|m|, by the Cauchy-Schwarz inequality.
+        let square: f64 = self.mean.iter().map(|mean| (mean.as_f64() * f64::EPSILON).powi(2)).sum();
+        ROUNDING * self.spread + 4.0 * (square * weight).sqrt() * self.spread.sqrt()
     }
 
     /// Σ wᵢ‖xᵢ − mean‖² of other rows.
@@ -172,7 +197,7 @@ pub(crate) fn rows_together(n_features: usize) -> usize {
 /// Adds what becomes of each value and its column's mean to the column's sum. Rows are as long as `mean`, of which the
 /// last may be a part.
 #[inline(always)]
-fn add_up<F: Float>(values: &[F], mean: &[F], sums: &mut [f64], term: impl Fn(F, F) -> f64) {
+fn add_up<F: Float>(values: &[F], mean: &[f64], sums: &mut [f64], term: impl Fn(f64, f64) -> f64) {
     /// Rows whose columns are added up together: they stay in the cache.
     const ROWS: usize = 16;
     let width = mean.len();
@@ -190,7 +215,7 @@ fn add_up<F: Float>(values: &[F], mean: &[F], sums: &mut [f64], term: impl Fn(F,
                 let Some(x) = row[column..].first_chunk::<WIDTH>() else { continue };
                 prefetch(x.as_ptr().wrapping_add(ROWS * width), WIDTH);
                 for lane in 0..WIDTH {
-                    own[lane] += term(x[lane], mean[lane]);
+                    own[lane] += term(x[lane].as_f64(), mean[lane]);
                 }
             }
             *sums = own;
@@ -198,20 +223,20 @@ fn add_up<F: Float>(values: &[F], mean: &[F], sums: &mut [f64], term: impl Fn(F,
         let (rows, rest) = rows.split_at(rows.len() - rows.len() % width);
         for row in rows.chunks_exact(width) {
             let columns = sums.iter_mut().zip(row).zip(mean).skip(whole);
-            columns.for_each(|((sum, x), mean)| *sum += term(*x, *mean));
+            columns.for_each(|((sum, x), mean)| *sum += term(x.as_f64(), *mean));
         }
-        sums.iter_mut().zip(rest).zip(mean).for_each(|((sum, x), mean)| *sum += term(*x, *mean));
+        sums.iter_mut().zip(rest).zip(mean).for_each(|((sum, x), mean)| *sum += term(x.as_f64(), *mean));
     }
 }
 
 fn column_sums<F: Float>(samples: &Samples<'_, F>) -> Vec<f64> {
     let d = samples.n_features;
     let width = d * rows_together(d);
-    let (zeros, mut pieces) = (vec![F::zero(); width], pieces(samples, width));
+    let (zeros, mut pieces) = (vec![0.0; width], pieces(samples, width));
     parallel::for_each(samples.values.len(), &mut pieces, |piece| {
         vectorize(
             #[inline(always)]
-            || add_up(piece.samples.values, &zeros, &mut piece.sums, |x, _| x.as_f64()),
+            || add_up(piece.samples.values, &zeros, &mut piece.sums, |x, _| x),
         );
     });
     let mut total = vec![0.0; d];
@@ -231,20 +256,20 @@ fn total_spread<F: Float>(samples: &Samples<'_, F>, mean: &[F]) -> f64 {
 fn spread<F: Float>(samples: &Samples<'_, F>, mean: &[F]) -> (Vec<f64>, Option<f64>) {
     let d = samples.n_features;
     let together = if samples.weights.is_some() { 1 } else { rows_together(d) };
-    let mean = mean.repeat(together);
+    let mean: Vec<f64> = mean.iter().map(|mean| mean.as_f64()).collect::<Vec<_>>().repeat(together);
     let mut pieces = pieces(samples, mean.len() + 1);
     parallel::for_each(samples.values.len(), &mut pieces, |piece| {
         vectorize(
             #[inline(always)]
             || {
-                let square = |x: F, mean: F| {
-                    let difference = (x - mean).as_f64();
+                let square = |x: f64, mean: f64| {
+                    let difference = x - mean;
                     difference * difference
                 };
                 let Some((weighted, sums)) = piece.sums.split_first_mut() else { return };
                 if piece.samples.weights.is_some() {
                     for (row, x) in piece.samples.values.chunks(d).enumerate() {
-                        let squares = x.iter().zip(&mean).map(|(x, mean)| square(*x, *mean));
+                        let squares = x.iter().zip(&mean).map(|(x, mean)| square(x.as_f64(), *mean));
                         *weighted += piece.samples.weight(row) * squares.sum::<f64>();
                     }
                 }

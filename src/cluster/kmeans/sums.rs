@@ -1,6 +1,6 @@
 //! What the centers are made of: the weighted sum of each cluster's points, and its weight.
 
-use super::distance::sum_over;
+use super::distance::sum_over_pairs;
 use crate::buffer::Buffer;
 use crate::float::Float;
 use crate::simd::vectorize;
@@ -18,13 +18,11 @@ pub(crate) fn width(n_features: usize) -> usize {
     (n_features + 1).next_multiple_of(8)
 }
 
-/// Adds a point, less the mean, to its cluster's line.
+/// Adds a point to its cluster's line.
 #[inline(always)]
-pub(crate) fn add_point<F: Float>(line: &mut [f64], point: &[F], mean: &[F], weight: f64) {
+pub(crate) fn add_point<F: Float>(line: &mut [f64], point: &[F], weight: f64) {
     line[point.len()] += weight;
-    for ((sum, x), mean) in line.iter_mut().zip(point).zip(mean) {
-        *sum += weight * (*x - *mean).as_f64();
-    }
+    line.iter_mut().zip(point).for_each(|(sum, x)| *sum += weight * x.as_f64());
 }
 
 impl Sums {
@@ -69,8 +67,8 @@ impl Sums {
         }
     }
 
-    /// Σ w(‖x‖² − ‖x − c‖²): how much less than about the origin the inertia is about the centers.
-    pub(crate) fn explained<F: Float>(&self, centers: &[F]) -> f64 {
+    /// Σ w(‖x − mean‖² − ‖x − c‖²): how much less than about the mean the inertia is about the centers.
+    pub(crate) fn explained<F: Float>(&self, centers: &[F], mean: &[F]) -> f64 {
         let d = self.n_features;
         vectorize(
             #[inline(always)]
@@ -78,8 +76,13 @@ impl Sums {
                 let mut less = 0.0;
                 for (line, center) in self.lines.chunks_exact(width(d)).zip(centers.chunks_exact(d)) {
                     let weight = line[d];
-                    let term = |sum: f64, c: F| c.as_f64() * (2.0 * sum - weight * c.as_f64());
-                    less += sum_over(&line[..d], center, term);
+                    // (c − m)(2 Σwx − W(c + m)), where the sums about the mean are small.
+                    let term = |sum: f64, (c, mean): (F, F)| {
+                        let (c, mean) = (c.as_f64(), mean.as_f64());
+                        let offset = c - mean;
+                        offset * (2.0 * (sum - weight * mean) - weight * offset)
+                    };
+                    less += sum_over_pairs(&line[..d], center, mean, term);
                 }
                 less
             },
@@ -99,6 +102,8 @@ mod tests {
         let mut centers = [100.0, 0.0, 4.0];
         sums.average(&mut centers);
         assert_eq!(centers, [4.0, 0.0, 4.0]);
-        assert_eq!(sums.explained(&centers), 48.0);
+        assert_eq!(sums.explained(&centers, &[0.0]), 48.0);
+        // About 1: 2·1² + 3·3², and nothing is left of it about 0 and 4.
+        assert_eq!(sums.explained(&centers, &[1.0]), 29.0);
     }
 }

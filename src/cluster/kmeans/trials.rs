@@ -50,6 +50,8 @@ pub(super) struct Candidates<F> {
     pass_over: bool,
     /// For each center a quarter of the squared distance to the nearest candidate; empty where rows are not passed over.
     near: Vec<F>,
+    /// The largest weight.
+    heaviest: f64,
     desks: Desks<Desk<F>>,
 }
 
@@ -97,7 +99,10 @@ impl<F: Float> Candidates<F> {
         let (operations, pieces) =
             (samples.values.len().saturating_mul(n_trials), samples.n_samples().div_ceil(PIECE));
         let desks = Desks::new(operations, pieces, || Desk::new(samples.n_features, n_trials));
-        Self { rows: Vec::with_capacity(n_trials), pass_over, near: Vec::new(), desks }
+        let heaviest = samples.weights.map_or(1.0, |weights| {
+            weights.iter().fold(0.0, |heaviest: f64, weight| heaviest.max(weight.as_f64()))
+        });
+        Self { rows: Vec::with_capacity(n_trials), pass_over, near: Vec::new(), heaviest, desks }
     }
 
     /// The bit by which [`compare`](Self::compare) names the rows nearer to a candidate; all bits, where the
@@ -145,7 +150,7 @@ impl<F: Float> Candidates<F> {
                     near: &self.near,
                     last,
                     rows: samples.part(piece.first_row, piece.distances.len()),
-                    scale: scale::<F>(potential),
+                    scale: scale::<F>(potential, self.heaviest),
                     distances: piece.distances,
                     centers: piece.centers,
                     sums: &mut piece.candidates,
@@ -158,10 +163,11 @@ impl<F: Float> Candidates<F> {
     }
 }
 
-/// A power of two times which the potential is a number of `F`: none of the sums is larger.
-fn scale<F: Float>(potential: f64) -> f64 {
-    let times = potential / (F::max_value().as_f64() / 4.0);
-    if times > 1.0 { (-times.log2().ceil()).exp2() } else { 1.0 }
+/// A power of two times which the potential is in the range of `F` and no weight is above 1: products of tiny weights and
+/// distances would underflow.
+fn scale<F: Float>(potential: f64, heaviest: f64) -> f64 {
+    let times = (potential / (F::max_value().as_f64() / 4.0)).max(heaviest);
+    if times > 0.0 { (-times.log2().ceil()).min(1000.0).exp2() } else { 1.0 }
 }
 
 /// The comparison of a piece of the rows with the candidates.
@@ -170,7 +176,7 @@ struct Compare<'a, F> {
     near: &'a [F],
     last: Option<&'a [F]>,
     rows: Samples<'a, F>,
-    /// A power of two by which the sums are the smaller.
+    /// A power of two that the weights, and so the sums, are multiplied with.
     scale: f64,
     /// The distances to the nearest centers, and which these are.
     distances: &'a mut [F],
@@ -421,7 +427,8 @@ impl<'a, F: Float> Compare<'a, F> {
         assert!(distances.len() >= lanes && lanes <= MOST_LANES);
         let mut weights = [F::of(self.scale); MOST_LANES];
         if let Some(all) = self.rows.weights {
-            weights.iter_mut().zip(rows).for_each(|(weight, &row)| *weight *= all[row]);
+            let scaled = rows.iter().map(|&row| F::of(all[row].as_f64() * self.scale));
+            weights.iter_mut().zip(scaled).for_each(|(weight, scaled)| *weight = scaled);
         }
         // SAFETY: the arrays have a line each, as compared above and below; the instruction set is the one that `simd` names.
         unsafe {

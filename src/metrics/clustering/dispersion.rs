@@ -2,30 +2,24 @@
 
 use super::label::{Encoded, Label};
 use super::scale::measurable;
+use super::shifted::Shifted;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::validate;
 use ndarray::{Array2, ArrayBase, ArrayView1, ArrayView2, Data, Ix1, Ix2};
 
-/// The mean of each cluster, in `f64` whatever the data.
-fn means<F: Float>(x: ArrayView2<'_, F>, encoded: &Encoded) -> Array2<f64> {
-    let mut means = Array2::zeros((encoded.n_labels, x.ncols()));
+/// The largest magnitude of each cluster's values, feature by feature.
+fn magnitudes<F: Float>(x: ArrayView2<'_, F>, encoded: &Encoded) -> Array2<f64> {
+    let mut magnitudes = Array2::<f64>::zeros((encoded.n_labels, x.ncols()));
     for (row, &label) in x.rows().into_iter().zip(&encoded.labels) {
-        means.row_mut(label).iter_mut().zip(row).for_each(|(sum, x)| *sum += x.as_f64());
+        let columns = magnitudes.row_mut(label).into_iter().zip(row);
+        columns.for_each(|(magnitude, x)| *magnitude = magnitude.max(x.as_f64().abs()));
     }
-    for (mut mean, size) in means.rows_mut().into_iter().zip(encoded.sizes()) {
-        mean /= size as f64;
-    }
-    means
+    magnitudes
 }
 
-fn squared_distance<F: Float>(row: ArrayView1<'_, F>, mean: ArrayView1<'_, f64>) -> f64 {
-    row.iter().zip(mean).map(|(x, mean)| (x.as_f64() - mean).powi(2)).sum()
-}
-
-fn within<F: Float>(x: ArrayView2<'_, F>, encoded: &Encoded, means: &Array2<f64>) -> f64 {
-    let distance = |(row, &label): (ArrayView1<'_, F>, &usize)| squared_distance(row, means.row(label));
-    x.rows().into_iter().zip(&encoded.labels).map(distance).sum()
+fn squared_distance(a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum()
 }
 
 /// Σ‖x − mean of its cluster‖², of any labelling; lower is tighter.
@@ -49,7 +43,9 @@ pub fn inertia<F: Float, L: Label>(
     validate::length("labels", labels.len(), x.nrows())?;
     validate::finite("x", x)?;
     let encoded = Encoded::new(labels);
-    let inertia = within(x.view(), &encoded, &means(x.view(), &encoded));
+    let rows = Shifted::new(x.view());
+    let means = rows.means(&encoded.labels, encoded.n_labels);
+    let inertia: f64 = rows.squares(&encoded.labels, &means).map(|(square, _)| square).sum();
     if inertia.is_finite() {
         return Ok(inertia);
     }
@@ -79,28 +75,25 @@ pub fn calinski_harabasz_score<F: Float, L: Label>(
     labels: &ArrayBase<impl Data<Elem = L>, Ix1>,
 ) -> Result<f64> {
     let encoded = Encoded::of_rows("calinski_harabasz_score", x.view(), labels)?;
-    let x = measurable(x.view());
-    let means = means(x.view(), &encoded);
+    let x = measurable(x.view()).rows;
+    let rows = Shifted::new(x.view());
+    let means = rows.means(&encoded.labels, encoded.n_labels);
+    let mean_of_all = rows.means(&vec![0; x.nrows()], 1);
     let (n, k) = (x.nrows() as f64, encoded.n_labels as f64);
-    let sizes = encoded.sizes();
-    let mean_of_all: Vec<f64> = (0..x.ncols())
-        .map(|feature| {
-            means.column(feature).iter().zip(&sizes).map(|(mean, &size)| mean * size as f64).sum::<f64>() / n
-        })
-        .collect();
-    let mean_of_all = ndarray::aview1(&mean_of_all);
-    let between: f64 = means
-        .rows()
-        .into_iter()
-        .zip(&sizes)
-        .map(|(mean, &size)| size as f64 * squared_distance(mean, mean_of_all))
-        .sum();
-    let within = within(x.view(), &encoded, &means);
+    let clusters = means.rows().into_iter().zip(encoded.sizes());
+    let between: f64 =
+        clusters.map(|(mean, size)| size as f64 * squared_distance(mean, mean_of_all.row(0))).sum();
+    let within: f64 = rows.squares(&encoded.labels, &means).map(|(square, _)| square).sum();
     Ok(if within == 0.0 { 1.0 } else { between * (n - k) / (within * (k - 1.0)) })
 }
 
 /// The mean over the clusters of how much each resembles its most similar one, maxⱼ (sᵢ + sⱼ) / d(i, j), with s
 /// the mean distance to the cluster's mean; lower is better.
+///
+/// Clusters whose means coincide count as infinitely far apart, as in scikit-learn. Means coincide if rounding of the values
+/// explains their difference: if it is at most `F::EPSILON` times the largest magnitude among the values, feature by
+/// feature (for `f64`, whose means are rounded too, twice that). scikit-learn compares with 1e-8, whatever the unit, and if
+/// all means are that near; far from the origin (`f32` with mean 5e4 and spread 1) its distances cancel.
 ///
 /// # Errors
 /// As [`calinski_harabasz_score`].
@@ -123,17 +116,25 @@ pub fn davies_bouldin_score<F: Float, L: Label>(
     labels: &ArrayBase<impl Data<Elem = L>, Ix1>,
 ) -> Result<f64> {
     let encoded = Encoded::of_rows("davies_bouldin_score", x.view(), labels)?;
-    let x = measurable(x.view());
-    let means = means(x.view(), &encoded);
+    let (measured, magnitudes) = (measurable(x.view()), magnitudes(x.view(), &encoded));
+    let rows = Shifted::new(measured.rows.view());
+    let means = rows.means(&encoded.labels, encoded.n_labels);
+    let tolerance = F::epsilon().as_f64() + f64::EPSILON;
+    let coincide = |i: usize, j: usize| {
+        let near = |feature: usize| {
+            let magnitude = measured.length(magnitudes[[i, feature]].max(magnitudes[[j, feature]]));
+            (means[[i, feature]] - means[[j, feature]]).abs() <= tolerance * magnitude
+        };
+        (0..means.ncols()).all(near)
+    };
     let mut spreads = vec![0.0; encoded.n_labels];
-    for (row, &label) in x.rows().into_iter().zip(&encoded.labels) {
-        spreads[label] += squared_distance(row, means.row(label)).sqrt();
-    }
+    rows.squares(&encoded.labels, &means).for_each(|(square, label)| spreads[label] += square.sqrt());
     spreads.iter_mut().zip(encoded.sizes()).for_each(|(spread, size)| *spread /= size as f64);
     let likeness = |i: usize, j: usize| {
-        let distance = squared_distance(means.row(i), means.row(j)).sqrt();
-        // Clusters about one mean count as infinitely far apart, as in scikit-learn.
-        if i == j || distance == 0.0 { 0.0 } else { (spreads[i] + spreads[j]) / distance }
+        if i == j || coincide(i, j) {
+            return 0.0;
+        }
+        (spreads[i] + spreads[j]) / squared_distance(means.row(i), means.row(j)).sqrt()
     };
     let k = encoded.n_labels;
     let worst = |i: usize| (0..k).map(|j| likeness(i, j)).fold(0.0, f64::max);

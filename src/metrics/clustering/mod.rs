@@ -10,6 +10,7 @@ mod information;
 mod label;
 mod pairs;
 mod scale;
+mod shifted;
 mod silhouette;
 
 pub use contingency::contingency_matrix;

@@ -15,7 +15,9 @@ const LANES: usize = 16;
 /// The silhouette of each row, (b − a) / max(a, b) in [−1, 1]: a is the mean distance to the other rows of its
 /// cluster, b the smallest mean distance to the rows of another one. A row alone in its cluster has 0.
 ///
-/// All pairs of rows are compared, a few rows at a time: the room needed is that of a few rows and not n².
+/// All pairs of rows are compared, a few rows at a time: the room needed is that of a few rows and not n². Distances come
+/// from differences of values, which are exact far from the origin, where scikit-learn's ‖x‖² − 2x·y + ‖y‖² cancels (`f32`
+/// with mean 5e4 and spread 1).
 ///
 /// # Errors
 /// No data, NaN or infinities, not one label for each row, or not 2 to n − 1 distinct labels.
@@ -38,7 +40,7 @@ pub fn silhouette_samples<F: Float, L: Label>(
     labels: &ArrayBase<impl Data<Elem = L>, Ix1>,
 ) -> Result<Array1<f64>> {
     let encoded = Encoded::of_rows("silhouette", x.view(), labels)?;
-    let x = measurable(x.view());
+    let x = measurable(x.view()).rows;
     let x = x.as_standard_layout();
     let (n, d) = x.dim();
     let rows = x.as_slice().unwrap_or(&[]);

@@ -1,0 +1,102 @@
+//! What the assignment kernel writes for each row, and labels made of it.
+//!
+//! The kernel adds [`SINGLE`] + j for each center j within the margin of the smallest score. A single center gives a number
+//! from `SINGLE` to [`SEVERAL`], which any [`Float`] holds exactly; everything else is a row to compare directly.
+
+use super::nearest::Moved;
+use crate::float::Float;
+use crate::simd::vectorize;
+
+/// 2²³
+pub(super) const SINGLE: f64 = (UNDECIDED) as f64;
+
+/// 2²⁴; the kernel writes no larger number.
+pub(super) const SEVERAL: f64 = 2.0 * SINGLE;
+
+/// The number of the first cluster that the encoding cannot name: rows with this label or a larger one are to be compared
+/// directly.
+pub(super) const UNDECIDED: u32 = 1 << 23;
+
+/// The cluster that the kernel has found, or a number from [`UNDECIDED`] on.
+#[inline(always)]
+pub(super) fn cluster<F: Float>(found: F) -> u32 {
+    // SAFETY: a whole number from 0 to 2²⁴: the kernel writes no other, and buffers begin as zeros.
+    #[allow(unsafe_code, reason = "a checked conversion is not vectorized")]
+    let number = unsafe { found.as_f64().to_int_unchecked::<i32>() };
+    number.cast_unsigned().wrapping_sub(UNDECIDED)
+}
+
+/// Writes the labels of rows. `directly` compares a row that is undecided.
+pub(super) fn relabel<F: Float>(labels: &mut [u32], nearest: &[F], directly: impl Fn(usize) -> u32) {
+    let largest = vectorize(
+        #[inline(always)]
+        || {
+            let mut largest = 0;
+            for (label, nearest) in labels.iter_mut().zip(nearest) {
+                *label = cluster(*nearest);
+                largest = largest.max(*label);
+            }
+            largest
+        },
+    );
+    if largest >= UNDECIDED {
+        let undecided = labels.iter_mut().enumerate().filter(|(_, label)| **label >= UNDECIDED);
+        undecided.for_each(|(place, label)| *label = directly(place));
+    }
+}
+
+/// As [`relabel`] for the rows from `first` on, and notes those whose label changes.
+pub(super) fn relabel_and_note<F: Float>(
+    labels: &mut [u32],
+    nearest: &[F],
+    first: u32,
+    moved: &mut Vec<Moved>,
+    directly: impl Fn(usize) -> u32,
+) {
+    /// Labels that are compared together.
+    const LABELS: usize = 32;
+    vectorize(
+        #[inline(always)]
+        || {
+            let (many, few) = labels.as_chunks_mut::<LABELS>();
+            let (many_nearest, few_nearest) =
+                nearest[..many.len() * LABELS + few.len()].as_chunks::<LABELS>();
+            let first_of_few = many.len() * LABELS;
+            for (start, (labels, nearest)) in (0..).step_by(LABELS).zip(many.iter_mut().zip(many_nearest)) {
+                let (mut found, mut differ) = ([0; LABELS], [0; LABELS]);
+                for place in 0..LABELS {
+                    found[place] = cluster(nearest[place]);
+                    differ[place] = u8::from(found[place] != labels[place]);
+                }
+                if differ == [0; LABELS] {
+                    continue;
+                }
+                if found.iter().fold(0, |largest, found| largest.max(*found)) >= UNDECIDED {
+                    for (place, found) in
+                        found.iter_mut().enumerate().filter(|(_, found)| **found >= UNDECIDED)
+                    {
+                        *found = directly(start + place);
+                        differ[place] = u8::from(*found != labels[place]);
+                    }
+                }
+                for (index, eight) in differ.as_chunks::<8>().0.iter().enumerate() {
+                    let mut eight = u64::from_le_bytes(*eight);
+                    while eight != 0 {
+                        let place = 8 * index + eight.trailing_zeros() as usize / 8;
+                        moved.push(Moved { row: first + (start + place) as u32, from: labels[place] });
+                        eight &= eight - 1;
+                    }
+                }
+                *labels = found;
+            }
+            for (place, (label, nearest)) in (first_of_few..).zip(few.iter_mut().zip(few_nearest)) {
+                let found = cluster(*nearest);
+                let to = if found < UNDECIDED { found } else { directly(place) };
+                let from = std::mem::replace(label, to);
+                if from != to {
+                    moved.push(Moved { row: first + place as u32, from });
+                }
+            }
+        },
+    );
+}
