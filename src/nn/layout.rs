@@ -125,8 +125,7 @@ impl<F: Float> Layout<F> {
         match (plan.batch_size(), &self.batch) {
             (Some(batch), None) => self.batch = Some((batch, name.into())),
             (Some(batch), Some((first, owner))) if batch != *first => {
-                let expected =
-                    format!("{first}, the size of the batches that layer {owner} is stateful over");
+                let expected = format!("{first}, the batch size of the stateful layer {owner}");
                 return Err(Error::invalid_parameter(format!("layer {name}"), "stateful", batch, expected));
             }
             _ => {}
@@ -142,7 +141,7 @@ impl<F: Float> Layout<F> {
             Some((batch, _)) if samples.is_multiple_of(*batch) => Ok(*batch),
             Some((batch, owner)) => {
                 let expected =
-                    format!("a multiple of {batch} samples, the batches that layer {owner} is stateful over");
+                    format!("a multiple of {batch} samples, the batch size of the stateful layer {owner}");
                 Err(Error::shape(what, expected, format!("{samples} samples")))
             }
         }
@@ -155,7 +154,7 @@ impl<F: Float> Layout<F> {
             return Ok(());
         }
         let owner = self.batch.as_ref().map_or("", |(_, owner)| owner.as_str());
-        let expected = format!("{needed}, the size of the batches that layer {owner} is stateful over");
+        let expected = format!("{needed}, the batch size of the stateful layer {owner}");
         Err(Error::invalid_parameter(what, "batch_size", batch_size, expected))
     }
 

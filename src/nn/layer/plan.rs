@@ -215,7 +215,7 @@ impl Plan {
     fn require_batch_size(mut self, batch: Option<usize>) -> Self {
         if self.batch.is_some() && batch.is_some() && self.batch != batch && self.problem.is_none() {
             let got = format!("{} and {}", self.batch.unwrap_or(0), batch.unwrap_or(0));
-            let expected = "one batch size for all stateful parts of a layer";
+            let expected = "the same batch size for all stateful parts of a layer";
             self.problem = Some(Box::new(Problem { expected, got }));
         }
         self.batch = self.batch.or(batch);

@@ -129,10 +129,7 @@ impl<F: Float> Model<F> {
         plain.validate()?;
         let misplaced = |option, hint| Err(Error::Misplaced { context: "fit_batches", option, hint });
         if plain.validation_split != 0.0 {
-            return misplaced(
-                "validation_split",
-                "rows of an iterator cannot be split off; use validation_data",
-            );
+            return misplaced("validation_split", "an iterator's rows cannot be split; use validation_data");
         }
         if sample_weight.is_some() {
             return misplaced("sample_weight", "it needs all rows together; use class_weight or fit_with");
@@ -141,7 +138,7 @@ impl<F: Float> Model<F> {
             return Err(Error::invalid_parameter("fit_batches", "steps_per_epoch", 0, "at least 1"));
         }
         if steps_per_epoch.is_none() && plain.epochs > plain.initial_epoch + 1 {
-            let expected = "1, or steps_per_epoch batches for each of them";
+            let expected = "1, or steps_per_epoch to divide the iterator into epochs";
             return Err(Error::invalid_parameter("fit_batches", "epochs", plain.epochs, expected));
         }
         let names = ["validation x", "validation y", "validation sample_weight"];
@@ -219,10 +216,8 @@ fn check_weights<F: Float>(
     validation_samples: Option<&[F]>,
 ) -> Result<()> {
     let what = if plain.class_weight.is_some() { "class_weight" } else { "sample_weight" };
-    let groups = [
-        (what, "to train on", trained),
-        ("sample_weight", "held out by validation_split", validation_samples),
-    ];
+    let groups =
+        [(what, "to train on", trained), ("sample_weight", "of validation_split", validation_samples)];
     for (what, rows, weights) in groups {
         let Some(weights) = weights else { continue };
         if !weights.is_empty() && weights.iter().all(|weight| *weight == F::zero()) {

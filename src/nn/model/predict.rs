@@ -211,8 +211,8 @@ impl<'a, F> Iterator for Batches<'a, F> {
         let start = n - left.nrows();
         let (out, rest) = left.split_at(Axis(0), rows);
         self.out = Some(rest);
-        // A last batch of one row would use the matrix-vector kernel of wide layers and round differently: predict the row
-        // before it again.
+        // The matrix product of a single row uses another kernel in wide layers and may round differently: include the
+        // previous row again in a last batch of one row.
         let again = usize::from(rows == 1 && start > 0 && self.step > 1);
         let (_, from) = self.x.split_at(Axis(0), start - again);
         let (x, _) = from.split_at(Axis(0), rows + again);
