@@ -1,4 +1,4 @@
-//! How a network is trained, asked and evaluated.
+//! Options of training, prediction and evaluation.
 
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -8,7 +8,7 @@ use ndarray::{ArrayBase, ArrayViewD, Data, Dimension};
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// What a training run prints.
+/// Console output of a training run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -16,33 +16,33 @@ pub enum Verbose {
     /// Nothing.
     #[default]
     Silent,
-    /// One line an epoch, to standard output.
+    /// One line per epoch, to standard output.
     Epochs,
 }
 
-/// What a training run does when the loss, a gradient or a weight is no longer a number.
+/// Action when the loss, a gradient or a weight becomes non-finite.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum OnDivergence {
-    /// Ends with [`Error::Diverged`]; the model is back at its last good epoch.
+    /// Restores the last good epoch and returns [`Error::Diverged`].
     #[default]
     Stop,
-    /// Goes back to the last good epoch and on from there with a smaller learning rate. What happened is in
-    /// [`History::recoveries`](crate::nn::History::recoveries).
+    /// Restores the last good epoch and continues with a smaller learning rate.
+    /// [`History::recoveries`](crate::nn::History::recoveries) lists the recoveries.
     ///
-    /// The epoch begins again without a second `on_epoch_begin`; a [`LearningRateScheduler`](crate::nn::callback::LearningRateScheduler)
-    /// that ignores the rate so far undoes the reduction in the next epoch. Batches of an iterator that are gone
-    /// do not come again.
+    /// The epoch restarts without a second `on_epoch_begin`; a [`LearningRateScheduler`](crate::nn::callback::LearningRateScheduler)
+    /// that ignores the current rate undoes the reduction in the next epoch. Consumed batches of an iterator are not
+    /// repeated.
     RestoreAndReduce {
-        /// What the learning rate is multiplied by: above 0 and below 1. A schedule is multiplied as a whole.
+        /// Factor of the learning rate, 0 < factor < 1. A schedule is scaled as a whole.
         factor: f64,
-        /// How often in a run; the next divergence ends it.
+        /// Maximum number of recoveries in a run; the next divergence ends training.
         times: usize,
     },
 }
 
-/// How to train: the arguments of Keras's `fit`, with its defaults.
+/// Options of training: the arguments of Keras's `fit`, with its defaults.
 ///
 /// # Parameters
 /// | option | default |
@@ -52,14 +52,14 @@ pub enum OnDivergence {
 /// | `initial_epoch` | 0 |
 /// | `shuffle` | true: a new order each epoch, from the model's seed |
 /// | `validation_split` | 0: the last part of the rows, before shuffling |
-/// | `validation_data` | none; goes before `validation_split` |
+/// | `validation_data` | none; takes precedence over `validation_split` |
 /// | `validation_freq` | 1: after every epoch |
 /// | `class_weight`, `sample_weight` | none |
 /// | `verbose` | [`Verbose::Silent`] |
 /// | `callback` | none; may be called several times |
-/// | `stop_token` | none: nobody interrupts the run |
+/// | `stop_token` | none |
 /// | `on_divergence` | [`OnDivergence::Stop`] |
-/// | `steps_per_epoch` | of an iterator of batches: all that there are |
+/// | `steps_per_epoch` | all batches of the iterator |
 ///
 /// # Examples
 /// ```
@@ -94,12 +94,12 @@ pub(crate) struct PlainOptions {
     pub(crate) on_divergence: OnDivergence,
 }
 
-/// Whether a field may be left out of a file, so that files of earlier versions and of this one are alike.
+/// Whether the field is omitted, as in files of earlier versions.
 fn is_default(on_divergence: &OnDivergence) -> bool {
     *on_divergence == OnDivergence::Stop
 }
 
-/// Data that a run is judged by, but does not learn from.
+/// Validation data.
 #[derive(Debug, Clone)]
 pub(crate) struct Validation<'a, F> {
     pub(crate) x: ArrayViewD<'a, F>,
@@ -163,13 +163,13 @@ impl<F> Default for FitOptions<'_, F> {
     }
 }
 
-/// The options that a model can keep. Data, callbacks, tokens and a number of steps belong to one run: to serialize
-/// options that have any is an error.
+/// Serializes the options that a model can keep. Options that belong to one run (data, callbacks, token, steps per epoch) are
+/// an error if set.
 impl<F> Serialize for FitOptions<'_, F> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         match self.misplaced() {
             Some(option) => {
-                Err(S::Error::custom(format!("{option} belongs to one run and has no form as data")))
+                Err(S::Error::custom(format!("{option} belongs to one run and cannot be serialized")))
             }
             None => self.plain.serialize(serializer),
         }
@@ -183,7 +183,7 @@ impl<'de, F> Deserialize<'de> for FitOptions<'_, F> {
 }
 
 impl<F> FitOptions<'_, F> {
-    /// The first option that is set and that belongs to one run.
+    /// The first set option that belongs to one run.
     pub(crate) fn misplaced(&self) -> Option<&'static str> {
         if self.validation.is_some() {
             Some("validation_data")
@@ -208,42 +208,42 @@ impl<'a, F: Float> FitOptions<'a, F> {
         Self::default()
     }
 
-    /// The epoch to stop before; so many are trained where `initial_epoch` is 0.
+    /// Sets the final epoch (exclusive): the number of epochs if `initial_epoch` is 0.
     #[must_use]
     pub fn epochs(mut self, epochs: usize) -> Self {
         self.plain.epochs = epochs;
         self
     }
 
-    /// How many samples make one step; the last batch of an epoch may be smaller.
+    /// Sets the number of samples per step; the last batch of an epoch may be smaller.
     #[must_use]
     pub fn batch_size(mut self, batch_size: usize) -> Self {
         self.plain.batch_size = batch_size;
         self
     }
 
-    /// The number of the first epoch in callbacks and history, for a run that goes on from another.
+    /// Sets the index of the first epoch, for a run that continues another.
     #[must_use]
     pub fn initial_epoch(mut self, epoch: usize) -> Self {
         self.plain.initial_epoch = epoch;
         self
     }
 
-    /// Whether the samples come in a new order each epoch.
+    /// Sets whether to shuffle the samples before each epoch.
     #[must_use]
     pub fn shuffle(mut self, shuffle: bool) -> Self {
         self.plain.shuffle = shuffle;
         self
     }
 
-    /// The part of the rows, from the end and before shuffling, to judge by and not to learn from.
+    /// Sets the fraction of the rows, at the end and before shuffling, to use for validation instead of training.
     #[must_use]
-    pub fn validation_split(mut self, part: f64) -> Self {
-        self.plain.validation_split = part;
+    pub fn validation_split(mut self, fraction: f64) -> Self {
+        self.plain.validation_split = fraction;
         self
     }
 
-    /// Data to judge by after each epoch.
+    /// Sets the validation data.
     #[must_use]
     pub fn validation_data<S: Data<Elem = F>, D: Dimension>(
         mut self,
@@ -254,59 +254,59 @@ impl<'a, F: Float> FitOptions<'a, F> {
         self
     }
 
-    /// Validates after every so many epochs only.
+    /// Validates only every `epochs` epochs.
     #[must_use]
     pub fn validation_freq(mut self, epochs: usize) -> Self {
         self.plain.validation_freq = epochs;
         self
     }
 
-    /// Weights samples by their class while training; classes that are not named weigh 1. Validation data, also the rows
-    /// that [`validation_split`](Self::validation_split) holds out, are not weighted by class.
+    /// Sets class weights for training; unlisted classes have weight 1. Validation data, including the rows of
+    /// [`validation_split`](Self::validation_split), are not weighted by class.
     #[must_use]
     pub fn class_weight(mut self, weights: impl IntoIterator<Item = (usize, f64)>) -> Self {
         self.plain.class_weight = Some(weights.into_iter().collect());
         self
     }
 
-    /// Weights samples one by one; rows that [`validation_split`](Self::validation_split) holds out keep their weights.
-    /// On both sides of the split at least one weight must be above 0.
+    /// Sets a weight for each sample, which also applies to the validation rows of
+    /// [`validation_split`](Self::validation_split). Training rows and validation rows must each have a weight above 0.
     #[must_use]
     pub fn sample_weight<S: Data<Elem = F>, D: Dimension>(mut self, weights: &ArrayBase<S, D>) -> Self {
         self.sample_weight = Some(weights.iter().copied().collect());
         self
     }
 
-    /// What to print.
+    /// Sets the console output.
     #[must_use]
     pub fn verbose(mut self, verbose: Verbose) -> Self {
         self.plain.verbose = verbose;
         self
     }
 
-    /// Adds a callback; `&mut callback` leaves it with the caller, to be read after the run.
+    /// Adds a callback. Pass `&mut callback` to read it after the run.
     #[must_use]
     pub fn callback(mut self, callback: impl Callback<F> + 'a) -> Self {
         self.callbacks.push(Box::new(callback));
         self
     }
 
-    /// Lets a token interrupt the run from outside, after any batch.
+    /// Sets a token by which another thread can stop the run after any batch.
     #[must_use]
     pub fn stop_token(mut self, token: &StopToken) -> Self {
         self.stop_token = Some(token.clone());
         self
     }
 
-    /// What to do when the loss, a gradient or a weight is no longer a number.
+    /// Sets the action when the loss, a gradient or a weight becomes non-finite.
     #[must_use]
     pub fn on_divergence(mut self, action: OnDivergence) -> Self {
         self.plain.on_divergence = action;
         self
     }
 
-    /// How many batches of an iterator make an epoch, in [`fit_batches`](crate::nn::Model::fit_batches); without it,
-    /// one pass is one epoch.
+    /// Sets the number of batches per epoch of [`fit_batches`](crate::nn::Model::fit_batches); by default one pass over the
+    /// iterator is one epoch.
     #[must_use]
     pub fn steps_per_epoch(mut self, steps: usize) -> Self {
         self.steps_per_epoch = Some(steps);
@@ -314,7 +314,7 @@ impl<'a, F: Float> FitOptions<'a, F> {
     }
 }
 
-/// How to ask a network: the arguments of Keras's `predict`.
+/// Options of prediction: the arguments of Keras's `predict`.
 ///
 /// # Examples
 /// ```
@@ -335,13 +335,13 @@ impl Default for PredictOptions {
 }
 
 impl PredictOptions {
-    /// 256 samples at a time.
+    /// The defaults: batches of 256.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How many samples go through the network at a time: memory against speed; the answers are the same.
+    /// Sets the batch size, which trades memory for speed and does not change the predictions.
     #[must_use]
     pub fn batch_size(mut self, batch_size: usize) -> Self {
         self.batch_size = batch_size;
@@ -356,7 +356,7 @@ impl PredictOptions {
     }
 }
 
-/// How to evaluate a network: the arguments of Keras's `evaluate`.
+/// Options of evaluation: the arguments of Keras's `evaluate`.
 ///
 /// # Examples
 /// ```
@@ -379,20 +379,20 @@ impl<F> Default for EvaluateOptions<F> {
 }
 
 impl<F: Float> EvaluateOptions<F> {
-    /// 256 samples at a time, without weights.
+    /// The defaults: batches of 256, no sample weights.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How many samples go through the network at a time.
+    /// Sets the batch size.
     #[must_use]
     pub fn batch_size(mut self, batch_size: usize) -> Self {
         self.batch_size = batch_size;
         self
     }
 
-    /// Weights samples one by one.
+    /// Sets a weight for each sample.
     #[must_use]
     pub fn sample_weight<S: Data<Elem = F>, D: Dimension>(mut self, weights: &ArrayBase<S, D>) -> Self {
         self.sample_weight = Some(weights.iter().copied().collect());

@@ -1,4 +1,4 @@
-//! What a training run and an evaluation have to tell.
+//! Results of training and evaluation: [`History`], [`Evaluation`], [`Logs`].
 
 mod record;
 
@@ -7,8 +7,8 @@ pub(crate) use record::{HistoryNumbers, HistoryRecord};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// The numbers of a training run, one for each epoch: `loss`, the metrics, the same with `val_` in front where
-/// there is validation data, and `learning_rate`.
+/// The values of a training run by epoch: `loss`, the metrics, the same with the prefix `val_` if there is validation data,
+/// and `learning_rate`.
 ///
 /// # Examples
 /// ```
@@ -33,16 +33,16 @@ pub struct History {
     recoveries: Vec<Recovery>,
 }
 
-/// Values of one key.
+/// The values of one key.
 #[derive(Debug, Clone, PartialEq)]
 struct Series {
     key: String,
     values: Vec<f64>,
-    /// The epoch of each value, where some epochs have none.
+    /// The epoch of each value; `None` if every epoch has one.
     epochs: Option<Arc<Vec<usize>>>,
 }
 
-/// A divergence after which the run went on from its last good epoch.
+/// A divergence after which training continued from the last good epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Recovery {
@@ -50,18 +50,18 @@ pub struct Recovery {
     pub epoch: usize,
     /// The learning rate of the step that diverged.
     pub diverged_at: f64,
-    /// The learning rate with which the epoch began again.
+    /// The learning rate with which the epoch was restarted.
     pub learning_rate: f64,
 }
 
 impl History {
-    /// How many epochs were trained.
+    /// The number of epochs trained.
     #[must_use]
     pub fn epochs(&self) -> usize {
         self.epochs.len()
     }
 
-    /// The index of each epoch, from `initial_epoch` on.
+    /// The index of each epoch, starting at `initial_epoch`.
     #[must_use]
     pub fn epoch_indices(&self) -> &[usize] {
         &self.epochs
@@ -74,9 +74,8 @@ impl History {
         self.get("loss").unwrap_or_default()
     }
 
-    /// The values of a key, one for each epoch that has one: with
-    /// [`validation_freq`](crate::nn::FitOptions::validation_freq) validation has fewer. [`epochs_of`](Self::epochs_of)
-    /// are their epochs.
+    /// The values of a key. With [`validation_freq`](crate::nn::FitOptions::validation_freq), validation keys have fewer values
+    /// than epochs; [`epochs_of`](Self::epochs_of) returns the epochs of the values.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&[f64]> {
         self.series(key).map(|series| series.values.as_slice())
@@ -117,13 +116,13 @@ impl History {
         self.series.iter().map(|series| series.key.as_str())
     }
 
-    /// Why training ended before the last epoch, if it did.
+    /// The reason why training ended before the last epoch, if it did.
     #[must_use]
     pub fn stopped(&self) -> Option<&str> {
         self.stopped.as_deref()
     }
 
-    /// The divergences after which the run went on by
+    /// The divergences from which the run recovered by
     /// [`OnDivergence::RestoreAndReduce`](crate::nn::OnDivergence::RestoreAndReduce).
     #[must_use]
     pub fn recoveries(&self) -> &[Recovery] {
@@ -135,7 +134,7 @@ impl History {
     }
 
     pub(crate) fn push(&mut self, epoch: usize, logs: &Logs) {
-        // A key that comes later, as validation does, takes its place among the others.
+        // A key that first appears later, as validation keys may, is inserted in the order of the logs.
         let mut place = 0;
         for (key, value) in logs.iter() {
             let known = self.series.iter().position(|series| series.key == key);
@@ -165,9 +164,9 @@ impl History {
 }
 
 impl std::fmt::Display for History {
-    /// One line per epoch, counted from 1 as in progress lines, with the values that this epoch has.
+    /// Formats one line per epoch, counted from 1 as in progress lines, with the values of that epoch.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The values of a key are in the order of the epochs.
+        // Each series is sorted by epoch.
         let mut next = vec![0; self.series.len()];
         for (index, &epoch) in self.epochs.iter().enumerate() {
             let mut logs = Logs::default();
@@ -209,13 +208,13 @@ impl Evaluation {
         self.get("loss").unwrap_or(f64::NAN)
     }
 
-    /// The loss or a metric by its name.
+    /// The value of a loss or metric name.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<f64> {
         self.0.get(key)
     }
 
-    /// Every name with its value: the loss first, then the metrics in the order in which they were added.
+    /// Iterates over names and values: the loss, then the metrics in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
         self.0.iter()
     }
@@ -227,7 +226,7 @@ impl std::fmt::Display for Evaluation {
     }
 }
 
-/// Named numbers: the running values of a training run.
+/// Named values of a batch or an epoch: loss, metrics, learning rate.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Logs {
     keys: Vec<String>,
@@ -235,14 +234,14 @@ pub struct Logs {
 }
 
 impl Logs {
-    /// A value by its name.
+    /// The value of a name.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<f64> {
         let index = self.keys.iter().position(|known| known == key)?;
         self.values.get(index).copied()
     }
 
-    /// Every name with its value.
+    /// Iterates over names and values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
         self.keys.iter().map(String::as_str).zip(self.values.iter().copied())
     }
@@ -278,7 +277,7 @@ impl Logs {
         self.values.clear();
     }
 
-    /// `loss: 0.5100`.
+    /// Formats a value: `loss: 0.5100`.
     pub(crate) fn score(key: &str, value: f64) -> String {
         if value == 0.0 || value.abs() > 1e-3 || !value.is_finite() {
             format!("{key}: {value:.4}")
@@ -287,7 +286,7 @@ impl Logs {
         }
     }
 
-    /// Takes over what another has.
+    /// Copies names and values of `other`, reusing the allocations.
     pub(crate) fn assign(&mut self, other: &Self) {
         self.keys.clone_from(&other.keys);
         self.values.clone_from(&other.values);
@@ -295,7 +294,7 @@ impl Logs {
 }
 
 impl std::fmt::Display for Logs {
-    /// As Keras's progress lines: four decimals, or four digits for numbers below 1e-3.
+    /// Formats as Keras's progress lines do: four decimals, in scientific notation for values up to 1e-3.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (index, (key, value)) in self.iter().enumerate() {
             let separator = if index == 0 { "" } else { " - " };

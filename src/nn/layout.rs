@@ -1,4 +1,4 @@
-//! Where everything lies: the layers in order, and the names, shapes and ranges of all their numbers.
+//! [`Layout`]: the layers of a network, and the names, shapes and buffer ranges of their parameters and state.
 
 use crate::activation::Activation;
 use crate::buffer::Buffer;
@@ -13,20 +13,20 @@ use crate::rng::{Purpose, Rng};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// One layer in its place.
+/// One layer of the chain, with its plan and buffer ranges.
 #[derive(Debug, Clone)]
 pub(crate) struct Node<F> {
     pub(crate) layer: Arc<dyn Layer<F>>,
-    /// `"0.dense"`: the place and the kind, as messages and weight names have it.
+    /// Index and kind, as in messages and weight names: `"0.dense"`.
     pub(crate) name: String,
-    /// Layers that are one and get samples of one shape share it.
+    /// Shared by all uses of the same layer with the same input shape.
     pub(crate) plan: Arc<Plan>,
     pub(crate) params: Range<usize>,
     pub(crate) state: Range<usize>,
     pub(crate) trainable: bool,
-    /// The layer that made the mask of the input, by its index.
+    /// Index of the layer that computes the mask of the input.
     pub(crate) mask: Option<usize>,
-    /// How many positions of a sample the mask covers that this layer makes; 0 where it makes none.
+    /// Positions per sample of the mask that this layer computes; 0 if it computes none.
     pub(crate) made_mask: usize,
 }
 
@@ -53,16 +53,16 @@ pub(crate) struct Variable {
     pub(crate) range: Range<usize>,
     /// Whether the range lies in the state, not in the parameters.
     pub(crate) in_state: bool,
-    /// Whether the optimizer moves it.
+    /// Whether the optimizer updates it.
     pub(crate) trainable: bool,
-    /// Whether it is what a batch leaves to the next one.
+    /// Whether it is state carried from batch to batch.
     pub(crate) carried: bool,
     pub(crate) initializer: Initializer,
     pub(crate) regularizer: Option<Regularizer>,
     pub(crate) constraint: Option<Constraint>,
 }
 
-/// A chain of layers with the layout of its numbers. Immutable once made.
+/// A chain of layers with the layout of its buffers. Immutable.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout<F> {
     pub(crate) input: Shape,
@@ -71,14 +71,14 @@ pub(crate) struct Layout<F> {
     pub(crate) variables: Vec<Variable>,
     pub(crate) params_len: usize,
     pub(crate) state_len: usize,
-    /// The layer that made the mask of the output, by its index.
+    /// Index of the layer that computes the mask of the output.
     pub(crate) output_mask: Option<usize>,
-    /// The size of the batches, where they leave something to the next one; and the first layer that says so.
+    /// The batch size that carried state requires, with the name of the first layer that requires it.
     pub(crate) batch: Option<(usize, String)>,
 }
 
 impl<F: Float> Layout<F> {
-    /// Plans every layer in turn; an error names the layer.
+    /// Plans the layers in order; errors name the layer.
     pub(crate) fn new(input: Shape, layers: &[(Arc<dyn Layer<F>>, bool)]) -> Result<Self> {
         if layers.is_empty() {
             return Err(Error::invalid_parameter("Sequential", "layers", 0, "at least 1 layer; add one"));
@@ -103,30 +103,29 @@ impl<F: Float> Layout<F> {
                 None => {
                     let plan = layer.plan(&shape).map_err(|error| error.in_layer(&name))?.input(shape);
                     check_plan(&name, &plan)?;
-                    // A copy has no room to grow.
+                    // Clone to drop unused vector capacity.
                     Arc::new(plan.clone())
                 }
             };
             layout.check_mask(&name, &plan)?;
-            layout.note_batch(&name, &plan)?;
+            layout.require_batch_size(&name, &plan)?;
             shape = plan.output_shape().clone();
             layout.push(layer.clone(), name, plan, *trainable)?;
         }
         let arrays = layout.nodes.iter().map(|node| node.plan.params().len() + node.plan.state_specs().len());
         layout.variables = Vec::with_capacity(arrays.sum());
         for index in 0..layout.nodes.len() {
-            layout.name_variables(index);
+            layout.push_variables(index);
         }
         Ok(layout)
     }
 
-    /// Refuses a layer that wants batches of another size than one before.
-    fn note_batch(&mut self, name: &str, plan: &Plan) -> Result<()> {
-        match (plan.declared_batch(), &self.batch) {
+    /// Records the batch size that the layer requires; errors if a previous layer requires another one.
+    fn require_batch_size(&mut self, name: &str, plan: &Plan) -> Result<()> {
+        match (plan.batch_size(), &self.batch) {
             (Some(batch), None) => self.batch = Some((batch, name.into())),
             (Some(batch), Some((first, owner))) if batch != *first => {
-                let expected =
-                    format!("{first}, the size of the batches that layer {owner} is stateful over");
+                let expected = format!("{first}, the batch size of the stateful layer {owner}");
                 return Err(Error::invalid_parameter(format!("layer {name}"), "stateful", batch, expected));
             }
             _ => {}
@@ -134,42 +133,42 @@ impl<F: Float> Layout<F> {
         Ok(())
     }
 
-    /// The size of the batches in which so many samples pass: the one asked for, unless the network is stateful over
-    /// batches of one size, which must divide the samples.
-    pub(crate) fn batch_size(&self, what: &str, samples: usize, asked: usize) -> Result<usize> {
+    /// The batch size for `samples` samples: `requested`, or, in a stateful network, its fixed batch size, which must divide
+    /// `samples`.
+    pub(crate) fn batch_size(&self, what: &str, samples: usize, requested: usize) -> Result<usize> {
         match &self.batch {
-            None => Ok(asked),
+            None => Ok(requested),
             Some((batch, _)) if samples.is_multiple_of(*batch) => Ok(*batch),
             Some((batch, owner)) => {
                 let expected =
-                    format!("a multiple of {batch} samples, the batches that layer {owner} is stateful over");
+                    format!("a multiple of {batch} samples, the batch size of the stateful layer {owner}");
                 Err(Error::shape(what, expected, format!("{samples} samples")))
             }
         }
     }
 
-    /// Refuses batches of another size than that over which the network is stateful.
+    /// Errors if the batch size differs from the one that a stateful network requires.
     pub(crate) fn check_batch_size(&self, what: &str, samples: usize, batch_size: usize) -> Result<()> {
         let needed = self.batch_size(what, samples, batch_size)?;
         if needed == batch_size {
             return Ok(());
         }
         let owner = self.batch.as_ref().map_or("", |(_, owner)| owner.as_str());
-        let expected = format!("{needed}, the size of the batches that layer {owner} is stateful over");
+        let expected = format!("{needed}, the batch size of the stateful layer {owner}");
         Err(Error::invalid_parameter(what, "batch_size", batch_size, expected))
     }
 
-    /// Where in the state that lies which a batch leaves to the next one.
+    /// The ranges of the state that are carried from batch to batch.
     pub(crate) fn carried(&self) -> impl Iterator<Item = Range<usize>> + '_ {
         self.variables.iter().filter(|variable| variable.carried).map(|variable| variable.range.clone())
     }
 
-    /// The shape of the mask that the layers so far leave behind.
+    /// The shape of the mask of the current output.
     fn mask_shape(&self) -> Option<&Shape> {
-        self.nodes[self.output_mask?].plan.declared_mask()
+        self.nodes[self.output_mask?].plan.mask_shape()
     }
 
-    /// Refuses a layer that the mask of its input does not suit, or whose mask does not suit its output.
+    /// Errors if the mask of the layer's input or output does not cover the axes that it must.
     fn check_mask(&self, name: &str, plan: &Plan) -> Result<()> {
         let (owner, incoming) = (format!("layer {name}"), self.mask_shape());
         if let Some(mask) = incoming.filter(|_| plan.declares_using_mask()) {
@@ -180,7 +179,7 @@ impl<F: Float> Layout<F> {
                 return Err(Error::shape(owner, expected, format!("a mask over {mask}")));
             }
         }
-        let outgoing = if plan.declares_passing_mask() { incoming } else { plan.declared_mask() };
+        let outgoing = if plan.declares_passing_mask() { incoming } else { plan.mask_shape() };
         match outgoing {
             Some(mask) if !plan.output_shape().dims().starts_with(mask.dims()) => {
                 let expected = format!("a mask over leading axes of its output {}", plan.output_shape());
@@ -190,13 +189,13 @@ impl<F: Float> Layout<F> {
         }
     }
 
-    /// The plan of the same layer, for samples of the same shape.
+    /// The plan of an earlier use of the same layer with the same input shape.
     fn planned(&self, layer: &Arc<dyn Layer<F>>, input: &Shape) -> Option<Arc<Plan>> {
         let same = |node: &&Node<F>| Arc::ptr_eq(&node.layer, layer) && node.plan.input_shape() == input;
         self.nodes.iter().rev().find(same).map(|node| node.plan.clone())
     }
 
-    /// Appends a layer; refuses one with which the network has more than [`MOST_NUMBERS`] parameters.
+    /// Appends a layer; errors if the network then has more than [`MAX_ELEMENTS`] parameters.
     fn push(
         &mut self,
         layer: Arc<dyn Layer<F>>,
@@ -208,7 +207,7 @@ impl<F: Float> Layout<F> {
         self.params_len = params.saturating_add(plan.params_len());
         self.state_len = state.saturating_add(plan.state_len());
         let largest = self.params_len.max(self.state_len);
-        if largest > MOST_NUMBERS {
+        if largest > MAX_ELEMENTS {
             let what = format!("the layers up to {name}");
             return Err(Error::OutOfMemory { what, bytes: largest.saturating_mul(size_of::<F>()) });
         }
@@ -219,14 +218,14 @@ impl<F: Float> Layout<F> {
             MaskOut::Made(_) => true,
             MaskOut::Derived(_) => mask.is_some(),
         };
-        let made_mask = plan.declared_mask().filter(|_| makes).map_or(0, Shape::size);
+        let made_mask = plan.mask_shape().filter(|_| makes).map_or(0, Shape::size);
         self.output_mask = if plan.declares_passing_mask() { mask } else { makes.then_some(index) };
         self.nodes.push(Node { layer, name, plan, params, state, trainable, mask, made_mask });
         Ok(())
     }
 
-    /// Adds the arrays of a layer.
-    fn name_variables(&mut self, index: usize) {
+    /// Appends the variables of a layer.
+    fn push_variables(&mut self, index: usize) {
         let Node { name, plan, params, state, trainable, .. } = &self.nodes[index];
         let (mut params, mut state) = (params.start, state.start);
         for spec in plan.params() {
@@ -261,24 +260,26 @@ impl<F: Float> Layout<F> {
         }
     }
 
-    /// About how many bytes a layer takes in a layout and in the updater of a network, however few its weights; the plan
-    /// of a layer that is there already is not made again.
+    /// Approximate overhead of a layer in bytes, in the layout and the optimizer state, without its weights. The plan counts
+    /// only if the layer is new.
     pub(crate) fn bytes_of(index: usize, kind: &str, plan: &Plan, is_new: bool) -> u64 {
         let text = |name: &str| index.to_string().len() + kind.len() + name.len() + 2;
         let array = |name: &str, shape: &Shape| size_of::<Variable>() + text(name) + 8 * shape.rank();
-        let arrays = plan.params().iter().map(|spec| array(&spec.name, &spec.shape) + IN_UPDATER / 2);
+        let arrays =
+            plan.params().iter().map(|spec| array(&spec.name, &spec.shape) + OPTIMIZER_STATE_BYTES / 2);
         let state = plan.state_specs().iter().map(|spec| array(&spec.name, &spec.shape));
-        let node = size_of::<Node<F>>() + size_of::<(Arc<dyn Layer<F>>, bool)>() + text("") + IN_UPDATER;
+        let node =
+            size_of::<Node<F>>() + size_of::<(Arc<dyn Layer<F>>, bool)>() + text("") + OPTIMIZER_STATE_BYTES;
         let plan = if is_new { plan_bytes(plan) } else { 0 };
         (node + arrays.chain(state).sum::<usize>() + plan) as u64
     }
 
-    /// The shape of one sample's answer.
+    /// The output shape of one sample.
     pub(crate) fn output(&self) -> &Shape {
         self.nodes.last().map_or(&self.input, |node| node.plan.output_shape())
     }
 
-    /// About what a sample costs on its way through, in multiply-adds; to move a number counts as many of them.
+    /// Approximate cost of a forward pass per sample, in multiply-adds; moving a value counts as `OPS_PER_MOVE` of them.
     pub(crate) fn operations(&self) -> usize {
         let moved = self.nodes.iter().fold(0, |sum: usize, node| {
             sum.saturating_add(node.input_len()).saturating_add(node.output_len())
@@ -286,7 +287,7 @@ impl<F: Float> Layout<F> {
         moved.saturating_mul(parallel::thresholds::OPS_PER_MOVE).saturating_add(self.params_len)
     }
 
-    /// Fresh parameters and state.
+    /// Allocates and initializes parameters and state.
     pub(crate) fn initialize(&self, seed: u64) -> Result<(Buffer<F>, Buffer<F>)> {
         let mut params = Buffer::zeros("the parameters", self.params_len)?;
         let mut state = Buffer::zeros("the state", self.state_len)?;
@@ -294,8 +295,8 @@ impl<F: Float> Layout<F> {
         Ok((params, state))
     }
 
-    /// Makes parameters and state fresh again. Each array has random numbers of its own, so that they do not
-    /// depend on one another.
+    /// Initializes parameters and state. Each array has its own random stream, so its values do not depend on the other
+    /// arrays.
     pub(crate) fn initialize_into(&self, seed: u64, params: &mut [F], state: &mut [F]) {
         for (index, variable) in self.variables.iter().enumerate() {
             let mut rng = Rng::new(seed, Purpose::Initialization, index as u64);
@@ -304,8 +305,8 @@ impl<F: Float> Layout<F> {
         }
     }
 
-    /// The runs of parameters that the optimizer moves, as long as they can be.
-    pub(crate) fn trainable_runs(&self) -> Vec<Range<usize>> {
+    /// The ranges of trainable parameters, adjacent ones merged.
+    pub(crate) fn trainable_ranges(&self) -> Vec<Range<usize>> {
         let mut runs: Vec<Range<usize>> = Vec::new();
         for variable in self.variables.iter().filter(|variable| variable.trainable) {
             match runs.last_mut() {
@@ -317,10 +318,10 @@ impl<F: Float> Layout<F> {
     }
 }
 
-/// About what the updater keeps for a layer, and for each of its arrays.
-const IN_UPDATER: usize = 150;
+/// Approximate size in bytes of the optimizer's bookkeeping for a layer; half of it for each array.
+const OPTIMIZER_STATE_BYTES: usize = 150;
 
-/// The bytes of a plan, with the plans inside of it.
+/// Size of a plan in bytes, including nested plans.
 fn plan_bytes(plan: &Plan) -> usize {
     let spec = |name: &str, shape: &Shape| name.len() + 8 * shape.rank();
     let params = plan.params().iter().map(|param| size_of::<ParamSpec>() + spec(&param.name, &param.shape));
@@ -331,7 +332,7 @@ fn plan_bytes(plan: &Plan) -> usize {
     size_of::<Plan>() + shapes + params.chain(state).chain(nested).sum::<usize>()
 }
 
-/// Refuses a plan that was put together wrongly or that needs more numbers than there can be.
+/// Errors if a plan is inconsistent or needs more than [`MAX_ELEMENTS`] values.
 fn check_plan(name: &str, plan: &Plan) -> Result<()> {
     let owner = format!("layer {name}");
     if let Some(problem) = plan.problem() {
@@ -340,7 +341,7 @@ fn check_plan(name: &str, plan: &Plan) -> Result<()> {
     if let Some(len) = plan.declared_gradient_rows()
         && plan.params_len().checked_rem(len) != Some(0)
     {
-        let expected = format!("parameters in rows of {len}, as it declares by gradient_rows");
+        let expected = format!("a multiple of {len} parameters, the row length declared by gradient_rows");
         return Err(Error::shape(owner, expected, plan.params_len()));
     }
     if plan.output_shape().size() == 0 {
@@ -359,22 +360,22 @@ fn check_plan(name: &str, plan: &Plan) -> Result<()> {
     if let Some(regularizer) = plan.declared_activity_regularizer() {
         regularizer.validate(&owner)?;
     }
-    let numbers = plan.params_len().saturating_add(plan.state_len()).saturating_add(plan.cache_len(1));
-    let numbers = numbers.saturating_add(plan.output_shape().size());
-    if numbers > MOST_NUMBERS {
-        return Err(Error::OutOfMemory { what: owner, bytes: numbers.saturating_mul(8) });
+    let elements = plan.params_len().saturating_add(plan.state_len()).saturating_add(plan.cache_len(1));
+    let elements = elements.saturating_add(plan.output_shape().size());
+    if elements > MAX_ELEMENTS {
+        return Err(Error::OutOfMemory { what: owner, bytes: elements.saturating_mul(8) });
     }
     Ok(())
 }
 
-/// The most values that a network can have: as many `f64` as one allocation holds (2^28 values where `usize` has 32 bits),
+/// Maximum number of parameters, and of state values, of a network: as many `f64` as one allocation holds (2^28 values where `usize` has 32 bits),
 /// and at most 2^48, more than any machine has memory for.
-const MOST_NUMBERS: usize = {
+const MAX_ELEMENTS: usize = {
     let addressable = isize::MAX as u64 / size_of::<f64>() as u64;
     (if addressable < 1 << 48 { addressable } else { 1 << 48 }) as usize
 };
 
-/// Zeros, or an error where the memory is not to be had.
+/// Allocates `len` zeros; errors if memory is insufficient.
 pub(crate) fn zeros<F: Float>(what: &str, len: usize) -> Result<Vec<F>> {
     let mut values = Vec::new();
     let refused = |_| Error::OutOfMemory { what: what.into(), bytes: len.saturating_mul(size_of::<F>()) };

@@ -1,4 +1,4 @@
-//! The builder of networks.
+//! [`Sequential`]: builder of networks.
 
 mod output_check;
 
@@ -12,10 +12,10 @@ use crate::nn::optimizer::Optimizer;
 use crate::nn::optimizer_state::OptimizerState;
 use std::sync::Arc;
 
-/// A chain of layers in the making.
+/// Builder of a network that is a chain of layers.
 ///
-/// The shape of a sample is given once; every layer finds its own input shape in turn. Nothing is checked
-/// before [`compile`](Self::compile).
+/// Takes the input shape once; each layer infers its input shape from the previous layer. [`compile`](Self::compile)
+/// performs all checks.
 ///
 /// # Examples
 /// ```
@@ -40,7 +40,7 @@ pub struct Sequential<F> {
     seed: u64,
 }
 
-/// A layer of the builder, with the weights that it brings along from a trained model.
+/// A layer of the builder, with its weights if it comes from a model.
 #[derive(Debug, Clone)]
 struct Entry<F> {
     layer: Arc<dyn Layer<F>>,
@@ -48,7 +48,7 @@ struct Entry<F> {
     weights: Option<Attached<F>>,
 }
 
-/// The parameters and the state of a trained layer.
+/// The parameters and the state of a layer of a model.
 #[derive(Debug, Clone)]
 struct Attached<F> {
     params: Vec<F>,
@@ -56,41 +56,41 @@ struct Attached<F> {
 }
 
 impl<F: Float> Sequential<F> {
-    /// A network for samples of this shape (without the batch axis).
+    /// Creates a network without layers, for samples of this shape (without the batch axis).
     pub fn new(input_shape: impl Into<Shape>) -> Self {
         Self { input: input_shape.into(), layers: Vec::new(), seed: 0 }
     }
 
     /// Adds a layer at the end.
     #[must_use]
-    #[allow(clippy::should_implement_trait, reason = "Keras's word for it; nothing is added up")]
+    #[allow(clippy::should_implement_trait, reason = "Keras's name; not an arithmetic operator")]
     pub fn add(mut self, layer: impl Layer<F> + 'static) -> Self {
         self.layers.push(Entry { layer: Arc::new(layer), trainable: true, weights: None });
         self
     }
 
-    /// Takes the last layer away.
+    /// Removes the last layer.
     #[must_use]
     pub fn pop(mut self) -> Self {
         self.layers.pop();
         self
     }
 
-    /// Keeps training from moving the layers added so far; layers added later are trained.
+    /// Makes all layers added so far non-trainable; layers added later are trainable.
     #[must_use]
     pub fn freeze(mut self) -> Self {
         self.layers.iter_mut().for_each(|entry| entry.trainable = false);
         self
     }
 
-    /// Lets training move every layer added so far.
+    /// Makes all layers added so far trainable.
     #[must_use]
     pub fn unfreeze(mut self) -> Self {
         self.layers.iter_mut().for_each(|entry| entry.trainable = true);
         self
     }
 
-    /// Says whether training moves the layer added last.
+    /// Sets whether the last layer is trainable.
     #[must_use]
     pub fn trainable(mut self, trainable: bool) -> Self {
         if let Some(entry) = self.layers.last_mut() {
@@ -99,43 +99,43 @@ impl<F: Float> Sequential<F> {
         self
     }
 
-    /// Where all randomness comes from: initial weights, the order of samples, dropout. 0 by default.
+    /// Sets the seed of all randomness: initial weights, shuffling, dropout. 0 by default.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// How many layers there are.
+    /// The number of layers.
     #[must_use]
     pub fn len(&self) -> usize {
         self.layers.len()
     }
 
-    /// Whether there is no layer yet.
+    /// Whether there are no layers.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.layers.is_empty()
     }
 
-    /// Checks every shape and hyperparameter, makes the weights and returns the model.
+    /// Validates all shapes and hyperparameters, initializes the weights and returns the model.
     ///
     /// # Errors
-    /// No layer; hyperparameters outside of their ranges; shapes that do not fit, named by layer; a last layer whose outputs
-    /// the loss cannot take, as logits where it takes probabilities; a network that does not fit into memory.
+    /// No layer; hyperparameters out of range; incompatible shapes; outputs that the loss cannot handle, such as logits where
+    /// it expects probabilities; a network that does not fit into memory. Errors name the layer.
     pub fn compile(self, optimizer: impl Optimizer<F>, loss: impl Loss<F> + 'static) -> Result<Model<F>> {
         let layers: Vec<_> = self.layers.iter().map(|entry| (entry.layer.clone(), entry.trainable)).collect();
         let layout = Layout::new(self.input, &layers)?;
         loss.validate(layout.output())?;
         for node in &layout.nodes {
-            check_inside(&node.name, &node.plan)?;
+            check_nested(&node.name, &node.plan)?;
         }
         output_check::check(&layout, &loss)?;
         let (mut params, mut state) = layout.initialize(self.seed)?;
         let mut attached = false;
         for (node, entry) in layout.nodes.iter().zip(self.layers) {
             let Some(weights) = entry.weights else { continue };
-            // Weights from another input shape do not fit; the layer then starts anew.
+            // Weights for another input shape are dropped: the layer keeps its new initial weights.
             if weights.params.len() == node.params.len() && weights.state.len() == node.state.len() {
                 params[node.params.clone()].copy_from_slice(&weights.params);
                 state[node.state.clone()].copy_from_slice(&weights.state);
@@ -150,7 +150,7 @@ impl<F: Float> Sequential<F> {
         Ok(model)
     }
 
-    /// The builder of a model, with its weights attached.
+    /// Creates the builder of a model, with its weights.
     pub(crate) fn from_layout(layout: &Layout<F>, params: &[F], state: &[F], seed: u64) -> Self {
         let layers = layout.nodes.iter().map(|node| Entry {
             layer: node.layer.clone(),
@@ -164,9 +164,9 @@ impl<F: Float> Sequential<F> {
     }
 }
 
-/// Refuses what a saved model may have, but a new one may not: layers inside another that it is not made for, and
-/// penalties that it would drop.
-fn check_inside(name: &str, plan: &Plan) -> Result<()> {
+/// Errors for nested layers that saved models may contain but new ones may not: layers that the outer layer does not support,
+/// and activity regularizers that it would ignore.
+fn check_nested(name: &str, plan: &Plan) -> Result<()> {
     if let Some((expected, got)) = plan.refusal() {
         return Err(Error::shape(format!("layer {name}"), expected, got));
     }
@@ -175,7 +175,7 @@ fn check_inside(name: &str, plan: &Plan) -> Result<()> {
         if let Some(regularizer) = nested.plan.declared_activity_regularizer() {
             regularizer.validate(&format!("layer {owner}"))?;
         }
-        check_inside(&owner, &nested.plan)?;
+        check_nested(&owner, &nested.plan)?;
     }
     Ok(())
 }

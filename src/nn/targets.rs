@@ -1,4 +1,4 @@
-//! What a network is to learn: class labels or values, of any number type and shape.
+//! Training targets: class labels or values, of any numeric type.
 
 mod range;
 
@@ -10,23 +10,23 @@ use crate::nn::layer::Shape;
 use crate::validate;
 use ndarray::{ArrayBase, ArrayView2, ArrayViewD, CowArray, Data, Dimension, IxDyn};
 
-/// A type that targets may have: `F` itself, any integer, `bool`.
+/// An element type of targets: `F` itself, any integer, `bool`.
 pub trait TargetElement<F>: Copy + 'static {
-    /// The array as targets.
+    /// Converts an array to targets.
     #[doc(hidden)]
     fn targets(array: ArrayViewD<'_, Self>) -> Targets<'_, F>;
 }
 
-/// Targets as the caller has them. Made by `into()` from references to arrays and views, and from slices.
+/// Targets of any element type, converted by `into()` from references to arrays and views and from slices.
 ///
 /// # Examples
 /// ```
 /// use axonal::ndarray::array;
 /// use axonal::models::Targets;
 ///
-/// let (classes, numbers) = (array![2u8, 0, 1], array![[0.5f32], [1.0]]);
+/// let (classes, floats) = (array![2u8, 0, 1], array![[0.5f32], [1.0]]);
 /// let labels: Targets<'_, f32> = (&classes).into();
-/// let values: Targets<'_, f32> = (&numbers).into();
+/// let values: Targets<'_, f32> = (&floats).into();
 /// let booleans: Targets<'_, f32> = [true, false].as_slice().into();
 /// assert_eq!((labels.len(), values.len(), booleans.len()), (3, 2, 2));
 /// ```
@@ -40,13 +40,13 @@ enum Elements<'a, F> {
 }
 
 impl<F> Targets<'_, F> {
-    /// How many samples there are targets for.
+    /// The number of samples.
     #[must_use]
     pub fn len(&self) -> usize {
         self.shape().first().copied().unwrap_or(1)
     }
 
-    /// Whether there are none.
+    /// Whether there are no samples.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -102,7 +102,7 @@ value_targets!(f32 f64);
 macro_rules! integer_targets {
     ($($integer:ty)*) => {$(
         impl<F: Float> TargetElement<F> for $integer {
-            #[allow(clippy::cast_lossless, clippy::cast_possible_wrap, reason = "i128 holds every smaller integer; u128 beyond it is no label")]
+            #[allow(clippy::cast_lossless, clippy::cast_possible_wrap, reason = "i128 represents all of these types")]
             fn targets(array: ArrayViewD<'_, Self>) -> Targets<'_, F> {
                 let values = array.iter().map(|&v| v as i128).collect();
                 Targets(Elements::Integers { shape: array.shape().to_vec(), values })
@@ -112,7 +112,7 @@ macro_rules! integer_targets {
 }
 integer_targets!(bool u8 u16 u32 u64 usize i8 i16 i32 i64 isize);
 
-/// The form of targets that a loss compares with.
+/// The form of targets that a loss requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TargetForm {
@@ -120,22 +120,22 @@ pub enum TargetForm {
     Values,
     /// One class label for each group of outputs along the last axis.
     Labels,
-    /// Labels where there is one number for each group of several outputs, else values.
+    /// Labels if there is one target for each group of several outputs; otherwise values.
     Either,
 }
 
-/// The targets of a batch, as losses and metrics see them.
+/// The targets of a batch, as passed to losses and metrics.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum TargetView<'a, F> {
-    /// (batch, outputs), in the model's own shape.
+    /// Values, (batch, outputs).
     Values(ArrayView2<'a, F>),
-    /// Labels, one for each position: batch × the output's axes but the last.
+    /// Labels, one for each position: batch × all axes of the output but the last.
     Labels(&'a [usize]),
 }
 
 impl<F> TargetView<'_, F> {
-    /// The same targets, borrowed for a shorter time.
+    /// Reborrows the targets.
     #[must_use]
     pub fn view(&self) -> TargetView<'_, F> {
         match self {
@@ -145,7 +145,7 @@ impl<F> TargetView<'_, F> {
     }
 }
 
-/// Targets that have been checked against an output shape, once for a whole `fit`.
+/// Targets validated against an output shape, once per `fit`.
 #[derive(Debug, Clone)]
 pub(crate) enum Prepared<F> {
     Values { values: Vec<F>, width: usize },
@@ -153,7 +153,7 @@ pub(crate) enum Prepared<F> {
 }
 
 impl<F: Float> Prepared<F> {
-    /// Rows `range` as a view.
+    /// The targets of rows `start..end`.
     pub(crate) fn rows(&self, start: usize, end: usize) -> TargetView<'_, F> {
         match self {
             Prepared::Values { values, width } => {
@@ -168,9 +168,9 @@ impl<F: Float> Prepared<F> {
 }
 
 impl<F: Float> Targets<'_, F> {
-    /// The targets in the form that a loss wants, checked against the shape of the model's output.
+    /// Converts the targets to the form that a loss requires and validates them against the output shape.
     ///
-    /// `ignored` is a label that stands for "no target" and need not be a class.
+    /// `ignored` is a label that means "no target" (Keras's `ignore_class`) and need not be a class.
     pub(crate) fn prepare(
         self,
         what: &str,
@@ -204,7 +204,7 @@ impl<F: Float> Targets<'_, F> {
         }
     }
 
-    /// (n,) and (n, 1) are one shape, as in Keras; everything else must be the output's.
+    /// Errors unless the shapes agree up to axes of length 1; as in Keras, (n,) and (n, 1) are equivalent.
     fn check_values_shape(&self, what: &str, output: &Shape, per_sample: usize) -> Result<()> {
         let got = self.shape().get(1..).unwrap_or_default();
         let bare = |dims: &[usize]| -> Vec<usize> { dims.iter().copied().filter(|&dim| dim != 1).collect() };
@@ -215,7 +215,7 @@ impl<F: Float> Targets<'_, F> {
             return Err(Error::Target {
                 owner: what.into(),
                 expected: format!("targets of shape {output} for each sample, as the model's output"),
-                got: "one whole number for each sample".into(),
+                got: "one integer for each sample".into(),
                 hint: "for class labels use SparseCategoricalCrossentropy, or one-hot encode them (to_categorical)".into(),
             });
         }
@@ -226,6 +226,7 @@ impl<F: Float> Targets<'_, F> {
         ))
     }
 
+    /// The error for targets that are not one label per position.
     fn one_hot_or_shape(&self, what: &str, output: &Shape, per_sample: usize) -> Error {
         let got = Shape::from(self.shape().get(1..).unwrap_or_default());
         if per_sample == output.size() {
@@ -233,7 +234,7 @@ impl<F: Float> Targets<'_, F> {
                 owner: what.into(),
                 expected: "one class label for each sample".into(),
                 got: format!("targets of shape {got} for each sample"),
-                hint: "one-hot targets go with CategoricalCrossentropy".into(),
+                hint: "for one-hot targets use CategoricalCrossentropy".into(),
             };
         }
         Error::shape(
@@ -264,7 +265,7 @@ impl<F: Float> Targets<'_, F> {
         let label = |index: usize, label: i128, text: &dyn Fn() -> String| {
             match usize::try_from(label).ok().filter(|&label| label < classes) {
                 Some(label) => Ok(label),
-                // No class: only the loss that ignores it knows what to do with it.
+                // The ignored label: usize::MAX, which the loss skips.
                 None if ignored.is_some_and(|ignored| i128::from(ignored) == label) => Ok(usize::MAX),
                 None => {
                     Err(Error::Label { row: index / positions.max(1), label: text(), n_classes: classes })

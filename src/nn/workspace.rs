@@ -1,4 +1,4 @@
-//! The buffers of a pass through the network, allocated once for a largest batch.
+//! Forward and backward passes of a network, with buffers allocated once for a maximum batch size.
 
 use crate::buffer::Buffer;
 use crate::error::{Error, Result};
@@ -14,38 +14,39 @@ use ndarray::ArrayView2;
 /// The activations and caches of a network for batches up to a capacity.
 ///
 /// Made by [`Model::workspace`](crate::nn::Model::workspace) for
-/// [`Model::predict_into`](crate::nn::Model::predict_into); each thread that answers needs its own.
+/// [`Model::predict_into`](crate::nn::Model::predict_into); each thread needs its own.
 #[derive(Debug, Clone)]
 pub struct Workspace<F> {
     capacity: usize,
-    /// The batch that comes in, where it is not used in place.
+    /// The input batch, if it is not read in place.
     pub(crate) input: Buffer<F>,
     nodes: Vec<Buffers<F>>,
-    /// The state as the last batch left it, where batches leave something to the next one; else empty.
+    /// The state after the last batch, in networks that carry state from batch to batch; otherwise empty.
     state: Vec<F>,
-    /// Where in the state that lies.
+    /// The carried ranges of the state.
     carried: Vec<std::ops::Range<usize>>,
 }
 
+/// The buffers of one layer.
 #[derive(Debug, Clone)]
 struct Buffers<F> {
-    /// The pre-activation, where the activation's derivative needs it.
+    /// The pre-activation, if the activation's derivative needs it; otherwise empty.
     z: Buffer<F>,
     y: Buffer<F>,
     cache: Buffer<F>,
-    /// The mask that the layer makes.
+    /// The mask that the layer computes.
     mask: Vec<bool>,
 }
 
-/// The gradients that flow back, allocated once for a largest batch.
+/// The gradients of the activations, allocated once for a maximum batch size.
 #[derive(Debug)]
 pub(crate) struct Deltas<F> {
-    /// Toward the output of the layer at work, and toward its input; they swap from layer to layer.
+    /// Gradients of the current layer's output and input; swapped after each layer.
     dy: Buffer<F>,
     dx: Buffer<F>,
 }
 
-/// The random numbers of one training step.
+/// The random seed of one training step.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StepNoise {
     pub(crate) seed: u64,
@@ -53,13 +54,13 @@ pub(crate) struct StepNoise {
 }
 
 impl<F: Float> Workspace<F> {
-    /// For batches that are copied to `input`.
+    /// Allocates buffers, including `input` for gathered batches.
     pub(crate) fn with_input(layout: &Layout<F>, capacity: usize) -> Result<Self> {
-        let numbers = layout.input.size().saturating_mul(capacity);
-        Ok(Self { input: Buffer::zeros("the batch", numbers)?, ..Self::new(layout, capacity)? })
+        let elements = layout.input.size().saturating_mul(capacity);
+        Ok(Self { input: Buffer::zeros("the batch", elements)?, ..Self::new(layout, capacity)? })
     }
 
-    /// For batches that are used where they lie.
+    /// Allocates buffers for batches that are read in place.
     pub(crate) fn new(layout: &Layout<F>, capacity: usize) -> Result<Self> {
         let nodes = layout.nodes.iter().map(|node| {
             let outputs = node.output_len().saturating_mul(capacity);
@@ -67,7 +68,7 @@ impl<F: Float> Workspace<F> {
                 z: Buffer::zeros("activations", if node.activation().needs_input() { outputs } else { 0 })?,
                 y: Buffer::zeros("activations", outputs)?,
                 cache: Buffer::zeros("layer caches", node.plan.cache_len(capacity))?,
-                mask: all_real(node.made_mask.saturating_mul(capacity))?,
+                mask: all_valid(node.made_mask.saturating_mul(capacity))?,
             })
         });
         let nodes = nodes.collect::<Result<_>>()?;
@@ -80,27 +81,27 @@ impl<F: Float> Workspace<F> {
         })
     }
 
-    /// Goes on from this state, where batches leave something to the next one.
+    /// Sets the carried state, in networks that have one.
     pub(crate) fn start_from(&mut self, state: &[F]) {
         if !self.state.is_empty() {
             self.state.copy_from_slice(state);
         }
     }
 
-    /// Forgets what stateful layers remember of the batches before.
+    /// Resets the carried state of stateful layers to zero.
     pub fn reset_state(&mut self) {
         for range in &self.carried {
             self.state[range.clone()].fill(F::zero());
         }
     }
 
-    /// The most samples that a pass can take.
+    /// The maximum batch size.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.capacity
     }
 
-    /// Whether the buffers are those of this network.
+    /// Whether the buffers have the sizes that this network needs.
     pub(crate) fn fits(&self, layout: &Layout<F>) -> bool {
         self.input.len() == layout.input.size() * self.capacity
             && self.nodes.len() == layout.nodes.len()
@@ -114,18 +115,18 @@ impl<F: Float> Workspace<F> {
             })
     }
 
-    /// The answers of the last pass, (batch, outputs).
+    /// The output of the last pass, (batch, outputs).
     pub(crate) fn output(&self, batch: usize) -> &[F] {
         self.nodes.last().map_or(&[], |buffers| &buffers.y[..buffers.y.len() / self.capacity.max(1) * batch])
     }
 
-    /// What the last pass says of each position of the answers: whether it is real.
+    /// The mask of the output of the last pass.
     pub(crate) fn output_mask(&self, layout: &Layout<F>, batch: usize) -> Option<&[bool]> {
         let index = layout.output_mask?;
         Some(&self.nodes.get(index)?.mask[..layout.nodes[index].made_mask * batch])
     }
 
-    /// As [`output`](Self::output), to be activated in place.
+    /// The output, mutable, to apply an activation in place.
     pub(crate) fn output_mut(&mut self, batch: usize) -> &mut [F] {
         let capacity = self.capacity.max(1);
         match self.nodes.last_mut() {
@@ -137,7 +138,7 @@ impl<F: Float> Workspace<F> {
         }
     }
 
-    /// Inference: every layer and activation in turn; with `logits`, the last activation is left out.
+    /// The forward pass of inference. With `logits`, the last activation is skipped.
     pub(crate) fn infer(
         &mut self,
         layout: &Layout<F>,
@@ -150,24 +151,24 @@ impl<F: Float> Workspace<F> {
         let mut carried = std::mem::take(&mut self.state);
         for index in 0..layout.nodes.len() {
             let node = &layout.nodes[index];
-            let state = if node.plan.declared_batch().is_some() { &*carried } else { state };
+            let state = if node.plan.batch_size().is_some() { &*carried } else { state };
             let mode = Mode::Infer { state: &state[node.state.clone()] };
             self.forward_node(layout, index, params, mode, x, batch, logits);
-            if node.plan.declared_batch().is_some() {
+            if node.plan.batch_size().is_some() {
                 self.carry(node, index, &mut carried, batch);
             }
         }
         self.state = carried;
     }
 
-    /// Lets a layer write what the batch leaves to the next one.
+    /// Updates the carried state of a layer.
     fn carry(&mut self, node: &Node<F>, index: usize, state: &mut [F], batch: usize) {
         let cache = &mut self.nodes[index].cache[..node.plan.cache_len(batch)];
         node.layer.carry(Carry::new(cache, &mut state[node.state.clone()], batch, &node.plan));
     }
 
-    /// Refuses a batch in whose last pass a layer was to look up a number that is no index. Where the network's input
-    /// reaches the layer as it is, that was seen before.
+    /// Errors if an embedding received an invalid index in the last pass. Skips the first layer, whose input is checked before
+    /// the pass.
     pub(crate) fn check_indices(&self, layout: &Layout<F>, batch: usize) -> Result<()> {
         for (before, node) in self.nodes.iter().zip(layout.nodes.iter().skip(1)) {
             if let Some(len) = node.plan.declared_indices() {
@@ -179,8 +180,8 @@ impl<F: Float> Workspace<F> {
         Ok(())
     }
 
-    /// The forward pass of training: as [`infer`](Self::infer), with noise and with state that moves.
-    #[allow(clippy::too_many_arguments, reason = "the buffers of one pass, each borrowed apart")]
+    /// The forward pass of training: as [`infer`](Self::infer), with noise and state updates.
+    #[allow(clippy::too_many_arguments, reason = "the buffers of one pass, each borrowed separately")]
     pub(crate) fn train(
         &mut self,
         layout: &Layout<F>,
@@ -194,20 +195,21 @@ impl<F: Float> Workspace<F> {
         for (index, node) in layout.nodes.iter().enumerate() {
             let all = &mut *state;
             let state = &mut all[node.state.clone()];
-            // A frozen layer's statistics stand still, as Keras's do; dropout has no state and goes on.
+            // As in Keras, a frozen layer does not update its statistics; frozen dropout, which has no state, still drops.
             let mode = if node.trainable || state.is_empty() {
                 Mode::Train { rng: RowRng::new(noise.seed, index as u64, noise.step), state }
             } else {
                 Mode::Infer { state }
             };
             self.forward_node(layout, index, params, mode, x, batch, logits);
-            if node.plan.declared_batch().is_some() {
+            if node.plan.batch_size().is_some() {
                 self.carry(node, index, all, batch);
             }
         }
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the buffers of one pass, each borrowed apart")]
+    /// The forward pass of one layer and its activation.
+    #[allow(clippy::too_many_arguments, reason = "the buffers of one pass, each borrowed separately")]
     fn forward_node(
         &mut self,
         layout: &Layout<F>,
@@ -224,8 +226,8 @@ impl<F: Float> Workspace<F> {
         let x = input_of(before, &self.input, x, node, batch);
         let mask = mask_of(before, layout, node, batch);
         if node.made_mask > 0 {
-            let real = &mut made[..batch * node.made_mask];
-            node.layer.mask(MaskPass::new(x, mask, real).planned(&node.plan));
+            let valid = &mut made[..batch * node.made_mask];
+            node.layer.mask(MaskPass::new(x, mask, valid).planned(&node.plan));
         }
         let outputs = node.output_len();
         let y = &mut y[..batch * outputs];
@@ -240,11 +242,11 @@ impl<F: Float> Workspace<F> {
         }
     }
 
-    /// The backward pass, from the gradient toward the output that stands in `deltas`. With `logits`, that is
-    /// the gradient toward the last layer's pre-activation. Layers that tell the gradient toward their parameters by
-    /// rows are handed to `by_rows`, with the parameters, all gradients, their input and the gradient toward their
-    /// output, which nobody needs afterwards. Returns false, and goes no further, where a gradient is not finite.
-    #[allow(clippy::too_many_arguments, reason = "the buffers of one pass, each borrowed apart")]
+    /// The backward pass. `deltas` holds the gradient of the network's output, or, with `logits`, of the last pre-activation.
+    /// Layers that compute parameter gradients by rows are passed to `by_rows`, with all parameters, all gradients, the
+    /// layer's input and the gradient of its output, which `by_rows` may overwrite. Stops and returns false if a gradient is not
+    /// finite.
+    #[allow(clippy::too_many_arguments, reason = "the buffers of one pass, each borrowed separately")]
     pub(crate) fn backward(
         &mut self,
         layout: &Layout<F>,
@@ -296,7 +298,7 @@ impl<F: Float> Workspace<F> {
         true
     }
 
-    /// The penalties on outputs, as declared by the layers: their sum over the batch, divided by its size.
+    /// The sum of all activity penalties, divided by the batch size.
     pub(crate) fn activity_penalty(&self, layout: &Layout<F>, batch: usize) -> f64 {
         let penalties =
             layout.nodes.iter().zip(&self.nodes).filter(|(node, _)| node.plan.penalizes_outputs());
@@ -304,7 +306,7 @@ impl<F: Float> Workspace<F> {
             let y = &buffers.y[..batch * node.output_len()];
             let own =
                 node.plan.declared_activity_regularizer().map_or(0.0, |regularizer| regularizer.penalty(y));
-            if !node.plan.penalizes_inside() {
+            if !node.plan.penalizes_nested_outputs() {
                 return own;
             }
             let cache = &buffers.cache[..node.plan.cache_len(batch)];
@@ -323,13 +325,13 @@ impl<F: Float> Deltas<F> {
         Ok(Self { dy: Buffer::zeros("gradients", len)?, dx: Buffer::zeros("gradients", len)? })
     }
 
-    /// Where the loss puts its gradient.
+    /// The gradient of the output, which the loss writes.
     pub(crate) fn output_mut(&mut self, len: usize) -> &mut [F] {
         &mut self.dy[..len]
     }
 }
 
-/// What goes into a layer: the output of the one before, or the batch.
+/// The input of a layer: the output of the previous layer, or the batch.
 fn input_of<'a, F>(
     before: &'a [Buffers<F>],
     input: &'a [F],
@@ -345,7 +347,7 @@ fn input_of<'a, F>(
     }
 }
 
-/// The mask of what goes into a layer.
+/// The mask of a layer's input.
 fn mask_of<'a, F>(
     before: &'a [Buffers<F>],
     layout: &Layout<F>,
@@ -357,10 +359,10 @@ fn mask_of<'a, F>(
     Some(Mask::new(&before.get(index)?.mask[..batch * positions], positions))
 }
 
-/// Room for what a mask says of each position, or an error where the memory is not to be had.
-fn all_real(len: usize) -> Result<Vec<bool>> {
-    let mut real = Vec::new();
-    real.try_reserve_exact(len).map_err(|_| Error::OutOfMemory { what: "masks".into(), bytes: len })?;
-    real.resize(len, true);
-    Ok(real)
+/// Allocates a mask with all positions valid; errors if memory is insufficient.
+fn all_valid(len: usize) -> Result<Vec<bool>> {
+    let mut valid = Vec::new();
+    valid.try_reserve_exact(len).map_err(|_| Error::OutOfMemory { what: "masks".into(), bytes: len })?;
+    valid.resize(len, true);
+    Ok(valid)
 }

@@ -196,7 +196,7 @@ impl<F: Float> Parts<F> {
 
 /// How many numbers an optimizer keeps for the parameters that it moves.
 fn moments_len<F: Float>(layout: &Layout<F>, optimizer: &dyn UpdateRule<F>, modifiers: &Modifiers) -> usize {
-    let trainable: usize = layout.trainable_runs().iter().map(ExactSizeIterator::len).sum();
+    let trainable: usize = layout.trainable_ranges().iter().map(ExactSizeIterator::len).sum();
     trainable.saturating_mul(OptimizerState::values_per_param(optimizer, modifiers))
 }
 

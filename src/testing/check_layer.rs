@@ -144,7 +144,7 @@ fn inspect(layer: &dyn Layer<f64>, shape: Shape, check: Check) -> Result<(), Che
         return Err(fail(format!("is refused by compile, which expects {expected}: {got}")));
     }
     let plan = plan.input(shape);
-    let batch = plan.declared_batch().unwrap_or(check.batch.max(1));
+    let batch = plan.batch_size().unwrap_or(check.batch.max(1));
     let stage = Stage {
         layer,
         samples: batch,
@@ -231,7 +231,7 @@ impl Inspection<'_> {
     }
 
     fn mask_is_overwritten(&self) -> Result<(), CheckFailure> {
-        let Some(mask) = self.stage.plan.declared_mask() else { return Ok(()) };
+        let Some(mask) = self.stage.plan.mask_shape() else { return Ok(()) };
         let x = self.x(self.check.batch);
         let [first, second] = [self.stage.made_mask(&x, true)?, self.stage.made_mask(&x, false)?];
         match first.iter().zip(&second).position(|(first, second)| first != second) {

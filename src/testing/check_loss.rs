@@ -161,7 +161,10 @@ impl<'a, L: Loss<f64> + ?Sized> Trial<'a, L> {
         weights: Option<&'p [f64]>,
         logits: bool,
     ) -> LossPass<'p, f64> {
-        LossPass::new(prediction, self.targets()).weights(weights).logits(logits).last(self.output.last())
+        LossPass::new(prediction, self.targets())
+            .weights(weights)
+            .logits(logits)
+            .last_axis(self.output.last())
     }
 
     fn fail(&self, quantity: &str, problem: impl Into<String>) -> CheckFailure {

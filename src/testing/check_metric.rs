@@ -86,7 +86,7 @@ fn adds_up<M: Metric<f64> + ?Sized>(
             }
         };
         let batch = MetricBatch::new(prediction.slice(s![from..to, ..]), targets);
-        metric.update(batch.last(output.last()).weights(weights), totals.get_mut());
+        metric.update(batch.last_axis(output.last()).weights(weights), totals.get_mut());
     };
     let len = metric.totals(output);
     if len > MOST_TOTALS {

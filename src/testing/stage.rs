@@ -74,7 +74,7 @@ impl Stage<'_> {
     /// The mask that the layer makes, into a place that says `fill`.
     pub(super) fn made_mask(&self, x: &[f64], fill: bool) -> Result<Vec<bool>, CheckFailure> {
         let batch = x.len() / self.inputs().max(1);
-        let positions = self.plan.declared_mask().map_or(0, crate::nn::layer::Shape::size);
+        let positions = self.plan.mask_shape().map_or(0, crate::nn::layer::Shape::size);
         let mut real = vec![fill; batch * positions];
         self.called("mask", || {
             let pass = MaskPass::new(view(x, batch, self.inputs()), self.mask(0), &mut real);
@@ -128,7 +128,7 @@ impl Stage<'_> {
     #[allow(clippy::cast_precision_loss, reason = "a batch of a test is small")]
     fn penalty(&self, cache: &[f64], y: &[f64], batch: usize) -> Result<f64, CheckFailure> {
         let mut penalty = 0.0;
-        if self.plan.penalizes_inside() {
+        if self.plan.penalizes_nested_outputs() {
             self.called("activity_penalty", || {
                 let y = view(y, batch, self.outputs());
                 penalty = self.layer.activity_penalty(ActivityPenalty::new(cache, y, self.plan));

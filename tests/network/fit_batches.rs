@@ -114,5 +114,5 @@ fn what_does_not_fit_is_named_and_the_model_keeps_the_last_whole_batch() {
     assert!(says(vec![Ok(good())], weights).contains("sample_weight does not belong here"));
     let (x, y) = data();
     let message = model.fit_with(&x, &y, options().steps_per_epoch(2)).unwrap_err().to_string();
-    assert!(message.contains("hand it to fit_batches"), "{message}");
+    assert!(message.contains("use fit_batches"), "{message}");
 }

@@ -89,7 +89,7 @@ fn a_batch_of_padding_alone_has_no_loss() {
 fn overlap_counts_the_weights_of_what_is_real() {
     let (prediction, target) = (array![[0.5, 0.25, 0.75, 0.5]], array![[1.0, 0.0, 1.0, 1.0]]);
     let value = |reduction, mask: Option<&[bool]>, weights: Option<&[f64]>| {
-        let pass = LossPass::new(prediction.view(), TargetView::Values(target.view())).last(1);
+        let pass = LossPass::new(prediction.view(), TargetView::Values(target.view())).last_axis(1);
         Dice::default().reduction(reduction).compute(pass.mask(mask).weights(weights))
     };
     let plain = value(Reduction::SumOverBatchSize, None, None);
@@ -130,7 +130,7 @@ fn masks_that_do_not_suit_are_refused_with_their_shapes() {
     assert!(message.contains("layer 2.batch_normalization") && message.contains("(4, 3)"), "{message}");
     assert!(message.contains("a mask over (4)"), "{message}");
     let message = refusal(Sequential::new([4, 2]).add(Residual::new().add(Masking::default())));
-    assert!(message.contains("that make no mask") && message.contains("\"0.masking\""), "{message}");
+    assert!(message.contains("that compute no mask") && message.contains("\"0.masking\""), "{message}");
     let message = refusal(Sequential::new([4, 2]).add(Masking::new(f64::NAN)));
     assert!(message.contains("mask_value") && message.contains("NaN"), "{message}");
     let one_way = Bidirectional::new(Lstm::new(2)).backward_layer(Lstm::new(2));
@@ -164,10 +164,13 @@ impl<F: Float> Layer<F> for Halve {
         dx.slice_mut(s![.., ..;2]).assign(&dy);
     }
 
-    fn mask(&self, MaskPass { mask, real, .. }: MaskPass<'_, F>) {
+    fn mask(&self, MaskPass { mask, valid, .. }: MaskPass<'_, F>) {
         let mask = mask.expect("a mask to be derived from");
         let steps = mask.positions() / 2;
-        real.iter_mut().enumerate().for_each(|(at, real)| *real = mask.is_real(at / steps, at % steps * 2));
+        valid
+            .iter_mut()
+            .enumerate()
+            .for_each(|(at, valid)| *valid = mask.is_valid(at / steps, at % steps * 2));
     }
 }
 
@@ -195,7 +198,7 @@ impl<F: Float> Layer<F> for Forgetful {
     }
 
     fn forward(&self, Forward { x, mut y, mask, .. }: Forward<'_, F>) {
-        let real = |sample: usize, step: usize| mask.is_none_or(|mask: Mask<'_>| mask.is_real(sample, step));
+        let real = |sample: usize, step: usize| mask.is_none_or(|mask: Mask<'_>| mask.is_valid(sample, step));
         for (sample, (x, mut y)) in x.rows().into_iter().zip(y.rows_mut()).enumerate() {
             y[0] = x.iter().enumerate().filter(|(step, _)| real(sample, *step)).map(|(_, &x)| x).sum();
         }

@@ -143,7 +143,7 @@ fn a_loss_from_logits_takes_logits() {
         for last in shares {
             says(
                 compile(&[dense(10, last)], loss.clone()),
-                &["logits", &last.to_string(), "leave the activation out"],
+                &["logits", &last.to_string(), "remove the activation"],
             );
         }
         for last in [Activation::Linear, Activation::Tanh, Activation::Relu, Activation::LogSoftmax] {
@@ -154,7 +154,7 @@ fn a_loss_from_logits_takes_logits() {
         for last in [Activation::Sigmoid, Activation::HardSigmoid, Activation::Relu, Activation::LogSigmoid] {
             says(
                 compile(&[dense(1, last)], loss.clone()),
-                &["logits", &last.to_string(), "leave the activation out"],
+                &["logits", &last.to_string(), "remove the activation"],
             );
         }
         for last in [Activation::Linear, Activation::Tanh, Activation::LeakyRelu] {

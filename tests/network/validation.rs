@@ -114,7 +114,7 @@ fn weights_by_which_no_row_counts_are_refused() {
     let weights = |w: [f64; 4]| FitOptions::new().sample_weight(&Array1::from_vec(w.to_vec()));
     says(fit(weights([0.0; 4])), &["sample_weight", "zero"]);
     says(fit(weights([0.0, 0.0, 1.0, 1.0]).validation_split(0.5)), &["sample_weight", "2 rows to train on"]);
-    says(fit(weights([1.0, 1.0, 0.0, 0.0]).validation_split(0.5)), &["sample_weight", "held out"]);
+    says(fit(weights([1.0, 1.0, 0.0, 0.0]).validation_split(0.5)), &["sample_weight", "of validation_split"]);
     assert!(fit(weights([1.0, 0.0, 0.0, 1.0]).validation_split(0.5)).is_ok());
     says(fit(FitOptions::new().class_weight([(0, 0.0), (1, 0.0)])), &["class_weight", "2 classes", "zero"]);
     // The only class among the rows to train on.

@@ -80,7 +80,7 @@ fn what_has_no_form_as_data_is_refused() {
     assert!(serde_json::to_string(&KMeans::new(2).init(function)).is_err());
     let options = FitOptions::<f32>::new().callback(EarlyStopping::new("loss"));
     let said = serde_json::to_string(&options).unwrap_err().to_string();
-    assert_eq!(said, "callback belongs to one run and has no form as data");
+    assert_eq!(said, "callback belongs to one run and cannot be serialized");
     assert!(serde_json::to_string(&FitOptions::<f32>::new().steps_per_epoch(3)).is_err());
 }
 

@@ -1,37 +1,37 @@
-//! A history as data.
+//! The serialized form of a history.
 
 use super::{History, Recovery, Series};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A [`History`] as it is in JSON and in checkpoint files.
+/// The form of a [`History`] in JSON and in checkpoint files.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct HistoryRecord {
     keys: Vec<String>,
-    /// Values key by key; `null` is NaN. Empty in a checkpoint, whose values are tensors.
+    /// The values of each key; `null` is NaN. Empty in a checkpoint file, which stores values as tensors.
     values: Vec<Vec<Option<f64>>>,
     epochs: Vec<usize>,
     stopped: Option<String>,
     #[serde(default)]
     recoveries: Vec<Recovery>,
-    /// The epochs of the values of each key that lacks some, key by key. Earlier versions have none.
+    /// The epochs of each key that has fewer values than epochs. Absent in files of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     value_epochs: Vec<Vec<usize>>,
 }
 
-/// The numbers of a history, taken out for a file that keeps them to the bit.
+/// The values of a history, which a checkpoint file stores as exact tensors.
 #[derive(Debug, Default)]
 pub(crate) struct HistoryNumbers {
     pub(crate) epochs: Vec<usize>,
-    /// Key by key.
+    /// The values of each key.
     pub(crate) values: Vec<Vec<f64>>,
-    /// The epochs of the values of each key that lacks some, key by key; `None` in files of earlier versions.
+    /// The epochs of each key that has fewer values than epochs; `None` in files of earlier versions.
     pub(crate) value_epochs: Option<Vec<Vec<usize>>>,
 }
 
 impl HistoryRecord {
-    /// A history in two parts.
+    /// Splits a history into the record and the exact values.
     pub(crate) fn split(history: History) -> (Self, HistoryNumbers) {
         let History { series, epochs, stopped, recoveries } = history;
         let (mut keys, mut values, mut value_epochs) = (Vec::new(), Vec::new(), Vec::new());
@@ -44,7 +44,7 @@ impl HistoryRecord {
         (record, HistoryNumbers { epochs, values, value_epochs: Some(value_epochs) })
     }
 
-    /// Puts the two parts together; `None` where they do not belong to each other.
+    /// Joins record and values; `None` if they are inconsistent.
     pub(crate) fn join(self, numbers: HistoryNumbers) -> Option<History> {
         let Self { keys, values: own, epochs: own_epochs, stopped, recoveries, value_epochs: none } = self;
         let HistoryNumbers { epochs, values, value_epochs } = numbers;
@@ -66,7 +66,7 @@ impl HistoryRecord {
                     Some(guesses.entry(values.len()).or_insert_with(guess).clone())
                 }
             };
-            if own.as_ref().is_some_and(|own| own.len() != values.len() || !is_part(own, &epochs)) {
+            if own.as_ref().is_some_and(|own| own.len() != values.len() || !is_subset(own, &epochs)) {
                 return None;
             }
             series.push(Series { key, values, epochs: own });
@@ -75,20 +75,20 @@ impl HistoryRecord {
         complete.then_some(History { series, epochs, stopped, recoveries })
     }
 
-    /// How many epochs [`join`](Self::join) has to guess for lists of values of these lengths.
+    /// The number of epochs that [`join`](Self::join) must guess for lists of values of these lengths.
     pub(crate) fn guesses(lens: impl Iterator<Item = usize>, epochs: usize) -> usize {
         lens.filter(|&len| len < epochs).collect::<BTreeSet<_>>().into_iter().fold(0, usize::saturating_add)
     }
 
-    /// The epochs in the record itself, where earlier versions put them.
+    /// The number of epochs stored in the record, as earlier versions did.
     pub(crate) fn epochs(&self) -> usize {
         self.epochs.len()
     }
 }
 
 impl History {
-    /// For a history of an earlier version, which did not keep the epochs of its validations: those of a run that
-    /// validates after every `validation_freq` epochs.
+    /// Sets the epochs of validation values, which files of earlier versions lack, to every `validation_freq`-th epoch, if
+    /// their number agrees.
     pub(crate) fn assume_validation_freq(&mut self, validation_freq: usize) {
         for series in &mut self.series {
             let validated = validated(&self.epochs, validation_freq);
@@ -99,14 +99,14 @@ impl History {
     }
 }
 
-/// The epochs with validation, where it comes after every so many.
+/// The epochs after which validation runs: every `validation_freq`-th.
 fn validated(epochs: &[usize], validation_freq: usize) -> Vec<usize> {
     let after = |epoch: &usize| epoch.wrapping_add(1).is_multiple_of(validation_freq);
     epochs.iter().copied().filter(after).collect()
 }
 
-/// The epochs of `len` validations: after every so many epochs, of which the smallest number is taken that makes as
-/// many validations; the last epochs where none does.
+/// Guesses the epochs of `len` validations: those of the smallest validation frequency that gives `len` validations, or the
+/// last `len` epochs if no frequency does.
 fn guessed(epochs: &[usize], len: usize) -> Vec<usize> {
     let last = epochs.get(epochs.len().saturating_sub(len)..).unwrap_or_default();
     let (Some(&first), Some(&end)) = (epochs.first(), epochs.last()) else { return last.to_vec() };
@@ -125,15 +125,15 @@ fn increases(epochs: &[usize]) -> bool {
     epochs.is_sorted_by(|before, after| before < after)
 }
 
-/// Whether all epochs are among those of the run, in order.
-fn is_part(epochs: &[usize], of: &[usize]) -> bool {
-    increases(epochs) && epochs.iter().all(|epoch| of.binary_search(epoch).is_ok())
+/// Whether `epochs` increases and is a subset of `all`.
+fn is_subset(epochs: &[usize], all: &[usize]) -> bool {
+    increases(epochs) && epochs.iter().all(|epoch| all.binary_search(epoch).is_ok())
 }
 
 impl From<History> for HistoryRecord {
     fn from(history: History) -> Self {
         let (record, HistoryNumbers { epochs, values, value_epochs }) = Self::split(history);
-        // JSON has no form for infinities either: they become null, and NaN.
+        // JSON cannot represent infinities: serde_json writes null, which is read as NaN.
         let values = values.into_iter().map(|list| list.into_iter().map(Some).collect()).collect();
         Self { epochs, values, value_epochs: value_epochs.unwrap_or_default(), ..record }
     }
@@ -146,7 +146,7 @@ impl TryFrom<HistoryRecord> for History {
         let list = |list: Vec<Option<f64>>| list.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect();
         let values: Vec<Vec<f64>> = std::mem::take(&mut record.values).into_iter().map(list).collect();
         let value_epochs = std::mem::take(&mut record.value_epochs);
-        // Earlier versions wrote no epochs of values, whether some were missing or not.
+        // Earlier versions wrote no epochs of values.
         let value_epochs = Some(value_epochs).filter(|epochs| !epochs.is_empty());
         let numbers = HistoryNumbers { epochs: std::mem::take(&mut record.epochs), values, value_epochs };
         record.join(numbers).ok_or("expected a value for each key and epoch, and the epoch of each value")
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_epochs_of_values_come_back_from_json() {
+    fn value_epochs_survive_a_json_round_trip() {
         for (epochs, freq) in [(0..10, 4), (0..10, 1), (0..3, 5), (5..13, 3), (0..0, 1), (0..1, 1)] {
             let history = history(epochs.clone(), freq);
             let validated: Vec<usize> = epochs.filter(|epoch| (epoch + 1).is_multiple_of(freq)).collect();
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_history_reads_epoch_by_epoch() {
+    fn display_writes_one_line_per_epoch() {
         let text = history(0..4, 2).to_string();
         assert_eq!(
             text,
@@ -200,16 +200,16 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_json_cannot_hold_comes_back_as_nan() {
+    fn non_finite_values_become_nan_in_json() {
         let mut history = history(0..1, 1);
         history.series[0].values[0] = f64::NAN;
         let back: History = serde_json::from_str(&serde_json::to_string(&history).unwrap()).unwrap();
         assert!(back.loss()[0].is_nan());
     }
 
-    /// JSON of earlier versions has no epochs of values.
+    /// JSON of earlier versions lacks the epochs of values.
     #[test]
-    fn earlier_histories_get_epochs_that_their_counts_allow() {
+    fn epochs_of_earlier_histories_are_guessed_from_counts() {
         let earlier = |epochs: std::ops::Range<usize>, n: usize| {
             let text = serde_json::json!({
                 "keys": ["loss", "val_loss"], "values": [vec![0.5; epochs.len()], vec![0.5; n]],
@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(earlier(0..10, 10).epochs_of("val_loss").unwrap().len(), 10);
         assert_eq!(earlier(0..9, 2).epochs_of("val_loss").unwrap(), [3, 7]);
         assert_eq!(earlier(4..9, 1).epochs_of("val_loss").unwrap(), [7]);
-        // An epoch that was interrupted has no validation, with any frequency.
+        // An interrupted epoch has no validation, whatever the frequency.
         assert_eq!(earlier(0..3, 0).epochs_of("val_loss").unwrap(), [0_usize; 0]);
         let mut history = earlier(0..13, 2);
         assert_eq!(history.epochs_of("val_loss").unwrap(), [4, 9]);
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_do_not_belong_together_are_refused() {
+    fn inconsistent_records_are_errors() {
         for text in [
             r#"{"keys":["a"],"values":[],"epochs":[],"stopped":null}"#,
             r#"{"keys":["a"],"values":[[1.0,2.0]],"epochs":[0],"stopped":null}"#,

@@ -1,7 +1,7 @@
-//! Hyperparameters as data, for files.
+//! Serialized hyperparameters.
 
 use super::Layer;
-use super::finite::all_finite;
+use super::reject_non_finite::all_finite;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use serde::de::DeserializeOwned;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
-/// The hyperparameters of a recipe (a layer, loss, optimizer or metric), as named values.
+/// The hyperparameters of a layer, loss, optimizer or metric, as JSON.
 ///
 /// # Examples
 /// ```
@@ -29,7 +29,7 @@ use std::sync::Arc;
 pub struct Config(String);
 
 impl Config {
-    /// The fields of a recipe; `None` where they cannot be written down, as NaN and the infinities cannot.
+    /// Serializes the fields of a recipe. `None` if a value has no JSON form, as NaN and the infinities.
     #[must_use]
     pub fn of<T: Serialize + ?Sized>(recipe: &T) -> Option<Self> {
         if !all_finite(recipe) {
@@ -38,7 +38,7 @@ impl Config {
         serde_json::to_string(recipe).ok().map(Self)
     }
 
-    /// A configuration from its JSON text, as a file holds it.
+    /// Creates a configuration from its JSON text.
     #[must_use]
     pub fn from_json(text: impl Into<String>) -> Self {
         Self(text.into())
@@ -50,7 +50,7 @@ impl Config {
         &self.0
     }
 
-    /// The recipe back from its fields; `kind` names it in the error.
+    /// Deserializes the recipe; `kind` names it in the error.
     ///
     /// # Errors
     /// Text that is not the recipe's JSON.
@@ -66,7 +66,7 @@ impl Config {
     }
 }
 
-/// A layer inside of the configuration of another: its kind and its hyperparameters.
+/// The kind and hyperparameters of a layer nested in the configuration of another.
 ///
 /// # Examples
 /// ```
@@ -85,7 +85,7 @@ pub struct LayerConfig {
 }
 
 impl LayerConfig {
-    /// The configuration of a layer; `None` where it has none.
+    /// The configuration of a layer; `None` if it has none.
     pub fn of<F: Float>(layer: &dyn Layer<F>) -> Option<Self> {
         let config = RawValue::from_string(layer.config()?.0).ok()?;
         Some(Self { kind: layer.kind().into(), config })
@@ -104,5 +104,5 @@ impl LayerConfig {
     }
 }
 
-/// Makes the layers inside of another one from their kinds and configurations, to a depth limit.
+/// Function that builds nested layers from their kinds and configurations, up to a depth limit.
 pub(crate) type InnerLayers<'a, F> = dyn Fn(&str, &Config) -> Result<Arc<dyn Layer<F>>> + 'a;

@@ -1,28 +1,27 @@
-//! What a layer is: a small immutable recipe that declares its needs and computes on views.
+//! The trait [`Layer`] and its types: [`Plan`], [`Forward`], [`Backward`], [`Mask`], [`Shape`], [`Config`].
 //!
-//! A layer holds hyperparameters only. Its numbers (parameters, state, caches, gradients) live in flat buffers
-//! that a container owns and hands out as slices, so a layer is a pure function, serves `f32` and `f64` from
-//! one value, is shared by threads, and is tested by calling it.
+//! A layer is a small immutable struct of hyperparameters. Its parameters, state, caches and gradients live in flat buffers
+//! that a container owns and passes as slices, so a layer is a pure function: one value serves `f32` and `f64`,
+//! threads share it, and tests call it directly.
 //!
-//! # A layer of one's own in six steps
-//! The layer below is `y = exp(-γ ⊙ x²)`, with a learned γ for each feature.
+//! # How to write a custom layer
+//! The layer below computes `y = exp(-γ ⊙ x²)`, with a trainable γ for each feature.
 //!
-//! 1. **The recipe**: a small struct of hyperparameters. No numbers that training changes, no float type, no
-//!    interior mutability; what changes has its place in the buffers. Constructors accept any value; `plan`
-//!    refuses what makes no sense.
-//! 2. **[`kind`](Layer::kind)**: the name in summaries, messages and files, with a namespace of one's own.
-//! 3. **[`plan`](Layer::plan)**: the output's shape, the parameters with their shapes and initializers, the
-//!    state ([`Plan::state`]), what forward hands to backward ([`Plan::cache`] for each sample,
+//! 1. **The struct**: hyperparameters only. No trained values, no float type, no interior mutability: everything that
+//!    changes lives in the buffers. Constructors accept any value; `plan` returns an error for invalid ones.
+//! 2. **[`kind`](Layer::kind)**: the name in summaries, messages and files, prefixed by a namespace.
+//! 3. **[`plan`](Layer::plan)**: declares the output shape, the parameters with their shapes and initializers, the
+//!    state ([`Plan::state`]), the cache that `forward` fills for `backward` ([`Plan::cache`] for each sample,
 //!    [`Plan::batch_cache`] for the batch), whether samples depend on each other ([`Plan::rows_depend`]), and an
-//!    activation that the container applies ([`Plan::activation`]). Parameters lie in `params` one after the
-//!    other, in the order of declaration. A layer that works on each position by itself says that the [`Mask`] of
-//!    padded sequences goes on behind it ([`Plan::passes_mask`]).
-//! 4. **[`forward`](Layer::forward)**: overwrite all of `y`. Noise comes from [`Mode::Train`]'s generator, by the
-//!    sample's row. The sample shape is found in `plan.input_shape()`; `x` and `y` are its rows, flat.
+//!    activation that the container applies ([`Plan::activation`]). `params` holds the parameters in the order of
+//!    declaration. A layer that treats each position separately declares that the [`Mask`] of padded sequences
+//!    also applies to its output ([`Plan::passes_mask`]).
+//! 4. **[`forward`](Layer::forward)**: overwrite all of `y`. Draw noise from the generator of [`Mode::Train`], addressed by
+//!    the sample's row. `x` and `y` have one flattened sample a row; `plan.input_shape()` is the sample shape.
 //! 5. **[`backward`](Layer::backward)**: overwrite all of `dx`, *add* to `grads`. Quote the line of `forward` that
 //!    each line differentiates.
-//! 6. **Proof**: `check_layer` of the module `testing` tries all of it against central differences and says what
-//!    is wrong where; [`config`](Layer::config) and a line in the `Registry` make it a part of files.
+//! 6. **Tests and files**: `check_layer` of the module `testing` compares gradients with central differences and checks the
+//!    rest of the contract; [`config`](Layer::config) and a line in the `Registry` let files contain the layer.
 //!
 //! ```
 //! use axonal::custom::{Backward, Config, Forward, Plan, Shape};
@@ -76,16 +75,16 @@
 //! axonal::testing::check_layer(&Bump { gamma: 0.7 }, 5).unwrap();
 //! ```
 //!
-//! A layer made of others declares them with [`Plan::nested`] and hands each its part of the buffers
-//! ([`Plan::nested_layers`] says where they are). Where these may have activity regularizers, it declares
+//! A layer composed of other layers declares them with [`Plan::nested`] and passes each its slices of the buffers
+//! ([`Plan::nested_layers`] returns the ranges). If nested layers may have activity regularizers, it declares
 //! [`Plan::nested_penalties`] and implements [`Layer::activity_penalty`].
 
 mod config;
-mod finite;
 mod mask;
 mod output_values;
 mod pass;
 mod plan;
+mod reject_non_finite;
 mod shape;
 
 pub(crate) use config::InnerLayers;
@@ -137,7 +136,7 @@ use std::sync::Arc;
 /// # }
 /// ```
 pub trait Layer<F: Float>: Debug + Send + Sync {
-    /// The layer's name in summaries, messages and files: `"dense"`. Layers of other crates carry a namespace:
+    /// The layer's name in summaries, messages and files: `"dense"`. Layers of other crates have a namespace:
     /// `"mycrate.swish"`.
     fn kind(&self) -> &'static str;
 
@@ -145,50 +144,49 @@ pub trait Layer<F: Float>: Debug + Send + Sync {
     /// summary and the files.
     ///
     /// # Errors
-    /// Hyperparameters outside of their ranges, or a sample shape that the layer does not take. The container
+    /// Hyperparameters out of range, or a sample shape that the layer does not accept. The container
     /// adds which layer it was.
     fn plan(&self, input: &Shape) -> Result<Plan>;
 
     /// Computes `y` from `x`; every element of `y` is overwritten.
     fn forward(&self, pass: Forward<'_, F>);
 
-    /// Computes the gradient toward the input and the parameters from `dy`, the gradient toward the output:
-    /// every element of `dx` is overwritten, the parameters' gradients are *added* to `grads`.
+    /// Computes the gradients of the loss with respect to input and parameters from `dy`, the gradient with respect to the
+    /// output: overwrites every element of `dx`, and *adds* the parameter gradients to `grads`.
     fn backward(&self, pass: Backward<'_, F>);
 
-    /// Computes the gradient toward some rows of the parameters, and overwrites `grads` with it. Called for layers whose
-    /// plan declares [`Plan::gradient_rows`], after [`backward`](Self::backward) of the same batch; for others the default, which does
-    /// nothing, is right.
+    /// Computes the gradient of some rows of the parameters, and overwrites `grads` with it. Called after
+    /// [`backward`](Self::backward) of the same batch, only for layers whose plan declares [`Plan::gradient_rows`]. The default
+    /// does nothing.
     fn gradient(&self, pass: Gradient<'_, F>) {
         let _ = pass;
     }
 
-    /// Says which positions of the output are real. Called before [`forward`](Self::forward) for layers whose plan
-    /// declares [`Plan::makes_mask`] or [`Plan::derives_mask`]; for others the default, by which all are, is right.
+    /// Computes the padding mask of the output. Called before [`forward`](Self::forward), only for layers whose plan
+    /// declares [`Plan::makes_mask`] or [`Plan::derives_mask`]. By default all positions are valid.
     fn mask(&self, pass: MaskPass<'_, F>) {
-        pass.real.fill(true);
+        pass.valid.fill(true);
     }
 
-    /// Writes into the state what each sample leaves to the one in its place in the next batch. Called after
-    /// [`forward`](Self::forward) for layers whose plan declares [`Plan::carried`]; for others the default, which does
-    /// nothing, is right.
+    /// Writes the per-sample state that is carried to the next batch (Keras's `stateful`). Called after
+    /// [`forward`](Self::forward), only for layers whose plan declares [`Plan::carried`]. The default does nothing.
     fn carry(&self, pass: Carry<'_, F>) {
         let _ = pass;
     }
 
-    /// Computes the activity penalties of the nested layers, summed over the batch. Called after
-    /// [`forward`](Self::forward) for layers whose plan declares [`Plan::nested_penalties`].
+    /// Computes the activity penalties of the nested layers, summed over the samples. Called after
+    /// [`forward`](Self::forward), only for layers whose plan declares [`Plan::nested_penalties`]. The default returns 0.
     ///
-    /// A nested layer contributes the penalty of its plan's
-    /// [`declared_activity_regularizer`](Plan::declared_activity_regularizer) on its output, and its own
-    /// `activity_penalty`. The container divides by the batch size. [`backward`](Self::backward) adds the gradients,
-    /// divided by [`Backward::samples`], to the gradients toward these outputs.
+    /// The penalty of a nested layer is that of its plan's
+    /// [`declared_activity_regularizer`](Plan::declared_activity_regularizer) on its output, plus its own
+    /// `activity_penalty`. The container divides the sum by the batch size. The outer layer's `backward` adds the penalties'
+    /// gradients, divided by [`Backward::samples`], to the gradients of the nested outputs.
     fn activity_penalty(&self, pass: ActivityPenalty<'_, F>) -> f64 {
         let _ = pass;
         0.0
     }
 
-    /// The hyperparameters for files; `None` (the default) lets a model save its weights only.
+    /// The hyperparameters for files. With the default `None`, only the weights of a model can be saved.
     fn config(&self) -> Option<Config> {
         None
     }

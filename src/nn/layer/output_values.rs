@@ -1,34 +1,34 @@
-//! What is known of the values that a layer of this crate puts out.
+//! Ranges of the output values of built-in layers.
 
 use super::Plan;
 use crate::activation::Activation;
 
-/// The values that come out of a layer before its declared activation, whatever its weights.
+/// The possible outputs of a layer before its declared activation, for all weights.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) enum OutputValues {
-    /// Nothing is known: layers of other crates.
+    /// Unknown: layers of other crates.
     #[default]
     Unknown,
-    /// Any number: affine functions with trained coefficients.
+    /// Any value: affine functions with trained coefficients.
     Unbounded,
-    /// Between those of the input, or 0.
+    /// Within the range of the inputs, or 0.
     Kept,
     /// A fixed affine function of the input.
     Affine,
-    /// What an activation makes of any number.
+    /// The range of an activation.
     Activated(Activation),
     /// Between 0 and 1.
     Shares,
 }
 
 impl Plan {
-    /// Notes the values that come out.
+    /// Declares the output values.
     pub(crate) fn output_values(mut self, values: OutputValues) -> Self {
         self.values = values;
         self
     }
 
-    /// The values that come out before the declared activation.
+    /// The output values before the declared activation.
     pub(crate) fn known_values(&self) -> OutputValues {
         if self.declares_rearranging() { OutputValues::Kept } else { self.values }
     }

@@ -1,4 +1,4 @@
-//! What a layer is handed when it computes.
+//! Arguments of the layer methods: [`Forward`], [`Backward`], [`Gradient`], [`Carry`], [`ActivityPenalty`].
 
 use super::{Mask, Plan};
 use crate::float::Float;
@@ -6,28 +6,28 @@ use crate::rng::RowRng;
 use ndarray::{ArrayView2, ArrayViewMut2};
 use std::ops::Range;
 
-/// Whether a network learns or answers.
+/// Training or inference mode of a pass.
 ///
-/// Random numbers and writable state exist only while training, so that dropout without a generator, or a
-/// moving average that changes during inference, cannot be written down.
+/// Only training mode provides random numbers and mutable state, so inference can neither drop units nor change moving
+/// averages.
 #[derive(Debug)]
 pub enum Mode<'a, F> {
-    /// `fit` and `train_on_batch`.
+    /// Training: `fit` and `train_on_batch`.
     Train {
-        /// Random numbers, addressed by the sample's row.
+        /// Random number generator, addressed by the sample's row.
         rng: RowRng,
-        /// The layer's state (moving statistics), to be updated.
+        /// The layer's state (moving statistics), mutable.
         state: &'a mut [F],
     },
-    /// `predict` and `evaluate`.
+    /// Inference: `predict` and `evaluate`.
     Infer {
-        /// The layer's state, as it is.
+        /// The layer's state, read-only.
         state: &'a [F],
     },
 }
 
 impl<F> Mode<'_, F> {
-    /// The same mode for a shorter time, for a layer that calls another.
+    /// Reborrows the mode, for a layer that calls a nested layer.
     pub fn reborrow(&mut self) -> Mode<'_, F> {
         match self {
             Mode::Train { rng, state } => Mode::Train { rng: *rng, state },
@@ -35,7 +35,7 @@ impl<F> Mode<'_, F> {
         }
     }
 
-    /// The layer's state, to be read.
+    /// The layer's state, read-only.
     #[must_use]
     pub fn state(&self) -> &[F] {
         match self {
@@ -44,39 +44,39 @@ impl<F> Mode<'_, F> {
         }
     }
 
-    /// Whether the network learns.
+    /// Whether this is training mode.
     #[must_use]
     pub fn is_training(&self) -> bool {
         matches!(self, Mode::Train { .. })
     }
 }
 
-/// The views of a forward pass.
+/// The arguments of [`Layer::forward`](super::Layer::forward).
 ///
 /// # Shapes
-/// `x`: (batch, n_in), `y`: (batch, n_out), row-major, with n the product of the sample shape; a layer that
-/// works on several axes finds them in `plan`.
+/// `x`: (batch, n_in), `y`: (batch, n_out), row-major; n_in and n_out are the products of the sample shapes, which `plan`
+/// holds.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Forward<'a, F> {
     /// The input.
     pub x: ArrayView2<'a, F>,
-    /// The output, to be overwritten whole.
+    /// The output; every element must be overwritten.
     pub y: ArrayViewMut2<'a, F>,
     /// The parameters, in the order in which the plan declares them.
     pub params: &'a [F],
-    /// What `forward` wants to hand to `backward`, of the length that the plan declares for this batch.
+    /// Cache for values that `backward` needs, of the length that the plan declares for this batch.
     pub cache: &'a mut [F],
     /// Training or inference, with the state.
     pub mode: Mode<'a, F>,
-    /// Which positions of the input are real, where a layer before has said so.
+    /// The padding mask of the input, if a previous layer computes one.
     pub mask: Option<Mask<'a>>,
-    /// The layer's plan, where the caller has one; a container always has.
+    /// The layer's plan; a container always sets it.
     pub plan: Option<&'a Plan>,
 }
 
 impl<'a, F: Float> Forward<'a, F> {
-    /// The views of a forward pass; [`planned`](Self::planned) adds the plan.
+    /// Creates the arguments without mask and plan; [`masked`](Self::masked) and [`planned`](Self::planned) add them.
     pub fn new(
         x: ArrayView2<'a, F>,
         y: ArrayViewMut2<'a, F>,
@@ -94,8 +94,7 @@ impl<'a, F: Float> Forward<'a, F> {
         self
     }
 
-    /// Adds the plan, which layers over several axes (convolutions, pooling, recurrence) read their geometry
-    /// from.
+    /// Adds the plan, from which layers over several axes (convolutions, pooling, recurrence) read their shapes.
     #[must_use]
     pub fn planned(mut self, plan: &'a Plan) -> Self {
         self.plan = Some(plan);
@@ -103,7 +102,7 @@ impl<'a, F: Float> Forward<'a, F> {
     }
 }
 
-/// The views of a backward pass.
+/// The arguments of [`Layer::backward`](super::Layer::backward).
 ///
 /// # Shapes
 /// `x`, `dx`: (batch, n_in), `y`, `dy`: (batch, n_out), row-major.
@@ -112,34 +111,34 @@ impl<'a, F: Float> Forward<'a, F> {
 pub struct Backward<'a, F> {
     /// The input of the forward pass.
     pub x: ArrayView2<'a, F>,
-    /// The output of the forward pass. Where the plan declares an activation, this is the activated output.
+    /// The output of the forward pass, after the activation that the plan declares, if any.
     pub y: ArrayView2<'a, F>,
-    /// The gradient toward the output; it may be used up as scratch space.
+    /// The gradient of the loss with respect to the output; may be overwritten as scratch space.
     pub dy: ArrayViewMut2<'a, F>,
-    /// The gradient toward the input, to be overwritten whole.
+    /// The gradient of the loss with respect to the input; every element must be overwritten.
     pub dx: ArrayViewMut2<'a, F>,
-    /// False for the first layer of a network: then `dx` is scratch space and need not be computed.
+    /// False for the first trainable layer of a network: then `dx` need not be computed and may be used as scratch space.
     pub dx_needed: bool,
     /// The parameters.
     pub params: &'a [F],
-    /// False where the plan declares [`gradient_rows`](Plan::gradient_rows) and the container asks for the gradients
-    /// toward the parameters by rows: then `grads` is empty, and `dy` must be left as it is.
+    /// False if the plan declares [`gradient_rows`](Plan::gradient_rows) and the container computes the parameter gradients by
+    /// [`Layer::gradient`](super::Layer::gradient): then `grads` is empty, and `dy` must not be changed.
     pub grads_needed: bool,
-    /// The gradients toward the parameters, to be *added* to.
+    /// The parameter gradients, to which the layer *adds*.
     pub grads: &'a mut [F],
-    /// What `forward` has left; it may be used up.
+    /// The cache that `forward` filled; may be overwritten.
     pub cache: &'a mut [F],
     /// The batch size of the network, by which the gradients of activity penalties are divided. Inside
-    /// [`TimeDistributed`](crate::nn::TimeDistributed), where a row is one step, it is not the number of rows.
+    /// [`TimeDistributed`](crate::nn::TimeDistributed) it differs from the number of rows, since each row is a step.
     pub samples: usize,
     /// The mask of the forward pass.
     pub mask: Option<Mask<'a>>,
-    /// The layer's plan, where the caller has one; a container always has.
+    /// The layer's plan; a container always sets it.
     pub plan: Option<&'a Plan>,
 }
 
 impl<'a, F: Float> Backward<'a, F> {
-    /// The views of a backward pass, with `dx` needed; [`planned`](Self::planned) adds the plan.
+    /// Creates the arguments with all gradients needed and without mask and plan.
     pub fn new(
         x: ArrayView2<'a, F>,
         y: ArrayView2<'a, F>,
@@ -165,7 +164,7 @@ impl<'a, F: Float> Backward<'a, F> {
         }
     }
 
-    /// Sets the number of samples, where it is not the number of rows.
+    /// Sets the batch size of the network, if it differs from the number of rows.
     #[must_use]
     pub fn samples(mut self, samples: usize) -> Self {
         self.samples = samples;
@@ -186,14 +185,14 @@ impl<'a, F: Float> Backward<'a, F> {
         self
     }
 
-    /// Says whether `dx` will be read.
+    /// Sets whether `dx` must be computed.
     #[must_use]
     pub fn dx_needed(mut self, needed: bool) -> Self {
         self.dx_needed = needed;
         self
     }
 
-    /// Says whether the gradients toward the parameters are wanted.
+    /// Sets whether the parameter gradients must be computed.
     #[must_use]
     pub fn grads_needed(mut self, needed: bool) -> Self {
         self.grads_needed = needed;
@@ -201,32 +200,32 @@ impl<'a, F: Float> Backward<'a, F> {
     }
 }
 
-/// The views from which a layer writes what samples leave to those of the next batch.
+/// The arguments of [`Layer::carry`](super::Layer::carry), which writes the state carried to the next batch.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Carry<'a, F> {
-    /// What the forward pass has left for the way back.
+    /// The cache that the forward pass filled.
     pub cache: &'a mut [F],
-    /// The layer's state, to be moved.
+    /// The layer's state, to be updated.
     pub state: &'a mut [F],
-    /// How many samples there were.
+    /// The batch size.
     pub batch: usize,
     /// The layer's plan.
     pub plan: &'a Plan,
 }
 
 impl<'a, F: Float> Carry<'a, F> {
-    /// The views after a forward pass.
+    /// Creates the arguments.
     pub fn new(cache: &'a mut [F], state: &'a mut [F], batch: usize, plan: &'a Plan) -> Self {
         Self { cache, state, batch, plan }
     }
 }
 
-/// The views from which a layer computes the activity penalties of its nested layers.
+/// The arguments of [`Layer::activity_penalty`](super::Layer::activity_penalty), the penalties on the outputs of nested layers.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct ActivityPenalty<'a, F> {
-    /// The layer's cache after the forward pass.
+    /// The cache that the forward pass filled.
     pub cache: &'a [F],
     /// The layer's output, after its declared activation: (batch, n_out).
     pub y: ArrayView2<'a, F>,
@@ -235,35 +234,36 @@ pub struct ActivityPenalty<'a, F> {
 }
 
 impl<'a, F: Float> ActivityPenalty<'a, F> {
-    /// The views after a forward pass.
+    /// Creates the arguments.
     pub fn new(cache: &'a [F], y: ArrayView2<'a, F>, plan: &'a Plan) -> Self {
         Self { cache, y, plan }
     }
 }
 
-/// The views from which a layer computes the gradient toward some of its parameters.
+/// The arguments of [`Layer::gradient`](super::Layer::gradient), the gradient of some rows of the parameters.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Gradient<'a, F> {
     /// The input of the forward pass, (batch, n_in).
     pub x: ArrayView2<'a, F>,
-    /// The gradient toward the output, (batch, n_out), as [`Layer::backward`](super::Layer::backward) was handed it.
+    /// The gradient of the loss with respect to the output, (batch, n_out), as passed to
+    /// [`Layer::backward`](super::Layer::backward).
     pub dy: ArrayView2<'a, F>,
-    /// Which of the rows that the plan declares by [`gradient_rows`](Plan::gradient_rows).
+    /// The range of parameter rows; the plan declares their length by [`gradient_rows`](Plan::gradient_rows).
     pub rows: Range<usize>,
-    /// The gradient toward these rows, to be *overwritten*; with `add`, what it is to be *added* to.
+    /// The gradient of these rows, to be *overwritten*; with `add`, the values to *add* the gradient to.
     pub grads: &'a mut [F],
-    /// True only where the plan [adds gradients](Plan::adds_gradients).
+    /// Whether to add. True only if the plan declares [`adds_gradients`](Plan::adds_gradients).
     pub add: bool,
 }
 
 impl<'a, F: Float> Gradient<'a, F> {
-    /// The views of a gradient.
+    /// Creates the arguments, with `add` false.
     pub fn new(x: ArrayView2<'a, F>, dy: ArrayView2<'a, F>, rows: Range<usize>, grads: &'a mut [F]) -> Self {
         Self { x, dy, rows, grads, add: false }
     }
 
-    /// Whether the gradient is added to what there is.
+    /// Sets whether to add the gradient to `grads`.
     #[must_use]
     pub fn adding(mut self, add: bool) -> Self {
         self.add = add;

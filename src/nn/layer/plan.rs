@@ -1,4 +1,4 @@
-//! What a layer declares before anything is allocated.
+//! [`Plan`]: the output shape, parameters, state and caches that a layer declares before anything is allocated.
 
 use super::{OutputValues, Shape};
 use crate::activation::Activation;
@@ -11,19 +11,19 @@ use std::ops::Range;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ParamSpec {
-    /// The name within the layer: `"kernel"`; inside of a nested layer `"inner/kernel"`.
+    /// The name within the layer: `"kernel"`; for a nested layer `"inner/kernel"`.
     pub name: String,
     /// The array's shape.
     pub shape: Shape,
-    /// How it starts.
+    /// The initial values.
     pub initializer: Initializer,
-    /// The penalty on it, if any.
+    /// The penalty on the weights, if any.
     pub regularizer: Option<Regularizer>,
-    /// What it is projected to after each update, if anything.
+    /// The projection after each update, if any.
     pub constraint: Option<Constraint>,
 }
 
-/// One array of a layer's state, which training moves without a gradient.
+/// One array of a layer's state, which is updated without a gradient.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct StateSpec {
@@ -31,30 +31,30 @@ pub struct StateSpec {
     pub name: String,
     /// The array's shape.
     pub shape: Shape,
-    /// How it starts.
+    /// The initial values.
     pub initializer: Initializer,
-    /// Whether it is what a sample leaves to the one in its place in the next batch.
+    /// Whether the state is carried from sample i of a batch to sample i of the next.
     pub carried: bool,
 }
 
-/// A layer inside of a layer, with its place in the buffers of the outer one.
+/// A nested layer, with its ranges of the outer layer's buffers.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Nested {
-    /// Its name within the outer layer.
+    /// The name within the outer layer.
     pub name: String,
-    /// Its own plan.
+    /// The nested layer's plan.
     pub plan: Plan,
-    /// Its parameters among the outer layer's.
+    /// The range of the outer layer's parameters.
     pub params: Range<usize>,
-    /// Its state in the outer layer's.
+    /// The range of the outer layer's state.
     pub state: Range<usize>,
     cache_per_sample: usize,
     cache_per_batch: usize,
 }
 
 impl Nested {
-    /// Its cache in the outer layer's, for a batch of that many samples.
+    /// The range of the outer layer's cache, for a batch of `batch` samples.
     #[must_use]
     pub fn cache(&self, batch: usize) -> Range<usize> {
         let start = self.cache_per_sample * batch + self.cache_per_batch;
@@ -62,7 +62,7 @@ impl Nested {
     }
 }
 
-/// What a layer needs for samples of a given shape: its output shape, parameters, state and caches.
+/// The declarations of a layer for a given input shape: output shape, parameters, state and caches.
 ///
 /// # Examples
 /// ```
@@ -99,29 +99,29 @@ pub struct Plan {
     refusal: Option<Box<Problem>>,
 }
 
-/// A way in which a plan was put together wrongly: what was expected, and what came.
+/// An invalid combination of declarations: expected and actual.
 #[derive(Debug, Clone)]
 struct Problem {
     expected: &'static str,
     got: String,
 }
 
-/// What becomes of a mask behind a layer.
+/// The effect of a layer on the padding mask.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) enum MaskOut {
-    /// There is none.
+    /// The output has no mask.
     #[default]
     Ends,
-    /// It goes on as it came.
+    /// The output has the mask of the input.
     Passes,
-    /// The layer makes one of this shape.
+    /// The layer computes a mask of this shape.
     Made(Shape),
-    /// The layer makes one of this shape where one came.
+    /// The layer computes a mask of this shape if its input has one.
     Derived(Shape),
 }
 
 impl Plan {
-    /// A layer without parameters, whose samples come out with this shape.
+    /// Creates the plan of a layer without parameters, with this output shape.
     pub fn output(shape: impl Into<Shape>) -> Self {
         let output = shape.into();
         Self {
@@ -151,14 +151,14 @@ impl Plan {
         }
     }
 
-    /// Records the input shape, for layers that need it when they compute; the container does so in any case.
+    /// Sets the input shape. The container always does so.
     #[must_use]
     pub fn input(mut self, shape: impl Into<Shape>) -> Self {
         self.input = shape.into();
         self
     }
 
-    /// Adds a trainable array. Arrays lie in `params` one after the other, in the order of these calls.
+    /// Adds a trainable array. `params` holds the arrays in the order of these calls.
     #[must_use]
     pub fn param(
         mut self,
@@ -171,7 +171,7 @@ impl Plan {
         self
     }
 
-    /// Puts a penalty on the array added last.
+    /// Sets the regularizer of the array added last.
     #[must_use]
     pub fn regularizer(mut self, regularizer: Option<Regularizer>) -> Self {
         if let Some(param) = self.params.last_mut() {
@@ -180,7 +180,7 @@ impl Plan {
         self
     }
 
-    /// Puts a constraint on the array added last.
+    /// Sets the constraint of the array added last.
     #[must_use]
     pub fn constraint(mut self, constraint: Option<Constraint>) -> Self {
         if let Some(param) = self.params.last_mut() {
@@ -189,7 +189,7 @@ impl Plan {
         self
     }
 
-    /// Adds an array of state, which `forward` may change while training. It has no gradient.
+    /// Adds an array of state without a gradient, which `forward` may update during training.
     #[must_use]
     pub fn state(
         mut self,
@@ -201,180 +201,178 @@ impl Plan {
         self
     }
 
-    /// Adds an array of state that each sample of a batch leaves to the one in its place in the next batch: so many
-    /// numbers for each of `batch` samples, zeros at first. Batches must then be of this size, training moves it, and so do
-    /// answers for as long as one [`Workspace`](crate::nn::Workspace) lasts: after each forward pass
-    /// [`Layer::carry`](super::Layer::carry) writes it.
+    /// Adds per-sample state carried from batch to batch, shape `(batch, len)`, initially zero (Keras's `stateful`). All
+    /// batches must then have `batch` samples. [`Layer::carry`](super::Layer::carry) updates the state after each forward pass,
+    /// in training and, within one [`Workspace`](crate::nn::Workspace), in prediction.
     #[must_use]
     pub fn carried(mut self, name: impl Into<String>, batch: usize, len: usize) -> Self {
         let (name, shape) = (name.into(), Shape::from([batch, len]));
         self.state.push(StateSpec { name, shape, initializer: Initializer::Zeros, carried: true });
-        self.of_batch(Some(batch)).rows_depend()
+        self.require_batch_size(Some(batch)).rows_depend()
     }
 
-    /// Notes the size of the batches.
-    fn of_batch(mut self, batch: Option<usize>) -> Self {
+    /// Sets the batch size that carried state requires.
+    fn require_batch_size(mut self, batch: Option<usize>) -> Self {
         if self.batch.is_some() && batch.is_some() && self.batch != batch && self.problem.is_none() {
             let got = format!("{} and {}", self.batch.unwrap_or(0), batch.unwrap_or(0));
-            let expected = "one batch size for all stateful parts of a layer";
+            let expected = "the same batch size for all stateful parts of a layer";
             self.problem = Some(Box::new(Problem { expected, got }));
         }
         self.batch = self.batch.or(batch);
         self
     }
 
-    /// Adds space that `forward` hands to `backward`: so many numbers for each sample of the batch.
+    /// Adds `per_sample` values for each sample to the cache that `forward` fills for `backward`.
     #[must_use]
     pub fn cache(mut self, per_sample: usize) -> Self {
         self.cache_per_sample = self.cache_per_sample.saturating_add(per_sample);
         self
     }
 
-    /// Adds space that `forward` hands to `backward`: so many numbers whatever the batch.
+    /// Adds `len` values, independent of the batch size, to the cache that `forward` fills for `backward`.
     #[must_use]
     pub fn batch_cache(mut self, len: usize) -> Self {
         self.cache_per_batch += len;
         self
     }
 
-    /// Says that a sample's output depends on the other samples of the batch, as in batch normalization.
+    /// Declares that a sample's output depends on the other samples of the batch, as in batch normalization.
     #[must_use]
     pub fn rows_depend(mut self) -> Self {
         self.rows_independent = false;
         self
     }
 
-    /// Declares a trailing activation. The container applies and differentiates it: the layer computes the
-    /// pre-activation, and is handed the gradient toward it.
+    /// Declares a trailing activation, which the container applies and differentiates: the layer computes the
+    /// pre-activation and receives its gradient.
     #[must_use]
     pub fn activation(mut self, activation: Activation) -> Self {
         self.activation = activation;
         self
     }
 
-    /// Declares a penalty on the layer's output.
+    /// Declares an activity regularizer, a penalty on the layer's output.
     #[must_use]
     pub fn activity_regularizer(mut self, regularizer: Option<Regularizer>) -> Self {
         self.activity_regularizer = regularizer;
         self
     }
 
-    /// Says that the input is made of indices: whole numbers below `len`. Where such a layer comes first in a network,
-    /// or behind layers that [rearrange](Self::rearranges) only, data with any other number are refused before anything
-    /// is computed; elsewhere the pass that met it is.
+    /// Declares that the inputs are indices: integers in `0..len`. If the layer is the first of a network, or follows only
+    /// layers that [rearrange](Self::rearranges), invalid indices are an error before anything is computed; otherwise they
+    /// are an error after the forward pass.
     #[must_use]
     pub fn indices(mut self, len: usize) -> Self {
         self.indices = Some(len);
         self
     }
 
-    /// Says that all numbers of the input come out as they are, in other places or several times, and nothing else but
-    /// zeros does.
+    /// Declares that the layer only copies, moves or zero-pads input values.
     #[must_use]
     pub fn rearranges(mut self) -> Self {
         self.rearranges = true;
         self
     }
 
-    /// Says that the parameters are rows of `len` numbers, one after the other, and that the gradient toward any of
-    /// them is to be had by itself, from [`Layer::gradient`](super::Layer::gradient). The container then moves some
-    /// rows while their gradient is still in the cache, and shares them among threads.
+    /// Declares that the parameters are rows of `len` values, and that [`Layer::gradient`](super::Layer::gradient) computes the
+    /// gradient of any range of rows. The container then updates rows while their gradient is in the CPU cache, and
+    /// splits the rows among threads.
     #[must_use]
     pub fn gradient_rows(mut self, len: usize) -> Self {
         self.gradient_rows = Some(len);
         self
     }
 
-    /// Says that [`Layer::gradient`](super::Layer::gradient) heeds [`add`](super::Gradient::add). Where an update is
-    /// nothing but a multiple of the gradient (plain gradient descent), the container then scales `dy` and has the
-    /// gradient added to the parameters themselves.
+    /// Declares that [`Layer::gradient`](super::Layer::gradient) supports [`add`](super::Gradient::add). If the update is a
+    /// multiple of the gradient (plain gradient descent), the container then scales `dy` and adds the gradient directly to
+    /// the parameters.
     #[must_use]
     pub fn adds_gradients(mut self) -> Self {
         self.adds_gradients = true;
         self
     }
 
-    /// Says that the layer computes otherwise where positions of its input are padding, and is to be handed the
-    /// [`Mask`](super::Mask). It must cover all axes of a sample but the last; `compile` refuses another.
+    /// Declares that the layer uses the padding [`Mask`](super::Mask) of its input. The mask must cover all axes of a sample
+    /// but the last; otherwise `compile` returns an error.
     #[must_use]
     pub fn uses_mask(mut self) -> Self {
         self.uses_mask = true;
         self
     }
 
-    /// Says that each position of the output belongs to the same position of the input, so that the mask of the input
-    /// is that of the output. By default a mask ends at the layer.
+    /// Declares that the mask of the input applies to the output, because the positions correspond. By default the output has
+    /// no mask.
     #[must_use]
     pub fn passes_mask(mut self) -> Self {
         self.mask = MaskOut::Passes;
         self
     }
 
-    /// Says that [`Layer::mask`](super::Layer::mask) makes a mask of this shape for the layers behind, in place of any
-    /// that came: the leading axes of the output.
+    /// Declares that [`Layer::mask`](super::Layer::mask) computes the mask of the output, replacing that of the input. `shape`
+    /// consists of leading axes of the output.
     #[must_use]
     pub fn makes_mask(mut self, shape: impl Into<Shape>) -> Self {
         self.mask = MaskOut::Made(shape.into());
         self
     }
 
-    /// As [`makes_mask`](Self::makes_mask), but only where the input has a mask.
+    /// As [`makes_mask`](Self::makes_mask), but only if the input has a mask.
     #[must_use]
     pub fn derives_mask(mut self, shape: impl Into<Shape>) -> Self {
         self.mask = MaskOut::Derived(shape.into());
         self
     }
 
-    /// Says that the layer reads sequences from their ends, so that the steps that come out stand in that order.
+    /// Declares that the layer reads sequences in reverse, so that output steps are in reverse order.
     #[must_use]
     pub fn reads_backwards(mut self) -> Self {
         self.reads_backwards = true;
         self
     }
 
-    /// Declares that the layer reads a sequence (steps, features) step by step, as recurrent layers do.
-    /// [`Bidirectional`](crate::nn::Bidirectional) takes such layers only.
+    /// Declares that the layer scans a sequence (steps, features), as recurrent layers do.
+    /// [`Bidirectional`](crate::nn::Bidirectional) accepts only such layers.
     #[must_use]
     pub fn reads_sequence(mut self) -> Self {
         self.reads_sequence = true;
         self
     }
 
-    /// Declares that the layer applies the activity regularizers of its nested layers: it implements
+    /// Declares that the layer handles the activity regularizers of its nested layers: it implements
     /// [`Layer::activity_penalty`](super::Layer::activity_penalty), and its backward pass adds the penalties' gradients. Without
-    /// it, an activity regularizer of a nested layer is an error in `compile`.
+    /// this declaration, an activity regularizer of a nested layer is an error in `compile`.
     #[must_use]
     pub fn nested_penalties(mut self) -> Self {
         self.nested_penalties = true;
         self
     }
 
-    /// Notes what `compile` refuses; a model that was saved with it still loads.
+    /// Records an error for `compile` to return; saved models that contain it still load.
     pub(crate) fn refused(mut self, expected: &'static str, got: String) -> Self {
         self.refusal.get_or_insert_with(|| Box::new(Problem { expected, got }));
         self
     }
 
-    /// Adds a layer inside of this one. Its parameters, state and cache follow those declared so far;
-    /// [`Plan::nested_layers`] says where. A nested layer is called by the outer one, so it must not declare an
-    /// activation, which only a container applies: that is an error in `compile`.
+    /// Adds a nested layer, which the outer layer calls. Its parameters, state and cache follow those declared so far;
+    /// [`Plan::nested_layers`] returns the ranges. A nested layer that declares an activation is an error in `compile`,
+    /// because only a container applies activations.
     #[must_use]
     pub fn nested(mut self, name: impl Into<String>, plan: Self) -> Self {
         let name = name.into();
         if plan.activation != Activation::Linear && self.problem.is_none() {
             let got = format!(
-                "the activation {} of the nested layer {name:?}, which only a container applies; leave it out there and \
-                 add an ActivationLayer behind",
+                "the activation {} of the nested layer {name:?}, which only a container applies; remove it there and \
+                 add an ActivationLayer after the layer",
                 plan.activation
             );
-            let expected = "nested layers without an activation of their own";
+            let expected = "nested layers without an activation";
             self.problem = Some(Box::new(Problem { expected, got }));
         }
         self.nested_activated(name, plan)
     }
 
-    /// As [`nested`](Self::nested), for an outer layer that applies and differentiates the declared activation
-    /// of the nested one itself.
+    /// As [`nested`](Self::nested), for an outer layer that itself applies and differentiates the activation of the nested
+    /// layer.
     #[must_use]
     pub fn nested_activated(mut self, name: impl Into<String>, plan: Self) -> Self {
         let name = name.into();
@@ -392,12 +390,12 @@ impl Plan {
         self.refusal = self.refusal.or_else(|| plan.refusal.clone());
         if matches!(plan.mask, MaskOut::Made(_)) && self.problem.is_none() {
             let got = format!(
-                "the mask of the nested layer {name:?}, which does not reach the layers around it; add that layer to the \
-                 network itself"
+                "the mask of the nested layer {name:?}, which cannot leave the outer layer; add the nested layer to the \
+                 network directly"
             );
-            self.problem = Some(Box::new(Problem { expected: "nested layers that make no mask", got }));
+            self.problem = Some(Box::new(Problem { expected: "nested layers that compute no mask", got }));
         }
-        self = self.of_batch(plan.batch);
+        self = self.require_batch_size(plan.batch);
         let (cache_per_sample, cache_per_batch) = (self.cache_per_sample, self.cache_per_batch);
         self.cache_per_sample = cache_per_sample.saturating_add(plan.cache_per_sample);
         self.cache_per_batch = cache_per_batch.saturating_add(plan.cache_per_batch);
@@ -407,13 +405,13 @@ impl Plan {
         self
     }
 
-    /// The shape of a sample that comes in.
+    /// The input shape of a sample.
     #[must_use]
     pub fn input_shape(&self) -> &Shape {
         &self.input
     }
 
-    /// The shape of a sample that comes out.
+    /// The output shape of a sample.
     #[must_use]
     pub fn output_shape(&self) -> &Shape {
         &self.output
@@ -425,7 +423,7 @@ impl Plan {
         &self.params
     }
 
-    /// How many trainable numbers there are; `usize::MAX` where that does not fit.
+    /// The number of trainable parameters, saturating at `usize::MAX`.
     #[must_use]
     pub fn params_len(&self) -> usize {
         self.params.iter().fold(0, |len: usize, param| len.saturating_add(param.shape.size()))
@@ -437,13 +435,13 @@ impl Plan {
         &self.state
     }
 
-    /// How many numbers of state there are; `usize::MAX` where that does not fit.
+    /// The number of state values, saturating at `usize::MAX`.
     #[must_use]
     pub fn state_len(&self) -> usize {
         self.state.iter().fold(0, |len: usize, part| len.saturating_add(part.shape.size()))
     }
 
-    /// The length of the cache for a batch of that many samples; `usize::MAX` where that does not fit.
+    /// The length of the cache for a batch of `batch` samples, saturating at `usize::MAX`.
     #[must_use]
     pub fn cache_len(&self, batch: usize) -> usize {
         self.cache_per_sample.saturating_mul(batch).saturating_add(self.cache_per_batch)
@@ -461,26 +459,26 @@ impl Plan {
         self.activation
     }
 
-    /// The declared penalty on the output.
+    /// The declared activity regularizer.
     #[must_use]
     pub fn declared_activity_regularizer(&self) -> Option<&Regularizer> {
         self.activity_regularizer.as_ref()
     }
 
-    /// The number that the input's indices are below, where the layer looks up indices.
+    /// The exclusive upper bound of the input indices, if the layer looks up indices.
     #[must_use]
     pub fn declared_indices(&self) -> Option<usize> {
         self.indices
     }
 
-    /// Whether nothing but the input's numbers and zeros come out.
+    /// Whether the layer only copies, moves or zero-pads input values.
     #[must_use]
     pub fn declares_rearranging(&self) -> bool {
         self.rearranges
     }
 
-    /// The number that the indices are below that a chain of layers is given, where one looks up indices and those
-    /// before it rearrange only.
+    /// The exclusive upper bound of the indices in the input of a chain of layers, if one layer looks up indices and all
+    /// layers before it only rearrange.
     pub(crate) fn indices_of_chain<'a>(plans: impl IntoIterator<Item = &'a Self>) -> Option<usize> {
         for plan in plans {
             if plan.indices.is_some() || !plan.rearranges {
@@ -490,58 +488,58 @@ impl Plan {
         None
     }
 
-    /// The length of the rows of parameters that [`Layer::gradient`](super::Layer::gradient) differentiates apart.
+    /// The length of the parameter rows whose gradients [`Layer::gradient`](super::Layer::gradient) computes separately.
     #[must_use]
     pub fn declared_gradient_rows(&self) -> Option<usize> {
         self.gradient_rows
     }
 
-    /// Whether [`Layer::gradient`](super::Layer::gradient) adds where it is asked to.
+    /// Whether [`Layer::gradient`](super::Layer::gradient) supports [`add`](super::Gradient::add).
     #[must_use]
     pub fn declares_adding_gradients(&self) -> bool {
         self.adds_gradients
     }
 
-    /// The size of the batches, where samples leave something to those of the next batch.
+    /// The batch size that carried state requires, if any.
     #[must_use]
-    pub fn declared_batch(&self) -> Option<usize> {
+    pub fn batch_size(&self) -> Option<usize> {
         self.batch
     }
 
-    /// Whether the layer computes otherwise where positions are padding.
+    /// Whether the layer uses the padding mask of its input.
     #[must_use]
     pub fn declares_using_mask(&self) -> bool {
         self.uses_mask
     }
 
-    /// Whether the mask of the input is that of the output.
+    /// Whether the mask of the input applies to the output.
     #[must_use]
     pub fn declares_passing_mask(&self) -> bool {
         self.mask == MaskOut::Passes
     }
 
-    /// The shape of the mask that the layer makes or derives, if it does.
+    /// The shape of the mask that the layer computes, if it does.
     #[must_use]
-    pub fn declared_mask(&self) -> Option<&Shape> {
+    pub fn mask_shape(&self) -> Option<&Shape> {
         match &self.mask {
             MaskOut::Made(shape) | MaskOut::Derived(shape) => Some(shape),
             MaskOut::Ends | MaskOut::Passes => None,
         }
     }
 
-    /// Whether the layer reads sequences from their ends.
+    /// Whether the layer reads sequences in reverse.
     #[must_use]
     pub fn declares_reading_backwards(&self) -> bool {
         self.reads_backwards
     }
 
-    /// Whether the layer reads a sequence step by step.
+    /// Whether the layer scans a sequence, as recurrent layers do.
     #[must_use]
     pub fn declares_reading_sequence(&self) -> bool {
         self.reads_sequence
     }
 
-    /// Whether the layer applies the activity regularizers of its nested layers.
+    /// Whether the layer handles the activity regularizers of its nested layers.
     #[must_use]
     pub fn declares_nested_penalties(&self) -> bool {
         self.nested_penalties
@@ -549,29 +547,29 @@ impl Plan {
 
     /// Whether the layer or a nested layer has an activity regularizer.
     pub(crate) fn penalizes_outputs(&self) -> bool {
-        self.activity_regularizer.is_some() || self.penalizes_inside()
+        self.activity_regularizer.is_some() || self.penalizes_nested_outputs()
     }
 
     /// Whether a nested layer has an activity regularizer.
-    pub(crate) fn penalizes_inside(&self) -> bool {
+    pub(crate) fn penalizes_nested_outputs(&self) -> bool {
         self.nested.iter().any(|nested| nested.plan.penalizes_outputs())
     }
 
-    /// What `compile` refuses, beside the [`problem`](Self::problem): what was expected, and what came.
+    /// The error, besides [`problem`](Self::problem), that `compile` returns: expected and actual.
     pub(crate) fn refusal(&self) -> Option<(&'static str, String)> {
         if let Some(refusal) = &self.refusal {
             return Some((refusal.expected, refusal.got.clone()));
         }
         let inside = || self.nested.iter().find_map(|nested| nested.plan.refusal());
-        if self.penalizes_inside() && !self.nested_penalties {
+        if self.penalizes_nested_outputs() && !self.nested_penalties {
             let name =
                 self.nested.iter().find(|nested| nested.plan.penalizes_outputs()).map(|nested| &nested.name);
             let got = format!(
-                "an activity regularizer of the layer {:?} inside it, which would be dropped; implement \
+                "an activity regularizer of its nested layer {:?}, which would be ignored; implement \
                  Layer::activity_penalty and declare Plan::nested_penalties",
                 name.map_or("", String::as_str)
             );
-            return Some(("layers inside it without an activity regularizer", got));
+            return Some(("nested layers without an activity regularizer", got));
         }
         inside()
     }
@@ -580,19 +578,19 @@ impl Plan {
         &self.mask
     }
 
-    /// The layers inside of this one, with their places.
+    /// The nested layers, with their ranges.
     #[must_use]
     pub fn nested_layers(&self) -> &[Nested] {
         &self.nested
     }
 
-    /// What is wrong with the way the plan was put together, if anything; `compile` reports it.
+    /// The invalid declaration, if any, which `compile` reports.
     #[must_use]
     pub fn problem(&self) -> Option<&str> {
         self.problem.as_ref().map(|problem| problem.got.as_str())
     }
 
-    /// What was expected in place of the [`problem`](Self::problem).
+    /// What was expected instead of the [`problem`](Self::problem).
     pub(crate) fn expected(&self) -> &'static str {
         self.problem.as_ref().map_or("", |problem| problem.expected)
     }

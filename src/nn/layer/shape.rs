@@ -26,25 +26,25 @@ impl Shape {
         &self.0
     }
 
-    /// How many numbers a sample has; `usize::MAX` where that does not fit.
+    /// The number of values of a sample, saturating at `usize::MAX`.
     #[must_use]
     pub fn size(&self) -> usize {
         self.0.iter().fold(1, |size: usize, &dim| size.saturating_mul(dim))
     }
 
-    /// How many axes a sample has.
+    /// The number of axes of a sample.
     #[must_use]
     pub fn rank(&self) -> usize {
         self.0.len()
     }
 
-    /// The length of the last axis, on which dense layers, normalizations and softmax work; 1 for a scalar.
+    /// The length of the last axis, along which dense layers, normalizations and softmax operate; 1 for a scalar.
     #[must_use]
     pub fn last(&self) -> usize {
         self.0.last().copied().unwrap_or(1)
     }
 
-    /// The same shape with another last axis.
+    /// The shape with the last axis replaced by `dim`.
     #[must_use]
     pub fn with_last(&self, dim: usize) -> Self {
         let mut dims = self.0.clone();

@@ -133,8 +133,8 @@ impl<F: Float> Layer<F> for Embedding {
         Ok(if self.mask_zero { plan.makes_mask(input) } else { plan })
     }
 
-    fn mask(&self, MaskPass { x, real, .. }: MaskPass<'_, F>) {
-        real.iter_mut().zip(&x).for_each(|(real, &x)| *real = x != F::zero());
+    fn mask(&self, MaskPass { x, valid, .. }: MaskPass<'_, F>) {
+        valid.iter_mut().zip(&x).for_each(|(valid, &x)| *valid = x != F::zero());
     }
 
     fn forward(&self, Forward { x, mut y, params, .. }: Forward<'_, F>) {

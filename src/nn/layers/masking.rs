@@ -100,11 +100,14 @@ impl<F: Float> Layer<F> for Masking {
         Ok(Plan::output(input.clone()).input(input).makes_mask(steps))
     }
 
-    fn mask(&self, MaskPass { x, real, .. }: MaskPass<'_, F>) {
-        let (features, Some(x)) = (x.len() / real.len().max(1), x.as_slice()) else { return real.fill(true) };
-        real.iter_mut()
+    fn mask(&self, MaskPass { x, valid, .. }: MaskPass<'_, F>) {
+        let (features, Some(x)) = (x.len() / valid.len().max(1), x.as_slice()) else {
+            return valid.fill(true);
+        };
+        valid
+            .iter_mut()
             .zip(x.chunks_exact(features.max(1)))
-            .for_each(|(real, step)| *real = self.is_valid(step));
+            .for_each(|(valid, step)| *valid = self.is_valid(step));
     }
 
     fn forward(&self, Forward { x, mut y, plan, .. }: Forward<'_, F>) {

@@ -92,7 +92,7 @@ impl<F: Float> Loss<F> for BinaryCrossentropy {
     }
 
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {
-        let (targets, last, logits) = (pass.targets, pass.last, pass.logits || self.from_logits);
+        let (targets, last, logits) = (pass.targets, pass.last_axis, pass.logits || self.from_logits);
         let mean = F::one() / F::of(last as f64);
         let smooth = |t: F| t * F::of(1.0 - self.label_smoothing) + F::of(self.label_smoothing / 2.0);
         let element = if logits { from_logit } else { from_probability };

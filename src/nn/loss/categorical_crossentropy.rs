@@ -160,7 +160,7 @@ impl<F: Float> Loss<F> for CategoricalCrossentropy {
     }
 
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {
-        let (targets, last, logits) = (pass.targets, pass.last, pass.logits || self.from_logits);
+        let (targets, last, logits) = (pass.targets, pass.last_axis, pass.logits || self.from_logits);
         let (keep, even) = (F::of(1.0 - self.label_smoothing), F::of(self.label_smoothing / (last as f64)));
         reduce(
             pass,
@@ -205,7 +205,7 @@ impl<F: Float> Loss<F> for SparseCategoricalCrossentropy {
     }
 
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {
-        let (last, logits) = (pass.last, pass.logits || self.from_logits);
+        let (last, logits) = (pass.last_axis, pass.logits || self.from_logits);
         let TargetView::Labels(labels) = pass.targets else { return f64::NAN };
         let ignored = self.ignore_class.and_then(|label| usize::try_from(label).ok());
         let counted = |label: usize| label < last && Some(label) != ignored;

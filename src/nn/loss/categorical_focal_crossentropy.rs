@@ -128,7 +128,7 @@ impl<F: Float> Loss<F> for CategoricalFocalCrossentropy {
     }
 
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {
-        let (targets, last, logits) = (pass.targets, pass.last, pass.logits || self.from_logits);
+        let (targets, last, logits) = (pass.targets, pass.last_axis, pass.logits || self.from_logits);
         let (keep, even) = (F::of(1.0 - self.label_smoothing), F::of(self.label_smoothing / (last as f64)));
         let focal = Focal { alpha: F::of(self.alpha), gamma: F::of(self.gamma) };
         reduce(

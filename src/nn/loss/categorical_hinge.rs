@@ -60,7 +60,7 @@ impl<F: Float> Loss<F> for CategoricalHinge {
 
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {
         let targets = pass.targets;
-        let last = pass.last;
+        let last = pass.last_axis;
         reduce(
             pass,
             self.reduction,

@@ -58,7 +58,7 @@ impl<F: Float> Loss<F> for CosineSimilarity {
     }
 
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {
-        let (targets, last) = (pass.targets, pass.last);
+        let (targets, last) = (pass.targets, pass.last_axis);
         reduce(
             pass,
             self.reduction,

@@ -88,7 +88,7 @@ impl<F: Float> Loss<F> for Crossentropy {
             TargetView::Labels(_) => {
                 SparseCategoricalCrossentropy::default().reduction(self.reduction).compute(pass)
             }
-            TargetView::Values(_) if pass.last == 1 => {
+            TargetView::Values(_) if pass.last_axis == 1 => {
                 BinaryCrossentropy::default().reduction(self.reduction).compute(pass)
             }
             TargetView::Values(_) => {

@@ -64,7 +64,7 @@ impl<F: Float, C: Fn(&[F], &[F], Option<&mut [F]>) -> F + Send + Sync> Loss<F> f
     }
 
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {
-        let (targets, last) = (pass.targets, pass.last);
+        let (targets, last) = (pass.targets, pass.last_axis);
         reduce(
             pass,
             self.reduction,

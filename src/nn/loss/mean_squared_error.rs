@@ -47,7 +47,7 @@ impl<F: Float> Loss<F> for MeanSquaredError {
     }
 
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {
-        let (targets, last) = (pass.targets, pass.last);
+        let (targets, last) = (pass.targets, pass.last_axis);
         let mean = F::one() / F::of(last as f64);
         reduce(
             pass,

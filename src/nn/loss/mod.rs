@@ -73,7 +73,7 @@ pub struct LossPass<'a, F> {
     /// Whether `prediction` holds what goes into the activation that [`Loss::fused_activation`] names.
     pub logits: bool,
     /// The length of the output's last axis.
-    pub last: usize,
+    pub last_axis: usize,
     /// The targets.
     pub targets: TargetView<'a, F>,
     /// One weight per sample; `None` weighs every sample 1.
@@ -88,8 +88,8 @@ pub struct LossPass<'a, F> {
 impl<'a, F: Float> LossPass<'a, F> {
     /// A batch of outputs and targets, without weights and without a gradient.
     pub fn new(prediction: ArrayView2<'a, F>, targets: TargetView<'a, F>) -> Self {
-        let last = prediction.ncols();
-        Self { prediction, logits: false, last, targets, weights: None, mask: None, gradient: None }
+        let last_axis = prediction.ncols();
+        Self { prediction, logits: false, last_axis, targets, weights: None, mask: None, gradient: None }
     }
 
     /// Asks for the gradient.
@@ -122,8 +122,8 @@ impl<'a, F: Float> LossPass<'a, F> {
 
     /// Sets the length of the output's last axis, where the output is not a vector.
     #[must_use]
-    pub fn last(mut self, last: usize) -> Self {
-        self.last = last;
+    pub fn last_axis(mut self, last_axis: usize) -> Self {
+        self.last_axis = last_axis;
         self
     }
 }
@@ -290,7 +290,7 @@ pub(crate) fn reduce<F: Float>(
     counted: impl Fn(usize) -> bool,
     mut loss: impl FnMut(Position<'_, F>) -> F,
 ) -> f64 {
-    let LossPass { prediction, last, weights, mask, mut gradient, .. } = pass;
+    let LossPass { prediction, last_axis: last, weights, mask, mut gradient, .. } = pass;
     let (Some(prediction), true) = (prediction.as_slice(), last > 0) else { return 0.0 };
     let positions = prediction.len() / last;
     let each = positions / pass_rows(positions, weights);
@@ -338,7 +338,7 @@ pub(crate) fn element_mean<F: Float>(
     reduction: Reduction,
     element: impl Fn(F, F) -> (F, F),
 ) -> f64 {
-    let share = F::one() / F::of(pass.last.max(1) as f64);
+    let share = F::one() / F::of(pass.last_axis.max(1) as f64);
     elements(pass, reduction, share, element)
 }
 
@@ -357,7 +357,7 @@ fn elements<F: Float>(
     share: F,
     element: impl Fn(F, F) -> (F, F),
 ) -> f64 {
-    let (targets, last) = (pass.targets, pass.last);
+    let (targets, last) = (pass.targets, pass.last_axis);
     reduce(
         pass,
         reduction,

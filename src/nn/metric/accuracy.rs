@@ -147,7 +147,7 @@ impl<F: Float> Metric<F> for Accuracy {
     fn update(&self, batch: MetricBatch<'_, F>, totals: &mut [f64]) {
         match batch.targets {
             TargetView::Labels(_) => SparseCategoricalAccuracy {}.update(batch, totals),
-            TargetView::Values(_) if batch.last == 1 => BinaryAccuracy::default().update(batch, totals),
+            TargetView::Values(_) if batch.last_axis == 1 => BinaryAccuracy::default().update(batch, totals),
             TargetView::Values(_) => CategoricalAccuracy {}.update(batch, totals),
         }
     }
@@ -268,7 +268,7 @@ impl<F: Float> Metric<F> for SparseCategoricalAccuracy {
         else {
             return;
         };
-        let last = batch.last.max(1);
+        let last = batch.last_axis.max(1);
         for (position, (prediction, &label)) in predictions.chunks_exact(last).zip(labels).enumerate() {
             if label < last {
                 add_to_mean(totals, f64::from(largest(prediction) == label), batch.weight(position));

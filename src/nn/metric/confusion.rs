@@ -41,7 +41,7 @@ fn count<F: Float>(
         return;
     };
     let Some(targets) = targets.as_slice() else { return };
-    let (last, threshold) = (batch.last.max(1), F::of(threshold));
+    let (last, threshold) = (batch.last_axis.max(1), F::of(threshold));
     for (position, (prediction, target)) in
         predictions.chunks_exact(last).zip(targets.chunks_exact(last)).enumerate()
     {

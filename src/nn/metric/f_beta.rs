@@ -110,7 +110,7 @@ impl<F: Float> Metric<F> for FBeta {
         else {
             return;
         };
-        let (Some(targets), last) = (targets.as_slice(), batch.last.max(1)) else { return };
+        let (Some(targets), last) = (targets.as_slice(), batch.last_axis.max(1)) else { return };
         let pairs = predictions.chunks_exact(last).zip(targets.chunks_exact(last));
         for (position, (prediction, target)) in pairs.enumerate() {
             let weight = batch.weight(position);

@@ -124,7 +124,7 @@ pub(super) fn compares<F: Float>(
 /// Adds a loss of a batch to a mean's two sums.
 pub(super) fn add_loss<F: Float>(loss: &dyn Loss<F>, batch: MetricBatch<'_, F>, totals: &mut [f64]) {
     let positions = batch.positions();
-    let pass = LossPass::new(batch.prediction, batch.targets).last(batch.last);
+    let pass = LossPass::new(batch.prediction, batch.targets).last_axis(batch.last_axis);
     let pass = pass.weights(batch.weights).mask(batch.mask);
     let weight: f64 = (0..positions).map(|position| batch.weight(position)).sum();
     let real = |position: &usize| batch.mask.is_none_or(|mask| loss::is_real(mask, *position, positions));
@@ -199,7 +199,7 @@ impl<F: Float, C: Fn(&[F], &[F]) -> f64 + Send + Sync> Metric<F> for MetricFn<C>
         else {
             return;
         };
-        let (Some(targets), last) = (targets.as_slice(), batch.last.max(1)) else { return };
+        let (Some(targets), last) = (targets.as_slice(), batch.last_axis.max(1)) else { return };
         let pairs = predictions.chunks_exact(last).zip(targets.chunks_exact(last));
         for (position, (prediction, target)) in pairs.enumerate() {
             add_to_mean(totals, (self.function)(prediction, target), batch.weight(position));

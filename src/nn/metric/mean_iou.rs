@@ -48,7 +48,7 @@ impl<F: Float> Metric<F> for MeanIou {
     }
 
     fn update(&self, batch: MetricBatch<'_, F>, totals: &mut [f64]) {
-        let (Some(predictions), last) = (batch.prediction.as_slice(), batch.last.max(1)) else { return };
+        let (Some(predictions), last) = (batch.prediction.as_slice(), batch.last_axis.max(1)) else { return };
         for (position, prediction) in predictions.chunks_exact(last).enumerate() {
             let class = match batch.targets {
                 TargetView::Labels(labels) => labels[position],

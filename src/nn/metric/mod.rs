@@ -52,7 +52,7 @@ pub struct MetricBatch<'a, F> {
     /// The model's outputs, (batch, outputs), row-major.
     pub prediction: ArrayView2<'a, F>,
     /// The length of the output's last axis.
-    pub last: usize,
+    pub last_axis: usize,
     /// The targets.
     pub targets: TargetView<'a, F>,
     /// One weight for each sample, for weighted metrics.
@@ -64,7 +64,7 @@ pub struct MetricBatch<'a, F> {
 impl<'a, F: Float> MetricBatch<'a, F> {
     /// A batch of outputs and targets, without weights.
     pub fn new(prediction: ArrayView2<'a, F>, targets: TargetView<'a, F>) -> Self {
-        Self { prediction, last: prediction.ncols(), targets, weights: None, mask: None }
+        Self { prediction, last_axis: prediction.ncols(), targets, weights: None, mask: None }
     }
 
     /// Adds a weight for each sample.
@@ -83,15 +83,15 @@ impl<'a, F: Float> MetricBatch<'a, F> {
 
     /// Sets the length of the output's last axis, where the output is not a vector.
     #[must_use]
-    pub fn last(mut self, last: usize) -> Self {
-        self.last = last;
+    pub fn last_axis(mut self, last_axis: usize) -> Self {
+        self.last_axis = last_axis;
         self
     }
 
     /// How many positions (runs along the last axis) there are.
     #[must_use]
     pub fn positions(&self) -> usize {
-        self.prediction.len() / self.last.max(1)
+        self.prediction.len() / self.last_axis.max(1)
     }
 
     /// The prediction and the target of each position, where the targets are values.
@@ -101,7 +101,7 @@ impl<'a, F: Float> MetricBatch<'a, F> {
             TargetView::Labels(_) => None,
         };
         let (prediction, target) = (self.prediction.to_slice().zip(values)).unwrap_or((&[], &[]));
-        let last = self.last.max(1);
+        let last = self.last_axis.max(1);
         prediction.chunks_exact(last).zip(target.chunks_exact(last))
     }
 

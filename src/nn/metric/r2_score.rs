@@ -49,10 +49,10 @@ impl<F: Float> Metric<F> for R2Score {
         let TargetView::Values(targets) = batch.targets else { return };
         for (row, (prediction, target)) in batch.prediction.rows().into_iter().zip(targets.rows()).enumerate()
         {
-            let first = row * (prediction.len() / batch.last.max(1));
+            let first = row * (prediction.len() / batch.last_axis.max(1));
             let outputs = prediction.iter().zip(target).zip(totals.chunks_exact_mut(PER_OUTPUT));
             for (output, ((&p, &t), totals)) in outputs.enumerate() {
-                let weight = batch.weight(first + output / batch.last.max(1));
+                let weight = batch.weight(first + output / batch.last_axis.max(1));
                 add(totals, weight, t.as_f64(), p.as_f64());
             }
         }

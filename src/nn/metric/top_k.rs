@@ -102,7 +102,7 @@ top_k!(
 
 /// A class is in where fewer than k outputs are larger, so that ties are in.
 fn add_top_k<F: Float>(batch: MetricBatch<'_, F>, k: usize, totals: &mut [f64]) {
-    let (Some(predictions), last) = (batch.prediction.as_slice(), batch.last.max(1)) else { return };
+    let (Some(predictions), last) = (batch.prediction.as_slice(), batch.last_axis.max(1)) else { return };
     for (position, prediction) in predictions.chunks_exact(last).enumerate() {
         let class = match batch.targets {
             TargetView::Labels(labels) => labels[position],

@@ -1,30 +1,30 @@
-//! Training: forward, compare, backward, update, again and again.
+//! Training entry points: `fit_with`, `fit_batches`, `train_on_batch`, `test_on_batch`.
 
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::fit_options::{FitOptions, PlainOptions, Validation};
 use crate::nn::history::{Evaluation, History, Logs};
 use crate::nn::model::Model;
-use crate::nn::model::data::Samples;
-use crate::nn::model::feed::{Batch, InMemory, Stream};
-use crate::nn::model::last_good::LastGood;
-use crate::nn::model::session::Session;
+use crate::nn::model::batch_source::{Batch, InMemory, Stream};
+use crate::nn::model::inputs::LabeledSamples;
+use crate::nn::model::snapshot::Snapshot;
 use crate::nn::model::trainer::Trainer;
+use crate::nn::model::training_loop::TrainingLoop;
 use crate::nn::targets::{Prepared, TargetView, Targets};
 use ndarray::{ArrayBase, Axis, Data, Dimension, Slice};
 
 impl<F: Float> Model<F> {
-    /// Trains for some epochs, as Keras's `fit`; a second call goes on where the first ended, so two fits of one
-    /// epoch equal one fit of two, to the bit.
+    /// Trains as Keras's `fit` does. A second call continues training: two calls of one epoch give the same bits as one call
+    /// of two.
     ///
     /// # Shapes
-    /// `x`: (samples, …) with the network's input shape behind; `y`: class labels (samples,), or values of the
+    /// `x`: (samples, …) followed by the network's input shape; `y`: class labels (samples,), or values of the
     /// output's shape; both in any layout.
     ///
     /// # Errors
-    /// Options outside of their ranges; data that does not fit the model (shapes, NaN, labels out of range, no
-    /// sample); [`Error::Diverged`] where the loss or a gradient is no longer a number, with the model back at
-    /// its last good epoch; the error of a callback.
+    /// Options out of range; data that do not fit the model (shapes, NaN, labels out of range, no sample);
+    /// [`Error::Diverged`] if the loss or a gradient becomes non-finite, with the model restored to its last good epoch; the
+    /// error of a callback.
     ///
     /// # Examples
     /// ```
@@ -55,46 +55,51 @@ impl<F: Float> Model<F> {
             options;
         plain.validate()?;
         if steps_per_epoch.is_some() {
-            let hint = "hand it to fit_batches; an epoch over arrays is all of their rows";
+            let hint = "use fit_batches; an epoch over arrays is all of their rows";
             return Err(Error::Misplaced { context: "fit_with", option: "steps_per_epoch", hint });
         }
         let mut all =
             self.samples(x.view().into_dyn(), y.into(), sample_weight, ["x", "y", "sample_weight"])?;
         let n =
             if validation.is_some() { all.len() } else { training_rows(all.len(), plain.validation_split)? };
-        let held_out_weights = all.weights.as_ref().map(|weights| weights[n..].to_vec());
+        let validation_samples_weights = all.weights.as_ref().map(|weights| weights[n..].to_vec());
         if let Some(classes) = plain.class_weight.as_deref() {
             self.weigh_by_class(&mut all, n, classes)?;
         }
-        check_parts(&plain, all.weights.as_ref().map(|weights| &weights[..n]), held_out_weights.as_deref())?;
-        let held_out = match validation {
+        check_weights(
+            &plain,
+            all.weights.as_ref().map(|weights| &weights[..n]),
+            validation_samples_weights.as_deref(),
+        )?;
+        let validation_samples = match validation {
             Some(Validation { x, y }) => {
                 let names = ["validation x", "validation y", "validation sample_weight"];
                 Some(self.samples(x, y, None, names)?)
             }
-            None if n < all.len() => Some(split_off(&all, n, held_out_weights)),
+            None if n < all.len() => Some(split_off(&all, n, validation_samples_weights)),
             None => None,
         };
         self.layout.check_batch_size("fit", n, plain.batch_size)?;
-        let feed = InMemory::new(self, &all, n, &plain)?;
-        Session::new(self, feed, held_out.as_ref(), &plain, stop_token)?.run(self, &mut callbacks)
+        let source = InMemory::new(self, &all, n, &plain)?;
+        TrainingLoop::new(self, source, validation_samples.as_ref(), &plain, stop_token)?
+            .run(self, &mut callbacks)
     }
 
-    /// Trains on the batches of an iterator, for data that do not fit into memory: each batch is forgotten before
-    /// the next is taken, and memory stays flat.
+    /// Trains on the batches of an iterator, for data that do not fit into memory: each batch is dropped before the next one
+    /// is pulled.
     ///
-    /// An epoch is the next [`steps_per_epoch`](FitOptions::steps_per_epoch) batches, so the iterator yields those of
-    /// all epochs, one after the other; where it ends early, the run ends with what there was, and the history's
-    /// `stopped` says so. Without `steps_per_epoch`, one pass is the one epoch. The batches come in the iterator's
-    /// order and sizes: `batch_size` and `shuffle` have no say. Items may be `Result`s; an error ends the run and
-    /// leaves the model as it was after the batch before.
+    /// An epoch is the next [`steps_per_epoch`](FitOptions::steps_per_epoch) batches, so the iterator yields the batches of all
+    /// epochs in sequence. If it ends early, training ends with the batches seen so far, and
+    /// [`History::stopped`] gives the reason. Without `steps_per_epoch`, one pass over the iterator is the only epoch.
+    /// The iterator determines order and sizes of the batches: `batch_size` and `shuffle` are ignored. Items may be
+    /// `Result`s; an error ends training and leaves the model as it was after the previous batch.
     ///
     /// # Shapes
-    /// Of each batch, as in [`fit_with`](Self::fit_with).
+    /// Each batch as in [`fit_with`](Self::fit_with).
     ///
     /// # Errors
     /// As [`fit_with`](Self::fit_with); an iterator without a batch; several epochs without `steps_per_epoch`;
-    /// `validation_split` and `sample_weight`, which need all rows at once.
+    /// `validation_split` and `sample_weight`, which need all rows together.
     ///
     /// # Examples
     /// ```
@@ -102,7 +107,7 @@ impl<F: Float> Model<F> {
     /// use axonal::prelude::*;
     ///
     /// # fn main() -> Result<()> {
-    /// // Whatever makes batches: files, a data base, a generator.
+    /// // Any source of batches: files, a database, a generator.
     /// let batches = (0..).map(|batch| {
     ///     let x = Array2::from_shape_fn((16, 2), |(i, j)| ((batch * 16 + i) * (j + 3) % 10) as f32 / 10.0);
     ///     let y: Array1<f32> = x.rows().into_iter().map(|row| row[0] - row[1]).collect();
@@ -124,34 +129,30 @@ impl<F: Float> Model<F> {
         plain.validate()?;
         let misplaced = |option, hint| Err(Error::Misplaced { context: "fit_batches", option, hint });
         if plain.validation_split != 0.0 {
-            return misplaced(
-                "validation_split",
-                "rows of an iterator cannot be split off; use validation_data",
-            );
+            return misplaced("validation_split", "an iterator's rows cannot be split; use validation_data");
         }
         if sample_weight.is_some() {
-            return misplaced(
-                "sample_weight",
-                "it belongs to all rows at once; use class_weight or fit_with",
-            );
+            return misplaced("sample_weight", "it needs all rows together; use class_weight or fit_with");
         }
         if steps_per_epoch == Some(0) {
             return Err(Error::invalid_parameter("fit_batches", "steps_per_epoch", 0, "at least 1"));
         }
         if steps_per_epoch.is_none() && plain.epochs > plain.initial_epoch + 1 {
-            let expected = "1, or steps_per_epoch batches for each of them";
+            let expected = "1, or steps_per_epoch to divide the iterator into epochs";
             return Err(Error::invalid_parameter("fit_batches", "epochs", plain.epochs, expected));
         }
         let names = ["validation x", "validation y", "validation sample_weight"];
-        let held_out = validation.map(|Validation { x, y }| self.samples(x, y, None, names)).transpose()?;
-        let feed = Stream::new(self, batches.into_iter(), steps_per_epoch, plain.class_weight.as_deref())?;
-        Session::new(self, feed, held_out.as_ref(), &plain, stop_token)?.run(self, &mut callbacks)
+        let validation_samples =
+            validation.map(|Validation { x, y }| self.samples(x, y, None, names)).transpose()?;
+        let source = Stream::new(self, batches.into_iter(), steps_per_epoch, plain.class_weight.as_deref())?;
+        TrainingLoop::new(self, source, validation_samples.as_ref(), &plain, stop_token)?
+            .run(self, &mut callbacks)
     }
 
-    /// One step on one batch; the scores are those before the update, with its loss.
+    /// Trains one step on one batch. Returns the loss and the metrics from before the update.
     ///
     /// # Errors
-    /// As [`fit_with`](Self::fit_with); where the step diverges, the model keeps its weights from before it.
+    /// As [`fit_with`](Self::fit_with); if the step diverges, the model keeps its previous weights.
     pub fn train_on_batch<'y, S: Data<Elem = F>, D: Dimension>(
         &mut self,
         x: &ArrayBase<S, D>,
@@ -161,7 +162,7 @@ impl<F: Float> Model<F> {
         let samples = self.samples(x, y.into(), None, ["x", "y", "sample_weight"])?;
         self.layout.check_batch_size("train_on_batch", samples.len(), samples.len())?;
         let mut trainer = Trainer::new(self, samples.len(), &samples)?;
-        let before = LastGood::of(self, None);
+        let before = Snapshot::of(self, None);
         let batch = samples.x.view();
         trainer.gather_targets(&samples, 0..samples.len(), None);
         if let Err(divergence) = trainer.step(self, Some(batch), samples.len()) {
@@ -173,7 +174,7 @@ impl<F: Float> Model<F> {
         Ok(Evaluation(logs))
     }
 
-    /// The scores on one batch, without learning from it; the same as [`evaluate`](Self::evaluate).
+    /// Evaluates one batch, as [`evaluate`](Self::evaluate) does.
     ///
     /// # Errors
     /// As [`evaluate`](Self::evaluate).
@@ -187,12 +188,12 @@ impl<F: Float> Model<F> {
     }
 }
 
-/// How many of `n` rows are trained on, by Keras's rule: floor(n (1 - split)).
+/// Number of training rows of `n`, by Keras's rule: floor(n (1 - split)).
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::cast_precision_loss,
-    reason = "a share of n"
+    reason = "0 <= rows <= n"
 )]
 fn training_rows(n: usize, split: f64) -> Result<usize> {
     if split == 0.0 {
@@ -200,18 +201,24 @@ fn training_rows(n: usize, split: f64) -> Result<usize> {
     }
     let rows = (n as f64 * (1.0 - split)).floor() as usize;
     if rows == 0 || rows >= n {
-        let expected =
-            format!("a part that leaves rows on both sides; of {n} rows it leaves {rows} to train on");
+        let expected = format!(
+            "a fraction that leaves training and validation rows; of {n} rows it leaves {rows} to train on"
+        );
         return Err(Error::invalid_parameter("fit", "validation_split", split, expected));
     }
     Ok(rows)
 }
 
-/// Refuses weights by which no row that a run trains on, or none that is held out, would count.
-fn check_parts<F: Float>(plain: &PlainOptions, trained: Option<&[F]>, held_out: Option<&[F]>) -> Result<()> {
+/// Errors if all weights of the training rows, or all of the validation rows, are zero.
+fn check_weights<F: Float>(
+    plain: &PlainOptions,
+    trained: Option<&[F]>,
+    validation_samples: Option<&[F]>,
+) -> Result<()> {
     let what = if plain.class_weight.is_some() { "class_weight" } else { "sample_weight" };
-    let parts = [(what, "to train on", trained), ("sample_weight", "held out by validation_split", held_out)];
-    for (what, rows, weights) in parts {
+    let groups =
+        [(what, "to train on", trained), ("sample_weight", "of validation_split", validation_samples)];
+    for (what, rows, weights) in groups {
         let Some(weights) = weights else { continue };
         if !weights.is_empty() && weights.iter().all(|weight| *weight == F::zero()) {
             let problem = format!(
@@ -224,8 +231,12 @@ fn check_parts<F: Float>(plain: &PlainOptions, trained: Option<&[F]>, held_out: 
     Ok(())
 }
 
-/// The rows from `first` on, held out for validation, with weights of their own: class weights are for training only.
-fn split_off<'a, F: Float>(all: &'a Samples<'_, F>, first: usize, weights: Option<Vec<F>>) -> Samples<'a, F> {
+/// The validation rows, from `first` on, with their sample weights: class weights apply to training rows only.
+fn split_off<'a, F: Float>(
+    all: &'a LabeledSamples<'_, F>,
+    first: usize,
+    weights: Option<Vec<F>>,
+) -> LabeledSamples<'a, F> {
     let targets = match all.targets.rows(first, all.len()) {
         TargetView::Values(values) => {
             Prepared::Values { width: values.ncols(), values: values.iter().copied().collect() }
@@ -235,5 +246,5 @@ fn split_off<'a, F: Float>(all: &'a Samples<'_, F>, first: usize, weights: Optio
         }
     };
     let x = all.x.slice_axis(Axis(0), Slice::from(first..)).into();
-    Samples { x, targets, weights }
+    LabeledSamples { x, targets, weights }
 }

@@ -1,19 +1,19 @@
-//! The compiled network.
+//! The compiled network [`Model`]: weights, optimizer state, loss and metrics.
 
-mod answer;
-mod data;
-mod estimate;
-mod feed;
+mod batch_source;
+mod estimator_impls;
+mod evaluate;
 mod fit;
-mod last_good;
+mod inputs;
+mod predict;
 mod resume;
-mod scores;
-mod session;
+mod snapshot;
 mod summary;
 mod trainer;
+mod training_loop;
 mod weights;
 
-pub use feed::Batch;
+pub use batch_source::Batch;
 pub use summary::Summary;
 pub use weights::Weight;
 
@@ -32,7 +32,7 @@ use std::sync::Arc;
 
 /// A network with its weights, loss, optimizer and metrics: what [`Sequential::compile`] returns.
 ///
-/// A model answers through `&self` and is `Send + Sync`, so threads share one behind an [`Arc`]. Cloning copies
+/// Prediction takes `&self` and a model is `Send + Sync`, so threads can share one behind an [`Arc`]. Cloning copies
 /// the weights and shares the layers.
 ///
 /// # Examples
@@ -64,14 +64,14 @@ pub struct Model<F> {
     pub(crate) loss: Arc<dyn Loss<F>>,
     pub(crate) metrics: Vec<Arc<dyn Metric<F>>>,
     pub(crate) seed: u64,
-    /// Epochs trained since the weights were made; what the order of an epoch's samples is drawn from.
+    /// Number of epochs trained since initialization; seeds the shuffling of an epoch.
     pub(crate) epochs_trained: u64,
-    /// Steps trained since the weights were made; what a step's noise is drawn from.
+    /// Number of steps trained since initialization; seeds the noise of a step.
     pub(crate) steps_trained: u64,
     pub(crate) fit_options: PlainOptions,
-    /// The first option of `with_fit_options` that a model cannot keep; `fit` refuses it.
+    /// The first option passed to `with_fit_options` that belongs to one run; `fit` returns an error for it.
     misplaced: Option<&'static str>,
-    /// The weights at the beginning, where they did not all come from the seed.
+    /// The initial parameters and state, if they were not all drawn from the seed.
     origin: Option<Arc<(Vec<F>, Vec<F>)>>,
 }
 
@@ -100,30 +100,30 @@ impl<F: Float> Model<F> {
         }
     }
 
-    /// Says that the weights did not all come from the seed, so that they are what to start over from.
+    /// Stores the current weights as the initial weights, for models whose weights were not all drawn from the seed.
     pub(crate) fn keep_origin(&mut self) {
         self.origin = Some(Arc::new((self.params.to_vec(), self.state.to_vec())));
     }
 
-    /// The weights to start over from, where they did not all come from the seed: parameters and state.
+    /// The initial parameters and state, if they were not all drawn from the seed.
     pub(crate) fn origin(&self) -> Option<(&[F], &[F])> {
         self.origin.as_deref().map(|(params, state)| (params.as_slice(), state.as_slice()))
     }
 
-    /// Sets the weights to start over from.
+    /// Sets the initial parameters and state.
     pub(crate) fn set_origin(&mut self, params: Vec<F>, state: Vec<F>) {
         self.origin = Some(Arc::new((params, state)));
     }
 
-    /// Adds a metric, or a loss as a metric: computed beside the loss and reported under its name in histories and evaluations.
+    /// Adds a metric, or a loss as a metric, reported under its name in histories and evaluations.
     #[must_use]
     pub fn metric<Kind>(mut self, metric: impl IntoMetric<F, Kind>) -> Self {
         self.metrics.push(metric.into_metric());
         self
     }
 
-    /// Keeps options for [`Fit::fit`](crate::estimator::Fit::fit). Validation data, sample weights and callbacks belong to
-    /// one run: `fit` refuses a model that was given them here.
+    /// Sets the options of [`Fit::fit`](crate::estimator::Fit::fit). Validation data, sample weights and callbacks belong to
+    /// one run: if they are set here, `fit` returns an error.
     #[must_use]
     pub fn with_fit_options(mut self, options: FitOptions<'_, F>) -> Self {
         self.misplaced = options.misplaced();
@@ -131,38 +131,38 @@ impl<F: Float> Model<F> {
         self
     }
 
-    /// The shape of one sample that comes in.
+    /// The input shape of one sample.
     #[must_use]
     pub fn input_shape(&self) -> &Shape {
         &self.layout.input
     }
 
-    /// The shape of one sample's answer.
+    /// The output shape of one sample.
     #[must_use]
     pub fn output_shape(&self) -> &Shape {
         self.layout.output()
     }
 
-    /// How many weights there are, trainable or not.
+    /// The number of weights, trainable or not.
     #[must_use]
     pub fn count_params(&self) -> usize {
         self.layout.params_len + self.layout.state_len
     }
 
-    /// How many weights training moves.
+    /// The number of trainable weights.
     #[must_use]
     pub fn count_trainable_params(&self) -> usize {
-        self.layout.trainable_runs().iter().map(ExactSizeIterator::len).sum()
+        self.layout.trainable_ranges().iter().map(ExactSizeIterator::len).sum()
     }
 
-    /// The builder back, with the weights attached to the layers: to take layers away, add others, freeze
-    /// some, and compile again.
+    /// Converts the model back into a builder whose layers keep their weights, to remove, add or freeze layers and compile
+    /// again.
     #[must_use]
     pub fn into_sequential(self) -> Sequential<F> {
         Sequential::from_layout(&self.layout, &self.params, &self.state, self.seed)
     }
 
-    /// Buffers for [`predict_into`](Self::predict_into), for up to `capacity` samples at a time.
+    /// Allocates the buffers of [`predict_into`](Self::predict_into), for batches of up to `capacity` samples.
     ///
     /// # Errors
     /// [`Error::InvalidParameter`] for a capacity of 0, [`Error::OutOfMemory`].
@@ -176,15 +176,15 @@ impl<F: Float> Model<F> {
         Ok(workspace)
     }
 
-    /// Forgets what stateful layers remember of the batches before (as `stateful` of [`Lstm`](crate::nn::Lstm)). A
-    /// [`Workspace`] has a memory of its own.
+    /// Resets the carried state of stateful layers (`stateful` of [`Lstm`](crate::nn::Lstm)) to zero. Each [`Workspace`] carries
+    /// its own state.
     pub fn reset_state(&mut self) {
         for range in self.layout.carried() {
             self.state[range].fill(F::zero());
         }
     }
 
-    /// Forgets everything that was learned.
+    /// Restores the initial weights and resets the optimizer and the counters.
     fn start_over(&mut self) {
         match &self.origin {
             Some(origin) => {
@@ -198,27 +198,25 @@ impl<F: Float> Model<F> {
         self.steps_trained = 0;
     }
 
-    /// Refuses options that `with_fit_options` was given and a model cannot keep.
+    /// Returns an error if `with_fit_options` received an option that belongs to one run.
     pub(crate) fn check_kept_options(&self) -> Result<()> {
         match self.misplaced {
             None => Ok(()),
-            Some(option) => Err(Error::Misplaced {
-                context: "with_fit_options",
-                option,
-                hint: "hand it to fit_with, for one run",
-            }),
+            Some(option) => {
+                Err(Error::Misplaced { context: "with_fit_options", option, hint: "pass it to fit_with" })
+            }
         }
     }
 
-    /// Whether the loss takes the logits of the last layer.
+    /// Whether the loss is computed from the logits of the last layer.
     pub(crate) fn fused(&self) -> bool {
         self.layout.nodes.last().is_some_and(|node| {
-            // A penalty is on the activated output.
+            // An activity regularizer needs the activated output.
             !node.plan.penalizes_outputs() && self.loss.fuses(node.activation(), self.output_shape().last())
         })
     }
 
-    /// The penalties on the weights that are trained.
+    /// The sum of the regularization penalties of the trainable weights.
     pub(crate) fn weight_penalty(&self) -> f64 {
         let penalized = self.layout.variables.iter().filter(|variable| variable.trainable);
         let penalties = penalized
@@ -226,7 +224,7 @@ impl<F: Float> Model<F> {
         penalties.sum()
     }
 
-    /// The names of the loss and the metrics, as logs have them; a second metric of one name gets a number.
+    /// The log names of the loss and the metrics; a repeated metric name gets the suffix `_1`, `_2`, ….
     pub(crate) fn score_names(&self) -> Vec<String> {
         let mut names = vec!["loss".to_string()];
         for metric in &self.metrics {

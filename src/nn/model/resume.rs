@@ -1,16 +1,16 @@
-//! Checkpoints of a run, and going on from them.
+//! Taking checkpoints of a training run and resuming from them.
 
-use super::feed::Feed;
-use super::session::{Callbacks, Session};
+use super::batch_source::BatchSource;
+use super::training_loop::{Callbacks, TrainingLoop};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::callback::{CallbackState, Checkpoint, Ending, Numbers, Rate};
 use crate::nn::model::Model;
 use crate::nn::optimizer::LearningRate;
 
-impl<F: Float, S: Feed<F>> Session<'_, F, S> {
-    /// Hands a checkpoint to every callback, where one has asked for it.
-    pub(super) fn hand_out_checkpoint(
+impl<F: Float, S: BatchSource<F>> TrainingLoop<'_, F, S> {
+    /// Passes a checkpoint to every callback if one of them requested it.
+    pub(super) fn emit_checkpoint(
         &mut self,
         model: &Model<F>,
         callbacks: &mut Callbacks<'_, F>,
@@ -26,6 +26,7 @@ impl<F: Float, S: Feed<F>> Session<'_, F, S> {
         outcome
     }
 
+    /// The checkpoint of the current position.
     fn checkpoint(&mut self, model: &Model<F>, callbacks: &Callbacks<'_, F>) -> Result<Checkpoint<F>> {
         let states: Result<Vec<CallbackState<F>>> =
             callbacks.iter().map(|callback| callback.state()).collect();
@@ -41,7 +42,7 @@ impl<F: Float, S: Feed<F>> Session<'_, F, S> {
             stop: self.progress.stop.clone(),
             history: self.history.clone(),
             epochs_known: true,
-            totals: self.feed.scores().sums(),
+            totals: self.source.scores().sums(),
             rate,
             numbers,
             last_good: (self.last_good.epoch, last_good),
@@ -49,8 +50,8 @@ impl<F: Float, S: Feed<F>> Session<'_, F, S> {
         })
     }
 
-    /// Everything as it was at the checkpoint.
-    pub(super) fn go_on_from(
+    /// Restores model, callbacks, position and history from a checkpoint of this run.
+    pub(super) fn resume_from(
         &mut self,
         checkpoint: Checkpoint<F>,
         model: &mut Model<F>,
@@ -65,16 +66,16 @@ impl<F: Float, S: Feed<F>> Session<'_, F, S> {
             && checkpoint.callbacks.len() == callbacks.len()
             && matches!(checkpoint.rate, Rate::Constant(_))
                 == model.optimizer_state.learning_rate.is_constant()
-            && self.feed.scores().set_sums(&checkpoint.totals);
+            && self.source.scores().set_sums(&checkpoint.totals);
         if !same {
             let got = format!("of another run ({})", checkpoint.identity);
-            let expected = format!("one of this run ({identity}); remove it to begin anew");
+            let expected = format!("one of this run ({identity}); delete it to start over");
             return Err(Error::invalid_parameter("Run::resume", "checkpoint", got, expected));
         }
         for (callback, state) in callbacks.iter_mut().zip(checkpoint.callbacks) {
             callback.load_state(state)?;
         }
-        self.feed.skip(checkpoint.position.taken)?;
+        self.source.skip(checkpoint.position.taken)?;
         match checkpoint.rate {
             Rate::Constant(rate) => model.set_learning_rate(rate)?,
             Rate::Factor(factor) => {
@@ -95,7 +96,7 @@ impl<F: Float, S: Feed<F>> Session<'_, F, S> {
         Ok(())
     }
 
-    /// What a checkpoint must have been made of to be of use to this run.
+    /// A description of everything that must be equal for a checkpoint to be resumed.
     fn identity(&self, model: &Model<F>, n_callbacks: usize) -> String {
         let weights: Vec<String> =
             model.layout.variables.iter().map(|v| format!("{} {}", v.name, v.shape)).collect();
@@ -109,7 +110,7 @@ impl<F: Float, S: Feed<F>> Session<'_, F, S> {
             model.optimizer_state.rule.kind(),
             model.score_names().join(", "),
             model.seed,
-            self.feed.identity(),
+            self.source.identity(),
         )
     }
 }

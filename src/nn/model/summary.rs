@@ -1,10 +1,10 @@
-//! The table of a network's layers.
+//! The table that Keras's `summary` prints.
 
 use crate::float::Float;
 use crate::nn::model::Model;
 use std::fmt;
 
-/// Keras's table of layers, output shapes and parameters; printed by its `Display`.
+/// Keras's table of layers, output shapes and parameter counts; formatted by `Display`.
 ///
 /// # Examples
 /// ```
@@ -28,7 +28,7 @@ pub struct Summary {
 }
 
 impl<F: Float> Model<F> {
-    /// The table of layers, output shapes and parameters.
+    /// Returns the table of layers, output shapes and parameter counts.
     #[must_use]
     pub fn summary(&self) -> Summary {
         let row = |node: &crate::nn::layout::Node<F>| {
@@ -88,7 +88,7 @@ impl fmt::Display for Summary {
     }
 }
 
-/// 1234567 as "1,234,567".
+/// Formats 1234567 as "1,234,567".
 fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -101,7 +101,7 @@ fn thousands(number: usize) -> String {
     text
 }
 
-/// A number of bytes in the largest unit that leaves at least 1.
+/// Formats a number of bytes in the largest unit in which it is at least 1.
 #[allow(clippy::cast_precision_loss, reason = "two decimals are shown")]
 fn size_text(bytes: usize) -> String {
     let mut size = bytes as f64;
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_read_as_in_keras() {
+    fn counts_and_sizes_are_formatted_as_in_keras() {
         assert_eq!(
             [0, 999, 1000, 50_890, 1_234_567].map(thousands),
             ["0", "999", "1,000", "50,890", "1,234,567"]

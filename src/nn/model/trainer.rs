@@ -7,8 +7,8 @@ use crate::linalg::matrix;
 use crate::nn::layer::Gradient;
 use crate::nn::layout::zeros;
 use crate::nn::model::Model;
-use crate::nn::model::data::Samples;
-use crate::nn::model::scores::Scores;
+use crate::nn::model::evaluate::Scores;
+use crate::nn::model::inputs::LabeledSamples;
 use crate::nn::optimizer_state::GradTarget;
 use crate::nn::targets::Prepared;
 use crate::nn::workspace::{Deltas, StepNoise, Workspace};
@@ -20,28 +20,28 @@ use crate::simd::prefetch;
 use ndarray::ArrayView2;
 use std::ops::Range;
 
-/// The buffers of the training steps of one run; nothing is allocated after they are made.
+/// The buffers of a training step, allocated once a run.
 pub(super) struct Trainer<F> {
     pub(super) workspace: Workspace<F>,
     deltas: Deltas<F>,
     grads: Buffer<F>,
-    /// Where gradients of parameters that move in parts are computed, for each thread.
-    room: Buffer<F>,
+    /// Scratch buffer, one part a thread, for gradients of fused updates.
+    scratch: Buffer<F>,
     targets: Prepared<F>,
     weights: Vec<F>,
     pub(super) scores: Scores<F>,
 }
 
-/// What a step found wrong.
+/// The cause of a diverged step.
 pub(super) struct Divergence {
     pub(super) quantity: &'static str,
     pub(super) loss: f64,
-    /// The number that was no index, where that is why.
-    pub(super) stray: Option<Box<Error>>,
+    /// The error of an invalid index, if that is the cause.
+    pub(super) invalid_index: Option<Box<Error>>,
 }
 
 impl<F: Float> Trainer<F> {
-    pub(super) fn new(model: &Model<F>, batch: usize, samples: &Samples<'_, F>) -> Result<Self> {
+    pub(super) fn new(model: &Model<F>, batch: usize, samples: &LabeledSamples<'_, F>) -> Result<Self> {
         let targets = match &samples.targets {
             Prepared::Values { width, .. } => {
                 Prepared::Values { values: zeros("targets", batch * width)?, width: *width }
@@ -54,7 +54,7 @@ impl<F: Float> Trainer<F> {
             workspace: Workspace::with_input(&model.layout, batch)?,
             deltas: Deltas::new(&model.layout, batch)?,
             grads: Buffer::zeros("gradients", model.params.len())?,
-            room: Buffer::zeros(
+            scratch: Buffer::zeros(
                 "gradients",
                 model.optimizer_state.fused_scratch_len() * parallel::threads().min(MAX_UPDATE_THREADS),
             )?,
@@ -64,12 +64,12 @@ impl<F: Float> Trainer<F> {
         })
     }
 
-    /// Copies the samples of a batch, in the order given, to where the step finds them.
-    pub(super) fn gather(&mut self, samples: &Samples<'_, F>, order: &[usize]) {
+    /// Gathers the rows `order` of the samples, targets and weights into the step's buffers.
+    pub(super) fn gather(&mut self, samples: &LabeledSamples<'_, F>, order: &[usize]) {
         let columns = samples.x.ncols();
         let Some(x) = samples.x.as_slice() else { return };
         for (place, slot) in self.workspace.input.chunks_exact_mut(columns).enumerate().take(order.len()) {
-            // A row in a random order is where nobody expects it: the next one is fetched while this one is copied.
+            // The hardware prefetcher cannot predict a random row: prefetch the next one during the copy.
             if let Some(next) = order.get(place + 1) {
                 prefetch(x[next * columns..].as_ptr(), columns);
             }
@@ -78,10 +78,10 @@ impl<F: Float> Trainer<F> {
         self.gather_targets(samples, 0..order.len(), Some(order));
     }
 
-    /// Copies the targets and weights of a batch: of the rows named by `order`, or of `range`.
+    /// Gathers the targets and weights of the rows `order`, or of `range`, into the step's buffers.
     pub(super) fn gather_targets(
         &mut self,
-        samples: &Samples<'_, F>,
+        samples: &LabeledSamples<'_, F>,
         range: std::ops::Range<usize>,
         order: Option<&[usize]>,
     ) {
@@ -106,8 +106,8 @@ impl<F: Float> Trainer<F> {
         }
     }
 
-    /// One step: forward, loss and its gradient, backward, update; then the scores of the batch before it. Inside of the
-    /// pool, where the work is large enough to be shared.
+    /// Runs one step: forward, loss and its gradient, backward, update, metrics. Enters the thread pool if there is enough
+    /// work to split.
     pub(super) fn step(
         &mut self,
         model: &mut Model<F>,
@@ -116,12 +116,12 @@ impl<F: Float> Trainer<F> {
     ) -> std::result::Result<(), Divergence> {
         let operations = model.layout.operations().saturating_mul(batch);
         if operations < MIN_OPS_TO_ENTER_POOL {
-            return self.step_here(model, x, batch);
+            return self.step_in_pool(model, x, batch);
         }
-        parallel::in_pool(|| self.step_here(model, x, batch))
+        parallel::in_pool(|| self.step_in_pool(model, x, batch))
     }
 
-    fn step_here(
+    fn step_in_pool(
         &mut self,
         model: &mut Model<F>,
         x: Option<ArrayView2<'_, F>>,
@@ -131,8 +131,12 @@ impl<F: Float> Trainer<F> {
         let logits = model.fused();
         let noise = StepNoise { seed: model.seed, step: model.steps_trained };
         self.workspace.train(&layout, &model.params, &mut model.state, noise, x, batch, logits);
-        if let Err(stray) = self.workspace.check_indices(&layout, batch) {
-            return Err(Divergence { quantity: "loss", loss: f64::NAN, stray: Some(Box::new(stray)) });
+        if let Err(invalid_index) = self.workspace.check_indices(&layout, batch) {
+            return Err(Divergence {
+                quantity: "loss",
+                loss: f64::NAN,
+                invalid_index: Some(Box::new(invalid_index)),
+            });
         }
         let targets = self.targets.rows(0, batch);
         let weights = (!self.weights.is_empty()).then(|| &self.weights[..batch]);
@@ -140,9 +144,9 @@ impl<F: Float> Trainer<F> {
         let loss = model.batch_loss(&self.workspace, batch, targets, weights, Some(gradient));
         let loss = loss + model.weight_penalty() + self.workspace.activity_penalty(&layout, batch);
         if !loss.is_finite() {
-            return Err(Divergence { quantity: "loss", loss, stray: None });
+            return Err(Divergence { quantity: "loss", loss, invalid_index: None });
         }
-        let (optimizer_state, room) = (&mut model.optimizer_state, &mut self.room);
+        let (optimizer_state, scratch) = (&mut model.optimizer_state, &mut self.scratch);
         let finite = self.workspace.backward(
             &layout,
             &mut model.params,
@@ -154,10 +158,10 @@ impl<F: Float> Trainer<F> {
             |index, params, grads, x, dy| {
                 let node = &layout.nodes[index];
                 let row = node.plan.declared_gradient_rows().unwrap_or(1);
-                let in_parts = optimizer_state.fuses_update(index);
+                let fused = optimizer_state.fuses_update(index);
                 let factor = optimizer_state
                     .linear_factor()
-                    .filter(|_| in_parts && node.plan.declares_adding_gradients());
+                    .filter(|_| fused && node.plan.declares_adding_gradients());
                 if let Some(factor) = factor {
                     dy.iter_mut().for_each(|dy| *dy *= factor);
                 }
@@ -166,16 +170,17 @@ impl<F: Float> Trainer<F> {
                     let rows = part.start / row..part.end / row;
                     node.layer.gradient(Gradient::new(x, dy, rows, grads).adding(factor.is_some()));
                 };
-                if in_parts {
-                    let moves = if factor.is_some() { GradTarget::Params } else { GradTarget::Scratch(room) };
-                    optimizer_state.fused_update(index, batch, params, moves, &gradient);
+                if fused {
+                    let target =
+                        if factor.is_some() { GradTarget::Params } else { GradTarget::Scratch(scratch) };
+                    optimizer_state.fused_update(index, batch, params, target, &gradient);
                 } else {
                     gradient(0..node.params.len(), &mut grads[node.params.clone()]);
                 }
             },
         );
         if !finite {
-            return Err(Divergence { quantity: "gradient of the loss", loss: f64::NAN, stray: None });
+            return Err(Divergence { quantity: "gradient of the loss", loss: f64::NAN, invalid_index: None });
         }
         for variable in layout.variables.iter().filter(|variable| variable.trainable) {
             if let Some(regularizer) = variable.regularizer {
@@ -209,9 +214,9 @@ impl Divergence {
         learning_rate: f64,
         last_good_epoch: Option<usize>,
     ) -> Error {
-        let Self { quantity, loss, stray } = self;
-        if let Some(stray) = stray {
-            return *stray;
+        let Self { quantity, loss, invalid_index } = self;
+        if let Some(invalid_index) = invalid_index {
+            return *invalid_index;
         }
         Error::Diverged { quantity, epoch: epoch + 1, batch: batch + 1, loss, learning_rate, last_good_epoch }
     }

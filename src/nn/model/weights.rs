@@ -1,4 +1,4 @@
-//! The weights by name.
+//! Named access to the weights.
 
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -10,16 +10,16 @@ use ndarray::{ArrayBase, ArrayD, Data, Dimension};
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Weight<F> {
-    /// The layer's place and kind and the array's name: `"0.dense/kernel"`.
+    /// The layer's index and kind, and the array's name: `"0.dense/kernel"`.
     pub name: String,
     /// A copy of the values.
     pub value: ArrayD<F>,
-    /// Whether training moves it by its gradient; false for frozen layers and for moving statistics.
+    /// Whether the optimizer updates it; false for frozen layers and moving statistics.
     pub trainable: bool,
 }
 
 impl<F: Float> Model<F> {
-    /// Copies of all weights, in Keras's order: layer by layer the trained arrays, then the moving statistics.
+    /// Copies all weights, in Keras's order: for each layer its parameters, then its state (moving statistics).
     ///
     /// # Examples
     /// ```
@@ -44,7 +44,7 @@ impl<F: Float> Model<F> {
         self.layout.variables.iter().map(weight).collect()
     }
 
-    /// Replaces one weight by its name.
+    /// Sets the weight of this name.
     ///
     /// # Errors
     /// A name that the model does not have, another shape, NaN or infinity.
@@ -83,11 +83,10 @@ impl<F: Float> Model<F> {
         Ok(())
     }
 
-    /// Replaces all weights, matched by name: what [`weights`](Self::weights) of a model of the same layers
-    /// returns.
+    /// Sets all weights, matched by name, to those returned by [`weights`](Self::weights) of a model with the same layers.
     ///
     /// # Errors
-    /// A name too many or missing, another shape, NaN or infinity; then nothing is changed.
+    /// An unknown or missing name, another shape, NaN or infinity; then the model is unchanged.
     pub fn set_weights(&mut self, weights: &[Weight<F>]) -> Result<()> {
         if weights.len() != self.layout.variables.len() {
             let missing =

@@ -1,7 +1,7 @@
-//! Checks that the outputs of a network suit its loss.
+//! Checks that the outputs of a network are in the range that the loss expects.
 //!
-//! Only a certain mistake is an error: outputs that contradict the loss's interpretation for some weights that training
-//! can reach, or outputs that are constant. Nothing is known of the outputs of layers of other crates.
+//! Only certain mistakes are errors: outputs that are invalid for the loss, or constant, whatever the weights. Layers of other
+//! crates may have any outputs.
 
 use crate::activation::Activation;
 use crate::error::{Error, Result};
@@ -12,28 +12,28 @@ use crate::nn::layers::output_values;
 use crate::nn::layout::{Layout, Node};
 use crate::nn::loss::{Loss, OutputMeaning};
 
-/// The numbers that a layer puts out.
+/// The range of the outputs of a layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Range {
     low: f64,
     high: f64,
-    /// Whether all numbers in between are put out for some weights; otherwise these are mere bounds.
+    /// Whether every value between the bounds is attained for some weights.
     attained: bool,
-    /// Whether 0 may come out, where it is the lower bound.
+    /// Whether the output can be 0, if 0 is the lower bound.
     zero: bool,
 }
 
 const ALL: Range = Range { low: f64::NEG_INFINITY, high: f64::INFINITY, attained: true, zero: true };
 
-/// The outputs of a network.
+/// The outputs of a network, for error messages.
 struct Outputs<'a> {
     range: Range,
-    /// The layer that they come from, and its activation.
+    /// The layer that determines the range.
     layer: &'a str,
     activation: Activation,
 }
 
-/// Refuses a network whose outputs the loss cannot take.
+/// Errors if the loss cannot handle the outputs of the network.
 pub(super) fn check<F: Float>(layout: &Layout<F>, loss: &dyn Loss<F>) -> Result<()> {
     let shape = layout.output();
     let error = |expected: &str, got: String, hint: &str| {
@@ -41,39 +41,40 @@ pub(super) fn check<F: Float>(layout: &Layout<F>, loss: &dyn Loss<F>) -> Result<
     };
     if let Some((name, activation)) = constant(&layout.nodes) {
         let got = format!("{activation} over an axis of length 1 in layer {name}, which is constant");
-        let hint = "use Activation::Sigmoid for one output, or an output for each class";
+        let hint = "use Activation::Sigmoid for one output, or one output per class";
         return error("outputs that depend on the weights", got, hint);
     }
     let meaning = loss.output_meaning(shape);
     if shape.last() == 1 {
         match meaning {
             OutputMeaning::Distribution | OutputMeaning::ClassLogits => {
-                let hint = "use an output for each class, or BinaryCrossentropy and Activation::Sigmoid for two classes";
+                let hint =
+                    "use one output per class, or BinaryCrossentropy and Activation::Sigmoid for two classes";
                 return error(
-                    "an output for each of several classes",
+                    "one output per class, for several classes",
                     format!("outputs of shape {shape}"),
                     hint,
                 );
             }
             OutputMeaning::Directions => {
-                let hint = "use MeanSquaredError for single numbers";
-                return error("vectors of at least 2 numbers", format!("outputs of shape {shape}"), hint);
+                let hint = "use MeanSquaredError for scalar outputs";
+                return error("vectors of length at least 2", format!("outputs of shape {shape}"), hint);
             }
             _ => {}
         }
     }
     let Some(outputs) = outputs(&layout.nodes) else { return Ok(()) };
-    match refused(meaning, outputs.range, loss.fused_activation().is_some()) {
+    match mismatch(meaning, outputs.range, loss.fused_activation().is_some()) {
         Some((expected, hint)) => error(expected, outputs.to_string(), hint),
         None => Ok(()),
     }
 }
 
-/// What is expected of outputs, and what to do, where outputs in this range cannot be it.
-fn refused(meaning: OutputMeaning, range: Range, has_logits: bool) -> Option<(&'static str, &'static str)> {
+/// The expectation and the hint if outputs in this range are invalid for the loss; `None` if they may be valid.
+fn mismatch(meaning: OutputMeaning, range: Range, has_logits: bool) -> Option<(&'static str, &'static str)> {
     let Range { low, high, attained, zero } = range;
     let (negative, above_one) = ((attained && low < 0.0) || high <= 0.0, attained && high > 1.0);
-    let shares = low >= 0.0 && high <= 1.0;
+    let unit_interval = low >= 0.0 && high <= 1.0;
     match meaning {
         OutputMeaning::Probabilities if negative || above_one => Some((
             "outputs from 0 to 1",
@@ -83,7 +84,7 @@ fn refused(meaning: OutputMeaning, range: Range, has_logits: bool) -> Option<(&'
                 "end with Activation::Sigmoid or Activation::Softmax"
             },
         )),
-        // The sum that they are divided by must not be 0.
+        // The loss divides by the sum of the outputs, which must not be 0.
         OutputMeaning::Distribution if negative || (above_one && zero) => Some((
             "probabilities of classes",
             "end with Activation::Softmax, or set from_logits(true) of the loss for outputs without an activation",
@@ -92,19 +93,19 @@ fn refused(meaning: OutputMeaning, range: Range, has_logits: bool) -> Option<(&'
             "outputs of at least 0",
             "end with Activation::Softmax, Activation::Sigmoid or Activation::Softplus",
         )),
-        OutputMeaning::ClassLogits | OutputMeaning::BinaryLogits if shares => Some((
+        OutputMeaning::ClassLogits | OutputMeaning::BinaryLogits if unit_interval => Some((
             "logits, by from_logits(true)",
-            "leave the activation out, or set from_logits(false) of the loss",
+            "remove the activation, or set from_logits(false) of the loss",
         )),
         OutputMeaning::BinaryLogits if low >= 0.0 || high <= 0.0 => Some((
             "logits of both signs, by from_logits(true)",
-            "leave the activation out: a logit is negative for the class 0 and positive for the class 1",
+            "remove the activation: logits are negative for class 0 and positive for class 1",
         )),
         _ => None,
     }
 }
 
-/// A layer whose outputs are constant, if they reach the end: a softmax of a single number is 1.
+/// The layer whose constant outputs are those of the network, if any: the softmax of a single value is 1.
 fn constant<F: Float>(nodes: &[Node<F>]) -> Option<(&str, Activation)> {
     let (last, before) = nodes.split_last()?;
     let activation = last.activation();
@@ -117,7 +118,7 @@ fn constant<F: Float>(nodes: &[Node<F>]) -> Option<(&str, Activation)> {
     if kept && activation == Activation::Linear { constant(before) } else { None }
 }
 
-/// What comes out behind these layers; `None` where nothing is known of it.
+/// The outputs of a chain of layers; `None` if nothing is known about them.
 fn outputs<F: Float>(nodes: &[Node<F>]) -> Option<Outputs<'_>> {
     let (last, before) = nodes.split_last()?;
     let activation = last.activation();
@@ -137,13 +138,13 @@ fn outputs<F: Float>(nodes: &[Node<F>]) -> Option<Outputs<'_>> {
     own(Range { attained, ..of_activation(activation) }, activation)
 }
 
-/// Whether training can make a layer put out any number.
+/// Whether training can reach any output of an affine layer.
 fn is_free<F: Float>(node: &Node<F>) -> bool {
-    let held = |constraint: Option<Constraint>| constraint == Some(Constraint::NonNeg);
-    node.trainable && !node.plan.params().iter().all(|param| held(param.constraint))
+    let non_negative = |constraint: Option<Constraint>| constraint == Some(Constraint::NonNeg);
+    node.trainable && !node.plan.params().iter().all(|param| non_negative(param.constraint))
 }
 
-/// What an activation makes of all numbers.
+/// The range of an activation.
 fn of_activation(activation: Activation) -> Range {
     let (low, high, zero) = match activation {
         Activation::Sigmoid
@@ -177,7 +178,7 @@ fn of_activation(activation: Activation) -> Range {
     Range { low, high, attained: true, zero }
 }
 
-/// The lower bound of a relu of this slope below 0.
+/// The lower bound of a ReLU with this slope below 0.
 fn below(negative_slope: f64) -> f64 {
     if negative_slope > 0.0 { f64::NEG_INFINITY } else { 0.0 }
 }
@@ -185,8 +186,8 @@ fn below(negative_slope: f64) -> f64 {
 impl std::fmt::Display for Outputs<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.activation {
-            Activation::Linear => write!(f, "those of layer {} without an activation", self.layer),
-            activation => write!(f, "those of layer {} with the activation {activation}", self.layer),
+            Activation::Linear => write!(f, "the outputs of layer {} without an activation", self.layer),
+            activation => write!(f, "the outputs of layer {} with the activation {activation}", self.layer),
         }
     }
 }

@@ -1,11 +1,11 @@
-//! The values that targets may have, for a loss or a metric.
+//! Valid ranges of target values.
 
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::Shape;
 
-/// The values that the targets of a loss or a metric may have. Training and evaluation check the targets against it
-/// once, before anything is computed; class labels are checked by the number of classes instead.
+/// The range of valid target values of a loss or metric. Training and evaluation check the targets once, before computing
+/// anything; class labels are checked against the number of classes instead.
 ///
 /// # Examples
 /// ```
@@ -24,29 +24,29 @@ use crate::nn::layer::Shape;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum TargetRange {
-    /// Any finite number.
+    /// Any finite value.
     #[default]
     Any,
     /// At least 0: counts, rates, distributions whether normalized or not.
     NonNegative,
     /// From 0 to 1: probabilities, one-hot and multi-hot rows. A rounding error of 1e-6 is allowed.
     UnitInterval,
-    /// −1 and 1, or 0 and 1; one of the two encodings for all targets.
+    /// −1 and 1, or 0 and 1; all targets must use the same encoding.
     Signs,
     /// As [`UnitInterval`](Self::UnitInterval), or −1 and 1 for all targets.
     UnitIntervalOrSigns,
 }
 
-/// The rounding error that targets from 0 to 1 may have.
-const ROUNDING: f64 = 1e-6;
+/// Tolerance of the bounds 0 and 1.
+const TOLERANCE: f64 = 1e-6;
 
 impl TargetRange {
-    /// Refuses targets outside of the range; the error names the first one. `what` is the array's name and `owner` the
-    /// loss or metric. `values` are rows of the output's size.
+    /// Errors at the first target outside the range. `what` is the name of the array, `owner` the loss or metric. `values` are
+    /// rows of the output's size.
     pub(crate) fn check<F: Float>(self, what: &str, owner: &str, output: &Shape, values: &[F]) -> Result<()> {
         let Some(first) = self.first_outside(values) else { return Ok(()) };
         let value = values[first];
-        // In range by itself, but not in the encoding of the targets before it.
+        // A value valid alone, but not in the encoding of the previous targets.
         let other = values.iter().position(|&t| (t == F::zero() || t == -F::one()) && t != value);
         let got = match other.filter(|&other| {
             self == Self::Signs && other < first && (value == F::zero() || value == -F::one())
@@ -54,17 +54,17 @@ impl TargetRange {
             Some(other) => format!("{value} beside {} at {:?}", values[other], index_of(other, output)),
             None => value.to_string(),
         };
-        let (range, hint) = self.words();
+        let (range, hint) = self.expected_and_hint();
         let what = format!("{what}{:?}", index_of(first, output));
         let row = first / output.size().max(1);
         let expected = format!("{range} for {owner}");
         Err(Error::TargetValue { what, row, value: got, expected, hint })
     }
 
-    /// The place of the first target outside of the range.
+    /// The position of the first target outside the range.
     fn first_outside<F: Float>(self, values: &[F]) -> Option<usize> {
         let (zero, one) = (F::zero(), F::one());
-        let (low, high) = (-F::of(ROUNDING), one + F::of(ROUNDING));
+        let (low, high) = (-F::of(TOLERANCE), one + F::of(TOLERANCE));
         let unit = |t: F| low <= t && t <= high;
         match self {
             Self::Any => None,
@@ -76,15 +76,15 @@ impl TargetRange {
                 first_not(values, |t| unit(t) || t == -one).or(Some(first))
             }
             Self::Signs => first_not(values, |t| t == zero || t == one || t == -one).or_else(|| {
-                // The first target that is not 1 says which of the two encodings it is.
+                // The first target other than 1 determines the encoding.
                 let low = *values.iter().find(|&&t| t != one)?;
                 first_not(values, |t| t == one || t == low)
             }),
         }
     }
 
-    /// What is expected, and what to do.
-    fn words(self) -> (&'static str, &'static str) {
+    /// The expectation and the hint of the error.
+    fn expected_and_hint(self) -> (&'static str, &'static str) {
         match self {
             Self::Any => ("a finite target", ""),
             Self::NonNegative => (
@@ -102,17 +102,17 @@ impl TargetRange {
     }
 }
 
-/// The place of the first value that is not allowed.
+/// The position of the first value that is not allowed.
 fn first_not<F: Float>(values: &[F], allowed: impl Fn(F) -> bool) -> Option<usize> {
     const CHUNK: usize = 1024;
-    // No early exit inside a chunk: that is what lets the compiler vectorize it.
+    // No early exit within a chunk, so that the compiler can vectorize it.
     let all = |chunk: &[F]| chunk.iter().fold(true, |all, &value| all & allowed(value));
     let chunk = values.chunks(CHUNK).position(|chunk| !all(chunk))?;
     let start = chunk * CHUNK;
     values[start..].iter().position(|&value| !allowed(value)).map(|place| start + place)
 }
 
-/// The index in an array of targets of the number at a place, with the row first.
+/// The multi-dimensional index, row first, of a flat position in an array of targets.
 fn index_of(place: usize, output: &Shape) -> Vec<usize> {
     let size = output.size().max(1);
     let mut index = vec![place / size];
@@ -135,7 +135,7 @@ mod tests {
     const NONE: Option<usize> = None;
 
     #[test]
-    fn the_first_target_outside_of_the_range_is_found() {
+    fn the_first_target_out_of_range_is_found() {
         use TargetRange::{Any, NonNegative, Signs, UnitInterval, UnitIntervalOrSigns};
         let cases: &[(TargetRange, &[f64], Option<usize>)] = &[
             (Any, &[-1e300, 1e300], NONE),
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_name_the_row_the_value_the_range_and_the_remedy() {
+    fn errors_name_index_value_range_and_hint() {
         let check = |range: TargetRange, output: &Shape, values: &[f64]| {
             range.check("y", "hinge", output, values).unwrap_err().to_string()
         };

@@ -173,7 +173,7 @@ impl<F: Float> Layer<F> for Softmax {
         let columns = x.ncols().max(1);
         for (sample, y) in y.chunks_exact_mut(columns).enumerate() {
             let valid = |index: usize| {
-                mask.is_none_or(|mask| mask.is_real(sample, index * mask.positions() / columns))
+                mask.is_none_or(|mask| mask.is_valid(sample, index * mask.positions() / columns))
             };
             maxima.fill(F::neg_infinity());
             sums.fill(F::zero());

@@ -16,7 +16,7 @@ impl Real<'_> {
     /// Whether the number at this place of the batch is real.
     pub(super) fn at(&self, index: usize) -> bool {
         let (sample, place) = (index / self.columns, index % self.columns);
-        self.mask.is_real(sample, place * self.mask.positions() / self.columns)
+        self.mask.is_valid(sample, place * self.mask.positions() / self.columns)
     }
 }
 

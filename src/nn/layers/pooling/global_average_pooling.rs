@@ -91,7 +91,7 @@ impl GlobalAverage {
                 }
                 Some(mask) => {
                     for (step, x) in x.chunks_exact(channels).enumerate() {
-                        if mask.is_real(sample, step) {
+                        if mask.is_valid(sample, step) {
                             y.iter_mut().zip(x).for_each(|(y, &x)| *y += x);
                         }
                     }
@@ -112,7 +112,7 @@ impl GlobalAverage {
         for (sample, (dy, dx)) in dy.chunks_exact(channels).zip(dx.chunks_exact_mut(input_len)).enumerate() {
             let scale = mask.map_or(scale, |mask| reciprocal_valid_steps(mask, sample));
             for (step, dx) in dx.chunks_exact_mut(channels).enumerate() {
-                let valid = mask.is_none_or(|mask| mask.is_real(sample, step));
+                let valid = mask.is_none_or(|mask| mask.is_valid(sample, step));
                 let scale = if valid { scale } else { F::zero() };
                 dx.iter_mut().zip(dy).for_each(|(dx, &dy)| *dx = dy * scale);
             }
@@ -122,7 +122,7 @@ impl GlobalAverage {
 
 /// Returns 1 over the number of a sample's valid steps, or 0 if all are padding.
 fn reciprocal_valid_steps<F: Float>(mask: Mask<'_>, sample: usize) -> F {
-    match (0..mask.positions()).filter(|&step| mask.is_real(sample, step)).count() {
+    match (0..mask.positions()).filter(|&step| mask.is_valid(sample, step)).count() {
         0 => F::zero(),
         count => F::one() / F::of(count as f64),
     }

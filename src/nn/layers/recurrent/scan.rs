@@ -114,7 +114,7 @@ struct Scan<'a, C, F> {
 impl<C: Cell, F: Float> Scan<'_, C, F> {
     /// Whether a sample's step is padding, which keeps the state.
     fn is_padded(&self, sample: usize, step: usize) -> bool {
-        self.mask.is_some_and(|mask| !mask.is_real(sample, self.layout.position(step)))
+        self.mask.is_some_and(|mask| !mask.is_valid(sample, self.layout.position(step)))
     }
 
     /// Adds the product of the previous output with the recurrent kernel to the pre-activations of a step.

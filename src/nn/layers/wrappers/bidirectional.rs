@@ -212,7 +212,7 @@ impl<F: Float> Bidirectional<F> {
     fn masks_of_answers<'m>(plan: &Plan, mask: Mask<'m>) -> [Mask<'m>; 2] {
         let backwards =
             plan.nested_layers().first().is_some_and(|first| first.plan.declares_reading_backwards());
-        if backwards { [mask.turned(), mask] } else { [mask, mask.turned()] }
+        if backwards { [mask.reversed(), mask] } else { [mask, mask.reversed()] }
     }
 }
 
@@ -236,7 +236,7 @@ fn zero_padding<F: Float>(
     let Some((masks, steps)) = masks.zip(steps) else { return };
     for ((answer, mask), width) in answers.into_iter().zip(masks).zip(widths) {
         for (row, numbers) in answer.chunks_exact_mut(width).enumerate() {
-            if !mask.is_real(row / steps, row % steps) {
+            if !mask.is_valid(row / steps, row % steps) {
                 numbers.fill(F::zero());
             }
         }
@@ -292,7 +292,7 @@ impl<F: Float> Layer<F> for Bidirectional<F> {
         let copied = self.backward_layer.is_none();
         turn(values, all_steps, features, turned);
         let seen = [values, if copied { &*turned } else { values }];
-        let masks = [mask, mask.map(|mask| if copied { mask.turned() } else { mask })];
+        let masks = [mask, mask.map(|mask| if copied { mask.reversed() } else { mask })];
         let places = [(&mut *first, first_cache), (&mut *second, second_cache)];
         let directions = nested.iter().zip(self.layers()).zip(seen.into_iter().zip(masks).zip(places));
         for (index, ((nested, layer), ((x, mask), (answer, cache)))) in directions.enumerate() {
@@ -372,7 +372,7 @@ impl<F: Float> Layer<F> for Bidirectional<F> {
             (values, mask, &*first, dfirst, &mut *dx, first_cache),
             (
                 seen,
-                mask.map(|mask| if copied { mask.turned() } else { mask }),
+                mask.map(|mask| if copied { mask.reversed() } else { mask }),
                 &*second,
                 dsecond,
                 &mut *dturned,

@@ -40,7 +40,7 @@ fn penalty_of<F: Float>(layer: &dyn Layer<F>, nested: &Nested, cache: &[F], y: &
 
 /// The activity penalties of the layers nested in a layer.
 fn penalty_inside<F: Float>(layer: &dyn Layer<F>, plan: &Plan, cache: &[F], y: &[F]) -> f64 {
-    if !plan.penalizes_inside() {
+    if !plan.penalizes_nested_outputs() {
         return 0.0;
     }
     let y = super::rows(y, plan.output_shape().size());

@@ -88,7 +88,7 @@ impl<F: Float> Layer<F> for TimeDistributed<F> {
         };
         let step = Shape::from(step);
         let inner = self.layer.plan(&step)?.input(step);
-        if inner.declared_batch().is_some() {
+        if inner.batch_size().is_some() {
             let expected = "a layer that is not stateful; the steps of a sample are no batches";
             return Err(Error::invalid_parameter("time_distributed", "layer", self.layer.kind(), expected));
         }
@@ -111,12 +111,12 @@ impl<F: Float> Layer<F> for TimeDistributed<F> {
         check_depth("time_distributed", plan.activation(activation).activity_regularizer(regularizer))
     }
 
-    fn mask(&self, MaskPass { mask, real, plan, .. }: MaskPass<'_, F>) {
-        let (Some(mask), Some(plan)) = (mask, plan) else { return real.fill(true) };
+    fn mask(&self, MaskPass { mask, valid, plan, .. }: MaskPass<'_, F>) {
+        let (Some(mask), Some(plan)) = (mask, plan) else { return valid.fill(true) };
         // A step is real where anything inside it is.
         let inside = mask.split(steps(plan));
-        for (step, real) in real.iter_mut().enumerate() {
-            *real = (0..inside.positions()).any(|position| inside.is_real(step, position));
+        for (step, valid) in valid.iter_mut().enumerate() {
+            *valid = (0..inside.positions()).any(|position| inside.is_valid(step, position));
         }
     }
 

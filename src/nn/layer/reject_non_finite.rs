@@ -1,5 +1,5 @@
-//! Whether all numbers of a recipe are finite. JSON has no word for NaN and would write `null`, which is also how it
-//! writes a value that is absent.
+//! A serde serializer that writes nothing and fails on NaN and infinities. `serde_json` would write them as `null`, which
+//! is also the form of an absent value.
 
 use serde::ser::{
     Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
@@ -7,25 +7,25 @@ use serde::ser::{
 };
 use std::fmt::Error as NotFinite;
 
-/// Whether a recipe holds no NaN and no infinity.
-pub(super) fn all_finite<T: Serialize + ?Sized>(recipe: &T) -> bool {
-    recipe.serialize(Walk).is_ok()
+/// Whether all floats of a value are finite.
+pub(super) fn all_finite<T: Serialize + ?Sized>(value: &T) -> bool {
+    value.serialize(FiniteSerializer).is_ok()
 }
 
-/// Visits every value and writes nothing.
-struct Walk;
+/// Visits every value; errors at the first float that is not finite.
+struct FiniteSerializer;
 
-type Answer = Result<(), NotFinite>;
+type Checked = Result<(), NotFinite>;
 
-macro_rules! finite_always {
+macro_rules! accept_always {
     ($($method:ident($($argument:ty),*);)*) => {$(
-        fn $method(self, $(_: $argument),*) -> Answer {
+        fn $method(self, $(_: $argument),*) -> Checked {
             Ok(())
         }
     )*};
 }
 
-impl Serializer for Walk {
+impl Serializer for FiniteSerializer {
     type Ok = ();
     type Error = NotFinite;
     type SerializeSeq = Self;
@@ -36,7 +36,7 @@ impl Serializer for Walk {
     type SerializeStruct = Self;
     type SerializeStructVariant = Self;
 
-    finite_always! {
+    accept_always! {
         serialize_bool(bool);
         serialize_i8(i8);
         serialize_i16(i16);
@@ -57,19 +57,19 @@ impl Serializer for Walk {
         serialize_unit_variant(&'static str, u32, &'static str);
     }
 
-    fn serialize_f32(self, value: f32) -> Answer {
+    fn serialize_f32(self, value: f32) -> Checked {
         if value.is_finite() { Ok(()) } else { Err(NotFinite) }
     }
 
-    fn serialize_f64(self, value: f64) -> Answer {
+    fn serialize_f64(self, value: f64) -> Checked {
         if value.is_finite() { Ok(()) } else { Err(NotFinite) }
     }
 
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Answer {
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Checked {
         value.serialize(Self)
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Answer {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Checked {
         value.serialize(Self)
     }
 
@@ -79,7 +79,7 @@ impl Serializer for Walk {
         _: u32,
         _: &'static str,
         value: &T,
-    ) -> Answer {
+    ) -> Checked {
         value.serialize(Self)
     }
 
@@ -124,23 +124,23 @@ impl Serializer for Walk {
     }
 }
 
-macro_rules! walk_elements {
+macro_rules! check_elements {
     ($($compound:ident $method:ident($($name:ty)?);)*) => {$(
-        impl $compound for Walk {
+        impl $compound for FiniteSerializer {
             type Ok = ();
             type Error = NotFinite;
 
-            fn $method<T: Serialize + ?Sized>(&mut self, $(_: $name,)? value: &T) -> Answer {
-                value.serialize(Walk)
+            fn $method<T: Serialize + ?Sized>(&mut self, $(_: $name,)? value: &T) -> Checked {
+                value.serialize(FiniteSerializer)
             }
 
-            fn end(self) -> Answer {
+            fn end(self) -> Checked {
                 Ok(())
             }
         }
     )*};
 }
-walk_elements! {
+check_elements! {
     SerializeSeq serialize_element();
     SerializeTuple serialize_element();
     SerializeTupleStruct serialize_field();
@@ -149,19 +149,19 @@ walk_elements! {
     SerializeStructVariant serialize_field(&'static str);
 }
 
-impl SerializeMap for Walk {
+impl SerializeMap for FiniteSerializer {
     type Ok = ();
     type Error = NotFinite;
 
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Answer {
-        key.serialize(Walk)
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Checked {
+        key.serialize(FiniteSerializer)
     }
 
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Answer {
-        value.serialize(Walk)
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Checked {
+        value.serialize(FiniteSerializer)
     }
 
-    fn end(self) -> Answer {
+    fn end(self) -> Checked {
         Ok(())
     }
 }
@@ -171,7 +171,7 @@ mod tests {
     use super::all_finite;
 
     #[test]
-    fn a_number_that_is_not_finite_is_found_wherever_it_stands() {
+    fn non_finite_floats_are_found_at_any_depth() {
         assert!(all_finite(&(1.0, Some(2.0_f32), None::<f64>, vec![("a", [3.0])])));
         assert!(!all_finite(&f32::NAN));
         assert!(!all_finite(&vec![Some((1, f64::INFINITY))]));

@@ -1,4 +1,4 @@
-//! A network as an estimator: the shared traits.
+//! Implementations of the estimator traits for [`Model`].
 
 use crate::error::Result;
 use crate::estimator::{Estimator, Fit, Predict, Score};
@@ -15,7 +15,7 @@ impl<'y, F: Float, S: Data<Elem = F>, D: Dimension, Y: Into<Targets<'y, F>>> Fit
 {
     type Report = History;
 
-    /// Trains with the options of [`Model::with_fit_options`]; a second call goes on where the first ended.
+    /// Trains with the options of [`Model::with_fit_options`]; a second call continues training.
     fn fit(&mut self, x: &ArrayBase<S, D>, y: Y) -> Result<History> {
         self.check_kept_options()?;
         let options = FitOptions { plain: self.fit_options.clone(), ..FitOptions::new() };
@@ -26,7 +26,7 @@ impl<'y, F: Float, S: Data<Elem = F>, D: Dimension, Y: Into<Targets<'y, F>>> Fit
 impl<F: Float, S: Data<Elem = F>, D: Dimension> Predict<ArrayBase<S, D>> for Model<F> {
     type Output = Array2<F>;
 
-    /// The network's outputs, (batch, outputs). A compiled network answers before any `fit`, too.
+    /// The network's outputs, (batch, outputs). Works before `fit`, too, with the initial weights.
     fn predict(&self, x: &ArrayBase<S, D>) -> Result<Array2<F>> {
         self.predict_with(x, PredictOptions::new())
     }
@@ -35,7 +35,7 @@ impl<F: Float, S: Data<Elem = F>, D: Dimension> Predict<ArrayBase<S, D>> for Mod
 impl<'y, F: Float, S: Data<Elem = F>, D: Dimension, Y: Into<Targets<'y, F>>> Score<ArrayBase<S, D>, Y>
     for Model<F>
 {
-    /// The first metric (negated where lower is better), or minus the loss where there is none.
+    /// The first metric, negated if lower is better; without metrics, the negative loss.
     fn score(&self, x: &ArrayBase<S, D>, y: Y) -> Result<f64> {
         let evaluation = self.evaluate(x, y)?;
         let Some(metric) = self.metrics.first() else { return Ok(-evaluation.loss()) };
@@ -45,7 +45,7 @@ impl<'y, F: Float, S: Data<Elem = F>, D: Dimension, Y: Into<Targets<'y, F>>> Sco
 }
 
 impl<F: Float> Estimator for Model<F> {
-    /// The model as [`Sequential::compile`](crate::nn::Sequential::compile) returned it.
+    /// The model with the weights it had after [`Sequential::compile`](crate::nn::Sequential::compile).
     fn unfitted(&self) -> Self {
         let mut fresh = self.clone();
         fresh.start_over();

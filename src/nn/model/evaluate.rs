@@ -1,4 +1,4 @@
-//! The loss and the metrics summed over batches.
+//! Evaluation: the loss and the metrics, accumulated over batches.
 
 use crate::error::Result;
 use crate::float::Float;
@@ -9,20 +9,20 @@ use crate::nn::layout::zeros;
 use crate::nn::loss::LossPass;
 use crate::nn::metric::{Metric, MetricBatch};
 use crate::nn::model::Model;
-use crate::nn::model::data::{Samples, rows_of};
+use crate::nn::model::inputs::{LabeledSamples, rows_of};
 use crate::nn::targets::{TargetView, Targets};
 use crate::nn::workspace::Workspace;
 use crate::parallel;
 use ndarray::{ArrayBase, Data, Dimension};
 use std::sync::Arc;
 
-/// The sums behind a line of scores; nothing is allocated after it is made.
+/// Running sums of the loss and the metrics. Allocates only when created.
 pub(crate) struct Scores<F> {
     metrics: Vec<Arc<dyn Metric<F>>>,
     totals: Vec<Vec<f64>>,
     loss: f64,
     count: f64,
-    last: usize,
+    last_axis: usize,
 }
 
 impl<F: Float> Scores<F> {
@@ -32,7 +32,7 @@ impl<F: Float> Scores<F> {
             zeros(&format!("the totals of metric {}", metric.name()), metric.totals(output))
         };
         let totals = model.metrics.iter().map(totals).collect::<Result<_>>()?;
-        Ok(Self { metrics: model.metrics.clone(), totals, loss: 0.0, count: 0.0, last: output.last() })
+        Ok(Self { metrics: model.metrics.clone(), totals, loss: 0.0, count: 0.0, last_axis: output.last() })
     }
 
     pub(crate) fn reset(&mut self) {
@@ -41,12 +41,12 @@ impl<F: Float> Scores<F> {
         self.totals.iter_mut().for_each(|totals| totals.fill(0.0));
     }
 
-    /// Every sum, for a checkpoint.
+    /// All sums, for a checkpoint.
     pub(crate) fn sums(&self) -> Vec<f64> {
         [self.loss, self.count].into_iter().chain(self.totals.iter().flatten().copied()).collect()
     }
 
-    /// Goes on from sums of a checkpoint; false, and nothing is changed, where there are more or fewer of them.
+    /// Restores the sums of a checkpoint. Returns false and changes nothing if their number differs.
     pub(crate) fn set_sums(&mut self, sums: &[f64]) -> bool {
         let len = 2 + self.totals.iter().map(Vec::len).sum::<usize>();
         let [loss, count, totals @ ..] = sums else { return false };
@@ -62,13 +62,13 @@ impl<F: Float> Scores<F> {
         !self.metrics.is_empty()
     }
 
-    /// Adds a batch's loss, weighted by its size.
+    /// Adds the loss of a batch, weighted by the batch size.
     pub(crate) fn add_loss(&mut self, loss: f64, batch: usize) {
         self.loss += loss * batch as f64;
         self.count += batch as f64;
     }
 
-    /// Adds a batch's predictions to the metrics; only weighted metrics are told the weights.
+    /// Updates the metrics by a batch. Only weighted metrics receive the sample weights.
     pub(crate) fn add_metrics<'a>(
         &mut self,
         prediction: &'a [F],
@@ -78,7 +78,9 @@ impl<F: Float> Scores<F> {
         mask: Option<&'a [bool]>,
     ) {
         let columns = prediction.len() / batch.max(1);
-        let view = MetricBatch::new(matrix(prediction, batch, columns), targets).last(self.last).mask(mask);
+        let view = MetricBatch::new(matrix(prediction, batch, columns), targets)
+            .last_axis(self.last_axis)
+            .mask(mask);
         for (metric, totals) in self.metrics.iter().zip(&mut self.totals) {
             metric.update(view.weights(weights.filter(|_| metric.weighted())), totals);
         }
@@ -99,10 +101,10 @@ impl<F: Float> Scores<F> {
 }
 
 impl<F: Float> Model<F> {
-    /// The loss and the metrics over labelled samples.
+    /// Computes the loss and the metrics over samples and their targets.
     ///
     /// # Errors
-    /// Data that does not fit the model: shapes, NaN, labels out of range, no sample at all.
+    /// Data that do not fit the model (shapes, NaN, labels out of range), and empty data.
     pub fn evaluate<'y, S: Data<Elem = F>, D: Dimension>(
         &self,
         x: &ArrayBase<S, D>,
@@ -111,7 +113,7 @@ impl<F: Float> Model<F> {
         self.evaluate_with(x, y, EvaluateOptions::new())
     }
 
-    /// [`evaluate`](Self::evaluate) with a batch size and weights.
+    /// Evaluates as [`evaluate`](Self::evaluate) does, with a batch size and sample weights.
     ///
     /// # Errors
     /// As [`evaluate`](Self::evaluate), and a batch size of 0.
@@ -134,10 +136,10 @@ impl<F: Float> Model<F> {
         Ok(Evaluation(logs))
     }
 
-    /// Adds all of `samples` to `scores`, in batches as large as the workspace.
+    /// Adds all of `samples` to `scores`, in batches of the workspace's capacity.
     pub(crate) fn score_samples(
         &self,
-        samples: &Samples<'_, F>,
+        samples: &LabeledSamples<'_, F>,
         workspace: &mut Workspace<F>,
         scores: &mut Scores<F>,
     ) -> Result<()> {
@@ -147,7 +149,7 @@ impl<F: Float> Model<F> {
 
     fn score_batches(
         &self,
-        samples: &Samples<'_, F>,
+        samples: &LabeledSamples<'_, F>,
         workspace: &mut Workspace<F>,
         scores: &mut Scores<F>,
     ) -> Result<()> {
@@ -187,7 +189,7 @@ impl<F: Float> Model<F> {
         Ok(())
     }
 
-    /// The loss of the batch in the workspace, and its gradient where asked for.
+    /// Computes the loss of the batch in the workspace, and writes its gradient into `gradient` if given.
     pub(crate) fn batch_loss<'a>(
         &self,
         workspace: &'a Workspace<F>,
@@ -198,7 +200,7 @@ impl<F: Float> Model<F> {
     ) -> f64 {
         let columns = self.output_shape().size();
         let mut pass = LossPass::new(matrix(workspace.output(batch), batch, columns), targets)
-            .last(self.output_shape().last())
+            .last_axis(self.output_shape().last())
             .logits(self.fused())
             .weights(weights)
             .mask(workspace.output_mask(&self.layout, batch));
@@ -208,7 +210,7 @@ impl<F: Float> Model<F> {
         self.loss.compute(pass)
     }
 
-    /// Turns the logits of a fused pass into the model's answers, in place.
+    /// Applies the last activation to the logits of a fused pass, in place.
     pub(crate) fn finish_output(&self, workspace: &mut Workspace<F>, batch: usize) {
         if let (true, Some(node)) = (self.fused(), self.layout.nodes.last()) {
             node.activation().apply(node.plan.output_shape().last(), workspace.output_mut(batch));

@@ -1,4 +1,4 @@
-//! The data of a run, checked once at the edge.
+//! Conversion and validation of the arrays passed to `fit`, `evaluate` and `predict`.
 
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -8,21 +8,21 @@ use crate::nn::targets::{Prepared, TargetView, Targets};
 use crate::validate::{self, shape_text};
 use ndarray::{ArrayBase, ArrayView2, ArrayViewD, CowArray, Data, Dimension, Ix2};
 
-/// Samples, targets and weights that fit a model.
-pub(crate) struct Samples<'a, F> {
+/// Validated samples and targets of a model, with optional sample weights.
+pub(crate) struct LabeledSamples<'a, F> {
     pub(crate) x: CowArray<'a, F, Ix2>,
     pub(crate) targets: Prepared<F>,
     pub(crate) weights: Option<Vec<F>>,
 }
 
-impl<F: Float> Samples<'_, F> {
+impl<F: Float> LabeledSamples<'_, F> {
     pub(crate) fn len(&self) -> usize {
         self.x.nrows()
     }
 }
 
-/// The samples of an array of any rank as the rows of a matrix; the first axis is the batch. Other sample shapes and an
-/// array without samples (unless `may_be_empty`) are errors; the numbers are not looked at.
+/// Reshapes an array of samples, batch axis first, to a matrix with one sample a row. Errors if the sample shape differs from
+/// `sample`, or if the array is empty and not `may_be_empty`. Does not check the values.
 pub(crate) fn rows<'a, F: Float>(
     what: &str,
     x: ArrayViewD<'a, F>,
@@ -30,9 +30,9 @@ pub(crate) fn rows<'a, F: Float>(
     may_be_empty: bool,
 ) -> Result<CowArray<'a, F, Ix2>> {
     let Some((&n, dims)) = x.shape().split_first() else {
-        return Err(Error::shape(what, "an array with the samples along its first axis", "a single number"));
+        return Err(Error::shape(what, "an array with the samples along its first axis", "a scalar"));
     };
-    // A vector of samples of one number each is taken as a column, as in Keras.
+    // As in Keras, a vector is a column of scalar samples.
     let column = dims.is_empty() && sample.size() == 1;
     if dims != sample.dims() && !column {
         return Err(Error::shape(what, format!("samples of shape {sample}"), Shape::from(dims)));
@@ -52,9 +52,8 @@ pub(crate) fn rows<'a, F: Float>(
 }
 
 impl<F: Float> Model<F> {
-    /// Refuses numbers that are not finite, and such as a layer which looks up indices has nothing for, where they reach
-    /// it as they are.
-    pub(crate) fn check_numbers<S: Data<Elem = F>, D: Dimension>(
+    /// Errors if `x` holds a non-finite value, or an invalid index where the input reaches an embedding unchanged.
+    pub(crate) fn check_values<S: Data<Elem = F>, D: Dimension>(
         &self,
         what: &str,
         x: &ArrayBase<S, D>,
@@ -66,17 +65,17 @@ impl<F: Float> Model<F> {
         }
     }
 
-    /// Checks what a run learns from or is judged by.
+    /// Validates samples, targets and sample weights of training or evaluation.
     pub(crate) fn samples<'a>(
         &self,
         x: ArrayViewD<'a, F>,
         y: Targets<'_, F>,
         sample_weight: Option<Vec<F>>,
         names: [&str; 3],
-    ) -> Result<Samples<'a, F>> {
-        let numbers = x.clone();
+    ) -> Result<LabeledSamples<'a, F>> {
+        let original = x.clone();
         let x = rows(names[0], x, self.input_shape(), false)?;
-        self.check_numbers(names[0], &numbers)?;
+        self.check_values(names[0], &original)?;
         let (form, ignored) = (self.loss.target_form(), self.loss.ignored_label());
         let targets = y.prepare(names[1], form, self.output_shape(), x.nrows(), ignored)?;
         for metric in &self.metrics {
@@ -86,10 +85,10 @@ impl<F: Float> Model<F> {
         if let Some(weights) = &sample_weight {
             validate::sample_weights(names[2], weights, x.nrows())?;
         }
-        Ok(Samples { x, targets, weights: sample_weight })
+        Ok(LabeledSamples { x, targets, weights: sample_weight })
     }
 
-    /// Refuses targets outside of the ranges of the loss and the metrics.
+    /// Errors if a target is outside the range that the loss or a metric allows.
     fn check_target_ranges(&self, what: &str, targets: &Prepared<F>) -> Result<()> {
         let Prepared::Values { values, .. } = targets else { return Ok(()) };
         let of_loss = std::iter::once((self.loss.kind().to_string(), self.loss.target_range()));
@@ -104,11 +103,11 @@ impl<F: Float> Model<F> {
         Ok(())
     }
 
-    /// Weights the first `n` samples, those that a run trains on, by their class. Samples held out for validation keep
-    /// their own weights.
+    /// Sets the weights of the first `n` samples, the training samples, to their class weights. Validation samples are not
+    /// weighted by class.
     pub(crate) fn weigh_by_class(
         &self,
-        samples: &mut Samples<'_, F>,
+        samples: &mut LabeledSamples<'_, F>,
         n: usize,
         classes: &[(usize, f64)],
     ) -> Result<()> {
@@ -123,8 +122,7 @@ impl<F: Float> Model<F> {
         Ok(())
     }
 
-    /// A weight for each sample, by its label; of values, the class is the largest of several or the rounded
-    /// single one.
+    /// The class weight of each sample. The class of target values is the index of the largest, or the rounded single value.
     fn weights_by_class(
         &self,
         targets: TargetView<'_, F>,
@@ -160,11 +158,11 @@ impl<F: Float> Model<F> {
     }
 }
 
-/// The class that a row of target values stands for.
+/// The class of a row of target values.
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a negative target is no class and saturates to class 0"
+    reason = "a negative target saturates to class 0"
 )]
 fn class_of<F: Float>(row: &[F]) -> usize {
     match row {

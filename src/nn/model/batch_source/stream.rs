@@ -1,16 +1,16 @@
-//! Batches of an iterator: files, generators, whatever does not fit into memory.
+//! Batches pulled from an iterator, for data sets that do not fit into memory.
 
-use super::{Feed, Stepped};
+use super::{BatchSource, StepOutcome};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::model::Model;
-use crate::nn::model::scores::Scores;
+use crate::nn::model::evaluate::Scores;
 use crate::nn::model::trainer::Trainer;
 use crate::nn::targets::Targets;
 use ndarray::{ArrayBase, ArrayViewD, Data, Dimension};
 
-/// What [`fit_batches`](crate::nn::Model::fit_batches) takes from an iterator: a pair of samples and their targets,
-/// or a `Result` of one, whose error ends the run.
+/// An item of the iterator passed to [`fit_batches`](crate::nn::Model::fit_batches): a pair of samples and targets, or a
+/// `Result` of one, whose error ends training.
 ///
 /// # Examples
 /// ```
@@ -22,36 +22,36 @@ use ndarray::{ArrayBase, ArrayViewD, Data, Dimension};
 /// takes(axonal::Result::Ok((Array2::<f32>::zeros((32, 4)), vec![0_u8; 32])));
 /// ```
 pub trait Batch<F> {
-    /// Hands views of the samples and targets to `learn`.
+    /// Calls `train` with views of the samples and targets.
     ///
     /// # Errors
-    /// The error of `learn`, or of the batch itself.
-    fn view<T>(self, learn: impl FnOnce(ArrayViewD<'_, F>, Targets<'_, F>) -> Result<T>) -> Result<T>;
+    /// The error of `train`, or of the batch itself.
+    fn view<T>(self, train: impl FnOnce(ArrayViewD<'_, F>, Targets<'_, F>) -> Result<T>) -> Result<T>;
 }
 
 impl<F, S: Data<Elem = F>, D: Dimension, Y> Batch<F> for (ArrayBase<S, D>, Y)
 where
     for<'y> &'y Y: Into<Targets<'y, F>>,
 {
-    fn view<T>(self, learn: impl FnOnce(ArrayViewD<'_, F>, Targets<'_, F>) -> Result<T>) -> Result<T> {
-        learn(self.0.view().into_dyn(), (&self.1).into())
+    fn view<T>(self, train: impl FnOnce(ArrayViewD<'_, F>, Targets<'_, F>) -> Result<T>) -> Result<T> {
+        train(self.0.view().into_dyn(), (&self.1).into())
     }
 }
 
 impl<F, B: Batch<F>> Batch<F> for Result<B> {
-    fn view<T>(self, learn: impl FnOnce(ArrayViewD<'_, F>, Targets<'_, F>) -> Result<T>) -> Result<T> {
-        self?.view(learn)
+    fn view<T>(self, train: impl FnOnce(ArrayViewD<'_, F>, Targets<'_, F>) -> Result<T>) -> Result<T> {
+        self?.view(train)
     }
 }
 
-/// The batches of an iterator, each forgotten before the next is taken.
+/// Batches of an iterator; each is dropped before the next one is pulled.
 pub(in crate::nn::model) struct Stream<'a, F, I> {
     batches: I,
     steps_per_epoch: Option<usize>,
     class_weight: Option<&'a [(usize, f64)]>,
-    /// The buffers of a step; there from the first batch on, and made anew for a larger one.
+    /// The buffers of a training step: allocated for the first batch, reallocated for a larger one.
     trainer: Option<Trainer<F>>,
-    /// The sums of the epoch, until there is a trainer to keep them.
+    /// The epoch's running sums until `trainer` is allocated.
     scores: Scores<F>,
     exhausted: bool,
 }
@@ -73,13 +73,13 @@ impl<'a, F: Float, I: Iterator<Item: Batch<F>>> Stream<'a, F, I> {
         batch
     }
 
-    fn learn(
+    fn train_batch(
         &mut self,
         model: &mut Model<F>,
         x: ArrayViewD<'_, F>,
         y: Targets<'_, F>,
         number: usize,
-    ) -> Result<Stepped> {
+    ) -> Result<StepOutcome> {
         let names = ["x", "y", "sample_weight"].map(|name| format!("batch {}, {name}", number + 1));
         let names = [names[0].as_str(), names[1].as_str(), names[2].as_str()];
         let mut samples = model.samples(x, y, None, names)?;
@@ -93,13 +93,13 @@ impl<'a, F: Float, I: Iterator<Item: Batch<F>>> Stream<'a, F, I> {
             std::mem::swap(&mut larger.scores, self.scores());
             self.trainer = Some(larger);
         }
-        let Some(trainer) = &mut self.trainer else { return Ok(None) };
+        let Some(trainer) = &mut self.trainer else { return Ok(StepOutcome::EndOfEpoch) };
         trainer.gather_targets(&samples, 0..n, None);
-        Ok(Some(trainer.step(model, Some(samples.x.view()), n)))
+        Ok(trainer.step(model, Some(samples.x.view()), n).into())
     }
 }
 
-impl<F: Float, I: Iterator<Item: Batch<F>>> Feed<F> for Stream<'_, F, I> {
+impl<F: Float, I: Iterator<Item: Batch<F>>> BatchSource<F> for Stream<'_, F, I> {
     fn batches(&self) -> usize {
         self.steps_per_epoch.unwrap_or(match self.batches.size_hint() {
             (least, Some(most)) if least == most => most,
@@ -127,12 +127,12 @@ impl<F: Float, I: Iterator<Item: Batch<F>>> Feed<F> for Stream<'_, F, I> {
 
     fn begin_epoch(&mut self, _: &Model<F>, _: usize) {}
 
-    fn step(&mut self, model: &mut Model<F>, batch: usize) -> Result<Stepped> {
+    fn step(&mut self, model: &mut Model<F>, batch: usize) -> Result<StepOutcome> {
         if self.steps_per_epoch.is_some_and(|steps| batch >= steps) {
-            return Ok(None);
+            return Ok(StepOutcome::EndOfEpoch);
         }
-        let Some(next) = self.next() else { return Ok(None) };
-        next.view(|x, y| self.learn(model, x, y, batch))
+        let Some(next) = self.next() else { return Ok(StepOutcome::EndOfEpoch) };
+        next.view(|x, y| self.train_batch(model, x, y, batch))
     }
 
     fn skip(&mut self, taken: u64) -> Result<()> {

@@ -1,21 +1,21 @@
-//! The model's numbers at the end of the last good epoch.
+//! Snapshot of parameters, state, optimizer moments and counters after the last good epoch.
 
 use crate::float::Float;
 use crate::nn::callback::Numbers;
 use crate::nn::model::Model;
 
-/// A model's numbers at the end of the last good epoch, to go back to.
-pub(super) struct LastGood<F> {
+/// The training state after the last good epoch, restored after a divergence.
+pub(super) struct Snapshot<F> {
     pub(super) numbers: Numbers<F>,
     pub(super) epoch: Option<usize>,
 }
 
-impl<F: Float> LastGood<F> {
+impl<F: Float> Snapshot<F> {
     pub(super) fn of(model: &Model<F>, epoch: Option<usize>) -> Self {
         Self { numbers: Numbers::of(model), epoch }
     }
 
-    /// Takes over the model's numbers; allocates nothing.
+    /// Overwrites the snapshot with the model's current state, without allocating.
     pub(super) fn update(&mut self, model: &Model<F>, epoch: usize) {
         let Numbers { params, state, moments, .. } = &mut self.numbers;
         params.copy_from_slice(&model.params);
@@ -46,14 +46,14 @@ impl<F: Float> Numbers<F> {
         }
     }
 
-    /// Whether they are as many as the model has.
+    /// Whether the lengths are those of the model.
     pub(crate) fn fit(&self, model: &Model<F>) -> bool {
         self.params.len() == model.params.len()
             && self.state.len() == model.state.len()
             && self.moments.len() == model.optimizer_state.moments_len()
     }
 
-    /// Gives them to a model that they [`fit`](Self::fit).
+    /// Restores the model, whose lengths must [`fit`](Self::fit).
     pub(crate) fn restore(&self, model: &mut Model<F>) {
         model.params.copy_from_slice(&self.params);
         model.state.copy_from_slice(&self.state);

@@ -1,9 +1,9 @@
-//! One call of `fit`: epochs, validation, callbacks, and what to do when numbers run away.
+//! The training loop of one call of `fit`: epochs, validation, callbacks, recovery from divergence.
 
-use super::data::Samples;
-use super::feed::Feed;
-use super::last_good::LastGood;
-use super::scores::Scores;
+use super::batch_source::{BatchSource, StepOutcome};
+use super::evaluate::Scores;
+use super::inputs::LabeledSamples;
+use super::snapshot::Snapshot;
 use super::trainer::Divergence;
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -20,70 +20,74 @@ use std::time::Instant;
 /// The callbacks of a run.
 pub(super) type Callbacks<'c, F> = [Box<dyn Callback<F> + 'c>];
 
-/// What is learned from, what is judged by, and where the run stands.
-pub(super) struct Session<'a, F, S> {
-    pub(super) feed: S,
-    held_out: Option<(&'a Samples<'a, F>, Workspace<F>, Scores<F>)>,
+/// The state of a training run: batches, validation data, position, logs and history.
+pub(super) struct TrainingLoop<'a, F, S> {
+    pub(super) source: S,
+    /// The validation data, with the buffers and sums to evaluate them.
+    validation: Option<(&'a LabeledSamples<'a, F>, Workspace<F>, Scores<F>)>,
     pub(super) options: &'a PlainOptions,
     token: Option<StopToken>,
-    /// The architecture that the buffers were made for.
+    /// The layout that the buffers were allocated for.
     layout: Arc<Layout<F>>,
-    /// The loss and the metrics, then the same of the validation, then the learning rate.
+    /// Training loss and metrics, validation loss and metrics, learning rate, in this order.
     epoch_logs: Logs,
     pub(super) progress: Progress,
     pub(super) position: Position,
-    pub(super) last_good: LastGood<F>,
+    pub(super) last_good: Snapshot<F>,
     pub(super) history: History,
-    /// The checkpoint that a callback wants to go on from.
+    /// The checkpoint that a callback asked to resume from.
     resume: Option<Checkpoint<F>>,
 }
 
-impl<'a, F: Float, S: Feed<F>> Session<'a, F, S> {
+impl<'a, F: Float, S: BatchSource<F>> TrainingLoop<'a, F, S> {
     pub(super) fn new(
         model: &Model<F>,
-        feed: S,
-        held_out: Option<&'a Samples<'a, F>>,
+        source: S,
+        validation: Option<&'a LabeledSamples<'a, F>>,
         options: &'a PlainOptions,
         token: Option<StopToken>,
     ) -> Result<Self> {
-        let held_out = match held_out {
-            Some(held_out) => {
-                // As in Keras: a loss that is a sum, or one of a batch as a whole, depends on the batch.
-                // The batches of an iterator are not known before the first one.
-                let batch = if feed.batch_size() == 0 { 32 } else { feed.batch_size() };
-                let batch =
-                    model.layout.batch_size("validation data", held_out.len(), batch)?.min(held_out.len());
-                Some((held_out, Workspace::new(&model.layout, batch)?, Scores::new(model)?))
+        let validation = match validation {
+            Some(validation) => {
+                // Validation uses the training batch size, as Keras does: a loss that sums or couples the samples of
+                // a batch depends on it. For an iterator the batch size is unknown before the first batch.
+                let batch = if source.batch_size() == 0 { 32 } else { source.batch_size() };
+                let batch = model
+                    .layout
+                    .batch_size("validation data", validation.len(), batch)?
+                    .min(validation.len());
+                Some((validation, Workspace::new(&model.layout, batch)?, Scores::new(model)?))
             }
             None => None,
         };
         let mut names = model.score_names();
-        if held_out.is_some() {
+        if validation.is_some() {
             names.extend(model.score_names().iter().map(|name| format!("val_{name}")));
         }
         names.push("learning_rate".into());
         let progress = Progress {
             epochs: options.epochs,
-            batches: feed.batches(),
+            batches: source.batches(),
             names: names.clone(),
             logs: Logs::with_keys(model.score_names()),
             ..Progress::default()
         };
         Ok(Self {
-            feed,
-            held_out,
+            source,
+            validation,
             options,
             token,
             layout: model.layout.clone(),
             epoch_logs: Logs::with_keys(names),
             progress,
             position: Position { epoch: options.initial_epoch, ..Position::default() },
-            last_good: LastGood::of(model, None),
+            last_good: Snapshot::of(model, None),
             history: History::default(),
             resume: None,
         })
     }
 
+    /// Trains, calls every hook, and returns the history.
     pub(super) fn run(mut self, model: &mut Model<F>, callbacks: &mut Callbacks<'_, F>) -> Result<History> {
         let begun = self.begin(model, callbacks);
         let outcome = begun.and_then(|()| self.epochs(model, callbacks));
@@ -91,7 +95,7 @@ impl<'a, F: Float, S: Feed<F>> Session<'a, F, S> {
             Ok(()) => model.optimizer_state.overwrite_with_ema(&mut model.params),
             Err(_) => self.progress.ending = Ending::Failed,
         }
-        // Callbacks close their files and restore their weights also where the run failed.
+        // Callbacks close their files and restore weights even if training failed.
         let closed = self.call(model, callbacks, |callback, run| callback.on_train_end(run));
         outcome?;
         closed?;
@@ -103,30 +107,31 @@ impl<'a, F: Float, S: Feed<F>> Session<'a, F, S> {
         Ok(self.history)
     }
 
-    /// Tells the callbacks, and goes on from a checkpoint where one of them has such.
+    /// Calls `on_train_begin`; then resumes from a checkpoint if a callback supplied one.
     fn begin(&mut self, model: &mut Model<F>, callbacks: &mut Callbacks<'_, F>) -> Result<()> {
         let mut slot = None;
         let mut outcome = Ok(());
         for callback in &mut *callbacks {
             let progress = &mut self.progress;
-            let told = callback.on_train_begin(&mut Run { model, progress, resume: Some(&mut slot) });
-            outcome = outcome.and(told);
+            let result = callback.on_train_begin(&mut Run { model, progress, resume: Some(&mut slot) });
+            outcome = outcome.and(result);
         }
         outcome.and(self.check_architecture(model))?;
         self.resume = slot;
         match self.resume.take() {
-            Some(checkpoint) => self.go_on_from(checkpoint, model, callbacks),
+            Some(checkpoint) => self.resume_from(checkpoint, model, callbacks),
             None => Ok(()),
         }
     }
 
+    /// Runs the epochs that remain.
     fn epochs(&mut self, model: &mut Model<F>, callbacks: &mut Callbacks<'_, F>) -> Result<()> {
         let first = self.position;
         for epoch in first.epoch..self.options.epochs {
-            // Some batches of the epoch may have been done before a checkpoint.
+            // A resumed epoch continues after the batches done before its checkpoint.
             let done = if epoch == first.epoch { first.batch } else { 0 };
             self.progress.epoch = epoch;
-            self.look_at_token();
+            self.poll_stop_token();
             if self.progress.ending == Ending::Interrupted {
                 break;
             }
@@ -139,8 +144,8 @@ impl<'a, F: Float, S: Feed<F>> Session<'a, F, S> {
                     break;
                 }
             }
-            if self.attempts(model, callbacks, done)? == 0 {
-                self.out_of_batches()?;
+            if self.run_epoch_with_recovery(model, callbacks, done)? == 0 {
+                self.end_without_batches()?;
                 break;
             }
             self.end_epoch(model, callbacks, begun)?;
@@ -148,96 +153,96 @@ impl<'a, F: Float, S: Feed<F>> Session<'a, F, S> {
         Ok(())
     }
 
-    /// The batches of an epoch, again and again while numbers run away and the options say to go on; answers how
-    /// many batches were done.
-    fn attempts(
+    /// Trains one epoch from batch index `done`; after a divergence that the options allow to recover from, repeats it from its
+    /// first batch. Returns the number of batches trained.
+    fn run_epoch_with_recovery(
         &mut self,
         model: &mut Model<F>,
         callbacks: &mut Callbacks<'_, F>,
         mut done: usize,
     ) -> Result<usize> {
         loop {
-            match self.batches(model, callbacks, done)? {
-                Ok(done) => return Ok(done),
-                Err(divergence) => self.recover(model, divergence)?,
+            match self.run_batches(model, callbacks, done)? {
+                EpochOutcome::Finished { batches } => return Ok(batches),
+                EpochOutcome::Diverged(divergence) => self.recover(model, divergence)?,
             }
             done = 0;
         }
     }
 
-    /// The steps of one epoch, from the batch of number `done` on.
-    fn batches(
+    /// Trains the batches of one epoch from index `done`, without recovery.
+    fn run_batches(
         &mut self,
         model: &mut Model<F>,
         callbacks: &mut Callbacks<'_, F>,
         mut done: usize,
-    ) -> Result<std::result::Result<usize, Divergence>> {
+    ) -> Result<EpochOutcome> {
         if done == 0 {
-            self.feed.scores().reset();
+            self.source.scores().reset();
         }
-        // At a batch's end there is no validation yet; the epoch before had one.
+        // Batch logs have no validation entries; remove those of the previous epoch.
         self.progress.logs.truncate(1 + model.metrics.len());
-        self.feed.begin_epoch(model, done);
+        self.source.begin_epoch(model, done);
         while self.progress.stop.is_none() && self.progress.ending != Ending::Interrupted {
             self.progress.batch = done;
             if callbacks.is_empty() {
                 let begun = done;
-                let (now, stepped) = self.feed.steps(model, begun, self.token.as_ref())?;
+                let (now, outcome) = self.source.steps(model, begun, self.token.as_ref())?;
                 done = now;
                 self.position.batch = done;
                 self.position.taken += (done - begun) as u64;
                 self.progress.batch = done;
-                match stepped {
-                    None => {
+                match outcome {
+                    StepOutcome::EndOfEpoch => {
                         self.progress.batch = done.saturating_sub(1);
                         break;
                     }
-                    Some(Err(divergence)) => return Ok(Err(divergence)),
-                    Some(Ok(())) => self.look_at_token(),
+                    StepOutcome::Diverged(divergence) => return Ok(EpochOutcome::Diverged(divergence)),
+                    StepOutcome::Trained => self.poll_stop_token(),
                 }
                 continue;
             }
-            match self.feed.step(model, done)? {
-                None => {
+            match self.source.step(model, done)? {
+                StepOutcome::EndOfEpoch => {
                     self.progress.batch = done.saturating_sub(1);
                     break;
                 }
-                Some(Err(divergence)) => return Ok(Err(divergence)),
-                Some(Ok(())) => done += 1,
+                StepOutcome::Diverged(divergence) => return Ok(EpochOutcome::Diverged(divergence)),
+                StepOutcome::Trained => done += 1,
             }
             self.position.batch = done;
             self.position.taken += 1;
-            self.look_at_token();
-            self.feed.scores().write(&mut self.progress.logs, 0);
+            self.poll_stop_token();
+            self.source.scores().write(&mut self.progress.logs, 0);
             self.call(model, callbacks, |callback, run| callback.on_batch_end(run))?;
-            self.look_at_token();
-            // What is interrupted is meant to go on some day.
+            self.poll_stop_token();
+            // An interrupted run requests a checkpoint, to be resumable.
             self.progress.checkpoint_requested |= self.progress.ending == Ending::Interrupted;
-            self.hand_out_checkpoint(model, callbacks)?;
+            self.emit_checkpoint(model, callbacks)?;
         }
-        // A gradient too large for its type shows in the weights at the latest.
+        // A gradient that overflows in the last update is detected in the weights.
         let finite = model.params.iter().chain(&model.state).fold(true, |finite, w| finite & w.is_finite());
         Ok(if finite {
-            Ok(done)
+            EpochOutcome::Finished { batches: done }
         } else {
-            Err(Divergence { quantity: "weights", loss: f64::NAN, stray: None })
+            EpochOutcome::Diverged(Divergence { quantity: "weights", loss: f64::NAN, invalid_index: None })
         })
     }
 
-    /// Back to the last good epoch: with a smaller learning rate and on, or with an error.
+    /// Restores the last good epoch and reduces the learning rate, or returns [`Error::Diverged`], as the options say.
     fn recover(&mut self, model: &mut Model<F>, divergence: Divergence) -> Result<()> {
         let (epoch, batch, rate) = (self.progress.epoch, self.progress.batch, model.learning_rate());
         self.last_good.restore(model);
         match self.options.on_divergence {
-            // Smaller steps make no index of a number that is none.
+            // A smaller learning rate cannot fix an invalid index.
             OnDivergence::RestoreAndReduce { factor, times }
-                if self.history.recoveries().len() < times && divergence.stray.is_none() =>
+                if self.history.recoveries().len() < times && divergence.invalid_index.is_none() =>
             {
                 let smaller = model.optimizer_state.learning_rate.clone().scaled(factor);
                 model.optimizer_state.learning_rate = smaller;
                 self.history.recover(epoch, rate, model.learning_rate());
                 self.position.batch = 0;
-                // The epoch's running means hold nothing of what was taken back.
+                // Discard the running means of the batches that were rolled back.
                 let first = self.progress.names.iter().take(1 + model.metrics.len()).cloned().collect();
                 self.progress.logs = Logs::with_keys(first);
                 Ok(())
@@ -246,6 +251,7 @@ impl<'a, F: Float, S: Feed<F>> Session<'a, F, S> {
         }
     }
 
+    /// Takes the snapshot, validates, calls `on_epoch_end`, and records the epoch in the history.
     fn end_epoch(
         &mut self,
         model: &mut Model<F>,
@@ -255,20 +261,20 @@ impl<'a, F: Float, S: Feed<F>> Session<'a, F, S> {
         let epoch = self.progress.epoch;
         model.epochs_trained += 1;
         self.last_good.update(model, epoch + 1);
-        self.judge(model, epoch)?;
+        self.validate(model, epoch)?;
         self.progress.logs.assign(&self.epoch_logs);
         (self.position.epoch, self.position.batch) = (epoch + 1, 0);
-        if self.feed.exhausted() && epoch + 1 < self.options.epochs {
+        if self.source.exhausted() && epoch + 1 < self.options.epochs {
             self.progress.stop.get_or_insert_with(|| RAN_OUT.into());
         }
         self.call(model, callbacks, |callback, run| callback.on_epoch_end(run))?;
         self.history.push(epoch, &self.progress.logs);
         self.print(begun);
-        self.hand_out_checkpoint(model, callbacks)
+        self.emit_checkpoint(model, callbacks)
     }
 
-    /// An epoch had no batch at all.
-    fn out_of_batches(&mut self) -> Result<()> {
+    /// Stops a run whose source has no further batch; errors if it had none at all.
+    fn end_without_batches(&mut self) -> Result<()> {
         if self.position.taken == 0 {
             return Err(Error::Empty { what: "batches".into(), shape: "()".into(), needed: "batch" });
         }
@@ -276,16 +282,16 @@ impl<'a, F: Float, S: Feed<F>> Session<'a, F, S> {
         Ok(())
     }
 
-    /// The numbers of the epoch: training, validation, learning rate.
-    fn judge(&mut self, model: &Model<F>, epoch: usize) -> Result<()> {
+    /// Fills the epoch logs: training scores, validation scores if this epoch is validated, learning rate.
+    fn validate(&mut self, model: &Model<F>, epoch: usize) -> Result<()> {
         let validated = (epoch + 1).is_multiple_of(self.options.validation_freq)
             && self.progress.ending != Ending::Interrupted;
         self.epoch_logs.clear();
         for name in self.progress.names.iter().filter(|name| validated || !name.starts_with("val_")) {
             self.epoch_logs.insert(name, 0.0);
         }
-        self.feed.scores().write(&mut self.epoch_logs, 0);
-        if let (true, Some((samples, workspace, scores))) = (validated, &mut self.held_out) {
+        self.source.scores().write(&mut self.epoch_logs, 0);
+        if let (true, Some((samples, workspace, scores))) = (validated, &mut self.validation) {
             scores.reset();
             model.score_samples(samples, workspace, scores)?;
             scores.write(&mut self.epoch_logs, 1 + model.metrics.len());
@@ -294,14 +300,15 @@ impl<'a, F: Float, S: Feed<F>> Session<'a, F, S> {
         Ok(())
     }
 
-    fn look_at_token(&mut self) {
+    /// Marks the run as interrupted if the stop token is set.
+    fn poll_stop_token(&mut self) {
         if self.token.as_ref().is_some_and(StopToken::is_stopped) {
             self.progress.ending = Ending::Interrupted;
         }
     }
 
-    /// Tells every callback, in the order in which they were added; the first error wins, the others are told
-    /// nevertheless.
+    /// Calls `hook` of every callback in the order in which they were added. All are called even if one fails; the first error
+    /// is returned.
     pub(super) fn call(
         &mut self,
         model: &mut Model<F>,
@@ -316,7 +323,7 @@ impl<'a, F: Float, S: Feed<F>> Session<'a, F, S> {
         outcome.and(self.check_architecture(model))
     }
 
-    /// The buffers of the run are made for one architecture, so no callback may exchange it.
+    /// Errors if a callback replaced the model: the run's buffers are allocated for one layout.
     fn check_architecture(&self, model: &Model<F>) -> Result<()> {
         if Arc::ptr_eq(&self.layout, &model.layout) {
             return Ok(());
@@ -324,21 +331,31 @@ impl<'a, F: Float, S: Feed<F>> Session<'a, F, S> {
         Err(Error::Misplaced {
             context: "a callback's model_mut",
             option: "another model in place of the one that is trained",
-            hint: "give its weights to this one by set_weights or load_weights",
+            hint: "copy the weights into the trained model by set_weights or load_weights",
         })
     }
 
+    /// Prints the line of an epoch, unless silent.
     fn print(&self, begun: Instant) {
         if self.options.verbose == Verbose::Silent {
             return;
         }
         let (epoch, epochs) = (self.progress.epoch + 1, self.progress.epochs);
         let seconds = begun.elapsed().as_secs_f64();
-        // A closed pipe is no reason to stop training.
+        // Ignore a closed pipe: training continues without output.
         let _ =
             writeln!(std::io::stdout(), "epoch {epoch}/{epochs} - {seconds:.2}s - {}", self.progress.logs);
     }
 }
 
-/// Why a run over an iterator ends early.
+/// The outcome of the batches of one epoch.
+enum EpochOutcome {
+    /// The epoch ended, or the run was stopped, after this many batches.
+    Finished {
+        batches: usize,
+    },
+    Diverged(Divergence),
+}
+
+/// The reason that the history gives for a run whose iterator ended early.
 const RAN_OUT: &str = "the batches ran out";

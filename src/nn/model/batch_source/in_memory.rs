@@ -1,28 +1,28 @@
-//! Batches of samples that lie in memory, in a new order each epoch.
+//! Batches gathered from arrays in memory, optionally shuffled every epoch.
 
-use super::{Feed, Stepped, one_by_one};
+use super::{BatchSource, StepOutcome, run_steps};
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::callback::StopToken;
 use crate::nn::fit_options::PlainOptions;
 use crate::nn::model::Model;
-use crate::nn::model::data::{Samples, rows_of};
-use crate::nn::model::scores::Scores;
+use crate::nn::model::evaluate::Scores;
+use crate::nn::model::inputs::{LabeledSamples, rows_of};
 use crate::nn::model::trainer::Trainer;
 use crate::parallel;
 use crate::rng::{Purpose, Rng};
 use crate::simd::prefetch;
 
-/// Bytes of each row of the next batch that are fetched while this one is computed. Rows in a random order begin on
-/// pages and lines that nobody expects; once a row is being read, the processor fetches the rest ahead by itself.
-const AHEAD: usize = 512;
+/// Number of bytes to prefetch from each row of the next batch during the current step. The hardware prefetcher cannot
+/// predict where a row begins in a random order; within a row it needs no help.
+const PREFETCH_BYTES: usize = 512;
 
-/// Bytes of a page of memory.
-const PAGE: usize = 4096;
+/// Size of a memory page in bytes.
+const PAGE_BYTES: usize = 4096;
 
-/// The first `n` of some samples.
+/// Batches of the first `n` rows of the samples.
 pub(in crate::nn::model) struct InMemory<'a, F> {
-    samples: &'a Samples<'a, F>,
+    samples: &'a LabeledSamples<'a, F>,
     n: usize,
     shuffle: bool,
     order: Vec<usize>,
@@ -32,7 +32,7 @@ pub(in crate::nn::model) struct InMemory<'a, F> {
 impl<'a, F: Float> InMemory<'a, F> {
     pub(in crate::nn::model) fn new(
         model: &Model<F>,
-        samples: &'a Samples<'a, F>,
+        samples: &'a LabeledSamples<'a, F>,
         n: usize,
         options: &PlainOptions,
     ) -> Result<Self> {
@@ -41,7 +41,7 @@ impl<'a, F: Float> InMemory<'a, F> {
     }
 }
 
-impl<F: Float> Feed<F> for InMemory<'_, F> {
+impl<F: Float> BatchSource<F> for InMemory<'_, F> {
     fn batches(&self) -> usize {
         self.n.div_ceil(self.batch_size())
     }
@@ -67,10 +67,10 @@ impl<F: Float> Feed<F> for InMemory<'_, F> {
         }
     }
 
-    fn step(&mut self, model: &mut Model<F>, batch: usize) -> Result<Stepped> {
+    fn step(&mut self, model: &mut Model<F>, batch: usize) -> Result<StepOutcome> {
         let start = batch * self.batch_size();
         if start >= self.n {
-            return Ok(None);
+            return Ok(StepOutcome::EndOfEpoch);
         }
         let end = (start + self.batch_size()).min(self.n);
         let x = self.samples.x.view();
@@ -79,9 +79,9 @@ impl<F: Float> Feed<F> for InMemory<'_, F> {
             let next = (end + self.batch_size()).min(self.n);
             for &row in &self.order[end..next] {
                 if let Some(row) = x.row(row).as_slice() {
-                    prefetch(row.as_ptr(), row.len().min(AHEAD / size_of::<F>()));
-                    // To find where a page lies takes longer than to read from it.
-                    let pages = (0..row.len()).step_by(PAGE / size_of::<F>()).skip(1);
+                    prefetch(row.as_ptr(), row.len().min(PREFETCH_BYTES / size_of::<F>()));
+                    // Touch each page once: a TLB miss costs more than the read.
+                    let pages = (0..row.len()).step_by(PAGE_BYTES / size_of::<F>()).skip(1);
                     for place in pages.chain(row.len().checked_sub(1)) {
                         prefetch(row.as_ptr().wrapping_add(place), 1);
                     }
@@ -92,18 +92,18 @@ impl<F: Float> Feed<F> for InMemory<'_, F> {
             self.trainer.gather_targets(self.samples, start..end, None);
             Some(rows_of(&x, start, end))
         };
-        Ok(Some(self.trainer.step(model, in_place, end - start)))
+        Ok(self.trainer.step(model, in_place, end - start).into())
     }
 
-    /// To enter the pool for every step costs more than a product.
+    /// Enters the thread pool once for all steps: entering it costs more than a small matrix product.
     fn steps(
         &mut self,
         model: &mut Model<F>,
         done: usize,
         token: Option<&StopToken>,
-    ) -> Result<(usize, Stepped)> {
+    ) -> Result<(usize, StepOutcome)> {
         let operations = model.layout.operations().saturating_mul(self.batch_size());
-        parallel::with_hot_pool(operations, || one_by_one(self, model, done, token))
+        parallel::with_hot_pool(operations, || run_steps(self, model, done, token))
     }
 
     fn skip(&mut self, _: u64) -> Result<()> {

@@ -1,0 +1,95 @@
+//! Batch sources: the trait [`BatchSource`] and its implementations for arrays and for iterators.
+
+mod in_memory;
+mod stream;
+
+pub(super) use in_memory::InMemory;
+pub use stream::Batch;
+pub(super) use stream::Stream;
+
+use super::Model;
+use super::evaluate::Scores;
+use super::trainer::Divergence;
+use crate::error::Result;
+use crate::nn::callback::StopToken;
+
+/// The outcome of one training step.
+pub(super) enum StepOutcome {
+    /// The step updated the model.
+    Trained,
+    /// The loss, a gradient or an input index was invalid.
+    Diverged(Divergence),
+    /// The epoch has no further batch; no step was made.
+    EndOfEpoch,
+}
+
+impl From<std::result::Result<(), Divergence>> for StepOutcome {
+    fn from(step: std::result::Result<(), Divergence>) -> Self {
+        step.map_or_else(Self::Diverged, |()| Self::Trained)
+    }
+}
+
+/// A source of training batches. Owns the buffers of a training step.
+pub(super) trait BatchSource<F> {
+    /// The number of batches in an epoch; 0 if unknown.
+    fn batches(&self) -> usize;
+
+    /// The largest batch size known so far.
+    fn batch_size(&self) -> usize;
+
+    /// A description of the data and their order; a checkpoint of a run with another description is refused.
+    fn identity(&self) -> String;
+
+    /// The running sums of the epoch's loss and metrics.
+    fn scores(&mut self) -> &mut Scores<F>;
+
+    /// Prepares an epoch whose first `done` batches are already trained.
+    fn begin_epoch(&mut self, model: &Model<F>, done: usize);
+
+    /// Trains on the batch with index `batch`.
+    ///
+    /// # Errors
+    /// A batch that does not fit the model.
+    fn step(&mut self, model: &mut Model<F>, batch: usize) -> Result<StepOutcome>;
+
+    /// Trains from batch index `done` until the epoch ends, a step diverges, or `token` is stopped. Returns the index of the
+    /// next batch and the last outcome.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step).
+    fn steps(
+        &mut self,
+        model: &mut Model<F>,
+        done: usize,
+        token: Option<&StopToken>,
+    ) -> Result<(usize, StepOutcome)> {
+        run_steps(self, model, done, token)
+    }
+
+    /// Skips `taken` batches, which the interrupted run has trained on.
+    ///
+    /// # Errors
+    /// The error of a batch.
+    fn skip(&mut self, taken: u64) -> Result<()>;
+
+    /// Whether the source can supply no more batches.
+    fn exhausted(&self) -> bool;
+}
+
+/// The default implementation of [`BatchSource::steps`].
+fn run_steps<F, S: BatchSource<F> + ?Sized>(
+    source: &mut S,
+    model: &mut Model<F>,
+    mut done: usize,
+    token: Option<&StopToken>,
+) -> Result<(usize, StepOutcome)> {
+    loop {
+        match source.step(model, done)? {
+            StepOutcome::Trained => done += 1,
+            last => return Ok((done, last)),
+        }
+        if token.is_some_and(StopToken::is_stopped) {
+            return Ok((done, StepOutcome::Trained));
+        }
+    }
+}
