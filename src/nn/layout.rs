@@ -368,8 +368,8 @@ fn check_plan(name: &str, plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-/// Maximum number of parameters, and of state values, of a network: as many `f64` as one allocation holds (2^28 values where `usize` has 32 bits),
-/// and at most 2^48, more than any machine has memory for.
+/// Maximum number of parameters, and of state values, of a network: as many `f64` as one allocation holds (2^28 values
+/// where `usize` has 32 bits), and at most 2^48, more than any machine has memory for.
 const MAX_ELEMENTS: usize = {
     let addressable = isize::MAX as u64 / size_of::<f64>() as u64;
     (if addressable < 1 << 48 { addressable } else { 1 << 48 }) as usize
