@@ -5,7 +5,7 @@ mod record;
 use super::kmeans::fitted::Fitted;
 use super::kmeans::init::{KMeansInit, in_reach};
 use super::kmeans::lloyd::{Lloyd, Rules, Run, inertia_of};
-use super::kmeans::nearest::{Centers, Lengths};
+use super::kmeans::packed_centers::{Lengths, PackedCenters};
 use super::kmeans::report::KMeansReport;
 use super::kmeans::samples::{Moments, Samples, elements, in_rows};
 use super::kmeans::{check_counts, moments_of, numbers};
@@ -85,7 +85,7 @@ pub struct BisectingKMeans<F> {
 }
 
 impl<F> BisectingKMeans<F> {
-    /// A bisecting k-means of so many clusters, with scikit-learn's defaults for the rest.
+    /// Creates a bisecting k-means with `n_clusters` clusters and scikit-learn's defaults.
     #[must_use]
     pub fn new(n_clusters: usize) -> Self {
         Self {
@@ -238,7 +238,7 @@ impl<F: Float> BisectingKMeans<F> {
             return Err(Error::invalid_parameter(Self::NAME, name, 0, "at least 1"));
         }
         if self.init.is_given() {
-            let expected = "PlusPlus, Random or a function: every split starts from centers of its own";
+            let expected = "PlusPlus, Random or a function: every split chooses its own initial centers";
             return Err(Error::invalid_parameter(Self::NAME, "init", "Centers", expected));
         }
         if self.tol >= 0.0 && self.tol.is_finite() {
@@ -438,7 +438,7 @@ impl Tree {
                 rows.into_iter().for_each(|row| labels[row] = number as u32);
                 continue;
             };
-            let mut pair = Centers::new(2, d);
+            let mut pair = PackedCenters::new(2, d);
             let centers = [fitted.center(left), fitted.center(right)].concat();
             let middle: Vec<F> = centers[..d].iter().zip(&centers[d..]).map(middle).collect();
             let square: f64 =

@@ -5,7 +5,7 @@ mod progress;
 mod record;
 
 use super::kmeans::fitted::{Fitted, answers};
-use super::kmeans::init::{KMeansInit, in_reach, some_of};
+use super::kmeans::init::{KMeansInit, in_reach, sample_without_replacement};
 use super::kmeans::lloyd::Run;
 use super::kmeans::report::KMeansReport;
 use super::kmeans::samples::{Moments, Samples, elements, in_range, in_rows};
@@ -93,7 +93,7 @@ pub struct MiniBatchKMeans<F> {
 }
 
 impl<F> MiniBatchKMeans<F> {
-    /// A mini-batch k-means of so many clusters, with scikit-learn's defaults for the rest.
+    /// Creates a mini-batch k-means with `n_clusters` clusters and scikit-learn's defaults.
     #[must_use]
     pub fn new(n_clusters: usize) -> Self {
         Self {
@@ -118,7 +118,7 @@ impl<F> MiniBatchKMeans<F> {
         self
     }
 
-    /// How many starts to compare; the fit goes on from the best one.
+    /// How many initializations to compare; the fit continues from the best one.
     #[must_use]
     pub fn n_init(mut self, n_init: usize) -> Self {
         self.n_init = Some(n_init);
@@ -350,7 +350,7 @@ impl<F: Float> MiniBatchKMeans<F> {
         };
         let mut best: Option<(f64, Vec<F>)> = None;
         for _ in 0..n_starts {
-            let places = some_of(of_weight.len(), wanted.min(of_weight.len()), rng);
+            let places = sample_without_replacement(of_weight.len(), wanted.min(of_weight.len()), rng);
             let places: Vec<usize> = places.into_iter().map(|place| of_weight[place]).collect();
             let drawn = Rows::new(samples, &places);
             let drawn = drawn.samples(d);

@@ -1,8 +1,8 @@
-//! What a fit leaves behind, and what can be asked of it.
+//! The result of a fit: centers, and prediction from them.
 
 use super::distance::squared_distance;
 use super::lloyd::{assign, normalize};
-use super::nearest::{Centers, Lengths};
+use super::packed_centers::{Lengths, PackedCenters};
 use super::samples::{Samples, all_below, elements, in_rows};
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -63,7 +63,7 @@ pub(crate) struct Fitted<F> {
 /// Centers packed for the search.
 #[derive(Debug, Clone)]
 pub(crate) struct Packed<F> {
-    centers: Centers<F>,
+    centers: PackedCenters<F>,
     /// What is subtracted from centers and rows.
     mean: Vec<F>,
     /// A magnitude that values of rows rarely reach. Rows below it are in range of the centers.
@@ -79,12 +79,12 @@ pub(crate) struct Rows<'a, F> {
 }
 
 impl<F: Float> Fitted<F> {
-    /// What there is to keep of centers (k, d).
+    /// The fitted state of centers (k, d).
     pub(crate) fn at(centers: Vec<F>, n_features: usize) -> Self {
         Self::new(centers, vec![F::zero(); n_features])
     }
 
-    /// What there is to keep of centers (k, d) from which `mean` was subtracted.
+    /// The fitted state of centers (k, d) from which `mean` was subtracted.
     pub(crate) fn new(centered: Vec<F>, mean: Vec<F>) -> Self {
         Self {
             n_clusters: centered.len() / mean.len(),
@@ -133,7 +133,7 @@ impl<F: Float> Fitted<F> {
             let usual = if self.spherical { 1.5 } else { 1.1 * farthest + 6.0 * (within / d as f64).sqrt() };
             let usual = F::of(if farthest < bound { usual.min(bound) } else { 0.0 });
             let largest = mean.iter().map(|mean| (usual.as_f64() + mean.as_f64().abs()).powi(2)).sum::<f64>();
-            let mut packed = Centers::new(k, d);
+            let mut packed = PackedCenters::new(k, d);
             let rows = Lengths { typical: square / k as f64 + within, largest: 1.25 * largest };
             packed.set(centers, &mean, rows);
             Packed { centers: packed, mean, usual }

@@ -159,7 +159,7 @@ fn check_centers<F: Float>(centers: &Array2<F>, n_clusters: usize, n_features: u
 /// Distinct rows, drawn one after the other in proportion to the weights of those that are left.
 fn random_rows<F: Float>(samples: &Samples<'_, F>, n_clusters: usize, rng: &mut Rng) -> Result<Vec<usize>> {
     let n = samples.n_samples();
-    let Some(weights) = samples.weights else { return Ok(some_of(n, n_clusters, rng)) };
+    let Some(weights) = samples.weights else { return Ok(sample_without_replacement(n, n_clusters, rng)) };
     // Efraimidis & Spirakis 2006: the largest of u^(1/w), here as the smallest of −ln(u)/w.
     let mut keys: Vec<(f64, usize)> = weights
         .iter()
@@ -179,7 +179,7 @@ fn random_rows<F: Float>(samples: &Samples<'_, F>, n_clusters: usize, rng: &mut 
 }
 
 /// `count` of the numbers below `n`, in the order of their drawing (Floyd's method would sort them).
-pub(crate) fn some_of(n: usize, count: usize, rng: &mut Rng) -> Vec<usize> {
+pub(crate) fn sample_without_replacement(n: usize, count: usize, rng: &mut Rng) -> Vec<usize> {
     let mut numbers: Vec<usize> = (0..n).collect();
     for place in 0..count.min(n) {
         numbers.swap(place, place + rng.below(n - place));

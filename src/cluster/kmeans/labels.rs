@@ -3,7 +3,7 @@
 //! The kernel adds [`SINGLE`] + j for each center j within the margin of the smallest score. A single center gives a number
 //! from `SINGLE` to [`SEVERAL`], which any [`Float`] holds exactly; everything else is a row to compare directly.
 
-use super::nearest::Moved;
+use super::packed_centers::Reassigned;
 use crate::float::Float;
 use crate::simd::vectorize;
 
@@ -46,11 +46,11 @@ pub(super) fn relabel<F: Float>(labels: &mut [u32], nearest: &[F], directly: imp
 }
 
 /// As [`relabel`] for the rows from `first` on, and notes those whose label changes.
-pub(super) fn relabel_and_note<F: Float>(
+pub(super) fn relabel_and_record<F: Float>(
     labels: &mut [u32],
     nearest: &[F],
     first: u32,
-    moved: &mut Vec<Moved>,
+    moved: &mut Vec<Reassigned>,
     directly: impl Fn(usize) -> u32,
 ) {
     /// Labels that are compared together.
@@ -83,7 +83,7 @@ pub(super) fn relabel_and_note<F: Float>(
                     let mut eight = u64::from_le_bytes(*eight);
                     while eight != 0 {
                         let place = 8 * index + eight.trailing_zeros() as usize / 8;
-                        moved.push(Moved { row: first + (start + place) as u32, from: labels[place] });
+                        moved.push(Reassigned { row: first + (start + place) as u32, from: labels[place] });
                         eight &= eight - 1;
                     }
                 }
@@ -94,7 +94,7 @@ pub(super) fn relabel_and_note<F: Float>(
                 let to = if found < UNDECIDED { found } else { directly(place) };
                 let from = std::mem::replace(label, to);
                 if from != to {
-                    moved.push(Moved { row: first + place as u32, from });
+                    moved.push(Reassigned { row: first + place as u32, from });
                 }
             }
         },

@@ -3,13 +3,13 @@
 //! The rows are cut into shards by the sizes of the problem and of the registers, and the sums of the clusters are exact: the
 //! bits of a result do not depend on the number of threads. Nothing is allocated inside an iteration.
 
-use super::bounds::{self, Bounds, Gathered, STRETCH};
-use super::desk::{Desk, Desks};
 use super::distance::{squared_distance, sum_over};
-use super::exact::{ExactSums, Steps};
-use super::nearest::{Centers, Lengths, NO_LABEL};
+use super::fixed_point::{ExactSums, FixedPoint};
+use super::packed_centers::{Lengths, NO_LABEL, PackedCenters};
+use super::pruning::{self, Bounds, Gathered, STRETCH};
 use super::relocation::relocate_empty;
 use super::samples::{Moments, Samples};
+use super::scratch_pool::{Scratch, ScratchPool};
 use super::sums::Sums;
 use crate::buffer::Buffer;
 use crate::float::Float;
@@ -48,11 +48,11 @@ struct Inertia {
     is_exact: bool,
 }
 
-/// The most room for the threads' own sums, in bytes.
-const ROOM_FOR_SUMS: usize = 4 << 20;
+/// Limit in bytes for per-thread sums.
+const MAX_SUM_BYTES: usize = 4 << 20;
 
 /// The most bytes of rows that are kept as the search reads them: they stay in the second-level cache.
-const KEPT_BYTES: usize = 1 << 20;
+const MAX_PACKED_BYTES: usize = 1 << 20;
 
 /// A stretch of the rows, and what is known of it.
 #[derive(Debug)]
@@ -72,26 +72,26 @@ struct Shard<F> {
     inertia: f64,
 }
 
-/// What the desks of the threads are made by.
+/// The sizes of a thread's scratch buffers.
 #[derive(Debug, Clone, Copy)]
-struct Furniture {
+struct ScratchLayout {
     /// Rows of a shard.
     n_rows: usize,
-    /// Whether the rows are turned already, rows are gathered by bounds, and each thread has sums of its own.
+    /// Whether the rows are packed already, rows are gathered by bounds, and each thread has separate sums.
     turned: bool,
     gathers: bool,
     own_sums: bool,
 }
 
-impl Furniture {
-    fn desk<F: Float>(self, centers: &Centers<F>, steps: &Steps) -> Desk<F> {
+impl ScratchLayout {
+    fn desk<F: Float>(self, centers: &PackedCenters<F>, steps: &FixedPoint) -> Scratch<F> {
         let room = match (self.gathers, self.turned) {
             (true, _) => centers.large_room(self.n_rows),
             (false, true) => centers.room_for_turned(self.n_rows),
             (false, false) => centers.room(self.n_rows),
         };
         let (stretch, gathered) = if self.gathers { (STRETCH.min(self.n_rows), room.rows()) } else { (0, 0) };
-        Desk {
+        Scratch {
             gathered: Gathered::new(stretch, gathered, centers.n_features()),
             moved: Vec::with_capacity(room.rows()),
             room,
@@ -111,32 +111,32 @@ pub(crate) struct Lloyd<'a, F> {
     noise: f64,
     /// ‖x − mean‖² of the rows, the largest being known after the first pass.
     lengths: Lengths,
-    nearest: Centers<F>,
+    nearest: PackedCenters<F>,
     bounds: Option<Bounds<F>>,
     shards: Vec<Shard<F>>,
-    desks: Desks<Desk<F>>,
-    furniture: Furniture,
-    steps: Steps,
+    desks: ScratchPool<Scratch<F>>,
+    furniture: ScratchLayout,
+    steps: FixedPoint,
     exact: Mutex<ExactSums>,
     sums: Sums,
 }
 
 impl<'a, F: Float> Lloyd<'a, F> {
     pub(crate) fn new(samples: Samples<'a, F>, moments: &Moments<F>, n_clusters: usize) -> Self {
-        let few = size_of_val(samples.values) <= KEPT_BYTES;
+        let few = size_of_val(samples.values) <= MAX_PACKED_BYTES;
         let bounded = Bounds::<F>::pay(n_clusters, samples.n_features, few);
-        Self::in_ways(samples, moments, n_clusters, (bounded, few))
+        Self::with_strategy(samples, moments, n_clusters, (bounded, few))
     }
 
     /// With bounds or without; with rows that are kept as the search reads them, or without.
-    fn in_ways(
+    fn with_strategy(
         samples: Samples<'a, F>,
         moments: &Moments<F>,
         n_clusters: usize,
         (bounded, kept): (bool, bool),
     ) -> Self {
         let (n, d) = (samples.n_samples(), samples.n_features);
-        let nearest = Centers::new(n_clusters, d);
+        let nearest = PackedCenters::new(n_clusters, d);
         let operations = samples.values.len().saturating_mul(n_clusters) / OPS_PER_ELEMENT;
         let n_shards = if operations < MIN_ELEMENTS_TO_FORK { 1 } else { n.div_ceil(256).min(64) };
         // Whole groups of rows: a part of one takes as long.
@@ -161,11 +161,11 @@ impl<'a, F: Float> Lloyd<'a, F> {
             }
         };
         let shards: Vec<_> = (0..n).step_by(shard_rows).map(shard).collect();
-        let steps = Steps::new(&samples, moments);
+        let steps = FixedPoint::new(&samples, moments);
         let n_desks = threads_for(operations, shards.len());
-        let own_sums = n_desks > 1 && n_desks.saturating_mul(steps.bytes(n_clusters)) <= ROOM_FOR_SUMS;
-        let furniture = Furniture { n_rows: shard_rows, turned: kept, gathers: bounded, own_sums };
-        let desks = Desks::new(operations, shards.len(), || furniture.desk(&nearest, &steps));
+        let own_sums = n_desks > 1 && n_desks.saturating_mul(steps.bytes(n_clusters)) <= MAX_SUM_BYTES;
+        let furniture = ScratchLayout { n_rows: shard_rows, turned: kept, gathers: bounded, own_sums };
+        let desks = ScratchPool::new(operations, shards.len(), || furniture.desk(&nearest, &steps));
         Self {
             samples,
             n_clusters,
@@ -249,7 +249,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
         (labels, inertia)
     }
 
-    /// Multiply-adds of a pass in which every row meets every center.
+    /// Multiply-adds of a pass that compares every row with every center.
     fn operations(&self) -> usize {
         self.samples.values.len().saturating_mul(self.n_clusters)
     }
@@ -327,14 +327,14 @@ impl<'a, F: Float> Lloyd<'a, F> {
 struct Pass<'a, F> {
     samples: Samples<'a, F>,
     mean: &'a [F],
-    nearest: &'a Centers<F>,
+    nearest: &'a PackedCenters<F>,
     bounds: Option<&'a Bounds<F>>,
-    /// How the rows are summed up, and the sums of those threads that have none of their own; absent where nobody asks.
-    sums: Option<(&'a Steps, &'a Mutex<ExactSums>)>,
+    /// How the rows are summed, and the shared sums of threads without separate ones; `None` when no sums are needed.
+    sums: Option<(&'a FixedPoint, &'a Mutex<ExactSums>)>,
 }
 
 impl<F: Float> Shard<F> {
-    fn assign(&mut self, pass: &Pass<'_, F>, desk: &mut Desk<F>, labels: &mut [u32]) {
+    fn assign(&mut self, pass: &Pass<'_, F>, desk: &mut Scratch<F>, labels: &mut [u32]) {
         let samples = pass.samples.part(self.first_row, labels.len());
         (self.changed, self.searched) = (0, 0);
         let mean = pass.mean;
@@ -348,18 +348,18 @@ impl<F: Float> Shard<F> {
                     first,
                     &mut self.gaps[first..end],
                     &labels[first..end],
-                    &mut desk.gathered.unsure,
+                    &mut desk.gathered.undecided,
                 );
-                let unsure = desk.gathered.unsure.count();
-                let many = if desk.gathered.unsure.is_in_a_row() { together } else { many };
-                for place in (0..unsure).step_by(many) {
-                    let places = place..(place + many).min(unsure);
+                let undecided = desk.gathered.undecided.count();
+                let many = if desk.gathered.undecided.is_in_a_row() { together } else { many };
+                for place in (0..undecided).step_by(many) {
+                    let places = place..(place + many).min(undecided);
                     let rows = (samples.values, &mut self.gaps[..], &mut *labels);
                     let room = (&mut desk.room, &mut desk.gathered);
-                    bounds::label(rows, mean, (bounds, pass.nearest), room, places, &mut desk.moved);
+                    pruning::label(rows, mean, (bounds, pass.nearest), room, places, &mut desk.moved);
                     self.changed += pass.follow(&samples, desk, labels);
                 }
-                self.searched += unsure;
+                self.searched += undecided;
             }
             return;
         }
@@ -372,7 +372,7 @@ impl<F: Float> Shard<F> {
             let noted = (&mut desk.room, &mut desk.moved);
             if self.turned.is_empty() {
                 let ahead = &samples.values[first * mean.len()..];
-                pass.nearest.label_and_note(ahead, mean, noted, labels);
+                pass.nearest.assign_and_record(ahead, mean, noted, labels);
                 if with_squares {
                     let (squares, _) = desk.room.squares_and_scores();
                     largest = squares
@@ -382,7 +382,7 @@ impl<F: Float> Shard<F> {
             } else {
                 let rows = (&samples.values[first * mean.len()..], &self.turned[first * mean.len()..]);
                 let squares = (&mut self.squares[first..], self.squares_known);
-                pass.nearest.label_turned_and_note(rows, squares, noted, labels);
+                pass.nearest.assign_packed_and_record(rows, squares, noted, labels);
             }
             self.changed += pass.follow(&samples.part(first, labels.len()), desk, labels);
         }
@@ -396,7 +396,7 @@ impl<F: Float> Shard<F> {
 
 impl<F: Float> Pass<'_, F> {
     /// Has the sums follow what was noted. Answers how many rows these are.
-    fn follow(&self, samples: &Samples<'_, F>, desk: &mut Desk<F>, labels: &[u32]) -> usize {
+    fn follow(&self, samples: &Samples<'_, F>, desk: &mut Scratch<F>, labels: &[u32]) -> usize {
         let moved = &desk.moved[..];
         let n_moved = moved.len();
         if let Some((steps, shared)) = self.sums
@@ -480,7 +480,7 @@ pub(crate) fn inertia_of<F: Float>(samples: &Samples<'_, F>, centers: &[F], labe
 /// The labels of rows about centers. The lengths that these were packed for are those of the rows if `known`.
 pub(crate) fn assign<F: Float>(
     (samples, mean): (&Samples<'_, F>, &[F]),
-    nearest: &Centers<F>,
+    nearest: &PackedCenters<F>,
     known: bool,
     labels: &mut [u32],
 ) {
@@ -494,7 +494,7 @@ pub(crate) fn assign<F: Float>(
     let mut first_rows: Vec<_> = (0..n).step_by(shard_rows).collect();
     let make = || nearest.room(shard_rows);
     let operations = samples.values.len().saturating_mul(nearest.n_clusters()) / OPS_PER_ELEMENT;
-    let rooms = Desks::new(operations, first_rows.len(), make);
+    let rooms = ScratchPool::new(operations, first_rows.len(), make);
     zip_chunks(operations, &mut first_rows, labels, shard_rows, |first_row, labels| {
         let rows = samples.part(*first_row, labels.len()).values;
         rooms.with(make, |room| nearest.label((rows, mean), known, room, labels));
@@ -560,9 +560,9 @@ mod tests {
         for (max_iter, (few, forced)) in
             [5, 30, 300].into_iter().flat_map(|max_iter| kinds.map(|kind| (max_iter, kind)))
         {
-            let mut plain = Lloyd::in_ways(samples, &moments, k, (false, few));
+            let mut plain = Lloyd::with_strategy(samples, &moments, k, (false, few));
             let want = plain.run(start.clone(), rules(max_iter));
-            let mut lloyd = Lloyd::in_ways(samples, &moments, k, (true, few));
+            let mut lloyd = Lloyd::with_strategy(samples, &moments, k, (true, few));
             lloyd.bounds.iter_mut().filter(|_| forced).for_each(Bounds::force);
             let got = lloyd.run(start.clone(), rules(max_iter));
             assert_eq!(got.labels, want.labels, "n = {n}, d = {d}, k = {k}, seed {seed}, few: {few}");
@@ -593,7 +593,8 @@ mod tests {
                 let moments = Moments::of(&samples).unwrap();
                 let start: Vec<f64> = values[..k * d].to_vec();
                 let rules = Rules { max_iter: 40, tolerance: 0.0, spherical: false };
-                let run = |few| Lloyd::in_ways(samples, &moments, k, (false, few)).run(start.clone(), rules);
+                let run =
+                    |few| Lloyd::with_strategy(samples, &moments, k, (false, few)).run(start.clone(), rules);
                 let (kept, anew) = (run(true), run(false));
                 assert_eq!((kept.labels, kept.n_iter), (anew.labels, anew.n_iter));
                 let near = kept.centers.iter().zip(&anew.centers).all(|(a, b)| (a - b).abs() < 1e-11);

@@ -1,30 +1,30 @@
 //! k-means: points grouped around the means of their groups.
 //!
 //! The folder by its questions: what can be set and asked ([`KMeans`]), where the centers start (`init`, `plus_plus`,
-//! `trials`), how they move (`lloyd`, `exact`, `sums`, `relocation`), which rows need not be asked again (`bounds`, `probe`),
-//! and which center is the nearest (`nearest`, `group`, `search`, `margin`, `labels`).
+//! `candidates`), how they move (`lloyd`, `fixed_point`, `sums`, `relocation`), which rows keep their label without a search (`pruning`, `pruning_estimate`),
+//! and which center is the nearest (`packed_centers`, `packed_rows`, `assign_kernel`, `margin`, `labels`).
 
-mod answers;
-mod bounds;
-mod desk;
+mod accessors;
+mod assign_kernel;
+mod candidates;
 pub(crate) mod distance;
-mod exact;
 pub(crate) mod fitted;
-mod group;
+mod fixed_point;
 pub(crate) mod init;
 mod labels;
 pub(crate) mod lloyd;
 mod margin;
-pub(crate) mod nearest;
+pub(crate) mod packed_centers;
+mod packed_rows;
 pub(crate) mod plus_plus;
-mod probe;
+mod pruning;
+mod pruning_estimate;
 pub(crate) mod record;
 mod relocation;
 pub(crate) mod report;
 pub(crate) mod samples;
-mod search;
+mod scratch_pool;
 mod sums;
-mod trials;
 
 pub use init::{InitFunction, KMeansInit};
 pub use plus_plus::{kmeans_plusplus, kmeans_plusplus_weighted};
@@ -109,7 +109,7 @@ pub struct KMeans<F> {
 }
 
 impl<F> KMeans<F> {
-    /// A k-means of so many clusters, with scikit-learn's defaults for the rest.
+    /// Creates a k-means with `n_clusters` clusters and scikit-learn's defaults.
     #[must_use]
     pub fn new(n_clusters: usize) -> Self {
         Self {
@@ -343,8 +343,8 @@ pub(crate) fn check_counts(owner: &'static str, n_clusters: usize, n_samples: us
     if n_samples < n_clusters {
         return Err(Error::TooFewSamples { owner, n_samples, name: "n_clusters", needed: n_clusters });
     }
-    if n_clusters > nearest::MOST_CLUSTERS {
-        let most = format!("at most {}", nearest::MOST_CLUSTERS);
+    if n_clusters > packed_centers::MOST_CLUSTERS {
+        let most = format!("at most {}", packed_centers::MOST_CLUSTERS);
         return Err(Error::invalid_parameter(owner, "n_clusters", n_clusters, most));
     }
     Ok(())
@@ -392,10 +392,10 @@ pub(crate) fn numbers(labels: &[u32]) -> Array1<usize> {
 
 /// Whether two labellings are one up to the names of the clusters.
 fn same_clustering(a: &[u32], b: &[u32], n_clusters: usize) -> bool {
-    let mut names = vec![nearest::NO_LABEL; n_clusters];
+    let mut names = vec![packed_centers::NO_LABEL; n_clusters];
     a.iter().zip(b).all(|(&a, &b)| {
         let name = &mut names[a as usize];
-        if *name == nearest::NO_LABEL {
+        if *name == packed_centers::NO_LABEL {
             *name = b;
         }
         *name == b

@@ -1,9 +1,9 @@
 //! Greedy k-means++: each center is drawn among the rows with a probability that grows with the squared distance
 //! to the centers so far, and of several such draws the one is kept that leaves the least inertia.
 
+use super::candidates::{Candidates, worth_passing_over};
 use super::distance::squared_distance;
 use super::samples::{Samples, elements, in_range, in_rows};
-use super::trials::{Candidates, worth_passing_over};
 use super::{check_counts, moments_of};
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -118,7 +118,7 @@ pub(super) const PIECE: usize = 1024;
 
 /// A piece of the rows, and what it adds to the sums over all of them.
 #[derive(Debug)]
-pub(super) struct Piece<'a, F> {
+pub(super) struct Chunk<'a, F> {
     pub(super) first_row: usize,
     /// For each row the squared distance D to the nearest center; where no rows are passed over, the last one is taken in
     /// with the next candidates.
@@ -146,7 +146,7 @@ pub(crate) fn choose<F: Float>(
 }
 
 /// As [`choose`], passing rows over or not. Where distances to the first center are so large, or none, that others may have no
-/// square in the range of `F`, `far` is asked whether to go on.
+/// square in the range of `F`, `far` decides whether to continue.
 fn choose_in_ways<F: Float>(
     samples: &Samples<'_, F>,
     (n_clusters, n_trials): (usize, usize),
@@ -162,7 +162,7 @@ fn choose_in_ways<F: Float>(
         .chunks_mut(PIECE)
         .zip(marks)
         .enumerate()
-        .map(|(piece, (distances, (centers, nearer)))| Piece {
+        .map(|(piece, (distances, (centers, nearer)))| Chunk {
             first_row: piece * PIECE,
             distances,
             centers,
@@ -173,7 +173,7 @@ fn choose_in_ways<F: Float>(
         .collect();
     let mut chosen = vec![by_weight(samples, draw())];
     measure(samples, samples.row(chosen[0]), &mut pieces);
-    let potential = |pieces: &[Piece<'_, F>]| pieces.iter().map(|piece| piece.potential).sum::<f64>();
+    let potential = |pieces: &[Chunk<'_, F>]| pieces.iter().map(|piece| piece.potential).sum::<f64>();
     // Rows at a squared distance of D from a third one lie within 4 D of each other.
     let near = 4.0 * potential(&pieces) < F::max_value().as_f64();
     if !near {
@@ -204,7 +204,7 @@ fn choose_in_ways<F: Float>(
     Ok(chosen)
 }
 
-/// The marks of each piece; none for any, where there are none at all.
+/// The marks of each chunk; `None` for all without marks.
 fn chunks(marks: &mut [u32]) -> impl Iterator<Item = &mut [u32]> {
     marks.chunks_mut(PIECE).chain(std::iter::repeat_with(Default::default))
 }
@@ -224,13 +224,13 @@ fn by_weight<F: Float>(samples: &Samples<'_, F>, share: f64) -> usize {
 /// The row at which the running sum of w·D passes `target`; `None` where all distances are zero.
 fn by_distance<F: Float>(
     samples: &Samples<'_, F>,
-    pieces: &[Piece<'_, F>],
+    pieces: &[Chunk<'_, F>],
     last: Option<&[F]>,
     target: f64,
 ) -> Option<usize> {
     let piece = pass(0..pieces.len(), target, |piece| pieces[piece].potential)?;
     let before: f64 = pieces[..piece].iter().map(|piece| piece.potential).sum();
-    let Piece { first_row, distances, .. } = &pieces[piece];
+    let Chunk { first_row, distances, .. } = &pieces[piece];
     let distance = |row: usize| match last {
         Some(last) => {
             let own = squared_distance(samples.row(first_row + row), last);
@@ -266,7 +266,7 @@ fn pass(indices: std::ops::Range<usize>, target: f64, mass: impl Fn(usize) -> f6
 }
 
 /// The distances of all rows to the first center.
-fn measure<F: Float>(samples: &Samples<'_, F>, center: &[F], pieces: &mut [Piece<'_, F>]) {
+fn measure<F: Float>(samples: &Samples<'_, F>, center: &[F], pieces: &mut [Chunk<'_, F>]) {
     parallel::for_each(samples.values.len(), pieces, |piece| {
         let part = samples.part(piece.first_row, piece.distances.len());
         vectorize(
@@ -283,7 +283,7 @@ fn measure<F: Float>(samples: &Samples<'_, F>, center: &[F], pieces: &mut [Piece
 }
 
 /// Takes the last center into the distances of the rows that are named by a bit of `noted`.
-fn draw_near<F: Float>(samples: &Samples<'_, F>, chosen: &[usize], pieces: &mut [Piece<'_, F>], noted: u32) {
+fn draw_near<F: Float>(samples: &Samples<'_, F>, chosen: &[usize], pieces: &mut [Chunk<'_, F>], noted: u32) {
     /// How many of the rows ahead a row is fetched.
     const AHEAD: usize = 8;
     let Some((&last, earlier)) = chosen.split_last() else { return };
@@ -313,7 +313,7 @@ fn draw_near<F: Float>(samples: &Samples<'_, F>, chosen: &[usize], pieces: &mut 
 }
 
 /// The candidate that leaves the least, of equal ones the first.
-fn best_trial<F>(pieces: &[Piece<'_, F>], n_trials: usize) -> usize {
+fn best_trial<F>(pieces: &[Chunk<'_, F>], n_trials: usize) -> usize {
     let potential = |trial: usize| pieces.iter().map(|piece| piece.candidates[trial]).sum::<f64>();
     (1..n_trials)
         .fold((0, potential(0)), |best, trial| {

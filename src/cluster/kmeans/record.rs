@@ -1,7 +1,7 @@
 //! Clusterings taken apart into settings and numbers, and put together again.
 
 use super::fitted::Fitted;
-use super::nearest::MOST_CLUSTERS;
+use super::packed_centers::MOST_CLUSTERS;
 use super::{KMeans, KMeansInit};
 use crate::error::{Error, Result};
 use crate::float::Float;

@@ -6,7 +6,7 @@ use super::samples::Samples;
 use super::sums::{Sums, add_point};
 use crate::float::Float;
 
-/// Gives each cluster without weight a point of its own: the farthest from their old centers first, of equally
+/// Moves each cluster without weight to a separate point: the farthest from their old centers first, of equally
 /// far ones the first row. Nothing happens where every point coincides with its center.
 ///
 /// `sums` are those of the labels, which stay as they are, with weights multiplied with `scale`. Returns the rows that were moved, each with its new cluster.

@@ -1,4 +1,4 @@
-//! What there is to say about a fit.
+//! The report of a fit.
 
 use super::lloyd::Run;
 use std::fmt;

@@ -176,16 +176,16 @@ fn out_of_range<F: Float>(samples: &Samples<'_, F>) -> Error {
 }
 
 /// A piece of the rows and what it adds up to.
-struct Piece<'a, F> {
+struct Chunk<'a, F> {
     samples: Samples<'a, F>,
     sums: Vec<f64>,
 }
 
-fn pieces<'a, F: Float>(samples: &Samples<'a, F>, n_sums: usize) -> Vec<Piece<'a, F>> {
+fn pieces<'a, F: Float>(samples: &Samples<'a, F>, n_sums: usize) -> Vec<Chunk<'a, F>> {
     let n = samples.n_samples();
     let starts = (0..n).step_by(PIECE);
     starts
-        .map(|first| Piece { samples: samples.part(first, PIECE.min(n - first)), sums: vec![0.0; n_sums] })
+        .map(|first| Chunk { samples: samples.part(first, PIECE.min(n - first)), sums: vec![0.0; n_sums] })
         .collect()
 }
 

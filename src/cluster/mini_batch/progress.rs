@@ -1,7 +1,7 @@
 //! A step: a batch's rows to their centers, each center to the mean of all rows that it has won; and when a fit ends.
 
 use super::super::kmeans::fitted::Fitted;
-use super::super::kmeans::init::some_of;
+use super::super::kmeans::init::sample_without_replacement;
 use super::super::kmeans::samples::Samples;
 use crate::float::Float;
 use crate::rng::Rng;
@@ -88,7 +88,9 @@ impl<F: Float> Progress<F> {
         poor.truncate((n / 2).min(places.len()));
         let rich = (0..self.standing.counts.len()).filter(|cluster| !poor.contains(cluster));
         let least = rich.map(|cluster| self.standing.counts[cluster]).fold(f64::INFINITY, f64::min);
-        for (cluster, row) in poor.iter().copied().zip(some_of(places.len(), poor.len(), rng)) {
+        for (cluster, row) in
+            poor.iter().copied().zip(sample_without_replacement(places.len(), poor.len(), rng))
+        {
             let center = &mut self.centers[cluster * d..][..d];
             for ((center, x), point) in center.iter_mut().zip(batch.row(places[row])).zip(&self.reference) {
                 *center = *x - *point;
@@ -103,7 +105,7 @@ pub(super) struct Patience {
     alpha: f64,
     limit: Option<usize>,
     tolerance: f64,
-    /// The smoothed inertia a row, after each step but the first, which tells of the start alone.
+    /// The smoothed inertia a row, after each step but the first, which reflects the initialization only.
     pub(super) history: Vec<f64>,
     least: f64,
     without_improvement: usize,

@@ -1,4 +1,4 @@
-//! A mini-batch k-means taken apart and put together again: it goes on learning where it was.
+//! A mini-batch k-means as a record and back: it continues learning where it was.
 
 use super::{MiniBatchKMeans, Standing};
 use crate::cluster::KMeansInit;

@@ -1,4 +1,4 @@
-//! How often each class meets each cluster: what all comparisons with known classes are computed from.
+//! The contingency matrix: how many samples of each class are in each cluster. All comparisons with known classes use it.
 
 use super::label::{Encoded, Label};
 use crate::error::{Error, Result};

@@ -9,13 +9,13 @@ use crate::rng::{Purpose, Rng};
 use crate::simd::vectorize;
 use ndarray::{Array1, ArrayBase, ArrayView2, Axis, Data, Ix1, Ix2};
 
-/// Rows that meet all others at once: each is a lane.
+/// Rows that are compared with all others together, one per lane.
 const LANES: usize = 16;
 
 /// The silhouette of each row, (b − a) / max(a, b) in [−1, 1]: a is the mean distance to the other rows of its
 /// cluster, b the smallest mean distance to the rows of another one. A row alone in its cluster has 0.
 ///
-/// All pairs of rows are compared, a few rows at a time: the room needed is that of a few rows and not n². Distances come
+/// All pairs of rows are compared, a few rows at a time, so memory is that of a few rows and not n². Distances come
 /// from differences of values, which are exact far from the origin, where scikit-learn's ‖x‖² − 2x·y + ‖y‖² cancels (`f32`
 /// with mean 5e4 and spread 1).
 ///

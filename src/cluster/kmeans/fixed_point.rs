@@ -6,7 +6,7 @@
 //! has come and gone, not on the threads that add. The first steps are 2⁻⁵¹ of what bounds a column (of more than 2²⁰ rows
 //! some more), the second ones 2⁻⁴² of these. Plain rows of `f32`, whose numbers have 24 bits, do without them.
 
-use super::nearest::{Moved, NO_LABEL};
+use super::packed_centers::{NO_LABEL, Reassigned};
 use super::samples::{Moments, Samples};
 use super::sums::{Sums, width};
 use crate::buffer::Buffer;
@@ -15,7 +15,7 @@ use crate::simd::{prefetch, vectorize};
 
 /// How the numbers of rows are counted.
 #[derive(Debug, Clone)]
-pub(super) struct Steps {
+pub(super) struct FixedPoint {
     n_features: usize,
     /// Whether there are second steps.
     finer: bool,
@@ -34,7 +34,7 @@ pub(super) struct ExactSums {
     /// comes leaves it.
     members: Vec<i64>,
     high: Buffer<i64>,
-    /// In the second steps; empty where there are none.
+    /// In the second, finer steps; empty without them.
     low: Buffer<i64>,
 }
 
@@ -46,16 +46,16 @@ const AHEAD: usize = 6;
 const BOUND: f64 = (1_u64 << 51) as f64;
 const FINER: f64 = (1_u64 << 42) as f64;
 
-/// By Cauchy and Schwarz sums are at most √n times what bounds a number: of so many rows they have 61 bits.
+/// By Cauchy and Schwarz sums are at most √n times what bounds a number: of this many rows they have 61 bits.
 const ROWS: usize = 1 << 20;
 
 /// The least sum of squares that is trusted.
 const LEAST: f64 = 1e-280;
 
-/// The largest bound of a column that leaves room for its steps.
+/// The largest bound of a column that leaves exponent range for its steps.
 const LARGE: f64 = 1e280;
 
-/// 1.5 · 2⁵². A number of at most 2⁵¹ steps that is added to so many of them is rounded to whole steps, and as whole numbers
+/// 1.5 · 2⁵². A value of at most 2⁵¹ steps that is added to this many steps is rounded to whole steps, and as whole numbers
 /// its bits are those of the anchor and how many steps they are.
 const ANCHOR: f64 = 6_755_399_441_055_744.0;
 
@@ -76,7 +76,7 @@ fn count(sum: i64, numbers: i64, anchor: f64) -> f64 {
     sum.wrapping_sub(numbers.wrapping_mul(bits(anchor))) as f64
 }
 
-impl Steps {
+impl FixedPoint {
     /// The moments are those of these rows and maybe of more.
     pub(super) fn new<F: Float>(samples: &Samples<'_, F>, moments: &Moments<F>) -> Self {
         let (n, d) = (samples.n_samples(), samples.n_features);
@@ -107,7 +107,7 @@ impl Steps {
         Self { n_features: d, finer, scale, sizes, anchors }
     }
 
-    /// The bytes that the sums of so many clusters take.
+    /// Size in bytes of the sums of `n_clusters` clusters.
     pub(super) fn bytes(&self, n_clusters: usize) -> usize {
         let numbers = (n_clusters + 1).saturating_mul(self.anchors.len());
         numbers.saturating_mul(size_of::<i64>() * if self.finer { 2 } else { 1 })
@@ -126,7 +126,7 @@ fn power_above(number: f64) -> f64 {
 
 impl ExactSums {
     /// Sums over no rows yet.
-    pub(super) fn new(steps: &Steps, n_clusters: usize) -> Self {
+    pub(super) fn new(steps: &FixedPoint, n_clusters: usize) -> Self {
         let high = Buffer::new((n_clusters + 1) * steps.anchors.len());
         let low = if steps.finer { high.clone() } else { Buffer::default() };
         Self { members: vec![0; n_clusters + 1], high, low }
@@ -141,9 +141,9 @@ impl ExactSums {
     /// Moves rows to where their labels are now.
     pub(super) fn follow<F: Float>(
         &mut self,
-        steps: &Steps,
+        steps: &FixedPoint,
         samples: &Samples<'_, F>,
-        moved: &[Moved],
+        moved: &[Reassigned],
         labels: &[u32],
     ) {
         vectorize(
@@ -155,9 +155,9 @@ impl ExactSums {
     #[inline(always)]
     fn move_rows<F: Float>(
         &mut self,
-        steps: &Steps,
+        steps: &FixedPoint,
         samples: &Samples<'_, F>,
-        moved: &[Moved],
+        moved: &[Reassigned],
         labels: &[u32],
     ) {
         let (d, width) = (samples.n_features, steps.anchors.len());
@@ -166,7 +166,7 @@ impl ExactSums {
         let nowhere = members.len() - 1;
         // Rows one after the other are fetched by the processor itself.
         let ahead = if moved.len() < labels.len() / 2 { AHEAD } else { moved.len() };
-        for (index, &Moved { row, from }) in moved.iter().enumerate() {
+        for (index, &Reassigned { row, from }) in moved.iter().enumerate() {
             if let Some(next) = moved.get(index + ahead) {
                 prefetch(samples.row(next.row as usize).as_ptr(), d);
             }
@@ -205,7 +205,7 @@ impl ExactSums {
     }
 
     /// Rounds the sums to numbers of `f64`; the weights in them are multiplied with the scale of the steps.
-    pub(super) fn write(&self, steps: &Steps, sums: &mut Sums) {
+    pub(super) fn write(&self, steps: &FixedPoint, sums: &mut Sums) {
         let (d, width) = (steps.n_features, steps.anchors.len());
         vectorize(
             #[inline(always)]
@@ -302,15 +302,15 @@ mod tests {
 
     /// The sums after rows have gone all the way, cut into pieces whose sums are gathered.
     fn after<F: Float>(samples: &Samples<'_, F>, moments: &Moments<F>, path: &[Vec<u32>]) -> Vec<f64> {
-        let steps = Steps::new(samples, moments);
+        let steps = FixedPoint::new(samples, moments);
         let mut exact = ExactSums::new(&steps, 5);
         let mut others = exact.clone();
         let mut previous = vec![NO_LABEL; samples.n_samples()];
         for labels in path {
             let rows = (0..).zip(previous.iter().zip(labels));
-            let moved: Vec<Moved> = rows
+            let moved: Vec<Reassigned> = rows
                 .filter(|(_, (a, b))| a != b)
-                .map(|(row, (from, _))| Moved { row, from: *from })
+                .map(|(row, (from, _))| Reassigned { row, from: *from })
                 .collect();
             let (some, rest) = moved.split_at(moved.len() / 3);
             others.follow(&steps, samples, rest, labels);
@@ -426,7 +426,7 @@ mod tests {
         let many = Samples { values: &values, ..one };
         let size = |samples: &Samples<'_, f32>| {
             let moments = Moments { column_spreads: vec![1.0], ..moments(samples, vec![0.0]) };
-            Steps::new(samples, &moments).sizes[0]
+            FixedPoint::new(samples, &moments).sizes[0]
         };
         assert_eq!(size(&many), 2.0 * size(&one));
     }

@@ -12,7 +12,7 @@
 //! The scores are a filter, not the result. The label of a row is the argmin of the distances that `transform` returns,
 //! √Σ(x − v_j)² by [`squared_distance`](super::distance::squared_distance) from the unshifted row and center, ties to the
 //! lowest index. The kernel counts the centers whose score lies within a margin M of the smallest one. A count of one proves
-//! the label; rows with a larger count are marked, and [`Centers`] compares them directly.
+//! the label; rows with a larger count are marked, and [`PackedCenters`] compares them directly.
 //! So labels depend neither on m, nor on the tile height, the instruction set, the number of threads, or whether pruning
 //! skipped a row.
 //!
@@ -63,7 +63,7 @@
 
 use super::labels::SEVERAL;
 use super::margin::Margin;
-use super::nearest::Centers;
+use super::packed_centers::PackedCenters;
 use crate::float::Float;
 use crate::simd::{Simd, WithSimd, prefetch};
 
@@ -74,8 +74,8 @@ const CENTERS_IN_CACHE: usize = 1 << 14;
 const LINE: usize = 64;
 
 /// Groups of rows in search of their centers.
-pub(super) struct Search<'a, F> {
-    pub(super) centers: &'a Centers<F>,
+pub(super) struct AssignKernel<'a, F> {
+    pub(super) centers: &'a PackedCenters<F>,
     /// For each group its features, for each feature a line of its lanes.
     pub(super) features: &'a [F],
     /// What comes next, and is fetched into the cache meanwhile, for each group a share of it.
@@ -95,7 +95,7 @@ pub(super) struct Search<'a, F> {
 
 /// How the registers of the processor at hand are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Shape {
+pub(crate) struct TileShape {
     /// Rows of a group.
     pub(crate) lanes: usize,
     /// Centers of a tile, the best choice first.
@@ -103,24 +103,24 @@ pub(crate) struct Shape {
 }
 
 /// The shape for the processor at hand.
-pub(crate) fn shape<F: Float>() -> Shape {
+pub(crate) fn shape<F: Float>() -> TileShape {
     struct Ask;
     impl<F: Float> WithSimd<F> for Ask {
-        type Output = Shape;
+        type Output = TileShape;
 
         #[inline(always)]
-        fn with_simd<S: Simd<F>>(self, _: S) -> Shape {
+        fn with_simd<S: Simd<F>>(self, _: S) -> TileShape {
             match (S::LANES, S::REGISTERS) {
-                (1, _) => Shape { lanes: 8, heights: &[4] },
-                (lanes, 32..) => Shape { lanes: 2 * lanes, heights: &[12, 10, 8] },
-                (lanes, _) => Shape { lanes: 2 * lanes, heights: &[6, 5, 4] },
+                (1, _) => TileShape { lanes: 8, heights: &[4] },
+                (lanes, 32..) => TileShape { lanes: 2 * lanes, heights: &[12, 10, 8] },
+                (lanes, _) => TileShape { lanes: 2 * lanes, heights: &[6, 5, 4] },
             }
         }
     }
     F::run_simd(Ask)
 }
 
-impl<F: Float> WithSimd<F> for Search<'_, F> {
+impl<F: Float> WithSimd<F> for AssignKernel<'_, F> {
     type Output = ();
 
     #[inline(always)]
@@ -137,7 +137,7 @@ impl<F: Float> WithSimd<F> for Search<'_, F> {
     }
 }
 
-impl<F: Float> Search<'_, F> {
+impl<F: Float> AssignKernel<'_, F> {
     #[inline(always)]
     fn by_height<S: Simd<F>, const R: usize, const P: usize>(self, simd: S) {
         if self.second.is_empty() {

@@ -5,26 +5,26 @@
 //! of another (the triangle inequality; Hamerly, Making k-means even faster, 2010). As long as it stays above a
 //! margin for the rounding of distances, the row would get the same label again, and is left out. The other
 //! rows are gathered and searched as ever, so that labels, centers and iterations are those of plain Lloyd, to the
-//! bit. Before the gaps of all rows are sought, those of a few tell whether enough would be spared (`probe`).
+//! bit. Before the gaps of all rows are computed, those of a sample estimate how many rows pruning would skip (`pruning_estimate`).
 //!
 //! The margin: a score is off by at most E = γ(‖x‖ + C)²/2, γ = (d + 8)ε, C the largest norm of a center less the mean
-//! (`search` has the proof). A distance computed from it is then off by √(2γ)(‖x‖ + C), a gap by twice that. The label is
+//! (`assign_kernel` has the proof). A distance computed from it is then off by √(2γ)(‖x‖ + C), a gap by twice that. The label is
 //! that of the smallest distance by the direct formula, whose relative error is below γ: two distances whose difference is
 //! above √γ(‖x‖ + C) are not exchanged by it, the less so as √γ is much larger than γ.
 
+use super::assign_kernel::AssignKernel;
 use super::distance::sum_over;
-use super::group::Room;
-use super::labels::{UNDECIDED, cluster, relabel_and_note};
-use super::nearest::{Centers, Moved};
-use super::probe::Probe;
+use super::labels::{UNDECIDED, cluster, relabel_and_record};
+use super::packed_centers::{PackedCenters, Reassigned};
+use super::packed_rows::PackedRows;
+use super::pruning_estimate::PruningEstimate;
 use super::samples::Samples;
-use super::search::Search;
 use crate::float::Float;
 use crate::simd::{prefetch, vectorize};
 use std::ops::Range;
 
 /// Clusters from which on the search among few rows costs more than keeping the gaps, and how many of their numbers.
-const WORTH_KEEPING: [usize; 2] = [16, 192];
+const MIN_SIZES_TO_PRUNE: [usize; 2] = [16, 192];
 
 /// What all rows need to know about the iteration.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub(crate) struct Bounds<F> {
     /// For each cluster, how much the gaps of its rows shrink.
     steps: Vec<f32>,
     rounding: Rounding,
-    probe: Probe<F>,
+    probe: PruningEstimate<F>,
 }
 
 /// What bounds the rounding of the search.
@@ -54,8 +54,8 @@ pub(super) struct Rounding {
 }
 
 impl<F: Float> Bounds<F> {
-    /// Bounds for rows, from which the mean is to be taken, and so many centers.
-    pub(crate) fn new(samples: &Samples<'_, F>, mean: &[F], centers: &Centers<F>) -> Self {
+    /// Bounds for rows that are centered by `mean`, and for these centers.
+    pub(crate) fn new(samples: &Samples<'_, F>, mean: &[F], centers: &PackedCenters<F>) -> Self {
         let (n_clusters, d) = (centers.n_clusters(), samples.n_features);
         let root = ((d + 8) as f64 * F::epsilon().as_f64()).sqrt();
         let least = 4.0 * ((d + 8) as f64 * F::min_positive_value().as_f64()).sqrt();
@@ -66,13 +66,13 @@ impl<F: Float> Bounds<F> {
             worth: worth(n_clusters as f64, d as f64),
             steps: vec![0.0; n_clusters],
             rounding: Rounding { root, least, reach: 0.0 },
-            probe: Probe::new(samples, mean, centers),
+            probe: PruningEstimate::new(samples, mean, centers),
         }
     }
 
     /// Whether the search may cost more than keeping the gaps. Few rows stay in the cache, turned: they cost less.
     pub(crate) fn pay(n_clusters: usize, n_features: usize, few: bool) -> bool {
-        let [clusters, numbers] = WORTH_KEEPING;
+        let [clusters, numbers] = MIN_SIZES_TO_PRUNE;
         n_clusters > 1 && !few || n_clusters >= clusters && n_clusters.saturating_mul(n_features) >= numbers
     }
 
@@ -131,25 +131,26 @@ impl<F: Float> Bounds<F> {
         /// The gaps of all rows have to be found first, and get less exact with each move.
         const RESERVE: f64 = 0.7;
         let margin = self.rounding.margin();
-        let Some(unsure) = self.probe.unsure(|gap, label| !(shrunk(gap, &self.steps, label) > margin)) else {
+        let Some(undecided) = self.probe.undecided(|gap, label| !(shrunk(gap, &self.steps, label) > margin))
+        else {
             return;
         };
         let worth = if self.active { self.worth } else { RESERVE * self.worth };
         self.fresh |= !self.active;
-        self.active = unsure <= worth;
+        self.active = undecided <= worth;
     }
 
     /// Takes note of how many rows were searched in a pass about the centers.
-    pub(crate) fn end(&mut self, searched: usize, centers: &Centers<F>) {
-        // Gaps so inexact that they spare too few rows are found anew.
+    pub(crate) fn end(&mut self, searched: usize, centers: &PackedCenters<F>) {
+        // Gaps that have become too loose to skip rows are computed again.
         self.fresh = !self.fresh && searched as f64 > self.n_samples as f64 * self.worth;
         self.probe.look(self.rounding, centers);
     }
 
     /// Which of the rows from `first` on have to be searched: their gaps shrink first.
-    pub(crate) fn seek(&self, first: usize, gaps: &mut [f32], labels: &[u32], unsure: &mut Unsure) {
+    pub(crate) fn seek(&self, first: usize, gaps: &mut [f32], labels: &[u32], undecided: &mut Undecided) {
         if self.fresh {
-            unsure.all(first, labels.len());
+            undecided.all(first, labels.len());
             return;
         }
         let margin = self.rounding.margin();
@@ -157,19 +158,19 @@ impl<F: Float> Bounds<F> {
             #[inline(always)]
             || {
                 let mut count = 0;
-                let rows = &mut unsure.rows[..labels.len()];
+                let rows = &mut undecided.rows[..labels.len()];
                 for (row, (gap, label)) in (first as u32..).zip(gaps.iter_mut().zip(labels)) {
                     *gap = shrunk(*gap, &self.steps, *label);
                     rows[count] = row;
                     // Written such that NaN is unsure.
                     count += usize::from(!(*gap > margin));
                 }
-                (unsure.count, unsure.first) = (count, None);
+                (undecided.count, undecided.first) = (count, None);
             },
         );
-        // So many are read faster one after the other.
-        if unsure.count > labels.len() / 10 * 6 {
-            unsure.all(first, labels.len());
+        // This many are faster to read sequentially.
+        if undecided.count > labels.len() / 10 * 6 {
+            undecided.all(first, labels.len());
         }
     }
 }
@@ -204,7 +205,7 @@ fn shrunk(gap: f32, steps: &[f32], label: u32) -> f32 {
 }
 
 /// The part of the rows up to which it is faster to search them again than to search all, from what was measured: a row takes
-/// so many cycles with AVX-512 when it is searched among all others, when it is searched again, and when it is spared.
+/// this many cycles with AVX-512 when it is searched with all others, when it is searched again, and when it is skipped.
 fn worth(n_clusters: f64, n_features: f64) -> f64 {
     let search = n_clusters * n_features / 32.0 + n_features / 2.0 + 8.0;
     let again = 1.15 * search + n_features + 35.0;
@@ -214,13 +215,13 @@ fn worth(n_clusters: f64, n_features: f64) -> f64 {
 
 /// A number of fewer digits that is not above.
 #[inline(always)]
-#[allow(clippy::cast_possible_truncation, reason = "it is made smaller than what it stands for")]
+#[allow(clippy::cast_possible_truncation, reason = "it is rounded below the value that it bounds")]
 fn down(value: f64) -> f32 {
     lowered(value.min(f64::from(f32::MAX)) as f32)
 }
 
 /// A number of fewer digits that is not below, of one that is not negative.
-#[allow(clippy::cast_possible_truncation, reason = "it is made larger than what it stands for")]
+#[allow(clippy::cast_possible_truncation, reason = "it is rounded above the value that it bounds")]
 fn up(value: f64) -> f32 {
     let near = value.min(f64::from(f32::MAX)) as f32;
     near + near * (2.0 * f32::EPSILON) + f32::MIN_POSITIVE
@@ -237,14 +238,14 @@ pub(crate) const STRETCH: usize = 4096;
 
 /// Rows of a stretch that have to be searched.
 #[derive(Debug)]
-pub(crate) struct Unsure {
+pub(crate) struct Undecided {
     rows: Vec<u32>,
     count: usize,
     /// The first of them, where they come one after the other.
     first: Option<usize>,
 }
 
-impl Unsure {
+impl Undecided {
     fn all(&mut self, first: usize, count: usize) {
         (self.first, self.count) = (Some(first), count);
     }
@@ -259,7 +260,7 @@ impl Unsure {
     }
 }
 
-/// What is found of the rows in a room besides their nearest centers.
+/// Results of a search besides the nearest centers: second scores and gaps.
 #[derive(Debug)]
 pub(super) struct Found<F> {
     /// The smallest score but one.
@@ -272,18 +273,18 @@ impl<F: Float> Found<F> {
         Self { second: vec![F::zero(); n_rows], gaps: vec![0.0; n_rows] }
     }
 
-    /// Searches the rows at the first places of a room; `ahead` is fetched into the cache meanwhile.
+    /// Searches the first packed rows; prefetches `ahead` meanwhile.
     pub(super) fn search(
         &mut self,
-        (room, places): (&mut Room<F>, usize),
+        (room, places): (&mut PackedRows<F>, usize),
         rounding: Rounding,
-        centers: &Centers<F>,
+        centers: &PackedCenters<F>,
         ahead: &[F],
     ) {
         let (features, [nearest, squares, smallest]) = room.parts(places);
         let second = &mut self.second[..places];
         let (margin, with_squares) = (centers.margin, true);
-        F::run_simd(Search {
+        F::run_simd(AssignKernel {
             centers,
             features,
             ahead,
@@ -299,41 +300,41 @@ impl<F: Float> Found<F> {
     }
 }
 
-/// Room for rows that are searched together.
+/// Scratch buffers for rows that are gathered and searched together.
 #[derive(Debug)]
 pub(crate) struct Gathered<F> {
-    pub(super) unsure: Unsure,
+    pub(super) undecided: Undecided,
     rows: Vec<F>,
     found: Found<F>,
 }
 
 impl<F: Float> Gathered<F> {
-    /// For stretches of so many rows, of which some are searched together.
+    /// Buffers for stretches of `stretch` rows, of which up to `n_rows` are searched together.
     pub(crate) fn new(stretch: usize, n_rows: usize, n_features: usize) -> Self {
         Self {
-            unsure: Unsure { rows: vec![0; stretch], count: 0, first: None },
+            undecided: Undecided { rows: vec![0; stretch], count: 0, first: None },
             rows: vec![F::zero(); n_rows * n_features],
             found: Found::new(n_rows),
         }
     }
 }
 
-/// Searches some of the unsure rows, no more than there is room for, and notes those whose label is not what it was. The gaps
+/// Searches some of the undecided rows, as many as the buffers hold, and records those whose label changed. The gaps
 /// and labels are those of all rows.
 pub(crate) fn label<F: Float>(
     (rows, gaps, labels): (&[F], &mut [f32], &mut [u32]),
     mean: &[F],
-    (bounds, centers): (&Bounds<F>, &Centers<F>),
-    (room, gathered): (&mut Room<F>, &mut Gathered<F>),
+    (bounds, centers): (&Bounds<F>, &PackedCenters<F>),
+    (room, gathered): (&mut PackedRows<F>, &mut Gathered<F>),
     places: Range<usize>,
-    moved: &mut Vec<Moved>,
+    moved: &mut Vec<Reassigned>,
 ) {
     /// Rows that are fetched into the cache before they are needed.
     const AHEAD: usize = 8;
     let d = mean.len();
     let row_of = |row: usize| &rows[row * d..][..d];
-    let in_a_row = gathered.unsure.first.map(|first| first + places.start..first + places.end);
-    let unsure = &gathered.unsure.rows[places];
+    let in_a_row = gathered.undecided.first.map(|first| first + places.start..first + places.end);
+    let undecided = &gathered.undecided.rows[places];
     let mut searching = &[][..];
     let places = if let Some(range) = &in_a_row {
         let (rows, next) = rows[range.start * d..].split_at(range.len() * d);
@@ -344,15 +345,15 @@ pub(crate) fn label<F: Float>(
         vectorize(
             #[inline(always)]
             || {
-                for (index, (own, &row)) in gathered.rows.chunks_exact_mut(d).zip(unsure).enumerate() {
-                    if let Some(&next) = unsure.get(index + AHEAD) {
+                for (index, (own, &row)) in gathered.rows.chunks_exact_mut(d).zip(undecided).enumerate() {
+                    if let Some(&next) = undecided.get(index + AHEAD) {
                         prefetch(row_of(next as usize).as_ptr(), d);
                     }
                     copy(own, row_of(row as usize));
                 }
             },
         );
-        room.load(&gathered.rows[..unsure.len() * d], mean, &[])
+        room.load(&gathered.rows[..undecided.len() * d], mean, &[])
     };
     let found = &mut gathered.found;
     found.search((room, places), bounds.rounding, centers, searching);
@@ -360,16 +361,16 @@ pub(crate) fn label<F: Float>(
         gaps[range.clone()].copy_from_slice(&found.gaps[..range.len()]);
         let directly = |place: usize| centers.nearest_directly(row_of(range.start + place));
         let (labels, first) = (&mut labels[range.clone()], range.start as u32);
-        return relabel_and_note(labels, room.nearest(), first, moved, directly);
+        return relabel_and_record(labels, room.nearest(), first, moved, directly);
     }
-    for ((&row, &gap), &nearest) in unsure.iter().zip(&found.gaps).zip(room.nearest()) {
+    for ((&row, &gap), &nearest) in undecided.iter().zip(&found.gaps).zip(room.nearest()) {
         let (label, mut nearest) = (&mut labels[row as usize], cluster(nearest));
         if nearest >= UNDECIDED {
             nearest = centers.nearest_directly(row_of(row as usize));
         }
         gaps[row as usize] = gap;
         if *label != nearest {
-            moved.push(Moved { row, from: *label });
+            moved.push(Reassigned { row, from: *label });
             *label = nearest;
         }
     }
@@ -385,7 +386,7 @@ fn copy<F: Float>(to: &mut [F], from: &[F]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::nearest::Lengths;
+    use super::super::packed_centers::Lengths;
     use super::*;
 
     /// Rows at -10 and 10 are 20 nearer to one center than to the other.
@@ -393,7 +394,7 @@ mod tests {
     fn gaps_are_used_where_the_moves_of_two_centers_add_up_to_less() {
         let values: Vec<f32> = (0..640).map(|row| if row % 4 == 0 { -10.0 } else { 10.0 }).collect();
         let samples = Samples { values: &values, n_features: 1, weights: None };
-        let (mut centers, from) = (Centers::new(2, 1), [-10.0, 10.0]);
+        let (mut centers, from) = (PackedCenters::new(2, 1), [-10.0, 10.0]);
         centers.set(&from, &[0.0], Lengths { typical: 100.0, largest: 100.0 });
         let mut bounds = Bounds::new(&samples, &[0.0], &centers);
         for (to, used) in [([-6.0, 13.0], true), ([-1.0, 22.0], false), ([-10.0, 10.0], true)] {

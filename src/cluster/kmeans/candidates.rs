@@ -2,20 +2,20 @@
 //!
 //! A row whose nearest center lies less than half as far as that center from every candidate cannot be nearer to
 //! one of them (the triangle inequality), and is passed over (Raff, Exact acceleration of k-means++, 2021,
-//! arXiv:2105.02936). The others are turned, a row a lane, and compared in registers by the direct formula Σ(x − c)²;
+//! arXiv:2105.02936). The others are transposed, one row per lane, and compared in registers by the direct formula Σ(x − c)²;
 //! for each row it is noted which candidates are nearer than its center, so that the one that is chosen needs to
-//! meet no other rows again.
+//! are compared with no other rows again.
 //!
-//! Where that costs more than it saves, all rows are compared, one group after the other, and each group meets the last
+//! Where that costs more than it saves, all rows are compared, one group after the other, and each group is compared with the last
 //! center when it is in registers for the next candidates: no row is read from memory twice.
 #![allow(unsafe_code, reason = "registers are loaded and stored through pointers")]
 
-use super::desk::Desks;
+use super::assign_kernel::shape;
 use super::distance::squared_distance;
-use super::group::turn_group;
-use super::plus_plus::{PIECE, Piece};
+use super::packed_rows::transpose_group;
+use super::plus_plus::{Chunk, PIECE};
 use super::samples::Samples;
-use super::search::shape;
+use super::scratch_pool::ScratchPool;
 use crate::buffer::Buffer;
 use crate::float::Float;
 use crate::parallel;
@@ -27,13 +27,13 @@ const BLOCK: usize = 64;
 
 /// Features from which on a distance costs more than finding out whether it is needed, and numbers of centers from which on
 /// most distances are not.
-const WORTH_SKIPPING: [usize; 2] = [24, 1 << 15];
+const MIN_SIZES_TO_SKIP: [usize; 2] = [24, 1 << 15];
 
-/// Candidates about which it is noted which rows are nearer to them: a sum of so many powers of two is a number of any
+/// Candidates for which closer rows are recorded: a sum of this many powers of two is exact in any
 /// [`Float`].
-const NOTED: usize = 24;
+const MAX_RECORDED: usize = 24;
 
-/// Candidates that meet a group of rows at once.
+/// Candidates that are compared with a group of rows together.
 const TOGETHER: usize = 4;
 
 /// The most rows of a group, on any processor.
@@ -52,12 +52,12 @@ pub(super) struct Candidates<F> {
     near: Vec<F>,
     /// The largest weight.
     heaviest: f64,
-    desks: Desks<Desk<F>>,
+    desks: ScratchPool<Scratch<F>>,
 }
 
-/// A thread's room for a group of rows.
+/// One thread's scratch buffers for a group of rows.
 #[derive(Debug)]
-struct Desk<F> {
+struct Scratch<F> {
     /// The rows, where they do not lie together;
     gathered: Buffer<F>,
     /// for each feature a line of them;
@@ -70,7 +70,7 @@ struct Desk<F> {
     noted: [F; MOST_LANES],
 }
 
-impl<F: Float> Desk<F> {
+impl<F: Float> Scratch<F> {
     fn new(n_features: usize, n_trials: usize) -> Self {
         let lanes = shape::<F>().lanes;
         Self {
@@ -85,7 +85,7 @@ impl<F: Float> Desk<F> {
 
 /// Whether it pays to find out which rows to pass over.
 pub(super) fn worth_passing_over(n_clusters: usize, n_features: usize) -> bool {
-    let [features, numbers] = WORTH_SKIPPING;
+    let [features, numbers] = MIN_SIZES_TO_SKIP;
     n_features >= features && n_clusters.saturating_mul(n_features) >= numbers
 }
 
@@ -98,7 +98,7 @@ impl<F: Float> Candidates<F> {
     pub(super) fn new(samples: &Samples<'_, F>, n_trials: usize, pass_over: bool) -> Self {
         let (operations, pieces) =
             (samples.values.len().saturating_mul(n_trials), samples.n_samples().div_ceil(PIECE));
-        let desks = Desks::new(operations, pieces, || Desk::new(samples.n_features, n_trials));
+        let desks = ScratchPool::new(operations, pieces, || Scratch::new(samples.n_features, n_trials));
         let heaviest = samples.weights.map_or(1.0, |weights| {
             weights.iter().fold(0.0, |heaviest: f64, weight| heaviest.max(weight.as_f64()))
         });
@@ -106,9 +106,9 @@ impl<F: Float> Candidates<F> {
     }
 
     /// The bit by which [`compare`](Self::compare) names the rows nearer to a candidate; all bits, where the
-    /// candidates are so many that nothing is noted of this one.
+    /// there are too many candidates to record this one.
     pub(super) fn bit(&self, candidate: usize) -> u32 {
-        if candidate < NOTED { 1 << candidate } else { u32::MAX }
+        if candidate < MAX_RECORDED { 1 << candidate } else { u32::MAX }
     }
 
     /// Looks how near the rows that were drawn are to the centers.
@@ -139,13 +139,13 @@ impl<F: Float> Candidates<F> {
         samples: &Samples<'_, F>,
         potential: f64,
         last: Option<&[F]>,
-        pieces: &mut [Piece<'_, F>],
+        pieces: &mut [Chunk<'_, F>],
     ) {
         let operations = samples.values.len().saturating_mul(self.rows.len());
         let rows: Vec<&[F]> = self.rows.iter().map(|&row| samples.row(row)).collect();
         parallel::for_each(operations, pieces, |piece| {
-            let work = |desk: &mut Desk<F>| {
-                F::run_simd(Compare {
+            let work = |desk: &mut Scratch<F>| {
+                F::run_simd(CandidateKernel {
                     candidates: &rows,
                     near: &self.near,
                     last,
@@ -158,7 +158,7 @@ impl<F: Float> Candidates<F> {
                     desk,
                 });
             };
-            self.desks.with(|| Desk::new(samples.n_features, rows.len()), work);
+            self.desks.with(|| Scratch::new(samples.n_features, rows.len()), work);
         });
     }
 }
@@ -171,7 +171,7 @@ fn scale<F: Float>(potential: f64, heaviest: f64) -> f64 {
 }
 
 /// The comparison of a piece of the rows with the candidates.
-struct Compare<'a, F> {
+struct CandidateKernel<'a, F> {
     candidates: &'a [&'a [F]],
     near: &'a [F],
     last: Option<&'a [F]>,
@@ -183,7 +183,7 @@ struct Compare<'a, F> {
     centers: &'a [u32],
     sums: &'a mut [f64],
     nearer: &'a mut [u32],
-    desk: &'a mut Desk<F>,
+    desk: &'a mut Scratch<F>,
 }
 
 /// Rows that wait until they are enough for a group, and their distances to their centers.
@@ -193,7 +193,7 @@ struct Queue<F> {
     len: usize,
 }
 
-impl<F: Float> WithSimd<F> for Compare<'_, F> {
+impl<F: Float> WithSimd<F> for CandidateKernel<'_, F> {
     type Output = ();
 
     #[inline(always)]
@@ -205,12 +205,12 @@ impl<F: Float> WithSimd<F> for Compare<'_, F> {
     }
 }
 
-impl<'a, F: Float> Compare<'a, F> {
+impl<'a, F: Float> CandidateKernel<'a, F> {
     /// Groups of `R` registers.
     #[inline(always)]
     fn all<S: Simd<F>, const R: usize>(mut self, simd: S) {
         let lanes = R * S::LANES;
-        self.nearer.fill(if self.candidates.len() > NOTED { u32::MAX } else { 0 });
+        self.nearer.fill(if self.candidates.len() > MAX_RECORDED { u32::MAX } else { 0 });
         self.desk.sums.fill(F::zero());
         let mut queue = Queue {
             rows: [0; BLOCK + 2 * MOST_LANES],
@@ -221,7 +221,7 @@ impl<'a, F: Float> Compare<'a, F> {
         let rows = self.distances.len();
         assert!(lanes <= MOST_LANES);
         for first in (0..rows).step_by(BLOCK) {
-            settled += self.line_up(&mut queue, first..rows.min(first + BLOCK));
+            settled += self.enqueue(&mut queue, first..rows.min(first + BLOCK));
             let mut met = 0;
             // While a group is compared, the next one is fetched.
             while queue.len - met >= 2 * lanes {
@@ -233,7 +233,7 @@ impl<'a, F: Float> Compare<'a, F> {
             queue.len -= met;
         }
         for met in (0..queue.len).step_by(lanes) {
-            // Places to spare repeat the last row, at no distance from its center: nothing is nearer, nothing is added.
+            // Unused positions repeat the last row, at no distance from its center: nothing is nearer, nothing is added.
             let (end, count) = (met + lanes, lanes.min(queue.len - met));
             if count < lanes {
                 let last = queue.rows[queue.len - 1];
@@ -249,7 +249,7 @@ impl<'a, F: Float> Compare<'a, F> {
 
     /// Takes rows of a block into the queue, unless they are passed over; answers what these leave in any case.
     #[inline(always)]
-    fn line_up(&self, queue: &mut Queue<F>, rows: Range<usize>) -> f64 {
+    fn enqueue(&self, queue: &mut Queue<F>, rows: Range<usize>) -> f64 {
         let distances = &self.distances[rows.clone()];
         let (begun, count) = (queue.len, rows.len());
         if self.near.is_empty() {
@@ -314,12 +314,12 @@ impl<'a, F: Float> Compare<'a, F> {
         };
         let next = &queue.rows[first + lanes..queue.len.clamp(first + lanes, first + 2 * lanes)];
         let (turning, next) = self.ahead(next);
-        turn_group(simd, (values, &self.desk.zeros), lanes, &mut self.desk.turned, turning);
+        transpose_group(simd, (values, &self.desk.zeros), lanes, &mut self.desk.turned, turning);
         self.desk.noted = [F::zero(); MOST_LANES];
         let tiles = self.candidates.len().div_ceil(TOGETHER);
         let mut candidate = 0;
         for tile in 0..tiles {
-            // Tiles of about equal height; the first one meets the last center, too.
+            // Tiles of about equal height; the first one also compares with the last center.
             let height = (self.candidates.len() - candidate).div_ceil(tiles - tile);
             let next = &next[next.len() * tile / tiles..next.len() * (tile + 1) / tiles];
             let group = (rows, &mut queue.distances[first..][..lanes], next);
@@ -340,7 +340,7 @@ impl<'a, F: Float> Compare<'a, F> {
             // Where the last center is still to come, none is passed over: the rows lie together.
             self.distances[rows[0]..][..count].copy_from_slice(&queue.distances[first..][..count]);
         }
-        if self.candidates.len() <= NOTED && !self.nearer.is_empty() {
+        if self.candidates.len() <= MAX_RECORDED && !self.nearer.is_empty() {
             for (&row, noted) in rows[..count].iter().zip(&self.desk.noted) {
                 // SAFETY: a sum of different powers of two below 2²⁴.
                 self.nearer[row] = unsafe { noted.as_f64().to_int_unchecked::<i32>() }.cast_unsigned();
@@ -383,7 +383,7 @@ impl<'a, F: Float> Compare<'a, F> {
         }
     }
 
-    /// What of the rows that come next is fetched while a group is turned, the first third of them where they lie together,
+    /// The part of the next rows that is prefetched while a group is transposed, the first third of them where they lie together,
     /// and the others.
     #[inline(always)]
     fn ahead<'n>(&self, next: &'n [usize]) -> (&'a [F], &'n [usize]) {
@@ -441,7 +441,7 @@ impl<'a, F: Float> Compare<'a, F> {
             }
             let sums = &mut self.desk.sums[first * lanes..][..n_candidates * lanes];
             // A candidate too many has no bit: then nothing is noted at all.
-            let mut bit = F::of(f64::from(1u32 << first.min(NOTED)));
+            let mut bit = F::of(f64::from(1u32 << first.min(MAX_RECORDED)));
             for p in 0..n_candidates {
                 for r in 0..R {
                     let place = r * S::LANES;

@@ -1,4 +1,4 @@
-//! What a fitted k-means can be asked.
+//! Accessors of a fitted k-means: centers, labels, inertia, cluster sizes.
 
 use super::{Fitted, KMeans};
 use crate::error::{Error, Result};

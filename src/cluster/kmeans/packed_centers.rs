@@ -4,11 +4,11 @@
 //! centers are laid out for the kernel that computes these scores, and rows are led to it in blocks that stay in the cache.
 //! Rows whose scores are too close to tell are compared with the centers directly, by the function that `transform` uses.
 
+use super::assign_kernel::{AssignKernel, shape};
 use super::distance::{squared_distance, sum_over};
-use super::group::{Room, turn};
-use super::labels::{SINGLE, UNDECIDED, relabel, relabel_and_note};
+use super::labels::{SINGLE, UNDECIDED, relabel, relabel_and_record};
 use super::margin::Margin;
-use super::search::{Search, shape};
+use super::packed_rows::{PackedRows, turn};
 use crate::buffer::Buffer;
 use crate::float::Float;
 use crate::simd::vectorize;
@@ -18,7 +18,7 @@ pub(crate) const NO_LABEL: u32 = u32::MAX;
 
 /// A row whose label is not what it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Moved {
+pub(crate) struct Reassigned {
     pub(crate) row: u32,
     /// The label that it had, maybe [`NO_LABEL`].
     pub(crate) from: u32,
@@ -35,7 +35,7 @@ const ROWS_IN_CACHE: usize = 1 << 17;
 
 /// Centers, prepared for [`Centers::label`].
 #[derive(Debug, Clone)]
-pub(crate) struct Centers<F> {
+pub(crate) struct PackedCenters<F> {
     pub(super) n_clusters: usize,
     pub(super) n_features: usize,
     /// Rows of a group.
@@ -64,8 +64,8 @@ pub(crate) struct Lengths {
     pub(crate) largest: f64,
 }
 
-impl<F: Float> Centers<F> {
-    /// Room for so many centers.
+impl<F: Float> PackedCenters<F> {
+    /// Allocates buffers for `n_clusters` centers.
     pub(crate) fn new(n_clusters: usize, n_features: usize) -> Self {
         Self::in_tiles_of(height_of(n_clusters, shape::<F>().heights), n_clusters, n_features)
     }
@@ -182,19 +182,19 @@ impl<F: Float> Centers<F> {
         if self.n_clusters <= FEW { self.lanes } else { self.rows_in_cache() }
     }
 
-    /// Room for as many of `n_rows` rows as are best searched together.
-    pub(crate) fn room(&self, n_rows: usize) -> Room<F> {
-        Room::new(self.lanes, self.together().min(n_rows.max(1)), self.n_features)
+    /// Packed-row buffers for as many of `n_rows` rows as are best searched together.
+    pub(crate) fn room(&self, n_rows: usize) -> PackedRows<F> {
+        PackedRows::new(self.lanes, self.together().min(n_rows.max(1)), self.n_features)
     }
 
     /// The same for rows that are in the cache already.
-    pub(crate) fn large_room(&self, n_rows: usize) -> Room<F> {
-        Room::new(self.lanes, self.rows_in_cache().min(n_rows.max(1)), self.n_features)
+    pub(crate) fn large_room(&self, n_rows: usize) -> PackedRows<F> {
+        PackedRows::new(self.lanes, self.rows_in_cache().min(n_rows.max(1)), self.n_features)
     }
 
-    /// Room for what is found of rows that are [turned](Self::turned) already.
-    pub(crate) fn room_for_turned(&self, n_rows: usize) -> Room<F> {
-        Room::new(self.lanes, n_rows, 0)
+    /// Result buffers for rows that are [packed](Self::packed) already.
+    pub(crate) fn room_for_turned(&self, n_rows: usize) -> PackedRows<F> {
+        PackedRows::new(self.lanes, n_rows, 0)
     }
 
     fn rows_in_cache(&self) -> usize {
@@ -216,7 +216,7 @@ impl<F: Float> Centers<F> {
         &self,
         (rows, mean): (&[F], &[F]),
         known: bool,
-        room: &mut Room<F>,
+        room: &mut PackedRows<F>,
         labels: &mut [u32],
     ) {
         let together = room.rows();
@@ -229,30 +229,30 @@ impl<F: Float> Centers<F> {
         }
     }
 
-    /// [`label`](Self::label) for no more rows than there is room for, which notes those whose label is not what it was.
-    pub(crate) fn label_and_note(
+    /// [`label`](Self::label) for no more rows than the buffers hold; records those whose label changed.
+    pub(crate) fn assign_and_record(
         &self,
         rows: &[F],
         mean: &[F],
-        (room, moved): (&mut Room<F>, &mut Vec<Moved>),
+        (room, moved): (&mut PackedRows<F>, &mut Vec<Reassigned>),
         labels: &mut [u32],
     ) {
         let (own, next) = rows.split_at(labels.len() * self.n_features);
         self.find((own, next), mean, true, room);
-        relabel_and_note(labels, room.nearest(), 0, moved, self.directly(own));
+        relabel_and_record(labels, room.nearest(), 0, moved, self.directly(own));
     }
 
     /// The same for rows that were [turned](Self::turned). Computes their ‖x‖² if they are not `known`.
-    pub(crate) fn label_turned_and_note(
+    pub(crate) fn assign_packed_and_record(
         &self,
         (rows, turned): (&[F], &[F]),
         (squares, known): (&mut [F], bool),
-        (room, moved): (&mut Room<F>, &mut Vec<Moved>),
+        (room, moved): (&mut PackedRows<F>, &mut Vec<Reassigned>),
         labels: &mut [u32],
     ) {
         let places = labels.len().next_multiple_of(self.lanes);
         let (_, [nearest, _, smallest]) = room.parts(places);
-        F::run_simd(Search {
+        F::run_simd(AssignKernel {
             centers: self,
             features: turned,
             ahead: &[],
@@ -263,7 +263,7 @@ impl<F: Float> Centers<F> {
             nearest,
             second: &mut [],
         });
-        relabel_and_note(labels, room.nearest(), 0, moved, self.directly(rows));
+        relabel_and_record(labels, room.nearest(), 0, moved, self.directly(rows));
     }
 
     /// The direct comparison for the rows of a block.
@@ -272,13 +272,13 @@ impl<F: Float> Centers<F> {
         move |row| self.nearest_directly(&rows[row * d..][..d])
     }
 
-    /// Leaves in the room what the kernel finds for some rows; behind them are those that will come next.
-    fn find(&self, (rows, next): (&[F], &[F]), mean: &[F], known: bool, room: &mut Room<F>) {
+    /// Runs the kernel on some rows and leaves the results in the buffers; prefetches the rows after them.
+    fn find(&self, (rows, next): (&[F], &[F]), mean: &[F], known: bool, room: &mut PackedRows<F>) {
         let [turning, searching] = self.ahead(next, rows.len() / self.n_features);
         let places = room.load(rows, mean, turning);
         let (features, [nearest, squares, smallest]) = room.parts(places);
         let flat = self.flat.filter(|_| known);
-        F::run_simd(Search {
+        F::run_simd(AssignKernel {
             centers: self,
             features,
             ahead: searching,
@@ -291,7 +291,7 @@ impl<F: Float> Centers<F> {
         });
     }
 
-    /// What of the rows that come next is fetched while rows are turned and searched. A long search fetches it all; with few
+    /// The part of the next rows that is prefetched while rows are packed and searched. A long search fetches it all; with few
     /// centers memory is to be busy all the time.
     pub(super) fn ahead<'a>(&self, next: &'a [F], together: usize) -> [&'a [F]; 2] {
         let next = &next[..next.len().min(together * self.n_features)];
@@ -302,7 +302,7 @@ impl<F: Float> Centers<F> {
     }
 }
 
-/// The height that leaves the least room empty, of such the first; one that leaves little more is as good if it
+/// The tile height with the least padding, the first of equals; one that leaves little more is as good if it
 /// comes earlier, for a high tile reads the rows less often.
 fn height_of(n_clusters: usize, heights: &[usize]) -> usize {
     let padded = |height: usize| n_clusters.next_multiple_of(height);
@@ -318,7 +318,7 @@ mod tests {
 
     fn labels<F: Float>(height: usize, rows: &[F], centers: &[F], mean: &[F], largest: f64) -> Vec<u32> {
         let d = mean.len();
-        let mut prepared = Centers::in_tiles_of(height, centers.len() / d, d);
+        let mut prepared = PackedCenters::in_tiles_of(height, centers.len() / d, d);
         prepared.set(centers, mean, Lengths { typical: d as f64, largest });
         let mut labels = vec![NO_LABEL; rows.len() / d];
         let mut room = prepared.room(labels.len());
@@ -328,7 +328,7 @@ mod tests {
     }
 
     /// What is noted is what has changed, of rows as they are and of turned ones.
-    fn notes_are_right<F: Float>(prepared: &Centers<F>, rows: &[F], mean: &[F], want: &[u32]) {
+    fn notes_are_right<F: Float>(prepared: &PackedCenters<F>, rows: &[F], mean: &[F], want: &[u32]) {
         let (mut room, mut room_for_turned) =
             (prepared.large_room(want.len()), prepared.room_for_turned(want.len()));
         let n = want.len().min(room.rows());
@@ -336,17 +336,19 @@ mod tests {
         before.iter_mut().step_by(3).for_each(|label| *label = NO_LABEL);
         before.iter_mut().skip(4).step_by(9).for_each(|label| *label += 1);
         let all = (0..).zip(before.iter().zip(want));
-        let differ: Vec<Moved> =
-            all.filter(|(_, (a, b))| a != b).map(|(row, (from, _))| Moved { row, from: *from }).collect();
+        let differ: Vec<Reassigned> = all
+            .filter(|(_, (a, b))| a != b)
+            .map(|(row, (from, _))| Reassigned { row, from: *from })
+            .collect();
         let (mut labels, mut moved) = (before.clone(), Vec::new());
-        prepared.label_and_note(rows, mean, (&mut room, &mut moved), &mut labels);
+        prepared.assign_and_record(rows, mean, (&mut room, &mut moved), &mut labels);
         assert_eq!((&labels[..], &moved), (&want[..n], &differ));
         let turned = prepared.turned(rows, mean);
         let mut squares = vec![F::zero(); n.next_multiple_of(prepared.lanes())];
         for known in [false, true] {
             let (mut labels, mut moved) = (before.clone(), Vec::new());
             let noted = (&mut room_for_turned, &mut moved);
-            prepared.label_turned_and_note((rows, &turned), (&mut squares, known), noted, &mut labels);
+            prepared.assign_packed_and_record((rows, &turned), (&mut squares, known), noted, &mut labels);
             assert_eq!((&labels[..], &moved), (&want[..n], &differ));
         }
     }
@@ -423,7 +425,7 @@ mod tests {
 
     #[test]
     fn of_equally_near_centers_the_first_is_taken() {
-        let mut centers = Centers::new(9, 1);
+        let mut centers = PackedCenters::new(9, 1);
         centers.set(
             &[5.0f32, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0],
             &[0.0],

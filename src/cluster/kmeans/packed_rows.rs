@@ -1,14 +1,14 @@
 //! Rows side by side: groups of them, one row a lane, as the search reads them.
 
-#![allow(unsafe_code, reason = "squares of rows are turned through pointers")]
+#![allow(unsafe_code, reason = "blocks of rows are transposed through pointers")]
 
 use crate::buffer::Buffer;
 use crate::float::Float;
 use crate::simd::{Simd, WithSimd, prefetch_chunk};
 
-/// A thread's room for the rows that it searches centers for.
+/// Packed rows of one thread: transposed to one row per lane.
 #[derive(Debug, Clone)]
-pub(crate) struct Room<F> {
+pub(crate) struct PackedRows<F> {
     /// Rows of a group.
     pub(super) lanes: usize,
     /// For each group its features less their mean, for each feature a line of its lanes.
@@ -17,8 +17,8 @@ pub(crate) struct Room<F> {
     found: Buffer<F>,
 }
 
-impl<F: Float> Room<F> {
-    /// Room for so many rows, rounded up to whole groups.
+impl<F: Float> PackedRows<F> {
+    /// Allocates buffers for `n_rows` rows, rounded up to whole groups.
     pub(super) fn new(lanes: usize, n_rows: usize, n_features: usize) -> Self {
         let rows = n_rows.next_multiple_of(lanes);
         Self { lanes, features: Buffer::new(rows * n_features), found: Buffer::new(3 * rows) }
@@ -39,7 +39,7 @@ impl<F: Float> Room<F> {
         self.found[self.rows()..].split_at(self.rows())
     }
 
-    /// The features, and room for the nearest centers, ‖x‖² and the smallest scores of so many rows.
+    /// The packed features, and the buffers for nearest centers, ‖x‖² and smallest scores.
     pub(super) fn parts(&mut self, places: usize) -> (&[F], [&mut [F]; 3]) {
         let rows = self.rows();
         let (nearest, rest) = self.found.split_at_mut(rows);
@@ -61,11 +61,11 @@ impl<F: Float> Room<F> {
 /// Turns rows into groups, less their mean. Lanes without a row keep what they had. `ahead` is fetched into the cache
 /// with the first group.
 pub(super) fn turn<F: Float>(rows: &[F], mean: &[F], lanes: usize, groups: &mut [F], ahead: &[F]) {
-    F::run_simd(Turn { rows, mean, lanes, groups, ahead });
+    F::run_simd(Transpose { rows, mean, lanes, groups, ahead });
 }
 
 /// Rows to be turned into groups, less their mean.
-struct Turn<'a, F> {
+struct Transpose<'a, F> {
     rows: &'a [F],
     mean: &'a [F],
     lanes: usize,
@@ -73,7 +73,7 @@ struct Turn<'a, F> {
     ahead: &'a [F],
 }
 
-impl<F: Float> WithSimd<F> for Turn<'_, F> {
+impl<F: Float> WithSimd<F> for Transpose<'_, F> {
     type Output = ();
 
     #[inline(always)]
@@ -82,9 +82,9 @@ impl<F: Float> WithSimd<F> for Turn<'_, F> {
         let mut ahead = self.ahead;
         for (rows, group) in self.rows.chunks(width).zip(self.groups.chunks_exact_mut(width)) {
             if rows.len() == width {
-                turn_group(simd, (rows, self.mean), self.lanes, group, std::mem::take(&mut ahead));
+                transpose_group(simd, (rows, self.mean), self.lanes, group, std::mem::take(&mut ahead));
             } else {
-                turn_features(rows, self.mean, 0, self.lanes, group);
+                transpose_features(rows, self.mean, 0, self.lanes, group);
             }
         }
     }
@@ -92,7 +92,7 @@ impl<F: Float> WithSimd<F> for Turn<'_, F> {
 
 /// Turns as many rows as there are lanes.
 #[inline(always)]
-pub(super) fn turn_group<F: Float, S: Simd<F>>(
+pub(super) fn transpose_group<F: Float, S: Simd<F>>(
     simd: S,
     (rows, mean): (&[F], &[F]),
     lanes: usize,
@@ -108,7 +108,7 @@ pub(super) fn turn_group<F: Float, S: Simd<F>>(
         }
         for lane in (0..lanes).step_by(S::TRANSPOSE_DIM) {
             // SAFETY: the lengths were compared above: from this row and this feature on there are as many as the
-            // side of a square in `rows` (lanes, d), in `group` (d, lanes) and, of features, in `mean`. The
+            // side of a square in `rows` (lanes, d), in `packed_rows` (d, lanes) and, of features, in `mean`. The
             // instruction set is the one that `simd` names.
             unsafe {
                 let from = (rows.as_ptr().add(lane * d + feature), d);
@@ -117,12 +117,12 @@ pub(super) fn turn_group<F: Float, S: Simd<F>>(
             }
         }
     }
-    turn_features(rows, mean, squares, lanes, group);
+    transpose_features(rows, mean, squares, lanes, group);
 }
 
 /// Turns the features from `first` on of up to as many rows as there are lanes.
 #[inline(always)]
-fn turn_features<F: Float>(rows: &[F], mean: &[F], first: usize, lanes: usize, group: &mut [F]) {
+fn transpose_features<F: Float>(rows: &[F], mean: &[F], first: usize, lanes: usize, group: &mut [F]) {
     for (lane, row) in rows.chunks_exact(mean.len()).enumerate() {
         let features = row.iter().zip(mean).enumerate().skip(first);
         features.for_each(|(feature, (x, mean))| group[feature * lanes + lane] = *x - *mean);
