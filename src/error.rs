@@ -397,7 +397,7 @@ impl Error {
     }
 }
 
-/// What stands under a name in a folder: "a directory", "a pipe", ….
+/// Names the type of a directory entry: "a directory", "a pipe", ….
 pub(crate) fn file_type(found: &Metadata) -> &'static str {
     #[cfg(unix)]
     {

