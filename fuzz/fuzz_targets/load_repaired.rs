@@ -1,6 +1,6 @@
-//! See `tests/persistence/oracle.rs`.
+//! See `tests/persistence/fuzz_targets.rs`.
 #![no_main]
-#[path = "../../tests/persistence/oracle.rs"]
-mod oracle;
+#[path = "../../tests/persistence/fuzz_targets.rs"]
+mod fuzz_targets;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| oracle::load_repaired(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz_targets::load_repaired(bytes));

@@ -60,9 +60,9 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 mod badly_scaled;
-mod hostile;
+mod invalid_input;
 mod kmeans;
-mod listed;
+mod sklearn_coverage;
 mod mersenne_twister;
 mod metrics;
 mod numpy_random;

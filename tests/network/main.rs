@@ -1,8 +1,8 @@
 //! Networks through the public interface: their parts, their training, and what surrounds a training run.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
-#[path = "../free_weights/mod.rs"]
-mod free_weights;
+#[path = "../param_only_layer/mod.rs"]
+mod param_only_layer;
 
 mod activations;
 #[cfg(feature = "testing")]
@@ -13,7 +13,7 @@ mod callbacks;
 #[cfg(feature = "datasets")]
 mod digits;
 mod divergence;
-mod extremes;
+mod numeric_extremes;
 mod fit_batches;
 mod gradients;
 #[cfg(feature = "testing")]

@@ -3,7 +3,7 @@
 //! What is not there yet is an error that names it; so is an argument that nothing reads.
 
 use crate::keras_layers;
-use crate::unsummed::{Observed, Occurrences, Unsummed};
+use crate::sparse_embedding_grads::{Observed, Occurrences, Unsummed};
 use axonal::custom::RuleOptimizer;
 use axonal::layers::Constraint;
 use axonal::losses::{

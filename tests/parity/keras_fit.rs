@@ -1,7 +1,7 @@
 //! A training run of Keras: the same model on the same data from the same weights, without shuffling.
 
 use crate::keras_config::Built;
-use crate::unsummed::Occurrences;
+use crate::sparse_embedding_grads::Occurrences;
 use crate::{Difference, Outcome, flat, keras_config, shape};
 use axonal::custom::TargetForm;
 use axonal::metrics::AnyMetric;

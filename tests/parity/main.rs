@@ -12,14 +12,14 @@
     reason = "a test"
 )]
 
-#[path = "../free_weights/mod.rs"]
-mod free_weights;
+#[path = "../param_only_layer/mod.rs"]
+mod param_only_layer;
 mod golden;
 mod keras_config;
 mod keras_fit;
 mod keras_layers;
 mod kmeans;
-mod unsummed;
+mod sparse_embedding_grads;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! k-means and its variants in files: they answer and continue learning as before, and nothing unsound gets in.
 
-use super::anatomy::Anatomy;
+use super::forge::Anatomy;
 use super::memory::peak_of;
 use super::models;
 use axonal::cluster::{BisectingKMeans, MiniBatchKMeans};

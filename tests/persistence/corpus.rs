@@ -1,6 +1,6 @@
 //! The corpus of the fuzz targets, replayed: every input that once found a fault or a new path.
 
-use super::{models, oracle};
+use super::{fuzz_targets, models};
 use axonal::metrics::AnyMetric;
 use axonal::prelude::*;
 use std::fs;
@@ -11,12 +11,12 @@ type Target = fn(&[u8]);
 /// The targets that this build has.
 fn targets() -> Vec<(&'static str, Target)> {
     vec![
-        ("load_bytes", oracle::load_bytes),
-        ("load_repaired", oracle::load_repaired),
-        ("network", oracle::network),
+        ("load_bytes", fuzz_targets::load_bytes),
+        ("load_repaired", fuzz_targets::load_repaired),
+        ("network", fuzz_targets::network),
         #[cfg(feature = "csv")]
-        ("table", oracle::table),
-        ("arrays", oracle::arrays),
+        ("table", fuzz_targets::table),
+        ("arrays", fuzz_targets::arrays),
     ]
 }
 

@@ -163,7 +163,7 @@ fn registrations_that_cannot_be_are_refused() {
     }
     let other = Registry::new().layer::<Scale>("test.other");
     assert!(Model::<f32>::from_bytes_with(&bytes, &other).is_ok());
-    let file = super::anatomy::Anatomy::of(&everything_custom().to_bytes().unwrap());
+    let file = super::forge::Anatomy::of(&everything_custom().to_bytes().unwrap());
     let said =
         Model::<f32>::from_bytes_with(&file.replace("test.scale", "test.other").file(), &other).unwrap_err();
     assert!(

@@ -1,7 +1,7 @@
 //! Files of released formats, with inputs and answers: read for ever, to the bit. They are written once, by
 //! `write_golden_files` below, and never again.
 
-use super::anatomy::crc;
+use super::forge::crc;
 use super::models;
 use axonal::callbacks::Checkpoint;
 use axonal::cluster::{BisectingKMeans, MiniBatchKMeans};

@@ -1,6 +1,6 @@
 //! Transformers and whole pipelines in files.
 
-use super::anatomy::Anatomy;
+use super::forge::Anatomy;
 use super::models::{directory, kinds, samples, table_pipeline};
 use axonal::custom::Registry;
 use axonal::ndarray::{Array2, array};

@@ -1,6 +1,6 @@
 //! What is saved comes back to the bit.
 
-use super::anatomy::Anatomy;
+use super::forge::Anatomy;
 use super::models::{classifier, convolutional, samples, trained};
 use axonal::losses::AnyLoss;
 use axonal::metrics::AnyMetric;

@@ -1,6 +1,6 @@
 //! Files made to do harm, with checksums that are right: what each is refused for.
 
-use super::anatomy::{Anatomy, varint};
+use super::forge::{Anatomy, varint};
 use super::memory::peak_of;
 use super::models;
 use axonal::FileProblem;
@@ -72,7 +72,7 @@ fn lengths_that_lie_are_refused() {
     for (field, value) in [(16, 0), (16, u64::MAX), (24, u64::MAX), (24, 0), (32, u64::MAX), (32, 4)] {
         let mut lying = file.clone();
         lying[field..field + 8].copy_from_slice(&u64::to_le_bytes(value));
-        let own = super::anatomy::crc(&lying[..60]);
+        let own = super::forge::crc(&lying[..60]);
         lying[60..64].copy_from_slice(&own.to_le_bytes());
         refusal(&lying);
     }

@@ -1,7 +1,7 @@
 //! How much memory a load takes: the length of the file and a MiB, from memory and from disk, whether it is accepted or
 //! not.
 
-use super::anatomy::Anatomy;
+use super::forge::Anatomy;
 use super::memory::peak_of;
 use super::models;
 use axonal::callbacks::Checkpoint;
@@ -234,7 +234,7 @@ fn a_few_bytes_of_weights_do_not_copy_a_large_model() {
     many.structure.truncate(1 + writer);
     for (count, accepted) in [(15_000_u64, true), (1_000_000, false)] {
         let mut many = many.clone();
-        many.structure.extend(super::anatomy::varint(count));
+        many.structure.extend(super::forge::varint(count));
         many.structure.extend([1, b'9', 0, 1, 0].repeat(count as usize));
         let file = many.file();
         let (skipped, peak) = peak_of(|| model.weights_from_bytes(&file, options()).map(drop));

@@ -1,6 +1,6 @@
 //! Files that were cut, flipped and mutated: always an error, or a model that is sound.
 
-use super::anatomy::Anatomy;
+use super::forge::Anatomy;
 use super::memory::peak_of;
 use super::models;
 use axonal::cluster::{BisectingKMeans, MiniBatchKMeans};
@@ -134,7 +134,7 @@ fn mutate(bytes: &mut Vec<u8>, draws: &mut Draws) {
             3 => {
                 let extreme =
                     [0, 1, 8, 255, 1 << 16, 1 << 31, 1 << 32, 1 << 46, 1 << 63, u64::MAX][draws.below(10)];
-                bytes.splice(at..at + 1, super::anatomy::varint(extreme));
+                bytes.splice(at..at + 1, super::forge::varint(extreme));
             }
             4 => drop(bytes.remove(at)),
             5 => {
