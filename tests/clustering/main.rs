@@ -62,10 +62,10 @@
 mod badly_scaled;
 mod invalid_input;
 mod kmeans;
-mod sklearn_coverage;
 mod mersenne_twister;
 mod metrics;
 mod numpy_random;
 mod parity;
 mod seeded;
+mod sklearn_coverage;
 mod variants;

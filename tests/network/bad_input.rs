@@ -251,7 +251,7 @@ fn numbers_without_a_vector_are_refused_before_the_step() {
     let y = array![[0.0_f32], [1.0]];
     for (wrong, text) in [(5.0, "5"), (-1.0, "-1"), (2.5, "2.5"), (1e30, "at [1, 2]")] {
         let x = array![[0.0_f32, 4.0, 1.0], [1.0, 0.0, wrong]];
-        let words = ["x contains", text, "[1, 2]", "whole numbers from 0 to 4"];
+        let words = ["x contains", text, "[1, 2]", "integers in 0..=4"];
         says(model.fit_with(&x, &y, FitOptions::new()), &words);
         says(model.train_on_batch(&x, &y), &words);
         says(model.evaluate(&x, &y), &words);
@@ -286,7 +286,7 @@ fn numbers_without_a_vector_are_refused_behind_layers_that_rearrange() {
         Array3::from_shape_fn((2, 1, 3), |(i, _, k)| if i + k == 3 { 5.0 } else { 1.0 }),
         array![0.0_f32, 1.0],
     );
-    let words = ["x contains 5 at [1, 0, 2]", "whole numbers from 0 to 4"];
+    let words = ["x contains 5 at [1, 0, 2]", "integers in 0..=4"];
     says(model.predict(&x), &words);
     says(model.evaluate(&x, &y), &words);
     says(model.fit_with(&x, &y, FitOptions::new()), &words);
@@ -304,7 +304,7 @@ fn numbers_without_a_vector_are_refused_where_they_are_computed() {
         .unwrap();
     let before = model.weights();
     let (x, y) = (array![[0.0_f32, 2.0, 8.0], [4.0, 3.0, 6.0]], array![0.0_f32, 1.0]);
-    let words = ["the input of layer 1.embedding contains 1.5 at [1, 1]", "whole numbers from 0 to 4"];
+    let words = ["the input of layer 1.embedding contains 1.5 at [1, 1]", "integers in 0..=4"];
     says(model.predict(&x), &words);
     says(model.evaluate(&x, &y), &words);
     says(model.train_on_batch(&x, &y), &words);

@@ -13,7 +13,6 @@ mod callbacks;
 #[cfg(feature = "datasets")]
 mod digits;
 mod divergence;
-mod numeric_extremes;
 mod fit_batches;
 mod gradients;
 #[cfg(feature = "testing")]
@@ -21,6 +20,7 @@ mod layers;
 #[cfg(feature = "testing")]
 mod masks;
 mod metrics;
+mod numeric_extremes;
 mod optimizers;
 mod outputs;
 mod resume;

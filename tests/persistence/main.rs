@@ -1,22 +1,22 @@
 //! Saving and loading: nothing lost, nothing let in.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
-mod forge;
-mod memory_limit;
 mod clusterings;
 mod configurations;
 #[cfg(feature = "testing")]
 mod conformance;
 mod corpus;
-mod custom;
 mod corruption;
+mod custom;
 #[cfg(all(feature = "csv", feature = "npz"))]
 mod data_limits;
 mod disk;
+mod forge;
+mod fuzz_targets;
 mod golden;
 mod invalid_input;
 mod memory;
+mod memory_limit;
 mod models;
-mod fuzz_targets;
 mod pipelines;
 mod round_trip;

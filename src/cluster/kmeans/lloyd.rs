@@ -220,14 +220,17 @@ impl<'a, F: Float> Lloyd<'a, F> {
             self.follow(&previous, &centers);
             settled = self.assign(&mut labels, false) == 0 && !relocated;
         }
-        let inertia = match history.last_mut() {
+        let inertia = match history.pop() {
             // That of these labels about these centers.
-            Some(inertia) if settled && is_exact => *inertia,
             Some(inertia) if settled => {
-                *inertia = self.inertia(&centers, &mut labels);
-                *inertia
+                let exact = if is_exact { inertia } else { self.inertia(&centers, &mut labels) };
+                history.push(not_above(exact, history.last().copied()));
+                exact
             }
-            _ => self.inertia(&centers, &mut labels),
+            last => {
+                history.extend(last);
+                self.inertia(&centers, &mut labels)
+            }
         };
         Run { labels, centers, inertia, n_iter: history.len(), converged, history }
     }
