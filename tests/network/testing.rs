@@ -194,7 +194,7 @@ fn broken_layers_are_caught_with_the_right_words() {
         (Bug::KernelDividedByBatch, kernel, "divided by the batch size"),
         (Bug::KernelTimesBatch, kernel, "multiplied by the batch size"),
         (Bug::KernelAssigned, kernel, "must add to it"),
-        (Bug::BiasShifted, bias, "in the wrong places"),
+        (Bug::BiasShifted, bias, "in the wrong positions"),
         (Bug::BiasOnlyWhereDxIsNeeded, bias, "dx_needed is false for the first layer"),
         (Bug::DxLeftInPart, input, "dx is not overwritten there"),
         (Bug::DxAddedTo, input, "backward adds to dx"),
@@ -459,7 +459,7 @@ fn wrong_gradients_by_rows_are_caught_with_the_right_words() {
         ("first", "or in which rows they mean"),
         ("beyond", "panicked"),
         ("dx", "where the parameters' is not needed"),
-        ("overwritten", "when it is added to existing gradients"),
+        ("overwritten", "where it is added to existing gradients"),
         ("length", "does not divide the parameters"),
     ] {
         let message = check_layer(&Shifted(wrong), 6).unwrap_err().to_string();
