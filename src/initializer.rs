@@ -114,6 +114,7 @@ pub enum Initializer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 #[serde(rename_all = "snake_case")]
+#[allow(clippy::enum_variant_names, reason = "the names of Keras's modes")]
 pub enum FanMode {
     /// Fan-in: the inputs of a unit.
     FanIn,

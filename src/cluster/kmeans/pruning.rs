@@ -131,7 +131,8 @@ impl<F: Float> Bounds<F> {
         /// The gaps of all rows have to be found first, and get less exact with each move.
         const RESERVE: f64 = 0.7;
         let margin = self.rounding.margin();
-        let Some(undecided) = self.probe.undecided(|gap, label| !(shrunk(gap, &self.steps, label) > margin))
+        let Some(undecided) =
+            self.probe.undecided(|gap, label| is_undecided(shrunk(gap, &self.steps, label), margin))
         else {
             return;
         };
@@ -163,7 +164,7 @@ impl<F: Float> Bounds<F> {
                     *gap = shrunk(*gap, &self.steps, *label);
                     rows[count] = row;
                     // Written such that NaN is unsure.
-                    count += usize::from(!(*gap > margin));
+                    count += usize::from(is_undecided(*gap, margin));
                 }
                 (undecided.count, undecided.first) = (count, None);
             },
@@ -196,6 +197,13 @@ impl Rounding {
             },
         );
     }
+}
+
+/// Whether a row must be searched again: its gap is at most the margin, or NaN.
+#[inline(always)]
+#[allow(clippy::neg_cmp_op_on_partial_ord, reason = "a NaN gap must count as undecided")]
+fn is_undecided(gap: f32, margin: f32) -> bool {
+    !(gap > margin)
 }
 
 /// What is left of the gap of a row with this label after a move.
