@@ -223,11 +223,12 @@ fn files_do_not_import_in_circles() {
                     circle.sort();
                     circles.insert(circle.join(" <-> "));
                 } else if seen.insert(next.clone()) {
-                    open.push((next.clone(), [&way[..], &[next.clone()]].concat()));
+                    open.push((next.clone(), [&way[..], std::slice::from_ref(next)].concat()));
                 }
             }
         }
     }
+    circles.retain(|circle| !KNOWN_CIRCLES.contains(&&**circle));
     assert!(
         circles.is_empty(),
         "{} import circles:\n{}",
