@@ -24,7 +24,7 @@ fn shaped(input: &[usize], layers: &[Made], loss: impl Loss<f32> + 'static) -> R
 
 #[track_caller]
 fn says(result: Result<Model<f32>>, words: &[&str]) {
-    let message = result.err().expect("the outputs were accepted").to_string();
+    let message = result.expect_err("the outputs were accepted").to_string();
     words.iter().for_each(|word| assert!(message.contains(word), "`{word}` is missing from: {message}"));
     assert!(message.len() <= 300, "longer than 300 characters: {message}");
 }

@@ -29,9 +29,9 @@ fn of<F: Float, const N: usize>(values: [f64; N]) -> Array1<F> {
 }
 
 /// Every way in which targets come in.
-fn every_entry<F: Float, const N: usize>(model: &Model<F>, bad: [f64; N], words: &[&str])
+fn every_entry<F, const N: usize>(model: &Model<F>, bad: [f64; N], words: &[&str])
 where
-    F: axonal::models::TargetElement<F>,
+    F: Float + axonal::models::TargetElement<F>,
 {
     let (x, good, bad) = (x::<F>(N), Array1::<F>::ones(N), of::<F, N>(bad));
     says(model.clone().fit(&x, &bad), words);
