@@ -79,7 +79,8 @@ mod csv {
         let nan = CsvReader::new().missing(Missing::Nan);
         let comma = CsvReader::new().delimiter(b';').decimal(b',');
         let bare = CsvReader::new().header(false);
-        let cases: &[(&str, &CsvReader, (usize, usize), &[&str])] = &[
+        type Case<'a> = (&'a str, &'a CsvReader, (usize, usize), &'a [&'a str]);
+        let cases: &[Case<'_>] = &[
             // Quotes.
             (
                 "a,name\n1,x\n2,\"y\n3,z\n4,x\n",

@@ -34,7 +34,8 @@ fn columns_of_any_scale_are_scaled_alike() {
     let x = array![[1.0], [2.0], [4.0], [7.0], [-3.0]];
     for scale in [1e-20, 1e-100, 1e-200, 1e-300, 1e-5, 1e100, 1e150] {
         let scaled = &x * scale;
-        let both = |mut a: Box<dyn FnMut(&Array2<f64>) -> Array2<f64>>| close(&a(&scaled), &a(&x), 1e-13);
+        type Transformed = Box<dyn FnMut(&Array2<f64>) -> Array2<f64>>;
+        let both = |mut a: Transformed| close(&a(&scaled), &a(&x), 1e-13);
         both(Box::new(|x| MinMaxScaler::new().fit_transform(x).unwrap()));
         both(Box::new(|x| MaxAbsScaler::new().fit_transform(x).unwrap()));
         both(Box::new(|x| RobustScaler::new().fit_transform(x).unwrap()));
