@@ -162,7 +162,7 @@ pub enum Error {
     /// A target outside the range that a loss or a metric accepts.
     #[error("{what}: expected {expected}, got {value}; {hint}")]
     TargetValue {
-        /// The first such target in its array: "y[17]", "validation y[3, 1]".
+        /// The first such target in its array: `y[17]`, `validation y[3, 1]`.
         what: String,
         /// Its row.
         row: usize,

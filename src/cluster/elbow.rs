@@ -31,7 +31,7 @@ pub struct Elbow {
 /// The knee is where the curve, scaled to the unit square, lies the farthest from its chord.
 ///
 /// # Errors
-/// As [`fit`](Fit::fit) for each number of clusters, and fewer than three numbers, or such as do not rise or are more
+/// As [`fit`](KMeans::fit) for each number of clusters, and fewer than three numbers, or such as do not rise or are more
 /// than there are rows, before anything is fitted.
 ///
 /// # Examples

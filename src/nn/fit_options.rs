@@ -29,9 +29,9 @@ pub enum OnDivergence {
     #[default]
     Stop,
     /// Restores the last good epoch and continues with a smaller learning rate.
-    /// [`History::recoveries`](crate::nn::History::recoveries) lists the recoveries.
+    /// [`History::recoveries`](crate::models::History::recoveries) lists the recoveries.
     ///
-    /// The epoch restarts without a second `on_epoch_begin`; a [`LearningRateScheduler`](crate::nn::callback::LearningRateScheduler)
+    /// The epoch restarts without a second `on_epoch_begin`; a [`LearningRateScheduler`](crate::callbacks::LearningRateScheduler)
     /// that ignores the current rate undoes the reduction in the next epoch. Consumed batches of an iterator are not
     /// repeated.
     RestoreAndReduce {
@@ -305,7 +305,7 @@ impl<'a, F: Float> FitOptions<'a, F> {
         self
     }
 
-    /// Sets the number of batches per epoch of [`fit_batches`](crate::nn::Model::fit_batches); by default one pass over the
+    /// Sets the number of batches per epoch of [`fit_batches`](crate::models::Model::fit_batches); by default one pass over the
     /// iterator is one epoch.
     #[must_use]
     pub fn steps_per_epoch(mut self, steps: usize) -> Self {

@@ -74,7 +74,7 @@ impl History {
         self.get("loss").unwrap_or_default()
     }
 
-    /// The values of a key. With [`validation_freq`](crate::nn::FitOptions::validation_freq), validation keys have fewer values
+    /// The values of a key. With [`validation_freq`](crate::models::FitOptions::validation_freq), validation keys have fewer values
     /// than epochs; [`epochs_of`](Self::epochs_of) returns the epochs of the values.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&[f64]> {
@@ -123,7 +123,7 @@ impl History {
     }
 
     /// The divergences from which the run recovered by
-    /// [`OnDivergence::RestoreAndReduce`](crate::nn::OnDivergence::RestoreAndReduce).
+    /// [`OnDivergence::RestoreAndReduce`](crate::models::OnDivergence::RestoreAndReduce).
     #[must_use]
     pub fn recoveries(&self) -> &[Recovery] {
         &self.recoveries

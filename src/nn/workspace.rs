@@ -13,8 +13,8 @@ use ndarray::ArrayView2;
 
 /// The activations and caches of a network for batches up to a capacity.
 ///
-/// Made by [`Model::workspace`](crate::nn::Model::workspace) for
-/// [`Model::predict_into`](crate::nn::Model::predict_into); each thread needs its own.
+/// Made by [`Model::workspace`](crate::models::Model::workspace) for
+/// [`Model::predict_into`](crate::models::Model::predict_into); each thread needs its own.
 #[derive(Debug, Clone)]
 pub struct Workspace<F> {
     capacity: usize,

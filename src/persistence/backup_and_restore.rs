@@ -15,12 +15,12 @@ use std::path::{Path, PathBuf};
 /// A checkpoint is everything: weights, moving statistics, the optimizer's moments, counters, learning rate, the
 /// batch within the epoch, the epoch's sums, the history, the last good epoch, and what the other callbacks remember
 /// (their best weights, too). A run that is interrupted at any moment and resumed ends with the same bits as one that
-/// was not, given the same model, data and callbacks; of an iterator ([`fit_batches`](crate::nn::Model::fit_batches))
+/// was not, given the same model, data and callbacks; of an iterator ([`fit_batches`](crate::models::Model::fit_batches))
 /// the batches that were taken already are passed over. Log files are continued, not repeated.
 ///
 /// The last two checkpoints are kept, each replaced whole or not at all; where the newer cannot be read, the older is
 /// used. Both are removed when the run has come to its end, and kept when it failed or was interrupted by a
-/// [`StopToken`](crate::nn::StopToken), which makes a last one.
+/// [`StopToken`](crate::callbacks::StopToken), which makes a last one.
 ///
 /// # Parameters
 /// | setter | default |

@@ -63,7 +63,7 @@ pub struct TensorInfo {
 /// Reads what a file says of itself; its checksums are verified, but nothing is built and no number is kept.
 ///
 /// # Errors
-/// As [`Model::load`](crate::nn::Model::load), but kinds need not be known.
+/// As [`Model::load`](crate::models::Model::load), but kinds need not be known.
 ///
 /// # Examples
 /// ```

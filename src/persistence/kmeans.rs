@@ -73,7 +73,7 @@ impl<F: Float> KMeans<F> {
     /// Loads what [`save`](Self::save) has saved.
     ///
     /// # Errors
-    /// As [`Model::load`](crate::nn::Model::load).
+    /// As [`Model::load`](crate::models::Model::load).
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         Self::load_with(path, LoadOptions::new())
     }

@@ -1,6 +1,6 @@
 //! Files: models, weights and estimators, saved whole or not at all, loaded without trust.
 //!
-//! [`Model::save`](crate::nn::Model::save) and [`Model::load`](crate::nn::Model::load) are the doors;
+//! [`Model::save`](crate::models::Model::save) and [`Model::load`](crate::models::Model::load) are the doors;
 //! [`inspect`] looks into a file without building it. The folder by its questions: how a file looks (`frame`,
 //! `structured`, `numbers`, `training`), how it gets to the disk (`file`, `atomic`), how it is read (`source`,
 //! `registry`, `limits`), what is saved (`persist`, `model_save`, `model_load`, `weights_load`, `kmeans`,

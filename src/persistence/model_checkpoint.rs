@@ -30,7 +30,7 @@ use std::path::PathBuf;
 ///
 /// # Errors
 /// Before the first batch: names that the run does not have, in the path or to monitor; a folder that cannot be created or
-/// written to. At a save: what [`Model::save`](crate::nn::Model::save) refuses.
+/// written to. At a save: what [`Model::save`](crate::models::Model::save) refuses.
 ///
 /// # Examples
 /// ```

@@ -28,7 +28,7 @@ impl<F: Float> Model<F> {
     ///
     /// # Errors
     /// What the system refuses ([`Error::Save`]); parts that have no form in a file ([`Error::Unsaveable`]): a learning
-    /// rate that is a closure, a layer without [`config`](crate::nn::layer::Layer::config); NaN among the weights.
+    /// rate that is a closure, a layer without [`config`](crate::layers::Layer::config); NaN among the weights.
     ///
     /// # Examples
     /// ```

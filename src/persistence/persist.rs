@@ -361,7 +361,7 @@ macro_rules! file_methods {
             /// Loads what [`save`](Self::save) has saved.
             ///
             /// # Errors
-            /// As [`Model::load`](crate::nn::Model::load).
+            /// As [`Model::load`](crate::models::Model::load).
             pub fn load(path: impl AsRef<std::path::Path>) -> crate::error::Result<Self> {
                 Self::load_with(path, $crate::persistence::LoadOptions::<f64>::new())
             }

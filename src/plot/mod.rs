@@ -1,7 +1,7 @@
 //! Pictures to look at: learning curves, clusters, images with predictions, confusion matrices; as SVG files, which
 //! every browser shows.
 //!
-//! [`History::plot`](crate::nn::History::plot) draws the loss and the metrics of a run,
+//! [`History::plot`](crate::models::History::plot) draws the loss and the metrics of a run,
 //! [`ConfusionMatrix::plot`](crate::metrics::ConfusionMatrix::plot) what was taken for what, [`ClusterPlot`] points by
 //! label with their centers, [`Elbow::plot`](crate::cluster::Elbow::plot) how many there should be, [`ImageGrid`] images
 //! with labels and predictions.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Interrupts a training run from another thread or a signal handler: `fit` ends after the batch it is at, with
-/// `Ok` and a history whose [`stopped`](crate::nn::History::stopped) says "interrupted".
+/// `Ok` and a history whose [`stopped`](crate::models::History::stopped) says "interrupted".
 ///
 /// All clones are one flag. An interrupted epoch is not validated; its training numbers are in the history.
 ///

@@ -129,7 +129,7 @@ pub struct Backward<'a, F> {
     /// The cache that `forward` filled; may be overwritten.
     pub cache: &'a mut [F],
     /// The batch size of the network, by which the gradients of activity penalties are divided. Inside
-    /// [`TimeDistributed`](crate::nn::TimeDistributed) it differs from the number of rows, since each row is a step.
+    /// [`TimeDistributed`](crate::layers::TimeDistributed) it differs from the number of rows, since each row is a step.
     pub samples: usize,
     /// The mask of the forward pass.
     pub mask: Option<Mask<'a>>,

@@ -203,7 +203,7 @@ impl Plan {
 
     /// Adds per-sample state carried from batch to batch, shape `(batch, len)`, initially zero (Keras's `stateful`). All
     /// batches must then have `batch` samples. [`Layer::carry`](super::Layer::carry) updates the state after each forward pass,
-    /// in training and, within one [`Workspace`](crate::nn::Workspace), in prediction.
+    /// in training and, within one [`Workspace`](crate::models::Workspace), in prediction.
     #[must_use]
     pub fn carried(mut self, name: impl Into<String>, batch: usize, len: usize) -> Self {
         let (name, shape) = (name.into(), Shape::from([batch, len]));
@@ -331,7 +331,7 @@ impl Plan {
     }
 
     /// Declares that the layer scans a sequence (steps, features), as recurrent layers do.
-    /// [`Bidirectional`](crate::nn::Bidirectional) accepts only such layers.
+    /// [`Bidirectional`](crate::layers::Bidirectional) accepts only such layers.
     #[must_use]
     pub fn reads_sequence(mut self) -> Self {
         self.reads_sequence = true;

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 /// position in the samples. Otherwise the forward pass checks them, and the error has their position in the layer's
 /// input.
 ///
-/// [`Reshape`]: crate::nn::Reshape
+/// [`Reshape`]: crate::layers::Reshape
 ///
 /// # Agreement with Keras
 /// The gradient of a vector is the sum over all occurrences of its index in the batch, and the optimizer's rule is
@@ -101,7 +101,7 @@ impl Embedding {
         self
     }
 
-    /// Sets whether index 0 is padding, which later layers ignore (see [`Masking`](crate::nn::Masking)); false by
+    /// Sets whether index 0 is padding, which later layers ignore (see [`Masking`](crate::layers::Masking)); false by
     /// default. Index 0 still has a vector, so `input_dim` includes it.
     #[must_use]
     pub fn mask_zero(mut self, mask_zero: bool) -> Self {

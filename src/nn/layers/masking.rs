@@ -8,17 +8,17 @@ use serde::{Deserialize, Serialize};
 /// Marks the steps of a sequence whose features all equal `mask_value` as padding, and sets them to zero.
 ///
 /// All sequences of a batch have the same length; shorter ones are padded. The *padding mask*, which says which steps
-/// are valid, starts here or at an [`Embedding`](crate::nn::Embedding::mask_zero) and follows the sequence through
+/// are valid, starts here or at an [`Embedding`](crate::layers::Embedding::mask_zero) and follows the sequence through
 /// the network:
 ///
 /// | layers | effect of the mask |
 /// |---|---|
-/// | [`SimpleRnn`](crate::nn::SimpleRnn), [`Lstm`](crate::nn::Lstm), [`Gru`](crate::nn::Gru), [`Bidirectional`](crate::nn::Bidirectional) | skip padded steps: state and output keep their values; with `return_sequences(true)` the mask passes |
-/// | [`GlobalAveragePooling1D`](crate::nn::GlobalAveragePooling1D) | averages the valid steps; the mask ends |
-/// | [`BatchNormalization`](crate::nn::BatchNormalization) | statistics of the valid steps; the mask passes |
-/// | [`Softmax`](crate::nn::Softmax) over steps | padded steps have probability 0; the mask passes |
-/// | [`TimeDistributed`](crate::nn::TimeDistributed), [`Residual`](crate::nn::Residual) | as their inner layers |
-/// | [`Dense`](crate::nn::Dense), activations, dropout and noise, the other normalizations | computed step by step; the mask passes |
+/// | [`SimpleRnn`](crate::layers::SimpleRnn), [`Lstm`](crate::layers::Lstm), [`Gru`](crate::layers::Gru), [`Bidirectional`](crate::layers::Bidirectional) | skip padded steps: state and output keep their values; with `return_sequences(true)` the mask passes |
+/// | [`GlobalAveragePooling1D`](crate::layers::GlobalAveragePooling1D) | averages the valid steps; the mask ends |
+/// | [`BatchNormalization`](crate::layers::BatchNormalization) | statistics of the valid steps; the mask passes |
+/// | [`Softmax`](crate::layers::Softmax) over steps | padded steps have probability 0; the mask passes |
+/// | [`TimeDistributed`](crate::layers::TimeDistributed), [`Residual`](crate::layers::Residual) | as their inner layers |
+/// | [`Dense`](crate::layers::Dense), activations, dropout and noise, the other normalizations | computed step by step; the mask passes |
 /// | all others: convolution, other pooling, reshaping | the mask ends |
 ///
 /// A mask that reaches the output applies to the loss: padded positions have no loss and no gradient, and means are

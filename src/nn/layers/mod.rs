@@ -4,8 +4,8 @@
 //! several axes use Keras's order, channels last: a sequence is (steps, features), an image (rows, columns,
 //! channels).
 //!
-//! Layers read the sample shape from the plan that a container passes to [`forward`](crate::nn::layer::Layer::forward) and
-//! [`backward`](crate::nn::layer::Layer::backward). Without a plan, normalizations and activations treat a sample as one axis;
+//! Layers read the sample shape from the plan that a container passes to [`forward`](crate::layers::Layer::forward) and
+//! [`backward`](crate::layers::Layer::backward). Without a plan, normalizations and activations treat a sample as one axis;
 //! convolutions, pooling and recurrent layers return NaN. None of them panics.
 
 mod activations;

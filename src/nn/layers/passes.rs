@@ -1,4 +1,4 @@
-//! Implementations of [`Layer`](crate::nn::layer::Layer) that many layers share.
+//! Implementations of [`Layer`](crate::layers::Layer) that many layers share.
 
 /// The passes of a layer that changes no value: the plan declares an activation, a penalty or another shape.
 macro_rules! identity_passes {
@@ -14,7 +14,7 @@ macro_rules! identity_passes {
 }
 pub(crate) use identity_passes;
 
-/// Implements [`Layer`](crate::nn::layer::Layer) for a layer whose method `geometry` computes, from the input shape, the
+/// Implements [`Layer`](crate::layers::Layer) for a layer whose method `geometry` computes, from the input shape, the
 /// value that has the plan and the passes. It takes the layer's kind for its error messages. Without a plan there is
 /// no input shape, and the passes return NaN.
 macro_rules! geometry_layer {

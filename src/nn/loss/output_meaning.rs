@@ -1,7 +1,7 @@
 //! How a loss interprets the outputs of a model.
 
 /// How a loss interprets the outputs of a model. `compile` refuses a last layer of this crate whose outputs contradict it:
-/// a [`Dense`](crate::nn::Dense) layer without an activation under a cross-entropy of probabilities.
+/// a [`Dense`](crate::layers::Dense) layer without an activation under a cross-entropy of probabilities.
 ///
 /// # Examples
 /// ```

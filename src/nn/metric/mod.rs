@@ -74,7 +74,7 @@ impl<'a, F: Float> MetricBatch<'a, F> {
         self
     }
 
-    /// Says which positions are real, as [`LossPass::mask`](crate::nn::loss::LossPass::mask).
+    /// Says which positions are real, as [`LossPass::mask`](crate::custom::LossPass::mask).
     #[must_use]
     pub fn mask(mut self, mask: Option<&'a [bool]>) -> Self {
         self.mask = mask;

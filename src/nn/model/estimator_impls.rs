@@ -45,7 +45,7 @@ impl<'y, F: Float, S: Data<Elem = F>, D: Dimension, Y: Into<Targets<'y, F>>> Sco
 }
 
 impl<F: Float> Estimator for Model<F> {
-    /// The model with the weights it had after [`Sequential::compile`](crate::nn::Sequential::compile).
+    /// The model with the weights it had after [`Sequential::compile`](crate::models::Sequential::compile).
     fn unfitted(&self) -> Self {
         let mut fresh = self.clone();
         fresh.start_over();

@@ -176,7 +176,7 @@ impl<F: Float> Model<F> {
         Ok(workspace)
     }
 
-    /// Resets the carried state of stateful layers (`stateful` of [`Lstm`](crate::nn::Lstm)) to zero. Each [`Workspace`] carries
+    /// Resets the carried state of stateful layers (`stateful` of [`Lstm`](crate::layers::Lstm)) to zero. Each [`Workspace`] carries
     /// its own state.
     pub fn reset_state(&mut self) {
         for range in self.layout.carried() {

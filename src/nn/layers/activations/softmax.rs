@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 /// In `compile`: no axis; an axis that the sample does not have.
 ///
 /// # Masks
-/// If other axes than the last are normalized, padded positions (see [`Masking`](crate::nn::Masking)) have
+/// If other axes than the last are normalized, padded positions (see [`Masking`](crate::layers::Masking)) have
 /// probability 0. Over the last axis, padded steps are computed like valid ones.
 ///
 /// # Examples

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Shapes
 /// (rows, columns, channels) becomes (rows, columns, channels · depth_multiplier); the output's rows and columns are
-/// those of [`Conv2D`](crate::nn::Conv2D).
+/// those of [`Conv2D`](crate::layers::Conv2D).
 ///
 /// # Parameters
 /// | name | shape | initializer | default |

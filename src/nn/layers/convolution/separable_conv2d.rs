@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Shapes
 /// (rows, columns, channels) becomes (rows, columns, filters); the output's rows and columns are those of
-/// [`Conv2D`](crate::nn::Conv2D).
+/// [`Conv2D`](crate::layers::Conv2D).
 ///
 /// # Parameters
 /// | name | shape | initializer | default |

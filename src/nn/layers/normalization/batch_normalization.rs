@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// While training, μ and σ² are the mean and the (biased) variance of the feature over the batch and all axes
 /// but `axis`, and moving averages of both are kept; while answering, and while training in a frozen layer,
-/// they are the moving averages. Where a layer before makes a mask (see [`Masking`](crate::nn::Masking)), the batch's own
+/// they are the moving averages. Where a layer before makes a mask (see [`Masking`](crate::layers::Masking)), the batch's own
 /// statistics are those of the steps that are real.
 ///
 /// # Shapes

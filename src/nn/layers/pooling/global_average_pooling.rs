@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 global_pooling! {
     /// Mean of each channel of a sequence, over its valid steps if an earlier layer makes a padding mask (see
-    /// [`Masking`](crate::nn::Masking)). The mean of a sequence without valid steps is 0; in Keras it is NaN.
+    /// [`Masking`](crate::layers::Masking)). The mean of a sequence without valid steps is 0; in Keras it is NaN.
     ///
     /// # Shapes
     /// (steps, channels) becomes (channels), or (1, channels) with `keepdims(true)`.

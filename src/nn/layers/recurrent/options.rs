@@ -209,18 +209,18 @@ macro_rules! recurrent_setters {
         /// zeros (Keras's `stateful`). All batches must have `batch_size` samples.
         ///
         /// The state belongs to the model: `h`, and `c` of an LSTM, are saved with its weights. Training updates it, and
-        /// [`Model::reset_state`](crate::nn::Model::reset_state) sets it to zero. `evaluate` and `predict` start from the
+        /// [`Model::reset_state`](crate::models::Model::reset_state) sets it to zero. `evaluate` and `predict` start from the
         /// model's state and carry a copy from batch to batch, which leaves the model unchanged;
-        /// [`predict_into`](crate::nn::Model::predict_into) carries the state from call to call in its
-        /// [`Workspace`](crate::nn::Workspace). Train with `shuffle(false)` to keep the order of the sequences.
+        /// [`predict_into`](crate::models::Model::predict_into) carries the state from call to call in its
+        /// [`Workspace`](crate::models::Workspace). Train with `shuffle(false)` to keep the order of the sequences.
         #[must_use]
         pub fn stateful(mut self, batch_size: usize) -> Self {
             self.options.stateful = Some(batch_size);
             self
         }
 
-        /// Whether the output is zero at masked steps (see [`Masking`](crate::nn::Masking)) instead of the previous output
-        /// repeated; false by default. Sequences within a [`Bidirectional`](crate::nn::Bidirectional) are always zero there.
+        /// Whether the output is zero at masked steps (see [`Masking`](crate::layers::Masking)) instead of the previous output
+        /// repeated; false by default. Sequences within a [`Bidirectional`](crate::layers::Bidirectional) are always zero there.
         #[must_use]
         pub fn zero_output_for_mask(mut self, zero_output_for_mask: bool) -> Self {
             self.options.zero_output_for_mask = zero_output_for_mask;

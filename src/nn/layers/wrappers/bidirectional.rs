@@ -32,7 +32,7 @@ pub enum MergeMode {
 /// with separate weights. Where the layer returns a sequence, the second output is reversed, so that the steps of
 /// both lie beside each other.
 ///
-/// Where a layer before makes a mask (see [`Masking`](crate::nn::Masking)), both directions pass over padded steps, and
+/// Where a layer before makes a mask (see [`Masking`](crate::layers::Masking)), both directions pass over padded steps, and
 /// sequences have zeros there.
 ///
 /// # Shapes

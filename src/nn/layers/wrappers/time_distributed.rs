@@ -18,7 +18,7 @@ use super::super::{output_values, rows, rows_mut};
 /// (steps, …) comes out as (steps, …), the rest being what the layer makes of it.
 ///
 /// # Masks
-/// Where a layer before makes a mask (see [`Masking`](crate::nn::Masking)), the layer inside receives what the mask says
+/// Where a layer before makes a mask (see [`Masking`](crate::layers::Masking)), the layer inside receives what the mask says
 /// of its step. Behind it the mask is the same, or, where the layer ends it, that of the steps with anything real in them.
 ///
 /// # Parameters

@@ -9,7 +9,7 @@ use crate::nn::model::trainer::Trainer;
 use crate::nn::targets::Targets;
 use ndarray::{ArrayBase, ArrayViewD, Data, Dimension};
 
-/// An item of the iterator passed to [`fit_batches`](crate::nn::Model::fit_batches): a pair of samples and targets, or a
+/// An item of the iterator passed to [`fit_batches`](crate::models::Model::fit_batches): a pair of samples and targets, or a
 /// `Result` of one, whose error ends training.
 ///
 /// # Examples
