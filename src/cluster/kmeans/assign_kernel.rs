@@ -3,7 +3,9 @@
 //! Rows are packed in groups of a few registers, one row per lane, less a reference point m (the mean of the data). A tile of
 //! P centers, packed less m as well, is scored against a group with all P scores
 //!
+//! ```text
 //!     s_j = ½‖c_j‖² − x·c_j        (‖x − c_j‖² = ‖x‖² + 2 s_j)
+//! ```
 //!
 //! in registers, by one chain of d fused multiply-adds per score, in the order of the features; then the tile updates the
 //! running minimum of each lane. Scores are never stored.
@@ -25,7 +27,9 @@
 //!    steps; a product is rounded too where the target has no fused multiply-add: θ_{d+1}. Together, by the Cauchy-Schwarz
 //!    inequality on Σ|x̄_f||c̄_jf|,
 //!
+//! ```text
 //!        |s_j − σ_j| ≤ E_j = γ_{1.125 d + 20} (½‖c̄_j‖² + ‖x̄‖‖c̄_j‖).
+//! ```
 //!
 //! 2. *Direct distances.* A difference, a square, d/8 additions in each of 8 accumulators and at most 15 to join them:
 //!    Σ(x − v_j)² has relative error γ_{d/8+18}. Two squares that differ by a factor above 1 + 4u have different roots.
@@ -36,7 +40,9 @@
 //!    nearest to m is no farther from x than ‖x̄‖ + C₀, and J and B are no farther than that, up to factors 1 + O(γ). And
 //!    d_B ≤ ‖x̄‖ + ĉ. Hence, with Γ = γ_{2.5 d + 82}, which includes the addition of M to the minimum,
 //!
+//! ```text
 //!        M ≤ Γ (½ĉ² + ‖x̄‖ĉ) + ½δ‖x̄‖².
+//! ```
 //!
 //!    Two forms need no root: ‖x̄‖C ≤ ½(t‖x̄‖² + C²/t) for any t > 0 gives the coefficients (½C²(1 + 1/t), ½t); the second
 //!    bound on ĉ gives (2C₀², 5½), which far centers do not enlarge. [`Margin`] takes the smaller and multiplies it by 1¼
