@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares training and prediction with other libraries and prints the ratios.
 
-    python benches/compare.py [--threads N] [--quick]
+    python benches/compare.py [--threads N ...] [--quick] [--json FILE]
 
 It needs numpy. JAX (with optax), PyTorch, Keras, scikit-learn and onnxruntime (with onnx) are compared if they are
 installed, else reported as skipped. Every peer trains the same network on data of the same shape with the same batch
@@ -210,7 +210,8 @@ def run(command, threads):
 
 def main():
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("--threads", type=int, default=1)
+    arguments.add_argument("--threads", type=int, nargs="+", default=[1])
+    arguments.add_argument("--json", metavar="FILE", help="write the figures to this file, too")
     arguments.add_argument("--quick", action="store_true", help="a tenth of the rows")
     arguments.add_argument("--peer", nargs=2, help=argparse.SUPPRESS)
     given = arguments.parse_args()
@@ -224,36 +225,42 @@ def main():
             print(TRAINING_PEERS[peer](sizes, batch, rows // share, optimizer))
         return
     quick = ["--quick"] if given.quick else []
+    measured = []
 
-    def ours(bench):
+    def ours(bench, threads):
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run(["cargo", "build", "--quiet", "--release", "--bench", bench], check=True)
-            done = run(["cargo", "bench", "--quiet", "--bench", bench, "--", "--json", folder] + quick, given.threads)
+            done = run(["cargo", "bench", "--quiet", "--bench", bench, "--", "--json", folder] + quick, threads)
             if done.returncode:
                 sys.exit(done.stderr)
             rows = json.loads(Path(folder, f"{bench}.json").read_text())["rows"]
-        return {row["name"]: row for row in rows if row["threads"] == given.threads}
+        return {row["name"]: row for row in rows if row["threads"] == threads}
 
-    def compare(work, own, rows, peers):
-        line = f"{work:<12}{own:>14,.0f}"
+    def compare(work, own, rows, peers, threads):
+        line, found = f"{work:<12}{own:>14,.0f}", {}
         for peer in peers:
-            done = run([sys.executable, __file__, "--peer", peer, work] + quick, given.threads)
+            done = run([sys.executable, __file__, "--peer", peer, work] + quick, threads)
             if done.returncode:
                 reason = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
                 line += f"   {peer}: skipped ({reason[0]})"
             else:
                 theirs = rows / float(done.stdout.split()[-1])
                 line += f"   {peer}: {theirs:,.0f} ({own / theirs:.2f}x)"
+                found[peer] = theirs
         print(line, flush=True)
+        measured.append({"work": work, "threads": threads, "axonal": own, "peers": found})
 
-    print(f"{given.threads} thread(s), rows a second, prediction of {ROWS:,} rows\n{'network':<12}{'axonal':>14}")
-    predicted = ours("predict")
-    for network in NETWORKS:
-        compare(network, predicted[f"{network} {ROWS} predict"]["rows_per_second"], ROWS, PREDICTION_PEERS)
-    print(f"{given.threads} thread(s), samples a second, training\n{'work':<12}{'axonal':>14}")
-    trained = {name.split()[0]: row for name, row in ours("training").items() if "samples_per_second" in row}
-    for work, (_, _, rows, _) in WORKS.items():
-        compare(work, trained[work]["samples_per_second"], rows // share, TRAINING_PEERS)
+    for threads in given.threads:
+        print(f"{threads} thread(s), rows per second of {ROWS:,} predictions\n{'network':<12}{'axonal':>14}")
+        predicted = ours("predict", threads)
+        for network in NETWORKS:
+            compare(network, predicted[f"{network} {ROWS} predict"]["rows_per_second"], ROWS, ANSWERING, threads)
+        print(f"{threads} thread(s), samples per second of training\n{'work':<12}{'axonal':>14}")
+        trained = {name.split()[0]: row for name, row in ours("training", threads).items() if "samples_per_second" in row}
+        for work, (_, _, rows, _) in WORKS.items():
+            compare(work, trained[work]["samples_per_second"], rows // share, PEERS, threads)
+    if given.json:
+        Path(given.json).write_text(json.dumps({"bench": "compare", "rows": measured}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
 """Compares k-means with scikit-learn and, if installed, faiss: the same rows, initial centers and iterations.
 
-Needs scikit-learn. Build the bench first:
+Needs scikit-learn; builds the bench unless BENCH names its program:
 
-    cargo bench --bench kmeans --no-run
-    python benches/compare_kmeans.py target/release/deps/kmeans-<hash> [--threads 1 2] [--only 100000x64x100]
+    python benches/compare_kmeans.py [BENCH] [--threads 1 2] [--only 100000x64x100] [--json FILE]
 
 Every measurement runs in a separate process, bound to as many processors as it has threads. The three alternate, so
 that a busy moment of the machine affects all of them. The shortest times and the ratios peer / axonal are printed.
@@ -83,20 +82,32 @@ def compare(bench, path, size, threads):
     print(f"{size:>16} {threads} thread(s): {1e3 * own['lloyd_s']:.2f} ms for {own['n_iter']} iterations, "
           f"{own['gflops']:.0f} GFLOP/s, one row {1e9 * own['predict_one_row_s']:.0f} ns, "
           f"{own['bytes_beyond_x'] / int(n):.0f} bytes a row beyond x")
+    row = {"size": size, "threads": threads, "fit_s": own["lloyd_s"], "axonal": ours, "peers": {}}
     for name in ("sklearn", "faiss"):
         theirs = run([sys.executable, __file__, bench, "--peer", name, path, size, str(threads)], threads)
         if theirs is None:
             continue
+        row["peers"][name] = theirs
         ratios = [f"{what} {theirs[what] / seconds:.2f}" for what, seconds in ours.items() if what in theirs]
         note = ""
         if theirs.get("n_iter", own["n_iter"]) != own["n_iter"]:
             note = f" (per iteration: n_iter {theirs['n_iter']} there)"
         print(f"{'':16} {name} / axonal: " + ", ".join(ratios) + note, flush=True)
+    return row
+
+
+def built_bench():
+    """The bench's program, built now."""
+    command = ["cargo", "bench", "--quiet", "--bench", "kmeans", "--no-run", "--message-format=json"]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    programs = [json.loads(line).get("executable") for line in lines if line.startswith("{")]
+    return next(program for program in reversed(programs) if program)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("bench")
+    parser.add_argument("bench", nargs="?", help="the built bench; built now if it is left out")
+    parser.add_argument("--json", metavar="FILE", help="write the figures to this file, too")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--only", nargs="+", default=SIZES, metavar="NxDxK")
     parser.add_argument("--peer", nargs=4, help=argparse.SUPPRESS)
@@ -105,12 +116,15 @@ def main():
         name, path, size, threads = arguments.peer
         print(json.dumps(peer(name, path, size, int(threads))))
         return
+    bench, measured = str(Path(arguments.bench or built_bench()).resolve()), []
     with tempfile.TemporaryDirectory() as folder:
         for size in arguments.only:
             path = str(Path(folder, size))
             rows(size).tofile(path)
             for threads in arguments.threads:
-                compare(str(Path(arguments.bench).resolve()), path, size, threads)
+                measured.append(compare(bench, path, size, threads))
+    if arguments.json:
+        Path(arguments.json).write_text(json.dumps({"bench": "compare_kmeans", "rows": measured}, indent=2) + "\n")
 
 
 if __name__ == "__main__":
