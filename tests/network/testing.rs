@@ -467,7 +467,7 @@ fn wrong_gradients_by_rows_are_caught_with_the_right_words() {
     }
     let model = Sequential::<f64>::new(6).add(Shifted("length"));
     let message = model.compile(Sgd::default(), MeanSquaredError::default()).unwrap_err().to_string();
-    assert!(message.contains("parameters in rows of 7"), "{message}");
+    assert!(message.contains("expected a multiple of 7 parameters"), "{message}");
 }
 
 /// Gradient descent, with something wrong.
