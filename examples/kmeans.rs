@@ -4,7 +4,7 @@
 //! `cargo run --release --example kmeans`; with `--features plot` and a folder it also draws what it found:
 //! `cargo run --release --example kmeans --features plot -- FOLDER`
 
-use axonal::cluster::{Elbow, elbow, elbow_by};
+use axonal::cluster::{Elbow, elbow, elbow_with};
 use axonal::datasets::make_blobs;
 use axonal::metrics::{adjusted_rand_score, silhouette_score};
 use axonal::ndarray::{Array2, array};
@@ -36,7 +36,7 @@ fn main() -> Result<()> {
     // A small k merges blobs, a large one splits them: the silhouette falls on both sides.
     let any = KMeans::new(1).n_init(4).seed(42);
     let by_inertia = elbow(&any, &blobs.data, 1..=8)?;
-    let by_silhouette = elbow_by(&any, &blobs.data, 2..=8, |labels| silhouette_score(&blobs.data, labels))?;
+    let by_silhouette = elbow_with(&any, &blobs.data, 2..=8, |labels| silhouette_score(&blobs.data, labels))?;
     println!("\n k   inertia   silhouette");
     for (&k, inertia) in by_inertia.n_clusters.iter().zip(&by_inertia.values) {
         let silhouette = by_silhouette.n_clusters.iter().position(|&other| other == k);

@@ -2,10 +2,10 @@
 
 mod debug;
 mod file_kind;
-mod file_problem;
+mod load_error_kind;
 
-pub use file_problem::FileProblem;
-pub(crate) use file_problem::{excerpt, quoted};
+pub use load_error_kind::LoadErrorKind;
+pub(crate) use load_error_kind::{excerpt, quoted};
 
 use std::fmt;
 use std::fs::Metadata;
@@ -300,7 +300,7 @@ pub enum Error {
         /// The file's path, or "bytes".
         file: String,
         /// What is wrong with it.
-        problem: Box<FileProblem>,
+        problem: Box<LoadErrorKind>,
     },
 
     /// A file could not be written. What stood under its name before stands there still, unless it was only the
@@ -586,7 +586,7 @@ mod tests {
                 "t.csv, line 7, column 3: expected 2 fields, got 3; quote fields that contain the delimiter",
             ),
             (
-                FileProblem::Format {
+                LoadErrorKind::Format {
                     expected: "elements of type f8".into(),
                     got: "f4".into(),
                     hint: "read them as f32".into(),
@@ -595,7 +595,7 @@ mod tests {
                 "x.npy: expected elements of type f8, got f4; read them as f32",
             ),
             (
-                FileProblem::TooLarge { what: "bytes", limit: 1024, option: "max_stream_bytes" }
+                LoadErrorKind::TooLarge { what: "bytes", limit: 1024, option: "max_stream_bytes" }
                     .in_file("x.csv.gz"),
                 "x.csv.gz: more than 1024 bytes; if the file is trusted, raise max_stream_bytes of ReadLimits",
             ),
@@ -604,7 +604,7 @@ mod tests {
                 "cannot allocate 8 bytes of memory for the parameters; use a smaller model or smaller batches",
             ),
             (
-                FileProblem::Truncated { expected: 812, got: 20 }.in_file("m.axonal"),
+                LoadErrorKind::Truncated { expected: 812, got: 20 }.in_file("m.axonal"),
                 "m.axonal: cut off: expected 812 bytes, got 20",
             ),
             (

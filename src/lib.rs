@@ -76,6 +76,6 @@ pub mod testing;
 mod validate;
 
 pub use api::{callbacks, custom, layers, losses, models, optimizers, schedules};
-pub use error::{Error, FileProblem, Result};
+pub use error::{Error, LoadErrorKind, Result};
 pub use float::Float;
 pub use ndarray;

@@ -69,7 +69,7 @@ pub fn elbow<F: Float, S: Data<Elem = F>>(
 ///
 /// # Examples
 /// ```
-/// use axonal::cluster::elbow_by;
+/// use axonal::cluster::elbow_with;
 /// use axonal::datasets::make_blobs;
 /// use axonal::metrics::silhouette_score;
 /// use axonal::ndarray::array;
@@ -77,13 +77,13 @@ pub fn elbow<F: Float, S: Data<Elem = F>>(
 ///
 /// # fn main() -> Result<()> {
 /// let blobs = make_blobs::<f64>(300, &array![[0.0, 0.0], [8.0, 8.0], [0.0, 8.0]], 0.7, 1)?;
-/// let elbow = elbow_by(&KMeans::new(2), &blobs.data, 2..=6, |labels| silhouette_score(&blobs.data, labels))?;
+/// let elbow = elbow_with(&KMeans::new(2), &blobs.data, 2..=6, |labels| silhouette_score(&blobs.data, labels))?;
 /// assert_eq!(elbow.knee, Some(3));
 /// println!("{elbow}");
 /// # Ok(())
 /// # }
 /// ```
-pub fn elbow_by<F: Float, S: Data<Elem = F>>(
+pub fn elbow_with<F: Float, S: Data<Elem = F>>(
     kmeans: &KMeans<F>,
     x: &ArrayBase<S, Ix2>,
     n_clusters: impl IntoIterator<Item = usize>,

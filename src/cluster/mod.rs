@@ -8,6 +8,6 @@ pub mod kmeans;
 mod mini_batch;
 
 pub use bisecting::{BisectingKMeans, BisectingStrategy};
-pub use elbow::{Elbow, elbow, elbow_by};
+pub use elbow::{Elbow, elbow, elbow_with};
 pub use kmeans::{InitFunction, KMeans, KMeansInit, KMeansReport, kmeans_plusplus, kmeans_plusplus_weighted};
 pub use mini_batch::MiniBatchKMeans;

@@ -1,6 +1,6 @@
 //! File formats by their first bytes, for errors that say what a file is.
 
-use crate::error::{FileProblem, Result, quoted};
+use crate::error::{LoadErrorKind, Result, quoted};
 use std::path::Path;
 
 /// What files of other formats begin with, and what to do with them.
@@ -86,7 +86,7 @@ pub(crate) fn check_text(path: &Path, head: &[u8]) -> Result<()> {
     } else {
         return Ok(());
     };
-    let problem = FileProblem::Format { expected: "UTF-8 text".into(), got, hint: hint.into() };
+    let problem = LoadErrorKind::Format { expected: "UTF-8 text".into(), got, hint: hint.into() };
     Err(problem.in_file(&path.display().to_string()))
 }
 

@@ -13,7 +13,7 @@ pub(crate) use source::open;
 #[cfg(feature = "npz")]
 pub(crate) use source::open_raw;
 
-use crate::error::{Error, FileProblem};
+use crate::error::{Error, LoadErrorKind};
 use std::io;
 use std::path::Path;
 
@@ -21,7 +21,7 @@ use std::path::Path;
 pub(crate) fn failed(path: &Path, source: io::Error) -> Error {
     match source.downcast::<bounded::Exceeded>() {
         Ok(bounded::Exceeded { limit, option }) => {
-            FileProblem::TooLarge { what: "bytes", limit, option }.in_file(&path.display().to_string())
+            LoadErrorKind::TooLarge { what: "bytes", limit, option }.in_file(&path.display().to_string())
         }
         Err(source) => Error::Io { path: path.into(), source },
     }

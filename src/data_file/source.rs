@@ -1,6 +1,6 @@
 use super::bounded::Bounded;
 use super::{ReadLimits, failed};
-use crate::error::{FileProblem, Result};
+use crate::error::{LoadErrorKind, Result};
 use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::Path;
@@ -39,7 +39,7 @@ pub(crate) fn open_raw(path: &Path, limits: &ReadLimits) -> Result<(File, Option
     let len = Some(found.len()).filter(|len| found.is_file() && *len > 0);
     if len.is_some_and(|len| len > limits.max_file_bytes) {
         let problem =
-            FileProblem::TooLarge { what: "bytes", limit: limits.max_file_bytes, option: "max_file_bytes" };
+            LoadErrorKind::TooLarge { what: "bytes", limit: limits.max_file_bytes, option: "max_file_bytes" };
         return Err(problem.in_file(&path.display().to_string()));
     }
     Ok((file, len))
@@ -58,7 +58,7 @@ fn decompressed(_: &Path, packed: impl Read + Send + 'static) -> Result<Box<dyn 
 
 #[cfg(not(feature = "gzip"))]
 fn decompressed(path: &Path, _: impl Read + Send + 'static) -> Result<Box<dyn Read + Send>> {
-    let problem = FileProblem::Format {
+    let problem = LoadErrorKind::Format {
         expected: "uncompressed data".into(),
         got: "gzip-compressed data".into(),
         hint: "enable the feature gzip of axonal, or decompress the file".into(),

@@ -1,7 +1,7 @@
 //! What the binary formats of arrays share: a header, then the values up to the end of the data.
 
 use crate::data_file::failed;
-use crate::error::{Error, FileProblem, Result};
+use crate::error::{Error, LoadErrorKind, Result};
 use std::io::Read;
 use std::path::Path;
 
@@ -58,15 +58,15 @@ impl<'a, R: Read> ArrayFile<'a, R> {
             let offset = self.position;
             let got = format!("{shape:?}");
             let problem =
-                FileProblem::Malformed { offset, expected: "a shape that fits into memory".into(), got };
+                LoadErrorKind::Malformed { offset, expected: "a shape that fits into memory".into(), got };
             return Err(problem.in_file(&self.name));
         };
         match self.len {
             Some(len) if len < end => {
-                return Err(self.problem(FileProblem::Truncated { expected: end, got: len }));
+                return Err(self.problem(LoadErrorKind::Truncated { expected: end, got: len }));
             }
             Some(len) if len > end => {
-                return Err(self.problem(FileProblem::Trailing { end, extra: len - end }));
+                return Err(self.problem(LoadErrorKind::Trailing { end, extra: len - end }));
             }
             _ => {}
         }
@@ -103,12 +103,12 @@ impl<'a, R: Read> ArrayFile<'a, R> {
     fn expect_end(&mut self) -> Result<()> {
         let end = self.position;
         let extra = self.up_to(CHUNK)?.len() as u64;
-        if extra == 0 { Ok(()) } else { Err(self.problem(FileProblem::Trailing { end, extra })) }
+        if extra == 0 { Ok(()) } else { Err(self.problem(LoadErrorKind::Trailing { end, extra })) }
     }
 
     /// The error of data that end before byte `expected`.
     fn truncated(&self, expected: u64) -> Error {
-        self.problem(FileProblem::Truncated { expected, got: self.position })
+        self.problem(LoadErrorKind::Truncated { expected, got: self.position })
     }
 
     /// The error of another format or type.
@@ -118,11 +118,11 @@ impl<'a, R: Read> ArrayFile<'a, R> {
         got: impl Into<String>,
         hint: impl Into<String>,
     ) -> Error {
-        self.problem(FileProblem::Format { expected: expected.into(), got: got.into(), hint: hint.into() })
+        self.problem(LoadErrorKind::Format { expected: expected.into(), got: got.into(), hint: hint.into() })
     }
 
     /// The error of this file with a problem.
-    pub(super) fn problem(&self, problem: FileProblem) -> Error {
+    pub(super) fn problem(&self, problem: LoadErrorKind) -> Error {
         problem.in_file(&self.name)
     }
 }

@@ -2,7 +2,7 @@ use super::ReadLimits;
 use super::array_file::ArrayFile;
 use super::npy::{self, NpyElement};
 use crate::data_file::{self, Bounded, describe, failed};
-use crate::error::{Error, FileProblem, Result};
+use crate::error::{Error, LoadErrorKind, Result};
 use ndarray::{Array, ArrayBase, Data, Dimension};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Cursor, Read, Seek, SeekFrom, Write};
@@ -60,7 +60,7 @@ impl NpzReader {
         read.map_err(|source| failed(&path, source))?;
         let refused = |got: String| {
             let (expected, hint) = ("an archive of NumPy arrays (.npz)".into(), String::new());
-            FileProblem::Format { expected, got, hint }.in_file(&path.display().to_string())
+            LoadErrorKind::Format { expected, got, hint }.in_file(&path.display().to_string())
         };
         if !head.starts_with(b"PK") {
             return Err(refused(describe(&head)));

@@ -1,6 +1,6 @@
 //! `Debug` of errors: `fn main() -> Result<()>` prints it, so it is the message.
 
-use super::{Error, FileProblem};
+use super::{Error, LoadErrorKind};
 use std::fmt;
 
 /// Implements `Debug` for an enum of errors: `{:?}` is the message, `{:#?}` has the fields as well. The compiler refuses a
@@ -53,7 +53,7 @@ message_as_debug!(Error {
     Io { path, source }
 });
 
-message_as_debug!(FileProblem {
+message_as_debug!(LoadErrorKind {
     Format { expected, got, hint }
     TooLarge { what, limit, option }
     NotOurs { found, kind }
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn debug_is_the_message_and_the_alternate_form_has_the_fields() {
-        let problem = || FileProblem::Truncated { expected: 64, got: 3 };
+        let problem = || LoadErrorKind::Truncated { expected: 64, got: 3 };
         let text = "m.axonal: cut off: expected 64 bytes, got 3";
         let error = problem().in_file("m.axonal");
         assert_eq!(format!("{error:?}"), text);

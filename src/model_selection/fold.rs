@@ -10,7 +10,7 @@ use std::fmt;
 /// use axonal::ndarray::array;
 ///
 /// let fold = Fold::new([0, 2], [1]);
-/// assert_eq!(fold.part(&array![10, 11, 12])?, (array![10, 12], array![11]));
+/// assert_eq!(fold.split(&array![10, 11, 12])?, (array![10, 12], array![11]));
 /// # Ok::<(), axonal::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Fold {
     ///
     /// # Errors
     /// [`Error::Shape`] where the fold names a row that `samples` lacks.
-    pub fn part<X: Samples + ?Sized>(&self, samples: &X) -> Result<(X::Owned, X::Owned)> {
+    pub fn split<X: Samples + ?Sized>(&self, samples: &X) -> Result<(X::Owned, X::Owned)> {
         self.check(samples.n_samples())?;
         Ok((samples.take(&self.train), samples.take(&self.test)))
     }

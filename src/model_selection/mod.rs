@@ -7,7 +7,7 @@
 //! network, a k-means, a pipeline and a custom estimator are compared alike, and what an estimator has seen
 //! before changes no score.
 
-mod answers;
+mod adapters;
 mod cross_validation;
 mod fold;
 mod k_fold;
@@ -20,7 +20,7 @@ mod stratified;
 mod time_series_split;
 mod train_test_split;
 
-pub use answers::{Answers, Classifier, Regressor};
+pub use adapters::{Answers, Classifier, Regressor};
 pub use cross_validation::{CrossValidation, FoldEstimator, FoldReport, cross_val_score, cross_validate};
 pub use fold::{Fold, Splitter};
 pub use k_fold::KFold;

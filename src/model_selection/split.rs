@@ -30,10 +30,10 @@ use serde::{Deserialize, Serialize};
 ///
 /// let (x, weights) = (Array2::<f32>::zeros((90, 4)), Array1::<f32>::ones(90));
 /// let labels = Array1::from_iter((0..90).map(|row| row % 3));
-/// let fold = Split::new().test_count(15).stratify(&labels).seed(7).of(90)?;
-/// let (x_train, x_test) = fold.part(&x)?;
-/// let (weights_train, weights_test) = fold.part(&weights)?;
-/// let (_, labels_test) = fold.part(&labels)?;
+/// let fold = Split::new().test_count(15).stratify(&labels).seed(7).split(90)?;
+/// let (x_train, x_test) = fold.split(&x)?;
+/// let (weights_train, weights_test) = fold.split(&weights)?;
+/// let (_, labels_test) = fold.split(&labels)?;
 /// assert_eq!((x_train.nrows(), x_test.nrows(), weights_train.len(), weights_test.len()), (75, 15, 75, 15));
 /// assert_eq!(labels_test.iter().filter(|label| **label == 2).count(), 5);
 /// # Ok::<(), axonal::Error>(())
@@ -130,7 +130,7 @@ impl Split {
     ///
     /// # Errors
     /// See [`Split`].
-    pub fn of(&self, n_samples: usize) -> Result<Fold> {
+    pub fn split(&self, n_samples: usize) -> Result<Fold> {
         let (n_train, n_test) = counts("Split", self.train, self.test, 0.25, n_samples)?;
         let rng = Rng::new(self.seed, Purpose::Split, 0);
         match &self.classes {

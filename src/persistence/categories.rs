@@ -4,13 +4,13 @@
 //! Earlier files have the categories among the settings.
 
 use super::Checked;
-use super::file::Draft;
-use super::frame::HEADER_LEN;
+use super::file::Encoder;
+use super::header::HEADER_LEN;
 use super::limits::lists_of;
 use super::model_load::Tensors;
-use super::numbers::{NumberType, Numbers, Tensor};
-use super::persist::{Part, Persist, file_methods};
-use crate::error::{Error, FileProblem, Result, excerpt};
+use super::persist::{Persist, Section, file_methods};
+use super::tensor_data::{NumberType, Numbers, Tensor};
+use crate::error::{Error, LoadErrorKind, Result, excerpt};
 use crate::nn::layer::Config;
 use crate::preprocessing::{Categorical, Known, LabelEncoder, OneHotEncoder, OrdinalEncoder};
 use serde::Serialize;
@@ -35,12 +35,12 @@ macro_rules! saved {
     ($($encoder:ty, $kind:literal;)*) => {
         $(
             impl Persist for $encoder {
-                fn draft(&self) -> Result<Draft<'_>> {
-                    draft($kind, self)
+                fn encode(&self) -> Result<Encoder<'_>> {
+                    encoder_of($kind, self)
                 }
 
-                fn restore(part: Part<'_>) -> Result<Self> {
-                    restore(part, $kind)
+                fn decode(section: Section<'_>) -> Result<Self> {
+                    decode(section, $kind)
                 }
             }
         )*
@@ -54,8 +54,8 @@ saved! {
     LabelEncoder, "label_encoder";
 }
 
-fn draft<'a, E: Categorical + Serialize>(kind: &str, encoder: &'a E) -> Result<Draft<'a>> {
-    let Some(lists) = encoder.known() else { return Draft::of(kind, encoder) };
+fn encoder_of<'a, E: Categorical + Serialize>(kind: &str, encoder: &'a E) -> Result<Encoder<'a>> {
+    let Some(lists) = encoder.known() else { return Encoder::of(kind, encoder) };
     let counts: Vec<usize> = lists.iter().map(|list| list.len()).collect();
     let (mut table, mut texts) = (Vec::new(), Vec::new());
     for category in lists.into_iter().flatten() {
@@ -73,24 +73,24 @@ fn draft<'a, E: Categorical + Serialize>(kind: &str, encoder: &'a E) -> Result<D
         Tensor::words(TABLE, &[table.len() / 3, 3], table),
         Tensor::text(TEXTS, texts),
     ];
-    Draft::estimator(kind, &config, tensors)
+    Encoder::estimator(kind, &config, tensors)
 }
 
-fn restore<E: Categorical + DeserializeOwned>(part: Part<'_>, kind: &str) -> Result<E> {
-    let found = part.contents::<E>(kind).and_then(|(settings, tensors)| {
+fn decode<E: Categorical + DeserializeOwned>(section: Section<'_>, kind: &str) -> Result<E> {
+    let found = section.contents::<E>(kind).and_then(|(settings, tensors)| {
         if tensors.left == 0 {
             // As earlier versions wrote it. A category takes three times a number, and its text.
-            part.spare().take(3 * lists_of(part.config()?))?;
-            tensors.finish(part.numbers_len())?;
+            section.budget().take(3 * lists_of(section.config()?))?;
+            tensors.finish(section.numbers_len())?;
             return Ok((settings, None));
         }
-        let sizes = sizes(tensors, part.numbers_len())?;
+        let sizes = sizes(tensors, section.numbers_len())?;
         let lists = LIST.saturating_mul(sizes.features as u64);
-        part.spare().take(lists.saturating_add(E::CHECKED_BY.saturating_mul(sizes.categories as u64)))?;
+        section.budget().take(lists.saturating_add(E::CHECKED_BY.saturating_mul(sizes.categories as u64)))?;
         Ok((settings, Some(sizes)))
     });
-    let (settings, sizes) = found.map_err(|problem| problem.in_file(part.name()))?;
-    let (mut opened, _) = part.into_opened();
+    let (settings, sizes) = found.map_err(|problem| problem.in_file(section.name()))?;
+    let (mut opened, _) = section.into_opened();
     opened.structure = Cow::default();
     let encoder = if let Some(sizes) = sizes {
         let name = opened.name.clone();
@@ -108,7 +108,7 @@ fn restore<E: Categorical + DeserializeOwned>(part: Part<'_>, kind: &str) -> Res
         None => Ok(encoder),
         Some(expected) => {
             let (offset, expected) = (HEADER_LEN as u64, expected.into());
-            Err(FileProblem::Malformed { offset, expected, got: "others".into() }.in_file(&opened.name))
+            Err(LoadErrorKind::Malformed { offset, expected, got: "others".into() }.in_file(&opened.name))
         }
     }
 }
@@ -127,7 +127,7 @@ fn sizes(mut tensors: Tensors<'_>, numbers_len: u64) -> Checked<Sizes> {
             Some((&rows, rest)) if record.name == name && found == number && rest == columns => {
                 Ok(usize::try_from(rows).unwrap_or(usize::MAX))
             }
-            _ => Err(FileProblem::Tensor {
+            _ => Err(LoadErrorKind::Tensor {
                 tensor: name.into(),
                 expected: format!("it, of {}", number.name()),
                 got: format!(
@@ -209,6 +209,6 @@ impl Sizes {
     }
 }
 
-fn uneven(tensor: &str, expected: &str) -> FileProblem {
-    FileProblem::Tensor { tensor: tensor.into(), expected: expected.into(), got: "others".into() }
+fn uneven(tensor: &str, expected: &str) -> LoadErrorKind {
+    LoadErrorKind::Tensor { tensor: tensor.into(), expected: expected.into(), got: "others".into() }
 }

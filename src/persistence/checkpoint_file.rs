@@ -1,15 +1,15 @@
 //! Checkpoints of a training run into bytes, and back.
 
 use super::Checked;
-use super::file::{Draft, WRITER};
-use super::frame::{Content, HEADER_LEN};
-use super::limits::{Limits, Spare, lists_of};
+use super::file::{Encoder, WRITER};
+use super::header::{Content, HEADER_LEN};
+use super::limits::{Limits, MemoryBudget, lists_of};
 use super::model_load::Tensors;
-use super::numbers::{NumberType, Tensor};
+use super::reader::{Input, OpenFile, Source};
+use super::records::{CheckpointRecord, Records, TensorRecord};
 use super::registry::rejected;
-use super::source::{Input, Opened, Source};
-use super::structured::{CheckpointRecord, Records, TensorRecord};
-use crate::error::{Error, FileProblem, Result};
+use super::tensor_data::{NumberType, Tensor};
+use crate::error::{Error, LoadErrorKind, Result};
 use crate::float::Float;
 use crate::nn::callback::{CallbackState, Checkpoint, Numbers, Position, Rate};
 use crate::nn::history::{HistoryNumbers, HistoryRecord};
@@ -129,7 +129,7 @@ impl<F: Float> Checkpoint<F> {
     /// # }
     /// ```
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        self.draft()?.to_bytes()
+        self.encode()?.to_bytes()
     }
 
     /// The checkpoint of a file of this crate. It is checked as a model's file is; whether it is one of the run at
@@ -142,14 +142,14 @@ impl<F: Float> Checkpoint<F> {
     }
 
     pub(super) fn save(&self, path: &Path) -> Result<()> {
-        self.draft()?.save(path)
+        self.encode()?.save(path)
     }
 
     pub(super) fn load(path: &Path) -> Result<Self> {
         read(Source::open(path, &Limits::default())?)
     }
 
-    fn draft(&self) -> Result<Draft<'_>> {
+    fn encode(&self) -> Result<Encoder<'_>> {
         let (last_good_epoch, last_good) = (self.last_good.0, self.last_good.1.as_ref());
         let (history, numbers) = HistoryRecord::split(self.history.clone());
         let HistoryNumbers { epochs, values, value_epochs } = numbers;
@@ -190,11 +190,11 @@ impl<F: Float> Checkpoint<F> {
         if !value_epochs.is_empty() {
             tensors.push(Tensor::counts(VALUE_EPOCHS, &[value_epochs.len()], value_epochs));
         }
-        let mut draft = Draft::new(Content::Checkpoint);
+        let mut encoder = Encoder::new(Content::Checkpoint);
         let n_tensors = u32::try_from(tensors.len()).unwrap_or(u32::MAX);
-        draft.record(&CheckpointRecord { writer: WRITER, run: &run, n_tensors })?;
-        draft.tensors(tensors)?;
-        Ok(draft)
+        encoder.record(&CheckpointRecord { writer: WRITER, run: &run, n_tensors })?;
+        encoder.tensors(tensors)?;
+        Ok(encoder)
     }
 }
 
@@ -228,9 +228,9 @@ fn tensors_of<'a, F: Float>(whose: &str, numbers: &'a Numbers<F>) -> Vec<Tensor<
 fn read<'a, F: Float, R: Input<'a>>(source: Source<R>) -> Result<Checkpoint<F>> {
     let limits = Limits::default();
     let mut opened = source.structure(&[Content::Checkpoint], &limits)?;
-    let spare = Spare::new(&limits).of_file(opened.header.structure_len, opened.header.numbers_len);
+    let budget = MemoryBudget::new(&limits).of_file(opened.header.structure_len, opened.header.numbers_len);
     let (text, lengths) =
-        read_text::<F, R>(&opened, &spare).map_err(|problem| problem.in_file(&opened.name))?;
+        read_text::<F, R>(&opened, &budget).map_err(|problem| problem.in_file(&opened.name))?;
     opened.structure = Cow::default();
     let mut buffers = Vec::with_capacity(lengths.len());
     let (n_floats, history) = lengths.split_at(floats_of(&text));
@@ -288,10 +288,13 @@ fn read<'a, F: Float, R: Input<'a>>(source: Source<R>) -> Result<Checkpoint<F>> 
 
 /// The text of a checkpoint, and the names and lengths of its tensors, all of them of one axis: those of type `F`, and
 /// then, unless the file is of an earlier version, the history's epochs and values.
-fn read_text<F: Float, R>(opened: &Opened<'_, R>, spare: &Spare) -> Checked<(Text, Vec<(String, usize)>)> {
+fn read_text<F: Float, R>(
+    opened: &OpenFile<'_, R>,
+    budget: &MemoryBudget,
+) -> Checked<(Text, Vec<(String, usize)>)> {
     let mut records = Records::new(&opened.structure, HEADER_LEN as u64);
     let head: CheckpointRecord<'_> = records.next("a checkpoint")?;
-    spare.take((head.run.len() as u64).saturating_add(lists_of(head.run)))?;
+    budget.take((head.run.len() as u64).saturating_add(lists_of(head.run)))?;
     let text: Text =
         serde_json::from_str(head.run).map_err(|problem| rejected("checkpoint", unreadable(&problem)))?;
     let floats = floats_of(&text);
@@ -299,7 +302,7 @@ fn read_text<F: Float, R>(opened: &Opened<'_, R>, spare: &Spare) -> Checked<(Tex
     let expected = head.n_tensors as usize;
     if !allowed.contains(&expected) {
         let (tensor, expected) = (String::from("all"), format!("{} tensors", allowed.start()));
-        return Err(FileProblem::Tensor { tensor, expected, got: head.n_tensors.to_string() });
+        return Err(LoadErrorKind::Tensor { tensor, expected, got: head.n_tensors.to_string() });
     }
     let mut tensors = Tensors { records, left: head.n_tensors, bytes: 0, convert: false };
     let mut lengths = Vec::new();
@@ -314,12 +317,12 @@ fn read_text<F: Float, R>(opened: &Opened<'_, R>, spare: &Spare) -> Checked<(Tex
             let (tensor, got) =
                 (name.to_string(), format!("{} numbers of {:?}", shape.0.len(), number.name()));
             let expected = format!("one axis of {} numbers that are in the file", wanted.name());
-            return Err(FileProblem::Tensor { tensor, expected, got });
+            return Err(LoadErrorKind::Tensor { tensor, expected, got });
         };
         lengths.push((name.to_string(), len));
     }
     tensors.finish(opened.header.numbers_len)?;
-    check_history(&text, &lengths[floats..], spare)?;
+    check_history(&text, &lengths[floats..], budget)?;
     Ok((text, lengths))
 }
 
@@ -334,7 +337,7 @@ const PER_KEY: u64 = 100;
 
 /// Checks that the lists of the history are as long as its tensors, and charges the epochs that files of earlier versions
 /// lack.
-fn check_history(text: &Text, tensors: &[(String, usize)], spare: &Spare) -> Checked<()> {
+fn check_history(text: &Text, tensors: &[(String, usize)], budget: &MemoryBudget) -> Checked<()> {
     // Files have one of the two.
     let hexadecimal = text.history_values.iter().map(|bits| bits.0.len());
     let lens = text.history_lengths.iter().flatten().copied().chain(hexadecimal);
@@ -354,11 +357,11 @@ fn check_history(text: &Text, tensors: &[(String, usize)], spare: &Spare) -> Che
     if !even {
         return Err(uneven());
     }
-    spare.take(PER_KEY * lens.clone().count() as u64)?;
-    if tensors.len() < 3 { spare.take(8 * HistoryRecord::guesses(lens, epochs) as u64) } else { Ok(()) }
+    budget.take(PER_KEY * lens.clone().count() as u64)?;
+    if tensors.len() < 3 { budget.take(8 * HistoryRecord::guesses(lens, epochs) as u64) } else { Ok(()) }
 }
 
-fn uneven() -> FileProblem {
+fn uneven() -> LoadErrorKind {
     let expected = "values for each key, and the epoch of each value";
     rejected("checkpoint", Error::invalid_parameter("checkpoint", "history", "uneven", expected))
 }

@@ -1,11 +1,11 @@
 //! Column transformers in files: each step is a file within, whose kind says what it becomes.
 
-use super::file::Draft;
-use super::persist::{Part, Persist, file_methods};
+use super::file::Encoder;
+use super::persist::{Persist, Section, file_methods};
 use super::pipeline::{PIPELINE, row_of, two_steps};
 use super::registry::rejected;
 use crate::cluster::{BisectingKMeans, KMeans, MiniBatchKMeans};
-use crate::error::{Error, FileProblem, Result, excerpt};
+use crate::error::{Error, LoadErrorKind, Result, excerpt};
 use crate::estimator::AnyEstimator;
 use crate::float::Float;
 #[cfg(feature = "pca")]
@@ -18,17 +18,17 @@ use crate::preprocessing::{
 const KIND: &str = "column_transformer";
 
 impl<F: Float + CategoryValue<Code = F>> Persist for ColumnTransformer<F> {
-    fn draft(&self) -> Result<Draft<'_>> {
+    fn encode(&self) -> Result<Encoder<'_>> {
         let config =
             serde_json::to_string(&self.settings()).map_err(|problem| unsaveable(problem.to_string()))?;
         let parts =
-            self.steps().enumerate().map(|(number, step)| draft_of::<F>(step)?.within(number.to_string()));
-        Draft::estimator(KIND, &config, parts.collect::<Result<_>>()?)
+            self.steps().enumerate().map(|(number, step)| encoder_of::<F>(step)?.within(number.to_string()));
+        Encoder::estimator(KIND, &config, parts.collect::<Result<_>>()?)
     }
 
-    fn restore(part: Part<'_>) -> Result<Self> {
-        let name = part.name().to_owned();
-        part.composite(KIND, ColumnSettings::n_steps, |settings, parts| {
+    fn decode(section: Section<'_>) -> Result<Self> {
+        let name = section.name().to_owned();
+        section.composite(KIND, ColumnSettings::n_steps, |settings, parts| {
             let steps: Result<Vec<_>> = (0..settings.n_steps())
                 .map(|number| parts.next(format_args!("step {number}"), step))
                 .collect();
@@ -51,19 +51,19 @@ fn unsaveable(reason: String) -> Error {
 macro_rules! steps {
     ($($(#[$attribute:meta])? $kind:literal => $transformer:ty,)*) => {
         /// The draft of a step, whichever of this crate it is.
-        fn draft_of<F: Float + CategoryValue<Code = F>>(step: &dyn AnyEstimator) -> Result<Draft<'_>> {
+        fn encoder_of<F: Float + CategoryValue<Code = F>>(step: &dyn AnyEstimator) -> Result<Encoder<'_>> {
             let any = step.as_any();
             $($(#[$attribute])? if let Some(step) = any.downcast_ref::<$transformer>() {
-                return step.draft();
+                return step.encode();
             })*
             if let Some(step) = any.downcast_ref::<Step<F>>() {
-                return draft_of::<F>(step.inside());
+                return encoder_of::<F>(step.inside());
             }
             match step.steps()[..] {
                 [transformer, estimator] => {
                     let steps = vec![
-                        ("transformer", draft_of::<F>(transformer)?),
-                        ("estimator", draft_of::<F>(estimator)?),
+                        ("transformer", encoder_of::<F>(transformer)?),
+                        ("estimator", encoder_of::<F>(estimator)?),
                     ];
                     row_of(PIPELINE, steps)
                 }
@@ -72,15 +72,15 @@ macro_rules! steps {
         }
 
         /// The step that a part holds.
-        fn step<F: Float + CategoryValue<Code = F>>(part: Part<'_>) -> Result<Step<F>> {
-            part.check_depth()?;
-            match part.kind()?.as_str() {
-                $($(#[$attribute])? $kind => <$transformer>::restore(part).map(Step::new),)*
-                PIPELINE => two_steps(part, step::<F>, step::<F>).map(Step::new),
+        fn step<F: Float + CategoryValue<Code = F>>(section: Section<'_>) -> Result<Step<F>> {
+            section.check_depth()?;
+            match section.kind()?.as_str() {
+                $($(#[$attribute])? $kind => <$transformer>::decode(section).map(Step::new),)*
+                PIPELINE => two_steps(section, step::<F>, step::<F>).map(Step::new),
                 kind => {
                     let expected = "a transformer of this crate as a step".into();
-                    let problem = FileProblem::Content { expected, found: format!("{:?}", excerpt(kind)) };
-                    Err(problem.in_file(part.name()))
+                    let problem = LoadErrorKind::Content { expected, found: format!("{:?}", excerpt(kind)) };
+                    Err(problem.in_file(section.name()))
                 }
             }
         }

@@ -2,10 +2,10 @@
 
 use super::atomic;
 use super::crc::{Crc, crc32};
-use super::frame::{Content, FORMAT, Header};
+use super::header::{Content, FORMAT, Header};
 use super::limits::{Limits, most_values, values_of};
-use super::numbers::{NumberType, Tensor, Values};
-use super::structured::{Dims, EstimatorRecord, Recipe, TensorRecord, encode};
+use super::records::{Dims, EstimatorRecord, Recipe, TensorRecord, encode};
+use super::tensor_data::{NumberType, Tensor, Values};
 use crate::error::{Error, Result};
 use crate::nn::layer::Config;
 use crate::preprocessing::Statistics;
@@ -17,16 +17,16 @@ use std::path::Path;
 /// The crate and its version, as files name it.
 pub(super) const WRITER: &str = concat!("axonal ", env!("CARGO_PKG_VERSION"));
 
-/// A file in the making: what [`Persist::draft`](super::Persist::draft) answers with.
+/// A file in the making: what [`Persist::encode`](super::Persist::encode) answers with.
 ///
 /// It holds the structure in memory, and borrows the numbers.
-pub struct Draft<'a> {
+pub struct Encoder<'a> {
     content: Content,
     structure: Vec<u8>,
     tensors: Vec<Tensor<'a>>,
 }
 
-impl<'a> Draft<'a> {
+impl<'a> Encoder<'a> {
     /// An estimator that is its configuration: the fields of `estimator` as JSON, under a name. That of another crate
     /// carries a namespace, as in `"mycrate.log_scale"`.
     ///
@@ -45,11 +45,11 @@ impl<'a> Draft<'a> {
 
     /// An estimator of a configuration and tensors.
     pub(super) fn estimator(kind: &str, config: &str, tensors: Vec<Tensor<'a>>) -> Result<Self> {
-        let mut draft = Self::new(Content::Estimator);
+        let mut encoder = Self::new(Content::Estimator);
         let n_tensors = u32::try_from(tensors.len()).unwrap_or(u32::MAX);
-        draft.record(&EstimatorRecord { writer: WRITER, recipe: Recipe { kind, config }, n_tensors })?;
-        draft.tensors(tensors)?;
-        Ok(draft)
+        encoder.record(&EstimatorRecord { writer: WRITER, recipe: Recipe { kind, config }, n_tensors })?;
+        encoder.tensors(tensors)?;
+        Ok(encoder)
     }
 
     pub(super) fn new(content: Content) -> Self {
@@ -75,7 +75,7 @@ impl<'a> Draft<'a> {
     pub(super) fn within(self, name: impl Into<String>) -> Result<Tensor<'a>> {
         let header = self.header()?;
         let len = usize::try_from(header.file_len()).unwrap_or(usize::MAX);
-        let inner = Inner { header, draft: self };
+        let inner = Inner { header, encoder: self };
         Ok(Tensor { name: name.into(), shape: Dims::of(&[len]), values: Box::new(inner) })
     }
 
@@ -145,17 +145,17 @@ fn config_of<T: Serialize>(kind: &str, estimator: &T) -> Result<Config> {
     })
 }
 
-impl fmt::Debug for Draft<'_> {
+impl fmt::Debug for Encoder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.tensors.iter().map(|tensor| &tensor.name).collect();
-        f.debug_struct("Draft").field("content", &self.content).field("tensors", &names).finish()
+        f.debug_struct("Encoder").field("content", &self.content).field("tensors", &names).finish()
     }
 }
 
 /// A file inside another one.
 struct Inner<'a> {
     header: Header,
-    draft: Draft<'a>,
+    encoder: Encoder<'a>,
 }
 
 impl Values for Inner<'_> {
@@ -168,7 +168,7 @@ impl Values for Inner<'_> {
     }
 
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        self.draft.write(&self.header, out)
+        self.encoder.write(&self.header, out)
     }
 }
 

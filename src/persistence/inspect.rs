@@ -1,15 +1,15 @@
 //! What a file holds, without building it.
 
 use super::Checked;
-use super::frame::{Content, HEADER_LEN};
-use super::limits::{Limits, Spare};
+use super::header::{Content, HEADER_LEN};
+use super::limits::{Limits, MemoryBudget};
 use super::model_load::{Tensors, check_count};
-use super::numbers::NumberType;
-use super::source::{Input, Opened, Source};
-use super::structured::{
+use super::reader::{Input, OpenFile, Source};
+use super::records::{
     CheckpointRecord, EstimatorRecord, LayerRecord, ModelRecord, Recipe, Records, WeightsRecord,
 };
-use crate::error::{FileProblem, Result, excerpt};
+use super::tensor_data::NumberType;
+use crate::error::{LoadErrorKind, Result, excerpt};
 use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
@@ -105,7 +105,7 @@ fn inspect_source<'a, R: Input<'a>>(source: Source<R>, limits: &Limits) -> Resul
     Ok(found)
 }
 
-fn read<'a, R: Input<'a>>(opened: &Opened<'a, R>, limits: &Limits) -> Checked<Inspection> {
+fn read<'a, R: Input<'a>>(opened: &OpenFile<'a, R>, limits: &Limits) -> Checked<Inspection> {
     let header = opened.header;
     let mut records = Records::new(&opened.structure, HEADER_LEN as u64);
     // The result is held beside the structure, unless that was in memory before.
@@ -113,11 +113,11 @@ fn read<'a, R: Input<'a>>(opened: &Opened<'a, R>, limits: &Limits) -> Checked<In
         Cow::Borrowed(_) => opened.len(),
         Cow::Owned(_) => header.numbers_len,
     };
-    let spare = Spare::new(limits).of_file(own, own);
+    let budget = MemoryBudget::new(limits).of_file(own, own);
     let info = |recipe: Recipe<'_>| {
         let texts = recipe.kind.len() + recipe.config.len();
         // The list may stand twice while it grows.
-        spare.take((3 * size_of::<RecipeInfo>() + texts) as u64)?;
+        budget.take((3 * size_of::<RecipeInfo>() + texts) as u64)?;
         Ok(RecipeInfo { kind: recipe.kind.into(), config: recipe.config.into() })
     };
     let mut found = Inspection {
@@ -165,13 +165,13 @@ fn read<'a, R: Input<'a>>(opened: &Opened<'a, R>, limits: &Limits) -> Checked<In
     let mut tensors = Tensors { records, left: n_tensors, bytes: 0, convert: true };
     // A record is at least four bytes long.
     let room = (n_tensors as usize).min(opened.structure.len() / 4);
-    spare.take((room * size_of::<TensorInfo>()) as u64)?;
+    budget.take((room * size_of::<TensorInfo>()) as u64)?;
     found.tensors = Vec::with_capacity(room);
     while tensors.left > 0 {
         let (record, number) = tensors.next("a tensor")?;
         let mut shape = record.shape.0;
         shape.shrink_to_fit();
-        spare.take((record.name.len() + size_of_val(&*shape)) as u64)?;
+        budget.take((record.name.len() + size_of_val(&*shape)) as u64)?;
         found.tensors.push(TensorInfo { name: record.name.into(), shape, number });
     }
     tensors.finish(header.numbers_len)?;
@@ -182,7 +182,7 @@ fn bounded(what: &str, n: u32, limits: &Limits) -> Checked<u32> {
     if n as usize <= limits.max_layers {
         return Ok(n);
     }
-    Err(FileProblem::Limit { what: what.into(), value: n.into(), limit: limits.max_layers as u64 })
+    Err(LoadErrorKind::Limit { what: what.into(), value: n.into(), limit: limits.max_layers as u64 })
 }
 
 impl fmt::Display for Inspection {

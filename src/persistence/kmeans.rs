@@ -1,18 +1,18 @@
 //! k-means and its variants in files: settings as JSON, centers and labels as numbers.
 
 use super::Checked;
-use super::file::Draft;
-use super::frame::{Content, HEADER_LEN};
+use super::file::Encoder;
+use super::header::{Content, HEADER_LEN};
 use super::limits::LoadOptions;
 use super::model_load::{Tensors, check_number_type, shape_text_of};
-use super::numbers::{NumberType, Tensor};
-use super::persist::{Part, Persist, file_methods};
+use super::persist::{Persist, Section, file_methods};
+use super::reader::{Input, OpenFile, Source};
+use super::records::{Dims, EstimatorRecord, Records};
 use super::registry::{bounded, check_text, rejected};
-use super::source::{Input, Opened, Source};
-use super::structured::{Dims, EstimatorRecord, Records};
+use super::tensor_data::{NumberType, Tensor};
 use crate::cluster::kmeans::record::{Learned, List, Outline, Recorded, Start};
 use crate::cluster::{BisectingKMeans, KMeans, KMeansInit, MiniBatchKMeans};
-use crate::error::{Error, FileProblem, Result, excerpt};
+use crate::error::{Error, LoadErrorKind, Result, excerpt};
 use crate::float::Float;
 use crate::nn::layer::Config;
 use crate::nn::layout::zeros;
@@ -51,7 +51,7 @@ impl<F: Float> KMeans<F> {
     /// # }
     /// ```
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        self.draft()?.save(path.as_ref())
+        self.encode()?.save(path.as_ref())
     }
 
     /// As [`save`](Self::save), to a writer; it is flushed at the end.
@@ -59,7 +59,7 @@ impl<F: Float> KMeans<F> {
     /// # Errors
     /// As [`save`](Self::save).
     pub fn save_to(&self, mut writer: impl Write) -> Result<()> {
-        self.draft()?.save_to(&mut writer)
+        self.encode()?.save_to(&mut writer)
     }
 
     /// As [`save`](Self::save), to memory.
@@ -67,7 +67,7 @@ impl<F: Float> KMeans<F> {
     /// # Errors
     /// As [`save`](Self::save).
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        self.draft()?.to_bytes()
+        self.encode()?.to_bytes()
     }
 
     /// Loads what [`save`](Self::save) has saved.
@@ -108,12 +108,12 @@ impl<F: Float> KMeans<F> {
 macro_rules! persistent {
     ($($clustering:ident)*) => {$(
         impl<F: Float> Persist for $clustering<F> {
-            fn draft(&self) -> Result<Draft<'_>> {
-                draft(self)
+            fn encode(&self) -> Result<Encoder<'_>> {
+                encoder_of(self)
             }
 
-            fn restore(part: Part<'_>) -> Result<Self> {
-                let (opened, allowed) = part.into_opened();
+            fn decode(section: Section<'_>) -> Result<Self> {
+                let (opened, allowed) = section.into_opened();
                 opened.require(&[Content::Estimator])?;
                 read(opened, &allowed.typed::<F>())
             }
@@ -128,7 +128,7 @@ file_methods! {
     [F: Float] BisectingKMeans<F>;
 }
 
-fn draft<F: Float, C: Recorded<F>>(clustering: &C) -> Result<Draft<'_>> {
+fn encoder_of<F: Float, C: Recorded<F>>(clustering: &C) -> Result<Encoder<'_>> {
     clustering.check()?;
     let start = clustering.start();
     let name = start.name().ok_or_else(|| Error::Unsaveable {
@@ -159,7 +159,7 @@ fn draft<F: Float, C: Recorded<F>>(clustering: &C) -> Result<Draft<'_>> {
             });
         }
     }
-    Draft::estimator(C::KIND, &config, tensors)
+    Encoder::estimator(C::KIND, &config, tensors)
 }
 
 /// The records of a clustering: its settings and the shapes of its numbers.
@@ -172,7 +172,7 @@ struct Shapes<S> {
 }
 
 fn read<'a, F: Float, C: Recorded<F>, R: Input<'a>>(
-    mut opened: Opened<'a, R>,
+    mut opened: OpenFile<'a, R>,
     options: &LoadOptions<'_, F>,
 ) -> Result<C> {
     let shapes = read_shapes::<F, C, R>(&opened, options).map_err(|problem| problem.in_file(&opened.name))?;
@@ -232,14 +232,14 @@ fn whole(what: &str, len: usize) -> Result<Vec<usize>> {
 }
 
 fn read_shapes<F: Float, C: Recorded<F>, R>(
-    opened: &Opened<'_, R>,
+    opened: &OpenFile<'_, R>,
     options: &LoadOptions<'_, F>,
 ) -> Checked<Shapes<C::Settings>> {
     let mut records = Records::new(&opened.structure, HEADER_LEN as u64);
     let head: EstimatorRecord<'_> = records.next("an estimator")?;
     if head.recipe.kind != C::KIND {
         let found = format!("{:?}", excerpt(head.recipe.kind));
-        return Err(FileProblem::Content { expected: format!("a {}", C::TYPE), found });
+        return Err(LoadErrorKind::Content { expected: format!("a {}", C::TYPE), found });
     }
     let config = Config::from_json(bounded(head.recipe.config, &options.limits)?);
     check_text(&config, &options.limits)?;
@@ -253,7 +253,7 @@ fn read_shapes<F: Float, C: Recorded<F>, R>(
             [rows, columns] if record.name == name && rows == n_rows as u64 && rows > 0 && columns > 0 => {
                 Ok((fitting(rows)?, fitting(columns)?))
             }
-            _ => Err(FileProblem::Tensor {
+            _ => Err(LoadErrorKind::Tensor {
                 tensor: name.into(),
                 expected: format!("a matrix with {n_rows} rows"),
                 got: format!("{:?} of shape {}", excerpt(record.name), shape_text_of(&record.shape)),
@@ -284,14 +284,14 @@ fn read_shapes<F: Float, C: Recorded<F>, R>(
     Ok(Shapes { number: number.unwrap_or(NumberType::of::<F>()), settings, initial, learned })
 }
 
-fn labels_expected(shape: &Dims) -> FileProblem {
+fn labels_expected(shape: &Dims) -> LoadErrorKind {
     let got = format!("shape {}", shape_text_of(shape));
-    FileProblem::Tensor { tensor: LABELS.into(), expected: "a list of u64".into(), got }
+    LoadErrorKind::Tensor { tensor: LABELS.into(), expected: "a list of u64".into(), got }
 }
 
 fn fitting(dim: u64) -> Checked<usize> {
     let what = || "numbers along an axis".into();
-    usize::try_from(dim).map_err(|_| FileProblem::Limit {
+    usize::try_from(dim).map_err(|_| LoadErrorKind::Limit {
         what: what(),
         value: dim,
         limit: usize::MAX as u64,

@@ -2,7 +2,7 @@
 
 use super::Checked;
 use super::registry::Registry;
-use crate::error::FileProblem;
+use crate::error::LoadErrorKind;
 use crate::float::Float;
 use serde::{Deserialize, Serialize};
 use std::any::Any;
@@ -84,7 +84,7 @@ const WORKING: u64 = 128 << 10;
 /// The memory that a load may still take beyond what the file's length pays for. What a file describes is charged
 /// before it is made.
 #[derive(Debug, Clone)]
-pub(super) struct Spare {
+pub(super) struct MemoryBudget {
     limit: u64,
     /// What belongs to the file that is read now.
     own: Cell<u64>,
@@ -92,7 +92,7 @@ pub(super) struct Spare {
     shared: Rc<Cell<u64>>,
 }
 
-impl Spare {
+impl MemoryBudget {
     pub(super) fn new(limits: &Limits) -> Self {
         let shared = Rc::new(Cell::new(limits.max_extra_bytes.saturating_sub(WORKING)));
         Self { limit: limits.max_extra_bytes, own: Cell::new(0), shared }
@@ -120,7 +120,7 @@ impl Spare {
         if bytes <= self.left() {
             return Ok(());
         }
-        Err(FileProblem::Limit {
+        Err(LoadErrorKind::Limit {
             what: "bytes of memory beyond the length of the file".into(),
             value: self.limit.saturating_add(bytes - self.left()),
             limit: self.limit,
@@ -218,17 +218,17 @@ impl<'a, F> LoadOptions<'a, F> {
 
 /// The options for parts of whatever number type.
 #[derive(Clone)]
-pub(super) struct Allowed<'a> {
+pub(super) struct LoadContext<'a> {
     pub(super) limits: Limits,
     convert_numbers: bool,
     registry: Option<&'a dyn Any>,
     /// What the file and all of its parts may take together.
-    pub(super) spare: Spare,
+    pub(super) budget: MemoryBudget,
     /// How deep the part stands within others.
     pub(super) depth: usize,
 }
 
-impl<'a> Allowed<'a> {
+impl<'a> LoadContext<'a> {
     /// The options for a part of the part that these are for.
     pub(super) fn deeper(&self) -> Self {
         Self { depth: self.depth + 1, ..self.clone() }
@@ -245,11 +245,11 @@ impl<'a> Allowed<'a> {
     }
 }
 
-impl<'a, F: Float> From<LoadOptions<'a, F>> for Allowed<'a> {
+impl<'a, F: Float> From<LoadOptions<'a, F>> for LoadContext<'a> {
     fn from(options: LoadOptions<'a, F>) -> Self {
         let LoadOptions { registry, limits, convert_numbers, .. } = options;
         let registry = registry.map(|registry| registry as &dyn Any);
-        Self { spare: Spare::new(&limits), limits, convert_numbers, registry, depth: 0 }
+        Self { budget: MemoryBudget::new(&limits), limits, convert_numbers, registry, depth: 0 }
     }
 }
 

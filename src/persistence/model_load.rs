@@ -1,16 +1,16 @@
 //! Models from files.
 
 use super::Checked;
-use super::frame::Content;
-use super::limits::{Limits, LoadOptions, Spare, lists_of};
+use super::header::Content;
+use super::limits::{Limits, LoadOptions, MemoryBudget, lists_of};
 use super::model_save::{MOMENTS, ORIGIN_PARAMS, ORIGIN_STATE};
-use super::numbers::NumberType;
+use super::reader::{Input, OpenFile, Source};
+use super::records::{Dims, LayerRecord, MAX_RANK, ModelRecord, Recipe, Records, TensorRecord};
 use super::registry::{Registry, bounded, rejected};
-use super::source::{Input, Opened, Source};
-use super::structured::{Dims, LayerRecord, MAX_RANK, ModelRecord, Recipe, Records, TensorRecord};
+use super::tensor_data::NumberType;
 use super::training::Training;
 use crate::buffer::Buffer;
-use crate::error::{Error, FileProblem, Result, excerpt};
+use crate::error::{Error, LoadErrorKind, Result, excerpt};
 use crate::float::Float;
 use crate::nn::layer::{Config, Layer, Shape};
 use crate::nn::layout::{Layout, zeros};
@@ -57,7 +57,7 @@ impl<F: Float> Model<F> {
         read_model(
             source.structure(&[Content::Model], &options.limits)?,
             &options,
-            &Spare::new(&options.limits),
+            &MemoryBudget::new(&options.limits),
         )
     }
 
@@ -79,18 +79,18 @@ impl<F: Float> Model<F> {
         read_model(
             source.structure(&[Content::Model], &options.limits)?,
             &options,
-            &Spare::new(&options.limits),
+            &MemoryBudget::new(&options.limits),
         )
     }
 }
 
 pub(super) fn read_model<'a, F: Float, R: Input<'a>>(
-    mut opened: Opened<'a, R>,
+    mut opened: OpenFile<'a, R>,
     options: &LoadOptions<'_, F>,
-    spare: &Spare,
+    budget: &MemoryBudget,
 ) -> Result<Model<F>> {
-    let spare = spare.of_file(opened.header.structure_len, opened.header.numbers_len);
-    let parts = Parts::read(&opened, options, &spare).map_err(|problem| problem.in_file(&opened.name))?;
+    let budget = budget.of_file(opened.header.structure_len, opened.header.numbers_len);
+    let parts = Parts::read(&opened, options, &budget).map_err(|problem| problem.in_file(&opened.name))?;
     // What was read of the structure is not needed while the numbers are.
     opened.structure = Cow::default();
     parts.with_numbers(&mut opened)
@@ -111,28 +111,32 @@ struct Parts<F> {
 
 impl<F: Float> Parts<F> {
     /// Reads and checks all records; no memory is taken for numbers.
-    fn read<R>(opened: &Opened<'_, R>, options: &LoadOptions<'_, F>, spare: &Spare) -> Checked<Self> {
+    fn read<R>(
+        opened: &OpenFile<'_, R>,
+        options: &LoadOptions<'_, F>,
+        budget: &MemoryBudget,
+    ) -> Checked<Self> {
         let limits = &options.limits;
         let nothing = Registry::new();
         let registry = options.registry.unwrap_or(&nothing);
         registry.validate()?;
-        let mut records = Records::new(&opened.structure, super::frame::HEADER_LEN as u64);
+        let mut records = Records::new(&opened.structure, super::header::HEADER_LEN as u64);
         let head: ModelRecord<'_> = records.next("a model")?;
-        let reading = Reading { registry, limits, spare, numbers_len: opened.header.numbers_len };
+        let reading = Reading { registry, limits, budget, numbers_len: opened.header.numbers_len };
         let layout = reading.layers(&mut records, &head)?;
         let loss = registry.make_loss(head.loss.kind, &config_of(&head.loss, limits)?, limits)?;
         loss.validate(layout.output()).map_err(|source| rejected("loss", source))?;
         let mut metrics = Vec::new();
         for _ in 0..at_most("metrics", head.n_metrics, limits)? {
             let recipe: Recipe<'_> = records.next("a metric")?;
-            metrics.push(registry.make_metric(recipe.kind, &config_of(&recipe, limits)?, limits, spare)?);
+            metrics.push(registry.make_metric(recipe.kind, &config_of(&recipe, limits)?, limits, budget)?);
         }
         check_memory(&layout, &metrics, limits)?;
         let optimizer =
             registry.make_optimizer(head.optimizer.kind, &config_of(&head.optimizer, limits)?, limits)?;
         for text in [head.training, head.optimizer.config, head.loss.config] {
-            spare.check(3 * text.len() as u64)?;
-            spare.take(lists_of(text))?;
+            budget.check(3 * text.len() as u64)?;
+            budget.take(lists_of(text))?;
         }
         let training = Training::from_json(head.training, optimizer.kind(), limits)?;
         let learning_rates = training.learning_rates(optimizer.kind())?;
@@ -149,7 +153,7 @@ impl<F: Float> Parts<F> {
         Ok(Self { layout, loss, metrics, optimizer, training, learning_rates, number, has_origin })
     }
 
-    fn with_numbers<'a, R: Input<'a>>(self, opened: &mut Opened<'a, R>) -> Result<Model<F>> {
+    fn with_numbers<'a, R: Input<'a>>(self, opened: &mut OpenFile<'a, R>) -> Result<Model<F>> {
         let Self { layout, number, training, .. } = self;
         let mut params = Buffer::zeros("the parameters", layout.params_len)?;
         let mut state = Buffer::zeros("the state", layout.state_len)?;
@@ -209,14 +213,14 @@ fn at_most(what: &str, n: u32, limits: &Limits) -> Checked<u32> {
     if n as usize <= limits.max_layers {
         return Ok(n);
     }
-    Err(FileProblem::Limit { what: what.into(), value: n.into(), limit: limits.max_layers as u64 })
+    Err(LoadErrorKind::Limit { what: what.into(), value: n.into(), limit: limits.max_layers as u64 })
 }
 
 /// What the layers of a file are made with.
 struct Reading<'a, F> {
     registry: &'a Registry<F>,
     limits: &'a Limits,
-    spare: &'a Spare,
+    budget: &'a MemoryBudget,
     numbers_len: u64,
 }
 
@@ -250,9 +254,9 @@ impl<F: Float> Reading<'_, F> {
             }
             let plan = layer.plan(&shape).map_err(|source| rejected(part(), source))?;
             let is_new = !inputs.contains(&shape);
-            self.spare.take(Layout::<F>::bytes_of(index as usize, layer.kind(), &plan, is_new))?;
+            self.budget.take(Layout::<F>::bytes_of(index as usize, layer.kind(), &plan, is_new))?;
             if is_new {
-                self.spare.take(KNOWN)?;
+                self.budget.take(KNOWN)?;
                 inputs.push(shape);
             }
             shape = plan.output_shape().clone();
@@ -265,7 +269,7 @@ impl<F: Float> Reading<'_, F> {
             let weights = (plan.params_len() as u64).saturating_add(plan.state_len() as u64);
             needed = needed.saturating_add(weights.saturating_mul(NumberType::F32.width()));
             if needed > self.numbers_len {
-                return Err(FileProblem::Malformed {
+                return Err(LoadErrorKind::Malformed {
                     offset: 32,
                     expected: format!(
                         "at least {needed} bytes of numbers for the weights of layers 0 to {index}"
@@ -293,8 +297,8 @@ impl<F: Float> Reading<'_, F> {
             Some(place) => place,
             None => {
                 let config = config_of(&recipe, self.limits)?;
-                let layer = self.registry.make_layer(recipe.kind, &config, self.limits, self.spare)?;
-                self.spare.take(KNOWN)?;
+                let layer = self.registry.make_layer(recipe.kind, &config, self.limits, self.budget)?;
+                self.budget.take(KNOWN)?;
                 known.push(Known { recipe, layer, inputs: Vec::new() });
                 known.len() - 1
             }
@@ -323,12 +327,12 @@ fn check_memory<F: Float>(
         _ => "bytes of activations for one sample and of totals of the metrics",
     };
     let (value, limit) = (bytes as u64, limits.max_activation_bytes as u64);
-    Err(FileProblem::Limit { what: what.into(), value, limit })
+    Err(LoadErrorKind::Limit { what: what.into(), value, limit })
 }
 
 fn shape_of(dims: &Dims) -> Checked<Shape> {
     let dims: Option<Vec<usize>> = dims.0.iter().map(|&dim| usize::try_from(dim).ok()).collect();
-    dims.map(Shape::from).ok_or_else(|| FileProblem::Limit {
+    dims.map(Shape::from).ok_or_else(|| LoadErrorKind::Limit {
         what: "numbers along an axis".into(),
         value: u64::MAX,
         limit: usize::MAX as u64,
@@ -351,20 +355,20 @@ impl<'a> Tensors<'a> {
     pub(super) fn next(&mut self, expected: &str) -> Checked<(TensorRecord<'a>, NumberType)> {
         let Some(left) = self.left.checked_sub(1) else {
             let (tensor, expected) = (excerpt(expected), "it in the file".into());
-            return Err(FileProblem::Tensor { tensor, expected, got: "no more tensors".into() });
+            return Err(LoadErrorKind::Tensor { tensor, expected, got: "no more tensors".into() });
         };
         self.left = left;
         let offset = self.records.offset();
         let record: TensorRecord<'_> = self.records.next("a tensor")?;
         let Some(number) = NumberType::from_code(record.number) else {
             let (expected, got) = ("a number type of 0 to 3".into(), record.number.to_string());
-            return Err(FileProblem::Malformed { offset, expected, got });
+            return Err(LoadErrorKind::Malformed { offset, expected, got });
         };
         let numbers = record.shape.0.iter().try_fold(number.width(), |bytes, &dim| bytes.checked_mul(dim));
         let total = numbers.and_then(|bytes| self.bytes.checked_add(bytes));
         let Some(total) = total else {
             let (tensor, got) = (excerpt(record.name), shape_text_of(&record.shape));
-            return Err(FileProblem::Tensor {
+            return Err(LoadErrorKind::Tensor {
                 tensor,
                 expected: "a shape of less than 2^64 bytes".into(),
                 got,
@@ -395,7 +399,7 @@ impl<'a> Tensors<'a> {
         }
         let (expected, got) =
             (format!("numbers of {}", number.name()), format!("numbers of {}", found.name()));
-        Err(FileProblem::Tensor { tensor: name.into(), expected, got })
+        Err(LoadErrorKind::Tensor { tensor: name.into(), expected, got })
     }
 
     /// Refuses records or numbers that are left over.
@@ -403,14 +407,14 @@ impl<'a> Tensors<'a> {
         if self.left > 0 {
             let (record, _) = self.next("")?;
             let (tensor, expected) = (excerpt(record.name), "no more tensors".into());
-            return Err(FileProblem::Tensor { tensor, expected, got: shape_text_of(&record.shape) });
+            return Err(LoadErrorKind::Tensor { tensor, expected, got: shape_text_of(&record.shape) });
         }
         self.records.finish()?;
         if self.bytes == numbers_len {
             return Ok(());
         }
         let (expected, got) = (format!("{} bytes of numbers", self.bytes), format!("{numbers_len} bytes"));
-        Err(FileProblem::Malformed { offset: 32, expected, got })
+        Err(LoadErrorKind::Malformed { offset: 32, expected, got })
     }
 }
 
@@ -431,7 +435,7 @@ pub(super) fn check_number_type<F: Float>(
     } else {
         format!("numbers of {} (or LoadOptions::convert_numbers)", F::NAME)
     };
-    Err(FileProblem::Tensor {
+    Err(LoadErrorKind::Tensor {
         tensor: excerpt(tensor),
         expected,
         got: format!("numbers of {}", found.name()),
@@ -441,7 +445,7 @@ pub(super) fn check_number_type<F: Float>(
 fn same(record: &TensorRecord<'_>, name: &str, shape: &[usize]) -> Checked<()> {
     if record.name != name {
         let expected = "it at this place".into();
-        return Err(FileProblem::Tensor {
+        return Err(LoadErrorKind::Tensor {
             tensor: name.into(),
             expected,
             got: format!("{:?}", excerpt(record.name)),
@@ -452,7 +456,7 @@ fn same(record: &TensorRecord<'_>, name: &str, shape: &[usize]) -> Checked<()> {
     }
     let expected = format!("shape {}", shape_text(shape));
     let got = format!("shape {}", shape_text_of(&record.shape));
-    Err(FileProblem::Tensor { tensor: name.into(), expected, got })
+    Err(LoadErrorKind::Tensor { tensor: name.into(), expected, got })
 }
 
 pub(super) fn shape_text_of(dims: &Dims) -> String {
@@ -466,7 +470,7 @@ pub(super) fn check_count(tensors: u32, limits: &Limits) -> Checked<()> {
     if u64::from(tensors) <= limit {
         return Ok(());
     }
-    Err(FileProblem::Limit { what: "tensors".into(), value: tensors.into(), limit })
+    Err(LoadErrorKind::Limit { what: "tensors".into(), value: tensors.into(), limit })
 }
 
 /// The layers of a file, for their names only.

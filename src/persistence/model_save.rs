@@ -1,13 +1,13 @@
 //! Models and weights into files.
 
-use super::file::{Draft, WRITER};
-use super::frame::Content;
-use super::limits::Spare;
-use super::numbers::Tensor;
+use super::file::{Encoder, WRITER};
+use super::header::Content;
+use super::limits::MemoryBudget;
+use super::records::{Dims, LayerRecord, ModelRecord, Recipe, WeightsRecord};
 use super::registry::{Registry, Within, has_namespace};
-use super::structured::{Dims, LayerRecord, ModelRecord, Recipe, WeightsRecord};
+use super::tensor_data::Tensor;
 use super::training::Training;
-use crate::error::{Error, FileProblem, Result};
+use crate::error::{Error, LoadErrorKind, Result};
 use crate::float::Float;
 use crate::nn::layer::Config;
 use crate::nn::layout::Variable;
@@ -46,7 +46,7 @@ impl<F: Float> Model<F> {
     /// # }
     /// ```
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        self.file_draft()?.save(path.as_ref())
+        self.file_encoder()?.save(path.as_ref())
     }
 
     /// As [`save`](Self::save), to a writer; it is flushed at the end.
@@ -54,7 +54,7 @@ impl<F: Float> Model<F> {
     /// # Errors
     /// As [`save`](Self::save).
     pub fn save_to(&self, mut writer: impl Write) -> Result<()> {
-        self.file_draft()?.save_to(&mut writer)
+        self.file_encoder()?.save_to(&mut writer)
     }
 
     /// As [`save`](Self::save), to memory.
@@ -62,7 +62,7 @@ impl<F: Float> Model<F> {
     /// # Errors
     /// As [`save`](Self::save).
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        self.file_draft()?.to_bytes()
+        self.file_encoder()?.to_bytes()
     }
 
     /// Saves the weights alone, trained and moving ones, under their names.
@@ -70,7 +70,7 @@ impl<F: Float> Model<F> {
     /// # Errors
     /// What the system refuses; NaN among the weights.
     pub fn save_weights(&self, path: impl AsRef<Path>) -> Result<()> {
-        self.weights_draft()?.save(path.as_ref())
+        self.weights_encoder()?.save(path.as_ref())
     }
 
     /// As [`save_weights`](Self::save_weights), to a writer; it is flushed at the end.
@@ -78,10 +78,10 @@ impl<F: Float> Model<F> {
     /// # Errors
     /// As [`save_weights`](Self::save_weights).
     pub fn save_weights_to(&self, mut writer: impl Write) -> Result<()> {
-        self.weights_draft()?.save_to(&mut writer)
+        self.weights_encoder()?.save_to(&mut writer)
     }
 
-    pub(super) fn file_draft(&self) -> Result<Draft<'_>> {
+    pub(super) fn file_encoder(&self) -> Result<Encoder<'_>> {
         let training = Training::of(self)?.to_json()?;
         let weights = self.weight_tensors();
         let others = self.other_tensors();
@@ -89,8 +89,8 @@ impl<F: Float> Model<F> {
         let rule = &self.optimizer_state.rule;
         let loss = config::<F>("loss", "the loss", self.loss.kind(), self.loss.config(), &self.loss)?;
         let optimizer = config::<F>("optimizer", "the optimizer", rule.kind(), rule.config(), rule)?;
-        let mut draft = Draft::new(Content::Model);
-        draft.record(&ModelRecord {
+        let mut encoder = Encoder::new(Content::Model);
+        encoder.record(&ModelRecord {
             writer: WRITER,
             input: Dims::of(self.layout.input.dims()),
             n_layers: count(self.layout.nodes.len()),
@@ -104,26 +104,26 @@ impl<F: Float> Model<F> {
             let (what, kind) = (format!("layer {}", node.name), node.layer.kind());
             let config = config::<F>("layer", &what, kind, node.layer.config(), &node.layer)?;
             let recipe = Recipe { kind, config: config.as_json() };
-            draft.record(&LayerRecord { recipe, trainable: node.trainable })?;
+            encoder.record(&LayerRecord { recipe, trainable: node.trainable })?;
         }
         for metric in &self.metrics {
             let (what, kind) = (format!("metric {}", metric.name()), metric.kind());
             let config = config::<F>("metric", &what, kind, metric.config(), metric)?;
             let aliased = metric.alias().and_then(|alias| alias.config(kind, &config));
             let (kind, config) = aliased.map_or((kind, config), |config| (ALIASED, config));
-            draft.record(&Recipe { kind, config: config.as_json() })?;
+            encoder.record(&Recipe { kind, config: config.as_json() })?;
         }
-        draft.tensors(weights.into_iter().chain(others).collect())?;
-        Ok(draft)
+        encoder.tensors(weights.into_iter().chain(others).collect())?;
+        Ok(encoder)
     }
 
-    fn weights_draft(&self) -> Result<Draft<'_>> {
+    fn weights_encoder(&self) -> Result<Encoder<'_>> {
         let tensors = self.weight_tensors();
         let n_tensors = u32::try_from(tensors.len()).unwrap_or(u32::MAX);
-        let mut draft = Draft::new(Content::Weights);
-        draft.record(&WeightsRecord { writer: WRITER, n_tensors })?;
-        draft.tensors(tensors)?;
-        Ok(draft)
+        let mut encoder = Encoder::new(Content::Weights);
+        encoder.record(&WeightsRecord { writer: WRITER, n_tensors })?;
+        encoder.tensors(tensors)?;
+        Ok(encoder)
     }
 
     fn weight_tensors(&self) -> Vec<Tensor<'_>> {
@@ -189,9 +189,9 @@ fn config<F: Float>(
 
 /// The text of what a load would make of a kind and its configuration.
 fn made_again<F: Float>(family: &'static str, kind: &str, config: &Config) -> Result<String> {
-    let unlimited = Spare::unlimited();
+    let unlimited = MemoryBudget::unlimited();
     let within = Within::new(usize::MAX, &unlimited);
-    let unknown = || FileProblem::UnknownKind { what: family, kind: kind.into() }.in_file("");
+    let unknown = || LoadErrorKind::UnknownKind { what: family, kind: kind.into() }.in_file("");
     Ok(match family {
         "layer" => format!("{:?}", Registry::<F>::new().layer_at(kind, config, 1, &within)?),
         "loss" => format!("{:?}", crate::nn::loss::from_config::<F>(kind, config).ok_or_else(unknown)??),

@@ -1,11 +1,11 @@
 //! Principal components in files: the settings as JSON, what was learned as numbers.
 
 use super::Checked;
-use super::file::Draft;
-use super::numbers::{NumberType, Tensor};
-use super::persist::{Part, Persist, file_methods};
+use super::file::Encoder;
+use super::persist::{Persist, Section, file_methods};
 use super::registry::rejected;
-use crate::error::{FileProblem, Result, excerpt};
+use super::tensor_data::{NumberType, Tensor};
+use crate::error::{LoadErrorKind, Result, excerpt};
 use crate::nn::layer::Config;
 use crate::nn::layout::zeros;
 use crate::preprocessing::{Pca, PcaNumbers, PcaSettings};
@@ -18,7 +18,7 @@ const OTHERS: [(&str, bool); 3] =
     [("mean", true), ("explained_variance", false), ("explained_variance_ratio", false)];
 
 impl Persist for Pca {
-    fn draft(&self) -> Result<Draft<'_>> {
+    fn encode(&self) -> Result<Encoder<'_>> {
         let config = Config::of(&self.settings()).map_or_else(String::new, |config| config.as_json().into());
         let mut tensors = Vec::new();
         if let Some(numbers) = self.numbers() {
@@ -29,12 +29,12 @@ impl Persist for Pca {
                 tensors.push(Tensor::floats(*name, &[values.len()], values.to_vec()));
             }
         }
-        Draft::estimator(KIND, &config, tensors)
+        Encoder::estimator(KIND, &config, tensors)
     }
 
-    fn restore(part: Part<'_>) -> Result<Self> {
-        let read = read_shape(&part).map_err(|problem| problem.in_file(part.name()))?;
-        let (mut opened, _) = part.into_opened();
+    fn decode(section: Section<'_>) -> Result<Self> {
+        let read = read_shape(&section).map_err(|problem| problem.in_file(section.name()))?;
+        let (mut opened, _) = section.into_opened();
         opened.structure = std::borrow::Cow::default();
         let (settings, shape) = read;
         let Some((n_components, n_features)) = shape else {
@@ -72,10 +72,10 @@ file_methods! { [] Pca; }
 
 /// The settings, and how many components and features there are, if any were learned. The tensors together are no
 /// longer than the file.
-fn read_shape(part: &Part<'_>) -> Checked<(PcaSettings, Option<(usize, usize)>)> {
-    let (settings, mut tensors): (PcaSettings, _) = part.contents(KIND)?;
+fn read_shape(section: &Section<'_>) -> Checked<(PcaSettings, Option<(usize, usize)>)> {
+    let (settings, mut tensors): (PcaSettings, _) = section.contents(KIND)?;
     if !settings.is_learned() {
-        tensors.finish(part.numbers_len())?;
+        tensors.finish(section.numbers_len())?;
         return Ok((settings, None));
     }
     let (record, number) = tensors.next(COMPONENTS)?;
@@ -88,11 +88,11 @@ fn read_shape(part: &Part<'_>) -> Checked<(PcaSettings, Option<(usize, usize)>)>
     let Some((n_components, n_features)) = shape else {
         let got = format!("{:?} of {} axes", excerpt(record.name), record.shape.0.len());
         let expected = "a matrix of f64".into();
-        return Err(FileProblem::Tensor { tensor: COMPONENTS.into(), expected, got });
+        return Err(LoadErrorKind::Tensor { tensor: COMPONENTS.into(), expected, got });
     };
     for (name, by_feature) in OTHERS {
         tensors.expect(name, &[if by_feature { n_features } else { n_components }], NumberType::F64)?;
     }
-    tensors.finish(part.numbers_len())?;
+    tensors.finish(section.numbers_len())?;
     Ok((settings, Some((n_components, n_features))))
 }

@@ -1,15 +1,15 @@
 //! What a file can hold whole: estimators, and files of estimators that are made of others.
 
 use super::Checked;
-use super::file::Draft;
-use super::frame::{Content, HEADER_LEN};
-use super::limits::{Allowed, Spare, lists_of};
+use super::file::Encoder;
+use super::header::{Content, HEADER_LEN};
+use super::limits::{LoadContext, MemoryBudget, lists_of};
 use super::model_load::{Tensors, read_model};
-use super::numbers::{NumberType, Numbers};
+use super::reader::{Input, OpenFile, Source};
+use super::records::{EstimatorRecord, Records};
 use super::registry::{check_brackets, rejected};
-use super::source::{Input, Opened, Source};
-use super::structured::{EstimatorRecord, Records};
-use crate::error::{Error, FileProblem, Result, excerpt, quoted};
+use super::tensor_data::{NumberType, Numbers};
+use crate::error::{Error, LoadErrorKind, Result, excerpt, quoted};
 use crate::float::Float;
 use crate::nn::layout::zeros;
 use crate::nn::model::Model;
@@ -28,7 +28,7 @@ use std::io::{self, Read};
 /// # Examples
 /// ```
 /// use axonal::ndarray::{Array2, array};
-/// use axonal::persistence::{Draft, Part, Persist};
+/// use axonal::persistence::{Encoder, Section, Persist};
 /// use axonal::prelude::*;
 ///
 /// /// The logarithm of each value and a shift.
@@ -52,11 +52,11 @@ use std::io::{self, Read};
 /// }
 ///
 /// impl Persist for LogScale {
-///     fn draft(&self) -> Result<Draft<'_>> {
-///         Draft::of("mycrate.log_scale", self)
+///     fn encode(&self) -> Result<Encoder<'_>> {
+///         Encoder::of("mycrate.log_scale", self)
 ///     }
-///     fn restore(part: Part<'_>) -> Result<Self> {
-///         part.read("mycrate.log_scale")
+///     fn decode(section: Section<'_>) -> Result<Self> {
+///         section.read("mycrate.log_scale")
 ///     }
 /// }
 ///
@@ -74,26 +74,26 @@ pub trait Persist: Sized {
     ///
     /// # Errors
     /// What has no form in a file ([`Error::Unsaveable`]), and numbers that are not finite.
-    fn draft(&self) -> Result<Draft<'_>>;
+    fn encode(&self) -> Result<Encoder<'_>>;
 
     /// The estimator back.
     ///
     /// # Errors
     /// A part that holds something else, or what a fit cannot have left behind ([`Error::Load`]).
-    fn restore(part: Part<'_>) -> Result<Self>;
+    fn decode(section: Section<'_>) -> Result<Self>;
 }
 
 /// A file, or a file within one, whose structure is sound; its numbers come next.
-pub struct Part<'a> {
-    opened: Opened<'a, Box<dyn Input<'a> + 'a>>,
-    allowed: Allowed<'a>,
+pub struct Section<'a> {
+    opened: OpenFile<'a, Box<dyn Input<'a> + 'a>>,
+    allowed: LoadContext<'a>,
 }
 
 /// What an estimator takes beside its lists.
 const ESTIMATOR: u64 = 512;
 
-impl<'a> Part<'a> {
-    /// What [`Draft::of`] has written under this name.
+impl<'a> Section<'a> {
+    /// What [`Encoder::of`] has written under this name.
     ///
     /// # Errors
     /// Another kind, or fields that are not those of `T` ([`Error::Load`]).
@@ -101,7 +101,7 @@ impl<'a> Part<'a> {
         self.composite(kind, |_| 0, |fields, _| Ok(fields))
     }
 
-    /// What [`Draft::of_statistics`] has written; earlier files have the statistics among the fields.
+    /// What [`Encoder::of_statistics`] has written; earlier files have the statistics among the fields.
     pub(super) fn read_statistics<T: Statistics + DeserializeOwned>(mut self, kind: &str) -> Result<T> {
         let name = self.opened.name.clone();
         let found = self.contents::<T>(kind).and_then(|(settings, tensors)| {
@@ -145,7 +145,7 @@ impl<'a> Part<'a> {
                 _ => {
                     let got = format!("{:?} of {}", excerpt(record.name), number.name());
                     let expected = (*expected).into();
-                    return Err(FileProblem::Tensor {
+                    return Err(LoadErrorKind::Tensor {
                         tensor: expected,
                         expected: "a list of f64".into(),
                         got,
@@ -157,15 +157,15 @@ impl<'a> Part<'a> {
         Ok(lengths)
     }
 
-    pub(super) fn open<R: Input<'a> + 'a>(source: Source<R>, allowed: Allowed<'a>) -> Result<Self> {
+    pub(super) fn open<R: Input<'a> + 'a>(source: Source<R>, allowed: LoadContext<'a>) -> Result<Self> {
         let opened = source.any().structure(&[Content::Model, Content::Estimator], &allowed.limits)?;
         Ok(Self { opened, allowed })
     }
 
     /// What this part may take beyond its length.
-    pub(super) fn spare(&self) -> Spare {
+    pub(super) fn budget(&self) -> MemoryBudget {
         let header = &self.opened.header;
-        self.allowed.spare.of_file(header.structure_len, header.numbers_len)
+        self.allowed.budget.of_file(header.structure_len, header.numbers_len)
     }
 
     /// The file's name, in errors.
@@ -192,7 +192,8 @@ impl<'a> Part<'a> {
             return Ok(());
         }
         let what = "depth of files within files".into();
-        Err(FileProblem::Limit { what, value: value as u64, limit: limit as u64 }.in_file(&self.opened.name))
+        Err(LoadErrorKind::Limit { what, value: value as u64, limit: limit as u64 }
+            .in_file(&self.opened.name))
     }
 
     /// The name of the estimator in the part; a network has none.
@@ -210,17 +211,17 @@ impl<'a> Part<'a> {
         let expected = || format!("{kind:?}");
         if self.opened.header.content != Content::Estimator {
             let found = self.opened.header.content.name().into();
-            return Err(FileProblem::Content { expected: expected(), found });
+            return Err(LoadErrorKind::Content { expected: expected(), found });
         }
         let mut records = Records::new(&self.opened.structure, HEADER_LEN as u64);
         let head: EstimatorRecord<'_> = records.next("an estimator")?;
         let text = head.recipe.config;
         if head.recipe.kind != kind {
             let found = format!("{:?}", excerpt(head.recipe.kind));
-            return Err(FileProblem::Content { expected: expected(), found });
+            return Err(LoadErrorKind::Content { expected: expected(), found });
         }
         check_brackets(text)?;
-        self.spare().take(ESTIMATOR + lists_of(text))?;
+        self.budget().take(ESTIMATOR + lists_of(text))?;
         let fields = serde_json::from_str(text).map_err(|problem| {
             let source = Error::Parse {
                 source_name: format!("configuration of {kind:?}"),
@@ -257,11 +258,15 @@ impl<'a> Part<'a> {
     fn lengths(&self, mut tensors: Tensors<'_>, n_parts: usize) -> Checked<Vec<u64>> {
         let (got, limit) = (tensors.left as usize, self.allowed.limits.max_layers);
         if got > limit {
-            return Err(FileProblem::Limit { what: "parts".into(), value: got as u64, limit: limit as u64 });
+            return Err(LoadErrorKind::Limit {
+                what: "parts".into(),
+                value: got as u64,
+                limit: limit as u64,
+            });
         }
         if got != n_parts {
             let (expected, got) = (format!("{n_parts} parts"), format!("{got} of them"));
-            return Err(FileProblem::Malformed { offset: tensors.records.offset(), expected, got });
+            return Err(LoadErrorKind::Malformed { offset: tensors.records.offset(), expected, got });
         }
         let mut lengths = Vec::new();
         while tensors.left > 0 {
@@ -270,7 +275,7 @@ impl<'a> Part<'a> {
                 (NumberType::U8, &[len]) => lengths.push(len),
                 _ => {
                     let (tensor, expected) = (excerpt(record.name), "a list of u8".into());
-                    return Err(FileProblem::Tensor { tensor, expected, got: number.name().into() });
+                    return Err(LoadErrorKind::Tensor { tensor, expected, got: number.name().into() });
                 }
             }
         }
@@ -279,14 +284,14 @@ impl<'a> Part<'a> {
     }
 
     /// The file that is read, for those who know its tensors.
-    pub(super) fn into_opened(self) -> (Opened<'a, Box<dyn Input<'a> + 'a>>, Allowed<'a>) {
+    pub(super) fn into_opened(self) -> (OpenFile<'a, Box<dyn Input<'a> + 'a>>, LoadContext<'a>) {
         (self.opened, self.allowed)
     }
 }
 
-impl fmt::Debug for Part<'_> {
+impl fmt::Debug for Section<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Part").field("file", &self.opened.name).finish_non_exhaustive()
+        f.debug_struct("Section").field("file", &self.opened.name).finish_non_exhaustive()
     }
 }
 
@@ -294,7 +299,7 @@ impl fmt::Debug for Part<'_> {
 pub(super) struct Parts<'n, R> {
     name: &'n str,
     lengths: std::vec::IntoIter<u64>,
-    allowed: &'n Allowed<'n>,
+    allowed: &'n LoadContext<'n>,
     numbers: &'n mut Numbers<R>,
 }
 
@@ -303,28 +308,28 @@ impl<R: Read> Parts<'_, R> {
     pub(super) fn next<A>(
         &mut self,
         place: impl fmt::Display,
-        restore: impl FnOnce(Part<'_>) -> Result<A>,
+        decode: impl FnOnce(Section<'_>) -> Result<A>,
     ) -> Result<A> {
         let len = self.lengths.next().unwrap_or_default();
         let mut bytes = self.numbers.bytes(len);
         let source = Source::part(format!("{}, {place}", self.name), &mut bytes, len);
-        let restored = restore(Part::open(source, self.allowed.deeper())?)?;
+        let decoded = decode(Section::open(source, self.allowed.deeper())?)?;
         // The checksum of the whole file is that of all of its bytes.
         io::copy(&mut bytes, &mut io::sink())
             .map_err(|source| Error::Io { path: self.name.into(), source })?;
-        Ok(restored)
+        Ok(decoded)
     }
 }
 
 impl<F: Float> Persist for Model<F> {
-    fn draft(&self) -> Result<Draft<'_>> {
-        self.file_draft()
+    fn encode(&self) -> Result<Encoder<'_>> {
+        self.file_encoder()
     }
 
-    fn restore(part: Part<'_>) -> Result<Self> {
-        let (opened, allowed) = part.into_opened();
+    fn decode(section: Section<'_>) -> Result<Self> {
+        let (opened, allowed) = section.into_opened();
         opened.require(&[Content::Model])?;
-        read_model(opened, &allowed.typed(), &allowed.spare)
+        read_model(opened, &allowed.typed(), &allowed.budget)
     }
 }
 
@@ -339,7 +344,7 @@ macro_rules! file_methods {
             /// What the system refuses ([`Error::Save`](crate::Error::Save)); what has no form in a file
             /// ([`Error::Unsaveable`](crate::Error::Unsaveable)).
             pub fn save(&self, path: impl AsRef<std::path::Path>) -> crate::error::Result<()> {
-                $crate::persistence::Persist::draft(self)?.save(path.as_ref())
+                $crate::persistence::Persist::encode(self)?.save(path.as_ref())
             }
 
             /// As [`save`](Self::save), to a writer; it is flushed at the end.
@@ -347,7 +352,7 @@ macro_rules! file_methods {
             /// # Errors
             /// As [`save`](Self::save).
             pub fn save_to(&self, mut writer: impl std::io::Write) -> crate::error::Result<()> {
-                $crate::persistence::Persist::draft(self)?.save_to(&mut writer)
+                $crate::persistence::Persist::encode(self)?.save_to(&mut writer)
             }
 
             /// As [`save`](Self::save), to memory.
@@ -355,7 +360,7 @@ macro_rules! file_methods {
             /// # Errors
             /// As [`save`](Self::save).
             pub fn to_bytes(&self) -> crate::error::Result<Vec<u8>> {
-                $crate::persistence::Persist::draft(self)?.to_bytes()
+                $crate::persistence::Persist::encode(self)?.to_bytes()
             }
 
             /// Loads what [`save`](Self::save) has saved.
@@ -374,9 +379,9 @@ macro_rules! file_methods {
                 path: impl AsRef<std::path::Path>,
                 options: impl Into<$crate::persistence::LoadOptions<'o, N>>,
             ) -> crate::error::Result<Self> {
-                let allowed = $crate::persistence::limits::Allowed::from(options.into());
-                let source = $crate::persistence::source::Source::open(path.as_ref(), &allowed.limits)?;
-                $crate::persistence::persist::restore(source, allowed)
+                let allowed = $crate::persistence::limits::LoadContext::from(options.into());
+                let source = $crate::persistence::reader::Source::open(path.as_ref(), &allowed.limits)?;
+                $crate::persistence::persist::decode(source, allowed)
             }
 
             /// As [`load`](Self::load), from memory.
@@ -395,9 +400,9 @@ macro_rules! file_methods {
                 bytes: &[u8],
                 options: impl Into<$crate::persistence::LoadOptions<'o, N>>,
             ) -> crate::error::Result<Self> {
-                let allowed = $crate::persistence::limits::Allowed::from(options.into());
-                let source = $crate::persistence::source::Source::bytes(bytes, &allowed.limits)?;
-                $crate::persistence::persist::restore(source, allowed)
+                let allowed = $crate::persistence::limits::LoadContext::from(options.into());
+                let source = $crate::persistence::reader::Source::bytes(bytes, &allowed.limits)?;
+                $crate::persistence::persist::decode(source, allowed)
             }
         }
     )*};
@@ -405,9 +410,9 @@ macro_rules! file_methods {
 pub(super) use file_methods;
 
 /// What a file holds.
-pub(super) fn restore<'a, T: Persist, R: Input<'a> + 'a>(
+pub(super) fn decode<'a, T: Persist, R: Input<'a> + 'a>(
     source: Source<R>,
-    allowed: Allowed<'a>,
+    allowed: LoadContext<'a>,
 ) -> Result<T> {
-    T::restore(Part::open(source, allowed)?)
+    T::decode(Section::open(source, allowed)?)
 }

@@ -1,7 +1,7 @@
 //! Pipelines and what reads the answers of an estimator: files of which each step is a file within.
 
-use super::file::Draft;
-use super::persist::{Part, Persist, file_methods};
+use super::file::Encoder;
+use super::persist::{Persist, Section, file_methods};
 use crate::error::Result;
 use crate::model_selection::{Classifier, Regressor};
 use crate::pipeline::Pipeline;
@@ -15,18 +15,18 @@ struct Nothing {}
 pub(super) const PIPELINE: &str = "pipeline";
 
 /// A file of steps without further settings.
-pub(super) fn row_of<'a>(kind: &str, steps: Vec<(&str, Draft<'a>)>) -> Result<Draft<'a>> {
-    let parts: Result<Vec<_>> = steps.into_iter().map(|(name, draft)| draft.within(name)).collect();
-    Draft::estimator(kind, "{}", parts?)
+pub(super) fn row_of<'a>(kind: &str, steps: Vec<(&str, Encoder<'a>)>) -> Result<Encoder<'a>> {
+    let parts: Result<Vec<_>> = steps.into_iter().map(|(name, encoder)| encoder.within(name)).collect();
+    Encoder::estimator(kind, "{}", parts?)
 }
 
 /// The two steps of a pipeline.
 pub(super) fn two_steps<A, B>(
-    part: Part<'_>,
-    transformer: impl FnOnce(Part<'_>) -> Result<A>,
-    estimator: impl FnOnce(Part<'_>) -> Result<B>,
+    section: Section<'_>,
+    transformer: impl FnOnce(Section<'_>) -> Result<A>,
+    estimator: impl FnOnce(Section<'_>) -> Result<B>,
 ) -> Result<Pipeline<A, B>> {
-    part.composite(
+    section.composite(
         PIPELINE,
         |_: &Nothing| 2,
         |_, parts| {
@@ -37,25 +37,26 @@ pub(super) fn two_steps<A, B>(
 }
 
 impl<T: Persist, E: Persist> Persist for Pipeline<T, E> {
-    fn draft(&self) -> Result<Draft<'_>> {
-        let steps = [("transformer", self.transformer().draft()?), ("estimator", self.estimator().draft()?)];
+    fn encode(&self) -> Result<Encoder<'_>> {
+        let steps =
+            [("transformer", self.transformer().encode()?), ("estimator", self.estimator().encode()?)];
         row_of(PIPELINE, steps.into())
     }
 
-    fn restore(part: Part<'_>) -> Result<Self> {
-        two_steps(part, T::restore, E::restore)
+    fn decode(section: Section<'_>) -> Result<Self> {
+        two_steps(section, T::decode, E::decode)
     }
 }
 
 macro_rules! wrappers {
     ($($wrapper:ident, $kind:literal;)*) => {$(
         impl<E: Persist> Persist for $wrapper<E> {
-            fn draft(&self) -> Result<Draft<'_>> {
-                row_of($kind, vec![("estimator", self.estimator().draft()?)])
+            fn encode(&self) -> Result<Encoder<'_>> {
+                row_of($kind, vec![("estimator", self.estimator().encode()?)])
             }
 
-            fn restore(part: Part<'_>) -> Result<Self> {
-                let estimator = part.composite($kind, |_: &Nothing| 1, |_, parts| parts.next("estimator", E::restore));
+            fn decode(section: Section<'_>) -> Result<Self> {
+                let estimator = section.composite($kind, |_: &Nothing| 1, |_, parts| parts.next("estimator", E::decode));
                 estimator.map(Self::new)
             }
         }

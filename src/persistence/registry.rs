@@ -1,8 +1,8 @@
 //! The kinds that a file may name: those of this crate, and those that the caller has registered.
 
 use super::Checked;
-use super::limits::{Limits, Spare, lists_of};
-use crate::error::{Error, FileProblem, Result, excerpt};
+use super::limits::{Limits, MemoryBudget, lists_of};
+use crate::error::{Error, LoadErrorKind, Result, excerpt};
 use crate::float::Float;
 use crate::nn::layer::{Config, Layer};
 use crate::nn::layers;
@@ -28,20 +28,20 @@ const INNER_LAYER: u64 = 1500;
 #[derive(Debug)]
 pub(super) struct Within<'a> {
     deepest: usize,
-    spare: &'a Spare,
+    budget: &'a MemoryBudget,
     /// How many there are so far.
     inner: Cell<u64>,
 }
 
 impl<'a> Within<'a> {
-    pub(super) fn new(deepest: usize, spare: &'a Spare) -> Self {
-        Self { deepest, spare, inner: Cell::new(0) }
+    pub(super) fn new(deepest: usize, budget: &'a MemoryBudget) -> Self {
+        Self { deepest, budget, inner: Cell::new(0) }
     }
 
     /// Counts one more layer inside another one.
     fn count(&self) -> Checked<()> {
         self.inner.set(self.inner.get() + 1);
-        self.spare.check(INNER_LAYER * self.inner.get())
+        self.budget.check(INNER_LAYER * self.inner.get())
     }
 }
 
@@ -160,7 +160,7 @@ impl<F: Float> Registry<F> {
     /// Refuses what was registered wrongly.
     pub(super) fn validate(&self) -> Checked<()> {
         match self.problem.clone() {
-            Some((what, kind, problem)) => Err(FileProblem::Registration { what, kind, problem }),
+            Some((what, kind, problem)) => Err(LoadErrorKind::Registration { what, kind, problem }),
             None => Ok(()),
         }
     }
@@ -170,13 +170,13 @@ impl<F: Float> Registry<F> {
         kind: &str,
         config: &Config,
         limits: &Limits,
-        spare: &Spare,
+        budget: &MemoryBudget,
     ) -> Checked<Arc<dyn Layer<F>>> {
         check_text(config, limits)?;
-        spare.check(copies_of(config.as_json()))?;
-        spare.take(lists_of(config.as_json()))?;
+        budget.check(copies_of(config.as_json()))?;
+        budget.take(lists_of(config.as_json()))?;
         // What is wrong deep inside is to be told as it is, through layers that know only `Error`.
-        let within = Within::new(limits.max_depth, spare);
+        let within = Within::new(limits.max_depth, budget);
         self.layer_at(kind, config, 1, &within).map_err(|error| match error {
             Error::Load { problem, .. } => *problem,
             source => rejected(format!("layer {:?}", excerpt(kind)), source),
@@ -194,7 +194,7 @@ impl<F: Float> Registry<F> {
         if depth > within.deepest {
             let what = "depth of layers inside layers".into();
             let (value, limit) = (depth as u64, within.deepest as u64);
-            return Err(FileProblem::Limit { what, value, limit }.in_file(""));
+            return Err(LoadErrorKind::Limit { what, value, limit }.in_file(""));
         }
         if depth > 1 {
             within.count().map_err(|problem| problem.in_file(""))?;
@@ -206,7 +206,7 @@ impl<F: Float> Registry<F> {
         };
         same_kind("layer", kind, made.kind()).map_err(|problem| problem.in_file(""))?;
         let bytes = SHARED + size_of_val(&*made) as u64;
-        within.spare.take(bytes).map_err(|problem| problem.in_file(""))?;
+        within.budget.take(bytes).map_err(|problem| problem.in_file(""))?;
         Ok(made)
     }
 
@@ -231,13 +231,13 @@ impl<F: Float> Registry<F> {
         kind: &str,
         config: &Config,
         limits: &Limits,
-        spare: &Spare,
+        budget: &MemoryBudget,
     ) -> Checked<Arc<dyn Metric<F>>> {
         check_text(config, limits)?;
-        spare.check(copies_of(config.as_json()))?;
-        spare.take(lists_of(config.as_json()))?;
+        budget.check(copies_of(config.as_json()))?;
+        budget.take(lists_of(config.as_json()))?;
         let made = self.metric_at(kind, config)?;
-        spare.take(2 * SHARED + size_of_val(&*made) as u64)?;
+        budget.take(2 * SHARED + size_of_val(&*made) as u64)?;
         Ok(made)
     }
 
@@ -293,7 +293,7 @@ fn find<'a, T: ?Sized>(
     known: &'a BTreeMap<String, Make<T>>,
     kind: &str,
 ) -> Checked<&'a Make<T>> {
-    known.get(kind).ok_or_else(|| FileProblem::UnknownKind { what, kind: excerpt(kind) })
+    known.get(kind).ok_or_else(|| LoadErrorKind::UnknownKind { what, kind: excerpt(kind) })
 }
 
 fn same_kind(what: &str, expected: &str, got: &str) -> Checked<()> {
@@ -303,17 +303,17 @@ fn same_kind(what: &str, expected: &str, got: &str) -> Checked<()> {
     let what = format!("{what} {:?}", excerpt(expected));
     let source =
         Error::invalid_parameter(what.clone(), "kind", format!("{got:?}"), "what it is registered under");
-    Err(FileProblem::Rejected { part: what, source: Box::new(source) })
+    Err(LoadErrorKind::Rejected { part: what, source: Box::new(source) })
 }
 
-pub(super) fn rejected(part: impl Into<String>, mut source: Error) -> FileProblem {
+pub(super) fn rejected(part: impl Into<String>, mut source: Error) -> LoadErrorKind {
     // The parser quotes names of the file in full, and as they are.
     if let Error::Parse { expected, got, .. } = &mut source {
         *expected = expected.escape_debug().take(160).collect();
         got.retain(|c| !c.is_control());
         *got = got.chars().take(160).collect();
     }
-    FileProblem::Rejected { part: part.into(), source: Box::new(source) }
+    LoadErrorKind::Rejected { part: part.into(), source: Box::new(source) }
 }
 
 /// The deepest nesting of brackets in a configuration; the parser of JSON recurses as deep.
@@ -324,7 +324,7 @@ pub(super) fn bounded<'a>(text: &'a str, limits: &Limits) -> Checked<&'a str> {
     if text.len() <= limits.max_config_bytes {
         return Ok(text);
     }
-    Err(FileProblem::Limit {
+    Err(LoadErrorKind::Limit {
         what: "bytes of one configuration".into(),
         value: text.len() as u64,
         limit: limits.max_config_bytes as u64,
@@ -343,7 +343,7 @@ pub(super) fn check_text(config: &Config, limits: &Limits) -> Checked<()> {
         return Ok(());
     }
     let what = "bytes of one configuration, times its depth".into();
-    Err(FileProblem::Limit { what, value, limit })
+    Err(LoadErrorKind::Limit { what, value, limit })
 }
 
 /// What is made of a text for a moment: it itself, and of layers inside a layer their list and copies.
@@ -358,7 +358,7 @@ pub(super) fn check_brackets(text: &str) -> Checked<()> {
         return Ok(());
     }
     let what = "depth of brackets in a configuration".into();
-    Err(FileProblem::Limit { what, value, limit: MAX_BRACKETS })
+    Err(LoadErrorKind::Limit { what, value, limit: MAX_BRACKETS })
 }
 
 /// The most brackets around a place of the text, outside its strings.

@@ -3,7 +3,7 @@
 use super::Checked;
 use super::limits::Limits;
 use super::registry::{bounded, check_text, rejected};
-use crate::error::{Error, FileProblem, Result};
+use crate::error::{Error, LoadErrorKind, Result};
 use crate::float::Float;
 use crate::nn::fit_options::PlainOptions;
 use crate::nn::layer::Config;
@@ -72,7 +72,7 @@ impl Training {
         ];
         for (name, value) in counters {
             if value > MOST_STEPS {
-                return Err(FileProblem::Limit { what: name.into(), value, limit: MOST_STEPS });
+                return Err(LoadErrorKind::Limit { what: name.into(), value, limit: MOST_STEPS });
             }
         }
         training.fit_options.validate().map_err(|source| rejected("fit options", source))?;

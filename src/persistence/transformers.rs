@@ -1,24 +1,24 @@
 //! Transformers in files: settings as JSON, statistics as numbers.
 
-use super::file::Draft;
-use super::frame::HEADER_LEN;
-use super::persist::{Part, Persist, file_methods};
-use crate::error::{FileProblem, Result};
+use super::file::Encoder;
+use super::header::HEADER_LEN;
+use super::persist::{Persist, Section, file_methods};
+use crate::error::{LoadErrorKind, Result};
 use crate::preprocessing::{
     MaxAbsScaler, MinMaxScaler, Normalizer, PolynomialFeatures, RobustScaler, SimpleImputer, StandardScaler,
 };
 
 macro_rules! saved {
-    ($draft:ident, $read:path: $($transformer:ty, $kind:literal, |$self:ident| $problem:expr;)*) => {
+    ($encode:ident, $read:path: $($transformer:ty, $kind:literal, |$self:ident| $problem:expr;)*) => {
         $(
             impl Persist for $transformer {
-                fn draft(&self) -> Result<Draft<'_>> {
-                    Draft::$draft($kind, self)
+                fn encode(&self) -> Result<Encoder<'_>> {
+                    Encoder::$encode($kind, self)
                 }
 
-                fn restore(part: Part<'_>) -> Result<Self> {
-                    let name = part.name().to_owned();
-                    let $self: Self = $read(part, $kind)?;
+                fn decode(section: Section<'_>) -> Result<Self> {
+                    let name = section.name().to_owned();
+                    let $self: Self = $read(section, $kind)?;
                     let problem: Option<&'static str> = $problem;
                     match problem {
                         None => Ok($self),
@@ -31,7 +31,7 @@ macro_rules! saved {
     };
 }
 
-saved! { of_statistics, Part::read_statistics:
+saved! { of_statistics, Section::read_statistics:
     StandardScaler, "standard_scaler", |scaler| match (scaler.mean(), scaler.variance(), scaler.scale()) {
         (Ok(mean), Ok(variance), Ok(scale)) => {
             let lengths = mean.len() == variance.len() && mean.len() == scale.len() && !mean.is_empty();
@@ -61,7 +61,7 @@ saved! { of_statistics, Part::read_statistics:
     });
 }
 
-saved! { of, Part::read:
+saved! { of, Section::read:
     Normalizer, "normalizer", |normalizer| None;
     PolynomialFeatures, "polynomial_features", |features| {
         unless(features.is_sound(), "a degree and a number of features that together give a bounded number of products")
@@ -72,6 +72,6 @@ fn unless(sound: bool, expected: &'static str) -> Option<&'static str> {
     (!sound).then_some(expected)
 }
 
-fn misfit(expected: &str) -> FileProblem {
-    FileProblem::Malformed { offset: HEADER_LEN as u64, expected: expected.into(), got: "others".into() }
+fn misfit(expected: &str) -> LoadErrorKind {
+    LoadErrorKind::Malformed { offset: HEADER_LEN as u64, expected: expected.into(), got: "others".into() }
 }

@@ -1,13 +1,13 @@
 //! Weights from files, into a model that is there already.
 
 use super::Checked;
-use super::frame::{Content, HEADER_LEN};
+use super::header::{Content, HEADER_LEN};
 use super::limits::LoadOptions;
 use super::model_load::{Tensors, check_count, check_number_type, shape_text_of, skip_layers};
-use super::numbers::NumberType;
-use super::source::{Input, Opened, Source};
-use super::structured::{Dims, ModelRecord, Records, WeightsRecord};
-use crate::error::{FileProblem, Result, excerpt};
+use super::reader::{Input, OpenFile, Source};
+use super::records::{Dims, ModelRecord, Records, WeightsRecord};
+use super::tensor_data::NumberType;
+use crate::error::{LoadErrorKind, Result, excerpt};
 use crate::float::Float;
 use crate::nn::layout::zeros;
 use crate::nn::model::Model;
@@ -115,7 +115,7 @@ impl<F: Float> Model<F> {
     /// What to do with each tensor of the file, in turn, and the names of those left out.
     fn match_weights<R>(
         &self,
-        opened: &Opened<'_, R>,
+        opened: &OpenFile<'_, R>,
         options: &LoadOptions<'_, F>,
     ) -> Checked<(Vec<Step>, Vec<String>)> {
         let mut records = Records::new(&opened.structure, HEADER_LEN as u64);
@@ -140,7 +140,7 @@ impl<F: Float> Model<F> {
                 _ if !is_weight => Step::Skip(bytes),
                 Some(index) if taken[index] => {
                     let (tensor, expected) = (excerpt(record.name), "it once".into());
-                    return Err(FileProblem::Tensor { tensor, expected, got: "it twice".into() });
+                    return Err(LoadErrorKind::Tensor { tensor, expected, got: "it twice".into() });
                 }
                 Some(index) if record.shape == Dims::of(self.layout.variables[index].shape.dims()) => {
                     check_number_type::<F>(record.name, number, number, options.convert_numbers)?;
@@ -154,12 +154,12 @@ impl<F: Float> Model<F> {
                 Some(index) => {
                     let expected = format!("shape {}", self.layout.variables[index].shape);
                     let got = format!("shape {}", shape_text_of(&record.shape));
-                    return Err(FileProblem::Tensor { tensor: excerpt(record.name), expected, got });
+                    return Err(LoadErrorKind::Tensor { tensor: excerpt(record.name), expected, got });
                 }
                 None => {
                     let expected = "only weights that the model has".into();
                     let got = format!("shape {}", shape_text_of(&record.shape));
-                    return Err(FileProblem::Tensor { tensor: excerpt(record.name), expected, got });
+                    return Err(LoadErrorKind::Tensor { tensor: excerpt(record.name), expected, got });
                 }
             };
             push(&mut steps, step);
@@ -167,7 +167,7 @@ impl<F: Float> Model<F> {
         for (variable, _) in self.layout.variables.iter().zip(taken).filter(|(_, taken)| !taken) {
             if !options.skip_mismatch {
                 let (tensor, expected) = (variable.name.clone(), format!("shape {}", variable.shape));
-                return Err(FileProblem::Tensor {
+                return Err(LoadErrorKind::Tensor {
                     tensor,
                     expected,
                     got: "no such tensor in the file".into(),

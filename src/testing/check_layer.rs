@@ -1,8 +1,8 @@
 //! The contract of a layer, tried.
 
-use super::cause::Evidence;
-use super::difference::{Comparison, close, compare_again, first};
-use super::stage::{Passed, Purpose, Returned, Stage};
+use super::diagnosis::Symptoms;
+use super::finite_difference::{Comparison, close, compare_again, first};
+use super::harness::{Harness, Passed, Purpose, Returned};
 use super::{CheckFailure, normals, unravel};
 use crate::nn::layer::{ActivityPenalty, Backward, Carry, Forward, Gradient, Layer, MaskPass, Plan, Shape};
 use crate::rng::{Purpose as Use, Rng, RowRng};
@@ -145,7 +145,7 @@ fn inspect(layer: &dyn Layer<f64>, shape: Shape, check: Check) -> Result<(), Che
     }
     let plan = plan.input(shape);
     let batch = plan.batch_size().unwrap_or(check.batch.max(1));
-    let stage = Stage {
+    let harness = Harness {
         layer,
         samples: batch,
         params: parameters(&plan, check.seed),
@@ -154,14 +154,14 @@ fn inspect(layer: &dyn Layer<f64>, shape: Shape, check: Check) -> Result<(), Che
         plan: &plan,
         real: Vec::new(),
     };
-    let mut inspection = Inspection { stage, check: Check { batch, ..check } };
+    let mut inspection = Inspection { harness, check: Check { batch, ..check } };
     inspection.whole()?;
     if plan.declares_using_mask() {
         let mut rng = Rng::new(check.seed, Use::Other, 3);
-        let positions = inspection.stage.positions();
+        let positions = inspection.harness.positions();
         let all = inspection.check.batch * positions;
-        inspection.stage.real = (0..all).map(|_| rng.uniform() < 0.6).collect();
-        let under_mask = |failure: CheckFailure| failure.under_mask(&inspection.stage.real, positions);
+        inspection.harness.real = (0..all).map(|_| rng.uniform() < 0.6).collect();
+        let under_mask = |failure: CheckFailure| failure.under_mask(&inspection.harness.real, positions);
         inspection.whole().map_err(under_mask)?;
     }
     Ok(())
@@ -200,7 +200,7 @@ fn with_penalty(passed: Passed) -> Vec<f64> {
 
 /// A layer under inspection.
 struct Inspection<'a> {
-    stage: Stage<'a>,
+    harness: Harness<'a>,
     check: Check,
 }
 
@@ -220,10 +220,10 @@ impl Inspection<'_> {
         self.forward_overwrites(Purpose::Train)?;
         self.forward_overwrites(Purpose::Infer)?;
         self.gradients(Purpose::Train)?;
-        if !self.stage.state.is_empty() {
+        if !self.harness.state.is_empty() {
             self.gradients(Purpose::Infer)?;
         }
-        if self.stage.plan.rows_independent() {
+        if self.harness.plan.rows_independent() {
             self.rows_stand_alone(Purpose::Train)?;
             self.rows_stand_alone(Purpose::Infer)?;
         }
@@ -231,9 +231,9 @@ impl Inspection<'_> {
     }
 
     fn mask_is_overwritten(&self) -> Result<(), CheckFailure> {
-        let Some(mask) = self.stage.plan.mask_shape() else { return Ok(()) };
+        let Some(mask) = self.harness.plan.mask_shape() else { return Ok(()) };
         let x = self.x(self.check.batch);
-        let [first, second] = [self.stage.made_mask(&x, true)?, self.stage.made_mask(&x, false)?];
+        let [first, second] = [self.harness.made_mask(&x, true)?, self.harness.made_mask(&x, false)?];
         match first.iter().zip(&second).position(|(first, second)| first != second) {
             None => Ok(()),
             Some(index) => {
@@ -244,14 +244,14 @@ impl Inspection<'_> {
     }
 
     fn fail(&self, quantity: impl Into<String>, problem: impl Into<String>) -> CheckFailure {
-        CheckFailure::new(self.stage.layer.kind(), quantity, problem)
+        CheckFailure::new(self.harness.layer.kind(), quantity, problem)
     }
 
     /// The samples that all is tried on.
     #[allow(clippy::cast_precision_loss, reason = "indices of a test are small")]
     fn x(&self, batch: usize) -> Vec<f64> {
         let mut rng = Rng::new(self.check.seed, Use::Other, 0);
-        let len = batch * self.stage.inputs();
+        let len = batch * self.harness.inputs();
         match self.check.integers {
             Some(bound) => (0..len).map(|_| rng.below(bound) as f64).collect(),
             None => normals(&mut rng, len),
@@ -260,21 +260,21 @@ impl Inspection<'_> {
 
     /// The gradient toward the output: random, so that no mistake cancels out.
     fn dy(&self, batch: usize) -> Vec<f64> {
-        normals(&mut Rng::new(self.check.seed, Use::Other, 1), batch * self.stage.outputs())
+        normals(&mut Rng::new(self.check.seed, Use::Other, 1), batch * self.harness.outputs())
     }
 
     /// The output's place, with the batch axis first.
     fn output_place(&self, index: usize, batch: usize) -> Vec<usize> {
-        unravel(index, &[&[batch], self.stage.plan.output_shape().dims()].concat())
+        unravel(index, &[&[batch], self.harness.plan.output_shape().dims()].concat())
     }
 
     fn forward_overwrites(&self, purpose: Purpose) -> Result<(), CheckFailure> {
         let batch = self.check.batch;
         let x = self.x(batch);
-        let passed = self.stage.forward(purpose, &x, 0, f64::NAN)?;
+        let passed = self.harness.forward(purpose, &x, 0, f64::NAN)?;
         if let Some(index) = passed.z.iter().position(|v| !v.is_finite()) {
-            let zero = self.stage.forward(purpose, &x, 0, 0.0)?.z;
-            let one = self.stage.forward(purpose, &x, 0, 1.0)?.z;
+            let zero = self.harness.forward(purpose, &x, 0, 0.0)?.z;
+            let one = self.harness.forward(purpose, &x, 0, 1.0)?.z;
             let cause = match (zero.get(index), one.get(index)) {
                 (Some(&zero), Some(&one)) if zero == 0.0 && one == 1.0 => "y is not overwritten there",
                 (Some(&zero), Some(&one)) if close(one - zero, 1.0, 1e-9, 1.0) => {
@@ -293,7 +293,7 @@ impl Inspection<'_> {
             return Err(self.fail("the state", problem).at(vec![index]));
         }
         let same = |a: &[f64], b: &[f64]| a.iter().zip(b).position(|(a, b)| a.to_bits() != b.to_bits());
-        let again = self.stage.forward(purpose, &x, 0, f64::NAN)?;
+        let again = self.harness.forward(purpose, &x, 0, f64::NAN)?;
         if let Some(index) = same(&passed.z, &again.z) {
             return Err(self
                 .fail("the output y", "is another the second time")
@@ -302,7 +302,7 @@ impl Inspection<'_> {
                 .cause("random numbers that do not come from the pass, or a number kept inside the layer"));
         }
         if purpose == Purpose::Infer
-            && let Some(index) = same(&passed.state, &self.stage.state)
+            && let Some(index) = same(&passed.state, &self.harness.state)
         {
             return Err(self.fail("the state", "changed during inference").at(vec![index]));
         }
@@ -313,12 +313,12 @@ impl Inspection<'_> {
     fn gradients(&self, purpose: Purpose) -> Result<(), CheckFailure> {
         let batch = self.check.batch;
         let (x, dy) = (self.x(batch), self.dy(batch));
-        let passed = self.stage.forward(purpose, &x, 0, f64::NAN)?;
-        let zeros = vec![0.0; self.stage.params.len()];
-        let returned = self.stage.backward(&passed, &dy, &zeros, f64::NAN, true)?;
+        let passed = self.harness.forward(purpose, &x, 0, f64::NAN)?;
+        let zeros = vec![0.0; self.harness.params.len()];
+        let returned = self.harness.backward(&passed, &dy, &zeros, f64::NAN, true)?;
         self.finite(purpose, &passed, &dy, &returned)?;
         self.doubles(&passed, &dy, &returned)?;
-        let unneeded = self.stage.backward(&passed, &dy, &zeros, f64::NAN, false)?;
+        let unneeded = self.harness.backward(&passed, &dy, &zeros, f64::NAN, false)?;
         if let Some(index) =
             (0..zeros.len()).find(|&index| !close(unneeded.grads[index], returned.grads[index], 1e-9, 1e-6))
         {
@@ -336,12 +336,12 @@ impl Inspection<'_> {
 
     /// The gradients by rows are those of the whole.
     fn rows_agree(&self, passed: &Passed, dy: &[f64], whole: &Returned) -> Result<(), CheckFailure> {
-        let Some(row) = self.stage.plan.declared_gradient_rows() else { return Ok(()) };
-        if self.stage.params.len().checked_rem(row) != Some(0) {
-            let problem = format!("declares rows of {row} for {} parameters", self.stage.params.len());
+        let Some(row) = self.harness.plan.declared_gradient_rows() else { return Ok(()) };
+        if self.harness.params.len().checked_rem(row) != Some(0) {
+            let problem = format!("declares rows of {row} for {} parameters", self.harness.params.len());
             return Err(self.fail("plan", problem).cause("gradient_rows does not divide the parameters"));
         }
-        let parts = self.stage.by_rows(passed, dy, row, false)?;
+        let parts = self.harness.by_rows(passed, dy, row, false)?;
         for (index, (&got, &want)) in parts.grads.iter().zip(&whole.grads).enumerate() {
             if !close(got, want, 1e-9, 1e-6) {
                 let cause = if got.is_nan() {
@@ -353,8 +353,8 @@ impl Inspection<'_> {
                 return Err(self.in_parameter(index, problem).numbers(got, want).cause(cause));
             }
         }
-        if self.stage.plan.declares_adding_gradients() {
-            let added = self.stage.by_rows(passed, dy, row, true)?;
+        if self.harness.plan.declares_adding_gradients() {
+            let added = self.harness.by_rows(passed, dy, row, true)?;
             let differs =
                 added.grads.iter().zip(&whole.grads).position(|(&got, &want)| !close(got, want, 1e-9, 1e-6));
             if let Some(index) = differs {
@@ -368,7 +368,7 @@ impl Inspection<'_> {
             None => Ok(()),
             Some(index) => Err(self
                 .fail("the gradient toward the input", "is another where the parameters' is not needed")
-                .at(unravel(index, &[&[passed.batch], self.stage.plan.input_shape().dims()].concat()))
+                .at(unravel(index, &[&[passed.batch], self.harness.plan.input_shape().dims()].concat()))
                 .numbers(parts.dx[index], whole.dx[index])
                 .cause(
                     "grads_needed is false: only the gradients toward the parameters may be left out then",
@@ -379,7 +379,7 @@ impl Inspection<'_> {
     fn each_gradient(&self, batch: usize) -> Vec<Differentiated> {
         let mut start = 0;
         let mut all: Vec<Differentiated> = self
-            .stage
+            .harness
             .plan
             .params()
             .iter()
@@ -391,7 +391,7 @@ impl Inspection<'_> {
             })
             .collect();
         if self.check.integers.is_none() {
-            let dims = [&[batch], self.stage.plan.input_shape().dims()].concat();
+            let dims = [&[batch], self.harness.plan.input_shape().dims()].concat();
             all.push(Differentiated { name: "the gradient toward the input".into(), dims, range: None });
         }
         all
@@ -423,10 +423,10 @@ impl Inspection<'_> {
             }
         };
         if let Some(index) = returned.dx.iter().position(|v| !v.is_finite()) {
-            let dims = [&[passed.batch], self.stage.plan.input_shape().dims()].concat();
-            let zeros = vec![0.0; self.stage.params.len()];
-            let zero = self.stage.backward(passed, dy, &zeros, 0.0, true)?.dx[index];
-            let one = self.stage.backward(passed, dy, &zeros, 1.0, true)?.dx[index];
+            let dims = [&[passed.batch], self.harness.plan.input_shape().dims()].concat();
+            let zeros = vec![0.0; self.harness.params.len()];
+            let zero = self.harness.backward(passed, dy, &zeros, 0.0, true)?.dx[index];
+            let one = self.harness.backward(passed, dy, &zeros, 1.0, true)?.dx[index];
             let cause = if zero == 0.0 && one == 1.0 {
                 "dx is not overwritten there"
             } else if close(one - zero, 1.0, 1e-9, 1.0) {
@@ -449,7 +449,7 @@ impl Inspection<'_> {
 
     /// Run twice, the gradients double; and nothing else changes.
     fn doubles(&self, passed: &Passed, dy: &[f64], once: &Returned) -> Result<(), CheckFailure> {
-        let twice = self.stage.backward(passed, dy, &once.grads, f64::NAN, true)?;
+        let twice = self.harness.backward(passed, dy, &once.grads, f64::NAN, true)?;
         for (index, (&twice, &once)) in twice.grads.iter().zip(&once.grads).enumerate() {
             if close(twice, 2.0 * once, 1e-9, 1e-9) {
                 continue;
@@ -506,7 +506,7 @@ impl Inspection<'_> {
         }
         let Some((at, value)) = worst else { return Ok(()) };
         let whole = places.len() == all.len();
-        let evidence = Evidence {
+        let symptoms = Symptoms {
             got: &got,
             want: &want,
             dims: whole.then_some(&gradient.dims),
@@ -521,7 +521,7 @@ impl Inspection<'_> {
             .fail(gradient.name.clone(), problem)
             .at(unravel(places[at], &gradient.dims))
             .numbers(got[at], value)
-            .cause(evidence.cause()))
+            .cause(symptoms.cause()))
     }
 
     /// The positions to compare: all of them, or a random sample.
@@ -544,17 +544,17 @@ impl Inspection<'_> {
     ) -> impl FnMut(f64) -> Result<Vec<f64>, CheckFailure> + 'b {
         move |step| match &gradient.range {
             Some(range) => {
-                let mut params = self.stage.params.clone();
+                let mut params = self.harness.params.clone();
                 params[range.start + place] += step;
-                let Stage { layer, plan, rng, samples, .. } = self.stage;
-                let (state, real) = (self.stage.state.clone(), self.stage.real.clone());
-                let stage = Stage { layer, plan, params, state, rng, samples, real };
-                Ok(with_penalty(stage.forward(purpose, &passed.x, 0, f64::NAN)?))
+                let Harness { layer, plan, rng, samples, .. } = self.harness;
+                let (state, real) = (self.harness.state.clone(), self.harness.real.clone());
+                let harness = Harness { layer, plan, params, state, rng, samples, real };
+                Ok(with_penalty(harness.forward(purpose, &passed.x, 0, f64::NAN)?))
             }
             None => {
                 let mut x = passed.x.clone();
                 x[place] += step;
-                Ok(with_penalty(self.stage.forward(purpose, &x, 0, f64::NAN)?))
+                Ok(with_penalty(self.harness.forward(purpose, &x, 0, f64::NAN)?))
             }
         }
     }
@@ -569,13 +569,13 @@ impl Inspection<'_> {
         places: &[usize],
     ) -> Result<Vec<Vec<f64>>, CheckFailure> {
         let Some(range) = &gradient.range else { return Ok(Vec::new()) };
-        let (inputs, outputs) = (self.stage.inputs(), self.stage.outputs());
-        let zeros = vec![0.0; self.stage.params.len()];
+        let (inputs, outputs) = (self.harness.inputs(), self.harness.outputs());
+        let zeros = vec![0.0; self.harness.params.len()];
         let alone = |row: usize| {
             let x = &passed.x[row * inputs..][..inputs];
-            let passed = self.stage.forward(purpose, x, row, f64::NAN)?;
+            let passed = self.harness.forward(purpose, x, row, f64::NAN)?;
             let dy = &dy[row * outputs..][..outputs];
-            let grads = self.stage.backward(&passed, dy, &zeros, 0.0, true)?.grads;
+            let grads = self.harness.backward(&passed, dy, &zeros, 0.0, true)?.grads;
             Ok(places.iter().map(|place| grads[range.start + place]).collect())
         };
         (0..passed.batch).map(alone).collect()
@@ -584,22 +584,22 @@ impl Inspection<'_> {
     /// Each sample by itself has the answer and the gradients that it has in the batch.
     fn rows_stand_alone(&self, purpose: Purpose) -> Result<(), CheckFailure> {
         let batch = self.check.batch;
-        let (inputs, outputs) = (self.stage.inputs(), self.stage.outputs());
+        let (inputs, outputs) = (self.harness.inputs(), self.harness.outputs());
         let (x, dy) = (self.x(batch), self.dy(batch));
-        let whole = self.stage.forward(purpose, &x, 0, f64::NAN)?;
-        let zeros = vec![0.0; self.stage.params.len()];
-        let learns = purpose == Purpose::Train || !self.stage.state.is_empty();
-        let all = if learns { Some(self.stage.backward(&whole, &dy, &zeros, 0.0, true)?) } else { None };
+        let whole = self.harness.forward(purpose, &x, 0, f64::NAN)?;
+        let zeros = vec![0.0; self.harness.params.len()];
+        let learns = purpose == Purpose::Train || !self.harness.state.is_empty();
+        let all = if learns { Some(self.harness.backward(&whole, &dy, &zeros, 0.0, true)?) } else { None };
         let mut grads = zeros.clone();
         let cause = "a sample's result depends on its neighbours: an index over the batch is wrong, or the plan \
                      should declare rows_depend";
         let drawn = "noise is not drawn by row (rng.row of the sample's row)";
         for row in 0..batch {
-            let alone = self.stage.forward(purpose, &x[row * inputs..][..inputs], row, f64::NAN)?;
+            let alone = self.harness.forward(purpose, &x[row * inputs..][..inputs], row, f64::NAN)?;
             let expected = &whole.y[row * outputs..][..outputs];
             if let Some(index) = (0..outputs).find(|&i| !close(alone.y[i], expected[i], 1e-9, 1e-6)) {
                 let infer =
-                    self.stage.forward(Purpose::Infer, &x[row * inputs..][..inputs], row, f64::NAN)?;
+                    self.harness.forward(Purpose::Infer, &x[row * inputs..][..inputs], row, f64::NAN)?;
                 let infers_alike = purpose == Purpose::Train && infer.y != alone.y;
                 let cause = if infers_alike { drawn } else { cause };
                 return Err(self
@@ -609,11 +609,12 @@ impl Inspection<'_> {
                     .cause(cause));
             }
             let Some(all) = &all else { continue };
-            let returned = self.stage.backward(&alone, &dy[row * outputs..][..outputs], &grads, 0.0, true)?;
+            let returned =
+                self.harness.backward(&alone, &dy[row * outputs..][..outputs], &grads, 0.0, true)?;
             grads = returned.grads;
             let expected = &all.dx[row * inputs..][..inputs];
             if let Some(index) = (0..inputs).find(|&i| !close(returned.dx[i], expected[i], 1e-9, 1e-6)) {
-                let dims = [&[batch], self.stage.plan.input_shape().dims()].concat();
+                let dims = [&[batch], self.harness.plan.input_shape().dims()].concat();
                 return Err(self
                     .fail(
                         "the gradient toward the input",

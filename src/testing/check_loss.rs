@@ -1,6 +1,6 @@
 //! The contract of a loss, tried.
 
-use super::difference::{Comparison, close, compare_again, first};
+use super::finite_difference::{Comparison, close, compare_again, first};
 use super::{CheckFailure, normals, unravel};
 use crate::activation::Activation;
 use crate::nn::layer::Shape;

@@ -1,6 +1,6 @@
 //! The contract of a metric, tried.
 
-use super::difference::close;
+use super::finite_difference::close;
 use super::guarded::Guarded;
 use super::{CheckFailure, normals};
 use crate::activation::Activation;

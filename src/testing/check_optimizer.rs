@@ -1,6 +1,6 @@
 //! The contract of an update rule, tried.
 
-use super::difference::close;
+use super::finite_difference::close;
 use super::guarded::Guarded;
 use super::{CheckFailure, normals};
 use crate::nn::optimizer::{Step, UpdateRule};

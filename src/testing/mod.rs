@@ -36,16 +36,16 @@
 //! ```
 
 mod assert_close;
-mod cause;
 mod check_layer;
 mod check_loss;
 mod check_metric;
 mod check_optimizer;
-mod difference;
+mod diagnosis;
 mod estimator;
 mod failure;
+mod finite_difference;
 mod guarded;
-mod stage;
+mod harness;
 
 pub use assert_close::assert_close;
 pub use check_layer::{Check, check_layer, check_layer_with};

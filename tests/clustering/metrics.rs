@@ -277,13 +277,13 @@ fn a_sampled_silhouette_is_near_the_whole_one() {
         axonal::datasets::make_blobs::<f32>(1500, &array![[0.0, 0.0], [6.0, 0.0], [0.0, 6.0]], 1.0, 1)
             .unwrap();
     let whole = silhouette_score(&blobs.data, &blobs.target).unwrap();
-    let some = silhouette_score_of_some(&blobs.data, &blobs.target, 400, 3).unwrap();
+    let some = silhouette_score_sampled(&blobs.data, &blobs.target, 400, 3).unwrap();
     assert!((whole - some).abs() < 0.03, "{whole} {some}");
-    says(silhouette_score_of_some(&blobs.data, &blobs.target, 1501, 3), "sample_size is 1501, expected 1 to");
-    says(silhouette_score_of_some(&blobs.data, &blobs.target, 0, 3), "sample_size is 0");
-    says(silhouette_score_of_some(&blobs.data, &blobs.target, 2, 3), "distinct");
-    says(silhouette_score_of_some(&blobs.data, &array![1, 2], 100, 3), "expected 1500");
-    close(silhouette_score_of_some(&blobs.data, &blobs.target, 1500, 3).unwrap(), whole);
+    says(silhouette_score_sampled(&blobs.data, &blobs.target, 1501, 3), "sample_size is 1501, expected 1 to");
+    says(silhouette_score_sampled(&blobs.data, &blobs.target, 0, 3), "sample_size is 0");
+    says(silhouette_score_sampled(&blobs.data, &blobs.target, 2, 3), "distinct");
+    says(silhouette_score_sampled(&blobs.data, &array![1, 2], 100, 3), "expected 1500");
+    close(silhouette_score_sampled(&blobs.data, &blobs.target, 1500, 3).unwrap(), whole);
 }
 
 /// Means that differ by rounding alone count as one, as scikit-learn's `allclose` has it, but in any unit and precision.

@@ -1,7 +1,7 @@
 //! Mini-batches, bisection and the choice of starts, by their properties and the reference examples.
 
 use axonal::cluster::BisectingKMeans;
-use axonal::cluster::{BisectingStrategy, elbow, elbow_by, kmeans_plusplus, kmeans_plusplus_weighted};
+use axonal::cluster::{BisectingStrategy, elbow, elbow_with, kmeans_plusplus, kmeans_plusplus_weighted};
 use axonal::datasets::{load_iris, make_blobs};
 use axonal::metrics::{adjusted_rand_score, silhouette_score};
 use axonal::ndarray::{Array1, Array2, ArrayView2, Axis, array, concatenate, s};
@@ -445,7 +445,7 @@ fn the_elbow_is_at_the_number_of_blobs() {
     let blobs = blobs(300);
     let found = elbow(&KMeans::new(1).n_init(5), &blobs.data, 1..=8).unwrap();
     assert_eq!((found.knee, found.values.len()), (Some(3), 8));
-    let by = elbow_by(&KMeans::new(1), &blobs.data, 2..=6, |labels: &Array1<usize>| {
+    let by = elbow_with(&KMeans::new(1), &blobs.data, 2..=6, |labels: &Array1<usize>| {
         silhouette_score(&blobs.data, labels)
     });
     assert_eq!(by.unwrap().knee, Some(3));
@@ -454,7 +454,7 @@ fn the_elbow_is_at_the_number_of_blobs() {
     says(elbow(&KMeans::new(1), &blobs.data, 5..5), "n_clusters is [], expected at least 3 rising numbers");
     says(elbow(&KMeans::new(1), &blobs.data, 299..=302), "n_samples=300 should be >= n_clusters=301");
     says(elbow(&KMeans::new(1), &blobs.data, 1..), "n_samples=300 should be >= n_clusters=301");
-    says(elbow_by(&KMeans::new(1), &blobs.data, 2..6, |_| Ok(f64::NAN)), "score is NaN for 2 clusters");
+    says(elbow_with(&KMeans::new(1), &blobs.data, 2..6, |_| Ok(f64::NAN)), "score is NaN for 2 clusters");
     assert_eq!((found.measure, found.n_clusters), ("inertia", (1..=8).collect::<Vec<_>>()));
 }
 
@@ -462,7 +462,7 @@ fn the_elbow_is_at_the_number_of_blobs() {
 fn a_number_of_clusters_without_a_score_leaves_the_others_theirs() {
     let x = array![[0.0], [0.1], [5.0], [5.1], [9.0], [9.1]];
     let silhouettes = |x: &Array2<f64>, numbers| {
-        elbow_by(&KMeans::new(1).n_init(5), x, numbers, |labels| silhouette_score(x, labels))
+        elbow_with(&KMeans::new(1).n_init(5), x, numbers, |labels| silhouette_score(x, labels))
     };
     // One cluster has no silhouette, and neither have rows that are all alone.
     let found = silhouettes(&x, 1..=6).unwrap();
@@ -488,7 +488,7 @@ fn a_number_of_clusters_without_a_score_leaves_the_others_theirs() {
     assert_eq!((flat.knee, &flat.values[..]), (None, &[0.0; 4][..]));
     assert_eq!(flat.to_string().lines().nth(1), Some("         1  0.000000"));
     // A score of the caller's own.
-    let odd = elbow_by(&KMeans::new(1), &x, 1..=5, |labels: &Array1<usize>| {
+    let odd = elbow_with(&KMeans::new(1), &x, 1..=5, |labels: &Array1<usize>| {
         let k = labels.iter().max().map_or(0, |label| label + 1);
         Ok(if k == 4 { f64::INFINITY } else { -(k as f64) })
     });

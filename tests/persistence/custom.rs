@@ -1,7 +1,7 @@
 //! Recipes of other crates in files.
 
 use super::models;
-use axonal::FileProblem;
+use axonal::LoadErrorKind;
 use axonal::custom::{
     Backward, Config, Forward, LossPass, MetricBatch, OutputMeaning, Plan, Registry, RuleOptimizer, Shape,
     Step, TargetView, UpdateRule,
@@ -167,7 +167,7 @@ fn registrations_that_cannot_be_are_refused() {
     let said =
         Model::<f32>::from_bytes_with(&file.replace("test.scale", "test.other").file(), &other).unwrap_err();
     assert!(
-        matches!(&said, axonal::Error::Load { problem, .. } if matches!(**problem, FileProblem::Rejected { .. })),
+        matches!(&said, axonal::Error::Load { problem, .. } if matches!(**problem, LoadErrorKind::Rejected { .. })),
         "{said}"
     );
 }

@@ -3,7 +3,7 @@
 use super::forge::{Anatomy, varint};
 use super::memory::peak_of;
 use super::models;
-use axonal::FileProblem;
+use axonal::LoadErrorKind;
 use axonal::custom::{Config, MetricBatch, Shape};
 use axonal::metrics::SensitivityAtSpecificity;
 use axonal::ndarray::Array2;
@@ -214,7 +214,7 @@ fn a_network_that_would_need_much_to_answer_is_refused() {
     limits.max_activation_bytes = 1 << 10;
     let error = Model::<f32>::from_bytes_with(&file, LoadOptions::new().limits(limits)).unwrap_err();
     let axonal::Error::Load { problem, .. } = error else { panic!("{error}") };
-    assert!(matches!(*problem, FileProblem::Limit { value: 262_148, limit: 1024, .. }), "{problem}");
+    assert!(matches!(*problem, LoadErrorKind::Limit { value: 262_148, limit: 1024, .. }), "{problem}");
 }
 
 #[test]

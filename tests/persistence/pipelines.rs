@@ -4,7 +4,7 @@ use super::forge::Anatomy;
 use super::models::{directory, kinds, samples, table_pipeline};
 use axonal::custom::Registry;
 use axonal::ndarray::{Array2, array};
-use axonal::persistence::{Draft, LoadOptions, Part, Persist, inspect_bytes};
+use axonal::persistence::{Encoder, LoadOptions, Persist, Section, inspect_bytes};
 use axonal::prelude::*;
 use axonal::preprocessing::{MaxAbsScaler, Normalizer, OrdinalEncoder, PolynomialFeatures, RobustScaler};
 use std::fmt::Debug;
@@ -161,11 +161,11 @@ fn what_cannot_be_named_is_not_saved() {
 struct Long(Vec<u8>);
 
 impl Persist for Long {
-    fn draft(&self) -> Result<Draft<'_>> {
-        Draft::of("test.long", self)
+    fn encode(&self) -> Result<Encoder<'_>> {
+        Encoder::of("test.long", self)
     }
-    fn restore(part: Part<'_>) -> Result<Self> {
-        part.read("test.long")
+    fn decode(section: Section<'_>) -> Result<Self> {
+        section.read("test.long")
     }
 }
 

@@ -286,7 +286,7 @@ fn a_confusion_matrix_has_its_counts_in_its_cells() {
 
 #[test]
 fn an_elbow_shows_every_number_of_clusters_and_where_the_knee_is() {
-    use axonal::cluster::{elbow, elbow_by};
+    use axonal::cluster::{elbow, elbow_with};
     let blobs =
         axonal::datasets::make_blobs::<f64>(90, &array![[0.0, 0.0], [8.0, 8.0], [0.0, 8.0]], 0.7, 1).unwrap();
     let found = elbow(&KMeans::new(1).n_init(4), &blobs.data, 1..=6).unwrap();
@@ -299,7 +299,7 @@ fn an_elbow_shows_every_number_of_clusters_and_where_the_knee_is() {
     let flat = elbow(&KMeans::new(1), &Array2::<f64>::ones((9, 2)), 1..=4).unwrap();
     assert_eq!(flat.knee, None);
     assert!(!drawn("flat", |path| flat.plot(path)).unwrap().contains("k ="));
-    let score = elbow_by(&KMeans::new(1).n_init(4), &blobs.data, 2..=5, |_| Ok(1.0)).unwrap();
+    let score = elbow_with(&KMeans::new(1).n_init(4), &blobs.data, 2..=5, |_| Ok(1.0)).unwrap();
     assert!(drawn("score", |path| score.plot(path)).unwrap().contains("score"));
     assert!(
         found.plot("/absent/folder/elbow.svg").unwrap_err().to_string().contains("/absent/folder/elbow.svg")

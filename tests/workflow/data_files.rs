@@ -56,13 +56,13 @@ mod csv {
     #[test]
     fn declared_columns_are_what_they_are_declared_to_be() {
         let text = "zip,size,id,y\n01,S,x1,0\n1,L,x2,1\n";
-        let reader = CsvReader::new().texts("zip").categories("size", ["S", "M", "L"]).ignore("id");
+        let reader = CsvReader::new().text_column("zip").categories("size", ["S", "M", "L"]).ignore("id");
         let table = read(text, &reader).unwrap();
         assert_eq!(table.names, ["zip", "size", "y"]);
         assert_eq!(table.categories, [vec!["01", "1"], vec!["S", "M", "L"], vec![]]);
         assert_eq!(table.data, array![[0.0, 0.0, 0.0], [1.0, 2.0, 1.0]]);
         assert!(
-            says(read(text, &CsvReader::new().texts("zap")))
+            says(read(text, &CsvReader::new().text_column("zap")))
                 .contains("unknown column \"zap\"; known: zip, size")
         );
         let closed = CsvReader::new().categories("size", ["S", "M"]);

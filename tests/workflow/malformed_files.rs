@@ -194,9 +194,9 @@ mod csv {
             ("a,b\r1,2\r3,4\r", plain.clone(), &[1.0, 2.0, 3.0, 4.0], &[]),
             ("a,b\n1,2\r3,4\r\n5,6", plain.clone(), &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &[]),
             ("\u{feff}a,b\n1,2\n", plain.clone(), &[1.0, 2.0], &[]),
-            ("a\n-\n1\n", plain.clone().texts("a"), &[0.0, 1.0], &["-", "1"]),
-            ("a\ninf\nx\n", plain.clone().texts("a"), &[0.0, 1.0], &["inf", "x"]),
-            ("a\n1,5\n", plain.clone().delimiter(b';').texts("a"), &[0.0], &["1,5"]),
+            ("a\n-\n1\n", plain.clone().text_column("a"), &[0.0, 1.0], &["-", "1"]),
+            ("a\ninf\nx\n", plain.clone().text_column("a"), &[0.0, 1.0], &["inf", "x"]),
+            ("a\n1,5\n", plain.clone().delimiter(b';').text_column("a"), &[0.0], &["1,5"]),
             (
                 "a\n1,5\n2\n-0,25\n3e2\n",
                 plain.clone().delimiter(b';').decimal(b','),
@@ -212,7 +212,7 @@ mod csv {
             ("a,b,a\n1,2,3\n", plain.clone().ignore("a"), &[2.0], &[]),
             ("a,,\n1,,\n", plain.clone().ignore(""), &[1.0], &[]),
             (",a\n0,5\n", plain.clone(), &[0.0, 5.0], &[]),
-            ("a;b\nx\n", plain.clone().texts("a;b"), &[0.0], &["x"]),
+            ("a;b\nx\n", plain.clone().text_column("a;b"), &[0.0], &["x"]),
             (
                 "k\nNone\nSome\n",
                 plain.clone().categories("k", ["Some", "None"]),
@@ -256,7 +256,7 @@ mod csv {
         );
         let table = read::<f64>(latin, &CsvReader::new().ignore("name")).unwrap();
         assert_eq!(table.data, array![[1.0], [2.0]]);
-        assert!(says(read::<f64>(latin, &CsvReader::new().texts("name"))).contains("byte 0xfc"));
+        assert!(says(read::<f64>(latin, &CsvReader::new().text_column("name"))).contains("byte 0xfc"));
     }
 
     #[test]
@@ -386,7 +386,8 @@ mod csv {
 
         let file = Scratch::new("texts.csv", "zip,y\n01,0\n02,1\n");
         assert!(
-            says(CsvReader::new().texts("zip").batches::<f64>(&file.0, 2)).contains("expected categories")
+            says(CsvReader::new().text_column("zip").batches::<f64>(&file.0, 2))
+                .contains("expected categories")
         );
         let batch = CsvReader::new().batches::<f64>(&file.0, 2).unwrap().next().unwrap().unwrap();
         assert!(says(batch.classes("y")).contains("declared by categories"));

@@ -129,7 +129,7 @@ fn what_an_estimator_saw_before_changes_no_score() {
         .unwrap()
         .iter()
         .map(|fold| {
-            let ((x_train, x_test), (y_train, y_test)) = (fold.part(&x).unwrap(), fold.part(&y).unwrap());
+            let ((x_train, x_test), (y_train, y_test)) = (fold.split(&x).unwrap(), fold.split(&y).unwrap());
             let mut pipeline = Pipeline::new(StandardScaler::new(), NearestMean::default());
             pipeline.fit(&x_train, &y_train).unwrap();
             pipeline.score(&x_test, &y_test).unwrap()
@@ -274,21 +274,21 @@ fn splitters_refuse_what_they_cannot_cut() {
     assert!(says(vec![Fold::new([0], [])].folds(9)).contains("at least 1 row in both parts"));
     let split = axonal::model_selection::Split::new;
     assert!(
-        says(split().test_count(9).of(9))
+        says(split().test_count(9).split(9))
             .contains("with 0 for training, expected at least 1 sample in both parts")
     );
-    assert!(says(split().test_count(usize::MAX).train_count(2).of(9)).contains("at most the 9 samples"));
-    assert!(says(split().stratify([0, 0, 1]).of(3)).contains("at least 2 samples of every class"));
+    assert!(says(split().test_count(usize::MAX).train_count(2).split(9)).contains("at most the 9 samples"));
+    assert!(says(split().stratify([0, 0, 1]).split(3)).contains("at least 2 samples of every class"));
     assert!(
-        says(split().stratify([0, 0, 1, 1]).test_count(1).of(4))
+        says(split().stratify([0, 0, 1, 1]).test_count(1).split(4))
             .contains("at least 1 for each of the 2 classes")
     );
-    assert!(says(split().stratify([0, 0, 1, 1]).shuffle(false).of(4)).contains("shuffle is false"));
+    assert!(says(split().stratify([0, 0, 1, 1]).shuffle(false).split(4)).contains("shuffle is false"));
 }
 
 #[test]
 fn without_shuffling_the_last_rows_are_for_testing() {
     let fold =
-        axonal::model_selection::Split::new().test_count(2).train_count(3).shuffle(false).of(8).unwrap();
+        axonal::model_selection::Split::new().test_count(2).train_count(3).shuffle(false).split(8).unwrap();
     assert_eq!(fold, Fold::new([0, 1, 2], [3, 4]));
 }

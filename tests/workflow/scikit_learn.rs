@@ -358,7 +358,7 @@ fn parts_have_scikit_learns_sizes() {
         if let Some(share) = case.0["train"].as_f64() {
             split = split.train_size(share);
         }
-        let fold = split.of(case.number("n") as usize).unwrap();
+        let fold = split.split(case.number("n") as usize).unwrap();
         assert_eq!(
             [fold.train.len(), fold.test.len()].to_vec(),
             case.labels("counts").to_vec(),
@@ -368,8 +368,8 @@ fn parts_have_scikit_learns_sizes() {
     }
     for case in Case::all("stratified_counts") {
         let y = case.labels("y");
-        let fold = Split::new().test_size(case.number("test")).stratify(&y).of(y.len()).unwrap();
-        let (train, test) = fold.part(&y).unwrap();
+        let fold = Split::new().test_size(case.number("test")).stratify(&y).split(y.len()).unwrap();
+        let (train, test) = fold.split(&y).unwrap();
         for (part, field) in [(train, "train_counts"), (test, "test_counts")] {
             let counts: Vec<usize> =
                 (0..3).map(|class| part.iter().filter(|label| **label == class).count()).collect();

@@ -3,7 +3,7 @@
 use super::super::array_file::ArrayFile;
 use super::MAGIC;
 use crate::data_file::describe;
-use crate::error::{FileProblem, Result, quoted};
+use crate::error::{LoadErrorKind, Result, quoted};
 use std::io::Read;
 
 /// A header larger than this is a mistake.
@@ -43,13 +43,13 @@ impl Header {
         let offset = (MAGIC.len() + 2 + n_bytes) as u64;
         if length > MOST_HEADER {
             let (expected, got) = (format!("a header of at most {MOST_HEADER} bytes"), length.to_string());
-            return Err(file.problem(FileProblem::Malformed { offset, expected, got }));
+            return Err(file.problem(LoadErrorKind::Malformed { offset, expected, got }));
         }
         // Python's literals are ASCII; anything else can be part of a field's name only.
         let text = String::from_utf8_lossy(&file.exactly(length)?).into_owned();
         Self::parse(&text).map_err(|expected| {
             let got = quoted(text.trim_end());
-            file.problem(FileProblem::Malformed { offset, expected: expected.into(), got })
+            file.problem(LoadErrorKind::Malformed { offset, expected: expected.into(), got })
         })
     }
 

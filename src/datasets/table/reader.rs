@@ -146,7 +146,7 @@ impl CsvReader {
 
     /// Reads the column as text even where it looks like numbers.
     #[must_use]
-    pub fn texts(mut self, column: impl Into<String>) -> Self {
+    pub fn text_column(mut self, column: impl Into<String>) -> Self {
         self.columns.push((column.into(), Setting::Texts));
         self
     }

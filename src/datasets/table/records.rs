@@ -1,6 +1,6 @@
 use super::input::Input;
 use crate::data_file::{Bounded, ReadLimits};
-use crate::error::{Error, FileProblem, Result, quoted};
+use crate::error::{Error, LoadErrorKind, Result, quoted};
 use crate::float::Float;
 use std::io::Read;
 use std::path::Path;
@@ -247,7 +247,7 @@ impl<R: Read> Records<R> {
     /// Ends the present field.
     fn end_field(&mut self) -> Result<()> {
         if self.ends.len() >= self.most_fields {
-            let problem = FileProblem::TooLarge {
+            let problem = LoadErrorKind::TooLarge {
                 what: "columns",
                 limit: self.most_fields as u64,
                 option: "max_columns",
@@ -314,7 +314,7 @@ impl<R: Read> Records<R> {
                 "a closing quote within {limit} bytes (max_record_bytes of ReadLimits)"
             ));
         }
-        let problem = FileProblem::TooLarge {
+        let problem = LoadErrorKind::TooLarge {
             what: "bytes in one row",
             limit: self.most_bytes as u64,
             option: "max_record_bytes",

@@ -22,4 +22,4 @@ pub use information::{
 };
 pub use label::Label;
 pub use pairs::{adjusted_rand_score, fowlkes_mallows_score, rand_score};
-pub use silhouette::{silhouette_samples, silhouette_score, silhouette_score_of_some};
+pub use silhouette::{silhouette_samples, silhouette_score, silhouette_score_sampled};

@@ -121,15 +121,15 @@ pub fn silhouette_score<F: Float, L: Label>(
 ///
 /// # Examples
 /// ```
-/// use axonal::metrics::silhouette_score_of_some;
+/// use axonal::metrics::silhouette_score_sampled;
 /// use axonal::ndarray::{Array1, Array2};
 ///
 /// let x = Array2::from_shape_fn((1000, 1), |(row, _)| (row % 2) as f32 * 10.0 + (row % 7) as f32 / 7.0);
 /// let labels: Array1<usize> = (0..1000).map(|row| row % 2).collect();
-/// assert!(silhouette_score_of_some(&x, &labels, 100, 0)? > 0.9);
+/// assert!(silhouette_score_sampled(&x, &labels, 100, 0)? > 0.9);
 /// # Ok::<(), axonal::Error>(())
 /// ```
-pub fn silhouette_score_of_some<F: Float, L: Label>(
+pub fn silhouette_score_sampled<F: Float, L: Label>(
     x: &ArrayBase<impl Data<Elem = F>, Ix2>,
     labels: &ArrayBase<impl Data<Elem = L>, Ix1>,
     sample_size: usize,

@@ -1,7 +1,7 @@
 //! Guesses at why a gradient is wrong, from the way in which it is.
 
 /// A gradient and what it should be, in whole or in a sample of its places.
-pub(super) struct Evidence<'a> {
+pub(super) struct Symptoms<'a> {
     pub(super) got: &'a [f64],
     pub(super) want: &'a [f64],
     /// The array's shape, where `got` and `want` are the whole array.
@@ -11,7 +11,7 @@ pub(super) struct Evidence<'a> {
     pub(super) per_sample: &'a [Vec<f64>],
 }
 
-impl Evidence<'_> {
+impl Symptoms<'_> {
     /// The likely cause.
     pub(super) fn cause(&self) -> String {
         let scale = self.want.iter().fold(0.0_f64, |scale, v| scale.max(v.abs()));

@@ -6,7 +6,7 @@
 //! encoding that is not the one this module would write is refused: one model has one file.
 
 use super::Checked;
-use crate::error::{FileProblem, excerpt};
+use crate::error::{LoadErrorKind, excerpt};
 use bincode::Options;
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -78,7 +78,7 @@ pub(super) struct LayerRecord<'a> {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct TensorRecord<'a> {
     pub(super) name: &'a str,
-    /// See [`NumberType`](super::numbers::NumberType).
+    /// See [`NumberType`](super::tensor_data::NumberType).
     pub(super) number: u8,
     pub(super) shape: Dims,
 }
@@ -121,7 +121,7 @@ impl<'de> Deserialize<'de> for Dims {
 
 /// Appends a record.
 pub(super) fn encode<T: Serialize>(record: &T, structure: &mut Vec<u8>) -> Checked<()> {
-    options().serialize_into(structure, record).map_err(|problem| FileProblem::Malformed {
+    options().serialize_into(structure, record).map_err(|problem| LoadErrorKind::Malformed {
         offset: 0,
         expected: "a record".into(),
         got: problem.to_string(),
@@ -148,7 +148,7 @@ impl<'a> Records<'a> {
 
     /// The next record; `expected` is its name in errors.
     pub(super) fn next<T: Deserialize<'a> + Serialize>(&mut self, expected: &str) -> Checked<T> {
-        let malformed = |got: String| FileProblem::Malformed {
+        let malformed = |got: String| LoadErrorKind::Malformed {
             offset: self.offset,
             expected: format!("a record of {expected}"),
             got,
@@ -179,7 +179,7 @@ impl<'a> Records<'a> {
         if self.rest.is_empty() {
             return Ok(());
         }
-        Err(FileProblem::Malformed {
+        Err(LoadErrorKind::Malformed {
             offset: self.offset,
             expected: "the end of the structure".into(),
             got: format!("{} more bytes", self.rest.len()),

@@ -2,8 +2,8 @@
 
 use super::Checked;
 use super::crc::Crc;
-use super::structured::Dims;
-use crate::error::{Error, FileProblem, Result};
+use super::records::Dims;
+use crate::error::{Error, LoadErrorKind, Result};
 use crate::float::Float;
 use std::borrow::Cow;
 use std::io::{self, Read, Write};
@@ -226,7 +226,7 @@ impl<R: Read> Numbers<R> {
         }
         let Some(index) = out.iter().position(|value| !value.is_finite()) else { return Ok(Ok(())) };
         let value = out[index].to_string();
-        Ok(Err(FileProblem::NonFinite { tensor: name.into(), index, value }))
+        Ok(Err(LoadErrorKind::NonFinite { tensor: name.into(), index, value }))
     }
 
     /// The next tensor, of whole numbers; those that do not fit become `usize::MAX`.

@@ -18,7 +18,7 @@
 use super::Checked;
 use super::crc::crc32;
 use super::limits::Limits;
-use crate::error::FileProblem;
+use crate::error::LoadErrorKind;
 
 pub(super) const MAGIC: [u8; 8] = [0x89, b'A', b'X', b'N', b'\r', b'\n', 0x1a, b'\n'];
 pub(super) const FORMAT: u16 = 1;
@@ -100,23 +100,23 @@ impl Header {
     pub(super) fn parse(bytes: &[u8], len: u64, limits: &Limits) -> Checked<Self> {
         let magic = bytes.get(..MAGIC.len()).unwrap_or(bytes);
         if !MAGIC.starts_with(magic) || magic.is_empty() {
-            return Err(FileProblem::not_ours(bytes));
+            return Err(LoadErrorKind::not_ours(bytes));
         }
         let Ok(bytes) = <&[u8; HEADER_LEN]>::try_from(bytes) else {
-            return Err(FileProblem::Truncated { expected: HEADER_LEN as u64, got: len });
+            return Err(LoadErrorKind::Truncated { expected: HEADER_LEN as u64, got: len });
         };
         let format = u16::from_le_bytes(part(bytes, 8));
         if format == 0 || format > FORMAT {
-            return Err(FileProblem::Version { found: format, supported: FORMAT });
+            return Err(LoadErrorKind::Version { found: format, supported: FORMAT });
         }
         let (stored, computed) = (u32::from_le_bytes(part(bytes, 60)), crc32(&bytes[..60]));
         if stored != computed {
-            return Err(FileProblem::Checksum { section: "header", offset: 0, stored, computed });
+            return Err(LoadErrorKind::Checksum { section: "header", offset: 0, stored, computed });
         }
         if bytes[48..60] != [0; 12] {
             let expected =
                 "zeros (a part that this version does not know is in use; upgrade the crate)".into();
-            return Err(FileProblem::Malformed {
+            return Err(LoadErrorKind::Malformed {
                 offset: 48,
                 expected,
                 got: format!("{:02x?}", &bytes[48..60]),
@@ -125,7 +125,7 @@ impl Header {
         let code = u32::from_le_bytes(part(bytes, 12));
         let Some((content, ..)) = Content::ALL.iter().find(|(_, known, _)| *known == code) else {
             let expected = "a content of 1 to 4".into();
-            return Err(FileProblem::Malformed { offset: 12, expected, got: code.to_string() });
+            return Err(LoadErrorKind::Malformed { offset: 12, expected, got: code.to_string() });
         };
         let header = Self {
             format,
@@ -141,13 +141,13 @@ impl Header {
 
     fn check_lengths(&self, stated: u64, len: u64, limits: &Limits) -> Checked<()> {
         if stated > len {
-            return Err(FileProblem::Truncated { expected: stated, got: len });
+            return Err(LoadErrorKind::Truncated { expected: stated, got: len });
         }
         if stated < len {
-            return Err(FileProblem::Trailing { end: stated, extra: len - stated });
+            return Err(LoadErrorKind::Trailing { end: stated, extra: len - stated });
         }
         if self.structure_len > limits.max_structure_bytes {
-            return Err(FileProblem::Limit {
+            return Err(LoadErrorKind::Limit {
                 what: "bytes of structure".into(),
                 value: self.structure_len,
                 limit: limits.max_structure_bytes,
@@ -155,7 +155,7 @@ impl Header {
         }
         if self.file_len() != stated {
             let expected = format!("parts that make up the file's {stated} bytes");
-            return Err(FileProblem::Malformed { offset: 16, expected, got: self.file_len().to_string() });
+            return Err(LoadErrorKind::Malformed { offset: 16, expected, got: self.file_len().to_string() });
         }
         Ok(())
     }
@@ -197,16 +197,16 @@ mod tests {
     fn other_files_are_told_from_ours() {
         for other in [&b""[..], b"PK\x03\x04", b"\x89PNG\r\n\x1a\n", b"\x89AXN\n\x1a\n", b"\x89HDF\r\n\x1a\n"]
         {
-            assert!(matches!(parse(other, 100), Err(FileProblem::NotOurs { .. })), "{other:?}");
+            assert!(matches!(parse(other, 100), Err(LoadErrorKind::NotOurs { .. })), "{other:?}");
         }
-        assert!(matches!(parse(&MAGIC[..3], 3), Err(FileProblem::Truncated { expected: 64, got: 3 })));
+        assert!(matches!(parse(&MAGIC[..3], 3), Err(LoadErrorKind::Truncated { expected: 64, got: 3 })));
     }
 
     #[test]
     fn lengths_must_agree() {
         let bytes = header().to_bytes();
-        assert!(matches!(parse(&bytes, 199), Err(FileProblem::Truncated { expected: 200, got: 199 })));
-        assert!(matches!(parse(&bytes, 300), Err(FileProblem::Trailing { end: 200, extra: 100 })));
+        assert!(matches!(parse(&bytes, 199), Err(LoadErrorKind::Truncated { expected: 200, got: 199 })));
+        assert!(matches!(parse(&bytes, 300), Err(LoadErrorKind::Trailing { end: 200, extra: 100 })));
         for (structure_len, numbers_len) in [(u64::MAX, 0), (0, u64::MAX), (u64::MAX / 2, u64::MAX / 2)] {
             let bytes = Header { structure_len, numbers_len, ..header() }.to_bytes();
             assert!(parse(&bytes, 200).is_err(), "{structure_len} {numbers_len}");
@@ -216,6 +216,6 @@ mod tests {
     #[test]
     fn a_later_format_is_named() {
         let bytes = Header { format: 2, ..header() }.to_bytes();
-        assert!(matches!(parse(&bytes, 200), Err(FileProblem::Version { found: 2, supported: 1 })));
+        assert!(matches!(parse(&bytes, 200), Err(LoadErrorKind::Version { found: 2, supported: 1 })));
     }
 }

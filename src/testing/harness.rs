@@ -16,7 +16,7 @@ pub(super) enum Purpose {
 }
 
 /// A layer and what it is run with.
-pub(super) struct Stage<'a> {
+pub(super) struct Harness<'a> {
     pub(super) layer: &'a dyn Layer<f64>,
     pub(super) plan: &'a Plan,
     pub(super) params: Vec<f64>,
@@ -51,7 +51,7 @@ pub(super) struct Returned {
     pub(super) dx: Vec<f64>,
 }
 
-impl Stage<'_> {
+impl Harness<'_> {
     pub(super) fn inputs(&self) -> usize {
         self.plan.input_shape().size()
     }
@@ -241,12 +241,12 @@ impl Stage<'_> {
     }
 }
 
-#[allow(clippy::expect_used, reason = "the stage makes every buffer of rows × columns")]
+#[allow(clippy::expect_used, reason = "the harness makes every buffer of rows × columns")]
 fn view(values: &[f64], rows: usize, columns: usize) -> ArrayView2<'_, f64> {
     ArrayView2::from_shape((rows, columns), values).expect("rows × columns")
 }
 
-#[allow(clippy::expect_used, reason = "the stage makes every buffer of rows × columns")]
+#[allow(clippy::expect_used, reason = "the harness makes every buffer of rows × columns")]
 fn view_mut(values: &mut [f64], rows: usize, columns: usize) -> ArrayViewMut2<'_, f64> {
     ArrayViewMut2::from_shape((rows, columns), values).expect("rows × columns")
 }

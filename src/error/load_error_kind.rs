@@ -9,7 +9,7 @@ use std::fmt;
 /// Text that comes from the file is quoted and cut at 64 characters.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
-pub enum FileProblem {
+pub enum LoadErrorKind {
     /// Another kind of file, or one that a text-mode transfer has changed.
     #[error("expected a file saved by this crate, found {}", FoundFile(found, *.kind))]
     NotOurs {
@@ -182,7 +182,7 @@ impl fmt::Display for FoundFile<'_> {
     }
 }
 
-impl FileProblem {
+impl LoadErrorKind {
     /// The problem of a file that begins with these bytes, of which 64 are enough.
     pub(crate) fn not_ours(first: &[u8]) -> Self {
         Self::NotOurs { found: first.iter().take(8).copied().collect(), kind: file_kind(first) }

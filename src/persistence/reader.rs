@@ -2,10 +2,10 @@
 
 use super::Checked;
 use super::crc::crc32;
-use super::frame::{Content, HEADER_LEN, Header};
+use super::header::{Content, HEADER_LEN, Header};
 use super::limits::{Limits, most_values, values_of};
-use super::numbers::{Bytes, Numbers};
-use crate::error::{Error, FileProblem, Result, file_type};
+use super::tensor_data::{Bytes, Numbers};
+use crate::error::{Error, LoadErrorKind, Result, file_type};
 use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -94,17 +94,17 @@ impl<'a, R: Input<'a>> Source<R> {
             return Ok(());
         }
         let what = "bytes of the file".into();
-        Err(FileProblem::Limit { what, value: self.len, limit: limits.max_file_bytes }.in_file(&self.name))
+        Err(LoadErrorKind::Limit { what, value: self.len, limit: limits.max_file_bytes }.in_file(&self.name))
     }
 
     /// Reads and checks the header and the structure; what the file holds must be one of `expected`.
-    pub(super) fn structure(mut self, expected: &[Content], limits: &Limits) -> Result<Opened<'a, R>> {
+    pub(super) fn structure(mut self, expected: &[Content], limits: &Limits) -> Result<OpenFile<'a, R>> {
         let name = std::mem::take(&mut self.name);
         let mut first = Vec::with_capacity(HEADER_LEN);
         let reading = (&mut self.reader).take(HEADER_LEN as u64).read_to_end(&mut first);
         reading.map_err(|source| Error::Io { path: name.clone().into(), source })?;
         let header = Header::parse(&first, self.len, limits).map_err(|problem| problem.in_file(&name))?;
-        let mut opened = Opened { name, header, structure: Cow::default(), reader: self.reader };
+        let mut opened = OpenFile { name, header, structure: Cow::default(), reader: self.reader };
         opened.require(expected)?;
         opened.read_structure(self.len)?;
         Ok(opened)
@@ -112,14 +112,14 @@ impl<'a, R: Input<'a>> Source<R> {
 }
 
 /// A file whose header and structure are sound; the numbers come next.
-pub(super) struct Opened<'a, R> {
+pub(super) struct OpenFile<'a, R> {
     pub(super) name: String,
     pub(super) header: Header,
     pub(super) structure: Cow<'a, [u8]>,
     reader: R,
 }
 
-impl<'a, R: Input<'a>> Opened<'a, R> {
+impl<'a, R: Input<'a>> OpenFile<'a, R> {
     /// Refuses a file that holds nothing of what is `expected`.
     pub(super) fn require(&self, expected: &[Content]) -> Result<()> {
         if expected.contains(&self.header.content) {
@@ -127,7 +127,7 @@ impl<'a, R: Input<'a>> Opened<'a, R> {
         }
         let names: Vec<_> = expected.iter().map(|content| content.name()).collect();
         let found = self.header.content.name().into();
-        Err(FileProblem::Content { expected: names.join(" or "), found }.in_file(&self.name))
+        Err(LoadErrorKind::Content { expected: names.join(" or "), found }.in_file(&self.name))
     }
 
     fn read_structure(&mut self, len: u64) -> Result<()> {
@@ -142,7 +142,7 @@ impl<'a, R: Input<'a>> Opened<'a, R> {
         if let Some(position) = structure[end..].iter().position(|&byte| byte != 0) {
             let offset = (HEADER_LEN + end + position) as u64;
             let (expected, got) = ("a zero".into(), structure[end + position].to_string());
-            return Err(FileProblem::Malformed { offset, expected, got }.in_file(&self.name));
+            return Err(LoadErrorKind::Malformed { offset, expected, got }.in_file(&self.name));
         }
         match &mut structure {
             Cow::Borrowed(lent) => *lent = &lent[..end],
@@ -151,13 +151,13 @@ impl<'a, R: Input<'a>> Opened<'a, R> {
         let (stored, computed) = (self.header.structure_crc, crc32(&structure));
         if stored != computed {
             let problem =
-                FileProblem::Checksum { section: "structure", offset: HEADER_LEN as u64, stored, computed };
+                LoadErrorKind::Checksum { section: "structure", offset: HEADER_LEN as u64, stored, computed };
             return Err(problem.in_file(&self.name));
         }
         let (values, limit) = (values_of(&structure), most_values(self.header.structure_len));
         if values > limit {
             let what = "values in the configurations".into();
-            return Err(FileProblem::Limit { what, value: values, limit }.in_file(&self.name));
+            return Err(LoadErrorKind::Limit { what, value: values, limit }.in_file(&self.name));
         }
         self.structure = structure;
         Ok(())
@@ -198,13 +198,13 @@ impl<'a, R: Input<'a>> Opened<'a, R> {
         let stored = self.header.numbers_crc;
         if stored != computed {
             let offset = self.header.numbers_offset();
-            let problem = FileProblem::Checksum { section: "numbers", offset, stored, computed };
+            let problem = LoadErrorKind::Checksum { section: "numbers", offset, stored, computed };
             return Err(problem.in_file(&self.name));
         }
         match more {
             Ok(0) => Ok(found),
             Ok(extra) => {
-                Err(FileProblem::Trailing { end: self.len(), extra: extra as u64 }.in_file(&self.name))
+                Err(LoadErrorKind::Trailing { end: self.len(), extra: extra as u64 }.in_file(&self.name))
             }
             Err(error) => Err(failed(&self.name, error, self.len())),
         }
