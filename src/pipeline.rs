@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 /// # fn main() -> Result<()> {
 /// let x = array![[1.0, 400.0], [2.0, 100.0], [9.0, 200.0], [10.0, 500.0]];
 /// let mut scale_twice = Pipeline::new(StandardScaler::new(), StandardScaler::new());
-/// scale_twice.fit(&x)?;
+/// scale_twice.fit(&x, ())?;
 /// assert_eq!(scale_twice.transform(&x)?.dim(), (4, 2));
 ///
 /// let three_steps = Pipeline::new(StandardScaler::new(), StandardScaler::new()).then(StandardScaler::new());

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Examples
 /// ```
+/// # #[cfg(feature = "csv")] {
 /// use axonal::datasets::{CsvReader, ReadLimits};
 ///
 /// let mut limits = ReadLimits::default();
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 ///     message,
 ///     "pipe: more than 16 bytes; if the file is trusted, raise max_stream_bytes of ReadLimits"
 /// );
+/// # }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -63,7 +63,7 @@ use std::io::{self, Read};
 /// # fn main() -> Result<()> {
 /// let x = array![[1.0], [10.0], [100.0]];
 /// let mut pipeline = Pipeline::new(LogScale { shift: 1.0 }, StandardScaler::new());
-/// pipeline.fit(&x)?;
+/// pipeline.fit(&x, ())?;
 /// let again = Pipeline::<LogScale, StandardScaler>::from_bytes(&pipeline.to_bytes()?)?;
 /// assert_eq!(again.transform(&x)?, pipeline.transform(&x)?);
 /// # Ok(())

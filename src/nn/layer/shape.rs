@@ -8,7 +8,7 @@ use std::fmt;
 ///
 /// # Examples
 /// ```
-/// use axonal::prelude::Shape;
+/// use axonal::custom::Shape;
 ///
 /// let image = Shape::from([28, 28, 1]);
 /// assert_eq!((image.size(), image.rank(), image.last()), (784, 3, 1));

@@ -56,7 +56,7 @@ use serde::{Deserialize, Serialize};
 /// let model: Model<f32> = Sequential::new([10, 3])
 ///     .add(Gru::new(16).go_backwards(true))
 ///     .compile(Adam::default(), MeanSquaredError::default())?;
-/// assert_eq!(model.output_shape(), &Shape::from(16));
+/// assert_eq!(model.output_shape().dims(), [16]);
 /// # Ok(())
 /// # }
 /// ```

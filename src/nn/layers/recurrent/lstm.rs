@@ -54,7 +54,7 @@ use serde::{Deserialize, Serialize};
 ///     .add(Lstm::new(16).return_sequences(true).dropout(0.2))
 ///     .add(Lstm::new(8))
 ///     .compile(Adam::default(), MeanSquaredError::default())?;
-/// assert_eq!(model.output_shape(), &Shape::from(8));
+/// assert_eq!(model.output_shape().dims(), [8]);
 /// # Ok(())
 /// # }
 /// ```

@@ -41,13 +41,14 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Examples
 /// ```
+/// use axonal::layers::SimpleRnn;
 /// use axonal::prelude::*;
 /// # fn main() -> Result<()> {
 /// let model: Model<f32> = Sequential::new([10, 3])
 ///     .add(SimpleRnn::new(16).return_sequences(true))
 ///     .add(SimpleRnn::new(4))
 ///     .compile(Adam::default(), MeanSquaredError::default())?;
-/// assert_eq!(model.output_shape(), &Shape::from(4));
+/// assert_eq!(model.output_shape().dims(), [4]);
 /// # Ok(())
 /// # }
 /// ```

@@ -23,7 +23,7 @@ use std::sync::Arc;
 ///
 /// # Examples
 /// ```
-/// use axonal::nn::optimizer::schedule::{ExponentialDecay, LearningRate};
+/// use axonal::schedules::{ExponentialDecay, LearningRate};
 ///
 /// let halved_every_ten = LearningRate::from(ExponentialDecay::new(0.1, 10, 0.5).staircase(true));
 /// assert_eq!([0, 9, 10, 20].map(|step| halved_every_ten.at(step)), [0.1, 0.1, 0.05, 0.025]);
