@@ -5,7 +5,9 @@ use ndarray::NdFloat;
 use std::iter::Sum;
 
 pub(crate) mod elementary;
+pub(crate) mod inputs;
 pub(crate) mod scaled;
+pub(crate) mod targets;
 
 /// A floating-point type: `f32` or `f64`.
 ///
@@ -32,6 +34,8 @@ pub trait Float:
     + serde::de::DeserializeOwned
     + SimdElement
     + elementary::Elementary
+    + inputs::InputElement<Self>
+    + targets::TargetElement<Self>
 {
     /// The name of the type in files: `"f32"` or `"f64"`.
     const NAME: &'static str;

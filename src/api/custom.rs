@@ -3,6 +3,7 @@
 //! | you write | trait | it receives |
 //! |---|---|---|
 //! | a layer | [`Layer`](crate::layers::Layer) | [`Shape`] and returns a [`Plan`]; then [`Forward`], [`Backward`] ([`Gradient`], [`Carry`], [`MaskPass`] on request) |
+//! | a layer with several inputs | [`Merge`] | [`MergeInputs`], then as a layer |
 //! | a loss | [`Loss`](crate::losses::Loss) | [`LossPass`] |
 //! | a metric | [`Metric`](crate::metrics::Metric) | [`MetricBatch`] |
 //! | an update rule | [`UpdateRule`] | [`Step`]; [`RuleOptimizer`] adds the learning rate and the modifiers |
@@ -13,9 +14,10 @@
 
 pub use crate::nn::callback::{CallbackState, Run};
 pub use crate::nn::layer::{
-    ActivityPenalty, Backward, Carry, Config, Forward, Gradient, LayerConfig, Mask, MaskPass, Mode, Nested,
+    ActivityPenalty, Backward, Carry, Config, Forward, Gradient, LayerConfig, Mask, MaskPass, MergeInputs, Mode, Nested,
     ParamSpec, Plan, Shape, StateSpec,
 };
+pub use crate::nn::node::Merge;
 pub use crate::nn::loss::{LossPass, OutputMeaning};
 pub use crate::nn::metric::MetricBatch;
 pub use crate::nn::optimizer::{RuleOptimizer, Step, UpdateRule, WeightArray};

@@ -10,6 +10,7 @@
 //! | normalization | [`BatchNormalization`], [`LayerNormalization`], [`RmsNormalization`], [`GroupNormalization`], [`UnitNormalization`]; [`Normalization`] and [`Rescaling`] of inputs |
 //! | regularization | [`Dropout`], [`SpatialDropout1D`], [`SpatialDropout2D`], [`AlphaDropout`], [`GaussianDropout`], [`GaussianNoise`], [`ActivityRegularization`] |
 //! | reshaping | [`Flatten`], [`Reshape`], [`Permute`], [`RepeatVector`], [`ZeroPadding1D`], [`ZeroPadding2D`], [`Cropping1D`], [`Cropping2D`], [`UpSampling1D`], [`UpSampling2D`] |
+//! | merging, in a [`Graph`](crate::models::Graph) | [`Concatenate`], [`Add`], [`Subtract`], [`Multiply`], [`Average`], [`Maximum`], [`Minimum`], [`Dot`] |
 //! | wrappers | [`Bidirectional`], [`TimeDistributed`], [`Residual`] |
 //!
 //! Which to choose: a table of numbers wants `Dense` behind a scaler; images `Conv2D` with pooling; sequences `Gru` or
@@ -24,14 +25,14 @@ pub use crate::initializer::Initializer;
 pub use crate::nn::constraint::Constraint;
 pub use crate::nn::layer::Layer;
 pub use crate::nn::layers::{
-    ActivationLayer, ActivityRegularization, AlphaDropout, AveragePooling1D, AveragePooling2D, Axes,
-    BatchNormalization, Bidirectional, Conv1D, Conv2D, Conv2DTranspose, Cropping1D, Cropping2D, Dense,
-    DepthwiseConv2D, Dropout, Elu, Embedding, Flatten, GaussianDropout, GaussianNoise,
+    ActivationLayer, ActivityRegularization, Add, AlphaDropout, Average, AveragePooling1D, AveragePooling2D, Axes,
+    BatchNormalization, Bidirectional, Concatenate, Conv1D, Conv2D, Conv2DTranspose, Cropping1D, Cropping2D, Dense,
+    DepthwiseConv2D, Dot, Dropout, Elu, Embedding, Flatten, GaussianDropout, GaussianNoise,
     GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalMaxPooling1D, GlobalMaxPooling2D,
     GroupNormalization, Gru, Interpolation, LayerNormalization, LeakyRelu, Lstm, Masking, MaxPooling1D,
-    MaxPooling2D, MergeMode, Normalization, PRelu, Padding, Permute, Relu, RepeatVector, Rescaling, Reshape,
+    MaxPooling2D, Maximum, MergeMode, Minimum, Multiply, Normalization, PRelu, Padding, Permute, Relu, RepeatVector, Rescaling, Reshape,
     Residual, RmsNormalization, SeparableConv2D, SimpleRnn, Size2D, Softmax, SpatialDropout1D,
-    SpatialDropout2D, TimeDistributed, UnitNormalization, UpSampling1D, UpSampling2D, ZeroPadding1D,
+    SpatialDropout2D, Subtract, TimeDistributed, UnitNormalization, UpSampling1D, UpSampling2D, ZeroPadding1D,
     ZeroPadding2D,
 };
 pub use crate::nn::regularizer::Regularizer;

@@ -3,6 +3,7 @@
 //! | type | use |
 //! |---|---|
 //! | [`Sequential`] | builder: input shape, layers, seed; `compile` makes a model |
+//! | [`Graph`], [`Input`], [`Node`], [`Shared`] | builder of networks with several inputs, outputs or branches |
 //! | [`Model`] | `fit`, `fit_with`, `fit_batches`, `evaluate`, `predict`, `save`, `load` |
 //! | [`FitOptions`] | epochs, batch size, validation, weights, callbacks of one `fit_with` |
 //! | [`EvaluateOptions`], [`PredictOptions`] | batch size and weights of one call |
@@ -11,9 +12,14 @@
 //! | [`Evaluation`] | loss and metrics of `evaluate` |
 //! | [`Weight`], [`Summary`] | a named parameter array; the table of layers |
 //! | [`Workspace`] | reusable buffers: `predict_into` with one allocates nothing |
-//! | [`Batch`], [`Targets`], [`TargetElement`] | what `fit_batches` takes; what `y` may be: any numeric or boolean array |
+//! | [`Inputs`], [`InputArray`], [`InputElement`], [`Element`] | what `x` may be: arrays of the network's float type, integers or `bool` |
+//! | [`Targets`], [`TargetArray`], [`TargetElement`] | what `y` may be: any numeric or boolean array |
+//! | [`Batch`] | what `fit_batches` takes |
+//! | [`Outputs`] | the outputs of `predict_all`, by name |
+//! | [`IntoLayer`] | what `Node::then` accepts |
 
 pub use crate::nn::{
-    Batch, EvaluateOptions, Evaluation, FitOptions, History, Logs, Model, OnDivergence, PredictOptions,
-    Recovery, Sequential, Summary, TargetElement, Targets, Verbose, Weight, Workspace,
+    Batch, Differentiable, Element, EvaluateOptions, Evaluation, FitOptions, Graph, History, Input, InputArray, InputElement,
+    Inputs, IntoLayer, Logs, Model, Node, OnDivergence, Outputs, PredictOptions, Recovery, Sequential, Shared,
+    Summary, TargetArray, TargetElement, Targets, Verbose, Weight, Workspace,
 };

@@ -6,7 +6,7 @@
 use crate::activation::Activation;
 use crate::float::Float;
 use crate::nn::layer::{Backward, Forward, Mode};
-use crate::nn::layout::Node;
+use crate::nn::layout::PlannedLayer;
 use crate::parallel;
 use crate::parallel::thresholds::{MIN_OPS_TO_SPLIT_BATCH, OPS_PER_MOVE};
 use crate::rng::RowRng;
@@ -27,7 +27,7 @@ fn chunk_rows(rows: usize, elements: usize) -> Option<usize> {
 
 /// As [`chunk_rows`], for a layer; `None` also if the layer cannot be split: it has parameters, state, nested layers
 /// or a cache for the whole batch, combines rows, or reads the mask of the whole batch.
-fn layer_chunk_rows<F>(node: &Node<F>, batch: usize) -> Option<usize> {
+fn layer_chunk_rows<F>(node: &PlannedLayer<F>, batch: usize) -> Option<usize> {
     let plan = &node.plan;
     let splittable = plan.rows_independent()
         && node.params.is_empty()
@@ -39,7 +39,7 @@ fn layer_chunk_rows<F>(node: &Node<F>, batch: usize) -> Option<usize> {
 }
 
 /// Runs the forward pass of a layer.
-pub(super) fn forward<'a, F: Float>(node: &'a Node<F>, pass: Forward<'a, F>) {
+pub(super) fn forward<'a, F: Float>(node: &'a PlannedLayer<F>, pass: Forward<'a, F>) {
     let batch = pass.x.nrows();
     let Some(rows) = layer_chunk_rows(node, batch) else {
         return node.layer.forward(pass.planned(&node.plan));
@@ -68,7 +68,7 @@ pub(super) fn forward<'a, F: Float>(node: &'a Node<F>, pass: Forward<'a, F>) {
 }
 
 /// Runs the backward pass of a layer.
-pub(super) fn backward<'a, F: Float>(node: &'a Node<F>, pass: Backward<'a, F>) {
+pub(super) fn backward<'a, F: Float>(node: &'a PlannedLayer<F>, pass: Backward<'a, F>) {
     let batch = pass.x.nrows();
     let Some(rows) = layer_chunk_rows(node, batch) else {
         return node.layer.backward(pass.planned(&node.plan));
@@ -95,7 +95,7 @@ pub(super) fn backward<'a, F: Float>(node: &'a Node<F>, pass: Backward<'a, F>) {
 }
 
 /// Applies the activation of a layer to its output, in place.
-pub(super) fn activate<F: Float>(node: &Node<F>, batch: usize, y: &mut [F]) {
+pub(super) fn activate<F: Float>(node: &PlannedLayer<F>, batch: usize, y: &mut [F]) {
     let (activation, width) = (node.activation(), node.plan.output_shape().last());
     let Some(rows) = chunk_rows(batch, node.output_len()).filter(|_| activation != Activation::Linear) else {
         return activation.apply(width, y);
@@ -112,7 +112,7 @@ pub(super) fn activate<F: Float>(node: &Node<F>, batch: usize, y: &mut [F]) {
 /// Multiplies `dy` by the derivative of the layer's activation, if the activation was applied. Returns whether all of
 /// `dy` is finite.
 pub(super) fn differentiate<F: Float>(
-    node: &Node<F>,
+    node: &PlannedLayer<F>,
     batch: usize,
     activated: bool,
     [z, y]: [&[F]; 2],

@@ -2,9 +2,10 @@
 
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::float::inputs::Inputs;
+use crate::float::targets::Targets;
 use crate::nn::callback::{Callback, StopToken};
-use crate::nn::targets::Targets;
-use ndarray::{ArrayBase, ArrayViewD, Data, Dimension};
+use ndarray::{ArrayBase, Data, Dimension};
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -72,7 +73,7 @@ pub enum OnDivergence {
 pub struct FitOptions<'a, F> {
     pub(crate) plain: PlainOptions,
     pub(crate) validation: Option<Validation<'a, F>>,
-    pub(crate) sample_weight: Option<Vec<F>>,
+    pub(crate) sample_weight: SampleWeights<F>,
     pub(crate) callbacks: Vec<Box<dyn Callback<F> + 'a>>,
     pub(crate) stop_token: Option<StopToken>,
     pub(crate) steps_per_epoch: Option<usize>,
@@ -89,6 +90,9 @@ pub(crate) struct PlainOptions {
     pub(crate) validation_split: f64,
     pub(crate) validation_freq: usize,
     pub(crate) class_weight: Option<Vec<(usize, f64)>>,
+    /// The class weights of outputs, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) class_weight_of: Vec<(String, Vec<(usize, f64)>)>,
     pub(crate) verbose: Verbose,
     #[serde(skip_serializing_if = "is_default")]
     pub(crate) on_divergence: OnDivergence,
@@ -102,8 +106,27 @@ fn is_default(on_divergence: &OnDivergence) -> bool {
 /// Validation data.
 #[derive(Debug, Clone)]
 pub(crate) struct Validation<'a, F> {
-    pub(crate) x: ArrayViewD<'a, F>,
+    pub(crate) x: Inputs<'a, F>,
     pub(crate) y: Targets<'a, F>,
+}
+
+/// The sample weights of the outputs of a model.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SampleWeights<F> {
+    /// Those of all outputs that have none of their own.
+    pub(crate) common: Option<Vec<F>>,
+    /// Those of single outputs, by name.
+    pub(crate) by_output: Vec<(String, Vec<F>)>,
+}
+
+impl<F> SampleWeights<F> {
+    pub(crate) fn none() -> Self {
+        Self { common: None, by_output: Vec::new() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.common.is_none() && self.by_output.is_empty()
+    }
 }
 
 impl Default for PlainOptions {
@@ -116,6 +139,7 @@ impl Default for PlainOptions {
             validation_split: 0.0,
             validation_freq: 1,
             class_weight: None,
+            class_weight_of: Vec::new(),
             verbose: Verbose::Silent,
             on_divergence: OnDivergence::Stop,
         }
@@ -155,7 +179,7 @@ impl<F> Default for FitOptions<'_, F> {
         Self {
             plain: PlainOptions::default(),
             validation: None,
-            sample_weight: None,
+            sample_weight: SampleWeights::none(),
             callbacks: Vec::new(),
             stop_token: None,
             steps_per_epoch: None,
@@ -187,7 +211,7 @@ impl<F> FitOptions<'_, F> {
     pub(crate) fn misplaced(&self) -> Option<&'static str> {
         if self.validation.is_some() {
             Some("validation_data")
-        } else if self.sample_weight.is_some() {
+        } else if !self.sample_weight.is_empty() {
             Some("sample_weight")
         } else if !self.callbacks.is_empty() {
             Some("callback")
@@ -245,12 +269,8 @@ impl<'a, F: Float> FitOptions<'a, F> {
 
     /// Sets the validation data.
     #[must_use]
-    pub fn validation_data<S: Data<Elem = F>, D: Dimension>(
-        mut self,
-        x: &'a ArrayBase<S, D>,
-        y: impl Into<Targets<'a, F>>,
-    ) -> Self {
-        self.validation = Some(Validation { x: x.view().into_dyn(), y: y.into() });
+    pub fn validation_data(mut self, x: impl Into<Inputs<'a, F>>, y: impl Into<Targets<'a, F>>) -> Self {
+        self.validation = Some(Validation { x: x.into(), y: y.into() });
         self
     }
 
@@ -269,11 +289,33 @@ impl<'a, F: Float> FitOptions<'a, F> {
         self
     }
 
+    /// As [`class_weight`](Self::class_weight), for one output of a model with several.
+    #[must_use]
+    pub fn class_weight_of(
+        mut self,
+        output: impl Into<String>,
+        weights: impl IntoIterator<Item = (usize, f64)>,
+    ) -> Self {
+        self.plain.class_weight_of.push((output.into(), weights.into_iter().collect()));
+        self
+    }
+
     /// Sets a weight for each sample, which also applies to the validation rows of
     /// [`validation_split`](Self::validation_split). Training rows and validation rows must each have a weight above 0.
     #[must_use]
     pub fn sample_weight<S: Data<Elem = F>, D: Dimension>(mut self, weights: &ArrayBase<S, D>) -> Self {
-        self.sample_weight = Some(weights.iter().copied().collect());
+        self.sample_weight.common = Some(weights.iter().copied().collect());
+        self
+    }
+
+    /// As [`sample_weight`](Self::sample_weight), for one output of a model with several.
+    #[must_use]
+    pub fn sample_weight_of<S: Data<Elem = F>, D: Dimension>(
+        mut self,
+        output: impl Into<String>,
+        weights: &ArrayBase<S, D>,
+    ) -> Self {
+        self.sample_weight.by_output.push((output.into(), weights.iter().copied().collect()));
         self
     }
 
@@ -370,11 +412,14 @@ impl PredictOptions {
 pub struct EvaluateOptions<F> {
     pub(crate) batch_size: usize,
     pub(crate) sample_weight: Option<Vec<F>>,
+    /// The sample weights of outputs, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) sample_weight_of: Vec<(String, Vec<F>)>,
 }
 
 impl<F> Default for EvaluateOptions<F> {
     fn default() -> Self {
-        Self { batch_size: 256, sample_weight: None }
+        Self { batch_size: 256, sample_weight: None, sample_weight_of: Vec::new() }
     }
 }
 
@@ -396,6 +441,17 @@ impl<F: Float> EvaluateOptions<F> {
     #[must_use]
     pub fn sample_weight<S: Data<Elem = F>, D: Dimension>(mut self, weights: &ArrayBase<S, D>) -> Self {
         self.sample_weight = Some(weights.iter().copied().collect());
+        self
+    }
+
+    /// Sets a weight for each sample for one output of a model with several.
+    #[must_use]
+    pub fn sample_weight_of<S: Data<Elem = F>, D: Dimension>(
+        mut self,
+        output: impl Into<String>,
+        weights: &ArrayBase<S, D>,
+    ) -> Self {
+        self.sample_weight_of.push((output.into(), weights.iter().copied().collect()));
         self
     }
 }

@@ -1,4 +1,8 @@
-//! [`Layout`]: the layers of a network, and the names, shapes and buffer ranges of their parameters and state.
+//! [`Layout`]: the layers of a network and their connections, and the names, shapes and buffer ranges of their parameters and state.
+
+mod build;
+mod joined;
+mod plan_check;
 
 use crate::activation::Activation;
 use crate::buffer::Buffer;
@@ -6,31 +10,93 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::initializer::Initializer;
 use crate::nn::constraint::Constraint;
-use crate::nn::layer::{Layer, MaskOut, Nested, ParamSpec, Plan, Shape, StateSpec};
+use crate::nn::layer::{Layer, Nested, ParamSpec, Plan, Shape, StateSpec};
+use crate::nn::node::Merge;
 use crate::nn::regularizer::Regularizer;
 use crate::parallel;
 use crate::rng::{Purpose, Rng};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// One layer of the chain, with its plan and buffer ranges.
-#[derive(Debug, Clone)]
-pub(crate) struct Node<F> {
-    pub(crate) layer: Arc<dyn Layer<F>>,
-    /// Index and kind, as in messages and weight names: `"0.dense"`.
-    pub(crate) name: String,
-    /// Shared by all uses of the same layer with the same input shape.
-    pub(crate) plan: Arc<Plan>,
-    pub(crate) params: Range<usize>,
-    pub(crate) state: Range<usize>,
-    pub(crate) trainable: bool,
-    /// Index of the layer that computes the mask of the input.
-    pub(crate) mask: Option<usize>,
-    /// Positions per sample of the mask that this layer computes; 0 if it computes none.
-    pub(crate) made_mask: usize,
+/// Where the input of a layer comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// An input of the network.
+    Input(usize),
+    /// The output of an earlier layer.
+    Node(usize),
 }
 
-impl<F> Node<F> {
+/// An input of a network.
+#[derive(Debug, Clone)]
+pub(crate) struct NetworkInput {
+    /// Empty in a chain, whose input has no name.
+    pub(crate) name: String,
+    /// The shape of one sample.
+    pub(crate) shape: Shape,
+    /// The exclusive upper bound of the values, if they reach an embedding unchanged and thus are indices.
+    pub(crate) indices: Option<usize>,
+}
+
+/// A layer or a merge layer.
+#[derive(Debug, Clone)]
+pub(crate) enum Operation<F> {
+    Layer(Arc<dyn Layer<F>>),
+    Merge(Arc<dyn Merge<F>>),
+}
+
+/// A layer of a chain that is to be planned.
+#[derive(Debug, Clone)]
+pub(crate) struct ChainLayer<F> {
+    pub(crate) layer: Arc<dyn Layer<F>>,
+    pub(crate) trainable: bool,
+    pub(crate) name: Option<String>,
+}
+
+/// A layer of a network that is to be planned.
+#[derive(Debug, Clone)]
+pub(crate) struct LayerSpec<F> {
+    pub(crate) operation: Operation<F>,
+    pub(crate) inputs: Vec<Source>,
+    pub(crate) trainable: bool,
+    /// The name, if it is not position and kind.
+    pub(crate) name: Option<String>,
+    /// The earlier layer whose weights it uses.
+    pub(crate) shares: Option<usize>,
+}
+
+/// One layer of a network, with its plan and buffer ranges.
+#[derive(Debug, Clone)]
+pub(crate) struct PlannedLayer<F> {
+    /// A merge layer is a [`Joined`] layer.
+    pub(crate) layer: Arc<dyn Layer<F>>,
+    pub(crate) merge: Option<Arc<dyn Merge<F>>>,
+    /// As in messages and weight names: the given name, or position and kind as in `"0.dense"`.
+    pub(crate) name: String,
+    pub(crate) is_named: bool,
+    /// Shared by all uses of the same layer with the same input shape.
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) inputs: Vec<Source>,
+    /// The number of columns of each input; empty for a layer with one input.
+    pub(crate) input_lens: Vec<usize>,
+    pub(crate) params: Range<usize>,
+    pub(crate) state: Range<usize>,
+    /// The first layer with the same weights, if they are shared and it is an earlier one.
+    pub(crate) shares: Option<usize>,
+    /// Whether another layer uses the same weights.
+    pub(crate) is_shared: bool,
+    pub(crate) trainable: bool,
+    /// For each input, the index of the layer that computes its mask.
+    pub(crate) masks: Vec<Option<usize>>,
+    /// For each input of a merge layer, its number of positions in the joined mask; empty if no input has a mask.
+    pub(crate) mask_lens: Vec<usize>,
+    /// Positions per sample of the mask that this layer computes; 0 if it computes none.
+    pub(crate) made_mask: usize,
+    /// Index of the layer that computes the mask of the output.
+    pub(crate) output_mask: Option<usize>,
+}
+
+impl<F> PlannedLayer<F> {
     pub(crate) fn input_len(&self) -> usize {
         self.plan.input_shape().size()
     }
@@ -41,6 +107,16 @@ impl<F> Node<F> {
 
     pub(crate) fn activation(&self) -> Activation {
         self.plan.declared_activation()
+    }
+
+    /// Whether the inputs are joined in a buffer.
+    pub(crate) fn joins_inputs(&self) -> bool {
+        self.merge.is_some()
+    }
+
+    /// Whether gradients of the parameters are computed by rows, apart from the backward pass.
+    pub(crate) fn grads_by_rows(&self) -> Option<usize> {
+        self.plan.declared_gradient_rows().filter(|_| !self.is_shared)
     }
 }
 
@@ -62,75 +138,107 @@ pub(crate) struct Variable {
     pub(crate) constraint: Option<Constraint>,
 }
 
-/// A chain of layers with the layout of its buffers. Immutable.
+/// The layers of a network in an order of computation, with the layout of their buffers. Immutable.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout<F> {
-    pub(crate) input: Shape,
-    pub(crate) nodes: Vec<Node<F>>,
+    pub(crate) inputs: Vec<NetworkInput>,
+    pub(crate) nodes: Vec<PlannedLayer<F>>,
+    /// The indices of the layers whose outputs are those of the network.
+    pub(crate) outputs: Vec<usize>,
+    /// Whether each layer has one input, the previous layer.
+    pub(crate) is_chain: bool,
     /// In Keras's order: for each layer the trainable arrays, then its state.
     pub(crate) variables: Vec<Variable>,
     pub(crate) params_len: usize,
     pub(crate) state_len: usize,
-    /// Index of the layer that computes the mask of the output.
-    pub(crate) output_mask: Option<usize>,
     /// The batch size that carried state requires, with the name of the first layer that requires it.
     pub(crate) batch: Option<(usize, String)>,
 }
 
 impl<F: Float> Layout<F> {
-    /// Plans the layers in order; errors name the layer.
-    pub(crate) fn new(input: Shape, layers: &[(Arc<dyn Layer<F>>, bool)]) -> Result<Self> {
+    /// Plans a chain of layers; errors name the layer.
+    pub(crate) fn chain(input: Shape, layers: Vec<ChainLayer<F>>) -> Result<Self> {
         if layers.is_empty() {
             return Err(Error::invalid_parameter("Sequential", "layers", 0, "at least 1 layer; add one"));
         }
         if input.size() == 0 {
             return Err(Error::shape("Sequential: input shape", "axes of at least 1", &input));
         }
+        let last = layers.len() - 1;
+        let specs = layers.into_iter().enumerate().map(|(index, ChainLayer { layer, trainable, name })| LayerSpec {
+            operation: Operation::Layer(layer),
+            inputs: vec![index.checked_sub(1).map_or(Source::Input(0), Source::Node)],
+            trainable,
+            name,
+            shares: None,
+        });
+        let input = NetworkInput { name: String::new(), shape: input, indices: None };
+        Ok(Self { is_chain: true, ..Self::graph(vec![input], specs.collect(), vec![last])? })
+    }
+
+    /// Plans layers in an order of computation. All inputs must have axes of at least 1.
+    pub(crate) fn graph(
+        inputs: Vec<NetworkInput>,
+        layers: Vec<LayerSpec<F>>,
+        outputs: Vec<usize>,
+    ) -> Result<Self> {
         let mut layout = Self {
-            input: input.clone(),
+            inputs,
             nodes: Vec::with_capacity(layers.len()),
+            outputs,
+            is_chain: false,
             variables: Vec::new(),
             params_len: 0,
             state_len: 0,
-            output_mask: None,
             batch: None,
         };
-        let mut shape = input;
-        for (index, (layer, trainable)) in layers.iter().enumerate() {
-            let name = format!("{index}.{}", layer.kind());
-            let plan = match layout.planned(layer, &shape) {
-                Some(plan) => plan,
-                None => {
-                    let plan = layer.plan(&shape).map_err(|error| error.in_layer(&name))?.input(shape);
-                    check_plan(&name, &plan)?;
-                    // Clone to drop unused vector capacity.
-                    Arc::new(plan.clone())
-                }
-            };
-            layout.check_mask(&name, &plan)?;
-            layout.require_batch_size(&name, &plan)?;
-            shape = plan.output_shape().clone();
-            layout.push(layer.clone(), name, plan, *trainable)?;
+        for spec in layers {
+            layout.push(spec)?;
         }
-        let arrays = layout.nodes.iter().map(|node| node.plan.params().len() + node.plan.state_specs().len());
+        let own = layout.nodes.iter().filter(|node| node.shares.is_none());
+        let arrays = own.map(|node| node.plan.params().len() + node.plan.state_specs().len());
         layout.variables = Vec::with_capacity(arrays.sum());
         for index in 0..layout.nodes.len() {
-            layout.push_variables(index);
+            if layout.nodes[index].shares.is_none() {
+                layout.push_variables(index);
+            }
+        }
+        layout.check_names()?;
+        for input in 0..layout.inputs.len() {
+            layout.inputs[input].indices = layout.indices_from(Source::Input(input));
         }
         Ok(layout)
     }
 
-    /// Records the batch size that the layer requires; errors if a previous layer requires another one.
-    fn require_batch_size(&mut self, name: &str, plan: &Plan) -> Result<()> {
-        match (plan.batch_size(), &self.batch) {
-            (Some(batch), None) => self.batch = Some((batch, name.into())),
-            (Some(batch), Some((first, owner))) if batch != *first => {
-                let expected = format!("{first}, the batch size of the stateful layer {owner}");
-                return Err(Error::invalid_parameter(format!("layer {name}"), "stateful", batch, expected));
-            }
-            _ => {}
+    /// The shape of the values from a source.
+    pub(crate) fn source_shape(&self, source: Source) -> &Shape {
+        match source {
+            Source::Input(index) => &self.inputs[index].shape,
+            Source::Node(index) => self.nodes[index].plan.output_shape(),
         }
-        Ok(())
+    }
+
+    /// The smallest exclusive upper bound of the values from a source, if they reach an embedding unchanged.
+    fn indices_from(&self, source: Source) -> Option<usize> {
+        let mut bound = None;
+        // The values of a layer that only moves them are those of the source.
+        let mut moved = vec![source];
+        for (index, node) in self.nodes.iter().enumerate() {
+            if node.joins_inputs() || !moved.contains(&node.inputs[0]) {
+                continue;
+            }
+            match node.plan.declared_indices() {
+                Some(len) => bound = Some(bound.map_or(len, |bound: usize| bound.min(len))),
+                None if node.plan.declares_rearranging() => moved.push(Source::Node(index)),
+                None => {}
+            }
+        }
+        bound
+    }
+
+    /// The shape of one sample of the first input.
+    pub(crate) fn input(&self) -> &Shape {
+        &self.inputs[0].shape
     }
 
     /// The batch size for `samples` samples: `requested`, or, in a stateful network, its fixed batch size, which must divide
@@ -163,70 +271,9 @@ impl<F: Float> Layout<F> {
         self.variables.iter().filter(|variable| variable.carried).map(|variable| variable.range.clone())
     }
 
-    /// The shape of the mask of the current output.
-    fn mask_shape(&self) -> Option<&Shape> {
-        self.nodes[self.output_mask?].plan.mask_shape()
-    }
-
-    /// Errors if the mask of the layer's input or output does not cover the axes that it must.
-    fn check_mask(&self, name: &str, plan: &Plan) -> Result<()> {
-        let (owner, incoming) = (format!("layer {name}"), self.mask_shape());
-        if let Some(mask) = incoming.filter(|_| plan.declares_using_mask()) {
-            let dims = plan.input_shape().dims();
-            let leading = Shape::from(&dims[..dims.len().saturating_sub(1)]);
-            if mask != &leading {
-                let expected = format!("a mask over {leading}, all axes of its samples but the last");
-                return Err(Error::shape(owner, expected, format!("a mask over {mask}")));
-            }
-        }
-        let outgoing = if plan.declares_passing_mask() { incoming } else { plan.mask_shape() };
-        match outgoing {
-            Some(mask) if !plan.output_shape().dims().starts_with(mask.dims()) => {
-                let expected = format!("a mask over leading axes of its output {}", plan.output_shape());
-                Err(Error::shape(owner, expected, format!("a mask over {mask}")))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The plan of an earlier use of the same layer with the same input shape.
-    fn planned(&self, layer: &Arc<dyn Layer<F>>, input: &Shape) -> Option<Arc<Plan>> {
-        let same = |node: &&Node<F>| Arc::ptr_eq(&node.layer, layer) && node.plan.input_shape() == input;
-        self.nodes.iter().rev().find(same).map(|node| node.plan.clone())
-    }
-
-    /// Appends a layer; errors if the network then has more than [`MAX_ELEMENTS`] parameters.
-    fn push(
-        &mut self,
-        layer: Arc<dyn Layer<F>>,
-        name: String,
-        plan: Arc<Plan>,
-        trainable: bool,
-    ) -> Result<()> {
-        let (params, state) = (self.params_len, self.state_len);
-        self.params_len = params.saturating_add(plan.params_len());
-        self.state_len = state.saturating_add(plan.state_len());
-        let largest = self.params_len.max(self.state_len);
-        if largest > MAX_ELEMENTS {
-            let what = format!("the layers up to {name}");
-            return Err(Error::OutOfMemory { what, bytes: largest.saturating_mul(size_of::<F>()) });
-        }
-        let (params, state) = (params..self.params_len, state..self.state_len);
-        let (index, mask) = (self.nodes.len(), self.output_mask);
-        let makes = match plan.mask_out() {
-            MaskOut::Ends | MaskOut::Passes => false,
-            MaskOut::Made(_) => true,
-            MaskOut::Derived(_) => mask.is_some(),
-        };
-        let made_mask = plan.mask_shape().filter(|_| makes).map_or(0, Shape::size);
-        self.output_mask = if plan.declares_passing_mask() { mask } else { makes.then_some(index) };
-        self.nodes.push(Node { layer, name, plan, params, state, trainable, mask, made_mask });
-        Ok(())
-    }
-
     /// Appends the variables of a layer.
     fn push_variables(&mut self, index: usize) {
-        let Node { name, plan, params, state, trainable, .. } = &self.nodes[index];
+        let PlannedLayer { name, plan, params, state, trainable, .. } = &self.nodes[index];
         let (mut params, mut state) = (params.start, state.start);
         for spec in plan.params() {
             let range = params..params + spec.shape.size();
@@ -269,14 +316,31 @@ impl<F: Float> Layout<F> {
             plan.params().iter().map(|spec| array(&spec.name, &spec.shape) + OPTIMIZER_STATE_BYTES / 2);
         let state = plan.state_specs().iter().map(|spec| array(&spec.name, &spec.shape));
         let node =
-            size_of::<Node<F>>() + size_of::<(Arc<dyn Layer<F>>, bool)>() + text("") + OPTIMIZER_STATE_BYTES;
+            size_of::<PlannedLayer<F>>() + size_of::<(Arc<dyn Layer<F>>, bool)>() + text("") + OPTIMIZER_STATE_BYTES;
         let plan = if is_new { plan_bytes(plan) } else { 0 };
         (node + arrays.chain(state).sum::<usize>() + plan) as u64
     }
 
-    /// The output shape of one sample.
+    /// The shape of one sample of the first output.
     pub(crate) fn output(&self) -> &Shape {
-        self.nodes.last().map_or(&self.input, |node| node.plan.output_shape())
+        self.output_shape(0)
+    }
+
+    /// The shape of one sample of an output.
+    pub(crate) fn output_shape(&self, output: usize) -> &Shape {
+        let node = self.outputs.get(output).and_then(|&index| self.nodes.get(index));
+        node.map_or(self.input(), |node| node.plan.output_shape())
+    }
+
+    /// The index of the layer that computes the mask of an output.
+    pub(crate) fn output_mask(&self, output: usize) -> Option<usize> {
+        self.nodes[self.outputs[output]].output_mask
+    }
+
+    /// The index of the layer with this name.
+    pub(crate) fn layer_named(&self, name: &str) -> Result<usize> {
+        let known = || self.nodes.iter().map(|node| node.name.clone());
+        self.nodes.iter().position(|node| node.name == name).ok_or_else(|| Error::unknown_name("layer", name, known()))
     }
 
     /// Approximate cost of a forward pass per sample, in multiply-adds; moving a value counts as `OPS_PER_MOVE` of them.
@@ -331,49 +395,6 @@ fn plan_bytes(plan: &Plan) -> usize {
     let shapes = 8 * (plan.input_shape().rank() + plan.output_shape().rank());
     size_of::<Plan>() + shapes + params.chain(state).chain(nested).sum::<usize>()
 }
-
-/// Errors if a plan is inconsistent or needs more than [`MAX_ELEMENTS`] values.
-fn check_plan(name: &str, plan: &Plan) -> Result<()> {
-    let owner = format!("layer {name}");
-    if let Some(problem) = plan.problem() {
-        return Err(Error::shape(owner, plan.expected(), problem));
-    }
-    if let Some(len) = plan.declared_gradient_rows()
-        && plan.params_len().checked_rem(len) != Some(0)
-    {
-        let expected = format!("a multiple of {len} parameters, the row length declared by gradient_rows");
-        return Err(Error::shape(owner, expected, plan.params_len()));
-    }
-    if plan.output_shape().size() == 0 {
-        return Err(Error::shape(owner, "an output with axes of at least 1", plan.output_shape()));
-    }
-    plan.declared_activation().validate().map_err(|error| error.in_layer(name))?;
-    for spec in plan.params() {
-        spec.initializer.validate_for(spec.shape.dims()).map_err(|error| error.in_layer(name))?;
-        if let Some(regularizer) = spec.regularizer {
-            regularizer.validate(&format!("{owner}/{}", spec.name))?;
-        }
-        if let Some(constraint) = spec.constraint {
-            constraint.validate(&format!("{owner}/{}", spec.name))?;
-        }
-    }
-    if let Some(regularizer) = plan.declared_activity_regularizer() {
-        regularizer.validate(&owner)?;
-    }
-    let elements = plan.params_len().saturating_add(plan.state_len()).saturating_add(plan.cache_len(1));
-    let elements = elements.saturating_add(plan.output_shape().size());
-    if elements > MAX_ELEMENTS {
-        return Err(Error::OutOfMemory { what: owner, bytes: elements.saturating_mul(8) });
-    }
-    Ok(())
-}
-
-/// Maximum number of parameters, and of state values, of a network: as many `f64` as one allocation holds (2^28 values
-/// where `usize` has 32 bits), and at most 2^48, more than any machine has memory for.
-const MAX_ELEMENTS: usize = {
-    let addressable = isize::MAX as u64 / size_of::<f64>() as u64;
-    (if addressable < 1 << 48 { addressable } else { 1 << 48 }) as usize
-};
 
 /// Allocates `len` zeros; errors if memory is insufficient.
 pub(crate) fn zeros<F: Float>(what: &str, len: usize) -> Result<Vec<F>> {

@@ -1,6 +1,9 @@
 //! Neural networks: layers, losses, metrics, optimizers, and the model that trains them.
 
 mod batch_split;
+mod compile;
+mod gradient_slots;
+mod graph;
 pub(crate) mod callback;
 pub(crate) mod constraint;
 pub(crate) mod fit_options;
@@ -11,6 +14,7 @@ pub(crate) mod layout;
 pub(crate) mod loss;
 pub(crate) mod metric;
 pub(crate) mod model;
+pub(crate) mod node;
 pub(crate) mod optimizer;
 pub(crate) mod optimizer_state;
 pub(crate) mod regularizer;
@@ -20,7 +24,10 @@ mod workspace;
 
 pub use fit_options::{EvaluateOptions, FitOptions, OnDivergence, PredictOptions, Verbose};
 pub use history::{Evaluation, History, Logs, Recovery};
-pub use model::{Batch, Model, Summary, Weight};
+pub use crate::float::inputs::{Element, InputArray, InputElement, Inputs};
+pub use crate::float::targets::{TargetArray, TargetElement, Targets};
+pub use graph::Graph;
+pub use model::{Batch, Differentiable, Model, Outputs, Summary, Weight};
+pub use node::{Input, IntoLayer, Node, Shared};
 pub use sequential::Sequential;
-pub use targets::{TargetElement, Targets};
 pub use workspace::Workspace;

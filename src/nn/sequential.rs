@@ -1,15 +1,15 @@
 //! [`Sequential`]: builder of networks.
 
-mod output_check;
-
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::float::Float;
-use crate::nn::layer::{Layer, Plan, Shape};
-use crate::nn::layout::Layout;
+use crate::nn::compile::compile;
+use crate::nn::layer::{Layer, Shape};
+use crate::nn::layout::{ChainLayer, Layout};
 use crate::nn::loss::Loss;
 use crate::nn::model::Model;
+use crate::nn::model::outputs::NetworkOutput;
+use crate::nn::node::AttachedWeights;
 use crate::nn::optimizer::Optimizer;
-use crate::nn::optimizer_state::OptimizerState;
 use std::sync::Arc;
 
 /// Builder of a network that is a chain of layers.
@@ -45,14 +45,8 @@ pub struct Sequential<F> {
 struct Entry<F> {
     layer: Arc<dyn Layer<F>>,
     trainable: bool,
-    weights: Option<Attached<F>>,
-}
-
-/// The parameters and the state of a layer of a model.
-#[derive(Debug, Clone)]
-struct Attached<F> {
-    params: Vec<F>,
-    state: Vec<F>,
+    name: Option<String>,
+    weights: Option<AttachedWeights<F>>,
 }
 
 impl<F: Float> Sequential<F> {
@@ -65,7 +59,7 @@ impl<F: Float> Sequential<F> {
     #[must_use]
     #[allow(clippy::should_implement_trait, reason = "Keras's name; not an arithmetic operator")]
     pub fn add(mut self, layer: impl Layer<F> + 'static) -> Self {
-        self.layers.push(Entry { layer: Arc::new(layer), trainable: true, weights: None });
+        self.layers.push(Entry { layer: Arc::new(layer), trainable: true, name: None, weights: None });
         self
     }
 
@@ -99,6 +93,43 @@ impl<F: Float> Sequential<F> {
         self
     }
 
+    /// Names the last layer: in weights (`"name/kernel"`), files, summaries and messages. By default the name is the position
+    /// and the kind of the layer, as in `"0.dense"`.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        if let Some(entry) = self.layers.last_mut() {
+            entry.name = Some(name.into());
+        }
+        self
+    }
+
+    /// Appends the layers of another network, with their weights if they come from a model. The input shape of the other network
+    /// is not used.
+    ///
+    /// # Examples
+    /// A trained body behind a new layer and before a new head:
+    /// ```
+    /// use axonal::prelude::*;
+    ///
+    /// # fn main() -> Result<()> {
+    /// let trained: Model<f32> =
+    ///     Sequential::new(4).add(Dense::new(3)).named("body").compile(Sgd::new(0.1), MeanSquaredError::new())?;
+    /// let model = Sequential::new([2, 2])
+    ///     .add(Flatten::new())
+    ///     .append(trained.clone().into_sequential())
+    ///     .freeze()
+    ///     .add(Dense::new(1))
+    ///     .compile(Sgd::new(0.1), MeanSquaredError::new())?;
+    /// assert_eq!(model.weights()[0].value, trained.weights()[0].value);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn append(mut self, other: Self) -> Self {
+        self.layers.extend(other.layers);
+        self
+    }
+
     /// Sets the seed of all randomness: initial weights, shuffling, dropout. 0 by default.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
@@ -124,30 +155,15 @@ impl<F: Float> Sequential<F> {
     /// No layer; hyperparameters out of range; incompatible shapes; outputs that the loss cannot handle, such as logits where
     /// it expects probabilities; a network that does not fit into memory. Errors name the layer.
     pub fn compile(self, optimizer: impl Optimizer<F>, loss: impl Loss<F> + 'static) -> Result<Model<F>> {
-        let layers: Vec<_> = self.layers.iter().map(|entry| (entry.layer.clone(), entry.trainable)).collect();
-        let layout = Layout::new(self.input, &layers)?;
-        loss.validate(layout.output())?;
-        for node in &layout.nodes {
-            check_nested(&node.name, &node.plan)?;
-        }
-        output_check::check(&layout, &loss)?;
-        let (mut params, mut state) = layout.initialize(self.seed)?;
-        let mut attached = false;
-        for (node, entry) in layout.nodes.iter().zip(self.layers) {
-            let Some(weights) = entry.weights else { continue };
-            // Weights for another input shape are dropped: the layer keeps its new initial weights.
-            if weights.params.len() == node.params.len() && weights.state.len() == node.state.len() {
-                params[node.params.clone()].copy_from_slice(&weights.params);
-                state[node.state.clone()].copy_from_slice(&weights.state);
-                attached = true;
-            }
-        }
-        let optimizer_state = OptimizerState::new(optimizer.into_rule_optimizer(), &layout)?;
-        let mut model = Model::new(layout, params, state, optimizer_state, Arc::new(loss), self.seed);
-        if attached {
-            model.keep_origin();
-        }
-        Ok(model)
+        let layers = self.layers.iter().map(|entry| ChainLayer {
+            layer: entry.layer.clone(),
+            trainable: entry.trainable,
+            name: entry.name.clone(),
+        });
+        let layout = Layout::chain(self.input, layers.collect())?;
+        let output = NetworkOutput::new(String::new(), Arc::new(loss), 1.0);
+        let weights: Vec<_> = self.layers.iter().map(|entry| entry.weights.as_ref()).collect();
+        compile(layout, vec![output], optimizer, &weights, self.seed)
     }
 
     /// Creates the builder of a model, with its weights.
@@ -155,27 +171,12 @@ impl<F: Float> Sequential<F> {
         let layers = layout.nodes.iter().map(|node| Entry {
             layer: node.layer.clone(),
             trainable: node.trainable,
-            weights: Some(Attached {
+            name: node.is_named.then(|| node.name.clone()),
+            weights: Some(AttachedWeights {
                 params: params[node.params.clone()].to_vec(),
                 state: state[node.state.clone()].to_vec(),
             }),
         });
-        Self { input: layout.input.clone(), layers: layers.collect(), seed }
+        Self { input: layout.input().clone(), layers: layers.collect(), seed }
     }
-}
-
-/// Errors for nested layers that saved models may contain but new ones may not: layers that the outer layer does not support,
-/// and activity regularizers that it would ignore.
-fn check_nested(name: &str, plan: &Plan) -> Result<()> {
-    if let Some((expected, got)) = plan.refusal() {
-        return Err(Error::shape(format!("layer {name}"), expected, got));
-    }
-    for nested in plan.nested_layers() {
-        let owner = format!("{name}/{}", nested.name);
-        if let Some(regularizer) = nested.plan.declared_activity_regularizer() {
-            regularizer.validate(&format!("layer {owner}"))?;
-        }
-        check_nested(&owner, &nested.plan)?;
-    }
-    Ok(())
 }

@@ -1,4 +1,4 @@
-//! Training targets: class labels or values, of any numeric type.
+//! Targets in the forms that losses require: class labels or values.
 
 mod range;
 
@@ -6,111 +6,10 @@ pub use range::TargetRange;
 
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::float::targets::{TargetArray, TargetValues};
 use crate::nn::layer::Shape;
 use crate::validate;
-use ndarray::{ArrayBase, ArrayView2, ArrayViewD, CowArray, Data, Dimension, IxDyn};
-
-/// An element type of targets: `F` itself, any integer, `bool`.
-pub trait TargetElement<F>: Copy + 'static {
-    /// Converts an array to targets.
-    #[doc(hidden)]
-    fn targets(array: ArrayViewD<'_, Self>) -> Targets<'_, F>;
-}
-
-/// Targets of any element type, converted by `into()` from references to arrays and views and from slices.
-///
-/// # Examples
-/// ```
-/// use axonal::ndarray::array;
-/// use axonal::models::Targets;
-///
-/// let (classes, floats) = (array![2u8, 0, 1], array![[0.5f32], [1.0]]);
-/// let labels: Targets<'_, f32> = (&classes).into();
-/// let values: Targets<'_, f32> = (&floats).into();
-/// let booleans: Targets<'_, f32> = [true, false].as_slice().into();
-/// assert_eq!((labels.len(), values.len(), booleans.len()), (3, 2, 2));
-/// ```
-#[derive(Debug, Clone)]
-pub struct Targets<'a, F>(Elements<'a, F>);
-
-#[derive(Debug, Clone)]
-enum Elements<'a, F> {
-    Values(CowArray<'a, F, IxDyn>),
-    Integers { shape: Vec<usize>, values: Vec<i128> },
-}
-
-impl<F> Targets<'_, F> {
-    /// The number of samples.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.shape().first().copied().unwrap_or(1)
-    }
-
-    /// Whether there are no samples.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The shape, with the batch axis first.
-    #[must_use]
-    pub fn shape(&self) -> &[usize] {
-        match &self.0 {
-            Elements::Values(values) => values.shape(),
-            Elements::Integers { shape, .. } => shape,
-        }
-    }
-}
-
-impl<'a, F, T: TargetElement<F>, S: Data<Elem = T>, D: Dimension> From<&'a ArrayBase<S, D>>
-    for Targets<'a, F>
-{
-    fn from(array: &'a ArrayBase<S, D>) -> Self {
-        T::targets(array.view().into_dyn())
-    }
-}
-
-impl<'a, F, T: TargetElement<F>> From<&'a [T]> for Targets<'a, F> {
-    fn from(slice: &'a [T]) -> Self {
-        T::targets(ndarray::aview1(slice).into_dyn())
-    }
-}
-
-impl<'a, F, T: TargetElement<F>> From<&'a Vec<T>> for Targets<'a, F> {
-    fn from(vector: &'a Vec<T>) -> Self {
-        vector.as_slice().into()
-    }
-}
-
-impl<'a, F, T: TargetElement<F>, const N: usize> From<&'a [T; N]> for Targets<'a, F> {
-    fn from(array: &'a [T; N]) -> Self {
-        array.as_slice().into()
-    }
-}
-
-macro_rules! value_targets {
-    ($($float:ty)*) => {$(
-        impl TargetElement<$float> for $float {
-            fn targets(array: ArrayViewD<'_, Self>) -> Targets<'_, $float> {
-                Targets(Elements::Values(array.into()))
-            }
-        }
-    )*};
-}
-value_targets!(f32 f64);
-
-macro_rules! integer_targets {
-    ($($integer:ty)*) => {$(
-        impl<F: Float> TargetElement<F> for $integer {
-            #[allow(clippy::cast_lossless, clippy::cast_possible_wrap, reason = "i128 represents all of these types")]
-            fn targets(array: ArrayViewD<'_, Self>) -> Targets<'_, F> {
-                let values = array.iter().map(|&v| v as i128).collect();
-                Targets(Elements::Integers { shape: array.shape().to_vec(), values })
-            }
-        }
-    )*};
-}
-integer_targets!(bool u8 u16 u32 u64 usize i8 i16 i32 i64 isize);
+use ndarray::ArrayView2;
 
 /// The form of targets that a loss requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,7 +66,7 @@ impl<F: Float> Prepared<F> {
     }
 }
 
-impl<F: Float> Targets<'_, F> {
+impl<F: Float> TargetArray<'_, F> {
     /// Converts the targets to the form that a loss requires and validates them against the output shape.
     ///
     /// `ignored` is a label that means "no target" (Keras's `ignore_class`) and need not be a class.
@@ -211,7 +110,7 @@ impl<F: Float> Targets<'_, F> {
         if per_sample == output.size() && bare(got) == bare(output.dims()) {
             return Ok(());
         }
-        if got.is_empty() && output.size() > 1 && matches!(self.0, Elements::Integers { .. }) {
+        if got.is_empty() && output.size() > 1 && matches!(self.0, TargetValues::Integers { .. }) {
             return Err(Error::Target {
                 owner: what.into(),
                 expected: format!("targets of shape {output} for each sample, as the model's output"),
@@ -246,12 +145,12 @@ impl<F: Float> Targets<'_, F> {
 
     fn into_values(self, what: &str) -> Result<Vec<F>> {
         match self.0 {
-            Elements::Values(values) => {
+            TargetValues::Values(values) => {
                 validate::finite(what, &values)?;
                 Ok(values.iter().copied().collect())
             }
             #[allow(clippy::cast_precision_loss, reason = "targets are rounded to the model's number type")]
-            Elements::Integers { values, .. } => Ok(values.into_iter().map(|v| F::of(v as f64)).collect()),
+            TargetValues::Integers { values, .. } => Ok(values.into_iter().map(|v| F::of(v as f64)).collect()),
         }
     }
 
@@ -273,12 +172,12 @@ impl<F: Float> Targets<'_, F> {
             }
         };
         match self.0 {
-            Elements::Integers { values, .. } => values
+            TargetValues::Integers { values, .. } => values
                 .into_iter()
                 .enumerate()
                 .map(|(index, value)| label(index, value, &|| value.to_string()))
                 .collect(),
-            Elements::Values(values) => {
+            TargetValues::Values(values) => {
                 validate::finite(what, &values)?;
                 let whole = |v: f64| if v.fract() == 0.0 { v as i128 } else { -1 };
                 values

@@ -6,7 +6,8 @@ use crate::float::Float;
 use crate::linalg::{matrix, matrix_mut};
 use crate::nn::batch_split;
 use crate::nn::layer::{ActivityPenalty, Backward, Carry, Forward, Mask, MaskPass, Mode};
-use crate::nn::layout::{Layout, Node, zeros};
+use crate::nn::gradient_slots::Deltas;
+use crate::nn::layout::{Layout, PlannedLayer, Source, zeros};
 use crate::rng::RowRng;
 use crate::validate;
 use ndarray::ArrayView2;
@@ -18,8 +19,8 @@ use ndarray::ArrayView2;
 #[derive(Debug, Clone)]
 pub struct Workspace<F> {
     capacity: usize,
-    /// The input batch, if it is not read in place.
-    pub(crate) input: Buffer<F>,
+    /// The batch of each input. The first one is empty if it is the only one and is read in place.
+    pub(crate) inputs: Vec<Buffer<F>>,
     nodes: Vec<Buffers<F>>,
     /// The state after the last batch, in networks that carry state from batch to batch; otherwise empty.
     state: Vec<F>,
@@ -36,14 +37,9 @@ struct Buffers<F> {
     cache: Buffer<F>,
     /// The mask that the layer computes.
     mask: Vec<bool>,
-}
-
-/// The gradients of the activations, allocated once for a maximum batch size.
-#[derive(Debug)]
-pub(crate) struct Deltas<F> {
-    /// Gradients of the current layer's output and input; swapped after each layer.
-    dy: Buffer<F>,
-    dx: Buffer<F>,
+    /// The inputs of a merge layer, side by side, and their masks.
+    joined: Buffer<F>,
+    joined_mask: Vec<bool>,
 }
 
 /// The random seed of one training step.
@@ -56,11 +52,15 @@ pub(crate) struct StepNoise {
 impl<F: Float> Workspace<F> {
     /// Allocates buffers, including `input` for gathered batches.
     pub(crate) fn with_input(layout: &Layout<F>, capacity: usize) -> Result<Self> {
-        let elements = layout.input.size().saturating_mul(capacity);
-        Ok(Self { input: Buffer::zeros("the batch", elements)?, ..Self::new(layout, capacity)? })
+        Ok(Self { inputs: Self::input_buffers(layout, capacity)?, ..Self::new(layout, capacity)? })
     }
 
-    /// Allocates buffers for batches that are read in place.
+    fn input_buffers(layout: &Layout<F>, capacity: usize) -> Result<Vec<Buffer<F>>> {
+        let lens = layout.inputs.iter().map(|input| input.shape.size().saturating_mul(capacity));
+        lens.map(|len| Buffer::zeros("the batch", len)).collect()
+    }
+
+    /// Allocates buffers for batches that are read in place, if the network has one input; several are gathered.
     pub(crate) fn new(layout: &Layout<F>, capacity: usize) -> Result<Self> {
         let nodes = layout.nodes.iter().map(|node| {
             let outputs = node.output_len().saturating_mul(capacity);
@@ -69,12 +69,20 @@ impl<F: Float> Workspace<F> {
                 y: Buffer::zeros("activations", outputs)?,
                 cache: Buffer::zeros("layer caches", node.plan.cache_len(capacity))?,
                 mask: all_valid(node.made_mask.saturating_mul(capacity))?,
+                joined: Buffer::zeros(
+                    "activations",
+                    if node.joins_inputs() { node.input_len().saturating_mul(capacity) } else { 0 },
+                )?,
+                joined_mask: all_valid(node.mask_lens.iter().sum::<usize>().saturating_mul(capacity))?,
             })
         });
         let nodes = nodes.collect::<Result<_>>()?;
         Ok(Self {
             capacity,
-            input: Buffer::zeros("the batch", 0)?,
+            inputs: match layout.inputs.len() {
+                1 => vec![Buffer::zeros("the batch", 0)?],
+                _ => Self::input_buffers(layout, capacity)?,
+            },
             nodes,
             state: zeros("the state", if layout.batch.is_some() { layout.state_len } else { 0 })?,
             carried: layout.carried().collect(),
@@ -103,7 +111,10 @@ impl<F: Float> Workspace<F> {
 
     /// Whether the buffers have the sizes that this network needs.
     pub(crate) fn fits(&self, layout: &Layout<F>) -> bool {
-        self.input.len() == layout.input.size() * self.capacity
+        self.inputs.len() == layout.inputs.len()
+            && self.inputs.iter().zip(&layout.inputs).all(|(buffer, input)| {
+                buffer.len() == input.shape.size().saturating_mul(self.capacity)
+            })
             && self.nodes.len() == layout.nodes.len()
             && self.carried.iter().cloned().eq(layout.carried())
             && self.nodes.iter().zip(&layout.nodes).all(|(buffers, node)| {
@@ -112,24 +123,38 @@ impl<F: Float> Workspace<F> {
                     && (buffers.z.is_empty() || buffers.z.len() == buffers.y.len())
                     && buffers.z.is_empty() != node.activation().needs_input()
                     && buffers.mask.len() == node.made_mask * self.capacity
+                    && buffers.joined.len() == if node.joins_inputs() { node.input_len() * self.capacity } else { 0 }
+                    && buffers.joined_mask.len() == node.mask_lens.iter().sum::<usize>() * self.capacity
             })
     }
 
-    /// The output of the last pass, (batch, outputs).
-    pub(crate) fn output(&self, batch: usize) -> &[F] {
-        self.nodes.last().map_or(&[], |buffers| &buffers.y[..buffers.y.len() / self.capacity.max(1) * batch])
+    /// Copies rows of the inputs into the buffers of a batch.
+    pub(crate) fn copy_inputs<S: ndarray::Data<Elem = F>>(
+        &mut self,
+        xs: &[ndarray::ArrayBase<S, ndarray::Ix2>],
+        rows: std::ops::Range<usize>,
+    ) {
+        for (buffer, x) in self.inputs.iter_mut().zip(xs) {
+            let values = x.slice(ndarray::s![rows.clone(), ..]);
+            buffer.iter_mut().zip(values).for_each(|(slot, &value)| *slot = value);
+        }
     }
 
-    /// The mask of the output of the last pass.
-    pub(crate) fn output_mask(&self, layout: &Layout<F>, batch: usize) -> Option<&[bool]> {
-        let index = layout.output_mask?;
+    /// The output of a layer in the last pass, (batch, outputs).
+    pub(crate) fn layer_output(&self, index: usize, batch: usize) -> &[F] {
+        self.nodes.get(index).map_or(&[], |buffers| &buffers.y[..buffers.y.len() / self.capacity.max(1) * batch])
+    }
+
+    /// The mask that a layer computed in the last pass.
+    pub(crate) fn mask_by(&self, layout: &Layout<F>, maker: Option<usize>, batch: usize) -> Option<&[bool]> {
+        let index = maker?;
         Some(&self.nodes.get(index)?.mask[..layout.nodes[index].made_mask * batch])
     }
 
-    /// The output, mutable, to apply an activation in place.
-    pub(crate) fn output_mut(&mut self, batch: usize) -> &mut [F] {
+    /// The output of a layer, mutable, to apply an activation in place.
+    pub(crate) fn layer_output_mut(&mut self, index: usize, batch: usize) -> &mut [F] {
         let capacity = self.capacity.max(1);
-        match self.nodes.last_mut() {
+        match self.nodes.get_mut(index) {
             Some(buffers) => {
                 let len = buffers.y.len() / capacity * batch;
                 &mut buffers.y[..len]
@@ -138,7 +163,7 @@ impl<F: Float> Workspace<F> {
         }
     }
 
-    /// The forward pass of inference. With `logits`, the last activation is skipped.
+    /// The forward pass of inference. The activations of the layers in `logits` are skipped.
     pub(crate) fn infer(
         &mut self,
         layout: &Layout<F>,
@@ -146,7 +171,7 @@ impl<F: Float> Workspace<F> {
         state: &[F],
         x: Option<ArrayView2<'_, F>>,
         batch: usize,
-        logits: bool,
+        logits: &[usize],
     ) {
         let mut carried = std::mem::take(&mut self.state);
         for index in 0..layout.nodes.len() {
@@ -162,18 +187,19 @@ impl<F: Float> Workspace<F> {
     }
 
     /// Updates the carried state of a layer.
-    fn carry(&mut self, node: &Node<F>, index: usize, state: &mut [F], batch: usize) {
+    fn carry(&mut self, node: &PlannedLayer<F>, index: usize, state: &mut [F], batch: usize) {
         let cache = &mut self.nodes[index].cache[..node.plan.cache_len(batch)];
         node.layer.carry(Carry::new(cache, &mut state[node.state.clone()], batch, &node.plan));
     }
 
-    /// Errors if an embedding received an invalid index in the last pass. Skips the first layer, whose input is checked before
-    /// the pass.
+    /// Errors if an embedding received an invalid index in the last pass. Skips layers that read an input of the network, which
+    /// is checked before the pass.
     pub(crate) fn check_indices(&self, layout: &Layout<F>, batch: usize) -> Result<()> {
-        for (before, node) in self.nodes.iter().zip(layout.nodes.iter().skip(1)) {
-            if let Some(len) = node.plan.declared_indices() {
+        for node in &layout.nodes {
+            let Some(len) = node.plan.declared_indices() else { continue };
+            if let [Source::Node(source)] = node.inputs[..] {
                 let columns = node.input_len();
-                let x = matrix(&before.y[..batch * columns], batch, columns);
+                let x = matrix(&self.nodes[source].y[..batch * columns], batch, columns);
                 validate::indices(&format!("the input of layer {}", node.name), &x, len)?;
             }
         }
@@ -190,7 +216,7 @@ impl<F: Float> Workspace<F> {
         noise: StepNoise,
         x: Option<ArrayView2<'_, F>>,
         batch: usize,
-        logits: bool,
+        logits: &[usize],
     ) {
         for (index, node) in layout.nodes.iter().enumerate() {
             let all = &mut *state;
@@ -218,13 +244,17 @@ impl<F: Float> Workspace<F> {
         mode: Mode<'_, F>,
         x: Option<ArrayView2<'_, F>>,
         batch: usize,
-        logits: bool,
+        logits: &[usize],
     ) {
         let node = &layout.nodes[index];
         let (before, rest) = self.nodes.split_at_mut(index);
-        let Some(Buffers { z, y, cache, mask: made }) = rest.first_mut() else { return };
-        let x = input_of(before, &self.input, x, node, batch);
-        let mask = mask_of(before, layout, node, batch);
+        let Some(Buffers { z, y, cache, mask: made, joined, joined_mask }) = rest.first_mut() else { return };
+        let (x, mask) = if node.joins_inputs() {
+            let sources = Sources { before, inputs: &self.inputs, x, layout, batch };
+            (sources.join(node, joined), sources.join_masks(node, joined_mask))
+        } else {
+            (input_of(before, &self.inputs, x, node, batch), mask_of(before, layout, node, batch))
+        };
         if node.made_mask > 0 {
             let valid = &mut made[..batch * node.made_mask];
             node.layer.mask(MaskPass::new(x, mask, valid).planned(&node.plan));
@@ -237,15 +267,15 @@ impl<F: Float> Workspace<F> {
         if node.activation().needs_input() {
             z[..y.len()].copy_from_slice(y);
         }
-        if !(logits && index + 1 == layout.nodes.len()) {
+        if !logits.contains(&index) {
             batch_split::activate(node, batch, y);
         }
     }
 
-    /// The backward pass. `deltas` holds the gradient of the network's output, or, with `logits`, of the last pre-activation.
-    /// Layers that compute parameter gradients by rows are passed to `by_rows`, with all parameters, all gradients, the
-    /// layer's input and the gradient of its output, which `by_rows` may overwrite. Stops and returns false if a gradient is not
-    /// finite.
+    /// The backward pass. `deltas` holds the gradients of the network's outputs: for a layer in `logits`, of its
+    /// pre-activation. Layers that compute parameter gradients by rows are passed to `by_rows`, with all parameters, all
+    /// gradients, the layer's input and the gradient of its output, which `by_rows` may overwrite. Stops and returns false if a
+    /// gradient is not finite.
     #[allow(clippy::too_many_arguments, reason = "the buffers of one pass, each borrowed separately")]
     pub(crate) fn backward(
         &mut self,
@@ -255,45 +285,58 @@ impl<F: Float> Workspace<F> {
         deltas: &mut Deltas<F>,
         x: Option<ArrayView2<'_, F>>,
         batch: usize,
-        logits: bool,
+        logits: &[usize],
         mut by_rows: impl FnMut(usize, &mut [F], &mut [F], ArrayView2<'_, F>, &mut [F]),
     ) -> bool {
-        let first = layout.nodes.iter().position(|node| node.trainable && !node.params.is_empty());
-        let Some(first) = first else { return true };
-        for index in (first..layout.nodes.len()).rev() {
+        // The gradients of shared weights are sums over several layers.
+        for node in layout.nodes.iter().filter(|node| node.is_shared && node.shares.is_none()) {
+            grads[node.params.clone()].fill(F::zero());
+        }
+        let with_penalties = deltas.with_penalties();
+        for index in (0..layout.nodes.len()).rev() {
+            let Some(destination) = deltas.destination(index) else { continue };
             let node = &layout.nodes[index];
             let (before, rest) = self.nodes.split_at_mut(index);
-            let Some(Buffers { z, y, cache, .. }) = rest.first_mut() else { return true };
-            let x = input_of(before, &self.input, x, node, batch);
+            let Some(Buffers { z, y, cache, joined, joined_mask, .. }) = rest.first_mut() else { return true };
             let (inputs, outputs) = (node.input_len(), node.output_len());
+            let (x, mask) = if node.joins_inputs() {
+                let positions = node.mask_lens.iter().sum::<usize>();
+                let mask = (positions > 0).then(|| Mask::new(&joined_mask[..batch * positions], positions));
+                (matrix(&joined[..batch * inputs], batch, inputs), mask)
+            } else {
+                (input_of(before, &self.inputs, x, node, batch), mask_of(before, layout, node, batch))
+            };
             let y = &y[..batch * outputs];
-            let dy = &mut deltas.dy[..batch * outputs];
-            if let Some(regularizer) = node.plan.declared_activity_regularizer() {
+            let (dy, dx) = deltas.pair(index, destination, batch * outputs, batch * inputs);
+            if let Some(regularizer) = node.plan.declared_activity_regularizer().filter(|_| with_penalties) {
                 regularizer.add_gradient(1.0 / batch as f64, y, dy);
             }
-            let activated = !(logits && index + 1 == layout.nodes.len());
             let z = if z.is_empty() { &[] } else { &z[..batch * outputs] };
-            if !batch_split::differentiate(node, batch, activated, [z, y], dy) {
+            if !batch_split::differentiate(node, batch, !logits.contains(&index), [z, y], dy) {
                 return false;
             }
-            let rows = node.plan.declared_gradient_rows().is_some();
+            let rows = node.grads_by_rows().is_some();
             let own_grads = if rows { &mut [] } else { &mut grads[node.params.clone()] };
-            own_grads.fill(F::zero());
+            if !node.is_shared {
+                own_grads.fill(F::zero());
+            }
             let pass = Backward::new(
                 x,
                 matrix(y, batch, outputs),
                 matrix_mut(dy, batch, outputs),
-                matrix_mut(&mut deltas.dx[..batch * inputs], batch, inputs),
+                matrix_mut(dx, batch, inputs),
                 &params[node.params.clone()],
                 own_grads,
                 &mut cache[..node.plan.cache_len(batch)],
             );
-            let mask = mask_of(before, layout, node, batch).filter(|_| node.plan.declares_using_mask());
-            batch_split::backward(node, pass.masked(mask).dx_needed(index > first).grads_needed(!rows));
+            let mask = mask.filter(|_| node.plan.declares_using_mask());
+            let pass = pass.masked(mask).dx_needed(destination.is_needed());
+            let pass = pass.samples(if with_penalties { batch } else { usize::MAX });
+            batch_split::backward(node, pass.grads_needed(!rows));
             if rows && node.trainable {
                 by_rows(index, params, grads, x, dy);
             }
-            std::mem::swap(&mut deltas.dy, &mut deltas.dx);
+            deltas.distribute(layout, index, batch);
         }
         true
     }
@@ -317,44 +360,80 @@ impl<F: Float> Workspace<F> {
     }
 }
 
-impl<F: Float> Deltas<F> {
-    pub(crate) fn new(layout: &Layout<F>, capacity: usize) -> Result<Self> {
-        let widest =
-            layout.nodes.iter().map(|node| node.input_len().max(node.output_len())).max().unwrap_or(0);
-        let len = widest.saturating_mul(capacity);
-        Ok(Self { dy: Buffer::zeros("gradients", len)?, dx: Buffer::zeros("gradients", len)? })
+/// The values that a layer can read: outputs of the layers before it and the inputs of the network.
+struct Sources<'a, F> {
+    before: &'a [Buffers<F>],
+    inputs: &'a [Buffer<F>],
+    /// The batch of the only input, if it is read in place.
+    x: Option<ArrayView2<'a, F>>,
+    layout: &'a Layout<F>,
+    batch: usize,
+}
+
+impl<F: Float> Sources<'_, F> {
+    /// Copies the inputs of a merge layer side by side into `joined`.
+    fn join<'j>(&self, node: &PlannedLayer<F>, joined: &'j mut [F]) -> ArrayView2<'j, F> {
+        let total = node.input_len();
+        let mut start = 0;
+        for (&source, &len) in node.inputs.iter().zip(&node.input_lens) {
+            for row in 0..self.batch {
+                let slot = &mut joined[row * total + start..][..len];
+                match (source, self.x) {
+                    (Source::Node(index), _) => slot.copy_from_slice(&self.before[index].y[row * len..][..len]),
+                    (Source::Input(_), Some(x)) => slot.iter_mut().zip(x.row(row)).for_each(|(slot, &v)| *slot = v),
+                    (Source::Input(index), None) => slot.copy_from_slice(&self.inputs[index][row * len..][..len]),
+                }
+            }
+            start += len;
+        }
+        matrix(&joined[..self.batch * total], self.batch, total)
     }
 
-    /// The gradient of the output, which the loss writes.
-    pub(crate) fn output_mut(&mut self, len: usize) -> &mut [F] {
-        &mut self.dy[..len]
+    /// Copies the masks of the inputs of a merge layer side by side; the positions of an input without a mask are valid.
+    fn join_masks<'j>(&self, node: &PlannedLayer<F>, joined: &'j mut [bool]) -> Option<Mask<'j>> {
+        let total: usize = node.mask_lens.iter().sum();
+        let mut start = 0;
+        for (&maker, &len) in node.masks.iter().zip(&node.mask_lens) {
+            for row in 0..self.batch {
+                let slot = &mut joined[row * total + start..][..len];
+                match maker {
+                    // Without `uses_mask`, a mask may cover fewer axes; then it does not count.
+                    Some(maker) if self.layout.nodes[maker].made_mask == len => {
+                        slot.copy_from_slice(&self.before[maker].mask[row * len..][..len]);
+                    }
+                    _ => slot.fill(true),
+                }
+            }
+            start += len;
+        }
+        (total > 0).then(|| Mask::new(&joined[..self.batch * total], total))
     }
 }
 
-/// The input of a layer: the output of the previous layer, or the batch.
+/// The input of a layer with one input: the output of another layer, or the batch.
 fn input_of<'a, F>(
     before: &'a [Buffers<F>],
-    input: &'a [F],
+    inputs: &'a [Buffer<F>],
     x: Option<ArrayView2<'a, F>>,
-    node: &Node<F>,
+    node: &PlannedLayer<F>,
     batch: usize,
 ) -> ArrayView2<'a, F> {
     let columns = node.plan.input_shape().size();
-    match (before.last(), x) {
-        (Some(buffers), _) => matrix(&buffers.y[..batch * columns], batch, columns),
-        (None, Some(x)) => x,
-        (None, None) => matrix(&input[..batch * columns], batch, columns),
+    match (node.inputs[0], x) {
+        (Source::Node(index), _) => matrix(&before[index].y[..batch * columns], batch, columns),
+        (Source::Input(_), Some(x)) => x,
+        (Source::Input(index), None) => matrix(&inputs[index][..batch * columns], batch, columns),
     }
 }
 
-/// The mask of a layer's input.
+/// The mask of the input of a layer with one input.
 fn mask_of<'a, F>(
     before: &'a [Buffers<F>],
     layout: &Layout<F>,
-    node: &Node<F>,
+    node: &PlannedLayer<F>,
     batch: usize,
 ) -> Option<Mask<'a>> {
-    let index = node.mask?;
+    let index = node.masks[0]?;
     let positions = layout.nodes[index].made_mask;
     Some(Mask::new(&before.get(index)?.mask[..batch * positions], positions))
 }

@@ -36,15 +36,21 @@ pub enum Content {
     Estimator,
     /// A training run at one moment.
     Checkpoint,
+    /// A compiled model with named layers, branches, or several inputs or outputs.
+    Graph,
 }
 
 impl Content {
-    const ALL: [(Self, u32, &'static str); 4] = [
+    const ALL: [(Self, u32, &'static str); 5] = [
         (Self::Model, 1, "a model"),
         (Self::Weights, 2, "weights"),
         (Self::Estimator, 3, "an estimator"),
         (Self::Checkpoint, 4, "a checkpoint"),
+        (Self::Graph, 5, "a graph model"),
     ];
+
+    /// The contents that are models.
+    pub(super) const MODELS: [Self; 2] = [Self::Model, Self::Graph];
 
     fn code(self) -> u32 {
         Self::ALL.iter().find(|(content, ..)| *content == self).map_or(0, |(_, code, _)| *code)

@@ -6,7 +6,8 @@ use super::limits::{Limits, MemoryBudget};
 use super::model_load::{Tensors, check_count};
 use super::reader::{Input, OpenFile, Source};
 use super::records::{
-    CheckpointRecord, EstimatorRecord, LayerRecord, ModelRecord, Recipe, Records, WeightsRecord,
+    CheckpointRecord, EstimatorRecord, GraphRecord, LayerRecord, ModelRecord, OutputRecord, Recipe, Records,
+    WeightsRecord,
 };
 use super::tensor_data::NumberType;
 use crate::error::{LoadErrorKind, Result, excerpt};
@@ -97,7 +98,8 @@ pub fn inspect_bytes(bytes: &[u8]) -> Result<Inspection> {
 }
 
 fn inspect_source<'a, R: Input<'a>>(source: Source<R>, limits: &Limits) -> Result<Inspection> {
-    let contents = [Content::Model, Content::Weights, Content::Estimator, Content::Checkpoint];
+    let contents =
+        [Content::Model, Content::Graph, Content::Weights, Content::Estimator, Content::Checkpoint];
     let mut opened = source.structure(&contents, limits)?;
     let found = read(&opened, limits).map_err(|problem| problem.in_file(&opened.name))?;
     let bytes = opened.header.numbers_len;
@@ -142,6 +144,23 @@ fn read<'a, R: Input<'a>>(opened: &OpenFile<'a, R>, limits: &Limits) -> Checked<
             }
             found.writer = excerpt(head.writer);
             (found.loss, found.optimizer) = (Some(info(head.loss)?), Some(info(head.optimizer)?));
+            head.n_tensors
+        }
+        Content::Graph => {
+            let head: GraphRecord<'_> = records.next("a graph model")?;
+            for _ in 0..bounded("layers", head.n_layers, limits)? {
+                found.layers.push(info(records.next::<LayerRecord<'_>>("a layer")?.recipe)?);
+            }
+            for _ in 0..bounded("outputs", head.n_outputs, limits)? {
+                let output: OutputRecord<'_> = records.next("an output")?;
+                let loss = info(output.loss)?;
+                found.loss.get_or_insert(loss);
+                for _ in 0..bounded("metrics", output.n_metrics, limits)? {
+                    found.metrics.push(info(records.next::<Recipe<'_>>("a metric")?)?);
+                }
+            }
+            found.writer = excerpt(head.writer);
+            found.optimizer = Some(info(head.optimizer)?);
             head.n_tensors
         }
         Content::Weights => {

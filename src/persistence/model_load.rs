@@ -5,7 +5,7 @@ use super::header::Content;
 use super::limits::{Limits, LoadOptions, MemoryBudget, lists_of};
 use super::model_save::{MOMENTS, ORIGIN_PARAMS, ORIGIN_STATE};
 use super::reader::{Input, OpenFile, Source};
-use super::records::{Dims, LayerRecord, MAX_RANK, ModelRecord, Recipe, Records, TensorRecord};
+use super::records::{Dims, GraphRecord, LayerRecord, MAX_RANK, ModelRecord, Recipe, Records, TensorRecord};
 use super::registry::{Registry, bounded, rejected};
 use super::tensor_data::NumberType;
 use super::training::Training;
@@ -13,7 +13,9 @@ use crate::buffer::Buffer;
 use crate::error::{Error, LoadErrorKind, Result, excerpt};
 use crate::float::Float;
 use crate::nn::layer::{Config, Layer, Shape};
-use crate::nn::layout::{Layout, zeros};
+use crate::nn::layout::{ChainLayer, Layout, zeros};
+use crate::nn::model::outputs::NetworkOutput;
+use crate::nn::node::Merge;
 use crate::nn::loss::Loss;
 use crate::nn::metric::Metric;
 use crate::nn::model::Model;
@@ -55,7 +57,7 @@ impl<F: Float> Model<F> {
         let options = options.into();
         let source = Source::open(path.as_ref(), &options.limits)?;
         read_model(
-            source.structure(&[Content::Model], &options.limits)?,
+            source.structure(&Content::MODELS, &options.limits)?,
             &options,
             &MemoryBudget::new(&options.limits),
         )
@@ -77,7 +79,7 @@ impl<F: Float> Model<F> {
         let options = options.into();
         let source = Source::bytes(bytes, &options.limits)?;
         read_model(
-            source.structure(&[Content::Model], &options.limits)?,
+            source.structure(&Content::MODELS, &options.limits)?,
             &options,
             &MemoryBudget::new(&options.limits),
         )
@@ -99,8 +101,7 @@ pub(super) fn read_model<'a, F: Float, R: Input<'a>>(
 /// A model but for its numbers.
 struct Parts<F> {
     layout: Layout<F>,
-    loss: Arc<dyn Loss<F>>,
-    metrics: Vec<Arc<dyn Metric<F>>>,
+    outputs: Vec<NetworkOutput<F>>,
     optimizer: Arc<dyn UpdateRule<F>>,
     training: Training,
     /// At the moment of the save, and as compiled.
@@ -121,27 +122,28 @@ impl<F: Float> Parts<F> {
         let registry = options.registry.unwrap_or(&nothing);
         registry.validate()?;
         let mut records = Records::new(&opened.structure, super::header::HEADER_LEN as u64);
-        let head: ModelRecord<'_> = records.next("a model")?;
         let reading = Reading { registry, limits, budget, numbers_len: opened.header.numbers_len };
-        let layout = reading.layers(&mut records, &head)?;
-        let loss = registry.make_loss(head.loss.kind, &config_of(&head.loss, limits)?, limits)?;
-        loss.validate(layout.output()).map_err(|source| rejected("loss", source))?;
-        let mut metrics = Vec::new();
-        for _ in 0..at_most("metrics", head.n_metrics, limits)? {
-            let recipe: Recipe<'_> = records.next("a metric")?;
-            metrics.push(registry.make_metric(recipe.kind, &config_of(&recipe, limits)?, limits, budget)?);
-        }
-        check_memory(&layout, &metrics, limits)?;
-        let optimizer =
-            registry.make_optimizer(head.optimizer.kind, &config_of(&head.optimizer, limits)?, limits)?;
-        for text in [head.training, head.optimizer.config, head.loss.config] {
+        let (layout, outputs, optimizer, training, n_tensors) = match opened.header.content {
+            Content::Graph => {
+                let head: GraphRecord<'_> = records.next("a graph model")?;
+                let (layout, outputs) = reading.graph(&mut records, &head)?;
+                (layout, outputs, head.optimizer, head.training, head.n_tensors)
+            }
+            _ => {
+                let head: ModelRecord<'_> = records.next("a model")?;
+                let (layout, output) = reading.chain(&mut records, &head)?;
+                (layout, vec![output], head.optimizer, head.training, head.n_tensors)
+            }
+        };
+        for text in [training, optimizer.config] {
             budget.check(3 * text.len() as u64)?;
             budget.take(lists_of(text))?;
         }
-        let training = Training::from_json(head.training, optimizer.kind(), limits)?;
+        let optimizer = registry.make_optimizer(optimizer.kind, &config_of(&optimizer, limits)?, limits)?;
+        let training = Training::from_json(training, optimizer.kind(), limits)?;
         let learning_rates = training.learning_rates(optimizer.kind())?;
         let mut tensors =
-            Tensors { records, left: head.n_tensors, bytes: 0, convert: options.convert_numbers };
+            Tensors { records, left: n_tensors, bytes: 0, convert: options.convert_numbers };
         let number = tensors.match_layout(&layout)?;
         tensors.expect(MOMENTS, &[moments_len(&layout, &*optimizer, &training.modifiers)], number)?;
         let has_origin = tensors.left > 0;
@@ -150,7 +152,7 @@ impl<F: Float> Parts<F> {
             tensors.expect(ORIGIN_STATE, &[layout.state_len], number)?;
         }
         tensors.finish(opened.header.numbers_len)?;
-        Ok(Self { layout, loss, metrics, optimizer, training, learning_rates, number, has_origin })
+        Ok(Self { layout, outputs, optimizer, training, learning_rates, number, has_origin })
     }
 
     fn with_numbers<'a, R: Input<'a>>(self, opened: &mut OpenFile<'a, R>) -> Result<Model<F>> {
@@ -186,8 +188,7 @@ impl<F: Float> Parts<F> {
             }
             Ok(Ok(()))
         })?;
-        let mut model = Model::new(layout, params, state, optimizer_state, self.loss, training.seed);
-        model.metrics = self.metrics;
+        let mut model = Model::new(layout, params, state, optimizer_state, self.outputs, training.seed);
         model.fit_options = training.fit_options;
         model.epochs_trained = training.epochs_trained;
         model.steps_trained = training.steps_trained;
@@ -205,11 +206,11 @@ fn moments_len<F: Float>(layout: &Layout<F>, optimizer: &dyn UpdateRule<F>, modi
 }
 
 /// The configuration of a recipe; its length is checked before it is copied.
-fn config_of(recipe: &Recipe<'_>, limits: &Limits) -> Checked<Config> {
+pub(super) fn config_of(recipe: &Recipe<'_>, limits: &Limits) -> Checked<Config> {
     bounded(recipe.config, limits).map(Config::from_json)
 }
 
-fn at_most(what: &str, n: u32, limits: &Limits) -> Checked<u32> {
+pub(super) fn at_most(what: &str, n: u32, limits: &Limits) -> Checked<u32> {
     if n as usize <= limits.max_layers {
         return Ok(n);
     }
@@ -217,17 +218,17 @@ fn at_most(what: &str, n: u32, limits: &Limits) -> Checked<u32> {
 }
 
 /// What the layers of a file are made with.
-struct Reading<'a, F> {
+pub(super) struct Reading<'a, F> {
     registry: &'a Registry<F>,
-    limits: &'a Limits,
-    budget: &'a MemoryBudget,
+    pub(super) limits: &'a Limits,
+    pub(super) budget: &'a MemoryBudget,
     numbers_len: u64,
 }
 
 /// A layer that was made already.
-struct Known<'a, F> {
+pub(super) struct Known<'a, F> {
     recipe: Recipe<'a>,
-    layer: Arc<dyn Layer<F>>,
+    pub(super) layer: Arc<dyn Layer<F>>,
     /// The shapes of the samples that it gets.
     inputs: Vec<Shape>,
 }
@@ -236,6 +237,53 @@ struct Known<'a, F> {
 const KNOWN: u64 = 128;
 
 impl<F: Float> Reading<'_, F> {
+    pub(super) fn at_most(&self, what: &str, n: u32) -> Checked<u32> {
+        at_most(what, n, self.limits)
+    }
+
+    /// The loss of a recipe, for an output of this shape.
+    pub(super) fn loss(&self, recipe: &Recipe<'_>, output: &Shape) -> Checked<Arc<dyn Loss<F>>> {
+        self.budget.check(3 * recipe.config.len() as u64)?;
+        self.budget.take(lists_of(recipe.config))?;
+        let loss = self.registry.make_loss(recipe.kind, &config_of(recipe, self.limits)?, self.limits)?;
+        loss.validate(output).map_err(|source| rejected("loss", source))?;
+        Ok(loss)
+    }
+
+    pub(super) fn metric(&self, recipe: &Recipe<'_>) -> Checked<Arc<dyn Metric<F>>> {
+        self.registry.make_metric(recipe.kind, &config_of(recipe, self.limits)?, self.limits, self.budget)
+    }
+
+    pub(super) fn merge(&self, recipe: &Recipe<'_>) -> Checked<Arc<dyn Merge<F>>> {
+        self.budget.take(KNOWN)?;
+        self.registry.make_merge(recipe.kind, &config_of(recipe, self.limits)?, self.limits, self.budget)
+    }
+
+    /// Refuses layers whose weights need more bytes than the file has numbers.
+    pub(super) fn check_numbers(&self, index: usize, needed: u64) -> Checked<()> {
+        if needed <= self.numbers_len {
+            return Ok(());
+        }
+        Err(LoadErrorKind::Malformed {
+            offset: 32,
+            expected: format!("at least {needed} bytes of numbers for the weights of layers 0 to {index}"),
+            got: format!("{} bytes", self.numbers_len),
+        })
+    }
+
+    /// Makes the layers and the output of a chain.
+    fn chain(&self, records: &mut Records<'_>, head: &ModelRecord<'_>) -> Checked<(Layout<F>, NetworkOutput<F>)> {
+        let layout = self.layers(records, head)?;
+        let loss = self.loss(&head.loss, layout.output())?;
+        let mut output = NetworkOutput::new(String::new(), loss, 1.0);
+        for _ in 0..self.at_most("metrics", head.n_metrics)? {
+            let recipe: Recipe<'_> = records.next("a metric")?;
+            output.metrics.push(self.metric(&recipe)?);
+        }
+        check_memory(&layout, &output.metrics, self.limits)?;
+        Ok((layout, output))
+    }
+
     /// Makes the layers in turn, each checked against the shape that comes to it before the next is made.
     fn layers(&self, records: &mut Records<'_>, head: &ModelRecord<'_>) -> Checked<Layout<F>> {
         let input = shape_of(&head.input)?;
@@ -268,25 +316,17 @@ impl<F: Float> Reading<'_, F> {
             }
             let weights = (plan.params_len() as u64).saturating_add(plan.state_len() as u64);
             needed = needed.saturating_add(weights.saturating_mul(NumberType::F32.width()));
-            if needed > self.numbers_len {
-                return Err(LoadErrorKind::Malformed {
-                    offset: 32,
-                    expected: format!(
-                        "at least {needed} bytes of numbers for the weights of layers 0 to {index}"
-                    ),
-                    got: format!("{} bytes", self.numbers_len),
-                });
-            }
-            layers.push((layer.clone(), trainable));
+            self.check_numbers(index as usize, needed)?;
+            layers.push(ChainLayer { layer: layer.clone(), trainable, name: None });
         }
         drop(known);
-        let layout = Layout::new(input, &layers).map_err(|source| rejected("layers", source))?;
+        let layout = Layout::chain(input, layers).map_err(|source| rejected("layers", source))?;
         check_memory(&layout, &[], self.limits)?;
         Ok(layout)
     }
 
     /// The layer of a recipe; layers that are alike are one.
-    fn layer<'k, 'a>(
+    pub(super) fn layer<'k, 'a>(
         &self,
         recipe: Recipe<'a>,
         known: &'k mut Vec<Known<'a, F>>,
@@ -308,13 +348,15 @@ impl<F: Float> Reading<'_, F> {
 }
 
 /// Refuses models that need much more memory to predict and to evaluate than their file would let expect.
-fn check_memory<F: Float>(
+pub(super) fn check_memory<F: Float>(
     layout: &Layout<F>,
     metrics: &[Arc<dyn Metric<F>>],
     limits: &Limits,
 ) -> Checked<()> {
-    let values = layout.nodes.iter().fold(layout.input.size(), |sum, node| {
-        sum.saturating_add(node.output_len()).saturating_add(node.plan.cache_len(1))
+    let inputs = layout.inputs.iter().fold(0_usize, |sum, input| sum.saturating_add(input.shape.size()));
+    let values = layout.nodes.iter().fold(inputs, |sum, node| {
+        let joined = if node.joins_inputs() { node.input_len() } else { 0 };
+        sum.saturating_add(node.output_len()).saturating_add(node.plan.cache_len(1)).saturating_add(joined)
     });
     let totals =
         metrics.iter().fold(0, |sum: usize, metric| sum.saturating_add(metric.totals(layout.output())));

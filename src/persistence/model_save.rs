@@ -3,7 +3,8 @@
 use super::file::{Encoder, WRITER};
 use super::header::Content;
 use super::limits::MemoryBudget;
-use super::records::{Dims, LayerRecord, ModelRecord, Recipe, WeightsRecord};
+use super::connections::Connections;
+use super::records::{Dims, GraphRecord, LayerRecord, ModelRecord, OutputRecord, Recipe, WeightsRecord};
 use super::registry::{Registry, Within, has_namespace};
 use super::tensor_data::Tensor;
 use super::training::Training;
@@ -13,6 +14,7 @@ use crate::nn::layer::Config;
 use crate::nn::layout::Variable;
 use crate::nn::metric::ALIASED;
 use crate::nn::model::Model;
+use crate::nn::model::outputs::NetworkOutput;
 use std::fmt::Debug;
 use std::io::Write;
 use std::path::Path;
@@ -87,34 +89,73 @@ impl<F: Float> Model<F> {
         let others = self.other_tensors();
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let rule = &self.optimizer_state.rule;
-        let loss = config::<F>("loss", "the loss", self.loss.kind(), self.loss.config(), &self.loss)?;
         let optimizer = config::<F>("optimizer", "the optimizer", rule.kind(), rule.config(), rule)?;
-        let mut encoder = Encoder::new(Content::Model);
-        encoder.record(&ModelRecord {
-            writer: WRITER,
-            input: Dims::of(self.layout.input.dims()),
-            n_layers: count(self.layout.nodes.len()),
-            loss: Recipe { kind: self.loss.kind(), config: loss.as_json() },
-            n_metrics: count(self.metrics.len()),
-            optimizer: Recipe { kind: rule.kind(), config: optimizer.as_json() },
-            training: &training,
-            n_tensors: count(weights.len() + others.len()),
-        })?;
+        let optimizer = Recipe { kind: rule.kind(), config: optimizer.as_json() };
+        let (n_layers, n_tensors) = (count(self.layout.nodes.len()), count(weights.len() + others.len()));
+        let encoder = match Connections::of(self) {
+            Some(connections) => {
+                let connections = serde_json::to_string(&connections).map_err(|problem| Error::Unsaveable {
+                    what: "the connections of the graph".into(),
+                    reason: problem.to_string(),
+                    hint: "use save_weights".into(),
+                })?;
+                let mut encoder = Encoder::new(Content::Graph);
+                encoder.record(&GraphRecord {
+                    writer: WRITER,
+                    connections: &connections,
+                    n_layers,
+                    n_outputs: count(self.outputs.len()),
+                    optimizer,
+                    training: &training,
+                    n_tensors,
+                })?;
+                self.record_layers(&mut encoder)?;
+                for output in &self.outputs {
+                    let loss = config_of_loss(output)?;
+                    let loss = Recipe { kind: output.loss.kind(), config: loss.as_json() };
+                    encoder.record(&OutputRecord { loss, n_metrics: count(output.metrics.len()) })?;
+                    record_metrics(&mut encoder, output)?;
+                }
+                encoder
+            }
+            None => {
+                let [output] = &self.outputs[..] else {
+                    return Err(Error::shape("save", "one output", self.outputs.len()));
+                };
+                let loss = config_of_loss(output)?;
+                let mut encoder = Encoder::new(Content::Model);
+                encoder.record(&ModelRecord {
+                    writer: WRITER,
+                    input: Dims::of(self.layout.input().dims()),
+                    n_layers,
+                    loss: Recipe { kind: output.loss.kind(), config: loss.as_json() },
+                    n_metrics: count(output.metrics.len()),
+                    optimizer,
+                    training: &training,
+                    n_tensors,
+                })?;
+                self.record_layers(&mut encoder)?;
+                record_metrics(&mut encoder, output)?;
+                encoder
+            }
+        };
+        let mut encoder = encoder;
+        encoder.tensors(weights.into_iter().chain(others).collect())?;
+        Ok(encoder)
+    }
+
+    /// Appends the records of the layers.
+    fn record_layers(&self, encoder: &mut Encoder<'_>) -> Result<()> {
         for node in &self.layout.nodes {
             let (what, kind) = (format!("layer {}", node.name), node.layer.kind());
-            let config = config::<F>("layer", &what, kind, node.layer.config(), &node.layer)?;
+            let config = match &node.merge {
+                Some(merge) => config::<F>("merge", &what, kind, merge.config(), merge)?,
+                None => config::<F>("layer", &what, kind, node.layer.config(), &node.layer)?,
+            };
             let recipe = Recipe { kind, config: config.as_json() };
             encoder.record(&LayerRecord { recipe, trainable: node.trainable })?;
         }
-        for metric in &self.metrics {
-            let (what, kind) = (format!("metric {}", metric.name()), metric.kind());
-            let config = config::<F>("metric", &what, kind, metric.config(), metric)?;
-            let aliased = metric.alias().and_then(|alias| alias.config(kind, &config));
-            let (kind, config) = aliased.map_or((kind, config), |config| (ALIASED, config));
-            encoder.record(&Recipe { kind, config: config.as_json() })?;
-        }
-        encoder.tensors(weights.into_iter().chain(others).collect())?;
-        Ok(encoder)
+        Ok(())
     }
 
     fn weights_encoder(&self) -> Result<Encoder<'_>> {
@@ -151,6 +192,22 @@ impl<F: Float> Model<F> {
 pub(super) const MOMENTS: &str = "optimizer/moments";
 pub(super) const ORIGIN_PARAMS: &str = "origin/params";
 pub(super) const ORIGIN_STATE: &str = "origin/state";
+
+fn config_of_loss<F: Float>(output: &NetworkOutput<F>) -> Result<Config> {
+    config::<F>("loss", "the loss", output.loss.kind(), output.loss.config(), &output.loss)
+}
+
+/// Appends the records of the metrics of an output.
+fn record_metrics<F: Float>(encoder: &mut Encoder<'_>, output: &NetworkOutput<F>) -> Result<()> {
+    for metric in &output.metrics {
+        let (what, kind) = (format!("metric {}", metric.name()), metric.kind());
+        let config = config::<F>("metric", &what, kind, metric.config(), metric)?;
+        let aliased = metric.alias().and_then(|alias| alias.config(kind, &config));
+        let (kind, config) = aliased.map_or((kind, config), |config| (ALIASED, config));
+        encoder.record(&Recipe { kind, config: config.as_json() })?;
+    }
+    Ok(())
+}
 
 /// The configuration of a recipe for a file, if it comes back from it as it is.
 fn config<F: Float>(
@@ -194,6 +251,10 @@ fn made_again<F: Float>(family: &'static str, kind: &str, config: &Config) -> Re
     let unknown = || LoadErrorKind::UnknownKind { what: family, kind: kind.into() }.in_file("");
     Ok(match family {
         "layer" => format!("{:?}", Registry::<F>::new().layer_at(kind, config, 1, &within)?),
+        "merge" => format!(
+            "{:?}",
+            crate::nn::layers::merge_from_config::<F>(kind, config).ok_or_else(unknown)??
+        ),
         "loss" => format!("{:?}", crate::nn::loss::from_config::<F>(kind, config).ok_or_else(unknown)??),
         "metric" => format!("{:?}", crate::nn::metric::from_config::<F>(kind, config).ok_or_else(unknown)??),
         _ => format!("{:?}", crate::nn::optimizer::from_config::<F>(kind, config).ok_or_else(unknown)??),

@@ -158,7 +158,7 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn open<R: Input<'a> + 'a>(source: Source<R>, allowed: LoadContext<'a>) -> Result<Self> {
-        let opened = source.any().structure(&[Content::Model, Content::Estimator], &allowed.limits)?;
+        let opened = source.any().structure(&[Content::Model, Content::Graph, Content::Estimator], &allowed.limits)?;
         Ok(Self { opened, allowed })
     }
 
@@ -198,7 +198,7 @@ impl<'a> Section<'a> {
 
     /// The name of the estimator in the part; a network has none.
     pub(super) fn kind(&self) -> Result<String> {
-        if self.opened.header.content == Content::Model {
+        if Content::MODELS.contains(&self.opened.header.content) {
             return Ok(String::new());
         }
         let mut records = Records::new(&self.opened.structure, HEADER_LEN as u64);
@@ -328,7 +328,7 @@ impl<F: Float> Persist for Model<F> {
 
     fn decode(section: Section<'_>) -> Result<Self> {
         let (opened, allowed) = section.into_opened();
-        opened.require(&[Content::Model])?;
+        opened.require(&Content::MODELS)?;
         read_model(opened, &allowed.typed(), &allowed.budget)
     }
 }

@@ -33,6 +33,29 @@ pub(super) struct ModelRecord<'a> {
     pub(super) n_tensors: u32,
 }
 
+/// The first record of the file of a graph model. Then come the layers; for each output its loss and its metrics; the tensors.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct GraphRecord<'a> {
+    pub(super) writer: &'a str,
+    /// Inputs, connections, names and outputs, as JSON.
+    pub(super) connections: &'a str,
+    pub(super) n_layers: u32,
+    pub(super) n_outputs: u32,
+    #[serde(borrow)]
+    pub(super) optimizer: Recipe<'a>,
+    /// As in [`ModelRecord`].
+    pub(super) training: &'a str,
+    pub(super) n_tensors: u32,
+}
+
+/// The record of an output. Then come its metrics.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct OutputRecord<'a> {
+    #[serde(borrow)]
+    pub(super) loss: Recipe<'a>,
+    pub(super) n_metrics: u32,
+}
+
 /// The first record of a file of weights. Then come the tensors.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct WeightsRecord<'a> {

@@ -8,6 +8,7 @@ use crate::nn::layer::{Config, Layer};
 use crate::nn::layers;
 use crate::nn::loss::{self, Loss};
 use crate::nn::metric::{self, Metric};
+use crate::nn::node::Merge;
 use crate::nn::optimizer::{self, UpdateRule};
 use serde::de::DeserializeOwned;
 use std::cell::Cell;
@@ -92,6 +93,7 @@ impl<'a> Within<'a> {
 /// ```
 pub struct Registry<F> {
     layers: BTreeMap<String, Make<dyn Layer<F>>>,
+    merges: BTreeMap<String, Make<dyn Merge<F>>>,
     losses: BTreeMap<String, Make<dyn Loss<F>>>,
     metrics: BTreeMap<String, Make<dyn Metric<F>>>,
     optimizers: BTreeMap<String, Make<dyn UpdateRule<F>>>,
@@ -105,6 +107,7 @@ impl<F: Float> Registry<F> {
     pub fn new() -> Self {
         Self {
             layers: BTreeMap::new(),
+            merges: BTreeMap::new(),
             losses: BTreeMap::new(),
             metrics: BTreeMap::new(),
             optimizers: BTreeMap::new(),
@@ -117,6 +120,14 @@ impl<F: Float> Registry<F> {
     pub fn layer<L: Layer<F> + DeserializeOwned + 'static>(mut self, kind: &str) -> Self {
         self.check("layer", kind, layers::KINDS, self.layers.contains_key(kind));
         self.layers.insert(kind.into(), |kind, config| Ok(Arc::new(config.read::<L>(kind)?)));
+        self
+    }
+
+    /// Adds a merge layer under what its [`Merge::kind`] says.
+    #[must_use]
+    pub fn merge<L: Merge<F> + DeserializeOwned + 'static>(mut self, kind: &str) -> Self {
+        self.check("merge layer", kind, layers::MERGE_KINDS, self.merges.contains_key(kind));
+        self.merges.insert(kind.into(), |kind, config| Ok(Arc::new(config.read::<L>(kind)?)));
         self
     }
 
@@ -207,6 +218,26 @@ impl<F: Float> Registry<F> {
         same_kind("layer", kind, made.kind()).map_err(|problem| problem.in_file(""))?;
         let bytes = SHARED + size_of_val(&*made) as u64;
         within.budget.take(bytes).map_err(|problem| problem.in_file(""))?;
+        Ok(made)
+    }
+
+    pub(super) fn make_merge(
+        &self,
+        kind: &str,
+        config: &Config,
+        limits: &Limits,
+        budget: &MemoryBudget,
+    ) -> Checked<Arc<dyn Merge<F>>> {
+        check_text(config, limits)?;
+        budget.check(copies_of(config.as_json()))?;
+        budget.take(lists_of(config.as_json()))?;
+        let made = match layers::merge_from_config(kind, config) {
+            Some(made) => made,
+            None => find("merge layer", &self.merges, kind)?(kind, config),
+        };
+        let made = made.map_err(|source| rejected(format!("merge layer {:?}", excerpt(kind)), source))?;
+        same_kind("merge layer", kind, made.kind())?;
+        budget.take(SHARED + size_of_val(&*made) as u64)?;
         Ok(made)
     }
 
@@ -388,6 +419,7 @@ impl<F> fmt::Debug for Registry<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Registry")
             .field("layers", &self.layers.keys())
+            .field("merges", &self.merges.keys())
             .field("losses", &self.losses.keys())
             .field("metrics", &self.metrics.keys())
             .field("optimizers", &self.optimizers.keys())

@@ -5,7 +5,9 @@ use super::header::{Content, HEADER_LEN};
 use super::limits::LoadOptions;
 use super::model_load::{Tensors, check_count, check_number_type, shape_text_of, skip_layers};
 use super::reader::{Input, OpenFile, Source};
-use super::records::{Dims, ModelRecord, Records, WeightsRecord};
+use super::graph_load::skip_graph;
+use super::model_save::{MOMENTS, ORIGIN_PARAMS, ORIGIN_STATE};
+use super::records::{Dims, GraphRecord, ModelRecord, Records, WeightsRecord};
 use super::tensor_data::NumberType;
 use crate::error::{LoadErrorKind, Result, excerpt};
 use crate::float::Float;
@@ -71,7 +73,7 @@ impl<F: Float> Model<F> {
         source: Source<R>,
         options: &LoadOptions<'_, F>,
     ) -> Result<Vec<String>> {
-        let mut opened = source.structure(&[Content::Weights, Content::Model], &options.limits)?;
+        let mut opened = source.structure(&[Content::Weights, Content::Model, Content::Graph], &options.limits)?;
         let (steps, skipped) = self.match_weights(&opened, options).map_err(|p| p.in_file(&opened.name))?;
         opened.structure = Cow::default();
         // The weights go aside first, so that a file that turns out to be damaged changes nothing.
@@ -119,12 +121,18 @@ impl<F: Float> Model<F> {
         options: &LoadOptions<'_, F>,
     ) -> Checked<(Vec<Step>, Vec<String>)> {
         let mut records = Records::new(&opened.structure, HEADER_LEN as u64);
-        let left = if opened.header.content == Content::Model {
-            let head: ModelRecord<'_> = records.next("a model")?;
-            skip_layers(&mut records, &head, &options.limits)?;
-            head.n_tensors
-        } else {
-            records.next::<WeightsRecord<'_>>("weights")?.n_tensors
+        let left = match opened.header.content {
+            Content::Model => {
+                let head: ModelRecord<'_> = records.next("a model")?;
+                skip_layers(&mut records, &head, &options.limits)?;
+                head.n_tensors
+            }
+            Content::Graph => {
+                let head: GraphRecord<'_> = records.next("a graph model")?;
+                skip_graph(&mut records, &head, &options.limits)?;
+                head.n_tensors
+            }
+            _ => records.next::<WeightsRecord<'_>>("weights")?.n_tensors,
         };
         check_count(left, &options.limits)?;
         let mut tensors = Tensors { records, left, bytes: 0, convert: options.convert_numbers };
@@ -134,7 +142,7 @@ impl<F: Float> Model<F> {
             let before = tensors.bytes;
             let (record, number) = tensors.next("weights")?;
             let bytes = tensors.bytes - before;
-            let is_weight = record.name.starts_with(|first: char| first.is_ascii_digit());
+            let is_weight = ![MOMENTS, ORIGIN_PARAMS, ORIGIN_STATE].contains(&record.name);
             let found = self.layout.variables.iter().position(|variable| variable.name == record.name);
             let step = match found {
                 _ if !is_weight => Step::Skip(bytes),

@@ -78,7 +78,7 @@ fn a_batch_of_padding_alone_has_no_loss() {
             .add(Gru::new(2).return_sequences(true))
             .add(Dense::new(1)),
     );
-    let (x, y) = (Array3::zeros((2, 3, 1)), Array3::<f64>::ones((2, 3, 1)));
+    let (x, y) = (Array3::<f64>::zeros((2, 3, 1)), Array3::<f64>::ones((2, 3, 1)));
     assert_eq!(model.evaluate(&x, &y).unwrap().get("loss"), Some(0.0));
     let before = model.predict(&x).unwrap();
     model.fit_with(&x, &y, FitOptions::new().epochs(1)).unwrap();

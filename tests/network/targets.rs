@@ -82,10 +82,10 @@ fn binary_losses_take_targets_from_0_to_1() {
 #[test]
 fn targets_of_any_number_type_are_checked() {
     let model = || model::<f32>(1, Activation::Sigmoid, BinaryCrossentropy::default());
-    says(model().fit(&x(3), &[1u8, 2, 1]), &["y[1]", "got 2"]);
-    says(model().fit(&x(3), &[-1i64, 1, 1]), &["y[0]", "got -1"]);
-    says(model().fit(&x(3), &array![[0usize], [255], [0]]), &["y[1]", "got 255"]);
-    model().fit(&x(3), &[true, false, true]).unwrap();
+    says(model().fit(&x::<f32>(3), &[1u8, 2, 1]), &["y[1]", "got 2"]);
+    says(model().fit(&x::<f32>(3), &[-1i64, 1, 1]), &["y[0]", "got -1"]);
+    says(model().fit(&x::<f32>(3), &array![[0usize], [255], [0]]), &["y[1]", "got 255"]);
+    model().fit(&x::<f32>(3), &[true, false, true]).unwrap();
 }
 
 #[test]
@@ -99,12 +99,12 @@ fn class_losses_take_rows_from_0_to_1() {
     for (name, loss) in losses {
         let model = || model::<f64>(3, Activation::Softmax, loss.clone());
         let pixels = array![[1.0, 0.0, 0.0], [0.0, 255.0, 0.0]];
-        says(model().fit(&x(2), &pixels), &["y[1, 1]", name, "from 0 to 1", "got 255", "one-hot"]);
-        says(model().fit(&x(2), &array![[1.0, 0.0, 0.0], [0.5, -0.5, 1.0]]), &["y[1, 1]", name, "got -0.5"]);
-        says(model().evaluate(&x(1), &array![[0.0, 0.0, 2.0]]), &["y[0, 2]", name, "got 2"]);
+        says(model().fit(&x::<f64>(2), &pixels), &["y[1, 1]", name, "from 0 to 1", "got 255", "one-hot"]);
+        says(model().fit(&x::<f64>(2), &array![[1.0, 0.0, 0.0], [0.5, -0.5, 1.0]]), &["y[1, 1]", name, "got -0.5"]);
+        says(model().evaluate(&x::<f64>(1), &array![[0.0, 0.0, 2.0]]), &["y[0, 2]", name, "got 2"]);
         // Distributions, smoothed, several classes, none.
         let good = array![[0.2, 0.5, 0.3], [1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]];
-        model().fit(&x(4), &good).unwrap();
+        model().fit(&x::<f64>(4), &good).unwrap();
     }
     let steps = Sequential::new([2, 2])
         .add(Dense::new(3).activation(Activation::Softmax))
@@ -112,19 +112,19 @@ fn class_losses_take_rows_from_0_to_1() {
         .unwrap();
     let mut y = axonal::ndarray::Array3::<f32>::zeros((2, 2, 3));
     y[[1, 0, 2]] = 7.0;
-    says(steps.evaluate(&axonal::ndarray::Array3::zeros((2, 2, 2)), &y), &["y[1, 0, 2]", "got 7"]);
+    says(steps.evaluate(&axonal::ndarray::Array3::<f64>::zeros((2, 2, 2)), &y), &["y[1, 0, 2]", "got 7"]);
 }
 
 #[test]
 fn counts_and_distributions_are_not_negative() {
     let poisson = || model::<f64>(1, Activation::Exponential, Poisson::default());
     every_entry(&poisson(), [3.0, -1.0, 0.0], &["y[1]", "poisson", "at least 0", "got -1"]);
-    poisson().fit(&x(3), &array![0.0, 7.0, 2.5]).unwrap();
+    poisson().fit(&x::<f64>(3), &array![0.0, 7.0, 2.5]).unwrap();
     let kl = || model::<f64>(2, Activation::Softmax, KlDivergence::default());
-    says(kl().fit(&x(2), &array![[0.5, 0.5], [1.5, -0.5]]), &["y[1, 1]", "kl_divergence", "got -0.5"]);
-    kl().fit(&x(2), &array![[0.5, 0.5], [4.0, 0.0]]).unwrap();
+    says(kl().fit(&x::<f64>(2), &array![[0.5, 0.5], [1.5, -0.5]]), &["y[1, 1]", "kl_divergence", "got -0.5"]);
+    kl().fit(&x::<f64>(2), &array![[0.5, 0.5], [4.0, 0.0]]).unwrap();
     let tversky = || model::<f64>(2, Activation::Sigmoid, Tversky::default());
-    says(tversky().fit(&x(1), &array![[0.0, 255.0]]), &["y[0, 1]", "tversky", "got 255"]);
+    says(tversky().fit(&x::<f64>(1), &array![[0.0, 255.0]]), &["y[0, 1]", "tversky", "got 255"]);
 }
 
 #[test]
@@ -134,19 +134,19 @@ fn hinges_take_one_encoding_of_two_classes() {
     for (name, loss) in losses {
         let model = model::<f64>(1, Activation::Tanh, loss);
         for good in [[-1.0, 1.0, -1.0], [0.0, 1.0, 0.0], [1.0, 1.0, 1.0], [-1.0, -1.0, -1.0]] {
-            model.clone().fit(&x(3), &of::<f64, 3>(good)).unwrap();
+            model.clone().fit(&x::<f64>(3), &of::<f64, 3>(good)).unwrap();
         }
         every_entry(&model, [1.0, 2.0, 1.0], &["y[1]", name, "got 2"]);
         every_entry(&model, [1.0, 0.5, -1.0], &["y[1]", name, "got 0.5"]);
         says(
-            model.evaluate(&x(3), &array![-1.0, 1.0, 0.0]),
+            model.evaluate(&x::<f64>(3), &array![-1.0, 1.0, 0.0]),
             &["y[2]", "got 0 beside -1 at [0]", "-1 and 1, or 0 and 1"],
         );
     }
     let several = || model::<f64>(2, Activation::Linear, CategoricalHinge::default());
-    several().fit(&x(2), &array![[0.0, 1.0], [1.0, 0.0]]).unwrap();
-    several().fit(&x(2), &array![[-1.0, 1.0], [1.0, -1.0]]).unwrap();
-    says(several().fit(&x(2), &array![[0.0, 1.0], [3.0, 0.0]]), &["y[1, 0]", "categorical_hinge", "got 3"]);
+    several().fit(&x::<f64>(2), &array![[0.0, 1.0], [1.0, 0.0]]).unwrap();
+    several().fit(&x::<f64>(2), &array![[-1.0, 1.0], [1.0, -1.0]]).unwrap();
+    says(several().fit(&x::<f64>(2), &array![[0.0, 1.0], [3.0, 0.0]]), &["y[1, 0]", "categorical_hinge", "got 3"]);
 }
 
 #[test]
@@ -154,10 +154,10 @@ fn losses_of_any_values_take_any_values() {
     let y = array![-3.5, 0.0, 255.0];
     for name in ["mse", "mae", "mape", "msle", "huber", "logcosh"] {
         let loss: AnyLoss<f64> = name.parse().unwrap();
-        model::<f64>(1, Activation::Linear, loss).evaluate(&x(3), &y).unwrap();
+        model::<f64>(1, Activation::Linear, loss).evaluate(&x::<f64>(3), &y).unwrap();
     }
     let cosine: AnyLoss<f64> = "cosine_similarity".parse().unwrap();
-    model::<f64>(2, Activation::Linear, cosine).evaluate(&x(1), &array![[-3.0, 4.0]]).unwrap();
+    model::<f64>(2, Activation::Linear, cosine).evaluate(&x::<f64>(1), &array![[-3.0, 4.0]]).unwrap();
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn metrics_of_two_sides_take_targets_from_0_to_1() {
         every_entry(&model, [1.0, 2.0, 1.0], &["y[1]", &name, "from 0 to 1", "got 2"]);
         every_entry(&model, [0.0, 1.0, -1.0], &["y[2]", &name, "got -1"]);
         for good in [[0.0, 1.0, 0.0], [0.2, 1.0, 0.7], [-1.0, 1.0, -1.0]] {
-            model.evaluate(&x(3), &of::<f32, 3>(good)).unwrap();
+            model.evaluate(&x::<f32>(3), &of::<f32, 3>(good)).unwrap();
         }
     }
     for metric in ["binary_accuracy", "accuracy", "f1_score", "binary_crossentropy"] {

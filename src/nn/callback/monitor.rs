@@ -49,13 +49,8 @@ impl Monitor {
     fn direction_in<F: Float>(&self, run: &Run<'_, F>) -> Direction {
         let name = self.name.strip_prefix("val_").unwrap_or(&self.name);
         let names = run.batch_names();
-        match names.iter().position(|known| known == name || *known == self.name) {
-            Some(0) => Direction::Down,
-            Some(index) => {
-                run.model().metrics.get(index - 1).map_or(Direction::Unknown, |metric| metric.direction())
-            }
-            None => Direction::Unknown,
-        }
+        let score = names.iter().position(|known| known == name || *known == self.name);
+        score.map_or(Direction::Unknown, |score| run.model().score_direction(score))
     }
 
     /// The number at this moment; none where this epoch had no validation.

@@ -82,7 +82,7 @@ impl<F: Float> Run<'_, F> {
 
     /// The names that the logs have at a batch's end: those without validation and learning rate.
     pub(crate) fn batch_names(&self) -> &[String] {
-        let scores = 1 + self.model.metrics.len();
+        let scores = self.model.n_scores();
         self.progress.names.get(..scores).unwrap_or(&self.progress.names)
     }
 

@@ -81,6 +81,7 @@
 
 mod config;
 mod mask;
+mod merge_inputs;
 mod output_values;
 mod pass;
 mod plan;
@@ -90,6 +91,7 @@ mod shape;
 pub(crate) use config::InnerLayers;
 pub use config::{Config, LayerConfig};
 pub use mask::{Mask, MaskPass};
+pub use merge_inputs::MergeInputs;
 pub(crate) use output_values::OutputValues;
 pub use pass::{ActivityPenalty, Backward, Carry, Forward, Gradient, Mode};
 pub(crate) use plan::MaskOut;

@@ -130,6 +130,7 @@ pub struct Backward<'a, F> {
     pub cache: &'a mut [F],
     /// The batch size of the network, by which the gradients of activity penalties are divided. Inside
     /// [`TimeDistributed`](crate::layers::TimeDistributed) it differs from the number of rows, since each row is a step.
+    /// `usize::MAX` in passes without penalties, which compute the gradient of the network's inputs.
     pub samples: usize,
     /// The mask of the forward pass.
     pub mask: Option<Mask<'a>>,

@@ -353,6 +353,21 @@ impl Plan {
         self
     }
 
+    /// Whether the arrays of parameters and state have the shapes of those of `other`.
+    pub(crate) fn has_params_of(&self, other: &Self) -> bool {
+        let shapes = |plan: &Self| {
+            let params = plan.params.iter().map(|param| param.shape.clone());
+            params.chain(plan.state.iter().map(|state| state.shape.clone())).collect::<Vec<_>>()
+        };
+        shapes(self) == shapes(other)
+    }
+
+    /// Sets the mask of the output of a merge layer, whose inputs are joined.
+    pub(crate) fn joined(mut self, mask: Option<Shape>) -> Self {
+        self.mask = mask.map_or(MaskOut::Ends, MaskOut::Made);
+        self
+    }
+
     /// Adds a nested layer, which the outer layer calls. Its parameters, state and cache follow those declared so far;
     /// [`Plan::nested_layers`] returns the ranges. A nested layer that declares an activation is an error in `compile`,
     /// because only a container applies activations.

@@ -17,6 +17,7 @@ mod dense;
 mod embedding;
 mod kernel_and_bias;
 mod masking;
+mod merging;
 mod normalization;
 mod output_values;
 mod passes;
@@ -35,6 +36,7 @@ pub use convolution::{Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv2D, Separabl
 pub use dense::Dense;
 pub use embedding::Embedding;
 pub use masking::Masking;
+pub use merging::{Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract};
 pub use normalization::{
     BatchNormalization, GroupNormalization, LayerNormalization, Normalization, Rescaling, RmsNormalization,
     UnitNormalization,
@@ -55,6 +57,7 @@ pub use reshaping::{
 pub use window::{Padding, Size2D};
 pub use wrappers::{Bidirectional, MergeMode, Residual, TimeDistributed};
 
+pub(crate) use merging::{MERGE_KINDS, merge_from_config};
 pub(crate) use output_values::output_values;
 pub(crate) use registry::{KINDS, from_config};
 

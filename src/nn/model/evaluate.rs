@@ -2,100 +2,143 @@
 
 use crate::error::Result;
 use crate::float::Float;
+use crate::float::inputs::Inputs;
+use crate::float::targets::Targets;
 use crate::linalg::{matrix, matrix_mut};
-use crate::nn::fit_options::EvaluateOptions;
+use crate::nn::fit_options::{EvaluateOptions, PredictOptions, SampleWeights};
 use crate::nn::history::{Evaluation, Logs};
 use crate::nn::layout::zeros;
 use crate::nn::loss::LossPass;
 use crate::nn::metric::{Metric, MetricBatch};
 use crate::nn::model::Model;
-use crate::nn::model::inputs::{LabeledSamples, rows_of};
-use crate::nn::targets::{TargetView, Targets};
+use crate::nn::model::inputs::LabeledSamples;
+use crate::nn::targets::TargetView;
 use crate::nn::workspace::Workspace;
 use crate::parallel;
-use ndarray::{ArrayBase, Data, Dimension};
 use std::sync::Arc;
 
-/// Running sums of the loss and the metrics. Allocates only when created.
+/// Running sums of the losses and the metrics. Allocates only when created.
 pub(crate) struct Scores<F> {
+    outputs: Vec<OutputScores<F>>,
+    loss: f64,
+    count: f64,
+}
+
+/// Running sums of one output.
+struct OutputScores<F> {
     metrics: Vec<Arc<dyn Metric<F>>>,
     totals: Vec<Vec<f64>>,
     loss: f64,
-    count: f64,
     last_axis: usize,
 }
 
 impl<F: Float> Scores<F> {
     pub(crate) fn new(model: &Model<F>) -> Result<Self> {
-        let output = model.output_shape();
-        let totals = |metric: &Arc<dyn Metric<F>>| {
-            zeros(&format!("the totals of metric {}", metric.name()), metric.totals(output))
-        };
-        let totals = model.metrics.iter().map(totals).collect::<Result<_>>()?;
-        Ok(Self { metrics: model.metrics.clone(), totals, loss: 0.0, count: 0.0, last_axis: output.last() })
+        let outputs = model.outputs.iter().enumerate().map(|(index, output)| {
+            let shape = model.layout.output_shape(index);
+            let totals = |metric: &Arc<dyn Metric<F>>| {
+                zeros(&format!("the totals of metric {}", metric.name()), metric.totals(shape))
+            };
+            let totals = output.metrics.iter().map(totals).collect::<Result<_>>()?;
+            Ok(OutputScores { metrics: output.metrics.clone(), totals, loss: 0.0, last_axis: shape.last() })
+        });
+        Ok(Self { outputs: outputs.collect::<Result<_>>()?, loss: 0.0, count: 0.0 })
     }
 
     pub(crate) fn reset(&mut self) {
         self.loss = 0.0;
         self.count = 0.0;
-        self.totals.iter_mut().for_each(|totals| totals.fill(0.0));
+        for output in &mut self.outputs {
+            output.loss = 0.0;
+            output.totals.iter_mut().for_each(|totals| totals.fill(0.0));
+        }
+    }
+
+    /// The sums of the losses of the outputs, if there are several.
+    fn output_losses(&self) -> impl Iterator<Item = f64> + '_ {
+        self.outputs.iter().map(|output| output.loss).filter(|_| self.outputs.len() > 1)
     }
 
     /// All sums, for a checkpoint.
     pub(crate) fn sums(&self) -> Vec<f64> {
-        [self.loss, self.count].into_iter().chain(self.totals.iter().flatten().copied()).collect()
+        let totals = self.outputs.iter().flat_map(|output| output.totals.iter().flatten().copied());
+        [self.loss, self.count].into_iter().chain(self.output_losses()).chain(totals).collect()
     }
 
     /// Restores the sums of a checkpoint. Returns false and changes nothing if their number differs.
     pub(crate) fn set_sums(&mut self, sums: &[f64]) -> bool {
-        let len = 2 + self.totals.iter().map(Vec::len).sum::<usize>();
-        let [loss, count, totals @ ..] = sums else { return false };
-        if sums.len() != len {
+        if sums.len() != self.sums().len() {
             return false;
         }
+        let [loss, count, rest @ ..] = sums else { return false };
         (self.loss, self.count) = (*loss, *count);
-        self.totals.iter_mut().flatten().zip(totals).for_each(|(slot, total)| *slot = *total);
+        let mut rest = rest.iter();
+        let several = self.outputs.len() > 1;
+        if several {
+            for (output, loss) in self.outputs.iter_mut().zip(rest.by_ref()) {
+                output.loss = *loss;
+            }
+        }
+        let totals = self.outputs.iter_mut().flat_map(|output| output.totals.iter_mut().flatten());
+        totals.zip(rest).for_each(|(slot, total)| *slot = *total);
         true
     }
 
     pub(crate) fn has_metrics(&self) -> bool {
-        !self.metrics.is_empty()
+        self.outputs.iter().any(|output| !output.metrics.is_empty())
     }
 
-    /// Adds the loss of a batch, weighted by the batch size.
+    /// Adds the total loss of a batch, weighted by the batch size.
     pub(crate) fn add_loss(&mut self, loss: f64, batch: usize) {
         self.loss += loss * batch as f64;
         self.count += batch as f64;
     }
 
-    /// Updates the metrics by a batch. Only weighted metrics receive the sample weights.
+    /// Adds the loss of an output, weighted by the batch size.
+    pub(crate) fn add_output_loss(&mut self, output: usize, loss: f64, batch: usize) {
+        self.outputs[output].loss += loss * batch as f64;
+    }
+
+    /// Updates the metrics of an output by a batch. Only weighted metrics receive the sample weights.
     pub(crate) fn add_metrics<'a>(
         &mut self,
+        output: usize,
         prediction: &'a [F],
         batch: usize,
         targets: TargetView<'a, F>,
         weights: Option<&'a [F]>,
         mask: Option<&'a [bool]>,
     ) {
+        let OutputScores { metrics, totals, last_axis, .. } = &mut self.outputs[output];
         let columns = prediction.len() / batch.max(1);
-        let view = MetricBatch::new(matrix(prediction, batch, columns), targets)
-            .last_axis(self.last_axis)
-            .mask(mask);
-        for (metric, totals) in self.metrics.iter().zip(&mut self.totals) {
+        let view = MetricBatch::new(matrix(prediction, batch, columns), targets).last_axis(*last_axis).mask(mask);
+        for (metric, totals) in metrics.iter().zip(totals) {
             metric.update(view.weights(weights.filter(|_| metric.weighted())), totals);
         }
     }
 
     /// The mean loss so far.
     pub(crate) fn loss(&self) -> f64 {
-        if self.count == 0.0 { 0.0 } else { self.loss / self.count }
+        self.mean(self.loss)
     }
 
-    /// Writes the loss and the metrics into `logs`, from entry `first` on.
+    fn mean(&self, sum: f64) -> f64 {
+        if self.count == 0.0 { 0.0 } else { sum / self.count }
+    }
+
+    /// Writes the losses and the metrics into `logs`, from entry `first` on.
     pub(crate) fn write(&self, logs: &mut Logs, first: usize) {
         logs.set(first, self.loss());
-        for (index, (metric, totals)) in self.metrics.iter().zip(&self.totals).enumerate() {
-            logs.set(first + 1 + index, metric.value(totals));
+        let mut entry = first + 1;
+        for loss in self.output_losses() {
+            logs.set(entry, self.mean(loss));
+            entry += 1;
+        }
+        for output in &self.outputs {
+            for (metric, totals) in output.metrics.iter().zip(&output.totals) {
+                logs.set(entry, metric.value(totals));
+                entry += 1;
+            }
         }
     }
 }
@@ -105,9 +148,9 @@ impl<F: Float> Model<F> {
     ///
     /// # Errors
     /// Data that do not fit the model (shapes, NaN, labels out of range), and empty data.
-    pub fn evaluate<'y, S: Data<Elem = F>, D: Dimension>(
+    pub fn evaluate<'x, 'y>(
         &self,
-        x: &ArrayBase<S, D>,
+        x: impl Into<Inputs<'x, F>>,
         y: impl Into<Targets<'y, F>>,
     ) -> Result<Evaluation> {
         self.evaluate_with(x, y, EvaluateOptions::new())
@@ -117,16 +160,16 @@ impl<F: Float> Model<F> {
     ///
     /// # Errors
     /// As [`evaluate`](Self::evaluate), and a batch size of 0.
-    pub fn evaluate_with<'y, S: Data<Elem = F>, D: Dimension>(
+    pub fn evaluate_with<'x, 'y>(
         &self,
-        x: &ArrayBase<S, D>,
+        x: impl Into<Inputs<'x, F>>,
         y: impl Into<Targets<'y, F>>,
         options: EvaluateOptions<F>,
     ) -> Result<Evaluation> {
-        let EvaluateOptions { batch_size, sample_weight } = options;
-        let batch_size = crate::nn::fit_options::PredictOptions { batch_size }.validate("evaluate")?;
-        let x = x.view().into_dyn();
-        let samples = self.samples(x, y.into(), sample_weight, ["x", "y", "sample_weight"])?;
+        let EvaluateOptions { batch_size, sample_weight: common, sample_weight_of: by_output } = options;
+        let batch_size = PredictOptions::new().batch_size(batch_size).validate("evaluate")?;
+        let weights = SampleWeights { common, by_output };
+        let samples = self.samples(x.into(), y.into(), weights, ["x", "y", "sample_weight"])?;
         let batch_size = self.layout.batch_size("evaluate", samples.len(), batch_size)?;
         let mut workspace = Workspace::new(&self.layout, batch_size.min(samples.len()))?;
         let mut scores = Scores::new(self)?;
@@ -154,66 +197,83 @@ impl<F: Float> Model<F> {
         scores: &mut Scores<F>,
     ) -> Result<()> {
         let (n, step) = (samples.len(), workspace.capacity());
-        let x = samples.x.view();
         workspace.start_from(&self.state);
         let penalty = self.weight_penalty();
         for start in (0..n).step_by(step.max(1)) {
             let end = (start + step).min(n);
-            let targets = samples.targets.rows(start, end);
-            let weights = samples.weights.as_ref().map(|weights| &weights[start..end]);
-            workspace.infer(
-                &self.layout,
-                &self.params,
-                &self.state,
-                Some(rows_of(&x, start, end)),
-                end - start,
-                self.fused(),
-            );
-            workspace.check_indices(&self.layout, end - start)?;
-            let loss = self.batch_loss(workspace, end - start, targets, weights, None);
-            scores.add_loss(
-                loss + penalty + workspace.activity_penalty(&self.layout, end - start),
-                end - start,
-            );
+            let batch = end - start;
+            let x = samples.in_place(start, end);
+            if x.is_none() {
+                workspace.copy_inputs(&samples.xs, start..end);
+            }
+            workspace.infer(&self.layout, &self.params, &self.state, x, batch, &self.logits);
+            workspace.check_indices(&self.layout, batch)?;
+            let mut loss = 0.0;
+            for output in 0..self.outputs.len() {
+                let weights = samples.weights[output].as_ref().map(|weights| &weights[start..end]);
+                let targets = samples.targets[output].rows(start, end);
+                let own = self.output_loss(workspace, output, batch, targets, weights, None);
+                scores.add_output_loss(output, own, batch);
+                loss += own * self.outputs[output].loss_weight;
+            }
+            scores.add_loss(loss + penalty + workspace.activity_penalty(&self.layout, batch), batch);
             if scores.has_metrics() {
-                self.finish_output(workspace, end - start);
-                scores.add_metrics(
-                    workspace.output(end - start),
-                    end - start,
-                    samples.targets.rows(start, end),
-                    weights,
-                    workspace.output_mask(&self.layout, end - start),
-                );
+                self.finish_outputs(workspace, batch);
+                for output in 0..self.outputs.len() {
+                    let weights = samples.weights[output].as_ref().map(|weights| &weights[start..end]);
+                    self.add_metrics(scores, workspace, output, batch, samples.targets[output].rows(start, end), weights);
+                }
             }
         }
         Ok(())
     }
 
-    /// Computes the loss of the batch in the workspace, and writes its gradient into `gradient` if given.
-    pub(crate) fn batch_loss<'a>(
+    /// Updates the metrics of an output by the batch in the workspace.
+    pub(crate) fn add_metrics<'a>(
+        &self,
+        scores: &mut Scores<F>,
+        workspace: &'a Workspace<F>,
+        output: usize,
+        batch: usize,
+        targets: TargetView<'a, F>,
+        weights: Option<&'a [F]>,
+    ) {
+        let prediction = workspace.layer_output(self.layout.outputs[output], batch);
+        let mask = workspace.mask_by(&self.layout, self.layout.output_mask(output), batch);
+        scores.add_metrics(output, prediction, batch, targets, weights, mask);
+    }
+
+    /// Computes the loss of an output for the batch in the workspace, without the loss weight, and writes its gradient into
+    /// `gradient` if given.
+    pub(crate) fn output_loss<'a>(
         &self,
         workspace: &'a Workspace<F>,
+        output: usize,
         batch: usize,
         targets: TargetView<'a, F>,
         weights: Option<&'a [F]>,
         gradient: Option<&'a mut [F]>,
     ) -> f64 {
-        let columns = self.output_shape().size();
-        let mut pass = LossPass::new(matrix(workspace.output(batch), batch, columns), targets)
-            .last_axis(self.output_shape().last())
-            .logits(self.fused())
+        let shape = self.layout.output_shape(output);
+        let columns = shape.size();
+        let prediction = workspace.layer_output(self.layout.outputs[output], batch);
+        let mut pass = LossPass::new(matrix(prediction, batch, columns), targets)
+            .last_axis(shape.last())
+            .logits(self.is_fused(output))
             .weights(weights)
-            .mask(workspace.output_mask(&self.layout, batch));
+            .mask(workspace.mask_by(&self.layout, self.layout.output_mask(output), batch));
         if let Some(gradient) = gradient {
             pass = pass.gradient(matrix_mut(gradient, batch, columns));
         }
-        self.loss.compute(pass)
+        self.outputs[output].loss.compute(pass)
     }
 
-    /// Applies the last activation to the logits of a fused pass, in place.
-    pub(crate) fn finish_output(&self, workspace: &mut Workspace<F>, batch: usize) {
-        if let (true, Some(node)) = (self.fused(), self.layout.nodes.last()) {
-            node.activation().apply(node.plan.output_shape().last(), workspace.output_mut(batch));
+    /// Applies the activations that fused losses have skipped, in place.
+    pub(crate) fn finish_outputs(&self, workspace: &mut Workspace<F>, batch: usize) {
+        for &index in &*self.logits {
+            let node = &self.layout.nodes[index];
+            let y = workspace.layer_output_mut(index, batch);
+            node.activation().apply(node.plan.output_shape().last(), y);
         }
     }
 }

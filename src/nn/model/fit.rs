@@ -2,7 +2,9 @@
 
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::nn::fit_options::{FitOptions, PlainOptions, Validation};
+use crate::float::inputs::Inputs;
+use crate::float::targets::Targets;
+use crate::nn::fit_options::{FitOptions, PlainOptions, SampleWeights, Validation};
 use crate::nn::history::{Evaluation, History, Logs};
 use crate::nn::model::Model;
 use crate::nn::model::batch_source::{Batch, InMemory, Stream};
@@ -10,8 +12,8 @@ use crate::nn::model::inputs::LabeledSamples;
 use crate::nn::model::snapshot::Snapshot;
 use crate::nn::model::trainer::Trainer;
 use crate::nn::model::training_loop::TrainingLoop;
-use crate::nn::targets::{Prepared, TargetView, Targets};
-use ndarray::{ArrayBase, Axis, Data, Dimension, Slice};
+use crate::nn::targets::{Prepared, TargetView};
+use ndarray::{Axis, Slice};
 
 impl<F: Float> Model<F> {
     /// Trains as Keras's `fit` does. A second call continues training: two calls of one epoch give the same bits as one call
@@ -45,9 +47,9 @@ impl<F: Float> Model<F> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn fit_with<'y, S: Data<Elem = F>, D: Dimension>(
+    pub fn fit_with<'x, 'y>(
         &mut self,
-        x: &ArrayBase<S, D>,
+        x: impl Into<Inputs<'x, F>>,
         y: impl Into<Targets<'y, F>>,
         options: FitOptions<'_, F>,
     ) -> Result<History> {
@@ -59,22 +61,24 @@ impl<F: Float> Model<F> {
             return Err(Error::Misplaced { context: "fit_with", option: "steps_per_epoch", hint });
         }
         let mut all =
-            self.samples(x.view().into_dyn(), y.into(), sample_weight, ["x", "y", "sample_weight"])?;
+            self.samples(x.into(), y.into(), sample_weight, ["x", "y", "sample_weight"])?;
         let n =
             if validation.is_some() { all.len() } else { training_rows(all.len(), plain.validation_split)? };
-        let validation_samples_weights = all.weights.as_ref().map(|weights| weights[n..].to_vec());
+        let validation_samples_weights: Vec<_> =
+            all.weights.iter().map(|weights| weights.as_ref().map(|weights| weights[n..].to_vec())).collect();
         if let Some(classes) = plain.class_weight.as_deref() {
-            self.weigh_by_class(&mut all, n, classes)?;
+            self.weigh_by_class(&mut all, n, None, classes)?;
         }
-        check_weights(
-            &plain,
-            all.weights.as_ref().map(|weights| &weights[..n]),
-            validation_samples_weights.as_deref(),
-        )?;
+        for (output, classes) in &plain.class_weight_of {
+            self.weigh_by_class(&mut all, n, Some(output), classes)?;
+        }
+        for (weights, validation) in all.weights.iter().zip(&validation_samples_weights) {
+            check_weights(&plain, weights.as_ref().map(|weights| &weights[..n]), validation.as_deref())?;
+        }
         let validation_samples = match validation {
             Some(Validation { x, y }) => {
                 let names = ["validation x", "validation y", "validation sample_weight"];
-                Some(self.samples(x, y, None, names)?)
+                Some(self.samples(x, y, SampleWeights::none(), names)?)
             }
             None if n < all.len() => Some(split_off(&all, n, validation_samples_weights)),
             None => None,
@@ -131,7 +135,7 @@ impl<F: Float> Model<F> {
         if plain.validation_split != 0.0 {
             return misplaced("validation_split", "an iterator's rows cannot be split; use validation_data");
         }
-        if sample_weight.is_some() {
+        if !sample_weight.is_empty() {
             return misplaced("sample_weight", "it needs all rows together; use class_weight or fit_with");
         }
         if steps_per_epoch == Some(0) {
@@ -143,7 +147,7 @@ impl<F: Float> Model<F> {
         }
         let names = ["validation x", "validation y", "validation sample_weight"];
         let validation_samples =
-            validation.map(|Validation { x, y }| self.samples(x, y, None, names)).transpose()?;
+            validation.map(|Validation { x, y }| self.samples(x, y, SampleWeights::none(), names)).transpose()?;
         let source = Stream::new(self, batches.into_iter(), steps_per_epoch, plain.class_weight.as_deref())?;
         TrainingLoop::new(self, source, validation_samples.as_ref(), &plain, stop_token)?
             .run(self, &mut callbacks)
@@ -153,19 +157,18 @@ impl<F: Float> Model<F> {
     ///
     /// # Errors
     /// As [`fit_with`](Self::fit_with); if the step diverges, the model keeps its previous weights.
-    pub fn train_on_batch<'y, S: Data<Elem = F>, D: Dimension>(
+    pub fn train_on_batch<'x, 'y>(
         &mut self,
-        x: &ArrayBase<S, D>,
+        x: impl Into<Inputs<'x, F>>,
         y: impl Into<Targets<'y, F>>,
     ) -> Result<Evaluation> {
-        let x = x.view().into_dyn();
-        let samples = self.samples(x, y.into(), None, ["x", "y", "sample_weight"])?;
+        let names = ["x", "y", "sample_weight"];
+        let samples = self.samples(x.into(), y.into(), SampleWeights::none(), names)?;
         self.layout.check_batch_size("train_on_batch", samples.len(), samples.len())?;
         let mut trainer = Trainer::new(self, samples.len(), &samples)?;
         let before = Snapshot::of(self, None);
-        let batch = samples.x.view();
-        trainer.gather_targets(&samples, 0..samples.len(), None);
-        if let Err(divergence) = trainer.step(self, Some(batch), samples.len()) {
+        let batch = trainer.load(&samples, 0..samples.len());
+        if let Err(divergence) = trainer.step(self, batch, samples.len()) {
             before.restore(self);
             return Err(divergence.at(0, 0, self.learning_rate(), None));
         }
@@ -178,12 +181,13 @@ impl<F: Float> Model<F> {
     ///
     /// # Errors
     /// As [`evaluate`](Self::evaluate).
-    pub fn test_on_batch<'y, S: Data<Elem = F>, D: Dimension>(
+    pub fn test_on_batch<'x, 'y>(
         &self,
-        x: &ArrayBase<S, D>,
+        x: impl Into<Inputs<'x, F>>,
         y: impl Into<Targets<'y, F>>,
     ) -> Result<Evaluation> {
-        let n = x.shape().first().copied().unwrap_or(1).max(1);
+        let x = x.into();
+        let n = x.len().max(1);
         self.evaluate_with(x, y, crate::nn::fit_options::EvaluateOptions::new().batch_size(n))
     }
 }
@@ -235,16 +239,16 @@ fn check_weights<F: Float>(
 fn split_off<'a, F: Float>(
     all: &'a LabeledSamples<'_, F>,
     first: usize,
-    weights: Option<Vec<F>>,
+    weights: Vec<Option<Vec<F>>>,
 ) -> LabeledSamples<'a, F> {
-    let targets = match all.targets.rows(first, all.len()) {
+    let targets = all.targets.iter().map(|targets| match targets.rows(first, all.len()) {
         TargetView::Values(values) => {
             Prepared::Values { width: values.ncols(), values: values.iter().copied().collect() }
         }
         TargetView::Labels(labels) => {
             Prepared::Labels { width: labels.len() / (all.len() - first), labels: labels.to_vec() }
         }
-    };
-    let x = all.x.slice_axis(Axis(0), Slice::from(first..)).into();
-    LabeledSamples { x, targets, weights }
+    });
+    let xs = all.xs.iter().map(|x| x.slice_axis(Axis(0), Slice::from(first..)).into()).collect();
+    LabeledSamples { xs, targets: targets.collect(), weights }
 }

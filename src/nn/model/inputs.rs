@@ -2,22 +2,35 @@
 
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::nn::layer::{Plan, Shape};
+use crate::float::inputs::{Arrays, Inputs};
+use crate::float::targets::Targets;
+use crate::nn::fit_options::SampleWeights;
+use crate::nn::layer::Shape;
 use crate::nn::model::Model;
-use crate::nn::targets::{Prepared, TargetView, Targets};
+use crate::nn::model::outputs::NetworkOutput;
+use crate::nn::targets::{Prepared, TargetView};
 use crate::validate::{self, shape_text};
-use ndarray::{ArrayBase, ArrayView2, ArrayViewD, CowArray, Data, Dimension, Ix2};
+use ndarray::{ArrayBase, ArrayView2, CowArray, Data, Dimension, Ix2, IxDyn};
 
-/// Validated samples and targets of a model, with optional sample weights.
+/// Validated samples and targets of a model, with optional sample weights for each output.
 pub(crate) struct LabeledSamples<'a, F> {
-    pub(crate) x: CowArray<'a, F, Ix2>,
-    pub(crate) targets: Prepared<F>,
-    pub(crate) weights: Option<Vec<F>>,
+    /// One matrix for each input.
+    pub(crate) xs: Vec<CowArray<'a, F, Ix2>>,
+    /// The targets of each output.
+    pub(crate) targets: Vec<Prepared<F>>,
+    /// The sample weights of each output.
+    pub(crate) weights: Vec<Option<Vec<F>>>,
 }
 
 impl<F: Float> LabeledSamples<'_, F> {
     pub(crate) fn len(&self) -> usize {
-        self.x.nrows()
+        self.xs.first().map_or(0, |x| x.nrows())
+    }
+
+    /// The rows `start..end` of the only input; `None` if there are several.
+    pub(crate) fn in_place(&self, start: usize, end: usize) -> Option<ArrayView2<'_, F>> {
+        let [x] = &self.xs[..] else { return None };
+        Some(x.slice(ndarray::s![start..end, ..]))
     }
 }
 
@@ -25,7 +38,7 @@ impl<F: Float> LabeledSamples<'_, F> {
 /// `sample`, or if the array is empty and not `may_be_empty`. Does not check the values.
 pub(crate) fn rows<'a, F: Float>(
     what: &str,
-    x: ArrayViewD<'a, F>,
+    x: CowArray<'a, F, IxDyn>,
     sample: &Shape,
     may_be_empty: bool,
 ) -> Result<CowArray<'a, F, Ix2>> {
@@ -42,7 +55,7 @@ pub(crate) fn rows<'a, F: Float>(
     }
     let shape = (n, sample.size());
     let standard = if x.is_standard_layout() {
-        CowArray::from(x)
+        x
     } else {
         CowArray::from(x.as_standard_layout().into_owned())
     };
@@ -52,109 +65,227 @@ pub(crate) fn rows<'a, F: Float>(
 }
 
 impl<F: Float> Model<F> {
-    /// Errors if `x` holds a non-finite value, or an invalid index where the input reaches an embedding unchanged.
+    /// Errors if `x`, an array for an input, holds a non-finite value, or an invalid index where the input reaches an
+    /// embedding unchanged.
     pub(crate) fn check_values<S: Data<Elem = F>, D: Dimension>(
         &self,
         what: &str,
+        input: usize,
         x: &ArrayBase<S, D>,
     ) -> Result<()> {
         validate::finite(what, x)?;
-        match Plan::indices_of_chain(self.layout.nodes.iter().map(|node| &*node.plan)) {
+        match self.layout.inputs[input].indices {
             Some(len) => validate::indices(what, x, len),
             None => Ok(()),
         }
     }
 
+    /// The name of an input in messages.
+    pub(crate) fn input_name(&self, what: &str, input: usize) -> String {
+        match self.layout.inputs[input].name.as_str() {
+            "" => what.into(),
+            name => format!("{what}, input {name:?}"),
+        }
+    }
+
+    /// The name of an output in messages.
+    fn output_name(&self, what: &str, output: usize) -> String {
+        match self.outputs[output].name.as_str() {
+            "" => what.into(),
+            name => format!("{what}, output {name:?}"),
+        }
+    }
+
+    /// Errors unless there is one array for each input.
+    pub(crate) fn check_input_count(&self, what: &str, n: usize) -> Result<()> {
+        if n == self.layout.inputs.len() {
+            return Ok(());
+        }
+        let names: Vec<String> = self.layout.inputs.iter().map(|input| format!("{:?}", input.name)).collect();
+        let expected = match self.layout.is_chain {
+            true => "1 array".into(),
+            false => format!("{} arrays, one for each input ({})", names.len(), names.join(", ")),
+        };
+        Err(Error::shape(what, expected, n))
+    }
+
+    /// Reshapes the arrays to one matrix for each input. Checks their number, shapes and equal number of rows, not the values.
+    pub(crate) fn input_rows<'a>(
+        &self,
+        what: &str,
+        x: Inputs<'a, F>,
+        may_be_empty: bool,
+    ) -> Result<Vec<CowArray<'a, F, Ix2>>> {
+        let arrays = match x.0 {
+            Arrays::One(array) => vec![array],
+            Arrays::Several(arrays) => arrays,
+        };
+        self.check_input_count(what, arrays.len())?;
+        let mut xs: Vec<CowArray<'a, F, Ix2>> = Vec::with_capacity(arrays.len());
+        for (index, (array, input)) in arrays.into_iter().zip(&self.layout.inputs).enumerate() {
+            let name = self.input_name(what, index);
+            let x = rows(&name, array.into_values(&name)?, &input.shape, may_be_empty)?;
+            if let Some(first) = xs.first().filter(|first| first.nrows() != x.nrows()) {
+                let expected = format!("{} rows, as input {:?}", first.nrows(), self.layout.inputs[0].name);
+                return Err(Error::shape(name, expected, x.nrows()));
+            }
+            xs.push(x);
+        }
+        Ok(xs)
+    }
+
     /// Validates samples, targets and sample weights of training or evaluation.
     pub(crate) fn samples<'a>(
         &self,
-        x: ArrayViewD<'a, F>,
+        x: Inputs<'a, F>,
         y: Targets<'_, F>,
-        sample_weight: Option<Vec<F>>,
+        weights: SampleWeights<F>,
         names: [&str; 3],
     ) -> Result<LabeledSamples<'a, F>> {
-        let original = x.clone();
-        let x = rows(names[0], x, self.input_shape(), false)?;
-        self.check_values(names[0], &original)?;
-        let (form, ignored) = (self.loss.target_form(), self.loss.ignored_label());
-        let targets = y.prepare(names[1], form, self.output_shape(), x.nrows(), ignored)?;
-        for metric in &self.metrics {
-            metric.validate(self.output_shape(), targets.rows(0, x.nrows()))?;
+        self.check_metric_names()?;
+        let xs = self.input_rows(names[0], x, false)?;
+        for (index, x) in xs.iter().enumerate() {
+            self.check_values(&self.input_name(names[0], index), index, x)?;
         }
-        self.check_target_ranges(names[1], &targets)?;
-        if let Some(weights) = &sample_weight {
-            validate::sample_weights(names[2], weights, x.nrows())?;
+        let n = xs[0].nrows();
+        let arrays = y.into_arrays();
+        if arrays.len() != self.outputs.len() {
+            let names_of: Vec<String> = self.outputs.iter().map(|output| format!("{:?}", output.name)).collect();
+            let expected = match self.layout.is_chain {
+                true => "1 array of targets".into(),
+                false => format!("{} arrays of targets, one for each output ({})", names_of.len(), names_of.join(", ")),
+            };
+            return Err(Error::shape(names[1], expected, arrays.len()));
         }
-        Ok(LabeledSamples { x, targets, weights: sample_weight })
+        let mut targets = Vec::with_capacity(arrays.len());
+        for (index, (array, output)) in arrays.into_iter().zip(&self.outputs).enumerate() {
+            let name = self.output_name(names[1], index);
+            let shape = self.layout.output_shape(index);
+            let (form, ignored) = (output.loss.target_form(), output.loss.ignored_label());
+            let prepared = array.prepare(&name, form, shape, n, ignored)?;
+            for metric in &output.metrics {
+                metric.validate(shape, prepared.rows(0, n))?;
+            }
+            check_target_ranges(&name, output, shape, &prepared)?;
+            targets.push(prepared);
+        }
+        let weights = self.weights_by_output(weights, n, names[2])?;
+        Ok(LabeledSamples { xs, targets, weights })
     }
 
-    /// Errors if a target is outside the range that the loss or a metric allows.
-    fn check_target_ranges(&self, what: &str, targets: &Prepared<F>) -> Result<()> {
-        let Prepared::Values { values, .. } = targets else { return Ok(()) };
-        let of_loss = std::iter::once((self.loss.kind().to_string(), self.loss.target_range()));
-        let of_metrics = self.metrics.iter().map(|metric| (metric.name(), metric.target_range()));
-        let mut checked = Vec::with_capacity(1 + self.metrics.len());
-        for (owner, range) in of_loss.chain(of_metrics) {
-            if !checked.contains(&range) {
-                range.check(what, &owner, self.output_shape(), values)?;
-                checked.push(range);
+    /// The validated sample weights of each output.
+    fn weights_by_output(
+        &self,
+        weights: SampleWeights<F>,
+        n: usize,
+        what: &str,
+    ) -> Result<Vec<Option<Vec<F>>>> {
+        let SampleWeights { common, by_output } = weights;
+        let mut found = vec![common; self.outputs.len()];
+        for (name, weights) in by_output {
+            let output = self.output_named(&name)?;
+            found[output] = Some(weights);
+        }
+        for (index, weights) in found.iter().enumerate() {
+            if let Some(weights) = weights {
+                validate::sample_weights(&self.output_name(what, index), weights, n)?;
             }
         }
-        Ok(())
+        Ok(found)
+    }
+
+    /// The index of the output of this name.
+    pub(crate) fn output_named(&self, name: &str) -> Result<usize> {
+        let known = || self.outputs.iter().map(|output| output.name.clone());
+        self.outputs
+            .iter()
+            .position(|output| output.name == name)
+            .ok_or_else(|| Error::unknown_name("output", name, known()))
     }
 
     /// Sets the weights of the first `n` samples, the training samples, to their class weights. Validation samples are not
-    /// weighted by class.
+    /// weighted by class. Without `output`, the weights are for the only output.
     pub(crate) fn weigh_by_class(
         &self,
         samples: &mut LabeledSamples<'_, F>,
         n: usize,
+        output: Option<&str>,
         classes: &[(usize, f64)],
     ) -> Result<()> {
-        if samples.weights.is_some() {
+        let output = match output {
+            Some(name) => self.output_named(name)?,
+            None if self.outputs.len() == 1 => 0,
+            None => {
+                return Err(Error::Misplaced {
+                    context: "fit of a model with several outputs",
+                    option: "class_weight",
+                    hint: "use class_weight_of with the name of an output",
+                });
+            }
+        };
+        if samples.weights[output].is_some() {
             return Err(Error::Misplaced {
                 context: "fit",
                 option: "class_weight beside sample_weight",
                 hint: "multiply the class weights into the sample weights",
             });
         }
-        samples.weights = Some(self.weights_by_class(samples.targets.rows(0, n), n, classes)?);
+        let targets = samples.targets[output].rows(0, n);
+        let shape = self.layout.output_shape(output);
+        samples.weights[output] = Some(weights_by_class(shape, targets, n, classes)?);
         Ok(())
     }
+}
 
-    /// The class weight of each sample. The class of target values is the index of the largest, or the rounded single value.
-    fn weights_by_class(
-        &self,
-        targets: TargetView<'_, F>,
-        n: usize,
-        classes: &[(usize, f64)],
-    ) -> Result<Vec<F>> {
-        let weight = |class: usize| {
-            let found = classes.iter().find(|(known, _)| *known == class);
-            F::of(found.map_or(1.0, |(_, weight)| *weight))
-        };
-        let n_classes = self.output_shape().last().max(2);
-        if let Some((class, _)) = classes.iter().find(|(class, _)| *class >= n_classes) {
-            let problem = format!("class {class} is not one of the {n_classes} classes of the model");
-            return Err(Error::Weight { what: "class_weight".into(), problem });
+/// Errors if a target is outside the range that the loss or a metric of its output allows.
+fn check_target_ranges<F: Float>(
+    what: &str,
+    output: &NetworkOutput<F>,
+    shape: &Shape,
+    targets: &Prepared<F>,
+) -> Result<()> {
+    let Prepared::Values { values, .. } = targets else { return Ok(()) };
+    let of_loss = std::iter::once((output.loss.kind().to_string(), output.loss.target_range()));
+    let of_metrics = output.metrics.iter().map(|metric| (metric.name(), metric.target_range()));
+    let mut checked = Vec::with_capacity(1 + output.metrics.len());
+    for (owner, range) in of_loss.chain(of_metrics) {
+        if !checked.contains(&range) {
+            range.check(what, &owner, shape, values)?;
+            checked.push(range);
         }
-        if (0..n_classes).all(|class| weight(class) == F::zero()) {
-            let problem =
-                format!("the weights of all {n_classes} classes are zero; give one a weight above 0");
-            return Err(Error::Weight { what: "class_weight".into(), problem });
+    }
+    Ok(())
+}
+
+/// The class weight of each sample. The class of target values is the index of the largest, or the rounded single value.
+fn weights_by_class<F: Float>(
+    output: &Shape,
+    targets: TargetView<'_, F>,
+    n: usize,
+    classes: &[(usize, f64)],
+) -> Result<Vec<F>> {
+    let weight = |class: usize| {
+        let found = classes.iter().find(|(known, _)| *known == class);
+        F::of(found.map_or(1.0, |(_, weight)| *weight))
+    };
+    let n_classes = output.last().max(2);
+    if let Some((class, _)) = classes.iter().find(|(class, _)| *class >= n_classes) {
+        let problem = format!("class {class} is not one of the {n_classes} classes of the model");
+        return Err(Error::Weight { what: "class_weight".into(), problem });
+    }
+    if (0..n_classes).all(|class| weight(class) == F::zero()) {
+        let problem = format!("the weights of all {n_classes} classes are zero; give one a weight above 0");
+        return Err(Error::Weight { what: "class_weight".into(), problem });
+    }
+    match targets {
+        TargetView::Labels(labels) if labels.len() == n => Ok(labels.iter().map(|&label| weight(label)).collect()),
+        TargetView::Values(values) if output.rank() == 1 => {
+            Ok(values.rows().into_iter().map(|row| weight(class_of(&row.to_vec()))).collect())
         }
-        match targets {
-            TargetView::Labels(labels) if labels.len() == n => {
-                Ok(labels.iter().map(|&label| weight(label)).collect())
-            }
-            TargetView::Values(values) if self.output_shape().rank() == 1 => {
-                Ok(values.rows().into_iter().map(|row| weight(class_of(&row.to_vec()))).collect())
-            }
-            _ => Err(Error::Weight {
-                what: "class_weight".into(),
-                problem: "samples with several positions have no single class; use sample_weight".into(),
-            }),
-        }
+        _ => Err(Error::Weight {
+            what: "class_weight".into(),
+            problem: "samples with several positions have no single class; use sample_weight".into(),
+        }),
     }
 }
 
@@ -169,9 +300,4 @@ fn class_of<F: Float>(row: &[F]) -> usize {
         [single] => single.as_f64().round() as usize,
         _ => crate::nn::metric::largest(row),
     }
-}
-
-/// The rows `start..end` of a matrix in standard layout.
-pub(crate) fn rows_of<'a, F>(x: &'a ArrayView2<'_, F>, start: usize, end: usize) -> ArrayView2<'a, F> {
-    x.slice(ndarray::s![start..end, ..])
 }

@@ -4,7 +4,9 @@ mod batch_source;
 mod estimator_impls;
 mod evaluate;
 mod fit;
+mod input_gradient;
 mod inputs;
+pub(crate) mod outputs;
 mod predict;
 mod resume;
 mod snapshot;
@@ -14,6 +16,8 @@ mod training_loop;
 mod weights;
 
 pub use batch_source::Batch;
+pub use input_gradient::Differentiable;
+pub use predict::Outputs;
 pub use summary::Summary;
 pub use weights::Weight;
 
@@ -23,8 +27,8 @@ use crate::float::Float;
 use crate::nn::fit_options::{FitOptions, PlainOptions};
 use crate::nn::layer::Shape;
 use crate::nn::layout::Layout;
-use crate::nn::loss::Loss;
-use crate::nn::metric::{IntoMetric, Metric};
+use crate::nn::metric::{Direction, IntoMetric};
+use outputs::{NetworkOutput, logit_layers};
 use crate::nn::optimizer_state::OptimizerState;
 use crate::nn::sequential::Sequential;
 use crate::nn::workspace::Workspace;
@@ -61,8 +65,10 @@ pub struct Model<F> {
     pub(crate) params: Buffer<F>,
     pub(crate) state: Buffer<F>,
     pub(crate) optimizer_state: OptimizerState<F>,
-    pub(crate) loss: Arc<dyn Loss<F>>,
-    pub(crate) metrics: Vec<Arc<dyn Metric<F>>>,
+    /// The losses and metrics of the outputs, in the order of `layout.outputs`.
+    pub(crate) outputs: Vec<NetworkOutput<F>>,
+    /// The output layers whose losses are computed from logits.
+    pub(crate) logits: Arc<[usize]>,
     pub(crate) seed: u64,
     /// Number of epochs trained since initialization; seeds the shuffling of an epoch.
     pub(crate) epochs_trained: u64,
@@ -71,6 +77,8 @@ pub struct Model<F> {
     pub(crate) fit_options: PlainOptions,
     /// The first option passed to `with_fit_options` that belongs to one run; `fit` returns an error for it.
     misplaced: Option<&'static str>,
+    /// The first name passed to `metric_of` that no output has; every run returns an error for it.
+    unknown_output: Option<String>,
     /// The initial parameters and state, if they were not all drawn from the seed.
     origin: Option<Arc<(Vec<F>, Vec<F>)>>,
 }
@@ -81,21 +89,22 @@ impl<F: Float> Model<F> {
         params: Buffer<F>,
         state: Buffer<F>,
         optimizer_state: OptimizerState<F>,
-        loss: Arc<dyn Loss<F>>,
+        outputs: Vec<NetworkOutput<F>>,
         seed: u64,
     ) -> Self {
         Self {
+            logits: logit_layers(&layout, &outputs),
             layout: Arc::new(layout),
             params,
             state,
             optimizer_state,
-            loss,
-            metrics: Vec::new(),
+            outputs,
             seed,
             epochs_trained: 0,
             steps_trained: 0,
             fit_options: PlainOptions::default(),
             misplaced: None,
+            unknown_output: None,
             origin: None,
         }
     }
@@ -115,10 +124,27 @@ impl<F: Float> Model<F> {
         self.origin = Some(Arc::new((params, state)));
     }
 
-    /// Adds a metric, or a loss as a metric, reported under its name in histories and evaluations.
+    /// Adds a metric, or a loss as a metric, reported under its name in histories and evaluations. In a model with several
+    /// outputs it is a metric of each of them; [`metric_of`](Self::metric_of) adds it to one.
     #[must_use]
     pub fn metric<Kind>(mut self, metric: impl IntoMetric<F, Kind>) -> Self {
-        self.metrics.push(metric.into_metric());
+        let metric = metric.into_metric();
+        self.outputs.iter_mut().for_each(|output| output.metrics.push(metric.clone()));
+        self
+    }
+
+    /// Adds a metric of one output. In a model with several outputs it is reported as `"output_metric"`.
+    ///
+    /// # Panics
+    /// Never; a name that no output has is an error of the first use of the model's metrics.
+    #[must_use]
+    pub fn metric_of<Kind>(mut self, output: &str, metric: impl IntoMetric<F, Kind>) -> Self {
+        match self.outputs.iter_mut().find(|known| known.name == output) {
+            Some(known) => known.metrics.push(metric.into_metric()),
+            None => {
+                self.unknown_output.get_or_insert_with(|| output.into());
+            }
+        }
         self
     }
 
@@ -131,16 +157,29 @@ impl<F: Float> Model<F> {
         self
     }
 
-    /// The input shape of one sample.
+    /// The shape of one sample of the first input.
     #[must_use]
     pub fn input_shape(&self) -> &Shape {
-        &self.layout.input
+        self.layout.input()
     }
 
-    /// The output shape of one sample.
+    /// The shape of one sample of the first output.
     #[must_use]
     pub fn output_shape(&self) -> &Shape {
         self.layout.output()
+    }
+
+    /// The names and sample shapes of the inputs. The input of a [`Sequential`] model has an empty name.
+    #[must_use]
+    pub fn input_shapes(&self) -> Vec<(&str, &Shape)> {
+        self.layout.inputs.iter().map(|input| (input.name.as_str(), &input.shape)).collect()
+    }
+
+    /// The names and sample shapes of the outputs. The output of a [`Sequential`] model has an empty name.
+    #[must_use]
+    pub fn output_shapes(&self) -> Vec<(&str, &Shape)> {
+        let outputs = self.outputs.iter().enumerate();
+        outputs.map(|(index, output)| (output.name.as_str(), self.layout.output_shape(index))).collect()
     }
 
     /// The number of weights, trainable or not.
@@ -208,12 +247,20 @@ impl<F: Float> Model<F> {
         }
     }
 
-    /// Whether the loss is computed from the logits of the last layer.
-    pub(crate) fn fused(&self) -> bool {
-        self.layout.nodes.last().is_some_and(|node| {
-            // An activity regularizer needs the activated output.
-            !node.plan.penalizes_outputs() && self.loss.fuses(node.activation(), self.output_shape().last())
-        })
+    /// Errors if `metric_of` received a name that no output has.
+    pub(crate) fn check_metric_names(&self) -> Result<()> {
+        match &self.unknown_output {
+            None => Ok(()),
+            Some(name) => {
+                let known = self.outputs.iter().map(|output| output.name.clone());
+                Err(Error::unknown_name("output", name, known))
+            }
+        }
+    }
+
+    /// Whether the loss of an output is computed from logits.
+    pub(crate) fn is_fused(&self, output: usize) -> bool {
+        self.logits.contains(&self.layout.outputs[output])
     }
 
     /// The sum of the regularization penalties of the trainable weights.
@@ -224,19 +271,25 @@ impl<F: Float> Model<F> {
         penalties.sum()
     }
 
-    /// The log names of the loss and the metrics; a repeated metric name gets the suffix `_1`, `_2`, ….
+    /// The log names of the losses and metrics, as [`outputs::score_names`].
     pub(crate) fn score_names(&self) -> Vec<String> {
-        let mut names = vec!["loss".to_string()];
-        for metric in &self.metrics {
-            let name = metric.name();
-            let same = names.iter().filter(|known| {
-                known.strip_prefix(&name).is_some_and(|rest| {
-                    rest.is_empty() || rest.starts_with('_') && rest[1..].parse::<u32>().is_ok()
-                })
-            });
-            let count = same.count();
-            names.push(if count == 0 { name } else { format!("{name}_{count}") });
-        }
-        names
+        outputs::score_names(&self.outputs)
+    }
+
+    /// The number of losses in logs: the total, and that of each output if there are several.
+    pub(crate) fn n_losses(&self) -> usize {
+        if self.outputs.len() > 1 { 1 + self.outputs.len() } else { 1 }
+    }
+
+    /// Whether a loss or metric of the logs is better when lower or higher.
+    pub(crate) fn score_direction(&self, score: usize) -> Direction {
+        let Some(metric) = score.checked_sub(self.n_losses()) else { return Direction::Down };
+        let mut metrics = self.outputs.iter().flat_map(|output| &output.metrics);
+        metrics.nth(metric).map_or(Direction::Unknown, |metric| metric.direction())
+    }
+
+    /// The number of losses and metrics in logs.
+    pub(crate) fn n_scores(&self) -> usize {
+        self.n_losses() + self.outputs.iter().map(|output| output.metrics.len()).sum::<usize>()
     }
 }

@@ -106,11 +106,20 @@ impl<F: Float, S: BatchSource<F>> TrainingLoop<'_, F, S> {
             F::NAME,
             layers.join(", "),
             weights.join(", "),
-            model.loss.kind(),
+            losses_of(model),
             model.optimizer_state.rule.kind(),
             model.score_names().join(", "),
             model.seed,
             self.source.identity(),
         )
     }
+}
+
+/// The losses of the outputs: the kind for a chain, with names and weights for a graph.
+fn losses_of<F: Float>(model: &Model<F>) -> String {
+    let losses = model.outputs.iter().map(|output| match output.name.as_str() {
+        "" => output.loss.kind().to_string(),
+        name => format!("{name} {} {}", output.loss.kind(), output.loss_weight),
+    });
+    losses.collect::<Vec<_>>().join(", ")
 }

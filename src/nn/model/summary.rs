@@ -1,6 +1,8 @@
 //! The table that Keras's `summary` prints.
 
 use crate::float::Float;
+use crate::nn::layer::Shape;
+use crate::nn::layout::{NetworkInput, PlannedLayer, Source};
 use crate::nn::model::Model;
 use std::fmt;
 
@@ -20,7 +22,9 @@ use std::fmt;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
-    rows: Vec<[String; 3]>,
+    /// Name, output shape, parameters, and for a graph what the layer is applied to.
+    rows: Vec<[String; 4]>,
+    is_chain: bool,
     trainable: usize,
     frozen: usize,
     optimizer: usize,
@@ -28,19 +32,38 @@ pub struct Summary {
 }
 
 impl<F: Float> Model<F> {
-    /// Returns the table of layers, output shapes and parameter counts.
+    /// Returns the table of layers, output shapes and parameter counts. For a [`Graph`](crate::models::Graph) the table also
+    /// has the inputs, and a column "Connected to".
     #[must_use]
     pub fn summary(&self) -> Summary {
-        let row = |node: &crate::nn::layout::Node<F>| {
-            let dims: Vec<String> = node.plan.output_shape().dims().iter().map(ToString::to_string).collect();
-            let frozen = if node.trainable || node.params.is_empty() { "" } else { " (frozen)" };
-            let shape =
-                if dims.is_empty() { "(None)".into() } else { format!("(None, {})", dims.join(", ")) };
-            [format!("{}{frozen}", node.name), shape, thousands(node.params.len() + node.state.len())]
+        let layout = &self.layout;
+        let source = |source: &Source| match *source {
+            Source::Input(index) => layout.inputs[index].name.clone(),
+            Source::Node(index) => layout.nodes[index].name.clone(),
         };
+        let row = |node: &PlannedLayer<F>| {
+            let frozen = if node.trainable || node.params.is_empty() { "" } else { " (frozen)" };
+            // As in Keras, shared weights are counted where they are used first.
+            let (n_params, shared) = match node.shares {
+                Some(first) => (0, format!(" (weights of {})", layout.nodes[first].name)),
+                None => (node.params.len() + node.state.len(), String::new()),
+            };
+            let connected: Vec<String> = node.inputs.iter().map(source).collect();
+            [
+                format!("{}{frozen}{shared}", node.name),
+                shape_text(node.plan.output_shape()),
+                thousands(n_params),
+                connected.join(", "),
+            ]
+        };
+        let input = |input: &NetworkInput| {
+            [input.name.clone(), shape_text(&input.shape), "0".into(), "-".into()]
+        };
+        let inputs = layout.inputs.iter().filter(|_| !layout.is_chain).map(input);
         let trainable = self.count_trainable_params();
         Summary {
-            rows: self.layout.nodes.iter().map(row).collect(),
+            rows: inputs.chain(layout.nodes.iter().map(row)).collect(),
+            is_chain: layout.is_chain,
             trainable,
             frozen: self.count_params() - trainable,
             optimizer: self.optimizer_state.moments_len(),
@@ -49,33 +72,45 @@ impl<F: Float> Model<F> {
     }
 }
 
+/// The shape of a batch: "(None, 3)".
+fn shape_text(sample: &Shape) -> String {
+    let dims = sample.dims().iter().map(|dim| format!(", {dim}"));
+    match sample.dims() {
+        [] => "(None)".into(),
+        _ => format!("(None{})", dims.collect::<String>()),
+    }
+}
+
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const HEAD: [&str; 3] = ["Layer", "Output Shape", "Param #"];
-        const LEAST: [usize; 3] = [31, 22, 13];
-        let mut widths = LEAST;
+        const HEAD: [&str; 4] = ["Layer", "Output Shape", "Param #", "Connected to"];
+        let (columns, least) = if self.is_chain { (3, [31, 22, 13, 0]) } else { (4, [24, 20, 11, 20]) };
+        let mut widths = least;
         for row in &self.rows {
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = (*width).max(cell.chars().count());
             }
         }
-        let [a, b, c] = widths;
+        let widths = &widths[..columns];
         let line = |left: &str, bar: &str, middle: &str, right: &str| {
-            format!(
-                "{left}{}{middle}{}{middle}{}{right}",
-                bar.repeat(a + 2),
-                bar.repeat(b + 2),
-                bar.repeat(c + 2)
-            )
+            let bars: Vec<String> = widths.iter().map(|width| bar.repeat(width + 2)).collect();
+            format!("{left}{}{right}", bars.join(middle))
+        };
+        let cells = |row: [&str; 4], bar: &str| {
+            let cells = row.iter().zip(widths).enumerate().map(|(column, (cell, &width))| match column {
+                2 => format!(" {cell:>width$} "),
+                _ => format!(" {cell:<width$} "),
+            });
+            format!("{bar}{}{bar}", cells.collect::<Vec<_>>().join(bar))
         };
         writeln!(f, "{}", line("┏", "━", "┳", "┓"))?;
-        writeln!(f, "┃ {:<a$} ┃ {:<b$} ┃ {:>c$} ┃", HEAD[0], HEAD[1], HEAD[2])?;
+        writeln!(f, "{}", cells(HEAD, "┃"))?;
         writeln!(f, "{}", line("┡", "━", "╇", "┩"))?;
-        for (index, [name, shape, params]) in self.rows.iter().enumerate() {
+        for (index, [name, shape, params, connected]) in self.rows.iter().enumerate() {
             if index > 0 {
                 writeln!(f, "{}", line("├", "─", "┼", "┤"))?;
             }
-            writeln!(f, "│ {name:<a$} │ {shape:<b$} │ {params:>c$} │")?;
+            writeln!(f, "{}", cells([name, shape, params, connected], "│"))?;
         }
         writeln!(f, "{}", line("└", "─", "┴", "┘"))?;
         let total = |label: &str, count: usize| {

@@ -11,7 +11,8 @@ use crate::nn::model::evaluate::Scores;
 use crate::nn::model::inputs::LabeledSamples;
 use crate::nn::optimizer_state::GradTarget;
 use crate::nn::targets::Prepared;
-use crate::nn::workspace::{Deltas, StepNoise, Workspace};
+use crate::nn::gradient_slots::{Deltas, Wanted};
+use crate::nn::workspace::{StepNoise, Workspace};
 use crate::parallel::{
     self,
     thresholds::{MAX_UPDATE_THREADS, MIN_OPS_TO_ENTER_POOL},
@@ -27,8 +28,11 @@ pub(super) struct Trainer<F> {
     grads: Buffer<F>,
     /// Scratch buffer, one part a thread, for gradients of fused updates.
     scratch: Buffer<F>,
-    targets: Prepared<F>,
-    weights: Vec<F>,
+    /// The targets and sample weights of each output.
+    targets: Vec<Prepared<F>>,
+    weights: Vec<Option<Vec<F>>>,
+    /// Scratch buffer for a second loss on an output layer.
+    loss_gradient: Buffer<F>,
     pub(super) scores: Scores<F>,
 }
 
@@ -42,38 +46,51 @@ pub(super) struct Divergence {
 
 impl<F: Float> Trainer<F> {
     pub(super) fn new(model: &Model<F>, batch: usize, samples: &LabeledSamples<'_, F>) -> Result<Self> {
-        let targets = match &samples.targets {
-            Prepared::Values { width, .. } => {
-                Prepared::Values { values: zeros("targets", batch * width)?, width: *width }
-            }
-            Prepared::Labels { width, .. } => {
-                Prepared::Labels { labels: vec![0; batch * width], width: *width }
-            }
-        };
+        let targets = samples.targets.iter().map(|targets| {
+            Ok(match targets {
+                Prepared::Values { width, .. } => {
+                    Prepared::Values { values: zeros("targets", batch.saturating_mul(*width))?, width: *width }
+                }
+                Prepared::Labels { width, .. } => {
+                    Prepared::Labels { labels: vec![0; batch * width], width: *width }
+                }
+            })
+        });
+        let targets = targets.collect::<Result<_>>()?;
+        let weights = samples.weights.iter().map(|weights| {
+            weights.as_ref().map(|_| zeros("sample weights", batch)).transpose()
+        });
+        // The output layers of which an earlier output reads, too.
+        let outputs = &model.layout.outputs;
+        let repeated = (1..outputs.len()).filter(|&output| outputs[..output].contains(&outputs[output]));
+        let longest = repeated.map(|output| model.layout.output_shape(output).size()).max().unwrap_or(0);
         Ok(Self {
             workspace: Workspace::with_input(&model.layout, batch)?,
-            deltas: Deltas::new(&model.layout, batch)?,
+            deltas: Deltas::new(&model.layout, &model.layout.outputs, Wanted::Params, batch)?,
             grads: Buffer::zeros("gradients", model.params.len())?,
             scratch: Buffer::zeros(
                 "gradients",
                 model.optimizer_state.fused_scratch_len() * parallel::threads().min(MAX_UPDATE_THREADS),
             )?,
             targets,
-            weights: vec![F::zero(); if samples.weights.is_some() { batch } else { 0 }],
+            weights: weights.collect::<Result<_>>()?,
+            loss_gradient: Buffer::zeros("gradients", longest.saturating_mul(batch))?,
             scores: Scores::new(model)?,
         })
     }
 
     /// Gathers the rows `order` of the samples, targets and weights into the step's buffers.
     pub(super) fn gather(&mut self, samples: &LabeledSamples<'_, F>, order: &[usize]) {
-        let columns = samples.x.ncols();
-        let Some(x) = samples.x.as_slice() else { return };
-        for (place, slot) in self.workspace.input.chunks_exact_mut(columns).enumerate().take(order.len()) {
-            // The hardware prefetcher cannot predict a random row: prefetch the next one during the copy.
-            if let Some(next) = order.get(place + 1) {
-                prefetch(x[next * columns..].as_ptr(), columns);
+        for (x, buffer) in samples.xs.iter().zip(&mut self.workspace.inputs) {
+            let columns = x.ncols();
+            let Some(x) = x.as_slice() else { return };
+            for (place, slot) in buffer.chunks_exact_mut(columns).enumerate().take(order.len()) {
+                // The hardware prefetcher cannot predict a random row: prefetch the next one during the copy.
+                if let Some(next) = order.get(place + 1) {
+                    prefetch(x[next * columns..].as_ptr(), columns);
+                }
+                slot.copy_from_slice(&x[order[place] * columns..][..columns]);
             }
-            slot.copy_from_slice(&x[order[place] * columns..][..columns]);
         }
         self.gather_targets(samples, 0..order.len(), Some(order));
     }
@@ -86,24 +103,45 @@ impl<F: Float> Trainer<F> {
         order: Option<&[usize]>,
     ) {
         let row = |slot: usize| order.map_or(range.start + slot, |order| order[slot]);
-        match (&mut self.targets, &samples.targets) {
-            (Prepared::Values { values: slots, width }, Prepared::Values { values, .. }) => {
+        for targets in self.targets.iter_mut().zip(&samples.targets) {
+            match targets {
+                (Prepared::Values { values: slots, width }, Prepared::Values { values, .. }) => {
+                    for slot in 0..range.len() {
+                        slots[slot * *width..][..*width]
+                            .copy_from_slice(&values[row(slot) * *width..][..*width]);
+                    }
+                }
+                (Prepared::Labels { labels: slots, width }, Prepared::Labels { labels, .. }) => {
+                    for slot in 0..range.len() {
+                        slots[slot * *width..][..*width]
+                            .copy_from_slice(&labels[row(slot) * *width..][..*width]);
+                    }
+                }
+                _ => {}
+            }
+        }
+        for (slots, weights) in self.weights.iter_mut().zip(&samples.weights) {
+            if let (Some(slots), Some(weights)) = (slots, weights) {
                 for slot in 0..range.len() {
-                    slots[slot * *width..][..*width].copy_from_slice(&values[row(slot) * *width..][..*width]);
+                    slots[slot] = weights[row(slot)];
                 }
             }
-            (Prepared::Labels { labels: slots, width }, Prepared::Labels { labels, .. }) => {
-                for slot in 0..range.len() {
-                    slots[slot * *width..][..*width].copy_from_slice(&labels[row(slot) * *width..][..*width]);
-                }
-            }
-            _ => {}
         }
-        if let Some(weights) = &samples.weights {
-            for slot in 0..range.len() {
-                self.weights[slot] = weights[row(slot)];
-            }
+    }
+
+    /// Makes rows of the samples the step's batch: targets and weights are copied, and so are several inputs; the rows of
+    /// a single input are returned, to be read in place.
+    pub(super) fn load<'s>(
+        &mut self,
+        samples: &'s LabeledSamples<'_, F>,
+        rows: Range<usize>,
+    ) -> Option<ArrayView2<'s, F>> {
+        self.gather_targets(samples, rows.clone(), None);
+        let x = samples.in_place(rows.start, rows.end);
+        if x.is_none() {
+            self.workspace.copy_inputs(&samples.xs, rows);
         }
+        x
     }
 
     /// Runs one step: forward, loss and its gradient, backward, update, metrics. Enters the thread pool if there is enough
@@ -128,9 +166,9 @@ impl<F: Float> Trainer<F> {
         batch: usize,
     ) -> std::result::Result<(), Divergence> {
         let layout = model.layout.clone();
-        let logits = model.fused();
+        let logits = model.logits.clone();
         let noise = StepNoise { seed: model.seed, step: model.steps_trained };
-        self.workspace.train(&layout, &model.params, &mut model.state, noise, x, batch, logits);
+        self.workspace.train(&layout, &model.params, &mut model.state, noise, x, batch, &logits);
         if let Err(invalid_index) = self.workspace.check_indices(&layout, batch) {
             return Err(Divergence {
                 quantity: "loss",
@@ -138,10 +176,7 @@ impl<F: Float> Trainer<F> {
                 invalid_index: Some(Box::new(invalid_index)),
             });
         }
-        let targets = self.targets.rows(0, batch);
-        let weights = (!self.weights.is_empty()).then(|| &self.weights[..batch]);
-        let gradient = self.deltas.output_mut(batch * layout.output().size());
-        let loss = model.batch_loss(&self.workspace, batch, targets, weights, Some(gradient));
+        let loss = self.losses(model, batch);
         let loss = loss + model.weight_penalty() + self.workspace.activity_penalty(&layout, batch);
         if !loss.is_finite() {
             return Err(Divergence { quantity: "loss", loss, invalid_index: None });
@@ -154,10 +189,10 @@ impl<F: Float> Trainer<F> {
             &mut self.deltas,
             x,
             batch,
-            logits,
+            &logits,
             |index, params, grads, x, dy| {
                 let node = &layout.nodes[index];
-                let row = node.plan.declared_gradient_rows().unwrap_or(1);
+                let row = node.grads_by_rows().unwrap_or(1);
                 let fused = optimizer_state.fuses_update(index);
                 let factor = optimizer_state
                     .linear_factor()
@@ -192,17 +227,45 @@ impl<F: Float> Trainer<F> {
         model.steps_trained += 1;
         self.scores.add_loss(loss, batch);
         if self.scores.has_metrics() {
-            model.finish_output(&mut self.workspace, batch);
-            let weights = (!self.weights.is_empty()).then(|| &self.weights[..batch]);
-            self.scores.add_metrics(
-                self.workspace.output(batch),
-                batch,
-                self.targets.rows(0, batch),
-                weights,
-                self.workspace.output_mask(&layout, batch),
-            );
+            model.finish_outputs(&mut self.workspace, batch);
+            for output in 0..model.outputs.len() {
+                let weights = self.weights[output].as_ref().map(|weights| &weights[..batch]);
+                let targets = self.targets[output].rows(0, batch);
+                model.add_metrics(&mut self.scores, &self.workspace, output, batch, targets, weights);
+            }
         }
         Ok(())
+    }
+
+    /// Computes the weighted sum of the losses of all outputs, and their gradients.
+    fn losses(&mut self, model: &Model<F>, batch: usize) -> f64 {
+        let mut sum = 0.0;
+        let outputs = &model.layout.outputs;
+        for (output, &layer) in outputs.iter().enumerate() {
+            let targets = self.targets[output].rows(0, batch);
+            let weights = self.weights[output].as_ref().map(|weights| &weights[..batch]);
+            let len = batch * model.layout.output_shape(output).size();
+            let repeats = outputs[..output].contains(&layer);
+            let gradient = match (self.deltas.visits(layer), repeats) {
+                (false, _) => None,
+                (true, false) => Some(self.deltas.output_mut(layer, len)),
+                (true, true) => Some(&mut self.loss_gradient[..len]),
+            };
+            let loss = model.output_loss(&self.workspace, output, batch, targets, weights, gradient);
+            let weight = model.outputs[output].loss_weight;
+            if self.deltas.visits(layer) {
+                let factor = F::of(weight);
+                let gradient = self.deltas.output_mut(layer, len);
+                if repeats {
+                    gradient.iter_mut().zip(&self.loss_gradient[..len]).for_each(|(sum, &g)| *sum += factor * g);
+                } else if weight != 1.0 {
+                    gradient.iter_mut().for_each(|g| *g *= factor);
+                }
+            }
+            self.scores.add_output_loss(output, loss, batch);
+            sum += loss * weight;
+        }
+        sum
     }
 }
 

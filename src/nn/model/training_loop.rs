@@ -181,7 +181,7 @@ impl<'a, F: Float, S: BatchSource<F>> TrainingLoop<'a, F, S> {
             self.source.scores().reset();
         }
         // Batch logs have no validation entries; remove those of the previous epoch.
-        self.progress.logs.truncate(1 + model.metrics.len());
+        self.progress.logs.truncate(model.n_scores());
         self.source.begin_epoch(model, done);
         while self.progress.stop.is_none() && self.progress.ending != Ending::Interrupted {
             self.progress.batch = done;
@@ -243,7 +243,7 @@ impl<'a, F: Float, S: BatchSource<F>> TrainingLoop<'a, F, S> {
                 self.history.recover(epoch, rate, model.learning_rate());
                 self.position.batch = 0;
                 // Discard the running means of the batches that were rolled back.
-                let first = self.progress.names.iter().take(1 + model.metrics.len()).cloned().collect();
+                let first = self.progress.names.iter().take(model.n_scores()).cloned().collect();
                 self.progress.logs = Logs::with_keys(first);
                 Ok(())
             }
@@ -294,7 +294,7 @@ impl<'a, F: Float, S: BatchSource<F>> TrainingLoop<'a, F, S> {
         if let (true, Some((samples, workspace, scores))) = (validated, &mut self.validation) {
             scores.reset();
             model.score_samples(samples, workspace, scores)?;
-            scores.write(&mut self.epoch_logs, 1 + model.metrics.len());
+            scores.write(&mut self.epoch_logs, model.n_scores());
         }
         self.epoch_logs.insert("learning_rate", model.learning_rate());
         Ok(())

@@ -47,8 +47,12 @@ pub(super) fn segments_of<F: Float>(
     let mut segments: Vec<Segment> = Vec::new();
     let mut fused = Vec::with_capacity(layout.nodes.len());
     for node in &layout.nodes {
+        if node.shares.is_some() {
+            fused.push(0..0);
+            continue;
+        }
         let first = segments.len();
-        let row_len = node.plan.declared_gradient_rows().filter(|_| fuses && node.trainable);
+        let row_len = node.grads_by_rows().filter(|_| fuses && node.trainable);
         let penalized = node.plan.params().iter().any(|param| param.regularizer.is_some());
         if let (Some(row_len), false) = (row_len, penalized) {
             let len = (CHUNK_PARAMS / row_len).max(1) * row_len;

@@ -49,6 +49,9 @@ fn penalty_inside<F: Float>(layer: &dyn Layer<F>, plan: &Plan, cache: &[F], y: &
 
 /// Adds the gradient of a nested layer's activity penalty on its output `y`.
 fn add_penalty_gradient<F: Float>(nested: &Nested, samples: usize, y: &[F], dy: &mut [F]) {
+    if samples == usize::MAX {
+        return;
+    }
     if let Some(regularizer) = nested.plan.declared_activity_regularizer() {
         regularizer.add_gradient(1.0 / samples.max(1) as f64, y, dy);
     }

@@ -7,7 +7,7 @@ use crate::nn::callback::StopToken;
 use crate::nn::fit_options::PlainOptions;
 use crate::nn::model::Model;
 use crate::nn::model::evaluate::Scores;
-use crate::nn::model::inputs::{LabeledSamples, rows_of};
+use crate::nn::model::inputs::LabeledSamples;
 use crate::nn::model::trainer::Trainer;
 use crate::parallel;
 use crate::rng::{Purpose, Rng};
@@ -73,11 +73,11 @@ impl<F: Float> BatchSource<F> for InMemory<'_, F> {
             return Ok(StepOutcome::EndOfEpoch);
         }
         let end = (start + self.batch_size()).min(self.n);
-        let x = self.samples.x.view();
         let in_place = if self.shuffle {
             self.trainer.gather(self.samples, &self.order[start..end]);
             let next = (end + self.batch_size()).min(self.n);
-            for &row in &self.order[end..next] {
+            let next_rows = &self.order[end..next];
+            for (x, &row) in self.samples.xs.iter().flat_map(|x| next_rows.iter().map(move |row| (x, row))) {
                 if let Some(row) = x.row(row).as_slice() {
                     prefetch(row.as_ptr(), row.len().min(PREFETCH_BYTES / size_of::<F>()));
                     // Touch each page once: a TLB miss costs more than the read.
@@ -89,8 +89,7 @@ impl<F: Float> BatchSource<F> for InMemory<'_, F> {
             }
             None
         } else {
-            self.trainer.gather_targets(self.samples, start..end, None);
-            Some(rows_of(&x, start, end))
+            self.trainer.load(self.samples, start..end)
         };
         Ok(self.trainer.step(model, in_place, end - start).into())
     }

@@ -3,11 +3,13 @@
 use super::{BatchSource, StepOutcome};
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::float::inputs::{InputElement, Inputs};
+use crate::float::targets::Targets;
+use crate::nn::fit_options::SampleWeights;
 use crate::nn::model::Model;
 use crate::nn::model::evaluate::Scores;
 use crate::nn::model::trainer::Trainer;
-use crate::nn::targets::Targets;
-use ndarray::{ArrayBase, ArrayViewD, Data, Dimension};
+use ndarray::{ArrayBase, Data, Dimension};
 
 /// An item of the iterator passed to [`fit_batches`](crate::models::Model::fit_batches): a pair of samples and targets, or a
 /// `Result` of one, whose error ends training.
@@ -26,20 +28,20 @@ pub trait Batch<F> {
     ///
     /// # Errors
     /// The error of `train`, or of the batch itself.
-    fn view<T>(self, train: impl FnOnce(ArrayViewD<'_, F>, Targets<'_, F>) -> Result<T>) -> Result<T>;
+    fn view<T>(self, train: impl FnOnce(Inputs<'_, F>, Targets<'_, F>) -> Result<T>) -> Result<T>;
 }
 
-impl<F, S: Data<Elem = F>, D: Dimension, Y> Batch<F> for (ArrayBase<S, D>, Y)
+impl<F, S: Data<Elem: InputElement<F>>, D: Dimension, Y> Batch<F> for (ArrayBase<S, D>, Y)
 where
     for<'y> &'y Y: Into<Targets<'y, F>>,
 {
-    fn view<T>(self, train: impl FnOnce(ArrayViewD<'_, F>, Targets<'_, F>) -> Result<T>) -> Result<T> {
-        train(self.0.view().into_dyn(), (&self.1).into())
+    fn view<T>(self, train: impl FnOnce(Inputs<'_, F>, Targets<'_, F>) -> Result<T>) -> Result<T> {
+        train((&self.0).into(), (&self.1).into())
     }
 }
 
 impl<F, B: Batch<F>> Batch<F> for Result<B> {
-    fn view<T>(self, train: impl FnOnce(ArrayViewD<'_, F>, Targets<'_, F>) -> Result<T>) -> Result<T> {
+    fn view<T>(self, train: impl FnOnce(Inputs<'_, F>, Targets<'_, F>) -> Result<T>) -> Result<T> {
         self?.view(train)
     }
 }
@@ -76,16 +78,16 @@ impl<'a, F: Float, I: Iterator<Item: Batch<F>>> Stream<'a, F, I> {
     fn train_batch(
         &mut self,
         model: &mut Model<F>,
-        x: ArrayViewD<'_, F>,
+        x: Inputs<'_, F>,
         y: Targets<'_, F>,
         number: usize,
     ) -> Result<StepOutcome> {
         let names = ["x", "y", "sample_weight"].map(|name| format!("batch {}, {name}", number + 1));
         let names = [names[0].as_str(), names[1].as_str(), names[2].as_str()];
-        let mut samples = model.samples(x, y, None, names)?;
+        let mut samples = model.samples(x, y, SampleWeights::none(), names)?;
         let n = samples.len();
         if let Some(classes) = self.class_weight {
-            model.weigh_by_class(&mut samples, n, classes)?;
+            model.weigh_by_class(&mut samples, n, None, classes)?;
         }
         model.layout.check_batch_size("fit_batches", n, n)?;
         if self.trainer.as_ref().is_none_or(|trainer| trainer.workspace.capacity() < n) {
@@ -94,8 +96,8 @@ impl<'a, F: Float, I: Iterator<Item: Batch<F>>> Stream<'a, F, I> {
             self.trainer = Some(larger);
         }
         let Some(trainer) = &mut self.trainer else { return Ok(StepOutcome::EndOfEpoch) };
-        trainer.gather_targets(&samples, 0..n, None);
-        Ok(trainer.step(model, Some(samples.x.view()), n).into())
+        let x = trainer.load(&samples, 0..n);
+        Ok(trainer.step(model, x, n).into())
     }
 }
 

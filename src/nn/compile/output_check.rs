@@ -9,7 +9,7 @@ use crate::float::Float;
 use crate::nn::constraint::Constraint;
 use crate::nn::layer::OutputValues;
 use crate::nn::layers::output_values;
-use crate::nn::layout::{Layout, Node};
+use crate::nn::layout::{Layout, PlannedLayer, Source};
 use crate::nn::loss::{Loss, OutputMeaning};
 
 /// The range of the outputs of a layer.
@@ -33,13 +33,14 @@ struct Outputs<'a> {
     activation: Activation,
 }
 
-/// Errors if the loss cannot handle the outputs of the network.
-pub(super) fn check<F: Float>(layout: &Layout<F>, loss: &dyn Loss<F>) -> Result<()> {
-    let shape = layout.output();
+/// Errors if the loss cannot handle an output of the network.
+pub(super) fn check<F: Float>(layout: &Layout<F>, output: usize, loss: &dyn Loss<F>) -> Result<()> {
+    let shape = layout.output_shape(output);
+    let last = &layout.nodes[layout.outputs[output]];
     let error = |expected: &str, got: String, hint: &str| {
         Err(Error::Output { loss: loss.kind().into(), expected: expected.into(), got, hint: hint.into() })
     };
-    if let Some((name, activation)) = constant(&layout.nodes) {
+    if let Some((name, activation)) = constant(layout, last) {
         let got = format!("{activation} over an axis of length 1 in layer {name}, which is constant");
         let hint = "use Activation::Sigmoid for one output, or one output per class";
         return error("outputs that depend on the weights", got, hint);
@@ -63,7 +64,7 @@ pub(super) fn check<F: Float>(layout: &Layout<F>, loss: &dyn Loss<F>) -> Result<
             _ => {}
         }
     }
-    let Some(outputs) = outputs(&layout.nodes) else { return Ok(()) };
+    let Some(outputs) = outputs(layout, last) else { return Ok(()) };
     match mismatch(meaning, outputs.range, loss.fused_activation().is_some()) {
         Some((expected, hint)) => error(expected, outputs.to_string(), hint),
         None => Ok(()),
@@ -106,8 +107,10 @@ fn mismatch(meaning: OutputMeaning, range: Range, has_logits: bool) -> Option<(&
 }
 
 /// The layer whose constant outputs are those of the network, if any: the softmax of a single value is 1.
-fn constant<F: Float>(nodes: &[Node<F>]) -> Option<(&str, Activation)> {
-    let (last, before) = nodes.split_last()?;
+fn constant<'l, F: Float>(
+    layout: &'l Layout<F>,
+    last: &'l PlannedLayer<F>,
+) -> Option<(&'l str, Activation)> {
     let activation = last.activation();
     let over_axis =
         matches!(activation, Activation::Softmax | Activation::LogSoftmax | Activation::Sparsemax);
@@ -115,19 +118,27 @@ fn constant<F: Float>(nodes: &[Node<F>]) -> Option<(&str, Activation)> {
         return Some((&last.name, activation));
     }
     let kept = output_values(last.layer.kind(), &last.plan) == OutputValues::Kept;
-    if kept && activation == Activation::Linear { constant(before) } else { None }
+    if kept && activation == Activation::Linear { constant(layout, previous(layout, last)?) } else { None }
 }
 
-/// The outputs of a chain of layers; `None` if nothing is known about them.
-fn outputs<F: Float>(nodes: &[Node<F>]) -> Option<Outputs<'_>> {
-    let (last, before) = nodes.split_last()?;
+/// The layer before a layer with one input.
+fn previous<'l, F: Float>(layout: &'l Layout<F>, layer: &PlannedLayer<F>) -> Option<&'l PlannedLayer<F>> {
+    match layer.inputs[..] {
+        [Source::Node(index)] => layout.nodes.get(index),
+        _ => None,
+    }
+}
+
+/// The outputs of a layer; `None` if nothing is known about them.
+fn outputs<'l, F: Float>(layout: &'l Layout<F>, last: &'l PlannedLayer<F>) -> Option<Outputs<'l>> {
+    let before = || previous(layout, last).and_then(|before| outputs(layout, before));
     let activation = last.activation();
     let own = |range, activation| Some(Outputs { range, layer: &last.name, activation });
     let values = match output_values(last.layer.kind(), &last.plan) {
         OutputValues::Unknown => None,
         OutputValues::Unbounded => own(ALL, Activation::Linear).filter(|_| is_free(last)),
-        OutputValues::Kept => outputs(before),
-        OutputValues::Affine => outputs(before).filter(|outputs| outputs.range == ALL),
+        OutputValues::Kept => before(),
+        OutputValues::Affine => before().filter(|outputs| outputs.range == ALL),
         OutputValues::Activated(activation) => own(of_activation(activation), activation),
         OutputValues::Shares => own(of_activation(Activation::Softmax), Activation::Softmax),
     };
@@ -139,7 +150,7 @@ fn outputs<F: Float>(nodes: &[Node<F>]) -> Option<Outputs<'_>> {
 }
 
 /// Whether training can reach any output of an affine layer.
-fn is_free<F: Float>(node: &Node<F>) -> bool {
+fn is_free<F: Float>(node: &PlannedLayer<F>) -> bool {
     let non_negative = |constraint: Option<Constraint>| constraint == Some(Constraint::NonNeg);
     node.trainable && !node.plan.params().iter().all(|param| non_negative(param.constraint))
 }
