@@ -11,13 +11,14 @@ pub use crate::callbacks::ProgressBar;
 pub use crate::callbacks::{
     BackupAndRestore, Callback, CsvLogger, EarlyStopping, ModelCheckpoint, ReduceLrOnPlateau, StopToken,
 };
-pub use crate::custom::Merge;
 pub use crate::cluster::{KMeans, KMeansInit, MiniBatchKMeans};
+pub use crate::custom::Merge;
 pub use crate::estimator::{Estimator, Fit, Predict, Score, Transform};
 pub use crate::layers::{
-    Activation, Add, BatchNormalization, Bidirectional, Concatenate, Conv1D, Conv2D, Dense, Dropout, Embedding, Flatten,
-    GlobalAveragePooling1D, GlobalAveragePooling2D, Gru, Initializer, Layer, LayerNormalization, Lstm,
-    MaxPooling2D, Padding, Regularizer, Rescaling, Reshape, Residual, Subtract,
+    Activation, Add, BatchNormalization, Bidirectional, Concatenate, Conv1D, Conv2D, Dense, Dropout,
+    Embedding, Flatten, GlobalAveragePooling1D, GlobalAveragePooling2D, Gru, Initializer, Layer,
+    LayerNormalization, Lstm, MaxPooling2D, MultiHeadAttention, Padding, PositionEmbedding, Regularizer,
+    Rescaling, Reshape, Residual, Subtract,
 };
 pub use crate::losses::{
     BinaryCrossentropy, CategoricalCrossentropy, Huber, Loss, MeanAbsoluteError, MeanSquaredError,
@@ -29,8 +30,8 @@ pub use crate::model_selection::{
     train_test_split,
 };
 pub use crate::models::{
-    EvaluateOptions, Evaluation, FitOptions, Graph, History, Input, Model, PredictOptions, Sequential, Shared,
-    Verbose,
+    EvaluateOptions, Evaluation, FitOptions, Graph, History, Input, Model, PredictOptions, Sequential,
+    Shared, Verbose,
 };
 pub use crate::optimizers::{Adam, AdamW, Optimizer, RmsProp, Sgd};
 pub use crate::pipeline::Pipeline;

@@ -14,12 +14,12 @@
 
 pub use crate::nn::callback::{CallbackState, Run};
 pub use crate::nn::layer::{
-    ActivityPenalty, Backward, Carry, Config, Forward, Gradient, LayerConfig, Mask, MaskPass, MergeInputs, Mode, Nested,
-    ParamSpec, Plan, Shape, StateSpec,
+    ActivityPenalty, Backward, Carry, Config, Forward, Gradient, LayerConfig, Mask, MaskPass, MergeInputs,
+    Mode, Nested, ParamSpec, Plan, Shape, StateSpec,
 };
-pub use crate::nn::node::Merge;
 pub use crate::nn::loss::{LossPass, OutputMeaning};
 pub use crate::nn::metric::MetricBatch;
+pub use crate::nn::node::Merge;
 pub use crate::nn::optimizer::{RuleOptimizer, Step, UpdateRule, WeightArray};
 pub use crate::nn::targets::{TargetForm, TargetRange, TargetView};
 pub use crate::persistence::Registry;

@@ -15,11 +15,14 @@
 //! | [`Inputs`], [`InputArray`], [`InputElement`], [`Element`] | what `x` may be: arrays of the network's float type, integers or `bool` |
 //! | [`Targets`], [`TargetArray`], [`TargetElement`] | what `y` may be: any numeric or boolean array |
 //! | [`Batch`] | what `fit_batches` takes |
+//! | [`Body`], [`LayerInfo`] | the layers of a trained model for another one; one layer and its weights |
+//! | [`Differentiable`] | what `input_gradient` differentiates with respect to |
 //! | [`Outputs`] | the outputs of `predict_all`, by name |
 //! | [`IntoLayer`] | what `Node::then` accepts |
 
 pub use crate::nn::{
-    Batch, Differentiable, Element, EvaluateOptions, Evaluation, FitOptions, Graph, History, Input, InputArray, InputElement,
-    Inputs, IntoLayer, Logs, Model, Node, OnDivergence, Outputs, PredictOptions, Recovery, Sequential, Shared,
-    Summary, TargetArray, TargetElement, Targets, Verbose, Weight, Workspace,
+    Batch, Body, Differentiable, Element, EvaluateOptions, Evaluation, FitOptions, Graph, History, Input,
+    InputArray, InputElement, Inputs, IntoLayer, LayerInfo, Logs, Model, Node, OnDivergence, Outputs,
+    PredictOptions, Recovery, Sequential, Shared, Summary, TargetArray, TargetElement, Targets, Verbose,
+    Weight, Workspace, by,
 };

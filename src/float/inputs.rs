@@ -1,7 +1,7 @@
 //! The arrays passed to a network as inputs, of any number type: [`Inputs`], [`InputArray`].
 
-use crate::error::{Error, Result};
 use super::Float;
+use crate::error::{Error, Result};
 use ndarray::{ArrayBase, ArrayViewD, Data, Dimension, IxDyn, RawData, ViewRepr};
 
 /// An element type of arrays that networks accept: floats, integers, `bool`.
@@ -100,12 +100,10 @@ impl ToFloat for bool {
     }
 }
 
-fn converted<F: Float, T: ToFloat>(
-    what: &str,
-    array: &ArrayViewD<'_, T>,
-) -> Result<ndarray::ArrayD<F>> {
+fn converted<F: Float, T: ToFloat>(what: &str, array: &ArrayViewD<'_, T>) -> Result<ndarray::ArrayD<F>> {
     let mut values = Vec::new();
-    let refused = |_| Error::OutOfMemory { what: what.into(), bytes: array.len().saturating_mul(size_of::<F>()) };
+    let refused =
+        |_| Error::OutOfMemory { what: what.into(), bytes: array.len().saturating_mul(size_of::<F>()) };
     values.try_reserve_exact(array.len()).map_err(refused)?;
     values.extend(array.iter().map(|value| value.to::<F>()));
     ndarray::ArrayD::from_shape_vec(array.raw_dim(), values)

@@ -118,8 +118,7 @@ impl<F: Float> Deltas<F> {
             });
             slots.release(of_layer[index]);
         }
-        let buffers =
-            slots.lens.iter().map(|len| Buffer::zeros("gradients", len.saturating_mul(capacity)));
+        let buffers = slots.lens.iter().map(|len| Buffer::zeros("gradients", len.saturating_mul(capacity)));
         Ok(Self {
             wanted,
             buffers: buffers.collect::<Result<_>>()?,
@@ -180,7 +179,9 @@ impl<F: Float> Deltas<F> {
 
     /// Copies or adds a gradient in the scratch buffer to the gradients of the layer's sources.
     pub(crate) fn distribute(&mut self, layout: &Layout<F>, layer: usize, batch: usize) {
-        let Some(Destination { slot, needed: true, scratch: true }) = self.destinations[layer] else { return };
+        let Some(Destination { slot, needed: true, scratch: true }) = self.destinations[layer] else {
+            return;
+        };
         let node = &layout.nodes[layer];
         let total = node.input_len();
         let mut start = 0;

@@ -146,7 +146,11 @@ fn input_places<F: Float>(inputs: &[Node<F>]) -> Result<BTreeMap<u64, Source>> {
     for (index, node) in inputs.iter().enumerate() {
         let data = node.data();
         let Origin::Input(shape) = &data.origin else {
-            return Err(Error::shape(format!("input {index} of Graph::new"), "a node made by Input::new", "another node"));
+            return Err(Error::shape(
+                format!("input {index} of Graph::new"),
+                "a node made by Input::new",
+                "another node",
+            ));
         };
         let name = data.name.as_deref().unwrap_or_default();
         if shape.size() == 0 {
@@ -235,7 +239,7 @@ fn check_inputs<F: Float>(
 fn layer_spec<F: Float>(
     node: &NodeData<F>,
     places: &BTreeMap<u64, Source>,
-    shared: &mut BTreeMap<usize, usize>,
+    shared: &mut BTreeMap<u64, usize>,
     index: usize,
 ) -> Result<LayerSpec<F>> {
     let mut shares = None;

@@ -165,13 +165,14 @@ impl<F: Float> Layout<F> {
             return Err(Error::shape("Sequential: input shape", "axes of at least 1", &input));
         }
         let last = layers.len() - 1;
-        let specs = layers.into_iter().enumerate().map(|(index, ChainLayer { layer, trainable, name })| LayerSpec {
-            operation: Operation::Layer(layer),
-            inputs: vec![index.checked_sub(1).map_or(Source::Input(0), Source::Node)],
-            trainable,
-            name,
-            shares: None,
-        });
+        let specs =
+            layers.into_iter().enumerate().map(|(index, ChainLayer { layer, trainable, name })| LayerSpec {
+                operation: Operation::Layer(layer),
+                inputs: vec![index.checked_sub(1).map_or(Source::Input(0), Source::Node)],
+                trainable,
+                name,
+                shares: None,
+            });
         let input = NetworkInput { name: String::new(), shape: input, indices: None };
         Ok(Self { is_chain: true, ..Self::graph(vec![input], specs.collect(), vec![last])? })
     }
@@ -315,8 +316,10 @@ impl<F: Float> Layout<F> {
         let arrays =
             plan.params().iter().map(|spec| array(&spec.name, &spec.shape) + OPTIMIZER_STATE_BYTES / 2);
         let state = plan.state_specs().iter().map(|spec| array(&spec.name, &spec.shape));
-        let node =
-            size_of::<PlannedLayer<F>>() + size_of::<(Arc<dyn Layer<F>>, bool)>() + text("") + OPTIMIZER_STATE_BYTES;
+        let node = size_of::<PlannedLayer<F>>()
+            + size_of::<(Arc<dyn Layer<F>>, bool)>()
+            + text("")
+            + OPTIMIZER_STATE_BYTES;
         let plan = if is_new { plan_bytes(plan) } else { 0 };
         (node + arrays.chain(state).sum::<usize>() + plan) as u64
     }
@@ -340,7 +343,10 @@ impl<F: Float> Layout<F> {
     /// The index of the layer with this name.
     pub(crate) fn layer_named(&self, name: &str) -> Result<usize> {
         let known = || self.nodes.iter().map(|node| node.name.clone());
-        self.nodes.iter().position(|node| node.name == name).ok_or_else(|| Error::unknown_name("layer", name, known()))
+        self.nodes
+            .iter()
+            .position(|node| node.name == name)
+            .ok_or_else(|| Error::unknown_name("layer", name, known()))
     }
 
     /// Approximate cost of a forward pass per sample, in multiply-adds; moving a value counts as `OPS_PER_MOVE` of them.

@@ -1,12 +1,12 @@
 //! Neural networks: layers, losses, metrics, optimizers, and the model that trains them.
 
 mod batch_split;
-mod compile;
-mod gradient_slots;
-mod graph;
 pub(crate) mod callback;
+mod compile;
 pub(crate) mod constraint;
 pub(crate) mod fit_options;
+mod gradient_slots;
+mod graph;
 pub(crate) mod history;
 pub(crate) mod layer;
 pub(crate) mod layers;
@@ -22,12 +22,12 @@ mod sequential;
 pub(crate) mod targets;
 mod workspace;
 
-pub use fit_options::{EvaluateOptions, FitOptions, OnDivergence, PredictOptions, Verbose};
-pub use history::{Evaluation, History, Logs, Recovery};
 pub use crate::float::inputs::{Element, InputArray, InputElement, Inputs};
 pub use crate::float::targets::{TargetArray, TargetElement, Targets};
+pub use fit_options::{EvaluateOptions, FitOptions, OnDivergence, PredictOptions, Verbose};
 pub use graph::Graph;
-pub use model::{Batch, Differentiable, Model, Outputs, Summary, Weight};
-pub use node::{Input, IntoLayer, Node, Shared};
+pub use history::{Evaluation, History, Logs, Recovery};
+pub use model::{Batch, Body, Differentiable, LayerInfo, Model, Outputs, Summary, Weight};
+pub use node::{Input, IntoLayer, Node, Shared, by};
 pub use sequential::Sequential;
 pub use workspace::Workspace;

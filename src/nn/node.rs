@@ -1,9 +1,9 @@
 //! The nodes of a model with several inputs, outputs or branches: [`Input`], [`Node`], [`Shared`], and the trait
 //! [`Merge`] of layers with several inputs.
 
+use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::{Backward, Config, Forward, Layer, MaskPass, MergeInputs, Plan, Shape};
-use crate::error::Result;
 use std::fmt::{self, Debug};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -173,7 +173,10 @@ pub(crate) enum Origin<F> {
     Input(Shape),
     Layer(Arc<dyn Layer<F>>),
     /// A layer whose weights all nodes with the same key share.
-    Shared { layer: Arc<dyn Layer<F>>, key: usize },
+    Shared {
+        layer: Arc<dyn Layer<F>>,
+        key: u64,
+    },
     Merge(Arc<dyn Merge<F>>),
 }
 
@@ -185,6 +188,11 @@ pub(crate) struct AttachedWeights<F> {
 }
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
+/// A key for a set of shared weights that no other set has.
+pub(crate) fn new_key() -> u64 {
+    NEXT_ID.fetch_add(1, Ordering::Relaxed)
+}
 
 impl<F: Float> Node<F> {
     pub(crate) fn create(origin: Origin<F>, inputs: Vec<Self>) -> Self {
@@ -224,6 +232,17 @@ impl<F: Float> Node<F> {
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.0.name.as_deref()
+    }
+
+    /// The node with the inputs replaced by those of the same ids. It keeps its identity.
+    pub(crate) fn with_inputs(self, replaced: &std::collections::BTreeMap<u64, Self>) -> Self {
+        self.changed(|data| {
+            for input in &mut data.inputs {
+                if let Some(other) = replaced.get(&input.0.id) {
+                    *input = other.clone();
+                }
+            }
+        })
     }
 
     /// Gives the layer the weights of a trained model.
@@ -276,7 +295,12 @@ impl<F: Float> Debug for Node<F> {
             Origin::Merge(merge) => merge,
         };
         let inputs: Vec<u64> = inputs.iter().map(|input| input.0.id).collect();
-        f.debug_struct("Node").field("id", id).field("name", name).field("of", what).field("inputs", &inputs).finish()
+        f.debug_struct("Node")
+            .field("id", id)
+            .field("name", name)
+            .field("of", what)
+            .field("inputs", &inputs)
+            .finish()
     }
 }
 
@@ -309,19 +333,22 @@ impl<F> Drop for NodeData<F> {
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Shared<L>(Arc<L>);
+pub struct Shared<L> {
+    layer: Arc<L>,
+    key: u64,
+}
 
 impl<L> Shared<L> {
     /// Makes a layer that can be applied several times with one set of weights.
     pub fn new(layer: L) -> Self {
-        Self(Arc::new(layer))
+        Self { layer: Arc::new(layer), key: new_key() }
     }
 }
 
 impl<L> Clone for Shared<L> {
     /// A second handle of the same layer and weights.
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self { layer: self.layer.clone(), key: self.key }
     }
 }
 
@@ -347,6 +374,7 @@ impl<F> Debug for LayerOrigin<F> {
 }
 
 /// Markers that keep the implementations of [`IntoLayer`] apart.
+#[doc(hidden)]
 pub mod by {
     /// A layer with weights of its own.
     #[derive(Debug)]
@@ -364,7 +392,6 @@ impl<F: Float, L: Layer<F> + 'static> IntoLayer<F, by::Value> for L {
 
 impl<F: Float, L: Layer<F> + 'static> IntoLayer<F, by::Sharing> for &Shared<L> {
     fn origin(self) -> LayerOrigin<F> {
-        let key = Arc::as_ptr(&self.0).cast::<()>() as usize;
-        LayerOrigin(Origin::Shared { layer: self.0.clone(), key })
+        LayerOrigin(Origin::Shared { layer: self.layer.clone(), key: self.key })
     }
 }

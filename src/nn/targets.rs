@@ -150,7 +150,9 @@ impl<F: Float> TargetArray<'_, F> {
                 Ok(values.iter().copied().collect())
             }
             #[allow(clippy::cast_precision_loss, reason = "targets are rounded to the model's number type")]
-            TargetValues::Integers { values, .. } => Ok(values.into_iter().map(|v| F::of(v as f64)).collect()),
+            TargetValues::Integers { values, .. } => {
+                Ok(values.into_iter().map(|v| F::of(v as f64)).collect())
+            }
         }
     }
 

@@ -5,8 +5,8 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::linalg::{matrix, matrix_mut};
 use crate::nn::batch_split;
-use crate::nn::layer::{ActivityPenalty, Backward, Carry, Forward, Mask, MaskPass, Mode};
 use crate::nn::gradient_slots::Deltas;
+use crate::nn::layer::{ActivityPenalty, Backward, Carry, Forward, Mask, MaskPass, Mode};
 use crate::nn::layout::{Layout, PlannedLayer, Source, zeros};
 use crate::rng::RowRng;
 use crate::validate;
@@ -112,9 +112,11 @@ impl<F: Float> Workspace<F> {
     /// Whether the buffers have the sizes that this network needs.
     pub(crate) fn fits(&self, layout: &Layout<F>) -> bool {
         self.inputs.len() == layout.inputs.len()
-            && self.inputs.iter().zip(&layout.inputs).all(|(buffer, input)| {
-                buffer.len() == input.shape.size().saturating_mul(self.capacity)
-            })
+            && self
+                .inputs
+                .iter()
+                .zip(&layout.inputs)
+                .all(|(buffer, input)| buffer.len() == input.shape.size().saturating_mul(self.capacity))
             && self.nodes.len() == layout.nodes.len()
             && self.carried.iter().cloned().eq(layout.carried())
             && self.nodes.iter().zip(&layout.nodes).all(|(buffers, node)| {
@@ -123,7 +125,8 @@ impl<F: Float> Workspace<F> {
                     && (buffers.z.is_empty() || buffers.z.len() == buffers.y.len())
                     && buffers.z.is_empty() != node.activation().needs_input()
                     && buffers.mask.len() == node.made_mask * self.capacity
-                    && buffers.joined.len() == if node.joins_inputs() { node.input_len() * self.capacity } else { 0 }
+                    && buffers.joined.len()
+                        == if node.joins_inputs() { node.input_len() * self.capacity } else { 0 }
                     && buffers.joined_mask.len() == node.mask_lens.iter().sum::<usize>() * self.capacity
             })
     }
@@ -142,7 +145,9 @@ impl<F: Float> Workspace<F> {
 
     /// The output of a layer in the last pass, (batch, outputs).
     pub(crate) fn layer_output(&self, index: usize, batch: usize) -> &[F] {
-        self.nodes.get(index).map_or(&[], |buffers| &buffers.y[..buffers.y.len() / self.capacity.max(1) * batch])
+        self.nodes
+            .get(index)
+            .map_or(&[], |buffers| &buffers.y[..buffers.y.len() / self.capacity.max(1) * batch])
     }
 
     /// The mask that a layer computed in the last pass.
@@ -297,7 +302,9 @@ impl<F: Float> Workspace<F> {
             let Some(destination) = deltas.destination(index) else { continue };
             let node = &layout.nodes[index];
             let (before, rest) = self.nodes.split_at_mut(index);
-            let Some(Buffers { z, y, cache, joined, joined_mask, .. }) = rest.first_mut() else { return true };
+            let Some(Buffers { z, y, cache, joined, joined_mask, .. }) = rest.first_mut() else {
+                return true;
+            };
             let (inputs, outputs) = (node.input_len(), node.output_len());
             let (x, mask) = if node.joins_inputs() {
                 let positions = node.mask_lens.iter().sum::<usize>();
@@ -379,9 +386,15 @@ impl<F: Float> Sources<'_, F> {
             for row in 0..self.batch {
                 let slot = &mut joined[row * total + start..][..len];
                 match (source, self.x) {
-                    (Source::Node(index), _) => slot.copy_from_slice(&self.before[index].y[row * len..][..len]),
-                    (Source::Input(_), Some(x)) => slot.iter_mut().zip(x.row(row)).for_each(|(slot, &v)| *slot = v),
-                    (Source::Input(index), None) => slot.copy_from_slice(&self.inputs[index][row * len..][..len]),
+                    (Source::Node(index), _) => {
+                        slot.copy_from_slice(&self.before[index].y[row * len..][..len])
+                    }
+                    (Source::Input(_), Some(x)) => {
+                        slot.iter_mut().zip(x.row(row)).for_each(|(slot, &v)| *slot = v)
+                    }
+                    (Source::Input(index), None) => {
+                        slot.copy_from_slice(&self.inputs[index][row * len..][..len])
+                    }
                 }
             }
             start += len;

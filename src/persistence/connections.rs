@@ -113,8 +113,9 @@ impl Connections {
             let (value, limit) = (text.len() as u64, limits.max_config_bytes as u64);
             return Err(LoadErrorKind::Limit { what: "bytes of connections".into(), value, limit });
         }
-        let read: Self = serde_json::from_str(text)
-            .map_err(|problem| malformed("the connections of a graph", crate::error::excerpt(&problem.to_string())))?;
+        let read: Self = serde_json::from_str(text).map_err(|problem| {
+            malformed("the connections of a graph", crate::error::excerpt(&problem.to_string()))
+        })?;
         let Self { chain, inputs, layers, outputs } = &read;
         if layers.len() != n_layers || outputs.len() != n_outputs || outputs.is_empty() || inputs.is_empty() {
             let got = format!("{} inputs, {} layers, {} outputs", inputs.len(), layers.len(), outputs.len());
@@ -133,7 +134,10 @@ impl Connections {
                 || (layer.inputs.len() > 1 && !layer.merge)
                 || !shares_earlier
             {
-                return Err(malformed("a layer that reads earlier ones", format!("layer {index}: {layer:?}")));
+                return Err(malformed(
+                    "a layer that reads earlier ones",
+                    format!("layer {index}: {layer:?}"),
+                ));
             }
         }
         let is_chain = inputs.len() == 1
@@ -141,7 +145,9 @@ impl Connections {
             && outputs[0].layer + 1 == n_layers
             && layers.iter().enumerate().all(|(index, layer)| match layer.inputs[..] {
                 [ConnectedSource::Input(_)] => index == 0 && !layer.merge,
-                [ConnectedSource::Layer(before)] => before + 1 == index && !layer.merge && layer.shares.is_none(),
+                [ConnectedSource::Layer(before)] => {
+                    before + 1 == index && !layer.merge && layer.shares.is_none()
+                }
                 _ => false,
             });
         if *chain && !is_chain {

@@ -28,7 +28,8 @@ impl<F: Float> Reading<'_, F> {
         let n_outputs = self.at_most("outputs", head.n_outputs)?;
         // The connections are in memory as text and as values.
         self.budget.take((head.connections.len() as u64).saturating_mul(CONNECTION / 4))?;
-        let connections = Connections::read(head.connections, n_layers as usize, n_outputs as usize, self.limits)?;
+        let connections =
+            Connections::read(head.connections, n_layers as usize, n_outputs as usize, self.limits)?;
         let layers = self.graph_layers(records, &connections)?;
         let inputs: Vec<NetworkInput> = connections
             .inputs
@@ -72,7 +73,11 @@ impl<F: Float> Reading<'_, F> {
     }
 
     /// Makes the layers in order, each checked against the shapes that come to it before the next is made.
-    fn graph_layers(&self, records: &mut Records<'_>, connections: &Connections) -> Checked<Vec<LayerSpec<F>>> {
+    fn graph_layers(
+        &self,
+        records: &mut Records<'_>,
+        connections: &Connections,
+    ) -> Checked<Vec<LayerSpec<F>>> {
         let inputs: Vec<Shape> =
             connections.inputs.iter().map(|input| Shape::from(input.shape.clone())).collect();
         if let Some(empty) = inputs.iter().find(|shape| shape.size() == 0 || shape.rank() > MAX_RANK) {
@@ -98,7 +103,8 @@ impl<F: Float> Reading<'_, F> {
             let (operation, plan) = match connected.merge {
                 true => {
                     let merge = self.merge(&recipe)?;
-                    let plan = merge.plan(MergeInputs::new(&own)).map_err(|source| rejected(part(), source))?;
+                    let plan =
+                        merge.plan(MergeInputs::new(&own)).map_err(|source| rejected(part(), source))?;
                     (Operation::Merge(merge), plan)
                 }
                 false => {
@@ -115,7 +121,8 @@ impl<F: Float> Reading<'_, F> {
             };
             self.charge(index, &operation, &plan, connected, &mut needed)?;
             if plan.output_shape().rank() > MAX_RANK {
-                let problem = Error::shape("output", format!("at most {MAX_RANK} axes"), plan.output_shape().rank());
+                let problem =
+                    Error::shape("output", format!("at most {MAX_RANK} axes"), plan.output_shape().rank());
                 return Err(rejected(part(), problem));
             }
             shapes.push(plan.output_shape().clone());

@@ -14,11 +14,11 @@ use crate::error::{Error, LoadErrorKind, Result, excerpt};
 use crate::float::Float;
 use crate::nn::layer::{Config, Layer, Shape};
 use crate::nn::layout::{ChainLayer, Layout, zeros};
-use crate::nn::model::outputs::NetworkOutput;
-use crate::nn::node::Merge;
 use crate::nn::loss::Loss;
 use crate::nn::metric::Metric;
 use crate::nn::model::Model;
+use crate::nn::model::outputs::NetworkOutput;
+use crate::nn::node::Merge;
 use crate::nn::optimizer::{LearningRate, Modifiers, UpdateRule};
 use crate::nn::optimizer_state::OptimizerState;
 use crate::validate::shape_text;
@@ -142,8 +142,7 @@ impl<F: Float> Parts<F> {
         let optimizer = registry.make_optimizer(optimizer.kind, &config_of(&optimizer, limits)?, limits)?;
         let training = Training::from_json(training, optimizer.kind(), limits)?;
         let learning_rates = training.learning_rates(optimizer.kind())?;
-        let mut tensors =
-            Tensors { records, left: n_tensors, bytes: 0, convert: options.convert_numbers };
+        let mut tensors = Tensors { records, left: n_tensors, bytes: 0, convert: options.convert_numbers };
         let number = tensors.match_layout(&layout)?;
         tensors.expect(MOMENTS, &[moments_len(&layout, &*optimizer, &training.modifiers)], number)?;
         let has_origin = tensors.left > 0;
@@ -272,7 +271,11 @@ impl<F: Float> Reading<'_, F> {
     }
 
     /// Makes the layers and the output of a chain.
-    fn chain(&self, records: &mut Records<'_>, head: &ModelRecord<'_>) -> Checked<(Layout<F>, NetworkOutput<F>)> {
+    fn chain(
+        &self,
+        records: &mut Records<'_>,
+        head: &ModelRecord<'_>,
+    ) -> Checked<(Layout<F>, NetworkOutput<F>)> {
         let layout = self.layers(records, head)?;
         let loss = self.loss(&head.loss, layout.output())?;
         let mut output = NetworkOutput::new(String::new(), loss, 1.0);

@@ -1,9 +1,9 @@
 //! Models and weights into files.
 
+use super::connections::Connections;
 use super::file::{Encoder, WRITER};
 use super::header::Content;
 use super::limits::MemoryBudget;
-use super::connections::Connections;
 use super::records::{Dims, GraphRecord, LayerRecord, ModelRecord, OutputRecord, Recipe, WeightsRecord};
 use super::registry::{Registry, Within, has_namespace};
 use super::tensor_data::Tensor;
@@ -94,11 +94,12 @@ impl<F: Float> Model<F> {
         let (n_layers, n_tensors) = (count(self.layout.nodes.len()), count(weights.len() + others.len()));
         let encoder = match Connections::of(self) {
             Some(connections) => {
-                let connections = serde_json::to_string(&connections).map_err(|problem| Error::Unsaveable {
-                    what: "the connections of the graph".into(),
-                    reason: problem.to_string(),
-                    hint: "use save_weights".into(),
-                })?;
+                let connections =
+                    serde_json::to_string(&connections).map_err(|problem| Error::Unsaveable {
+                        what: "the connections of the graph".into(),
+                        reason: problem.to_string(),
+                        hint: "use save_weights".into(),
+                    })?;
                 let mut encoder = Encoder::new(Content::Graph);
                 encoder.record(&GraphRecord {
                     writer: WRITER,
@@ -251,10 +252,9 @@ fn made_again<F: Float>(family: &'static str, kind: &str, config: &Config) -> Re
     let unknown = || LoadErrorKind::UnknownKind { what: family, kind: kind.into() }.in_file("");
     Ok(match family {
         "layer" => format!("{:?}", Registry::<F>::new().layer_at(kind, config, 1, &within)?),
-        "merge" => format!(
-            "{:?}",
-            crate::nn::layers::merge_from_config::<F>(kind, config).ok_or_else(unknown)??
-        ),
+        "merge" => {
+            format!("{:?}", crate::nn::layers::merge_from_config::<F>(kind, config).ok_or_else(unknown)??)
+        }
         "loss" => format!("{:?}", crate::nn::loss::from_config::<F>(kind, config).ok_or_else(unknown)??),
         "metric" => format!("{:?}", crate::nn::metric::from_config::<F>(kind, config).ok_or_else(unknown)??),
         _ => format!("{:?}", crate::nn::optimizer::from_config::<F>(kind, config).ok_or_else(unknown)??),

@@ -158,7 +158,8 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn open<R: Input<'a> + 'a>(source: Source<R>, allowed: LoadContext<'a>) -> Result<Self> {
-        let opened = source.any().structure(&[Content::Model, Content::Graph, Content::Estimator], &allowed.limits)?;
+        let opened =
+            source.any().structure(&[Content::Model, Content::Graph, Content::Estimator], &allowed.limits)?;
         Ok(Self { opened, allowed })
     }
 

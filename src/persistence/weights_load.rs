@@ -1,12 +1,12 @@
 //! Weights from files, into a model that is there already.
 
 use super::Checked;
+use super::graph_load::skip_graph;
 use super::header::{Content, HEADER_LEN};
 use super::limits::LoadOptions;
 use super::model_load::{Tensors, check_count, check_number_type, shape_text_of, skip_layers};
-use super::reader::{Input, OpenFile, Source};
-use super::graph_load::skip_graph;
 use super::model_save::{MOMENTS, ORIGIN_PARAMS, ORIGIN_STATE};
+use super::reader::{Input, OpenFile, Source};
 use super::records::{Dims, GraphRecord, ModelRecord, Records, WeightsRecord};
 use super::tensor_data::NumberType;
 use crate::error::{LoadErrorKind, Result, excerpt};
@@ -73,7 +73,8 @@ impl<F: Float> Model<F> {
         source: Source<R>,
         options: &LoadOptions<'_, F>,
     ) -> Result<Vec<String>> {
-        let mut opened = source.structure(&[Content::Weights, Content::Model, Content::Graph], &options.limits)?;
+        let mut opened =
+            source.structure(&[Content::Weights, Content::Model, Content::Graph], &options.limits)?;
         let (steps, skipped) = self.match_weights(&opened, options).map_err(|p| p.in_file(&opened.name))?;
         opened.structure = Cow::default();
         // The weights go aside first, so that a file that turns out to be damaged changes nothing.

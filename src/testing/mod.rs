@@ -38,6 +38,7 @@
 mod assert_close;
 mod check_layer;
 mod check_loss;
+mod check_merge;
 mod check_metric;
 mod check_optimizer;
 mod diagnosis;
@@ -50,6 +51,7 @@ mod harness;
 pub use assert_close::assert_close;
 pub use check_layer::{Check, check_layer, check_layer_with};
 pub use check_loss::{CheckLoss, Predictions, check_loss, check_loss_with};
+pub use check_merge::check_merge;
 pub use check_metric::check_metric;
 pub use check_optimizer::check_optimizer;
 pub use estimator::{check_estimator, check_transformer};

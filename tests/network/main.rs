@@ -16,6 +16,8 @@ mod divergence;
 mod fit_batches;
 mod gradients;
 #[cfg(feature = "testing")]
+mod graph;
+#[cfg(feature = "testing")]
 mod layers;
 #[cfg(feature = "testing")]
 mod masks;

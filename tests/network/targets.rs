@@ -100,7 +100,10 @@ fn class_losses_take_rows_from_0_to_1() {
         let model = || model::<f64>(3, Activation::Softmax, loss.clone());
         let pixels = array![[1.0, 0.0, 0.0], [0.0, 255.0, 0.0]];
         says(model().fit(&x::<f64>(2), &pixels), &["y[1, 1]", name, "from 0 to 1", "got 255", "one-hot"]);
-        says(model().fit(&x::<f64>(2), &array![[1.0, 0.0, 0.0], [0.5, -0.5, 1.0]]), &["y[1, 1]", name, "got -0.5"]);
+        says(
+            model().fit(&x::<f64>(2), &array![[1.0, 0.0, 0.0], [0.5, -0.5, 1.0]]),
+            &["y[1, 1]", name, "got -0.5"],
+        );
         says(model().evaluate(&x::<f64>(1), &array![[0.0, 0.0, 2.0]]), &["y[0, 2]", name, "got 2"]);
         // Distributions, smoothed, several classes, none.
         let good = array![[0.2, 0.5, 0.3], [1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]];
@@ -146,7 +149,10 @@ fn hinges_take_one_encoding_of_two_classes() {
     let several = || model::<f64>(2, Activation::Linear, CategoricalHinge::default());
     several().fit(&x::<f64>(2), &array![[0.0, 1.0], [1.0, 0.0]]).unwrap();
     several().fit(&x::<f64>(2), &array![[-1.0, 1.0], [1.0, -1.0]]).unwrap();
-    says(several().fit(&x::<f64>(2), &array![[0.0, 1.0], [3.0, 0.0]]), &["y[1, 0]", "categorical_hinge", "got 3"]);
+    says(
+        several().fit(&x::<f64>(2), &array![[0.0, 1.0], [3.0, 0.0]]),
+        &["y[1, 0]", "categorical_hinge", "got 3"],
+    );
 }
 
 #[test]

@@ -107,10 +107,7 @@ fn mismatch(meaning: OutputMeaning, range: Range, has_logits: bool) -> Option<(&
 }
 
 /// The layer whose constant outputs are those of the network, if any: the softmax of a single value is 1.
-fn constant<'l, F: Float>(
-    layout: &'l Layout<F>,
-    last: &'l PlannedLayer<F>,
-) -> Option<(&'l str, Activation)> {
+fn constant<'l, F: Float>(layout: &'l Layout<F>, last: &'l PlannedLayer<F>) -> Option<(&'l str, Activation)> {
     let activation = last.activation();
     let over_axis =
         matches!(activation, Activation::Softmax | Activation::LogSoftmax | Activation::Sparsemax);

@@ -43,7 +43,8 @@ impl<'a> MergeInputs<'a> {
     /// The columns of an input in `x`; empty for an index without an input.
     #[must_use]
     pub fn columns(&self, index: usize) -> Range<usize> {
-        let start = self.shapes.iter().take(index).fold(0_usize, |sum, shape| sum.saturating_add(shape.size()));
+        let start =
+            self.shapes.iter().take(index).fold(0_usize, |sum, shape| sum.saturating_add(shape.size()));
         start..start.saturating_add(self.shapes.get(index).map_or(0, Shape::size))
     }
 
@@ -57,7 +58,8 @@ impl<'a> MergeInputs<'a> {
     #[must_use]
     pub fn positions(&self, index: usize) -> Range<usize> {
         let positions = |shape: &Shape| shape.size() / shape.last().max(1);
-        let start = self.shapes.iter().take(index).fold(0_usize, |sum, shape| sum.saturating_add(positions(shape)));
+        let start =
+            self.shapes.iter().take(index).fold(0_usize, |sum, shape| sum.saturating_add(positions(shape)));
         start..start.saturating_add(self.shapes.get(index).map_or(0, positions))
     }
 
@@ -80,4 +82,3 @@ impl fmt::Display for MergeInputs<'_> {
         Ok(())
     }
 }
-

@@ -362,6 +362,14 @@ impl Plan {
         shapes(self) == shapes(other)
     }
 
+    /// The plan of a layer that sees no mask.
+    #[cfg(feature = "testing")]
+    pub(crate) fn without_masks(mut self) -> Self {
+        self.mask = MaskOut::Ends;
+        self.uses_mask = false;
+        self
+    }
+
     /// Sets the mask of the output of a merge layer, whose inputs are joined.
     pub(crate) fn joined(mut self, mask: Option<Shape>) -> Self {
         self.mask = mask.map_or(MaskOut::Ends, MaskOut::Made);

@@ -9,6 +9,7 @@
 //! convolutions, pooling and recurrent layers return NaN. None of them panics.
 
 mod activations;
+mod attention;
 mod axes;
 mod axis_permutation;
 mod convolution;
@@ -32,6 +33,7 @@ mod window;
 mod wrappers;
 
 pub use activations::{ActivationLayer, Axes, Elu, LeakyRelu, PRelu, Relu, Softmax};
+pub use attention::{GroupQueryAttention, MultiHeadAttention, PositionEmbedding};
 pub use convolution::{Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D};
 pub use dense::Dense;
 pub use embedding::Embedding;

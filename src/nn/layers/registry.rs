@@ -1,8 +1,8 @@
 //! The registry of layer kinds: the names under which files store layers, and the types they load.
 
 use super::{
-    activations, convolution, dense, embedding, masking, normalization, pooling, recurrent, regularization,
-    reshaping, wrappers,
+    activations, attention, convolution, dense, embedding, masking, normalization, pooling, recurrent,
+    regularization, reshaping, wrappers,
 };
 use crate::error::Result;
 use crate::float::Float;
@@ -82,6 +82,9 @@ catalog! {
     "lstm" => recurrent::Lstm,
     "gru" => recurrent::Gru,
     "masking" => masking::Masking,
+    "multi_head_attention" => attention::MultiHeadAttention,
+    "group_query_attention" => attention::GroupQueryAttention,
+    "position_embedding" => attention::PositionEmbedding,
     wrappers:
     "bidirectional" => Bidirectional,
     "residual" => Residual,

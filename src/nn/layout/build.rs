@@ -2,7 +2,7 @@
 
 use super::joined::Joined;
 use super::plan_check::{MAX_ELEMENTS, check_plan};
-use super::{Layout, LayerSpec, Operation, PlannedLayer, Source};
+use super::{LayerSpec, Layout, Operation, PlannedLayer, Source};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Layer, MaskOut, MergeInputs, Plan, Shape};
@@ -106,7 +106,8 @@ impl<F: Float> Layout<F> {
                 return Err(Error::shape(format!("shared layer {name}"), expected, shape));
             }
         }
-        let plan = layer.plan(shape).map_err(|error| self.in_layer(error, name, &[input]))?.input(shape.clone());
+        let plan =
+            layer.plan(shape).map_err(|error| self.in_layer(error, name, &[input]))?.input(shape.clone());
         check_plan(name, &plan)?;
         // Clone to drop unused vector capacity.
         Ok(Arc::new(plan.clone()))
@@ -156,7 +157,9 @@ impl<F: Float> Layout<F> {
         let inputs: Vec<String> = inputs
             .iter()
             .map(|&source| match source {
-                Source::Input(index) => format!("{:?} of shape {}", self.inputs[index].name, self.inputs[index].shape),
+                Source::Input(index) => {
+                    format!("{:?} of shape {}", self.inputs[index].name, self.inputs[index].shape)
+                }
                 Source::Node(index) => {
                     format!("{} of shape {}", self.nodes[index].name, self.nodes[index].plan.output_shape())
                 }
@@ -171,7 +174,8 @@ impl<F: Float> Layout<F> {
             let Some(mask) = maker.and_then(|maker| self.nodes[maker].plan.mask_shape()) else { continue };
             let leading = leading_axes(shape);
             if mask != &leading {
-                let expected = format!("masks over all axes of its inputs but the last: {leading} of {shape}");
+                let expected =
+                    format!("masks over all axes of its inputs but the last: {leading} of {shape}");
                 return Err(Error::shape(format!("layer {name}"), expected, format!("a mask over {mask}")));
             }
         }
@@ -181,7 +185,8 @@ impl<F: Float> Layout<F> {
     /// Errors if the mask of the layer's input or output does not cover the axes that it must.
     fn check_mask(&self, name: &str, plan: &Plan, makers: &[Option<usize>]) -> Result<()> {
         let owner = format!("layer {name}");
-        let incoming = makers.first().copied().flatten().and_then(|maker| self.nodes[maker].plan.mask_shape());
+        let incoming =
+            makers.first().copied().flatten().and_then(|maker| self.nodes[maker].plan.mask_shape());
         if let Some(mask) = incoming.filter(|_| plan.declares_using_mask()) {
             let leading = leading_axes(plan.input_shape());
             if mask != &leading {
@@ -214,7 +219,8 @@ impl<F: Float> Layout<F> {
 
     /// The plan of an earlier use of the same layer with the same input shape.
     fn planned(&self, layer: &Arc<dyn Layer<F>>, input: &Shape) -> Option<Arc<Plan>> {
-        let same = |node: &&PlannedLayer<F>| Arc::ptr_eq(&node.layer, layer) && node.plan.input_shape() == input;
+        let same =
+            |node: &&PlannedLayer<F>| Arc::ptr_eq(&node.layer, layer) && node.plan.input_shape() == input;
         self.nodes.iter().rev().find(same).map(|node| node.plan.clone())
     }
 

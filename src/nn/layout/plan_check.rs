@@ -45,4 +45,3 @@ pub(super) const MAX_ELEMENTS: usize = {
     let addressable = isize::MAX as u64 / size_of::<f64>() as u64;
     (if addressable < 1 << 48 { addressable } else { 1 << 48 }) as usize
 };
-

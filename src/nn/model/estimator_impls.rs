@@ -81,7 +81,7 @@ tuples! { (A B) (A B C) (A B C D) }
 
 impl<F: Float> Model<F> {
     /// Trains with the options of [`with_fit_options`](Self::with_fit_options).
-    fn fit_kept(&mut self, x: Inputs<'_, F>, y: Targets<'_, F>) -> Result<History> {
+    pub(super) fn fit_kept(&mut self, x: Inputs<'_, F>, y: Targets<'_, F>) -> Result<History> {
         self.check_kept_options()?;
         let options = FitOptions { plain: self.fit_options.clone(), ..FitOptions::new() };
         self.fit_with(x, y, options)

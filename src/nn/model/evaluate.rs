@@ -111,7 +111,8 @@ impl<F: Float> Scores<F> {
     ) {
         let OutputScores { metrics, totals, last_axis, .. } = &mut self.outputs[output];
         let columns = prediction.len() / batch.max(1);
-        let view = MetricBatch::new(matrix(prediction, batch, columns), targets).last_axis(*last_axis).mask(mask);
+        let view =
+            MetricBatch::new(matrix(prediction, batch, columns), targets).last_axis(*last_axis).mask(mask);
         for (metric, totals) in metrics.iter().zip(totals) {
             metric.update(view.weights(weights.filter(|_| metric.weighted())), totals);
         }
@@ -221,7 +222,14 @@ impl<F: Float> Model<F> {
                 self.finish_outputs(workspace, batch);
                 for output in 0..self.outputs.len() {
                     let weights = samples.weights[output].as_ref().map(|weights| &weights[start..end]);
-                    self.add_metrics(scores, workspace, output, batch, samples.targets[output].rows(start, end), weights);
+                    self.add_metrics(
+                        scores,
+                        workspace,
+                        output,
+                        batch,
+                        samples.targets[output].rows(start, end),
+                        weights,
+                    );
                 }
             }
         }

@@ -16,6 +16,19 @@ use crate::nn::targets::{Prepared, TargetView};
 use ndarray::{Axis, Slice};
 
 impl<F: Float> Model<F> {
+    /// Trains with the options of [`with_fit_options`](Self::with_fit_options), by default one epoch with batches of 32, as the trait
+    /// [`Fit`](crate::estimator::Fit) does; a second call continues training.
+    ///
+    /// # Errors
+    /// As [`fit_with`](Self::fit_with).
+    pub fn fit<'x, 'y>(
+        &mut self,
+        x: impl Into<Inputs<'x, F>>,
+        y: impl Into<Targets<'y, F>>,
+    ) -> Result<History> {
+        self.fit_kept(x.into(), y.into())
+    }
+
     /// Trains as Keras's `fit` does. A second call continues training: two calls of one epoch give the same bits as one call
     /// of two.
     ///
@@ -60,8 +73,7 @@ impl<F: Float> Model<F> {
             let hint = "use fit_batches; an epoch over arrays is all of their rows";
             return Err(Error::Misplaced { context: "fit_with", option: "steps_per_epoch", hint });
         }
-        let mut all =
-            self.samples(x.into(), y.into(), sample_weight, ["x", "y", "sample_weight"])?;
+        let mut all = self.samples(x.into(), y.into(), sample_weight, ["x", "y", "sample_weight"])?;
         let n =
             if validation.is_some() { all.len() } else { training_rows(all.len(), plain.validation_split)? };
         let validation_samples_weights: Vec<_> =
@@ -146,8 +158,9 @@ impl<F: Float> Model<F> {
             return Err(Error::invalid_parameter("fit_batches", "epochs", plain.epochs, expected));
         }
         let names = ["validation x", "validation y", "validation sample_weight"];
-        let validation_samples =
-            validation.map(|Validation { x, y }| self.samples(x, y, SampleWeights::none(), names)).transpose()?;
+        let validation_samples = validation
+            .map(|Validation { x, y }| self.samples(x, y, SampleWeights::none(), names))
+            .transpose()?;
         let source = Stream::new(self, batches.into_iter(), steps_per_epoch, plain.class_weight.as_deref())?;
         TrainingLoop::new(self, source, validation_samples.as_ref(), &plain, stop_token)?
             .run(self, &mut callbacks)

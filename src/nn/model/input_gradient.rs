@@ -111,7 +111,8 @@ impl<F: Float> Model<F> {
             let output = outputs.into_iter().next().unwrap_or_default();
             let rows = output.shape().first().copied().unwrap_or(0);
             let columns = output.len() / rows.max(1);
-            let matrix = Array2::from_shape_vec((rows, columns), output.into_iter().collect()).unwrap_or_default();
+            let matrix =
+                Array2::from_shape_vec((rows, columns), output.into_iter().collect()).unwrap_or_default();
             let gradient = dy(&matrix);
             y = Some(matrix);
             vec![gradient.into_dyn()]
@@ -216,11 +217,15 @@ impl<F: Float> Model<F> {
         dy: impl FnOnce(Vec<ArrayD<F>>) -> Vec<ArrayD<F>>,
     ) -> Result<(Vec<Vec<usize>>, Vec<Vec<F>>)> {
         if let Some(input) = self.layout.inputs.iter().find(|input| input.indices.is_some()) {
-            let got = format!("indices of an embedding{}", match input.name.as_str() {
-                "" => String::new(),
-                name => format!(" in input {name:?}"),
-            });
-            let expected = "inputs that are real numbers; take the gradient of the embedding's output instead";
+            let got = format!(
+                "indices of an embedding{}",
+                match input.name.as_str() {
+                    "" => String::new(),
+                    name => format!(" in input {name:?}"),
+                }
+            );
+            let expected =
+                "inputs that are real numbers; take the gradient of the embedding's output instead";
             return Err(Error::shape(what, expected, got));
         }
         let shapes: Vec<Vec<usize>> = x.arrays().iter().map(|array| array.shape().to_vec()).collect();
@@ -253,14 +258,19 @@ impl<F: Float> Model<F> {
             return Err(Error::non_finite(format!("{what}: the gradient of a layer's output"), f64::NAN, []));
         }
         let gradients = self.layout.inputs.iter().enumerate();
-        let gradients = gradients.map(|(input, known)| deltas.input(input, batch * known.shape.size()).to_vec());
+        let gradients =
+            gradients.map(|(input, known)| deltas.input(input, batch * known.shape.size()).to_vec());
         Ok((shapes, gradients.collect()))
     }
 
     /// Errors unless there is a finite gradient for each layer, of the shape of its output.
     fn check_given(&self, given: &[ArrayD<F>], layers: &[usize], batch: usize, what: &str) -> Result<()> {
         if given.len() != layers.len() {
-            return Err(Error::shape(what, format!("{} gradients, one for each layer", layers.len()), given.len()));
+            return Err(Error::shape(
+                what,
+                format!("{} gradients, one for each layer", layers.len()),
+                given.len(),
+            ));
         }
         for (&layer, given) in layers.iter().zip(given) {
             let node = &self.layout.nodes[layer];

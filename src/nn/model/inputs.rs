@@ -54,11 +54,8 @@ pub(crate) fn rows<'a, F: Float>(
         return Err(Error::Empty { what: what.into(), shape: shape_text(x.shape()), needed: "sample" });
     }
     let shape = (n, sample.size());
-    let standard = if x.is_standard_layout() {
-        x
-    } else {
-        CowArray::from(x.as_standard_layout().into_owned())
-    };
+    let standard =
+        if x.is_standard_layout() { x } else { CowArray::from(x.as_standard_layout().into_owned()) };
     standard
         .into_shape_with_order(shape)
         .map_err(|_| Error::shape(what, shape_text(&[shape.0, shape.1]), "another shape"))
@@ -150,10 +147,15 @@ impl<F: Float> Model<F> {
         let n = xs[0].nrows();
         let arrays = y.into_arrays();
         if arrays.len() != self.outputs.len() {
-            let names_of: Vec<String> = self.outputs.iter().map(|output| format!("{:?}", output.name)).collect();
+            let names_of: Vec<String> =
+                self.outputs.iter().map(|output| format!("{:?}", output.name)).collect();
             let expected = match self.layout.is_chain {
                 true => "1 array of targets".into(),
-                false => format!("{} arrays of targets, one for each output ({})", names_of.len(), names_of.join(", ")),
+                false => format!(
+                    "{} arrays of targets, one for each output ({})",
+                    names_of.len(),
+                    names_of.join(", ")
+                ),
             };
             return Err(Error::shape(names[1], expected, arrays.len()));
         }
@@ -278,7 +280,9 @@ fn weights_by_class<F: Float>(
         return Err(Error::Weight { what: "class_weight".into(), problem });
     }
     match targets {
-        TargetView::Labels(labels) if labels.len() == n => Ok(labels.iter().map(|&label| weight(label)).collect()),
+        TargetView::Labels(labels) if labels.len() == n => {
+            Ok(labels.iter().map(|&label| weight(label)).collect())
+        }
         TargetView::Values(values) if output.rank() == 1 => {
             Ok(values.rows().into_iter().map(|row| weight(class_of(&row.to_vec()))).collect())
         }

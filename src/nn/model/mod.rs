@@ -1,6 +1,7 @@
 //! The compiled network [`Model`]: weights, optimizer state, loss and metrics.
 
 mod batch_source;
+mod body;
 mod estimator_impls;
 mod evaluate;
 mod fit;
@@ -16,6 +17,7 @@ mod training_loop;
 mod weights;
 
 pub use batch_source::Batch;
+pub use body::{Body, LayerInfo};
 pub use input_gradient::Differentiable;
 pub use predict::Outputs;
 pub use summary::Summary;
@@ -28,10 +30,10 @@ use crate::nn::fit_options::{FitOptions, PlainOptions};
 use crate::nn::layer::Shape;
 use crate::nn::layout::Layout;
 use crate::nn::metric::{Direction, IntoMetric};
-use outputs::{NetworkOutput, logit_layers};
 use crate::nn::optimizer_state::OptimizerState;
 use crate::nn::sequential::Sequential;
 use crate::nn::workspace::Workspace;
+use outputs::{NetworkOutput, logit_layers};
 use std::sync::Arc;
 
 /// A network with its weights, loss, optimizer and metrics: what [`Sequential::compile`] returns.

@@ -77,7 +77,11 @@ impl<F: Float> Model<F> {
     ) -> Result<Array2<F>> {
         if self.outputs.len() > 1 {
             let hint = "use predict_all";
-            return Err(Error::Misplaced { context: "predict", option: "a model with several outputs", hint });
+            return Err(Error::Misplaced {
+                context: "predict",
+                option: "a model with several outputs",
+                hint,
+            });
         }
         let mut outputs = self.predict_outputs(x.into(), options)?;
         outputs.pop().ok_or_else(|| Error::shape("predict", "one output", 0))
@@ -134,7 +138,8 @@ impl<F: Float> Model<F> {
             let predicted = self.predict_parallel(&xs, batch_size, views);
             // The error of a batch, whose index counts from the batch, is replaced by that with the caller's index.
             predicted.or_else(|error| {
-                let checked = xs.iter().enumerate().try_for_each(|(input, x)| self.check_values("x", input, x));
+                let checked =
+                    xs.iter().enumerate().try_for_each(|(input, x)| self.check_values("x", input, x));
                 checked.and(Err(error))
             })?;
         }
@@ -182,7 +187,11 @@ impl<F: Float> Model<F> {
             return Err(Error::shape("out", expected, crate::validate::shape_text(out.shape())));
         }
         if !workspace.fits(&self.layout) {
-            return Err(Error::shape("workspace", "the workspace of this model (model.workspace)", "another"));
+            return Err(Error::shape(
+                "workspace",
+                "the workspace of this model (model.workspace)",
+                "another",
+            ));
         }
         if n > 0 {
             self.layout.batch_size("predict_into", n, workspace.capacity())?;
@@ -244,9 +253,10 @@ impl<F: Float> Model<F> {
 
     /// The error of a batch, with the index in the caller's array instead of that in the batch.
     fn with_caller_index(&self, error: Error, arrays: &[InputArray<'_, F>]) -> Error {
-        let checked = arrays.iter().enumerate().try_for_each(|(input, array)| {
-            self.check_values("x", input, &array.clone().into_values("x")?)
-        });
+        let checked = arrays
+            .iter()
+            .enumerate()
+            .try_for_each(|(input, array)| self.check_values("x", input, &array.clone().into_values("x")?));
         checked.err().unwrap_or(error)
     }
 

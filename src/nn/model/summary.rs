@@ -56,9 +56,8 @@ impl<F: Float> Model<F> {
                 connected.join(", "),
             ]
         };
-        let input = |input: &NetworkInput| {
-            [input.name.clone(), shape_text(&input.shape), "0".into(), "-".into()]
-        };
+        let input =
+            |input: &NetworkInput| [input.name.clone(), shape_text(&input.shape), "0".into(), "-".into()];
         let inputs = layout.inputs.iter().filter(|_| !layout.is_chain).map(input);
         let trainable = self.count_trainable_params();
         Summary {

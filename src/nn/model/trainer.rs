@@ -4,6 +4,7 @@ use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::linalg::matrix;
+use crate::nn::gradient_slots::{Deltas, Wanted};
 use crate::nn::layer::Gradient;
 use crate::nn::layout::zeros;
 use crate::nn::model::Model;
@@ -11,7 +12,6 @@ use crate::nn::model::evaluate::Scores;
 use crate::nn::model::inputs::LabeledSamples;
 use crate::nn::optimizer_state::GradTarget;
 use crate::nn::targets::Prepared;
-use crate::nn::gradient_slots::{Deltas, Wanted};
 use crate::nn::workspace::{StepNoise, Workspace};
 use crate::parallel::{
     self,
@@ -48,18 +48,20 @@ impl<F: Float> Trainer<F> {
     pub(super) fn new(model: &Model<F>, batch: usize, samples: &LabeledSamples<'_, F>) -> Result<Self> {
         let targets = samples.targets.iter().map(|targets| {
             Ok(match targets {
-                Prepared::Values { width, .. } => {
-                    Prepared::Values { values: zeros("targets", batch.saturating_mul(*width))?, width: *width }
-                }
+                Prepared::Values { width, .. } => Prepared::Values {
+                    values: zeros("targets", batch.saturating_mul(*width))?,
+                    width: *width,
+                },
                 Prepared::Labels { width, .. } => {
                     Prepared::Labels { labels: vec![0; batch * width], width: *width }
                 }
             })
         });
         let targets = targets.collect::<Result<_>>()?;
-        let weights = samples.weights.iter().map(|weights| {
-            weights.as_ref().map(|_| zeros("sample weights", batch)).transpose()
-        });
+        let weights = samples
+            .weights
+            .iter()
+            .map(|weights| weights.as_ref().map(|_| zeros("sample weights", batch)).transpose());
         // The output layers of which an earlier output reads, too.
         let outputs = &model.layout.outputs;
         let repeated = (1..outputs.len()).filter(|&output| outputs[..output].contains(&outputs[output]));
@@ -257,7 +259,10 @@ impl<F: Float> Trainer<F> {
                 let factor = F::of(weight);
                 let gradient = self.deltas.output_mut(layer, len);
                 if repeats {
-                    gradient.iter_mut().zip(&self.loss_gradient[..len]).for_each(|(sum, &g)| *sum += factor * g);
+                    gradient
+                        .iter_mut()
+                        .zip(&self.loss_gradient[..len])
+                        .for_each(|(sum, &g)| *sum += factor * g);
                 } else if weight != 1.0 {
                     gradient.iter_mut().for_each(|g| *g *= factor);
                 }

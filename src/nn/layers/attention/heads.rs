@@ -131,7 +131,11 @@ impl Heads {
             (samples, outputs, scratch)
         });
         let (queries, keys, values, dropout) = (batch.queries, batch.keys, batch.values, batch.dropout);
-        parallel::for_each_split(self.ops().saturating_mul(n), &mut chunks, &|(samples, outputs, scratch)| {
+        parallel::for_each_split(self.ops().saturating_mul(n), &mut chunks, &|(
+            samples,
+            outputs,
+            scratch,
+        )| {
             let outputs = outputs.chunks_exact_mut(self.outputs_len().max(1));
             for (sample, outputs) in samples.clone().zip(outputs) {
                 let inputs = self.sample(sample, queries, keys, values, dropout);
@@ -352,7 +356,8 @@ impl Heads {
             for start in (0..self.queries).step_by(BLOCK) {
                 let block = start..(start + BLOCK).min(self.queries);
                 let width = self.width(n_keys, &block);
-                let (weights, d_weights) = (&mut first[..block.len() * width], &mut second[..block.len() * width]);
+                let (weights, d_weights) =
+                    (&mut first[..block.len() * width], &mut second[..block.len() * width]);
                 let d_out = d_outputs.slice(s![block.clone(), self.output_columns(head)]);
                 self.empty_rows_backward(sample, valid, head, block.clone(), width, d_out, &mut d_values);
                 if width == 0 {
@@ -373,7 +378,13 @@ impl Heads {
                 let d_scores = matrix(d_weights, block.len(), width);
                 let keys = inputs.keys.slice(s![..width, self.key_columns(head)]);
                 let queries = inputs.queries.slice(s![block.clone(), self.query_columns(head)]);
-                gemm(self.scale(), d_scores, keys, F::zero(), d_queries.slice_mut(s![block, self.query_columns(head)]));
+                gemm(
+                    self.scale(),
+                    d_scores,
+                    keys,
+                    F::zero(),
+                    d_queries.slice_mut(s![block, self.query_columns(head)]),
+                );
                 let own = d_keys.slice_mut(s![..width, self.key_columns(head)]);
                 gemm(self.scale(), d_scores.t(), queries, F::one(), own);
             }

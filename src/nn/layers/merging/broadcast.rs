@@ -77,7 +77,9 @@ mod tests {
     #[test]
     fn inputs_are_broadcast_as_ndarray_does() {
         let output = Shape::from([2, 3, 4]);
-        for dims in [vec![2, 3, 4], vec![1, 3, 4], vec![2, 1, 4], vec![2, 3, 1], vec![1, 1, 1], vec![4], vec![3, 1]] {
+        for dims in
+            [vec![2, 3, 4], vec![1, 3, 4], vec![2, 1, 4], vec![2, 3, 1], vec![1, 1, 1], vec![4], vec![3, 1]]
+        {
             let input = Shape::from(dims.clone());
             let values: Vec<usize> = (0..input.size()).collect();
             let array = ndarray::ArrayD::from_shape_vec(dims, values).unwrap();

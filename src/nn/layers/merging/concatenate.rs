@@ -83,7 +83,11 @@ impl Concatenate {
     }
 
     /// Calls `copy` with corresponding ranges of a row of the joined inputs and of the output.
-    fn for_each_run(&self, inputs: MergeInputs<'_>, mut copy: impl FnMut(std::ops::Range<usize>, std::ops::Range<usize>)) {
+    fn for_each_run(
+        &self,
+        inputs: MergeInputs<'_>,
+        mut copy: impl FnMut(std::ops::Range<usize>, std::ops::Range<usize>),
+    ) {
         let Ok((axis, output)) = self.output(inputs) else { return };
         let Runs { length, inner } = Runs::along(axis, &output);
         let stride = length * inner;
@@ -134,7 +138,8 @@ impl<F: Float> Merge<F> for Concatenate {
     }
 
     fn mask(&self, inputs: MergeInputs<'_>, pass: MaskPass<'_, F>) {
-        let (MaskPass { mask: Some(mask), valid, .. }, Ok((axis, output))) = (pass, self.output(inputs)) else {
+        let (MaskPass { mask: Some(mask), valid, .. }, Ok((axis, output))) = (pass, self.output(inputs))
+        else {
             return;
         };
         let positions = output.size() / output.last().max(1);

@@ -136,9 +136,7 @@ impl<F: Float> Merge<F> for Dot {
     fn backward(&self, inputs: MergeInputs<'_>, Backward { x, y, dy, mut dx, .. }: Backward<'_, F>) {
         let Ok(([va, vb], _)) = self.output(inputs) else { return };
         dx.fill(F::zero());
-        for (((x, y), dy), mut dx) in
-            x.rows().into_iter().zip(y.rows()).zip(dy.rows()).zip(dx.rows_mut())
-        {
+        for (((x, y), dy), mut dx) in x.rows().into_iter().zip(y.rows()).zip(dy.rows()).zip(dx.rows_mut()) {
             let (Some(x), Some(dx)) = (x.as_slice(), dx.as_slice_mut()) else { continue };
             let (a, b) = (&x[inputs.columns(0)], &x[inputs.columns(1)]);
             let (da, db) = dx.split_at_mut(inputs.columns(0).len());
@@ -149,7 +147,8 @@ impl<F: Float> Merge<F> for Dot {
                     let (p, q) = (va.at(i, element), vb.at(j, element));
                     // y = (a·b) sa sb  =>  da = dy (b sa sb − y sa² a), db alike; without norms sa = sb = 1 and dy b.
                     let (ua, ub) = (a[p] * sa, b[q] * sb);
-                    let (by_norm_a, by_norm_b) = if self.normalize { (y * ua * sa, y * ub * sb) } else { (F::zero(), F::zero()) };
+                    let (by_norm_a, by_norm_b) =
+                        if self.normalize { (y * ua * sa, y * ub * sb) } else { (F::zero(), F::zero()) };
                     da[p] += dy * (ub * sa - by_norm_a);
                     db[q] += dy * (ua * sb - by_norm_b);
                 }

@@ -25,8 +25,20 @@ impl Operation {
             Self::Add | Self::Average => y + x,
             Self::Subtract => y - x,
             Self::Multiply => y * x,
-            Self::Maximum => if x > y { x } else { y },
-            Self::Minimum => if x < y { x } else { y },
+            Self::Maximum => {
+                if x > y {
+                    x
+                } else {
+                    y
+                }
+            }
+            Self::Minimum => {
+                if x < y {
+                    x
+                } else {
+                    y
+                }
+            }
         }
     }
 
@@ -42,13 +54,31 @@ impl Operation {
         };
         match self {
             Self::Add => F::one(),
-            Self::Subtract => if index == 0 { F::one() } else { -F::one() },
-            Self::Average => F::one() / F::of(n as f64),
-            Self::Multiply => {
-                (0..n).filter(|&other| other != index).fold(F::one(), |product, other| product * values(other))
+            Self::Subtract => {
+                if index == 0 {
+                    F::one()
+                } else {
+                    -F::one()
+                }
             }
-            Self::Maximum => if is_first(|a, b| a > b) { F::one() } else { F::zero() },
-            Self::Minimum => if is_first(|a, b| a < b) { F::one() } else { F::zero() },
+            Self::Average => F::one() / F::of(n as f64),
+            Self::Multiply => (0..n)
+                .filter(|&other| other != index)
+                .fold(F::one(), |product, other| product * values(other)),
+            Self::Maximum => {
+                if is_first(|a, b| a > b) {
+                    F::one()
+                } else {
+                    F::zero()
+                }
+            }
+            Self::Minimum => {
+                if is_first(|a, b| a < b) {
+                    F::one()
+                } else {
+                    F::zero()
+                }
+            }
         }
     }
 
@@ -87,7 +117,9 @@ impl Operation {
         let Backward { x, dy, mut dx, .. } = pass;
         let n = inputs.len();
         for ((x, dy), mut dx) in x.rows().into_iter().zip(dy.rows()).zip(dx.rows_mut()) {
-            let (Some(x), Some(dy), Some(dx)) = (x.as_slice(), dy.as_slice(), dx.as_slice_mut()) else { continue };
+            let (Some(x), Some(dy), Some(dx)) = (x.as_slice(), dy.as_slice(), dx.as_slice_mut()) else {
+                continue;
+            };
             for (index, shape) in inputs.shapes().iter().enumerate() {
                 let (dx, runs) = (&mut dx[inputs.columns(index)], Runs::new(shape, output));
                 dx.fill(F::zero());

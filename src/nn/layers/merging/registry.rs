@@ -4,6 +4,7 @@ use super::{Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::Config;
+use crate::nn::layers::attention::{GroupQueryAttention, MultiHeadAttention};
 use crate::nn::node::Merge;
 use std::sync::Arc;
 
@@ -31,4 +32,6 @@ catalog! {
     "minimum" => Minimum,
     "concatenate" => Concatenate,
     "dot" => Dot,
+    "multi_head_attention" => MultiHeadAttention,
+    "group_query_attention" => GroupQueryAttention,
 }
