@@ -15,6 +15,7 @@
 mod golden;
 mod keras_config;
 mod keras_fit;
+mod keras_graphs;
 mod keras_layers;
 mod kmeans;
 #[path = "../param_only_layer/mod.rs"]
@@ -101,6 +102,12 @@ fn outcomes(path: &Path) -> Vec<Outcome> {
     if has("case") && has("history") {
         // What the runner does not know how to read is that case's problem.
         let run = std::panic::catch_unwind(|| keras_fit::run(&content));
+        vec![run.unwrap_or_else(|_| {
+            let worst = Difference { worst: f64::INFINITY, at: "the runner panics".into(), compared: 1 };
+            (path.display().to_string(), Ok((worst, 0.0)))
+        })]
+    } else if has("graph") {
+        let run = std::panic::catch_unwind(|| keras_graphs::run(&content));
         vec![run.unwrap_or_else(|_| {
             let worst = Difference { worst: f64::INFINITY, at: "the runner panics".into(), compared: 1 };
             (path.display().to_string(), Ok((worst, 0.0)))
