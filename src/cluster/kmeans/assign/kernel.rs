@@ -10,11 +10,30 @@
 //! in registers, by one chain of d fused multiply-adds per score, in the order of the features; then the tile updates the
 //! running minimum of each lane. Scores are never stored.
 //!
+//! # Blocking
+//! ```text
+//!                P centers                    one row per lane
+//!              +-----------+             +----+----+----+----+
+//!    feature 0 | c c ... c |  feature 0  | x  | x  | .. | x  |    R registers a line
+//!       ...    |  tile     |     ...     |     packed group  |
+//!      d - 1   | (d, P)    |    d - 1    |  (d, R * LANES)   |
+//!              +-----------+             +----+----+----+----+
+//!                     \___ micro-kernel ___/
+//!             P x R registers of scores, reduced to R registers of minima
+//!
+//!    for each block of tiles (CENTERS_IN_CACHE: first-level cache)
+//!        for each group of rows (second-level cache, or memory where centers are few)
+//!            for each tile of the block: micro-kernel, then minima
+//! ```
+//! A micro-kernel loads R registers of rows and broadcasts P center values for P·R multiply-adds; with R = 2 the P·R
+//! accumulators, R row registers and the broadcast fill the register file (AVX-512: 12·2 + 2 + 1 of 32; AVX2: 6·2 + 2 + 1 of
+//! 16). A row per lane, not a feature per lane: no horizontal sums, and rows of any length fill whole registers.
+//!
 //! # Exactness
 //! The scores are a filter, not the result. The label of a row is the argmin of the distances that `transform` returns,
 //! √Σ(x − v_j)² by [`squared_distance`](super::distance::squared_distance) from the unshifted row and center, ties to the
 //! lowest index. The kernel counts the centers whose score lies within a margin M of the smallest one. A count of one proves
-//! the label; rows with a larger count are marked, and [`PackedCenters`] compares them directly.
+//! the label; rows with a larger count are marked, and [`PackedCenters`](super::packed_centers::PackedCenters) compares them directly.
 //! So labels depend neither on m, nor on the tile height, the instruction set, the number of threads, or whether pruning
 //! skipped a row.
 //!
@@ -57,11 +76,14 @@
 //! minimum of a tile and one masked addition, which puts 2²³ + j into a lane's sum for each center j within the margin; a sum
 //! from 2²³ to 2²⁴ is a single center, and names it. Measured on the kernel alone with AVX-512: 1 % for 64 features, 3 % for
 //! 16, 10 % for 3. Tracking the second smallest score instead takes two more instructions per score and costs twice as much;
-//! it is done only where the bounds need that score. Also tried: the minimum of a tile by a tree (it cannot start before the
+//! it is done only where pruning needs that score. Also tried: the minimum of a tile by a tree (it cannot start before the
 //! last score is there), sums in several chains, the first and the last center within the margin by two blends.
 //!
 //! ‖x̄‖² is accumulated beside the first tile (a k-th of the multiply-adds), or known from an earlier pass, or bounded for all
 //! rows where that does not widen the margin too much.
+//!
+//! Rows that come next are prefetched, one or two cache lines per feature of the first tile: a core has ten to twenty
+//! outstanding misses, and a burst of prefetches before the loop would stall it.
 //!
 //! Written with the engine's register vocabulary: as loops over arrays the compiler reaches a third of the speed
 //! (measured with AVX2 on 100,000 × 64 rows and 100 centers: 37 against 90 GFLOP/s and more).
@@ -69,37 +91,47 @@
 
 use super::labels::SEVERAL;
 use super::margin::Margin;
-use super::packed_centers::PackedCenters;
 use crate::float::Float;
 use crate::simd::{Simd, WithSimd, prefetch};
+use std::ops::Range;
 
-/// Bytes of centers that pass over several groups before the next ones come: they stay in the first-level cache.
+/// Bytes of centers that pass over several groups before the next block: they stay in the first-level cache.
 const CENTERS_IN_CACHE: usize = 1 << 14;
 
-/// Bytes of a line of the cache.
+/// Bytes of a cache line.
 const LINE: usize = 64;
 
-/// Groups of rows in search of their centers.
-pub(super) struct AssignKernel<'a, F> {
-    pub(super) centers: &'a PackedCenters<F>,
-    /// For each group its features, for each feature a line of its lanes.
-    pub(super) features: &'a [F],
-    /// What comes next, and is fetched into the cache meanwhile, for each group a share of it.
-    pub(super) ahead: &'a [F],
-    /// How close scores may be before a row is compared directly.
-    pub(super) margin: Margin<F>,
-    /// ‖x‖² of each lane, and whether it is computed here.
-    pub(super) squares: &'a mut [F],
-    pub(super) with_squares: bool,
-    /// The smallest score of each lane.
-    pub(super) smallest: &'a mut [F],
-    /// The nearest center of each lane, encoded as in [`labels`](super::labels).
-    pub(super) nearest: &'a mut [F],
-    /// The second smallest score; empty where it is not needed.
-    pub(super) second: &'a mut [F],
+/// Centers packed in tiles.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CenterTiles<'a, F> {
+    pub(crate) n_features: usize,
+    /// P, the centers of a tile.
+    pub(crate) height: usize,
+    /// For each tile P half norms ½‖c‖², P codes of the centers, and d lines of P values.
+    pub(crate) values: &'a [F],
 }
 
-/// How the registers of the processor at hand are used.
+/// One pass over packed rows: the nearest center of each.
+pub(crate) struct AssignKernel<'a, F> {
+    pub(crate) centers: CenterTiles<'a, F>,
+    /// The packed rows: for each group its features, for each feature a line of its lanes.
+    pub(crate) features: &'a [F],
+    /// Data to prefetch, an equal part with each group.
+    pub(crate) ahead: &'a [F],
+    /// How close scores may be before a row is compared directly.
+    pub(crate) margin: Margin<F>,
+    /// ‖x‖² of each lane, and whether the kernel computes it.
+    pub(crate) squares: &'a mut [F],
+    pub(crate) with_squares: bool,
+    /// The smallest score of each lane.
+    pub(crate) smallest: &'a mut [F],
+    /// The nearest center of each lane, encoded as in [`labels`](super::labels).
+    pub(crate) nearest: &'a mut [F],
+    /// The second smallest score; empty where it is not needed.
+    pub(crate) second: &'a mut [F],
+}
+
+/// The register blocking of the processor at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TileShape {
     /// Rows of a group.
@@ -108,10 +140,10 @@ pub(crate) struct TileShape {
     pub(crate) heights: &'static [usize],
 }
 
-/// The shape for the processor at hand.
-pub(crate) fn shape<F: Float>() -> TileShape {
-    struct Ask;
-    impl<F: Float> WithSimd<F> for Ask {
+/// The register blocking of the processor at hand.
+pub(crate) fn tile_shape<F: Float>() -> TileShape {
+    struct Query;
+    impl<F: Float> WithSimd<F> for Query {
         type Output = TileShape;
 
         #[inline(always)]
@@ -123,7 +155,7 @@ pub(crate) fn shape<F: Float>() -> TileShape {
             }
         }
     }
-    F::run_simd(Ask)
+    F::run_simd(Query)
 }
 
 impl<F: Float> WithSimd<F> for AssignKernel<'_, F> {
@@ -153,98 +185,106 @@ impl<F: Float> AssignKernel<'_, F> {
         }
     }
 
-    /// Groups of `R` registers and tiles of `P` centers.
+    /// Searches groups of `R` registers in tiles of `P` centers.
     #[inline(always)]
-    fn search<S: Simd<F>, const R: usize, const P: usize, const SECOND: bool>(self, simd: S) {
+    fn search<S: Simd<F>, const R: usize, const P: usize, const SECOND: bool>(mut self, simd: S) {
         let (d, width) = (self.centers.n_features, R * S::LANES);
-        let centers = &self.centers.tiles;
         let groups = self.smallest.len() / width;
         assert!(self.features.len() >= groups * width * d && self.nearest.len() >= groups * width);
         assert!(self.squares.len() >= groups * width && (!SECOND || self.second.len() >= groups * width));
-        assert!(centers.len().is_multiple_of(P * (d + 2)));
-        let tiles = centers.len() / (P * (d + 2));
+        assert!(self.centers.values.len().is_multiple_of(P * (d + 2)));
+        let n_tiles = self.centers.values.len() / (P * (d + 2));
         let block = (CENTERS_IN_CACHE / (P * d * size_of::<F>())).max(1);
-        // What is fetched with a group, and with a feature of it.
-        let share = self.ahead.len().div_ceil(groups.max(1));
-        let step = share.div_ceil(d);
-        for first in (0..tiles).step_by(block) {
-            let last = (first + block).min(tiles);
+        // What is prefetched with a group, and with a feature of it.
+        let per_group = self.ahead.len().div_ceil(groups.max(1));
+        let per_feature = per_group.div_ceil(d);
+        for first in (0..n_tiles).step_by(block) {
+            let tiles = first..(first + block).min(n_tiles);
             for group in 0..groups {
-                let lanes = group * width;
                 // SAFETY: the lengths were compared above: each group has d lines of R registers of features and a
-                // line of R registers in each of the others, each tile d + 2 lines of P numbers. The
+                // line of R registers in each of the others, each tile d + 2 lines of P values. The
                 // instruction set is the one that `simd` names.
                 unsafe {
-                    let x = self.features.as_ptr().add(lanes * d);
-                    let mut running = if first == 0 {
-                        Running::<F, S, R>::new(simd)
-                    } else {
-                        Running::load(simd, lanes, (self.smallest, self.nearest, self.second))
-                    };
-                    let known = !self.with_squares || first > 0;
-                    if known {
-                        running.squares = load(simd, self.squares.as_ptr().add(lanes));
-                    }
-                    for tile in first..last {
-                        let half_norms = centers.as_ptr().add(tile * P * (d + 2));
-                        let numbers = half_norms.add(P);
-                        let centers = numbers.add(P);
-                        let (rows, tables) = ((d, x), (centers, half_norms));
-                        let near = step * size_of::<F>() <= LINE;
-                        let scores = if !known && tile == 0 {
-                            // Nothing ahead: what is here already is fetched again.
-                            let from =
-                                if step > 0 { self.ahead.as_ptr().wrapping_add(group * share) } else { x };
-                            let (scores, squares) = if near {
-                                scores::<F, S, R, P, 1, true>(simd, rows, tables, (from, step))
-                            } else {
-                                scores::<F, S, R, P, 2, true>(simd, rows, tables, (from, step))
-                            };
-                            running.squares = squares;
-                            store(simd, squares, self.squares.as_mut_ptr().add(lanes));
-                            scores
-                        } else if tile > 0 || step == 0 {
-                            scores::<F, S, R, P, 0, false>(simd, rows, tables, (x, 0)).0
-                        } else {
-                            let ahead = (self.ahead.as_ptr().wrapping_add(group * share), step);
-                            if near {
-                                scores::<F, S, R, P, 1, false>(simd, rows, tables, ahead).0
-                            } else {
-                                scores::<F, S, R, P, 2, false>(simd, rows, tables, ahead).0
-                            }
-                        };
-                        if SECOND {
-                            running.rank(simd, scores, numbers);
-                        } else {
-                            running.count(simd, self.margin, scores, numbers);
-                        }
-                    }
-                    if last == tiles {
-                        running.decide::<SECOND>(simd, self.margin);
-                    }
-                    store(simd, running.smallest, self.smallest.as_mut_ptr().add(lanes));
-                    store(simd, running.nearest, self.nearest.as_mut_ptr().add(lanes));
-                    if SECOND {
-                        store(simd, running.second, self.second.as_mut_ptr().add(lanes));
-                    }
+                    let ahead = (self.ahead.as_ptr().wrapping_add(group * per_group), per_feature);
+                    self.search_group::<S, R, P, SECOND>(simd, group, (tiles.clone(), n_tiles), ahead);
                 }
+            }
+        }
+    }
+
+    /// Searches one group in a range of all tiles; `ahead` is prefetched by `step` elements a feature.
+    ///
+    /// # Safety
+    /// The buffers hold the group and the tiles, as `search` asserts; the instruction set that `simd` names is there, and
+    /// enabled in the calling function.
+    #[inline(always)]
+    unsafe fn search_group<S: Simd<F>, const R: usize, const P: usize, const SECOND: bool>(
+        &mut self,
+        simd: S,
+        group: usize,
+        (tiles, n_tiles): (Range<usize>, usize),
+        (ahead, step): (*const F, usize),
+    ) {
+        let (d, lanes) = (self.centers.n_features, group * R * S::LANES);
+        let (first, last) = (tiles.start, tiles.end);
+        // SAFETY: by the contract above.
+        unsafe {
+            let x = self.features.as_ptr().add(lanes * d);
+            let mut minima = if first == 0 {
+                LaneMinima::<F, S, R>::new(simd)
+            } else {
+                LaneMinima::load(simd, lanes, (self.smallest, self.nearest, self.second))
+            };
+            let squares_known = !self.with_squares || first > 0;
+            if squares_known {
+                minima.squares = load(simd, self.squares.as_ptr().add(lanes));
+            }
+            for tile in tiles {
+                let half_norms = self.centers.values.as_ptr().add(tile * P * (d + 2));
+                let codes = half_norms.add(P);
+                let (rows, table) = ((d, x), (codes.add(P), half_norms));
+                let scores = if !squares_known && tile == 0 {
+                    // Without rows ahead, the group itself is prefetched again, which costs nothing.
+                    let ahead = (if step > 0 { ahead } else { x }, step);
+                    let (scores, squares) = scores_and_prefetch::<F, S, R, P, true>(simd, rows, table, ahead);
+                    minima.squares = squares;
+                    store(simd, squares, self.squares.as_mut_ptr().add(lanes));
+                    scores
+                } else if tile > 0 || step == 0 {
+                    scores::<F, S, R, P, 0, false>(simd, rows, table, (x, 0)).0
+                } else {
+                    scores_and_prefetch::<F, S, R, P, false>(simd, rows, table, (ahead, step)).0
+                };
+                if SECOND {
+                    minima.track_two_smallest(simd, scores, codes);
+                } else {
+                    minima.sum_within_margin(simd, self.margin, scores, codes);
+                }
+            }
+            if last == n_tiles {
+                minima.mark_undecided::<SECOND>(simd, self.margin);
+            }
+            store(simd, minima.smallest, self.smallest.as_mut_ptr().add(lanes));
+            store(simd, minima.nearest, self.nearest.as_mut_ptr().add(lanes));
+            if SECOND {
+                store(simd, minima.second, self.second.as_mut_ptr().add(lanes));
             }
         }
     }
 }
 
-/// What the lanes of a group have found so far.
-struct Running<F: Float, S: Simd<F>, const R: usize> {
+/// The running minimum of each lane of a group.
+struct LaneMinima<F: Float, S: Simd<F>, const R: usize> {
     squares: [S::Reg; R],
     smallest: [S::Reg; R],
-    /// While centers are counted, the sum over those within the margin; while they are ranked, the nearest.
+    /// The sum of the codes within the margin; with a second score, the code of the nearest.
     nearest: [S::Reg; R],
     second: [S::Reg; R],
 }
 
 /// # Safety of the methods
-/// The instruction set that `simd` names is there, and enabled in the calling function; `numbers` are one for each score.
-impl<F: Float, S: Simd<F>, const R: usize> Running<F, S, R> {
+/// The instruction set that `simd` names is there, and enabled in the calling function; `codes` holds one for each score.
+impl<F: Float, S: Simd<F>, const R: usize> LaneMinima<F, S, R> {
     #[inline(always)]
     unsafe fn new(simd: S) -> Self {
         // SAFETY: the caller vouches for the instruction set.
@@ -254,7 +294,7 @@ impl<F: Float, S: Simd<F>, const R: usize> Running<F, S, R> {
         }
     }
 
-    /// Resumes after other centers; each slice has `R` registers from `lanes` on, the last one maybe none at all.
+    /// Resumes after an earlier block of tiles; each slice has `R` registers from `lanes` on, the last one may be empty.
     #[inline(always)]
     unsafe fn load(simd: S, lanes: usize, (smallest, nearest, second): (&[F], &[F], &[F])) -> Self {
         // SAFETY: the caller vouches for the instruction set and the lengths.
@@ -279,14 +319,14 @@ impl<F: Float, S: Simd<F>, const R: usize> Running<F, S, R> {
         unsafe { simd.mul_add(simd.splat(margin.per_square), self.squares[r], simd.splat(margin.base)) }
     }
 
-    /// Takes a tile of scores into account: adds up the centers within the margin of the smallest score.
+    /// Merges a tile of scores: sums the codes of the centers within the margin of the smallest score.
     #[inline(always)]
-    unsafe fn count<const P: usize>(
+    unsafe fn sum_within_margin<const P: usize>(
         &mut self,
         simd: S,
         margin: Margin<F>,
         scores: [[S::Reg; R]; P],
-        numbers: *const F,
+        codes: *const F,
     ) {
         // SAFETY: the caller vouches for the instruction set.
         unsafe {
@@ -301,31 +341,35 @@ impl<F: Float, S: Simd<F>, const R: usize> Running<F, S, R> {
                 *limit = simd.add(self.smallest[r], self.margin(simd, margin, r));
             }
             for (p, scores) in scores.into_iter().enumerate() {
-                let number = simd.splat(*numbers.add(p));
+                let code = simd.splat(*codes.add(p));
                 for ((sum, score), limit) in sums.iter_mut().zip(scores).zip(limits) {
-                    *sum = simd.select_lt(score, limit, simd.add(*sum, number), *sum);
+                    *sum = simd.select_lt(score, limit, simd.add(*sum, code), *sum);
                 }
             }
             for (r, sum) in sums.into_iter().enumerate() {
-                // Centers of earlier tiles are out where even the smallest score there is.
+                // Where the minimum fell by more than the margin, no center of an earlier tile is within it.
                 self.nearest[r] = simd.select_lt(limits[r], before[r], sum, simd.add(self.nearest[r], sum));
             }
         }
     }
 
-    /// Takes a tile of scores into account: keeps the nearest center, of equal ones the first, and the second smallest
-    /// score.
+    /// Merges a tile of scores: keeps the nearest center, ties to the first, and the second smallest score.
     #[inline(always)]
-    unsafe fn rank<const P: usize>(&mut self, simd: S, scores: [[S::Reg; R]; P], numbers: *const F) {
-        // SAFETY: the caller vouches for the instruction set and the numbers.
+    unsafe fn track_two_smallest<const P: usize>(
+        &mut self,
+        simd: S,
+        scores: [[S::Reg; R]; P],
+        codes: *const F,
+    ) {
+        // SAFETY: the caller vouches for the instruction set and the codes.
         unsafe {
             for (p, scores) in scores.into_iter().enumerate() {
-                let number = simd.splat(*numbers.add(p));
+                let code = simd.splat(*codes.add(p));
                 for (r, score) in scores.into_iter().enumerate() {
                     let smallest = self.smallest[r];
                     let other = simd.select_lt(score, smallest, smallest, score);
                     self.second[r] = simd.min(other, self.second[r]);
-                    self.nearest[r] = simd.select_lt(score, smallest, number, self.nearest[r]);
+                    self.nearest[r] = simd.select_lt(score, smallest, code, self.nearest[r]);
                     self.smallest[r] = simd.min(score, smallest);
                 }
             }
@@ -334,7 +378,7 @@ impl<F: Float, S: Simd<F>, const R: usize> Running<F, S, R> {
 
     /// Marks the rows whose scores do not prove their labels.
     #[inline(always)]
-    unsafe fn decide<const SECOND: bool>(&mut self, simd: S, margin: Margin<F>) {
+    unsafe fn mark_undecided<const SECOND: bool>(&mut self, simd: S, margin: Margin<F>) {
         // SAFETY: the caller vouches for the instruction set.
         unsafe {
             let several = simd.splat(F::of(SEVERAL));
@@ -344,18 +388,40 @@ impl<F: Float, S: Simd<F>, const R: usize> Running<F, S, R> {
                     self.nearest[r] = simd.select_lt(limit, self.second[r], self.nearest[r], several);
                 }
                 let in_range =
-                    simd.select_lt(self.squares[r], simd.splat(margin.most), self.nearest[r], several);
+                    simd.select_lt(self.squares[r], simd.splat(margin.max_square), self.nearest[r], several);
                 self.nearest[r] = simd.min(in_range, several);
             }
         }
     }
 }
 
-/// The scores of a group about a tile of centers, and, with `SQUARES`, ‖x‖² of its rows.
-/// With each feature as many lines are fetched into the cache as `AHEAD` says, from `ahead` on in steps.
+/// [`scores`], prefetching one cache line a feature, or two where the step is longer than a line.
 ///
 /// # Safety
-/// `x` has d lines of `R` registers, `centers` d lines of `P` numbers, `half_norms` P numbers. The instruction set
+/// As [`scores`].
+#[inline(always)]
+#[allow(clippy::type_complexity, reason = "registers of scores and of squares")]
+unsafe fn scores_and_prefetch<F: Float, S: Simd<F>, const R: usize, const P: usize, const SQUARES: bool>(
+    simd: S,
+    rows: (usize, *const F),
+    table: (*const F, *const F),
+    (ahead, step): (*const F, usize),
+) -> ([[S::Reg; R]; P], [S::Reg; R]) {
+    // SAFETY: by the contract of `scores`.
+    unsafe {
+        if step * size_of::<F>() <= LINE {
+            scores::<F, S, R, P, 1, SQUARES>(simd, rows, table, (ahead, step))
+        } else {
+            scores::<F, S, R, P, 2, SQUARES>(simd, rows, table, (ahead, step))
+        }
+    }
+}
+
+/// The micro-kernel: the scores of a group against a tile of centers, and, with `SQUARES`, ‖x‖² of its rows.
+/// With each feature `AHEAD` cache lines are prefetched, from `ahead` on in steps.
+///
+/// # Safety
+/// `x` has d lines of `R` registers, `centers` d lines of `P` values, `half_norms` P values. The instruction set
 /// that `simd` names is there, and enabled in the calling function.
 #[inline(always)]
 #[allow(clippy::type_complexity, reason = "registers of scores and of squares")]

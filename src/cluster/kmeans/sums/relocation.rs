@@ -1,16 +1,16 @@
-//! What becomes of clusters that lost all their points: each takes over one of the points that lie the farthest
-//! from their centers.
+//! Relocation of empty clusters: each takes one of the points that lie the farthest from their centers.
 
-use super::distance::squared_distance;
-use super::samples::Samples;
-use super::sums::{Sums, add_point};
+use super::{Sums, add_point};
+use crate::cluster::kmeans::distance::squared_distance;
+use crate::cluster::kmeans::samples::Samples;
 use crate::float::Float;
 
-/// Moves each cluster without weight to a separate point: the farthest from their old centers first, of equally
-/// far ones the first row. Nothing happens where every point coincides with its center.
+/// Moves each cluster without weight to a separate point: the farthest from their old centers first, of equally far ones the
+/// first row. Does nothing where every point coincides with its center.
 ///
-/// `sums` are those of the labels, which stay as they are, with weights multiplied with `scale`. Returns the rows that were moved, each with its new cluster.
-pub(super) fn relocate_empty<F: Float>(
+/// `sums` are those of the labels, which stay as they are, with weights multiplied with `scale`. Returns the rows that moved,
+/// each with its new cluster.
+pub(crate) fn relocate_empty<F: Float>(
     samples: &Samples<'_, F>,
     centers: &[F],
     labels: &[u32],
@@ -35,7 +35,7 @@ pub(super) fn relocate_empty<F: Float>(
         let before = donor[point.len()];
         add_point(donor, point, -weight);
         if donor[point.len()] <= before * 1e-12 {
-            // Nothing is left but the rounding of the weights.
+            // Only rounding errors of the weights are left.
             donor.fill(0.0);
         }
         relocated.push((row, cluster as u32));

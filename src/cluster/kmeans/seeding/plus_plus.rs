@@ -1,10 +1,13 @@
-//! Greedy k-means++: each center is drawn among the rows with a probability that grows with the squared distance
-//! to the centers so far, and of several such draws the one is kept that leaves the least inertia.
+//! Greedy k-means++: each center is drawn among the rows with a probability proportional to the squared distance D to the
+//! centers so far, and of several such draws the one is kept that leaves the least inertia.
+//!
+//! The sum Σ w·D, the potential, is kept by chunks of rows; a draw first selects a chunk by its potential, then a row in it.
 
-use super::candidates::{Candidates, worth_passing_over};
-use super::distance::squared_distance;
-use super::samples::{Samples, elements, in_range, in_rows};
-use super::{check_counts, moments_of};
+use super::candidates::{Candidates, SeedingStrategy};
+use super::row_chunk::{CHUNK, RowChunk, chunks};
+use crate::cluster::kmeans::distance::squared_distance;
+use crate::cluster::kmeans::samples::{Samples, elements, in_range, in_rows};
+use crate::cluster::kmeans::{check_counts, moments_of};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::parallel;
@@ -104,109 +107,73 @@ fn choose_among<F: Float>(
         in_range(owner, given)?;
     }
     if weights.is_some() || samples.values.iter().all(|x| x.abs() < small) {
-        // Rows so near to each other, or weights so small, that squared distances may be lost.
+        // Values or weights so small that squared distances may underflow.
         moments_of(owner, &samples)?;
     }
-    let pass_over = worth_passing_over(n_clusters, samples.n_features);
-    let far = || in_range(owner, given);
-    let rows = choose_in_ways(&samples, (n_clusters, n_trials), pass_over, (&far, &mut || rng.uniform()))?;
+    let strategy = SeedingStrategy::for_sizes(n_clusters, samples.n_features);
+    let check_range = || in_range(owner, given);
+    let rows =
+        choose_with(&samples, (n_clusters, n_trials), strategy, (&check_range, &mut || rng.uniform()))?;
     Ok((x.select(Axis(0), &rows), rows))
 }
 
-/// Rows whose distances one piece of work keeps up to date.
-pub(super) const PIECE: usize = 1024;
-
-/// A piece of the rows, and what it adds to the sums over all of them.
-#[derive(Debug)]
-pub(super) struct Chunk<'a, F> {
-    pub(super) first_row: usize,
-    /// For each row the squared distance D to the nearest center; where no rows are passed over, the last one is taken in
-    /// with the next candidates.
-    pub(super) distances: &'a mut [F],
-    /// Which of the centers that is, and the candidates that were nearer; empty where no rows are passed over.
-    pub(super) centers: &'a mut [u32],
-    pub(super) nearer: &'a mut [u32],
-    /// Σ w·D over the rows, the last center included.
-    potential: f64,
-    /// What that sum would be with each of the candidates.
-    pub(super) candidates: Vec<f64>,
-}
-
-/// The rows chosen as centers, of rows that have been checked.
+/// Chooses rows as centers, of rows that were checked.
 ///
-/// `draw` answers with numbers uniform on [0, 1): one for the first center, `n_trials` for each other.
+/// `draw` returns numbers uniform on [0, 1): one for the first center, `n_trials` for each other.
 pub(crate) fn choose<F: Float>(
     samples: &Samples<'_, F>,
     n_clusters: usize,
     n_trials: usize,
     draw: &mut dyn FnMut() -> f64,
 ) -> Vec<usize> {
-    let pass_over = worth_passing_over(n_clusters, samples.n_features);
-    choose_in_ways(samples, (n_clusters, n_trials), pass_over, (&|| Ok(()), draw)).unwrap_or_default()
+    let strategy = SeedingStrategy::for_sizes(n_clusters, samples.n_features);
+    choose_with(samples, (n_clusters, n_trials), strategy, (&|| Ok(()), draw)).unwrap_or_default()
 }
 
-/// As [`choose`], passing rows over or not. Where distances to the first center are so large, or none, that others may have no
-/// square in the range of `F`, `far` decides whether to continue.
-fn choose_in_ways<F: Float>(
+/// [`choose`] by a strategy. Where the distances to the first center are so large that others may have no square in the range of
+/// `F`, `check_range` decides whether to continue.
+fn choose_with<F: Float>(
     samples: &Samples<'_, F>,
     (n_clusters, n_trials): (usize, usize),
-    pass_over: bool,
-    (far, draw): (&dyn Fn() -> Result<()>, &mut dyn FnMut() -> f64),
+    strategy: SeedingStrategy,
+    (check_range, draw): (&dyn Fn() -> Result<()>, &mut dyn FnMut() -> f64),
 ) -> Result<Vec<usize>> {
     let n = samples.n_samples();
-    let mut candidates = Candidates::new(samples, n_trials, pass_over);
-    let marks = if pass_over { n } else { 0 };
-    let (mut distances, mut centers, mut nearer) = (vec![F::infinity(); n], vec![0; marks], vec![0; marks]);
-    let marks = chunks(&mut centers).zip(chunks(&mut nearer));
-    let mut pieces: Vec<_> = distances
-        .chunks_mut(PIECE)
-        .zip(marks)
-        .enumerate()
-        .map(|(piece, (distances, (centers, nearer)))| Chunk {
-            first_row: piece * PIECE,
-            distances,
-            centers,
-            nearer,
-            potential: 0.0,
-            candidates: vec![0.0; n_trials],
-        })
-        .collect();
-    let mut chosen = vec![by_weight(samples, draw())];
-    measure(samples, samples.row(chosen[0]), &mut pieces);
-    let potential = |pieces: &[Chunk<'_, F>]| pieces.iter().map(|piece| piece.potential).sum::<f64>();
+    let mut candidates = Candidates::new(samples, n_trials, strategy);
+    let n_marks = if strategy == SeedingStrategy::SkipClose { n } else { 0 };
+    let (mut distances, mut centers, mut closer) =
+        (vec![F::infinity(); n], vec![0; n_marks], vec![0; n_marks]);
+    let mut chunks = chunks(&mut distances, &mut centers, &mut closer, n_trials);
+    let mut chosen = vec![sample_by_weight(samples, draw())];
+    set_distances(samples, samples.row(chosen[0]), &mut chunks);
+    let potential = |chunks: &[RowChunk<'_, F>]| chunks.iter().map(|chunk| chunk.potential).sum::<f64>();
     // Rows at a squared distance of D from a third one lie within 4 D of each other.
-    let near = 4.0 * potential(&pieces) < F::max_value().as_f64();
-    if !near {
-        far()?;
+    let in_range = 4.0 * potential(&chunks) < F::max_value().as_f64();
+    if !in_range {
+        check_range()?;
     }
     let mut last = None;
     while chosen.len() < n_clusters {
-        let potential = potential(&pieces);
+        let potential = potential(&chunks);
         candidates.rows.clear();
         for _ in 0..n_trials {
             let uniform = draw();
-            // Where every row is a center already, one is as good as the other.
-            let row = by_distance(samples, &pieces, last, uniform * potential)
-                .unwrap_or_else(|| by_weight(samples, uniform));
+            // Where every row coincides with a center, any row will do.
+            let row = sample_by_distance(samples, &chunks, last, uniform * potential)
+                .unwrap_or_else(|| sample_by_weight(samples, uniform));
             candidates.rows.push(row);
         }
-        candidates.approach(samples, &chosen);
-        candidates.compare(samples, potential, last, &mut pieces);
-        let best = best_trial(&pieces, n_trials);
-        pieces.iter_mut().for_each(|piece| piece.potential = piece.candidates[best]);
+        candidates.set_skip_limits(samples, &chosen);
+        candidates.score(samples, potential, last, &mut chunks);
+        let best = best_trial(&chunks, n_trials);
+        chunks.iter_mut().for_each(|chunk| chunk.potential = chunk.candidate_potentials[best]);
         chosen.push(candidates.rows[best]);
-        if pass_over {
-            draw_near(samples, &chosen, &mut pieces, candidates.bit(best));
-        } else {
-            last = Some(samples.row(candidates.rows[best]));
+        match strategy {
+            SeedingStrategy::SkipClose => merge_last(samples, &chosen, &mut chunks, candidates.bit(best)),
+            SeedingStrategy::AllRows => last = Some(samples.row(candidates.rows[best])),
         }
     }
     Ok(chosen)
-}
-
-/// The marks of each chunk; `None` for all without marks.
-fn chunks(marks: &mut [u32]) -> impl Iterator<Item = &mut [u32]> {
-    marks.chunks_mut(PIECE).chain(std::iter::repeat_with(Default::default))
 }
 
 /// How many candidates scikit-learn tries for each center.
@@ -215,22 +182,22 @@ pub(crate) fn default_trials(n_clusters: usize) -> usize {
 }
 
 /// The row at which the running sum of the weights passes a share of their total.
-fn by_weight<F: Float>(samples: &Samples<'_, F>, share: f64) -> usize {
+fn sample_by_weight<F: Float>(samples: &Samples<'_, F>, share: f64) -> usize {
     let n = samples.n_samples();
     let total: f64 = (0..n).map(|row| samples.weight(row)).sum();
-    pass(0..n, share * total, |row| samples.weight(row)).unwrap_or(0)
+    first_above(0..n, share * total, |row| samples.weight(row)).unwrap_or(0)
 }
 
 /// The row at which the running sum of w·D passes `target`; `None` where all distances are zero.
-fn by_distance<F: Float>(
+fn sample_by_distance<F: Float>(
     samples: &Samples<'_, F>,
-    pieces: &[Chunk<'_, F>],
+    chunks: &[RowChunk<'_, F>],
     last: Option<&[F]>,
     target: f64,
 ) -> Option<usize> {
-    let piece = pass(0..pieces.len(), target, |piece| pieces[piece].potential)?;
-    let before: f64 = pieces[..piece].iter().map(|piece| piece.potential).sum();
-    let Chunk { first_row, distances, .. } = &pieces[piece];
+    let chunk = first_above(0..chunks.len(), target, |chunk| chunks[chunk].potential)?;
+    let before: f64 = chunks[..chunk].iter().map(|chunk| chunk.potential).sum();
+    let RowChunk { first_row, distances, .. } = &chunks[chunk];
     let distance = |row: usize| match last {
         Some(last) => {
             let own = squared_distance(samples.row(first_row + row), last);
@@ -242,15 +209,15 @@ fn by_distance<F: Float>(
         #[inline(always)]
         || {
             let mass = |row: usize| samples.weight(first_row + row) * distance(row).as_f64();
-            pass(0..distances.len(), target - before, mass)
+            first_above(0..distances.len(), target - before, mass)
         },
     )?;
     Some(first_row + row)
 }
 
-/// The first index at which the running sum of masses exceeds `target`; where rounding keeps the sum below it, the
-/// last index that has a mass at all.
-fn pass(indices: std::ops::Range<usize>, target: f64, mass: impl Fn(usize) -> f64) -> Option<usize> {
+/// The first index at which the running sum of masses exceeds `target`; where rounding keeps the sum below it, the last index
+/// with a mass above 0.
+fn first_above(indices: std::ops::Range<usize>, target: f64, mass: impl Fn(usize) -> f64) -> Option<usize> {
     let (mut sum, mut last) = (0.0, None);
     for index in indices {
         let mass = mass(index);
@@ -265,46 +232,51 @@ fn pass(indices: std::ops::Range<usize>, target: f64, mass: impl Fn(usize) -> f6
     last
 }
 
-/// The distances of all rows to the first center.
-fn measure<F: Float>(samples: &Samples<'_, F>, center: &[F], pieces: &mut [Chunk<'_, F>]) {
-    parallel::for_each(samples.values.len(), pieces, |piece| {
-        let part = samples.part(piece.first_row, piece.distances.len());
+/// Computes the distances of all rows to the first center.
+fn set_distances<F: Float>(samples: &Samples<'_, F>, center: &[F], chunks: &mut [RowChunk<'_, F>]) {
+    parallel::for_each(samples.values.len(), chunks, |chunk| {
+        let rows = samples.slice(chunk.first_row, chunk.distances.len());
         vectorize(
             #[inline(always)]
             || {
-                for (row, distance) in piece.distances.iter_mut().enumerate() {
-                    *distance = squared_distance(part.row(row), center);
+                for (row, distance) in chunk.distances.iter_mut().enumerate() {
+                    *distance = squared_distance(rows.row(row), center);
                 }
             },
         );
-        let masses = piece.distances.iter().enumerate().map(|(row, d)| part.weight(row) * d.as_f64());
-        piece.potential = masses.sum();
+        let masses = chunk.distances.iter().enumerate().map(|(row, d)| rows.weight(row) * d.as_f64());
+        chunk.potential = masses.sum();
     });
 }
 
-/// Takes the last center into the distances of the rows that are named by a bit of `noted`.
-fn draw_near<F: Float>(samples: &Samples<'_, F>, chosen: &[usize], pieces: &mut [Chunk<'_, F>], noted: u32) {
-    /// How many of the rows ahead a row is fetched.
+/// Merges the last center into the distances of the rows that have a bit of `mask`.
+fn merge_last<F: Float>(
+    samples: &Samples<'_, F>,
+    chosen: &[usize],
+    chunks: &mut [RowChunk<'_, F>],
+    mask: u32,
+) {
+    /// How many rows ahead a row is prefetched.
     const AHEAD: usize = 8;
     let Some((&last, earlier)) = chosen.split_last() else { return };
     let center = samples.row(last);
-    parallel::for_each(samples.values.len(), pieces, |piece| {
-        let part = samples.part(piece.first_row, piece.nearer.len());
+    parallel::for_each(samples.values.len(), chunks, |chunk| {
+        let all = samples.slice(chunk.first_row, chunk.closer.len());
         vectorize(
             #[inline(always)]
             || {
-                let (mut rows, mut count) = ([0; PIECE], 0);
-                for (row, nearer) in piece.nearer.iter().enumerate() {
+                let (mut rows, mut count) = ([0; CHUNK], 0);
+                for (row, closer) in chunk.closer.iter().enumerate() {
                     rows[count] = row;
-                    count += usize::from(nearer & noted != 0);
+                    count += usize::from(closer & mask != 0);
                 }
                 for (place, &row) in rows[..count].iter().enumerate() {
                     let ahead = rows[(place + AHEAD).min(count - 1)];
-                    prefetch(part.row(ahead).as_ptr(), samples.n_features);
-                    let distance = squared_distance(part.row(row), center);
-                    if distance < piece.distances[row] {
-                        piece.distances[row] = distance;
-                        piece.centers[row] = earlier.len() as u32;
+                    prefetch(all.row(ahead).as_ptr(), samples.n_features);
+                    let distance = squared_distance(all.row(row), center);
+                    if distance < chunk.distances[row] {
+                        chunk.distances[row] = distance;
+                        chunk.centers[row] = earlier.len() as u32;
                     }
                 }
             },
@@ -312,9 +284,9 @@ fn draw_near<F: Float>(samples: &Samples<'_, F>, chosen: &[usize], pieces: &mut 
     });
 }
 
-/// The candidate that leaves the least, of equal ones the first.
-fn best_trial<F>(pieces: &[Chunk<'_, F>], n_trials: usize) -> usize {
-    let potential = |trial: usize| pieces.iter().map(|piece| piece.candidates[trial]).sum::<f64>();
+/// The candidate that leaves the least potential, ties to the first.
+fn best_trial<F>(chunks: &[RowChunk<'_, F>], n_trials: usize) -> usize {
+    let potential = |trial: usize| chunks.iter().map(|chunk| chunk.candidate_potentials[trial]).sum::<f64>();
     (1..n_trials)
         .fold((0, potential(0)), |best, trial| {
             let left = potential(trial);
@@ -324,11 +296,12 @@ fn best_trial<F>(pieces: &[Chunk<'_, F>], n_trials: usize) -> usize {
 }
 
 #[cfg(test)]
-#[path = "../../../tests/clustering/mersenne_twister.rs"]
+#[path = "../../../../tests/clustering/mersenne_twister.rs"]
 mod mersenne_twister;
 
 #[cfg(test)]
 mod tests {
+    use super::SeedingStrategy::{AllRows, SkipClose};
     use super::mersenne_twister::MersenneTwister;
     use super::*;
     use crate::rng::Purpose;
@@ -358,8 +331,8 @@ mod tests {
         (0..n * d).map(|_| rng.normal() as f32).collect()
     }
 
-    /// The same choice by the plainest code there is.
-    fn plainly(
+    /// The same choice by plain code.
+    fn choose_plainly(
         samples: &Samples<'_, f32>,
         n_clusters: usize,
         n_trials: usize,
@@ -369,7 +342,7 @@ mod tests {
         let distance = |a: usize, b: usize| -> f64 {
             samples.row(a).iter().zip(samples.row(b)).map(|(a, b)| f64::from(a - b).powi(2)).sum()
         };
-        let mut chosen = vec![by_weight(samples, draw())];
+        let mut chosen = vec![sample_by_weight(samples, draw())];
         while chosen.len() < n_clusters {
             let mass: Vec<f64> = (0..n)
                 .map(|row| {
@@ -379,7 +352,7 @@ mod tests {
                 .collect();
             let total: f64 = mass.iter().sum();
             let trials: Vec<usize> =
-                (0..n_trials).map(|_| pass(0..n, draw() * total, |row| mass[row]).unwrap()).collect();
+                (0..n_trials).map(|_| first_above(0..n, draw() * total, |row| mass[row]).unwrap()).collect();
             let left = |&candidate: &usize| -> f64 {
                 (0..n).map(|row| mass[row].min(samples.weight(row) * distance(row, candidate))).sum()
             };
@@ -390,50 +363,49 @@ mod tests {
     }
 
     #[test]
-    fn passing_rows_over_does_not_change_the_choice() {
+    fn the_strategy_does_not_change_the_choice() {
         for d in [3, 16, 33] {
             let x = noise(700, d);
             let weights: Vec<f32> = (0..700).map(|row| (row % 5) as f32).collect();
-            // Sums of theirs are no numbers of the rows' type.
+            // Their sums leave the range of the rows' type.
             let heavy: Vec<f32> = weights.iter().map(|weight| weight * 8e37).collect();
             for weights in [None, Some(weights.as_slice()), Some(heavy.as_slice())] {
                 let samples = Samples { values: &x, n_features: d, weights };
                 let rng = || Rng::new(3, Purpose::Clustering, 0);
                 let mut other = rng();
-                let want = plainly(&samples, 40, 9, &mut || other.uniform());
-                for (pass_over, mut rng) in [(false, rng()), (true, rng())] {
-                    let fast =
-                        choose_in_ways(&samples, (40, 9), pass_over, (&|| Ok(()), &mut || rng.uniform()));
-                    assert_eq!(fast.unwrap(), want, "d = {d}, passed over: {pass_over}");
+                let want = choose_plainly(&samples, 40, 9, &mut || other.uniform());
+                for (strategy, mut rng) in [(AllRows, rng()), (SkipClose, rng())] {
+                    let fast = choose_with(&samples, (40, 9), strategy, (&|| Ok(()), &mut || rng.uniform()));
+                    assert_eq!(fast.unwrap(), want, "d = {d}, {strategy:?}");
                 }
             }
         }
     }
 
-    /// The last group of a piece repeats a row, and may look as if its rows lay together.
+    /// The last group of a chunk repeats a row, and may look as if its rows were consecutive.
     #[test]
-    fn the_last_rows_are_met_as_they_are() {
+    fn the_rows_of_the_last_group_are_scored_as_they_are() {
         // Whole numbers, whose distances and sums are exact.
         let x: Vec<f32> = noise(700, 33).iter().map(|x| (3.0 * x).round()).collect();
         for n in 660..692 {
             let samples = Samples { values: &x[..n * 33], n_features: 33, weights: None };
             let (mut a, mut b) = (Rng::new(3, Purpose::Clustering, 0), Rng::new(3, Purpose::Clustering, 0));
-            let plain = choose_in_ways(&samples, (60, 9), false, (&|| Ok(()), &mut || a.uniform()));
-            let passed_over = choose_in_ways(&samples, (60, 9), true, (&|| Ok(()), &mut || b.uniform()));
-            assert_eq!(plain.unwrap(), passed_over.unwrap(), "n = {n}");
+            let all = choose_with(&samples, (60, 9), AllRows, (&|| Ok(()), &mut || a.uniform()));
+            let skipped = choose_with(&samples, (60, 9), SkipClose, (&|| Ok(()), &mut || b.uniform()));
+            assert_eq!(all.unwrap(), skipped.unwrap(), "n = {n}");
         }
     }
 
     #[test]
-    fn more_trials_than_are_noted_make_the_plain_choice_too() {
+    fn more_trials_than_are_recorded_make_the_same_choice() {
         let x = noise(300, 5);
         let samples = Samples { values: &x, n_features: 5, weights: None };
         let rng = || Rng::new(4, Purpose::Clustering, 0);
         let mut other = rng();
-        let want = plainly(&samples, 12, 41, &mut || other.uniform());
-        for (pass_over, mut rng) in [(false, rng()), (true, rng())] {
+        let want = choose_plainly(&samples, 12, 41, &mut || other.uniform());
+        for (strategy, mut rng) in [(AllRows, rng()), (SkipClose, rng())] {
             let draw = &mut || rng.uniform();
-            let fast = choose_in_ways(&samples, (12, 41), pass_over, (&|| Ok(()), draw));
+            let fast = choose_with(&samples, (12, 41), strategy, (&|| Ok(()), draw));
             assert_eq!(fast.unwrap(), want);
         }
     }

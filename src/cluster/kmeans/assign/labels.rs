@@ -1,39 +1,48 @@
-//! What the assignment kernel writes for each row, and labels made of it.
+//! The codes that the assignment kernel writes for each row, and labels made of them.
 //!
 //! The kernel adds [`SINGLE`] + j for each center j within the margin of the smallest score. A single center gives a number
-//! from `SINGLE` to [`SEVERAL`], which any [`Float`] holds exactly; everything else is a row to compare directly.
+//! from `SINGLE` to [`SEVERAL`], which any [`Float`] holds exactly; everything else marks a row to compare directly.
 
-use super::packed_centers::Reassigned;
 use crate::float::Float;
 use crate::simd::vectorize;
 
+/// The label of a row that has none yet.
+pub(crate) const NO_LABEL: u32 = u32::MAX;
+
+/// A row whose label changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reassigned {
+    pub(crate) row: u32,
+    /// The label before, maybe [`NO_LABEL`].
+    pub(crate) from: u32,
+}
+
 /// 2²³
-pub(super) const SINGLE: f64 = (UNDECIDED) as f64;
+pub(crate) const SINGLE: f64 = UNDECIDED as f64;
 
 /// 2²⁴; the kernel writes no larger number.
-pub(super) const SEVERAL: f64 = 2.0 * SINGLE;
+pub(crate) const SEVERAL: f64 = 2.0 * SINGLE;
 
-/// The number of the first cluster that the encoding cannot name: rows with this label or a larger one are to be compared
-/// directly.
-pub(super) const UNDECIDED: u32 = 1 << 23;
+/// The first cluster that the encoding cannot name: rows with this label or a larger one are compared directly.
+pub(crate) const UNDECIDED: u32 = 1 << 23;
 
-/// The cluster that the kernel has found, or a number from [`UNDECIDED`] on.
+/// Decodes the cluster that the kernel found; [`UNDECIDED`] or more where it found several.
 #[inline(always)]
-pub(super) fn cluster<F: Float>(found: F) -> u32 {
-    // SAFETY: a whole number from 0 to 2²⁴: the kernel writes no other, and buffers begin as zeros.
+pub(crate) fn decode<F: Float>(code: F) -> u32 {
+    // SAFETY: an integer from 0 to 2²⁴: the kernel writes no other value, and buffers begin as zeros.
     #[allow(unsafe_code, reason = "a checked conversion is not vectorized")]
-    let number = unsafe { found.as_f64().to_int_unchecked::<i32>() };
+    let number = unsafe { code.as_f64().to_int_unchecked::<i32>() };
     number.cast_unsigned().wrapping_sub(UNDECIDED)
 }
 
-/// Writes the labels of rows. `directly` compares a row that is undecided.
-pub(super) fn relabel<F: Float>(labels: &mut [u32], nearest: &[F], directly: impl Fn(usize) -> u32) {
+/// Writes the labels of rows. `compare_directly` decides an undecided row.
+pub(crate) fn relabel<F: Float>(labels: &mut [u32], nearest: &[F], compare_directly: impl Fn(usize) -> u32) {
     let largest = vectorize(
         #[inline(always)]
         || {
             let mut largest = 0;
             for (label, nearest) in labels.iter_mut().zip(nearest) {
-                *label = cluster(*nearest);
+                *label = decode(*nearest);
                 largest = largest.max(*label);
             }
             largest
@@ -41,19 +50,19 @@ pub(super) fn relabel<F: Float>(labels: &mut [u32], nearest: &[F], directly: imp
     );
     if largest >= UNDECIDED {
         let undecided = labels.iter_mut().enumerate().filter(|(_, label)| **label >= UNDECIDED);
-        undecided.for_each(|(place, label)| *label = directly(place));
+        undecided.for_each(|(place, label)| *label = compare_directly(place));
     }
 }
 
-/// As [`relabel`] for the rows from `first` on, and notes those whose label changes.
-pub(super) fn relabel_and_record<F: Float>(
+/// As [`relabel`] for the rows from `first` on; records those whose label changes.
+pub(crate) fn relabel_and_record<F: Float>(
     labels: &mut [u32],
     nearest: &[F],
     first: u32,
-    moved: &mut Vec<Reassigned>,
-    directly: impl Fn(usize) -> u32,
+    reassigned: &mut Vec<Reassigned>,
+    compare_directly: impl Fn(usize) -> u32,
 ) {
-    /// Labels that are compared together.
+    /// Labels that are compared together: the common case, no change, is one branch for all.
     const LABELS: usize = 32;
     vectorize(
         #[inline(always)]
@@ -65,7 +74,7 @@ pub(super) fn relabel_and_record<F: Float>(
             for (start, (labels, nearest)) in (0..).step_by(LABELS).zip(many.iter_mut().zip(many_nearest)) {
                 let (mut found, mut differ) = ([0; LABELS], [0; LABELS]);
                 for place in 0..LABELS {
-                    found[place] = cluster(nearest[place]);
+                    found[place] = decode(nearest[place]);
                     differ[place] = u8::from(found[place] != labels[place]);
                 }
                 if differ == [0; LABELS] {
@@ -75,7 +84,7 @@ pub(super) fn relabel_and_record<F: Float>(
                     for (place, found) in
                         found.iter_mut().enumerate().filter(|(_, found)| **found >= UNDECIDED)
                     {
-                        *found = directly(start + place);
+                        *found = compare_directly(start + place);
                         differ[place] = u8::from(*found != labels[place]);
                     }
                 }
@@ -83,18 +92,19 @@ pub(super) fn relabel_and_record<F: Float>(
                     let mut eight = u64::from_le_bytes(*eight);
                     while eight != 0 {
                         let place = 8 * index + eight.trailing_zeros() as usize / 8;
-                        moved.push(Reassigned { row: first + (start + place) as u32, from: labels[place] });
+                        reassigned
+                            .push(Reassigned { row: first + (start + place) as u32, from: labels[place] });
                         eight &= eight - 1;
                     }
                 }
                 *labels = found;
             }
             for (place, (label, nearest)) in (first_of_few..).zip(few.iter_mut().zip(few_nearest)) {
-                let found = cluster(*nearest);
-                let to = if found < UNDECIDED { found } else { directly(place) };
+                let found = decode(*nearest);
+                let to = if found < UNDECIDED { found } else { compare_directly(place) };
                 let from = std::mem::replace(label, to);
                 if from != to {
-                    moved.push(Reassigned { row: first + place as u32, from });
+                    reassigned.push(Reassigned { row: first + place as u32, from });
                 }
             }
         },

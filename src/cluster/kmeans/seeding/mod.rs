@@ -1,6 +1,10 @@
-//! Where the centers start.
+//! Seeding: the initial centers ([`KMeansInit`]), by greedy k-means++ ([`plus_plus`]), at random, or given.
 
-use super::plus_plus;
+mod candidate_kernel;
+mod candidates;
+pub(crate) mod plus_plus;
+mod row_chunk;
+
 use super::samples::Samples;
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -11,10 +15,10 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
-/// A function of the data (n, d), the number of clusters and a generator that answers with centers (k, d).
+/// A function of the data (n, d), the number of clusters and a generator that returns centers (k, d).
 pub type InitFunction<F> = dyn Fn(ArrayView2<'_, F>, usize, &mut Rng) -> Result<Array2<F>> + Send + Sync;
 
-/// Where the centers start.
+/// How the initial centers are chosen.
 ///
 /// # Examples
 /// ```
@@ -36,15 +40,15 @@ pub type InitFunction<F> = dyn Fn(ArrayView2<'_, F>, usize, &mut Rng) -> Result<
 #[serde(rename_all = "snake_case", bound = "F: Float")]
 #[non_exhaustive]
 pub enum KMeansInit<F> {
-    /// Greedy k-means++, the default: rows far from the centers so far are likelier, and of several draws the
-    /// best is kept.
+    /// Greedy k-means++, the default: rows far from the centers so far are likelier, and the best of several draws is
+    /// kept.
     #[default]
     PlusPlus,
     /// Rows at random, each with a probability that grows with its weight.
     Random,
     /// These centers, (k, d); one run is made, whatever `n_init` says.
     Centers(Array2<F>),
-    /// What a function answers; see [`KMeansInit::function`]. It has no form in a file: to serialize it is an error.
+    /// The centers that a function returns; see [`KMeansInit::function`]. Serializing it is an error.
     #[serde(skip)]
     Function(Arc<InitFunction<F>>),
 }
@@ -70,7 +74,7 @@ impl<F: fmt::Debug> fmt::Debug for KMeansInit<F> {
 }
 
 impl<F: Float> KMeansInit<F> {
-    /// How many runs are made where the caller names no number: one where starts differ little or not at all.
+    /// The default number of runs: one where initial centers differ little or not at all.
     pub(crate) fn default_runs(&self) -> usize {
         match self {
             Self::PlusPlus | Self::Centers(_) => 1,
@@ -91,8 +95,8 @@ impl<F: Float> KMeansInit<F> {
         }
     }
 
-    /// The centers (k, d) one after the other.
-    pub(crate) fn start(
+    /// The initial centers, (k, d) in row-major order.
+    pub(crate) fn initial_centers(
         &self,
         x: ArrayView2<'_, F>,
         samples: &Samples<'_, F>,
@@ -104,7 +108,7 @@ impl<F: Float> KMeansInit<F> {
                 let trials = plus_plus::default_trials(n_clusters);
                 plus_plus::choose(samples, n_clusters, trials, &mut || rng.uniform())
             }
-            Self::Random => random_rows(samples, n_clusters, rng)?,
+            Self::Random => sample_rows(samples, n_clusters, rng)?,
             Self::Centers(centers) => return Ok(centers.iter().copied().collect()),
             Self::Function(function) => {
                 let centers = function(x, n_clusters, rng)?;
@@ -114,28 +118,27 @@ impl<F: Float> KMeansInit<F> {
         };
         Ok(rows.into_iter().flat_map(|row| samples.row(row)).copied().collect())
     }
-}
 
-impl<F: Float> KMeansInit<F> {
-    /// [`start`](Self::start), for parts of the data that may have too few rows of positive weight to draw from.
-    pub(crate) fn start_where_possible(
+    /// [`initial_centers`](Self::initial_centers) for subsets that may have too few rows of positive weight to draw from: then
+    /// weights are ignored.
+    pub(crate) fn initial_centers_or_unweighted(
         &self,
         x: ArrayView2<'_, F>,
         samples: &Samples<'_, F>,
         n_clusters: usize,
         rng: &mut Rng,
     ) -> Result<Vec<F>> {
-        match self.start(x, samples, n_clusters, rng) {
+        match self.initial_centers(x, samples, n_clusters, rng) {
             Err(Error::Weight { .. }) => {
-                self.start(x, &Samples { weights: None, ..*samples }, n_clusters, rng)
+                self.initial_centers(x, &Samples { weights: None, ..*samples }, n_clusters, rng)
             }
-            start => start,
+            result => result,
         }
     }
 }
 
-/// Refuses centers, of whatever origin, so far from the mean that squared distances leave the range of `F`.
-pub(crate) fn in_reach<F: Float>(owner: &'static str, centers: &[F], mean: &[F]) -> Result<()> {
+/// Refuses initial centers so far from the mean that squared distances leave the range of `F`.
+pub(crate) fn check_in_reach<F: Float>(owner: &'static str, centers: &[F], mean: &[F]) -> Result<()> {
     for (cluster, center) in centers.chunks_exact(mean.len()).enumerate() {
         let square: f64 = center.iter().zip(mean).map(|(c, mean)| (c.as_f64() - mean.as_f64()).powi(2)).sum();
         if 4.0 * square >= F::max_value().as_f64() {
@@ -156,11 +159,11 @@ fn check_centers<F: Float>(centers: &Array2<F>, n_clusters: usize, n_features: u
     finite("initial centers", centers)
 }
 
-/// Distinct rows, drawn one after the other in proportion to the weights of those that are left.
-fn random_rows<F: Float>(samples: &Samples<'_, F>, n_clusters: usize, rng: &mut Rng) -> Result<Vec<usize>> {
+/// Draws distinct rows, one after the other in proportion to the weights of the remaining ones.
+fn sample_rows<F: Float>(samples: &Samples<'_, F>, n_clusters: usize, rng: &mut Rng) -> Result<Vec<usize>> {
     let n = samples.n_samples();
     let Some(weights) = samples.weights else { return Ok(sample_without_replacement(n, n_clusters, rng)) };
-    // Efraimidis & Spirakis 2006: the largest of u^(1/w), here as the smallest of −ln(u)/w.
+    // Efraimidis and Spirakis 2006: the largest u^(1/w), here as the smallest −ln(u)/w.
     let mut keys: Vec<(f64, usize)> = weights
         .iter()
         .enumerate()
@@ -178,7 +181,7 @@ fn random_rows<F: Float>(samples: &Samples<'_, F>, n_clusters: usize, rng: &mut 
     Ok(keys.into_iter().take(n_clusters).map(|(_, row)| row).collect())
 }
 
-/// `count` of the numbers below `n`, in the order of their drawing (Floyd's method would sort them).
+/// Draws `count` of the numbers below `n`, in the order of drawing (Floyd's method would sort them).
 pub(crate) fn sample_without_replacement(n: usize, count: usize, rng: &mut Rng) -> Vec<usize> {
     let mut numbers: Vec<usize> = (0..n).collect();
     for place in 0..count.min(n) {
@@ -201,7 +204,7 @@ mod tests {
             let samples = Samples { values: &x, n_features: 1, weights };
             for seed in 0..20 {
                 let mut rows =
-                    random_rows(&samples, 20, &mut Rng::new(seed, Purpose::Clustering, 0)).unwrap();
+                    sample_rows(&samples, 20, &mut Rng::new(seed, Purpose::Clustering, 0)).unwrap();
                 assert!(weights.is_none() || rows.iter().all(|row| row % 2 == 1));
                 rows.sort_unstable();
                 rows.dedup();
@@ -215,7 +218,7 @@ mod tests {
         let samples = Samples { values: &[0.0, 1.0], n_features: 1, weights: Some(&[1.0, 3.0]) };
         let heavy = (0..4000)
             .filter(|&seed| {
-                random_rows(&samples, 1, &mut Rng::new(seed, Purpose::Clustering, 0)).unwrap() == [1]
+                sample_rows(&samples, 1, &mut Rng::new(seed, Purpose::Clustering, 0)).unwrap() == [1]
             })
             .count();
         assert!(heavy.abs_diff(3000) < 120, "{heavy}");

@@ -1,19 +1,22 @@
-//! What the centers are made of: the weighted sum of each cluster's points, and its weight.
+//! Sums: the weighted sum of each cluster's points and its weight, of which the centers are made.
+
+pub(crate) mod exact_sums;
+pub(crate) mod fixed_point;
+pub(crate) mod relocation;
 
 use super::distance::sum_over_pairs;
 use crate::buffer::Buffer;
 use crate::float::Float;
 use crate::simd::vectorize;
 
-/// A line for each cluster: the sum of its points, in `f64` whatever the data, its weight, and what is left of the last
-/// register.
+/// A line for each cluster: the sum of its points, in `f64` for any data, its weight, and padding to whole registers.
 #[derive(Debug, Clone)]
 pub(crate) struct Sums {
     n_features: usize,
     pub(crate) lines: Buffer<f64>,
 }
 
-/// How long a line is: whole registers, so that none of them straddles two lines of the cache.
+/// The length of a line: whole registers, so that none straddles two cache lines.
 pub(crate) fn width(n_features: usize) -> usize {
     (n_features + 1).next_multiple_of(8)
 }
@@ -41,7 +44,7 @@ impl Sums {
     }
 
     /// The mean of each cluster; a cluster without weight shares the center of the heaviest one.
-    pub(crate) fn average<F: Float>(&self, centers: &mut [F]) {
+    pub(crate) fn write_means<F: Float>(&self, centers: &mut [F]) {
         let d = self.n_features;
         let mut heaviest = (0, 0.0);
         vectorize(
@@ -59,7 +62,7 @@ impl Sums {
                 }
             },
         );
-        // Only now, when the heaviest cluster's sum is a mean too.
+        // After the loop, when the heaviest cluster has its mean too.
         for (cluster, weight) in self.weights().enumerate() {
             if weight <= 0.0 {
                 centers.copy_within(heaviest.0 * d..(heaviest.0 + 1) * d, cluster * d);
@@ -67,13 +70,13 @@ impl Sums {
         }
     }
 
-    /// Σ w(‖x − mean‖² − ‖x − c‖²): how much less than about the mean the inertia is about the centers.
+    /// The explained sum of squares, Σ w(‖x − mean‖² − ‖x − c‖²).
     pub(crate) fn explained<F: Float>(&self, centers: &[F], mean: &[F]) -> f64 {
         let d = self.n_features;
         vectorize(
             #[inline(always)]
             || {
-                let mut less = 0.0;
+                let mut explained = 0.0;
                 for (line, center) in self.lines.chunks_exact(width(d)).zip(centers.chunks_exact(d)) {
                     let weight = line[d];
                     // (c − m)(2 Σwx − W(c + m)), where the sums about the mean are small.
@@ -82,9 +85,9 @@ impl Sums {
                         let offset = c - mean;
                         offset * (2.0 * (sum - weight * mean) - weight * offset)
                     };
-                    less += sum_over_pairs(&line[..d], center, mean, term);
+                    explained += sum_over_pairs(&line[..d], center, mean, term);
                 }
-                less
+                explained
             },
         )
     }
@@ -100,7 +103,7 @@ mod tests {
         sums.line(1)[1] = 2.0;
         sums.line(2)[..2].copy_from_slice(&[12.0, 3.0]);
         let mut centers = [100.0, 0.0, 4.0];
-        sums.average(&mut centers);
+        sums.write_means(&mut centers);
         assert_eq!(centers, [4.0, 0.0, 4.0]);
         assert_eq!(sums.explained(&centers, &[0.0]), 48.0);
         // About 1: 2·1² + 3·3², and nothing is left of it about 0 and 4.
