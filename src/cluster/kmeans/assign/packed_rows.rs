@@ -6,7 +6,8 @@
 //!     x10 x11 x12 ..     - mean, then       x01 x11 x21 ..   feature 1
 //!     x20 x21 x22 ..       transpose        x02 x12 x22 ..
 //! ```
-//! Blocks of `TRANSPOSE_DIM` rows and features are transposed in registers. The features that remain are copied one by one.
+//! Blocks of `TRANSPOSE_DIM` rows and features are transposed in registers. The features that remain, fewer than eight, are
+//! copied by a loop whose length is a constant: with a variable length a group of short rows takes four times as long.
 #![allow(unsafe_code, reason = "blocks of rows are transposed through pointers")]
 
 use crate::buffer::Buffer;
@@ -129,8 +130,34 @@ pub(crate) fn transpose_group<F: Float, S: Simd<F>>(
 /// Transposes the features from `first` on of up to as many rows as there are lanes.
 #[inline(always)]
 fn transpose_features<F: Float>(rows: &[F], mean: &[F], first: usize, lanes: usize, group: &mut [F]) {
-    for (lane, row) in rows.chunks_exact(mean.len()).enumerate() {
-        let features = row.iter().zip(mean).enumerate().skip(first);
-        features.for_each(|(feature, (x, mean))| group[feature * lanes + lane] = *x - *mean);
+    match mean.len() - first {
+        0 => {}
+        1 => transpose_last::<F, 1>(rows, mean, lanes, group),
+        2 => transpose_last::<F, 2>(rows, mean, lanes, group),
+        3 => transpose_last::<F, 3>(rows, mean, lanes, group),
+        4 => transpose_last::<F, 4>(rows, mean, lanes, group),
+        5 => transpose_last::<F, 5>(rows, mean, lanes, group),
+        6 => transpose_last::<F, 6>(rows, mean, lanes, group),
+        7 => transpose_last::<F, 7>(rows, mean, lanes, group),
+        _ => {
+            for (lane, row) in rows.chunks_exact(mean.len()).enumerate() {
+                let features = row.iter().zip(mean).enumerate().skip(first);
+                features.for_each(|(feature, (x, mean))| group[feature * lanes + lane] = *x - *mean);
+            }
+        }
+    }
+}
+
+/// Transposes the last `N` features of up to as many rows as there are lanes.
+#[inline(always)]
+fn transpose_last<F: Float, const N: usize>(rows: &[F], mean: &[F], lanes: usize, group: &mut [F]) {
+    let d = mean.len();
+    let Some(mean) = mean.last_chunk::<N>() else { return };
+    let group = &mut group[(d - N) * lanes..][..N * lanes];
+    for (lane, row) in rows.chunks_exact(d).enumerate().take(lanes) {
+        let Some(row) = row.last_chunk::<N>() else { continue };
+        for feature in 0..N {
+            group[feature * lanes + lane] = row[feature] - mean[feature];
+        }
     }
 }
