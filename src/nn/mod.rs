@@ -2,6 +2,7 @@
 
 mod batch_split;
 pub(crate) mod callback;
+pub(crate) mod catalog;
 pub(crate) mod constraint;
 pub(crate) mod fit_options;
 pub(crate) mod history;
