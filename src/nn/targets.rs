@@ -11,6 +11,11 @@ use crate::validate;
 use ndarray::{ArrayBase, ArrayView2, ArrayViewD, CowArray, Data, Dimension, IxDyn};
 
 /// An element type of targets: `F` itself, any integer, `bool`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a target of a model of `{F}`",
+    label = "expected an integer type for class labels, or `{F}` for values",
+    note = "convert the targets with `mapv`, for example `y.mapv(|label| label as usize)`"
+)]
 pub trait TargetElement<F>: Copy + 'static {
     /// Converts an array to targets.
     #[doc(hidden)]
