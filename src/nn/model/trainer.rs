@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::linalg::matrix;
 use crate::nn::layer::Gradient;
-use crate::nn::layout::zeros;
+use crate::nn::layout::{Layout, zeros};
 use crate::nn::model::Model;
 use crate::nn::model::evaluate::Scores;
 use crate::nn::model::inputs::LabeledSamples;
@@ -138,17 +138,50 @@ impl<F: Float> Trainer<F> {
                 invalid_index: Some(Box::new(invalid_index)),
             });
         }
+        let loss = self.loss(model, &layout, batch)?;
+        self.backward(model, &layout, x, batch, logits)?;
+        for variable in layout.variables.iter().filter(|variable| variable.trainable) {
+            if let Some(regularizer) = variable.regularizer {
+                let range = variable.range.clone();
+                regularizer.add_gradient(1.0, &model.params[range.clone()], &mut self.grads[range]);
+            }
+        }
+        model.optimizer_state.step(&layout, &mut model.params, &mut self.grads);
+        model.steps_trained += 1;
+        self.add_scores(model, &layout, loss, batch);
+        Ok(())
+    }
+
+    /// The loss of the batch with all penalties; writes the gradient of the outputs.
+    fn loss(
+        &mut self,
+        model: &Model<F>,
+        layout: &Layout<F>,
+        batch: usize,
+    ) -> std::result::Result<f64, Divergence> {
         let targets = self.targets.rows(0, batch);
         let weights = (!self.weights.is_empty()).then(|| &self.weights[..batch]);
         let gradient = self.deltas.output_mut(batch * layout.output().size());
         let loss = model.batch_loss(&self.workspace, batch, targets, weights, Some(gradient));
-        let loss = loss + model.weight_penalty() + self.workspace.activity_penalty(&layout, batch);
-        if !loss.is_finite() {
-            return Err(Divergence { quantity: "loss", loss, invalid_index: None });
+        let loss = loss + model.weight_penalty() + self.workspace.activity_penalty(layout, batch);
+        if loss.is_finite() {
+            return Ok(loss);
         }
+        Err(Divergence { quantity: "loss", loss, invalid_index: None })
+    }
+
+    /// Runs the layers backward, and updates the parameters of those whose update is fused.
+    fn backward(
+        &mut self,
+        model: &mut Model<F>,
+        layout: &Layout<F>,
+        x: Option<ArrayView2<'_, F>>,
+        batch: usize,
+        logits: bool,
+    ) -> std::result::Result<(), Divergence> {
         let (optimizer_state, scratch) = (&mut model.optimizer_state, &mut self.scratch);
         let finite = self.workspace.backward(
-            &layout,
+            layout,
             &mut model.params,
             &mut self.grads,
             &mut self.deltas,
@@ -179,17 +212,14 @@ impl<F: Float> Trainer<F> {
                 }
             },
         );
-        if !finite {
-            return Err(Divergence { quantity: "gradient of the loss", loss: f64::NAN, invalid_index: None });
+        if finite {
+            return Ok(());
         }
-        for variable in layout.variables.iter().filter(|variable| variable.trainable) {
-            if let Some(regularizer) = variable.regularizer {
-                let range = variable.range.clone();
-                regularizer.add_gradient(1.0, &model.params[range.clone()], &mut self.grads[range]);
-            }
-        }
-        model.optimizer_state.step(&layout, &mut model.params, &mut self.grads);
-        model.steps_trained += 1;
+        Err(Divergence { quantity: "gradient of the loss", loss: f64::NAN, invalid_index: None })
+    }
+
+    /// Adds the batch to the totals of the loss and the metrics.
+    fn add_scores(&mut self, model: &Model<F>, layout: &Layout<F>, loss: f64, batch: usize) {
         self.scores.add_loss(loss, batch);
         if self.scores.has_metrics() {
             model.finish_output(&mut self.workspace, batch);
@@ -199,10 +229,9 @@ impl<F: Float> Trainer<F> {
                 batch,
                 self.targets.rows(0, batch),
                 weights,
-                self.workspace.output_mask(&layout, batch),
+                self.workspace.output_mask(layout, batch),
             );
         }
-        Ok(())
     }
 }
 
