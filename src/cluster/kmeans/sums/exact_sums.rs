@@ -6,8 +6,8 @@
 //! Sums in `f64` would depend on the order of the additions and on rows that came and left, and so would have to be computed
 //! from all rows in every iteration.
 
-use super::fixed_point::{FINE_STEPS, FixedPoint, bits, remainder_bits, steps};
 use super::Sums;
+use super::fixed_point::{FINE_STEPS, FixedPoint, bits, remainder_bits, steps};
 use crate::buffer::Buffer;
 use crate::cluster::kmeans::assign::labels::{NO_LABEL, Reassigned};
 use crate::cluster::kmeans::samples::Samples;
@@ -183,8 +183,8 @@ fn move_value(lines: &mut [i64], (from, to): (usize, usize), value: i64) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{add_point, width};
     use super::super::fixed_point::ROWS;
+    use super::super::{add_point, width};
     use super::*;
     use crate::cluster::kmeans::moments::Moments;
     use crate::rng::{Purpose, Rng};

@@ -1,52 +1,12 @@
 //! Allocations: none in a training step after the first, none in `predict_into`.
-#![allow(unsafe_code, reason = "counting allocations takes a global allocator")]
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
+use crate::{COUNT, LIVE};
 use axonal::callbacks::LambdaCallback;
 use axonal::custom::Run;
 use axonal::layers::Softmax;
 use axonal::ndarray::{Array1, Array2};
 use axonal::prelude::*;
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-    static LIVE: Cell<isize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-/// Counts allocated (positive) or freed (negative) bytes. Sizes of allocations fit an `isize`.
-fn count_bytes(bytes: isize) {
-    let _ = LIVE.try_with(|live| live.set(live.get() + bytes));
-}
-
-// SAFETY: every call is forwarded to the system's allocator; only counters are kept.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
-        count_bytes(layout.size().cast_signed());
-        // SAFETY: the caller's contract is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count_bytes(-layout.size().cast_signed());
-        // SAFETY: the caller's contract is passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
-        count_bytes(size.cast_signed() - layout.size().cast_signed());
-        // SAFETY: the caller's contract is passed on.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 fn allocations() -> usize {
     COUNT.with(Cell::get)

@@ -1,46 +1,9 @@
 //! An iteration of k-means allocates nothing, and a fit needs a few bytes a row beyond the rows themselves.
-#![allow(unsafe_code, reason = "counting allocations takes a global allocator")]
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
+use crate::{COUNT, LIVE, PEAK};
 use axonal::metrics::silhouette_samples;
 use axonal::ndarray::{Array1, Array2, s};
 use axonal::prelude::*;
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-    static LIVE: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-fn taken(bytes: isize) {
-    let _ = COUNT.try_with(|count| count.set(count.get() + usize::from(bytes > 0)));
-    let _ = LIVE.try_with(|live| {
-        live.set(live.get() + bytes);
-        let _ = PEAK.try_with(|peak| peak.set(peak.get().max(live.get())));
-    });
-}
-
-// SAFETY: every call goes to the system's allocator unchanged; only counters are kept beside it.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        taken(layout.size().cast_signed());
-        // SAFETY: the caller's contract is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        taken(-layout.size().cast_signed());
-        // SAFETY: the caller's contract is passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Noise in which no label settles soon.
 fn noise<F: Float>(n: usize, d: usize) -> Array2<F> {
@@ -50,7 +13,7 @@ fn noise<F: Float>(n: usize, d: usize) -> Array2<F> {
 
 #[test]
 fn an_iteration_allocates_nothing() {
-    // Small enough for one thread, on which the allocations are counted; the first also for rows that are kept.
+    // Small enough for one thread, on which the allocations are counted; the first also for rows that stay packed.
     for n in [1500, 40_000] {
         let x = noise::<f32>(n, 7);
         let allocations = |max_iter| {
@@ -102,7 +65,7 @@ fn peak_of(work: impl FnOnce() + Send) -> isize {
 }
 
 #[test]
-fn answers_need_room_for_themselves_and_not_for_the_rows_again() {
+fn results_need_memory_for_themselves_and_not_for_a_copy_of_the_rows() {
     let n = 200_000;
     let x = noise::<f32>(n, 16);
     let mut kmeans = KMeans::new(3).max_iter(2);
@@ -117,7 +80,7 @@ fn answers_need_room_for_themselves_and_not_for_the_rows_again() {
 }
 
 #[test]
-fn silhouettes_need_no_room_for_all_pairs() {
+fn silhouettes_do_not_store_all_pairs() {
     let n = 5000;
     let x = noise::<f32>(n, 2);
     let labels: Array1<usize> = (0..n).map(|row| row % 4).collect();
