@@ -162,7 +162,7 @@ impl<F> KMeans<F> {
 }
 
 impl<F: Float> KMeans<F> {
-    /// [`fit`](Fit::fit) with a weight for each row: a row of weight 2 counts as two such rows, one of weight 0 as
+    /// [`fit`](Self::fit) with a weight for each row: a row of weight 2 counts as two such rows, one of weight 0 as
     /// none.
     ///
     /// # Errors
@@ -188,7 +188,7 @@ impl<F: Float> KMeans<F> {
         self.fit_rows(x.view(), Some(sample_weight.view()))
     }
 
-    /// [`fit`](Fit::fit), and the labels of the rows.
+    /// [`fit`](Self::fit), and the labels of the rows.
     ///
     /// # Errors
     /// As `fit`.
@@ -197,7 +197,7 @@ impl<F: Float> KMeans<F> {
         self.labels().cloned()
     }
 
-    /// [`fit`](Fit::fit), and the rows as distances to the centers.
+    /// [`fit`](Self::fit), and the rows as distances to the centers.
     ///
     /// # Errors
     /// As `fit`.

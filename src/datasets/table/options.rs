@@ -37,10 +37,10 @@ pub enum Missing {
 /// * `limits`: how much is read. Default: [`ReadLimits::default`].
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Load`] for what is no UTF-8 text or more than the limits; [`Error::Parse`] with line and
-/// column for an open quote, text behind a closing quote, a row with another number of fields, two columns of one
-/// name, a field that is not what its column holds, or a missing value; a setting for a column that is not there; a
-/// file without rows.
+/// [`Error::Io`](crate::Error::Io); [`Error::Load`](crate::Error::Load) for what is no UTF-8 text or more than the limits;
+/// [`Error::Parse`](crate::Error::Parse) with line and column for an open quote, text behind a closing quote, a row with
+/// another number of fields, two columns of one name, a field that is not what its column holds, or a missing value; a
+/// setting for a column that is not there; a file without rows.
 ///
 /// # Examples
 /// From a file to an evaluated model:

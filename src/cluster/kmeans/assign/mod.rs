@@ -1,12 +1,13 @@
 //! Assignment: the nearest center of every row.
 //!
 //! The nearest center to a row x is the one with the smallest ½‖c‖² − x·c, because ‖x‖² is the same for all. A pass packs the
-//! rows ([`packed_rows`]), scores them against packed centers ([`packed_centers`], [`kernel`]), and turns the kernel's codes
+//! rows ([`packed_rows`]), scores them against packed centers ([`packed_centers`], [`kernel`], [`lane_minima`]), and turns the kernel's codes
 //! into labels ([`labels`]). Rows whose scores lie within the rounding [`margin`] of each other are compared directly
 //! ([`search`]).
 
 pub(crate) mod kernel;
 pub(crate) mod labels;
+mod lane_minima;
 mod margin;
 pub(crate) mod packed_centers;
 pub(crate) mod packed_rows;
