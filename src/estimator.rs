@@ -26,6 +26,11 @@ use std::any::Any;
 /// # Ok(())
 /// # }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be fitted to `{X}` with targets of type `{Y}`",
+    label = "expected an estimator, samples of type `Array2`, and the targets that it learns from",
+    note = "estimators without targets take `()`; check that the floats of samples and estimator have the same type"
+)]
 pub trait Fit<X: ?Sized, Y = ()> {
     /// The report of a fit: a network's history, a clustering's inertia.
     type Report;
@@ -39,6 +44,11 @@ pub trait Fit<X: ?Sized, Y = ()> {
 }
 
 /// Predicts for new samples.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot predict for `{X}`",
+    label = "expected a fitted estimator and samples of type `Array2`",
+    note = "check that the floats of samples and estimator have the same type"
+)]
 pub trait Predict<X: ?Sized> {
     /// A prediction for each row of `x`.
     type Output;
@@ -51,6 +61,10 @@ pub trait Predict<X: ?Sized> {
 }
 
 /// Transforms samples: scales them, encodes them, computes distances to centers.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot transform `{X}`",
+    label = "expected a transformer such as `StandardScaler` and samples of type `Array2`"
+)]
 pub trait Transform<X: ?Sized> {
     /// A row for each row of `x`.
     type Output;
@@ -65,6 +79,11 @@ pub trait Transform<X: ?Sized> {
 /// Scores predictions; higher is better.
 ///
 /// The score of a network is its first metric, or minus the loss without metrics; that of k-means is minus the inertia.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be scored on `{X}` with targets of type `{Y}`",
+    label = "expected an estimator with a score",
+    note = "wrap a model in `Classifier` or `Regressor` to score it by accuracy or R²"
+)]
 pub trait Score<X: ?Sized, Y = ()> {
     /// Computes the score over the rows of `x`.
     ///
@@ -74,6 +93,11 @@ pub trait Score<X: ?Sized, Y = ()> {
 }
 
 /// An estimator that can be copied as it was before any `fit`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an estimator",
+    label = "expected an estimator such as `KMeans`, a transformer, a `Pipeline`, or a `Classifier` of a model",
+    note = "a custom estimator implements `Estimator` in addition to `Fit` and `Predict` or `Transform`"
+)]
 pub trait Estimator: Clone {
     /// Returns an unfitted copy with the same hyperparameters. A network's weights are initialized again from its seed.
     #[must_use]

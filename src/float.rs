@@ -24,6 +24,11 @@ pub(crate) mod targets;
 /// assert_eq!(sigmoid(0.0_f32), 0.5);
 /// assert_eq!(sigmoid(f64::of(0.0)), 0.5);
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a float type of this crate",
+    label = "expected `f32` or `f64`",
+    note = "the trait is sealed; convert the data with `mapv`, for example `x.mapv(|value| value as f32)`"
+)]
 pub trait Float:
     NdFloat
     + Sum

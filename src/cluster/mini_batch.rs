@@ -3,22 +3,25 @@
 mod batch;
 mod progress;
 mod record;
+mod settings;
 
-use super::kmeans::fitted::{Fitted, answers};
-use super::kmeans::init::{KMeansInit, in_reach, sample_without_replacement};
-use super::kmeans::lloyd::Run;
+use super::kmeans::fitted::{FittedCenters, predict_by_nearest_center};
+use super::kmeans::lloyd::LloydRun;
+use super::kmeans::moments::Moments;
 use super::kmeans::report::KMeansReport;
-use super::kmeans::samples::{Moments, Samples, elements, in_range, in_rows};
-use super::kmeans::{check_counts, moments_of, numbers};
+use super::kmeans::samples::{Samples, elements, in_range, in_rows};
+use super::kmeans::seeding::{KMeansInit, check_in_reach, sample_without_replacement};
+use super::kmeans::{check_counts, label_indices, moments_of};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit};
 use crate::float::Float;
 use crate::rng::{Purpose, Rng};
 use crate::validate;
-use batch::{Drawing, Rows};
+use batch::{SelectedRows, WeightedSampler};
 use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix1, Ix2};
-use progress::{Patience, Progress, Standing};
+use progress::{Convergence, Counters, Progress};
 use serde::{Deserialize, Serialize};
+use settings::MiniBatchSettings;
 
 /// k-means whose centers follow small random batches of rows instead of all rows in every iteration.
 ///
@@ -76,101 +79,80 @@ use serde::{Deserialize, Serialize};
 /// # References
 /// Sculley, Web-scale k-means clustering, 2010, doi:10.1145/1772690.1772862.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, bound = "F: Float")]
+#[serde(transparent, bound = "F: Float")]
 pub struct MiniBatchKMeans<F> {
-    n_clusters: usize,
-    init: KMeansInit<F>,
-    n_init: Option<usize>,
-    batch_size: usize,
-    max_iter: usize,
-    tol: f64,
-    max_no_improvement: Option<usize>,
-    init_size: Option<usize>,
-    reassignment_ratio: f64,
-    seed: u64,
+    settings: MiniBatchSettings<KMeansInit<F>>,
     #[serde(skip)]
-    fitted: Option<(Fitted<F>, Standing)>,
+    fitted: Option<(FittedCenters<F>, Counters)>,
 }
 
 impl<F> MiniBatchKMeans<F> {
     /// Creates a mini-batch k-means with `n_clusters` clusters and scikit-learn's defaults.
     #[must_use]
     pub fn new(n_clusters: usize) -> Self {
-        Self {
-            n_clusters,
-            init: KMeansInit::PlusPlus,
-            n_init: None,
-            batch_size: 1024,
-            max_iter: 100,
-            tol: 0.0,
-            max_no_improvement: Some(10),
-            init_size: None,
-            reassignment_ratio: 0.01,
-            seed: 0,
-            fitted: None,
-        }
+        Self { settings: MiniBatchSettings::new(n_clusters), fitted: None }
     }
 
     /// Where the centers start.
     #[must_use]
     pub fn init(mut self, init: KMeansInit<F>) -> Self {
-        self.init = init;
+        self.settings.init = init;
         self
     }
 
     /// How many initializations to compare; the fit continues from the best one.
     #[must_use]
     pub fn n_init(mut self, n_init: usize) -> Self {
-        self.n_init = Some(n_init);
+        self.settings.n_init = Some(n_init);
         self
     }
 
     /// The rows of a step.
     #[must_use]
     pub fn batch_size(mut self, batch_size: usize) -> Self {
-        self.batch_size = batch_size;
+        self.settings.batch_size = batch_size;
         self
     }
 
     /// The most passes over the data, in rows drawn.
     #[must_use]
     pub fn max_iter(mut self, max_iter: usize) -> Self {
-        self.max_iter = max_iter;
+        self.settings.max_iter = max_iter;
         self
     }
 
     /// The sum of squared center moves that ends the fit, in mean variances of the columns; 0 is off.
     #[must_use]
     pub fn tol(mut self, tol: f64) -> Self {
-        self.tol = tol;
+        self.settings.tol = tol;
         self
     }
 
     /// The steps without a better smoothed inertia that end the fit; `None` is off.
     #[must_use]
     pub fn max_no_improvement(mut self, steps: impl Into<Option<usize>>) -> Self {
-        self.max_no_improvement = steps.into();
+        self.settings.max_no_improvement = steps.into();
         self
     }
 
     /// The rows that the starts are drawn from and judged by.
     #[must_use]
     pub fn init_size(mut self, rows: usize) -> Self {
-        self.init_size = Some(rows);
+        self.settings.init_size = Some(rows);
         self
     }
 
     /// Centers whose count is below this share of the largest one are moved onto random rows; 0 is off.
     #[must_use]
     pub fn reassignment_ratio(mut self, ratio: f64) -> Self {
-        self.reassignment_ratio = ratio;
+        self.settings.reassignment_ratio = ratio;
         self
     }
 
     /// The seed of all random choices.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
+        self.settings.seed = seed;
         self
     }
 }
@@ -189,7 +171,7 @@ impl<F: Float> MiniBatchKMeans<F> {
     ) -> Result<KMeansReport> {
         let weights = sample_weight.to_vec();
         validate::sample_weights("sample_weight", &weights, x.nrows())?;
-        self.learn(x.view(), Some(&weights))
+        self.fit_rows(x.view(), Some(&weights))
     }
 
     /// One step on these rows: the first call chooses the centers, each further one moves them, also those of a `fit`.
@@ -197,7 +179,7 @@ impl<F: Float> MiniBatchKMeans<F> {
     /// # Errors
     /// As `fit`; the first call needs as many rows as there are clusters, further ones as many features.
     pub fn partial_fit<S: Data<Elem = F>>(&mut self, x: &ArrayBase<S, Ix2>) -> Result<()> {
-        self.follow(x.view(), None)
+        self.take_step(x.view(), None)
     }
 
     /// [`partial_fit`](Self::partial_fit) with a weight for each row: the more weight a row has, the more it pulls.
@@ -211,11 +193,11 @@ impl<F: Float> MiniBatchKMeans<F> {
     ) -> Result<()> {
         let weights = sample_weight.to_vec();
         validate::sample_weights("sample_weight", &weights, x.nrows())?;
-        self.follow(x.view(), Some(&weights))
+        self.take_step(x.view(), Some(&weights))
     }
 
-    fn follow(&mut self, x: ArrayView2<'_, F>, weights: Option<&[F]>) -> Result<()> {
-        self.check_parameters()?;
+    fn take_step(&mut self, x: ArrayView2<'_, F>, weights: Option<&[F]>) -> Result<()> {
+        self.settings.check()?;
         validate::not_empty("x", &x)?;
         match &self.fitted {
             Some((fitted, _)) => fitted.check(Self::NAME, x).map(drop)?,
@@ -224,28 +206,29 @@ impl<F: Float> MiniBatchKMeans<F> {
         let x = in_rows(x);
         let samples = Samples { values: elements(&x), n_features: x.ncols(), weights };
         let mut progress = match self.fitted.clone() {
-            Some((Fitted { centered: centers, mean: reference, .. }, standing)) => {
-                Progress { centers, reference, standing }
+            Some((FittedCenters { centered: centers, mean: reference, .. }, counters)) => {
+                Progress { centers, reference, counters }
             }
             None => {
-                check_counts(Self::NAME, self.n_clusters, x.nrows())?;
-                self.init.check(self.n_clusters, x.ncols())?;
-                let mut rng = Rng::new(self.seed, Purpose::Clustering, u64::MAX);
+                check_counts(Self::NAME, self.settings.n_clusters, x.nrows())?;
+                self.settings.init.check(self.settings.n_clusters, x.ncols())?;
+                let mut rng = Rng::new(self.settings.seed, Purpose::Clustering, u64::MAX);
                 let moments = moments_of(Self::NAME, &samples)?;
-                self.start(&samples, &moments, &mut rng)?
+                self.initialize(&samples, &moments, &mut rng)?
             }
         };
-        let mut rng = Rng::new(self.seed, Purpose::Clustering, progress.standing.steps as u64);
-        progress.step(&samples, self.reassignment_ratio, &mut rng);
-        let Progress { centers, reference, standing } = progress;
-        let fitted = Fitted::new(centers, reference);
+        let mut rng = Rng::new(self.settings.seed, Purpose::Clustering, progress.counters.steps as u64);
+        progress.step(&samples, self.settings.reassignment_ratio, &mut rng);
+        let Progress { centers, reference, counters } = progress;
+        let fitted = FittedCenters::new(centers, reference);
         let (labels, inertia) = fitted.label_all(&samples);
-        if !(inertia.is_finite() && standing.counts.iter().all(|count| count.is_finite())) {
+        if !(inertia.is_finite() && counters.counts.iter().all(|count| count.is_finite())) {
             let problem = "they are so large that sums over the rows leave the range of f64; scale them down";
             return Err(Error::Weight { what: "sample_weight".into(), problem: problem.into() });
         }
-        self.fitted =
-            Some((Fitted { labels: numbers(&labels), inertia, n_iter: standing.steps, ..fitted }, standing));
+        let labels = label_indices(&labels);
+        let fitted = FittedCenters { labels, inertia, n_iter: counters.steps, ..fitted };
+        self.fitted = Some((fitted, counters));
         Ok(())
     }
 
@@ -257,7 +240,7 @@ impl<F: Float> MiniBatchKMeans<F> {
         Ok(self.learned("cluster_centers")?.cluster_centers())
     }
 
-    /// The label of each row that was learned from; after `partial_fit`, of the last piece.
+    /// The label of each row of the training data; after `partial_fit`, of the last batch.
     ///
     /// # Errors
     /// `NotFitted` before the first fit.
@@ -265,7 +248,7 @@ impl<F: Float> MiniBatchKMeans<F> {
         Ok(&self.learned("labels")?.labels)
     }
 
-    /// The inertia of the rows that were learned from; after `partial_fit`, of the last piece.
+    /// The inertia of the training data; after `partial_fit`, of the last batch.
     ///
     /// # Errors
     /// `NotFitted` before the first fit.
@@ -273,14 +256,14 @@ impl<F: Float> MiniBatchKMeans<F> {
         Ok(self.learned("inertia")?.inertia)
     }
 
-    /// How many batches the centers have followed.
+    /// Number of mini-batch steps.
     ///
     /// # Errors
     /// `NotFitted` before the first fit.
     pub fn n_steps(&self) -> Result<usize> {
-        let (_, standing) =
+        let (_, counters) =
             self.fitted.as_ref().ok_or(Error::NotFitted { estimator: Self::NAME, method: "n_steps" })?;
-        Ok(standing.steps)
+        Ok(counters.steps)
     }
 
     /// [`fit`](Fit::fit), and the labels of the rows.
@@ -301,116 +284,99 @@ impl<F: Float> MiniBatchKMeans<F> {
         crate::estimator::Transform::transform(self, x)
     }
 
-    fn learned(&self, method: &'static str) -> Result<&Fitted<F>> {
+    pub(crate) fn learned(&self, method: &'static str) -> Result<&FittedCenters<F>> {
         match &self.fitted {
             Some((fitted, _)) => Ok(fitted),
             None => Err(Error::NotFitted { estimator: Self::NAME, method }),
         }
     }
 
-    fn check_parameters(&self) -> Result<()> {
-        let counts = [
-            ("n_clusters", Some(self.n_clusters)),
-            ("n_init", self.n_init),
-            ("batch_size", Some(self.batch_size)),
-            ("max_iter", Some(self.max_iter)),
-            ("init_size", self.init_size),
-            ("max_no_improvement", self.max_no_improvement),
-        ];
-        if let Some((name, _)) = counts.into_iter().find(|(_, value)| *value == Some(0)) {
-            return Err(Error::invalid_parameter(Self::NAME, name, 0, "at least 1"));
-        }
-        for (name, value) in [("tol", self.tol), ("reassignment_ratio", self.reassignment_ratio)] {
-            if !(value >= 0.0 && value.is_finite()) {
-                return Err(Error::invalid_parameter(
-                    Self::NAME,
-                    name,
-                    value,
-                    "a finite number of at least 0",
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// The best of some starts, judged on rows drawn at random.
-    fn start(&self, samples: &Samples<'_, F>, moments: &Moments<F>, rng: &mut Rng) -> Result<Progress<F>> {
-        let (n, d) = (samples.n_samples(), samples.n_features);
+    /// The best of several initializations, compared on rows drawn at random.
+    fn initialize(
+        &self,
+        samples: &Samples<'_, F>,
+        moments: &Moments<F>,
+        rng: &mut Rng,
+    ) -> Result<Progress<F>> {
+        let MiniBatchSettings { n_clusters, init, init_size, batch_size, n_init, .. } = &self.settings;
+        let (n_clusters, n, d) = (*n_clusters, samples.n_samples(), samples.n_features);
         let reference = moments.reference(n);
-        let wanted = self.init_size.unwrap_or(self.batch_size.saturating_mul(3));
-        let wanted = if wanted < self.n_clusters { self.n_clusters.saturating_mul(3) } else { wanted };
-        let judged: Vec<usize> = (0..wanted.min(n)).map(|_| rng.below(n)).collect();
-        let judges = Rows::new(samples, &judged);
-        // Rows without weight are no starts.
-        let of_weight: Vec<usize> = (0..n).filter(|&row| samples.weight(row) > 0.0).collect();
-        let n_starts = match &self.init {
+        let init_rows = init_size.unwrap_or(batch_size.saturating_mul(3));
+        let init_rows = if init_rows < n_clusters { n_clusters.saturating_mul(3) } else { init_rows };
+        let validation: Vec<usize> = (0..init_rows.min(n)).map(|_| rng.below(n)).collect();
+        let validation = SelectedRows::new(samples, &validation);
+        // Rows without weight cannot be initial centers.
+        let weighted: Vec<usize> = (0..n).filter(|&row| samples.weight(row) > 0.0).collect();
+        let n_starts = match init {
             KMeansInit::Centers(_) => 1,
-            KMeansInit::PlusPlus => self.n_init.unwrap_or(1),
-            _ => self.n_init.unwrap_or(3),
+            KMeansInit::PlusPlus => n_init.unwrap_or(1),
+            _ => n_init.unwrap_or(3),
         };
         let mut best: Option<(f64, Vec<F>)> = None;
         for _ in 0..n_starts {
-            let places = sample_without_replacement(of_weight.len(), wanted.min(of_weight.len()), rng);
-            let places: Vec<usize> = places.into_iter().map(|place| of_weight[place]).collect();
-            let drawn = Rows::new(samples, &places);
+            let places = sample_without_replacement(weighted.len(), init_rows.min(weighted.len()), rng);
+            let places: Vec<usize> = places.into_iter().map(|place| weighted[place]).collect();
+            let drawn = SelectedRows::new(samples, &places);
             let drawn = drawn.samples(d);
             let x = ArrayView2::from_shape((drawn.n_samples(), d), drawn.values).unwrap_or_else(|_| empty());
-            let mut centers = self.init.start(x, &drawn, self.n_clusters, rng)?;
-            in_reach(Self::NAME, &centers, &moments.mean)?;
+            let mut centers = init.initial_centers(x, &drawn, n_clusters, rng)?;
+            check_in_reach(Self::NAME, &centers, &moments.mean)?;
             centers.iter_mut().zip(reference.iter().cycle()).for_each(|(c, point)| *c -= *point);
-            let fitted = Fitted::new(centers, reference.clone());
-            let (_, inertia) = fitted.label_all(&judges.samples(d));
+            let fitted = FittedCenters::new(centers, reference.clone());
+            let (_, inertia) = fitted.label_all(&validation.samples(d));
             if best.as_ref().is_none_or(|(least, _)| inertia < *least) {
                 best = Some((inertia, fitted.centered));
             }
         }
         let centers = best.map(|(_, centers)| centers).unwrap_or_default();
-        let counts = vec![0.0; self.n_clusters];
-        Ok(Progress { centers, reference, standing: Standing { counts, since_reassignment: 0, steps: 0 } })
+        let counters = Counters { counts: vec![0.0; n_clusters], since_reassignment: 0, steps: 0 };
+        Ok(Progress { centers, reference, counters })
     }
 
-    fn learn(&mut self, x: ArrayView2<'_, F>, weights: Option<&[F]>) -> Result<KMeansReport> {
-        self.check_parameters()?;
+    fn fit_rows(&mut self, x: ArrayView2<'_, F>, weights: Option<&[F]>) -> Result<KMeansReport> {
+        self.settings.check()?;
         validate::not_empty("x", &x)?;
         let (n, d) = x.dim();
-        check_counts(Self::NAME, self.n_clusters, n)?;
-        self.init.check(self.n_clusters, d)?;
+        let settings = &self.settings;
+        check_counts(Self::NAME, settings.n_clusters, n)?;
+        settings.init.check(settings.n_clusters, d)?;
         let x = in_rows(x);
         let samples = Samples { values: elements(&x), n_features: d, weights };
         let moments = moments_of(Self::NAME, &samples)?;
-        let mut rng = Rng::new(self.seed, Purpose::Clustering, 0);
-        let mut progress = self.start(&samples, &moments, &mut rng)?;
-        let batch_size = self.batch_size.min(n);
-        let steps = (self.max_iter.saturating_mul(n) / batch_size).max(1);
-        let drawing = Drawing::new(&samples);
-        let mut patience =
-            Patience::new(batch_size, n, self.max_no_improvement, self.tol * moments.mean_variance);
+        let mut rng = Rng::new(settings.seed, Purpose::Clustering, 0);
+        let mut progress = self.initialize(&samples, &moments, &mut rng)?;
+        let batch_size = settings.batch_size.min(n);
+        let steps = (settings.max_iter.saturating_mul(n) / batch_size).max(1);
+        let sampler = WeightedSampler::new(&samples);
+        let tolerance = settings.tol * moments.mean_variance;
+        let mut convergence = Convergence::new(batch_size, n, settings.max_no_improvement, tolerance);
         let mut converged = false;
-        while !converged && progress.standing.steps < steps {
-            let rows: Vec<usize> = (0..batch_size).map(|_| drawing.row(&mut rng)).collect();
-            // What is likelier to be drawn must not count more once it is.
-            let batch = Rows::new(&Samples { weights: None, ..samples }, &rows);
-            let step = progress.step(&batch.samples(d), self.reassignment_ratio, &mut rng);
-            converged = patience.ends(step.inertia / batch_size as f64, step.moved);
+        while !converged && progress.counters.steps < steps {
+            let rows: Vec<usize> = (0..batch_size).map(|_| sampler.row(&mut rng)).collect();
+            // The weights are in the probabilities of the draws.
+            let batch = SelectedRows::new(&Samples { weights: None, ..samples }, &rows);
+            let step = progress.step(&batch.samples(d), settings.reassignment_ratio, &mut rng);
+            converged = convergence.is_reached(step.inertia / batch_size as f64, step.total_shift);
         }
-        let Progress { centers, reference, standing } = progress;
-        let fitted = Fitted::new(centers, reference);
+        let Progress { centers, reference, counters } = progress;
+        let fitted = FittedCenters::new(centers, reference);
         let (labels, inertia) = fitted.label_all(&samples);
-        let run = Run {
+        let run = LloydRun {
             inertia,
             labels,
             centers: Vec::<F>::new(),
-            n_iter: (standing.steps * batch_size).div_ceil(n),
+            n_iter: (counters.steps * batch_size).div_ceil(n),
             converged,
-            history: patience.history,
+            history: convergence.history,
         };
-        let fitted =
-            Fitted { labels: numbers(&run.labels), inertia: run.inertia, n_iter: run.n_iter, ..fitted };
-        self.fitted = Some((fitted, standing));
-        Ok(KMeansReport::of(run, self.n_clusters))
+        let labels = label_indices(&run.labels);
+        let fitted = FittedCenters { labels, inertia: run.inertia, n_iter: run.n_iter, ..fitted };
+        let report = KMeansReport::of(run, settings.n_clusters);
+        self.fitted = Some((fitted, counters));
+        Ok(report)
     }
 
-    /// The passes over the data, begun ones included; after `partial_fit` the steps.
+    /// Number of passes over the data, rounded up; after `partial_fit`, the number of steps.
     ///
     /// # Errors
     /// `NotFitted` before the first fit.
@@ -423,7 +389,7 @@ fn empty<'a, F>() -> ArrayView2<'a, F> {
     ndarray::aview2::<F, 0>(&[])
 }
 
-answers!(MiniBatchKMeans);
+predict_by_nearest_center!(MiniBatchKMeans);
 
 crate::estimator::inherent_fit!(MiniBatchKMeans<F>, KMeansReport);
 
@@ -433,7 +399,7 @@ impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for MiniBatchKMeans<F> 
     /// Learns the centers; what earlier fits learned is dropped. The report's history is the smoothed inertia a
     /// row, step by step.
     fn fit(&mut self, x: &ArrayBase<S, Ix2>, (): ()) -> Result<KMeansReport> {
-        self.learn(x.view(), None)
+        self.fit_rows(x.view(), None)
     }
 }
 

@@ -1,5 +1,5 @@
 //! Clustering: [`KMeans`], its variants for data that does not fit in memory ([`MiniBatchKMeans`]) and for clusters
-//! of more even size ([`BisectingKMeans`]), its choice of starts alone ([`kmeans_plusplus`]), and help with the
+//! of more even size ([`BisectingKMeans`]), its choice of initial centers alone ([`kmeans_plusplus`]), and help with the
 //! number of clusters ([`elbow`](elbow())).
 
 mod bisecting;

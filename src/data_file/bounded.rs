@@ -1,3 +1,5 @@
+//! A reader that fails beyond a number of bytes.
+
 use std::fmt;
 use std::io::{self, Read};
 

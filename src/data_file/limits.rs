@@ -1,3 +1,5 @@
+//! Limits of what is read from data files.
+
 use serde::{Deserialize, Serialize};
 
 /// What a data file may make its reader take.

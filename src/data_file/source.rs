@@ -1,3 +1,5 @@
+//! Opening data files and pipes, compressed or not.
+
 use super::bounded::Bounded;
 use super::{ReadLimits, failed};
 use crate::error::{LoadErrorKind, Result};

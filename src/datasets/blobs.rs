@@ -1,3 +1,5 @@
+//! Isotropic Gaussian blobs.
+
 use super::{Dataset, check_deviation, check_size};
 use crate::error::Result;
 use crate::float::Float;

@@ -1,3 +1,5 @@
+//! Two concentric circles.
+
 use super::{Dataset, check_deviation, check_size, plane};
 use crate::error::{Error, Result};
 use crate::float::Float;

@@ -1,3 +1,5 @@
+//! Samples and targets with their names.
+
 use crate::error::Result;
 use crate::validate;
 use ndarray::{Array1, Array2};

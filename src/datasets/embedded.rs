@@ -1,3 +1,5 @@
+//! The data sets that are part of the crate: digits, iris, wine, breast cancer.
+
 use super::Dataset;
 use crate::error::{Error, Result, quoted};
 use crate::float::Float;

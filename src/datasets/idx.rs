@@ -1,3 +1,5 @@
+//! The IDX format of MNIST.
+
 use super::array_file::ArrayFile;
 use super::{Dataset, ReadLimits};
 use crate::data_file::{self, describe};
@@ -7,6 +9,11 @@ use ndarray::{Array2, ArrayD, IxDyn};
 use std::path::Path;
 
 /// The element types of IDX files: `u8`, `i8`, `i16`, `i32`, `f32`, `f64`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an element type of IDX files",
+    label = "expected `u8`, `i8`, `i16`, `i32`, `f32` or `f64`",
+    note = "read the type of the file, then convert with `mapv`"
+)]
 pub trait IdxElement: Copy + sealed::Element {}
 
 mod sealed {

@@ -1,3 +1,5 @@
+//! Two interleaving half circles.
+
 use super::{Dataset, check_deviation, check_size, plane};
 use crate::error::Result;
 use crate::float::Float;

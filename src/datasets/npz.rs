@@ -1,3 +1,5 @@
+//! NumPy's archives of arrays, `.npz`.
+
 use super::ReadLimits;
 use super::array_file::ArrayFile;
 use super::npy::{self, NpyElement};

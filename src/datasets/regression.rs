@@ -1,3 +1,5 @@
+//! Random linear regression problems.
+
 use super::{Dataset, check_deviation, check_size};
 use crate::error::{Error, Result};
 use crate::float::Float;

@@ -3,6 +3,7 @@
 mod batch_split;
 pub(crate) mod callback;
 mod compile;
+pub(crate) mod catalog;
 pub(crate) mod constraint;
 pub(crate) mod fit_options;
 mod gradient_slots;

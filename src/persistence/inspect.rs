@@ -133,7 +133,32 @@ fn read<'a, R: Input<'a>>(opened: &OpenFile<'a, R>, limits: &Limits) -> Checked<
         metrics: Vec::new(),
         tensors: Vec::new(),
     };
-    let n_tensors = match header.content {
+    let n_tensors = read_head(&mut found, &mut records, limits, info)?;
+    check_count(n_tensors, limits)?;
+    let mut tensors = Tensors { records, left: n_tensors, bytes: 0, convert: true };
+    // A record is at least four bytes long.
+    let room = (n_tensors as usize).min(opened.structure.len() / 4);
+    budget.take((room * size_of::<TensorInfo>()) as u64)?;
+    found.tensors = Vec::with_capacity(room);
+    while tensors.left > 0 {
+        let (record, number) = tensors.next("a tensor")?;
+        let mut shape = record.shape.0;
+        shape.shrink_to_fit();
+        budget.take((record.name.len() + size_of_val(&*shape)) as u64)?;
+        found.tensors.push(TensorInfo { name: record.name.into(), shape, number });
+    }
+    tensors.finish(header.numbers_len)?;
+    Ok(found)
+}
+
+/// Reads the records before the tensors; returns the number of tensors.
+fn read_head(
+    found: &mut Inspection,
+    records: &mut Records<'_>,
+    limits: &Limits,
+    info: impl Fn(Recipe<'_>) -> Checked<RecipeInfo>,
+) -> Checked<u32> {
+    Ok(match found.content {
         Content::Model => {
             let head: ModelRecord<'_> = records.next("a model")?;
             for _ in 0..bounded("layers", head.n_layers, limits)? {
@@ -179,22 +204,7 @@ fn read<'a, R: Input<'a>>(opened: &OpenFile<'a, R>, limits: &Limits) -> Checked<
             found.writer = excerpt(head.writer);
             head.n_tensors
         }
-    };
-    check_count(n_tensors, limits)?;
-    let mut tensors = Tensors { records, left: n_tensors, bytes: 0, convert: true };
-    // A record is at least four bytes long.
-    let room = (n_tensors as usize).min(opened.structure.len() / 4);
-    budget.take((room * size_of::<TensorInfo>()) as u64)?;
-    found.tensors = Vec::with_capacity(room);
-    while tensors.left > 0 {
-        let (record, number) = tensors.next("a tensor")?;
-        let mut shape = record.shape.0;
-        shape.shrink_to_fit();
-        budget.take((record.name.len() + size_of_val(&*shape)) as u64)?;
-        found.tensors.push(TensorInfo { name: record.name.into(), shape, number });
-    }
-    tensors.finish(header.numbers_len)?;
-    Ok(found)
+    })
 }
 
 fn bounded(what: &str, n: u32, limits: &Limits) -> Checked<u32> {

@@ -173,21 +173,24 @@ impl<F: Float> Model<F> {
             };
             push(&mut steps, step);
         }
-        for (variable, _) in self.layout.variables.iter().zip(taken).filter(|(_, taken)| !taken) {
-            if !options.skip_mismatch {
+        self.skip_missing(&taken, options.skip_mismatch, &mut skipped)?;
+        tensors.finish(opened.header.numbers_len)?;
+        Ok((steps, skipped))
+    }
+
+    /// Adds the variables that were not taken to the skipped ones, or refuses them.
+    fn skip_missing(&self, taken: &[bool], skip_mismatch: bool, skipped: &mut Vec<String>) -> Checked<()> {
+        for (variable, _) in self.layout.variables.iter().zip(taken).filter(|(_, taken)| !**taken) {
+            if !skip_mismatch {
                 let (tensor, expected) = (variable.name.clone(), format!("shape {}", variable.shape));
-                return Err(LoadErrorKind::Tensor {
-                    tensor,
-                    expected,
-                    got: "no such tensor in the file".into(),
-                });
+                let got = "no such tensor in the file".into();
+                return Err(LoadErrorKind::Tensor { tensor, expected, got });
             }
             if !skipped.contains(&variable.name) {
                 skipped.push(variable.name.clone());
             }
         }
-        tensors.finish(opened.header.numbers_len)?;
-        Ok((steps, skipped))
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ mod empty_clusters;
 mod reproducible;
 mod weights;
 
+use crate::common::{assert_error_contains, assert_near};
 use axonal::cluster::BisectingKMeans;
 use axonal::datasets::{load_iris, make_blobs};
 use axonal::metrics::{adjusted_rand_score, silhouette_samples, v_measure_score};
@@ -12,7 +13,6 @@ use axonal::ndarray::{Array1, Array2, ArrayView2, Axis, ShapeBuilder, array, con
 use axonal::prelude::*;
 use axonal::rng::{Purpose, Rng};
 use proptest::prelude::*;
-use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -23,15 +23,6 @@ fn normal<F: Float>(n: usize, d: usize, seed: u64) -> Array2<F> {
 
 fn from_rows(x: &Array2<f64>, rows: &[usize]) -> KMeans<f64> {
     KMeans::new(rows.len()).init(KMeansInit::Centers(x.select(Axis(0), rows)))
-}
-
-fn close(got: f64, want: f64, tolerance: f64) {
-    assert!((got - want).abs() <= tolerance * want.abs().max(1.0), "got {got}, want {want}");
-}
-
-fn says<T: Debug>(result: Result<T>, words: &str) {
-    let message = result.unwrap_err().to_string();
-    assert!(message.contains(words), "`{words}` is missing from: {message}");
 }
 
 fn golden<F: Float>() {
@@ -64,13 +55,13 @@ fn the_golden_cases_come_out() {
         assert_eq!(kmeans.cluster_sizes().unwrap().to_vec(), sizes, "{rows:?}");
         assert_eq!(report.n_iter, n_iter, "{rows:?}");
         assert_eq!(report.converged, max_iter > 1);
-        close(report.inertia, inertia, 1e-9);
+        assert_near(report.inertia, inertia, 1e-9);
     }
     let weights: Array1<f64> = (0..150).map(|row| 1.0 + f64::from(row % 4)).collect();
     let mut kmeans = from_rows(&iris, &[0, 50, 100]);
     let report = kmeans.fit_weighted(&iris, &weights).unwrap();
-    close(report.inertia, 195.69365853658542, 1e-9);
-    close(kmeans.cluster_centers().unwrap()[[0, 3]], 0.257723577, 1e-8);
+    assert_near(report.inertia, 195.69365853658542, 1e-9);
+    assert_near(kmeans.cluster_centers().unwrap()[[0, 3]], 0.257723577, 1e-8);
     assert_eq!(report.n_iter, 4);
 }
 
@@ -80,7 +71,7 @@ fn without_a_tolerance_the_labels_settle() {
     let mut kmeans = KMeans::new(5).init(KMeansInit::Random).n_init(1).tol(0.0).max_iter(300).seed(2);
     let report = kmeans.fit(&x).unwrap();
     assert!(report.converged && report.n_iter < 300, "{}", report.n_iter);
-    close(report.inertia, *report.history.last().unwrap(), 1e-12);
+    assert_near(report.inertia, *report.history.last().unwrap(), 1e-12);
 }
 
 #[test]
@@ -93,11 +84,11 @@ fn every_start_finds_separated_blobs() {
     for init in [KMeansInit::PlusPlus, KMeansInit::Random, function, KMeansInit::Centers(centers.clone())] {
         let mut kmeans = KMeans::new(3).init(init.clone()).n_init(10).seed(42);
         kmeans.fit(&blobs.data).unwrap();
-        close(v_measure_score(&blobs.target, kmeans.labels().unwrap()).unwrap(), 1.0, 1e-12);
+        assert_near(v_measure_score(&blobs.target, kmeans.labels().unwrap()).unwrap(), 1.0, 1e-12);
         assert_eq!(kmeans.fit_predict(&blobs.data).unwrap(), kmeans.predict(&blobs.data).unwrap());
         let mut mini_batch = MiniBatchKMeans::new(3).init(init).n_init(10).seed(42);
         let labels = mini_batch.fit_predict(&blobs.data).unwrap();
-        close(v_measure_score(&blobs.target, &labels).unwrap(), 1.0, 1e-12);
+        assert_near(v_measure_score(&blobs.target, &labels).unwrap(), 1.0, 1e-12);
     }
 }
 
@@ -201,9 +192,9 @@ fn whole_numbers_cluster_as_reals() {
     let x = whole.mapv(f64::from);
     for init in [KMeansInit::PlusPlus, KMeansInit::Centers(x.slice(s![..2, ..]).to_owned())] {
         let labels = KMeans::new(2).init(init.clone()).n_init(5).fit_predict(&x).unwrap();
-        close(v_measure_score(&array![0, 1, 1, 0, 0, 1], &labels).unwrap(), 1.0, 1e-12);
+        assert_near(v_measure_score(&array![0, 1, 1, 0, 0, 1], &labels).unwrap(), 1.0, 1e-12);
         let labels = MiniBatchKMeans::new(2).init(init).n_init(5).fit_predict(&x).unwrap();
-        close(v_measure_score(&array![0, 1, 1, 0, 0, 1], &labels).unwrap(), 1.0, 1e-12);
+        assert_near(v_measure_score(&array![0, 1, 1, 0, 0, 1], &labels).unwrap(), 1.0, 1e-12);
     }
 }
 
@@ -305,7 +296,7 @@ fn one_cluster_is_the_weighted_mean() {
         assert!(
             (&bisecting.cluster_centers().unwrap().row(0) - &mean(&weights)).iter().all(|v| v.abs() < 1e-12)
         );
-        close(bisecting.inertia().unwrap(), report.inertia, 1e-12);
+        assert_near(bisecting.inertia().unwrap(), report.inertia, 1e-12);
     }
 }
 
@@ -374,7 +365,7 @@ fn labels_are_what_predict_answers() {
         kmeans.fit(&x).unwrap();
         assert_eq!(&kmeans.predict(&x).unwrap(), kmeans.labels().unwrap());
         assert_eq!(kmeans.predict(kmeans.cluster_centers().unwrap()).unwrap(), Array1::from_iter(0..11));
-        close(kmeans.score(&x).unwrap(), -kmeans.inertia().unwrap(), 1e-5);
+        assert_near(kmeans.score(&x).unwrap(), -kmeans.inertia().unwrap(), 1e-5);
     }
 }
 
@@ -399,7 +390,11 @@ fn distances_are_the_plain_ones<F: Float>(tolerance: f64) {
         let centers = kmeans.cluster_centers().unwrap();
         for ((row, cluster), distance) in transformed.indexed_iter() {
             let difference = |feature| x[[row, feature]].as_f64() - centers[[cluster, feature]].as_f64();
-            close(distance.as_f64(), (0..d).map(|f| difference(f).powi(2)).sum::<f64>().sqrt(), tolerance);
+            assert_near(
+                distance.as_f64(),
+                (0..d).map(|f| difference(f).powi(2)).sum::<f64>().sqrt(),
+                tolerance,
+            );
         }
     }
 }
@@ -424,17 +419,17 @@ fn inertias_are_weighted_sums_of_squared_distances() {
         };
         let plain: f64 = (0..500).map(square).sum();
         let weighted: f64 = (0..500).map(|row| weights[row].as_f64() * square(row)).sum();
-        close(kmeans.score(&new).unwrap(), -plain, tolerance);
-        close(kmeans.score_weighted(&new, &weights).unwrap(), -weighted, tolerance);
+        assert_near(kmeans.score(&new).unwrap(), -plain, tolerance);
+        assert_near(kmeans.score_weighted(&new, &weights).unwrap(), -weighted, tolerance);
         let one_by_one = kmeans.cluster_inertias(&new).unwrap();
         for cluster in 0..5 {
-            close(
+            assert_near(
                 one_by_one[cluster],
                 (0..500).filter(|&row| labels[row] == cluster).map(square).sum(),
                 tolerance,
             );
         }
-        close(one_by_one.sum(), plain, tolerance);
+        assert_near(one_by_one.sum(), plain, tolerance);
     }
     in_precision::<f64>(1e-12);
     in_precision::<f32>(1e-5);
@@ -448,7 +443,7 @@ fn transform_answers_with_distances() {
     let centers = kmeans.cluster_centers().unwrap();
     for ((row, cluster), distance) in transformed.indexed_iter() {
         let want = (&x.row(row) - &centers.row(cluster)).mapv(|v| v * v).sum().sqrt();
-        close(*distance, want, 1e-12);
+        assert_near(*distance, want, 1e-12);
     }
     assert!(kmeans.transform(centers).unwrap().diag().iter().all(|v| *v == 0.0));
     assert_eq!(kmeans.predict(&Array2::<f64>::zeros((0, 9))).unwrap().len(), 0);
@@ -464,13 +459,13 @@ fn single_and_double_precision_agree() {
     let mut one = KMeans::new(4).init(KMeansInit::Centers(blobs.data.select(Axis(0), &start)));
     let mut two = from_rows(&double, &start);
     let (a, b) = (one.fit(&blobs.data).unwrap(), two.fit(&double).unwrap());
-    close(a.inertia, b.inertia, 1e-4);
+    assert_near(a.inertia, b.inertia, 1e-4);
     assert_eq!((one.labels().unwrap(), a.n_iter), (two.labels().unwrap(), b.n_iter));
     one.cluster_centers()
         .unwrap()
         .iter()
         .zip(two.cluster_centers().unwrap())
-        .for_each(|(a, b)| close(f64::from(*a), *b, 1e-4));
+        .for_each(|(a, b)| assert_near(f64::from(*a), *b, 1e-4));
 }
 
 #[test]
@@ -521,41 +516,41 @@ fn far_from_the_origin_the_labels_are_the_same() {
         let shifted = far.fit(&(&x + shift)).unwrap();
         assert_eq!(far.labels().unwrap(), near.labels().unwrap());
         assert_eq!(shifted.n_iter, report.n_iter);
-        close(shifted.inertia, report.inertia, 1e-6);
+        assert_near(shifted.inertia, report.inertia, 1e-6);
     }
 }
 
 #[test]
 fn what_is_wrong_is_said() {
     let x = normal::<f64>(10, 3, 0);
-    says(KMeans::new(11).fit(&x), "KMeans: n_samples=10 should be >= n_clusters=11");
-    says(KMeans::new(0).fit(&x), "KMeans: n_clusters is 0, expected at least 1");
-    says(KMeans::new(2).n_init(0).fit(&x), "n_init is 0");
-    says(KMeans::new(2).max_iter(0).fit(&x), "max_iter is 0");
-    says(KMeans::new(2).max_points_per_center(0).fit(&x), "max_points_per_center is 0");
+    assert_error_contains(KMeans::new(11).fit(&x), "KMeans: n_samples=10 should be >= n_clusters=11");
+    assert_error_contains(KMeans::new(0).fit(&x), "KMeans: n_clusters is 0, expected at least 1");
+    assert_error_contains(KMeans::new(2).n_init(0).fit(&x), "n_init is 0");
+    assert_error_contains(KMeans::new(2).max_iter(0).fit(&x), "max_iter is 0");
+    assert_error_contains(KMeans::new(2).max_points_per_center(0).fit(&x), "max_points_per_center is 0");
     for tol in [-1.0, f64::NAN, f64::INFINITY] {
-        says(KMeans::new(2).tol(tol).fit(&x), "tol is");
+        assert_error_contains(KMeans::new(2).tol(tol).fit(&x), "tol is");
     }
     for (k, d) in [(1, 3), (3, 3), (2, 2), (2, 4)] {
         let init = KMeansInit::Centers(Array2::zeros((k, d)));
-        says(KMeans::new(2).init(init).fit(&x), "initial centers: expected (2, 3)");
+        assert_error_contains(KMeans::new(2).init(init).fit(&x), "initial centers: expected (2, 3)");
     }
-    says(
+    assert_error_contains(
         KMeans::new(2).init(KMeansInit::Centers(Array2::from_elem((2, 3), f64::NAN))).fit(&x),
         "NaN at [0, 0]",
     );
     let wrong = KMeansInit::function(|_, _, _| Ok(Array2::<f64>::zeros((1, 1))));
-    says(KMeans::new(2).init(wrong).fit(&x), "got (1, 1)");
-    says(KMeans::new(2).fit(&Array2::<f32>::zeros((0, 3))), "empty");
-    says(KMeans::new(2).fit(&Array2::<f32>::zeros((3, 0))), "feature");
+    assert_error_contains(KMeans::new(2).init(wrong).fit(&x), "got (1, 1)");
+    assert_error_contains(KMeans::new(2).fit(&Array2::<f32>::zeros((0, 3))), "empty");
+    assert_error_contains(KMeans::new(2).fit(&Array2::<f32>::zeros((3, 0))), "feature");
     for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let mut bad = x.clone();
         bad[[6, 2]] = value;
-        says(KMeans::new(2).fit(&bad), "[6, 2]");
+        assert_error_contains(KMeans::new(2).fit(&bad), "[6, 2]");
     }
     let mut kmeans = KMeans::new(2);
-    says(kmeans.predict(&x), "this KMeans is not fitted yet: call fit before predict");
-    says(kmeans.inertia(), "before inertia");
+    assert_error_contains(kmeans.predict(&x), "this KMeans is not fitted yet: call fit before predict");
+    assert_error_contains(kmeans.inertia(), "before inertia");
     for (weights, words) in [
         (Array1::ones(9), "expected 10"),
         (Array1::zeros(10), "all weights are zero"),
@@ -563,14 +558,17 @@ fn what_is_wrong_is_said() {
         (Array1::from_elem(10, f64::NAN), "NaN"),
         (Array1::from_elem(10, 1e308), "scale them down"),
     ] {
-        says(kmeans.fit_weighted(&x, &weights), words);
+        assert_error_contains(kmeans.fit_weighted(&x, &weights), words);
     }
     let mut one = Array1::zeros(10);
     one[3] = 1.0;
-    says(KMeans::new(2).init(KMeansInit::Random).fit_weighted(&x, &one), "1 weights are above zero");
+    assert_error_contains(
+        KMeans::new(2).init(KMeansInit::Random).fit_weighted(&x, &one),
+        "1 weights are above zero",
+    );
     kmeans.fit(&x).unwrap();
-    says(kmeans.predict(&Array2::zeros((2, 4))), "expected 3 features a row, got 4");
-    says(kmeans.predict(&Array2::from_elem((2, 3), f64::NAN)), "NaN at [0, 0]");
+    assert_error_contains(kmeans.predict(&Array2::zeros((2, 4))), "expected 3 features a row, got 4");
+    assert_error_contains(kmeans.predict(&Array2::from_elem((2, 3), f64::NAN)), "NaN at [0, 0]");
     // A fit that fails leaves what was learned.
     assert!(kmeans.fit(&Array2::zeros((1, 3))).is_err());
     assert_eq!(kmeans.labels().unwrap().len(), 10);
@@ -583,12 +581,15 @@ fn values_without_squares_are_refused() {
     let mut kmeans = KMeans::new(2);
     kmeans.fit(&x).unwrap();
     x[[4, 1]] = 1e20;
-    says(kmeans.fit(&x), "x is 1e20 at [4, 1], expected values whose squared distances stay within");
-    says(kmeans.predict(&x), "1e20 at [4, 1]");
+    assert_error_contains(
+        kmeans.fit(&x),
+        "x is 1e20 at [4, 1], expected values whose squared distances stay within",
+    );
+    assert_error_contains(kmeans.predict(&x), "1e20 at [4, 1]");
     // Far away together is no trouble.
     let far = array![[1e20f64], [1e20], [-1e20], [-1e20]];
     assert_eq!(KMeans::new(2).fit(&far).unwrap().inertia, 0.0);
-    says(KMeans::new(1).fit(&array![[1e308], [1e308], [-1e308]]), "e308 at");
+    assert_error_contains(KMeans::new(1).fit(&array![[1e308], [1e308], [-1e308]]), "e308 at");
 }
 
 #[test]
@@ -600,10 +601,10 @@ fn directions_cluster_by_their_cosine() {
     assert!((0..3).all(|pair| labels[2 * pair] == labels[2 * pair + 1]), "{labels}");
     assert_eq!(kmeans.predict(&(&x * 1e-3)).unwrap(), labels);
     let centers = kmeans.cluster_centers().unwrap();
-    centers.rows().into_iter().for_each(|center| close(center.dot(&center), 1.0, 1e-12));
+    centers.rows().into_iter().for_each(|center| assert_near(center.dot(&center), 1.0, 1e-12));
     let cosines =
         x.rows().into_iter().zip(labels).map(|(row, &c)| row.dot(&centers.row(c)) / row.dot(&row).sqrt());
-    close(kmeans.inertia().unwrap(), cosines.map(|cosine| 2.0 * (1.0 - cosine)).sum(), 1e-9);
+    assert_near(kmeans.inertia().unwrap(), cosines.map(|cosine| 2.0 * (1.0 - cosine)).sum(), 1e-9);
 }
 
 #[test]
@@ -614,7 +615,7 @@ fn a_part_of_the_rows_can_be_learned_from() {
     let labels = kmeans.labels().unwrap();
     assert!(adjusted_rand_score(&blobs.target, labels).unwrap() > 0.99);
     assert_eq!(labels, kmeans.predict(&blobs.data).unwrap());
-    close(kmeans.score(&blobs.data).unwrap(), -report.inertia, 1e-5);
+    assert_near(kmeans.score(&blobs.data).unwrap(), -report.inertia, 1e-5);
     let whole = KMeans::new(3).n_init(3).fit(&blobs.data).unwrap();
     assert!(report.inertia >= whole.inertia && report.inertia < 1.1 * whole.inertia);
 }

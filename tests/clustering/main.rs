@@ -1,8 +1,8 @@
 //! k-means, its variants and the measures of clusters through the public interface.
 //!
-//! What scikit-learn's tests (`sklearn/cluster/tests/test_k_means.py`), those that it holds every clustering to
-//! (`check_clustering`), and faiss' `test_clustering.py` ask, and the tests that ask it here. A test of a kernel or of a
-//! step lies beside the code. The number-by-number cases are in `parity.rs`, whole fits from scikit-learn's own seeds
+//! The table lists the tests of scikit-learn (`sklearn/cluster/tests/test_k_means.py`, and `check_clustering` for every
+//! clustering) and of faiss (`test_clustering.py`), and the tests that correspond to them here. A test of a kernel or of a step
+//! lies beside the code. The number-by-number cases are in `parity.rs`, whole fits from scikit-learn's own seeds
 //! in `seeded.rs`.
 //!
 //! | theirs | here |
@@ -10,7 +10,7 @@
 //! | `kmeans_results` | `the_golden_cases_come_out` |
 //! | `kmeans_relocated_clusters` | `relocated_clusters_come_out_in_either_order` |
 //! | `relocate_empty_clusters` | `the_farthest_points_leave_for_the_empty_clusters` |
-//! | `kmeans_elkan_results` (here: rows that are skipped) | `skipping_rows_changes_neither_labels_nor_iterations_at_any_tolerance`, `bounds_change_no_bit_of_a_run` |
+//! | `kmeans_elkan_results` (here: rows that are skipped) | `skipping_rows_changes_neither_labels_nor_iterations_at_any_tolerance`, `pruning_changes_no_bit_of_a_run` |
 //! | `kmeans_convergence` | `without_a_tolerance_the_labels_settle` |
 //! | `minibatch_update_consistency` (no sparse matrices: weights against repeated rows) | `weights_of_pieces_pull_as_repeated_rows_do`, `centers_are_the_running_means_of_what_they_won` |
 //! | `all_init` | `every_start_finds_separated_blobs` |
@@ -21,7 +21,7 @@
 //! | `minibatch_kmeans_warning_init_size`, `minibatch_kmeans_init_size` | `starts_are_drawn_from_three_batches_or_three_rows_a_cluster` |
 //! | `warning_n_init_precomputed_centers` | `given_centers_are_run_from_once` |
 //! | `minibatch_sensible_reassign` | `centers_that_win_nothing_are_moved_onto_rows` |
-//! | `minibatch_reassign` | `centers_move_onto_rows_by_the_ratio_of_what_they_won` |
+//! | `minibatch_reassign` | `centers_with_small_counts_move_onto_rows` |
 //! | `minibatch_with_many_reassignments` | `centers_that_win_nothing_are_moved_onto_rows` |
 //! | `minibatch_declared_convergence` | `a_tolerance_or_patience_ends_the_passes` |
 //! | `minibatch_iter_steps` | `passes_are_counted_in_rows_drawn` |
@@ -58,6 +58,9 @@
 //! | faiss: weights | `heavy_rows_pull_the_centers_to_them` |
 //! | faiss: early stop | `a_tolerance_ends_a_run_before_its_iterations_are_spent` |
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
+
+#[path = "../common/mod.rs"]
+mod common;
 
 mod badly_scaled;
 mod invalid_input;

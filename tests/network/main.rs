@@ -1,8 +1,8 @@
 //! Networks through the public interface: their parts, their training, and what surrounds a training run.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
-#[path = "../param_only_layer/mod.rs"]
-mod param_only_layer;
+#[path = "../common/mod.rs"]
+mod common;
 
 mod activations;
 #[cfg(feature = "testing")]

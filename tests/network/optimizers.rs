@@ -1,6 +1,6 @@
 //! Every optimizer against Keras's numbers, on functions with known minima, and with every modifier.
 
-use crate::param_only_layer::{Walk, assert_close};
+use crate::common::param_only_layer::{Walk, assert_close};
 use axonal::layers::Constraint;
 use axonal::optimizers::{Adadelta, Adafactor, Adagrad, Adamax, AnyOptimizer, Ftrl, Lamb, Lion, Nadam};
 use axonal::prelude::*;

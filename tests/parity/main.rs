@@ -12,14 +12,14 @@
     reason = "a test"
 )]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod golden;
 mod keras_config;
 mod keras_fit;
 mod keras_graphs;
 mod keras_layers;
 mod kmeans;
-#[path = "../param_only_layer/mod.rs"]
-mod param_only_layer;
 mod sparse_embedding_grads;
 
 use serde_json::Value;

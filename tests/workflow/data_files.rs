@@ -1,5 +1,6 @@
 //! Tables, IDX and NumPy files: what is read, and what is refused where.
 
+use crate::common::error_message;
 use axonal::Result;
 use axonal::datasets::{load_idx, read_idx, read_npy, write_npy};
 use axonal::ndarray::{Array, Array1, Array2, Array3, Ix1, Ix2, Ix3, IxDyn, ShapeBuilder, array};
@@ -20,10 +21,6 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
-}
-
-fn says<T>(result: Result<T>) -> String {
-    result.err().expect("bad input was accepted").to_string()
 }
 
 #[cfg(feature = "csv")]
@@ -62,12 +59,12 @@ mod csv {
         assert_eq!(table.categories, [vec!["01", "1"], vec!["S", "M", "L"], vec![]]);
         assert_eq!(table.data, array![[0.0, 0.0, 0.0], [1.0, 2.0, 1.0]]);
         assert!(
-            says(read(text, &CsvReader::new().text_column("zap")))
+            error_message(read(text, &CsvReader::new().text_column("zap")))
                 .contains("unknown column \"zap\"; known: zip, size")
         );
         let closed = CsvReader::new().categories("size", ["S", "M"]);
         assert_eq!(
-            says(read(text, &closed)),
+            error_message(read(text, &closed)),
             "t.csv, line 3, column 2: expected one of S, M, got \"L\"; declare all texts in categories"
         );
         // Written down and read again, it is the same reader.
@@ -87,7 +84,7 @@ mod csv {
     fn missing_values_are_refused_or_kept_as_asked() {
         let text = "a,b\n?,x\n2,\n3,y\n";
         assert_eq!(
-            says(read(text, &CsvReader::new())),
+            error_message(read(text, &CsvReader::new())),
             "t.csv, line 2, column 1: expected a value, got \"?\"; keep missing values with \
              missing(Missing::Nan), leave the column out with ignore(\"a\"), or, if \"?\" is a value, set \
              missing_values without it"
@@ -95,8 +92,8 @@ mod csv {
         let table = read(text, &CsvReader::new().missing(Missing::Nan)).unwrap();
         assert!(table.data[[0, 0]].is_nan() && table.data[[1, 1]].is_nan());
         assert_eq!((table.data[[2, 0]], table.data[[2, 1]]), (3.0, 1.0));
-        assert!(says(table.clone().classes("b")).contains("b contains NaN at [1]"));
-        assert!(says(table.values("a")).contains("a contains NaN at [0]"));
+        assert!(error_message(table.clone().classes("b")).contains("b contains NaN at [1]"));
+        assert!(error_message(table.values("a")).contains("a contains NaN at [0]"));
         let own = CsvReader::new().missing(Missing::Nan).missing_values(["-"]);
         assert!(read("a\n-\n1\n", &own).unwrap().data[[0, 0]].is_nan());
     }
@@ -105,34 +102,36 @@ mod csv {
     fn what_does_not_fit_is_refused_with_line_and_column() {
         let plain = CsvReader::new();
         assert_eq!(
-            says(read("a,b\n1,2\n3,oops\n", &plain)),
+            error_message(read("a,b\n1,2\n3,oops\n", &plain)),
             "t.csv, line 3, column 2: expected a finite number like \"2\" in line 2, got \"oops\"; \
              if \"oops\" means a missing value, add it to missing_values; \
              if the column is text, declare it with texts(\"b\")"
         );
         assert_eq!(
-            says(read("a,b\n1,2\n3\n", &plain)),
+            error_message(read("a,b\n1,2\n3\n", &plain)),
             "t.csv, line 3, column 2: expected 2 fields, got 1; \
              each row has one field for each column; delimiter sets the byte between fields"
         );
         assert!(
-            says(read("a,b\n1,2\n3,1e999\n", &plain)).contains("line 3, column 2: expected a finite number")
+            error_message(read("a,b\n1,2\n3,1e999\n", &plain))
+                .contains("line 3, column 2: expected a finite number")
         );
         assert!(
-            says(read("a,b\n1,2\n3,inf\n", &plain)).contains("in line 2, got \"inf\"; if it means a missing")
+            error_message(read("a,b\n1,2\n3,inf\n", &plain))
+                .contains("in line 2, got \"inf\"; if it means a missing")
         );
-        assert!(says(read("a,b\n", &plain)).contains("t.csv is empty"));
-        assert!(says(read("", &plain)).contains("t.csv is empty"));
-        assert!(says(read("a\n1\n", &plain.clone().ignore("a"))).contains("at least 1 feature"));
-        assert!(says(CsvReader::new().read::<f64>("/nowhere/t.csv")).contains("/nowhere/t.csv"));
+        assert!(error_message(read("a,b\n", &plain)).contains("t.csv is empty"));
+        assert!(error_message(read("", &plain)).contains("t.csv is empty"));
+        assert!(error_message(read("a\n1\n", &plain.clone().ignore("a"))).contains("at least 1 feature"));
+        assert!(error_message(CsvReader::new().read::<f64>("/nowhere/t.csv")).contains("/nowhere/t.csv"));
         // Quotes may hold line feeds; lines are those of the file.
-        assert!(says(read("a,b\n\"x\ny\",1\nz,w\n", &plain)).contains("line 4, column 2"));
+        assert!(error_message(read("a,b\n\"x\ny\",1\nz,w\n", &plain)).contains("line 4, column 2"));
         assert!(
-            says(read("a,b\n1,2\n", &plain).unwrap().classes("c"))
+            error_message(read("a,b\n1,2\n", &plain).unwrap().classes("c"))
                 .contains("unknown column \"c\"; known: a, b")
         );
         assert!(
-            says(read("a,b\n1,x\n", &plain).unwrap().values("b"))
+            error_message(read("a,b\n1,x\n", &plain).unwrap().values("b"))
                 .contains("expected numbers, got texts such as \"x\"")
         );
     }
@@ -182,12 +181,12 @@ mod csv {
         let undeclared: Vec<_> = CsvReader::new().batches::<f32>(&file.0, 100).unwrap().collect();
         assert_eq!(undeclared.len(), 1, "nothing follows an error");
         assert!(
-            says(undeclared.into_iter().next().unwrap())
+            error_message(undeclared.into_iter().next().unwrap())
                 .contains("line 2, column 3: expected a finite number")
         );
-        assert!(says(reader.batches::<f32>(&file.0, 0)).contains("batch_size is 0"));
+        assert!(error_message(reader.batches::<f32>(&file.0, 0)).contains("batch_size is 0"));
         assert!(
-            says(
+            error_message(
                 CsvReader::new()
                     .batches::<f32>(Scratch::new("e.csv", "a\n").0.clone(), 1)
                     .unwrap()
@@ -235,12 +234,12 @@ fn idx_files_are_big_endian_arrays() {
     assert_eq!(dataset.data.row(2).to_vec(), [8.0, 9.0, 10.0, 255.0]);
     assert_eq!((dataset.target, dataset.target_names.len()), (array![2, 0, 2], 3));
     let fewer = Scratch::new("fewer", idx(8, &[2], &[2, 0]));
-    assert!(says(load_idx::<f32>(&images.0, &fewer.0)).contains("target: expected 3"));
+    assert!(error_message(load_idx::<f32>(&images.0, &fewer.0)).contains("target: expected 3"));
 }
 
 #[test]
 fn damaged_idx_files_are_refused() {
-    let read = |bytes: Vec<u8>| says(read_idx::<u8>(&Scratch::new("damaged", bytes).0));
+    let read = |bytes: Vec<u8>| error_message(read_idx::<u8>(&Scratch::new("damaged", bytes).0));
     assert!(read(idx(8, &[2, 2], &[0; 3])).contains("cut off: expected 16 bytes, got 15"));
     assert!(read(idx(8, &[2, 2], &[0; 5])).contains("the content ends at byte 16, but 1 more follow"));
     assert!(read(idx(8, &[u32::MAX; 4], &[0; 5])).contains("a shape that fits into memory"));
@@ -271,7 +270,7 @@ fn compressed_idx_files_read_as_plain_ones_and_lie_no_better() {
         ([u32::MAX, u32::MAX], "cut off: expected 18446744065119617037 bytes, got 16"),
     ] {
         let file = Scratch::new("lying", pack(&idx(8, &claim, &[1, 2, 3, 4])));
-        let said = says(read_idx::<u8>(&file.0));
+        let said = error_message(read_idx::<u8>(&file.0));
         assert!(said.contains(message), "{claim:?}: {said}");
     }
 }
@@ -311,11 +310,11 @@ fn files_written_by_numpy_are_read() {
     bytes.extend(0.5_f32.to_le_bytes());
     assert_eq!(read_npy::<f32, Ix1>(&Scratch::new("one.npy", &bytes).0).unwrap(), Array1::from_elem(1, 0.5));
     assert!(
-        says(read_npy::<f64, Ix1>(&Scratch::new("type.npy", &bytes).0))
+        error_message(read_npy::<f64, Ix1>(&Scratch::new("type.npy", &bytes).0))
             .contains("expected elements of type f64 (f8), got f32 (f4); read them as f32")
     );
     assert!(
-        says(read_npy::<f32, Ix2>(&Scratch::new("rank.npy", &bytes).0))
+        error_message(read_npy::<f32, Ix2>(&Scratch::new("rank.npy", &bytes).0))
             .contains("expected 2 axes, got 1 axes")
     );
     for cut in [0, 5, 9, 50, bytes.len() - 1] {
@@ -323,12 +322,12 @@ fn files_written_by_numpy_are_read() {
     }
     let huge = header("{'descr': '<f4', 'fortran_order': False, 'shape': (9999999999, 9999999999), }");
     assert!(
-        says(read_npy::<f32, Ix2>(&Scratch::new("huge.npy", huge).0))
+        error_message(read_npy::<f32, Ix2>(&Scratch::new("huge.npy", huge).0))
             .contains("a shape that fits into memory")
     );
     let odd = header("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }");
     assert!(
-        says(read_npy::<f32, Ix1>(&Scratch::new("odd.npy", odd).0))
+        error_message(read_npy::<f32, Ix1>(&Scratch::new("odd.npy", odd).0))
             .contains("elements of one number type (a structured array has several)")
     );
 }
@@ -348,9 +347,9 @@ fn npz_archives_hold_several_arrays() {
     assert_eq!(reader.names(), ["x", "y"]);
     assert_eq!(reader.read::<f32, Ix2>("x").unwrap(), x);
     assert_eq!(reader.read::<i64, Ix1>("y").unwrap(), array![1, 2]);
-    assert!(says(reader.read::<i64, Ix1>("z")).contains("unknown array \"z\"; known: x, y"));
+    assert!(error_message(reader.read::<i64, Ix1>("z")).contains("unknown array \"z\"; known: x, y"));
     assert!(
-        says(reader.read::<f64, Ix2>("x"))
+        error_message(reader.read::<f64, Ix2>("x"))
             .contains(": x: expected elements of type f64 (f8), got f32 (f4); read them as f32")
     );
     let bytes = std::fs::read(&file.0).unwrap();

@@ -1,11 +1,8 @@
 //! The embedded data sets and the generators.
 
+use crate::common::error_message;
 use axonal::datasets::*;
 use axonal::ndarray::{Array2, Axis, array};
-
-fn says<T>(result: axonal::Result<T>) -> String {
-    result.err().expect("bad input was accepted").to_string()
-}
 
 #[cfg(feature = "datasets")]
 mod embedded {
@@ -126,19 +123,20 @@ fn the_same_seed_gives_the_same_data_in_both_precisions() {
 fn bad_parameters_are_named() {
     let centers = array![[0.0, 0.0]];
     assert_eq!(
-        says(make_blobs::<f64>(0, &centers, 1.0, 0)),
+        error_message(make_blobs::<f64>(0, &centers, 1.0, 0)),
         "make_blobs: n_samples is 0, expected at least 1, and no more than fit into memory"
     );
-    assert!(says(make_blobs::<f64>(usize::MAX, &centers, 1.0, 0)).contains("n_samples"));
-    assert!(says(make_moons::<f64>(usize::MAX / 64, 1.0, 0)).contains("n_samples"));
-    assert!(says(make_blobs::<f64>(9, &centers, -1.0, 0)).contains("cluster_std is -1"));
-    assert!(says(make_blobs::<f64>(9, &centers, f64::NAN, 0)).contains("cluster_std is NaN"));
+    assert!(error_message(make_blobs::<f64>(usize::MAX, &centers, 1.0, 0)).contains("n_samples"));
+    assert!(error_message(make_moons::<f64>(usize::MAX / 64, 1.0, 0)).contains("n_samples"));
+    assert!(error_message(make_blobs::<f64>(9, &centers, -1.0, 0)).contains("cluster_std is -1"));
+    assert!(error_message(make_blobs::<f64>(9, &centers, f64::NAN, 0)).contains("cluster_std is NaN"));
     assert!(
-        says(make_blobs::<f64>(9, &array![[f64::NAN]], 1.0, 0)).contains("centers contains NaN at [0, 0]")
+        error_message(make_blobs::<f64>(9, &array![[f64::NAN]], 1.0, 0))
+            .contains("centers contains NaN at [0, 0]")
     );
-    assert!(says(make_blobs::<f64>(9, &Array2::zeros((0, 2)), 1.0, 0)).contains("centers is empty"));
-    assert!(says(make_circles::<f64>(9, 1.0, 0.0, 0)).contains("factor is 1"));
-    assert!(says(make_circles::<f64>(9, 0.5, f64::INFINITY, 0)).contains("noise is inf"));
-    assert!(says(make_regression::<f64>(9, 0, 0.0, 0)).contains("n_features is 0"));
-    assert!(says(Dataset::new(centers, array![0, 1])).contains("target: expected 1"));
+    assert!(error_message(make_blobs::<f64>(9, &Array2::zeros((0, 2)), 1.0, 0)).contains("centers is empty"));
+    assert!(error_message(make_circles::<f64>(9, 1.0, 0.0, 0)).contains("factor is 1"));
+    assert!(error_message(make_circles::<f64>(9, 0.5, f64::INFINITY, 0)).contains("noise is inf"));
+    assert!(error_message(make_regression::<f64>(9, 0, 0.0, 0)).contains("n_features is 0"));
+    assert!(error_message(Dataset::new(centers, array![0, 1])).contains("target: expected 1"));
 }

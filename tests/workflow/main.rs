@@ -8,6 +8,9 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../common/mod.rs"]
+mod common;
+
 mod data_files;
 mod datasets;
 mod malformed_files;

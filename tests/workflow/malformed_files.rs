@@ -1,6 +1,7 @@
 //! Data files as they come: odd, damaged, mislabeled, hostile. Each is read as what it says, or refused with the
 //! place, the cause and what to do.
 
+use crate::common::error_message;
 use axonal::Result;
 use axonal::datasets::{ReadLimits, load_idx, read_idx, read_idx_with, read_npy, read_npy_with};
 use axonal::ndarray::{Ix1, Ix2, IxDyn, array};
@@ -22,10 +23,6 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
-}
-
-fn says<T>(result: Result<T>) -> String {
-    result.err().expect("bad input was accepted").to_string()
 }
 
 /// Limits that a few bytes exceed.
@@ -244,19 +241,21 @@ mod csv {
     #[test]
     fn bytes_that_are_not_utf_8_are_never_replaced() {
         let latin = b"name,a\nM\xfcller,1\nM\xf6ller,2\n";
-        let message = says(read::<f64>(latin, &CsvReader::new()));
+        let message = error_message(read::<f64>(latin, &CsvReader::new()));
         assert_eq!(
             message,
             "t.csv, line 2, column 1: expected UTF-8 text, got byte 0xfc in \"M\\xfcller\"; convert the file to \
              UTF-8, for example with iconv -f WINDOWS-1252 -t UTF-8"
         );
         assert!(
-            says(read::<f64>(b"n\xe4me,a\nx,1\n", &CsvReader::new()))
+            error_message(read::<f64>(b"n\xe4me,a\nx,1\n", &CsvReader::new()))
                 .contains("line 1, column 1: expected UTF-8")
         );
         let table = read::<f64>(latin, &CsvReader::new().ignore("name")).unwrap();
         assert_eq!(table.data, array![[1.0], [2.0]]);
-        assert!(says(read::<f64>(latin, &CsvReader::new().text_column("name"))).contains("byte 0xfc"));
+        assert!(
+            error_message(read::<f64>(latin, &CsvReader::new().text_column("name"))).contains("byte 0xfc")
+        );
     }
 
     #[test]
@@ -280,7 +279,7 @@ mod csv {
             (b"\0\0\x08\x03\0\0\0\x01".to_vec(), "binary data (byte 0 is zero)"),
         ];
         for (bytes, name) in cases {
-            let message = says(read::<f64>(bytes, &CsvReader::new()));
+            let message = error_message(read::<f64>(bytes, &CsvReader::new()));
             let start = format!("t.csv: expected UTF-8 text, got {name}");
             assert!(message.starts_with(&start), "{message}");
         }
@@ -297,7 +296,7 @@ mod csv {
             (CsvReader::new().categories("a", [""; 0]), "categories is no text"),
         ];
         for (reader, words) in cases {
-            let message = says(read::<f64>("a\n1\n", reader));
+            let message = error_message(read::<f64>("a\n1\n", reader));
             assert!(message.contains(words), "{message}");
         }
     }
@@ -339,7 +338,7 @@ mod csv {
     fn labels_that_were_not_kept_are_an_error() {
         let rows: String = (0..6000).map(|row| format!("{row},{}\n", 100_000_000 + row)).collect();
         let table = read::<f32>(format!("x,y\n{rows}"), &CsvReader::new()).unwrap();
-        let message = says(table.classes("y"));
+        let message = error_message(table.classes("y"));
         assert!(
             message.contains("read the table as f64, or declare the column with texts(\"y\")"),
             "{message}"
@@ -352,11 +351,11 @@ mod csv {
         // Rows that moved after reading no longer say which of them rounded.
         let mut table = read::<f32>("x,y\n1,16777216\n2,16777217\n3,5\n", &CsvReader::new()).unwrap();
         table.data.invert_axis(axonal::ndarray::Axis(0));
-        assert!(says(table.classes("y")).contains("unchanged rows"));
+        assert!(error_message(table.classes("y")).contains("unchanged rows"));
         // A table whose parts no longer fit together is no panic.
         let mut table = read::<f32>("x,y\n1,2\n", &CsvReader::new()).unwrap();
         table.names.push("z".into());
-        assert!(says(table.classes("z")).contains("a name and categories for each of 2 columns"));
+        assert!(error_message(table.classes("z")).contains("a name and categories for each of 2 columns"));
         let mut table = read::<f64>("x,y\n1,2\n3,4\n", &CsvReader::new()).unwrap();
         table.data = table.data.reversed_axes();
         assert_eq!(table.values("y").unwrap().data, array![[1.0], [2.0]]);
@@ -373,24 +372,27 @@ mod csv {
         };
         let mut found = batches("a\n1\n2\n3\nx\n5\n", CsvReader::new());
         assert_eq!(found.len(), 2, "the first batch is sound");
-        let message = says(found.pop().unwrap());
+        let message = error_message(found.pop().unwrap());
         assert!(
             message.contains("line 5, column 1: expected a finite number like \"1\" in line 2, got \"x\""),
             "{message}"
         );
         assert!(message.contains("categories(\"a\", …)"), "{message}");
         let mut found = batches("a,b\nu,1\n", CsvReader::new());
-        assert!(says(found.pop().unwrap()).contains("line 2, column 1: expected a finite number, got \"u\""));
+        assert!(
+            error_message(found.pop().unwrap())
+                .contains("line 2, column 1: expected a finite number, got \"u\"")
+        );
         let mut found = batches("a\n1,5\n", CsvReader::new().delimiter(b';'));
-        assert!(says(found.pop().unwrap()).contains("decimal(b',')"));
+        assert!(error_message(found.pop().unwrap()).contains("decimal(b',')"));
 
         let file = Scratch::new("texts.csv", "zip,y\n01,0\n02,1\n");
         assert!(
-            says(CsvReader::new().text_column("zip").batches::<f64>(&file.0, 2))
+            error_message(CsvReader::new().text_column("zip").batches::<f64>(&file.0, 2))
                 .contains("expected categories")
         );
         let batch = CsvReader::new().batches::<f64>(&file.0, 2).unwrap().next().unwrap().unwrap();
-        assert!(says(batch.classes("y")).contains("declared by categories"));
+        assert!(error_message(batch.classes("y")).contains("declared by categories"));
         let reader = CsvReader::new().categories("y", ["0", "1", "2"]);
         let batch = reader.batches::<f64>(&file.0, 2).unwrap().next().unwrap().unwrap();
         assert_eq!(batch.classes("y").unwrap().target_names.len(), 3);
@@ -416,16 +418,16 @@ mod csv {
             ),
         ];
         for (reader, words) in cases {
-            let message = says(read::<f64>(format!("a,b\n{rows}"), &reader));
+            let message = error_message(read::<f64>(format!("a,b\n{rows}"), &reader));
             assert!(message.contains(words), "{message}");
         }
         let open = format!("a\n\"{}", "x\n".repeat(100));
-        let message = says(read::<f64>(&open, &limited(|limits| limits.max_record_bytes = 50)));
+        let message = error_message(read::<f64>(&open, &limited(|limits| limits.max_record_bytes = 50)));
         assert!(message.contains("line 2, column 1: expected a closing quote within 50 bytes"), "{message}");
 
         let file = Scratch::new("limited.csv", format!("a,b\n{rows}"));
         let by_file = limited(|limits| limits.max_file_bytes = 100);
-        assert!(says(by_file.read::<f64>(&file.0)).contains("raise max_file_bytes of ReadLimits"));
+        assert!(error_message(by_file.read::<f64>(&file.0)).contains("raise max_file_bytes of ReadLimits"));
         // The length of a file is known: the limit of streams is not for it.
         let by_stream = limited(|limits| limits.max_stream_bytes = 100);
         assert_eq!(by_stream.read::<f64>(&file.0).unwrap().data.nrows(), 100);
@@ -437,14 +439,17 @@ mod csv {
         let text = format!("a,b\n{}", "1,2\n".repeat(100_000));
         let file = Scratch::new("bomb.csv.gz", gzip(text.as_bytes()));
         let reader = CsvReader::new().limits(tight(10_000));
-        assert!(says(reader.read::<f64>(&file.0)).contains("more than 10000 bytes"));
+        assert!(error_message(reader.read::<f64>(&file.0)).contains("more than 10000 bytes"));
         assert_eq!(CsvReader::new().read::<f64>(&file.0).unwrap().data.nrows(), 100_000);
         // In batches each has the limit for itself.
         let reader = CsvReader::new().limits(tight(1 << 20));
         assert_eq!(reader.batches::<f64>(&file.0, 1000).unwrap().filter(Result::is_ok).count(), 100);
         // One endless line.
         let file = Scratch::new("line.csv.gz", gzip(&vec![b'1'; 1 << 25]));
-        assert!(says(CsvReader::new().read::<f64>(&file.0)).contains("more than 16777216 bytes in one row"));
+        assert!(
+            error_message(CsvReader::new().read::<f64>(&file.0))
+                .contains("more than 16777216 bytes in one row")
+        );
     }
 
     #[cfg(unix)]
@@ -455,10 +460,10 @@ mod csv {
             through_a_pipe(name, bytes.to_vec(), |path| reader.read::<f64>(path))
         };
         assert_eq!(read("a.csv", b"a\n1\n2\n", 100).unwrap().data, array![[1.0], [2.0]]);
-        assert!(says(read("b.csv", &b"1\n".repeat(1000), 100)).contains("more than 100 bytes"));
-        assert!(says(CsvReader::new().read::<f64>("/dev/zero")).contains("binary data"));
-        assert!(says(CsvReader::new().read::<f64>("/dev/null")).contains("is empty"));
-        assert!(says(CsvReader::new().read::<f64>(std::env::temp_dir())).contains("irectory"));
+        assert!(error_message(read("b.csv", &b"1\n".repeat(1000), 100)).contains("more than 100 bytes"));
+        assert!(error_message(CsvReader::new().read::<f64>("/dev/zero")).contains("binary data"));
+        assert!(error_message(CsvReader::new().read::<f64>("/dev/null")).contains("is empty"));
+        assert!(error_message(CsvReader::new().read::<f64>(std::env::temp_dir())).contains("irectory"));
     }
 }
 
@@ -527,7 +532,7 @@ fn ugly_npy_files_are_refused_with_the_cause() {
     ];
     for (bytes, words) in cases {
         let file = Scratch::new("ugly.npy", &bytes);
-        let message = says(read_npy::<f32, IxDyn>(&file.0));
+        let message = error_message(read_npy::<f32, IxDyn>(&file.0));
         assert!(message.contains("ugly.npy: ") && message.contains(words), "{words:?}: {message}");
     }
     for cut in 0..npy(good, &[0; 8]).len() {
@@ -544,22 +549,30 @@ fn binary_arrays_come_through_pipes() {
     let data = npy("{'descr': '|u1', 'fortran_order': False, 'shape': (3,)}", &[1, 2, 3]);
     let read = |bytes: Vec<u8>| through_a_pipe("x.npy", bytes, |path| read_npy::<u8, Ix1>(path));
     assert_eq!(read(data.clone()).unwrap(), array![1, 2, 3]);
-    assert!(says(read(data[..data.len() - 1].to_vec())).contains("cut off"));
-    assert!(says(read([&data[..], &[0; 9]].concat())).contains("but 9 more follow"));
+    assert!(error_message(read(data[..data.len() - 1].to_vec())).contains("cut off"));
+    assert!(error_message(read([&data[..], &[0; 9]].concat())).contains("but 9 more follow"));
     let large = npy("{'descr': '|u1', 'fortran_order': False, 'shape': (200000,)}", &[7; 200_000]);
     assert_eq!(read(large.clone()).unwrap().len(), 200_000);
     let limited = through_a_pipe("y.npy", large, |path| read_npy_with::<u8, Ix1>(path, &tight(1000)));
-    assert!(says(limited).contains("more than 1000 bytes; if the file is trusted, raise max_stream_bytes"));
+    assert!(
+        error_message(limited)
+            .contains("more than 1000 bytes; if the file is trusted, raise max_stream_bytes")
+    );
 
     let idx = |n: u32, data: &[u8]| [&[0, 0, 8, 1][..], &n.to_be_bytes(), data].concat();
     let read = |bytes| through_a_pipe("z.idx", bytes, |path| read_idx::<u8>(path));
     assert_eq!(read(idx(3, &[4, 5, 6])).unwrap(), array![4, 5, 6].into_dyn());
-    assert!(says(read(idx(u32::MAX, &[4, 5, 6]))).contains("cut off: expected 4294967303 bytes, got 11"));
+    assert!(
+        error_message(read(idx(u32::MAX, &[4, 5, 6]))).contains("cut off: expected 4294967303 bytes, got 11")
+    );
     let limited =
         through_a_pipe("l.idx", idx(50_000, &[0; 50_000]), |path| read_idx_with::<u8>(path, &tight(99)));
-    assert!(says(limited).contains("more than 99 bytes"));
-    assert!(says(read_npy::<u8, Ix1>("/dev/zero")).contains("expected a NumPy file (.npy), got binary data"));
-    assert!(says(read_idx::<u8>("/dev/zero")).contains("code 0x00"));
+    assert!(error_message(limited).contains("more than 99 bytes"));
+    assert!(
+        error_message(read_npy::<u8, Ix1>("/dev/zero"))
+            .contains("expected a NumPy file (.npy), got binary data")
+    );
+    assert!(error_message(read_idx::<u8>("/dev/zero")).contains("code 0x00"));
 }
 
 #[test]
@@ -583,12 +596,12 @@ fn ugly_idx_files_are_refused_with_the_cause() {
         (idx(8, &[0, u32::MAX, u32::MAX, u32::MAX], &[]), "a shape that fits into memory"),
     ];
     for (bytes, words) in cases {
-        let message = says(read_idx::<u8>(&Scratch::new("ugly.idx", &bytes).0));
+        let message = error_message(read_idx::<u8>(&Scratch::new("ugly.idx", &bytes).0));
         assert!(message.contains("ugly.idx: ") && message.contains(words), "{words:?}: {message}");
     }
     let images = Scratch::new("images.idx", idx(8, &[2, 2, 1], &[1, 2, 3, 4]));
     assert!(
-        says(load_idx::<f32>(&images.0, &images.0))
+        error_message(load_idx::<f32>(&images.0, &images.0))
             .contains("expected labels along 1 axis, got shape [2, 2, 1]")
     );
     let scalar = Scratch::new("scalar.idx", idx(8, &[], &[1]));
@@ -657,11 +670,12 @@ mod npz {
             assert_eq!(reader.read::<u8, Ix1>(name).unwrap(), array![value], "{name}");
         }
         assert!(
-            says(reader.read::<u8, Ix1>("t.txt"))
+            error_message(reader.read::<u8, Ix1>("t.txt"))
                 .contains("t.txt: expected a NumPy file (.npy), got an empty")
         );
         assert!(
-            says(reader.read::<u8, Ix1>("x")).contains("unknown array \"x\"; known: plain, x.npy, sub/a")
+            error_message(reader.read::<u8, Ix1>("x"))
+                .contains("unknown array \"x\"; known: plain, x.npy, sub/a")
         );
     }
 
@@ -680,16 +694,17 @@ mod npz {
             (twice, "two arrays of the name \"x\""),
         ];
         for (bytes, words) in cases {
-            let message = says(NpzReader::open(&Scratch::new("ugly.npz", &bytes).0));
+            let message = error_message(NpzReader::open(&Scratch::new("ugly.npz", &bytes).0));
             assert!(message.contains("ugly.npz: ") && message.contains(words), "{words:?}: {message}");
         }
         let file = Scratch::new("damaged.npz", damaged);
-        let message = says(NpzReader::open(&file.0).unwrap().read::<u8, Ix1>("x"));
+        let message = error_message(NpzReader::open(&file.0).unwrap().read::<u8, Ix1>("x"));
         assert!(message.contains("checksum"), "a flipped bit is seen: {message}");
         let longer = archive(&[("x.npy", [bytes(1), vec![0; 3]].concat())], zip::CompressionMethod::Deflated);
         let file = Scratch::new("longer.npz", longer);
         assert!(
-            says(NpzReader::open(&file.0).unwrap().read::<u8, Ix1>("x")).contains("x: the content ends at")
+            error_message(NpzReader::open(&file.0).unwrap().read::<u8, Ix1>("x"))
+                .contains("x: the content ends at")
         );
     }
 
@@ -698,7 +713,7 @@ mod npz {
         let zeros = npy("{'descr': '|u1', 'fortran_order': False, 'shape': (1000000,)}", &vec![0; 1_000_000]);
         let file = Scratch::new("bomb.npz", archive(&[("x.npy", zeros)], zip::CompressionMethod::Deflated));
         let mut limited = NpzReader::open_with(&file.0, &tight(100_000)).unwrap();
-        let message = says(limited.read::<u8, Ix1>("x"));
+        let message = error_message(limited.read::<u8, Ix1>("x"));
         assert!(
             message.contains("more than 100000 bytes; if the file is trusted, raise max_stream_bytes"),
             "{message}"
@@ -716,10 +731,10 @@ mod npz {
             })
         };
         assert_eq!(read(10_000).unwrap(), array![7]);
-        assert!(says(read(50)).contains("more than 50 bytes"));
+        assert!(error_message(read(50)).contains("more than 50 bytes"));
         let mut limits = tight(1 << 16);
         limits.max_file_bytes = 1 << 16;
-        assert!(says(NpzReader::open_with("/dev/zero", &limits)).contains("more than 65536 bytes"));
+        assert!(error_message(NpzReader::open_with("/dev/zero", &limits)).contains("more than 65536 bytes"));
     }
 }
 
@@ -755,7 +770,7 @@ fn label_files_are_read_line_by_line() {
         (b"a\n\0\n", "binary data (byte 2 is zero)"),
     ];
     for (text, words) in bad {
-        let message = says(read(text));
+        let message = error_message(read(text));
         assert!(message.contains(words), "{words:?}: {message}");
     }
     #[cfg(unix)]
@@ -766,9 +781,10 @@ fn label_files_are_read_line_by_line() {
             })
         };
         assert_eq!(read(4).unwrap().classes().unwrap(), ["a", "b"]);
-        assert!(says(read(3)).contains("more than 3 bytes"));
+        assert!(error_message(read(3)).contains("more than 3 bytes"));
         assert!(
-            says(LabelEncoder::from_file_with("/dev/zero", &tight(1000))).contains("more than 1000 bytes")
+            error_message(LabelEncoder::from_file_with("/dev/zero", &tight(1000)))
+                .contains("more than 1000 bytes")
         );
     }
 }
@@ -778,7 +794,7 @@ fn label_files_are_read_line_by_line() {
 fn what_compressed_arrays_unpack_to_is_limited() {
     let images = [&[0, 0, 8, 1][..], &1_000_000_u32.to_be_bytes(), &vec![0; 1_000_000]].concat();
     let file = Scratch::new("bomb.idx.gz", gzip(&images));
-    assert!(says(read_idx_with::<u8>(&file.0, &tight(100_000))).contains("more than 100000 bytes"));
+    assert!(error_message(read_idx_with::<u8>(&file.0, &tight(100_000))).contains("more than 100000 bytes"));
     assert_eq!(read_idx::<u8>(&file.0).unwrap().len(), 1_000_000);
     // A limit is never less than the file itself.
     let file = Scratch::new("small.idx.gz", gzip(&[0, 0, 8, 1, 0, 0, 0, 1, 9]));

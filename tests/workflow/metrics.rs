@@ -1,10 +1,10 @@
 //! Metrics where rounding is hard: equal values, large offsets, the ends of the range, unequal weights. The expected values
 //! were computed in exact arithmetic (`parity/sklearn/metrics/generate.py`).
 
+use crate::common::error_message;
 use axonal::metrics::Average;
 use axonal::metrics::*;
 use axonal::ndarray::{Array1, Array2, array};
-use axonal::prelude::*;
 use serde_json::Value;
 
 fn cases(kind: &str) -> Vec<Value> {
@@ -141,10 +141,6 @@ fn areas_of_extreme_coordinates_are_finite() {
     assert_eq!(auc(&array![2.0, 1.0, 0.0], &array![1.0, 1.0, 3.0]).unwrap(), 3.0);
 }
 
-fn says<T>(result: Result<T>) -> String {
-    result.err().expect("bad input was accepted").to_string()
-}
-
 #[test]
 fn rows_that_are_no_distributions_are_refused() {
     let y = array![0, 1, 2];
@@ -158,20 +154,24 @@ fn rows_that_are_no_distributions_are_refused() {
         p.row_mut(row).assign(&array![bad[0], bad[1], bad[2]]);
         let sum: f64 = bad.iter().sum();
         for message in [
-            says(log_loss(&y, &p)),
-            says(weighted::log_loss(&y, &p, &array![1.0, 2.0, 3.0])),
-            says(roc_auc_ovr_score(&y, &p, Average::Macro)),
-            says(roc_auc_ovr_score(&y, &p, Average::Weighted)),
+            error_message(log_loss(&y, &p)),
+            error_message(weighted::log_loss(&y, &p, &array![1.0, 2.0, 3.0])),
+            error_message(roc_auc_ovr_score(&y, &p, Average::Macro)),
+            error_message(roc_auc_ovr_score(&y, &p, Average::Weighted)),
         ] {
             assert!(message.contains(&format!("a row {row} that sums to {sum}")), "{message}");
             assert!(message.contains("divide each row by its sum"), "{message}");
         }
     }
     // Logits.
-    assert!(says(roc_auc_ovr_score(&y, &(&good * 20.0), Average::Macro)).contains("softmax"));
+    assert!(error_message(roc_auc_ovr_score(&y, &(&good * 20.0), Average::Macro)).contains("softmax"));
     assert!(
-        says(roc_auc_ovr_score(&y, &good.mapv(|p| if p == 1.0 { f64::NAN } else { p }), Average::Macro))
-            .contains("NaN at [2, 2]")
+        error_message(roc_auc_ovr_score(
+            &y,
+            &good.mapv(|p| if p == 1.0 { f64::NAN } else { p }),
+            Average::Macro
+        ))
+        .contains("NaN at [2, 2]")
     );
 }
 
@@ -195,8 +195,8 @@ fn rounded_probabilities_pass() {
     // scikit-learn allows f32 a sum within √ε of 1 in log_loss, and 1e-5 in roc_auc_score.
     let off = array![[0.5_f32, 0.5002], [0.5, 0.5]];
     assert!(log_loss(&array![0, 1], &off).is_ok());
-    assert!(says(roc_auc_ovr_score(&array![0, 1], &off, Average::Macro)).contains("a row 0"));
-    assert!(says(log_loss(&array![0, 1], &off.mapv(f64::from))).contains("a row 0"));
+    assert!(error_message(roc_auc_ovr_score(&array![0, 1], &off, Average::Macro)).contains("a row 0"));
+    assert!(error_message(log_loss(&array![0, 1], &off.mapv(f64::from))).contains("a row 0"));
 }
 
 #[test]

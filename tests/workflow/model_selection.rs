@@ -1,12 +1,9 @@
 //! Splitters, cross-validation and searches.
 
+use crate::common::error_message;
 use axonal::ndarray::{Array1, Array2, Array4, array};
 use axonal::prelude::*;
 use std::collections::BTreeSet;
-
-fn says<T>(result: Result<T>) -> String {
-    result.err().expect("bad input was accepted").to_string()
-}
 
 #[test]
 fn a_split_parts_the_samples_and_keeps_rows_together() {
@@ -40,12 +37,15 @@ fn anything_with_samples_along_the_first_axis_can_be_split() {
 fn impossible_splits_are_refused() {
     let (x, y) = (Array2::<f64>::zeros((5, 2)), Array1::<bool>::from_elem(5, true));
     for bad in [0.0, 1.0, -0.1, f64::NAN] {
-        assert!(says(train_test_split(&x, &y, bad, 0)).contains("expected 0 < test_size < 1"));
+        assert!(error_message(train_test_split(&x, &y, bad, 0)).contains("expected 0 < test_size < 1"));
     }
     assert_eq!(
-        says(train_test_split(&x, &y, 0.9, 0)),
+        error_message(train_test_split(&x, &y, 0.9, 0)),
         "train_test_split: test_size is 5 of 5 samples, with 0 for training, expected at least 1 sample in both parts"
     );
-    assert_eq!(says(train_test_split(&x, &array![1, 2], 0.5, 0)), "y: expected 5 (one per sample), got 2");
+    assert_eq!(
+        error_message(train_test_split(&x, &array![1, 2], 0.5, 0)),
+        "y: expected 5 (one per sample), got 2"
+    );
     assert!(train_test_split(&Array2::<f64>::zeros((0, 2)), &Array1::<usize>::zeros(0), 0.5, 0).is_err());
 }

@@ -1,5 +1,6 @@
 //! Pipelines and everything that fits repeatedly, with a small estimator whose answers can be worked out by hand.
 
+use crate::common::error_message;
 use axonal::model_selection::RandomSearch;
 use axonal::model_selection::{Fold, Samples, ShuffleSplit, Splitter, TimeSeriesSplit, learning_curve};
 use axonal::ndarray::{Array1, Array2, ArrayBase, Data, Ix1, Ix2, array};
@@ -67,10 +68,6 @@ fn data() -> (Array2<f64>, Array1<usize>) {
     (blobs.data, blobs.target)
 }
 
-fn says<T>(result: Result<T>) -> String {
-    result.err().expect("bad input was accepted").to_string()
-}
-
 #[test]
 fn a_pipeline_is_its_steps_in_a_row() {
     let (x, y) = data();
@@ -110,9 +107,9 @@ fn pipelines_nest_to_either_side_and_take_views() {
 fn an_error_of_a_step_is_the_pipelines() {
     let (x, _) = data();
     let pipeline = Pipeline::new(StandardScaler::new(), NearestMean::default());
-    assert!(says(pipeline.predict(&x)).contains("StandardScaler is not fitted"));
+    assert!(error_message(pipeline.predict(&x)).contains("StandardScaler is not fitted"));
     let mut pipeline = Pipeline::new(MinMaxScaler::new().feature_range(1.0, 1.0), StandardScaler::new());
-    assert!(says(pipeline.fit(&x, ())).contains("feature_range is (1, 1)"));
+    assert!(error_message(pipeline.fit(&x, ())).contains("feature_range is (1, 1)"));
 }
 
 #[test]
@@ -193,16 +190,22 @@ fn a_search_gives_the_same_bits_at_any_number_of_threads() {
 fn failing_searches_say_why() {
     let (x, y) = data();
     let build = |_: &f64| Ok(NearestMean::default());
-    assert!(says(GridSearch::new([], build, KFold::new(3)).fit(&x, &y)).contains("candidates is empty"));
-    assert!(says(GridSearch::new([1.0], build, KFold::new(1)).fit(&x, &y)).contains("n_splits is 1"));
     assert!(
-        says(GridSearch::new([1.0], build, Vec::<Fold>::new()).fit(&x, &y))
+        error_message(GridSearch::new([], build, KFold::new(3)).fit(&x, &y)).contains("candidates is empty")
+    );
+    assert!(
+        error_message(GridSearch::new([1.0], build, KFold::new(1)).fit(&x, &y)).contains("n_splits is 1")
+    );
+    assert!(
+        error_message(GridSearch::new([1.0], build, Vec::<Fold>::new()).fit(&x, &y))
             .contains("splitter: folds is 0, expected at least 1")
     );
     let refuse = |_: &f64| -> Result<NearestMean> { Err(Error::invalid_parameter("grid", "shrink", 1, "0")) };
-    assert!(says(GridSearch::new([1.0], refuse, KFold::new(3)).fit(&x, &y)).contains("grid: shrink"));
     assert!(
-        says(cross_val_score(&NearestMean::default(), &x, &array![0], KFold::new(3)))
+        error_message(GridSearch::new([1.0], refuse, KFold::new(3)).fit(&x, &y)).contains("grid: shrink")
+    );
+    assert!(
+        error_message(cross_val_score(&NearestMean::default(), &x, &array![0], KFold::new(3)))
             .contains("y: expected 61")
     );
 }
@@ -220,7 +223,10 @@ fn a_learning_curve_learns_from_the_first_samples_of_each_fold() {
         assert_eq!(curve.test_scores[[0, column]], score);
     }
     for bad in [0.0, 1.5, f64::NAN, 0.001] {
-        assert!(says(learning_curve(&NearestMean::default(), &x, &y, &[bad], &splitter)).contains("shares"));
+        assert!(
+            error_message(learning_curve(&NearestMean::default(), &x, &y, &[bad], &splitter))
+                .contains("shares")
+        );
     }
 }
 
@@ -250,40 +256,51 @@ fn splitters_test_every_row_once_and_never_learn_from_it() {
 
 #[test]
 fn splitters_refuse_what_they_cannot_cut() {
-    assert!(says(KFold::new(1).folds(5)).contains("KFold: n_splits is 1, expected at least 2"));
-    assert_eq!(says(KFold::new(6).folds(5)), "KFold: n_samples=5 should be >= n_splits=6");
+    assert!(error_message(KFold::new(1).folds(5)).contains("KFold: n_splits is 1, expected at least 2"));
+    assert_eq!(error_message(KFold::new(6).folds(5)), "KFold: n_samples=5 should be >= n_splits=6");
     assert!(
-        says(StratifiedKFold::new(3, [0, 0, 1, 1]).folds(4))
+        error_message(StratifiedKFold::new(3, [0, 0, 1, 1]).folds(4))
             .contains("at most 2, the size of the largest class")
     );
-    assert!(says(StratifiedKFold::new(2, [0, 1]).folds(4)).contains("labels: expected 4"));
-    assert!(says(TimeSeriesSplit::new(5).folds(5)).contains("n_splits + 1=6"));
+    assert!(error_message(StratifiedKFold::new(2, [0, 1]).folds(4)).contains("labels: expected 4"));
+    assert!(error_message(TimeSeriesSplit::new(5).folds(5)).contains("n_splits + 1=6"));
     assert!(
-        says(TimeSeriesSplit::new(2).gap(8).folds(9)).contains("gap 8, expected fewer than the 9 samples")
+        error_message(TimeSeriesSplit::new(2).gap(8).folds(9))
+            .contains("gap 8, expected fewer than the 9 samples")
     );
     assert!(
-        says(TimeSeriesSplit::new(2).test_count(usize::MAX).folds(9)).contains("fewer than the 9 samples")
+        error_message(TimeSeriesSplit::new(2).test_count(usize::MAX).folds(9))
+            .contains("fewer than the 9 samples")
     );
-    assert!(says(TimeSeriesSplit::new(2).max_train_count(0).folds(9)).contains("max_train_count is 0"));
-    assert!(says(ShuffleSplit::new(0).folds(9)).contains("n_splits is 0"));
     assert!(
-        says(ShuffleSplit::new(1).test_size(0.6).train_size(0.6).folds(10))
+        error_message(TimeSeriesSplit::new(2).max_train_count(0).folds(9)).contains("max_train_count is 0")
+    );
+    assert!(error_message(ShuffleSplit::new(0).folds(9)).contains("n_splits is 0"));
+    assert!(
+        error_message(ShuffleSplit::new(1).test_size(0.6).train_size(0.6).folds(10))
             .contains("is 6 + 6, expected at most")
     );
-    assert!(says(vec![Fold::new([0], [9])].folds(9)).contains("samples: expected 10"));
-    assert!(says(vec![Fold::new([0], [])].folds(9)).contains("at least 1 row in both parts"));
+    assert!(error_message(vec![Fold::new([0], [9])].folds(9)).contains("samples: expected 10"));
+    assert!(error_message(vec![Fold::new([0], [])].folds(9)).contains("at least 1 row in both parts"));
     let split = axonal::model_selection::Split::new;
     assert!(
-        says(split().test_count(9).split(9))
+        error_message(split().test_count(9).split(9))
             .contains("with 0 for training, expected at least 1 sample in both parts")
     );
-    assert!(says(split().test_count(usize::MAX).train_count(2).split(9)).contains("at most the 9 samples"));
-    assert!(says(split().stratify([0, 0, 1]).split(3)).contains("at least 2 samples of every class"));
     assert!(
-        says(split().stratify([0, 0, 1, 1]).test_count(1).split(4))
+        error_message(split().test_count(usize::MAX).train_count(2).split(9))
+            .contains("at most the 9 samples")
+    );
+    assert!(
+        error_message(split().stratify([0, 0, 1]).split(3)).contains("at least 2 samples of every class")
+    );
+    assert!(
+        error_message(split().stratify([0, 0, 1, 1]).test_count(1).split(4))
             .contains("at least 1 for each of the 2 classes")
     );
-    assert!(says(split().stratify([0, 0, 1, 1]).shuffle(false).split(4)).contains("shuffle is false"));
+    assert!(
+        error_message(split().stratify([0, 0, 1, 1]).shuffle(false).split(4)).contains("shuffle is false")
+    );
 }
 
 #[test]

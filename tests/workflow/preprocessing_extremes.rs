@@ -1,5 +1,6 @@
 //! Transformers of equal values, of very small and very large ones, and the errors where a result has no float.
 
+use crate::common::error_message;
 use axonal::Float;
 use axonal::ndarray::{Array2, array};
 use axonal::prelude::*;
@@ -7,10 +8,6 @@ use axonal::prelude::*;
 use axonal::preprocessing::PcaSolver;
 use axonal::preprocessing::{Impute, Norm};
 use axonal::preprocessing::{MaxAbsScaler, Normalizer, PolynomialFeatures, RobustScaler};
-
-fn says<T>(result: Result<T>) -> String {
-    result.err().expect("bad input was accepted").to_string()
-}
 
 fn close(got: &Array2<f64>, want: &Array2<f64>, tolerance: f64) {
     assert_eq!(got.dim(), want.dim());
@@ -133,7 +130,7 @@ fn min_and_max_become_the_ends_of_the_range_and_nothing_leaves_it() {
     let clipping = scaler.clip(true);
     assert_eq!(clipping.transform(&array![[-1.5e308], [1.75e308]]).unwrap(), array![[0.0], [1.0]]);
     assert!(
-        says(MinMaxScaler::new().feature_range(-1e308, 1e308).fit(&x))
+        error_message(MinMaxScaler::new().feature_range(-1e308, 1e308).fit(&x))
             .contains("lo < hi with finite hi - lo")
     );
 }
@@ -175,7 +172,7 @@ fn replacements_are_finite() {
     assert_eq!(filled(Impute::Median, [f64::NAN, -1.7e308, 1.7e308]), 0.0);
     assert_eq!(filled(Impute::Median, [f64::NAN, 1.5e308, 1.7e308]), 1.6e308);
     let mut constant = SimpleImputer::new().strategy(Impute::Constant(1e300));
-    let message = says(constant.fit_transform(&array![[1.0_f32, 2.0], [3.0, f32::NAN]]));
+    let message = error_message(constant.fit_transform(&array![[1.0_f32, 2.0], [3.0, f32::NAN]]));
     assert!(
         message.contains("1e300 for the missing value at [1, 1]") && message.contains("f64"),
         "{message}"
@@ -195,38 +192,48 @@ fn results_beyond_the_type_are_errors_with_a_place() {
     };
     let mut standard = StandardScaler::new();
     standard.fit(&fitted).unwrap();
-    checks(says(standard.transform(&large)), "StandardScaler: x", "[1, 0] (1e300)");
+    checks(error_message(standard.transform(&large)), "StandardScaler: x", "[1, 0] (1e300)");
     let mut min_max = MinMaxScaler::new();
     min_max.fit(&fitted).unwrap();
-    checks(says(min_max.transform(&large)), "MinMaxScaler: x", "[1, 0] (1e300)");
+    checks(error_message(min_max.transform(&large)), "MinMaxScaler: x", "[1, 0] (1e300)");
     let mut max_abs = MaxAbsScaler::new();
     max_abs.fit(&fitted).unwrap();
-    checks(says(max_abs.transform(&large)), "MaxAbsScaler: x", "[1, 0] (1e300)");
+    checks(error_message(max_abs.transform(&large)), "MaxAbsScaler: x", "[1, 0] (1e300)");
     let mut robust = RobustScaler::new();
     robust.fit(&fitted).unwrap();
-    checks(says(robust.transform(&large)), "RobustScaler: x", "[1, 0] (1e300)");
+    checks(error_message(robust.transform(&large)), "RobustScaler: x", "[1, 0] (1e300)");
     // On the way back.
     let mut wide = MaxAbsScaler::new();
     wide.fit(&array![[1.0, 1e300]]).unwrap();
-    checks(says(wide.inverse_transform(&array![[0.0, 0.0], [1.0, 1e10]])), "MaxAbsScaler: z", "[1, 1]");
+    checks(
+        error_message(wide.inverse_transform(&array![[0.0, 0.0], [1.0, 1e10]])),
+        "MaxAbsScaler: z",
+        "[1, 1]",
+    );
     // The column is the caller's also behind a ColumnTransformer.
     let mut columns = ColumnTransformer::new().step(MaxAbsScaler::new(), [1, 0]);
     columns.fit(&fitted).unwrap();
-    checks(says(columns.transform(&large)), "MaxAbsScaler: x", "[1, 0] (1e300)");
+    checks(error_message(columns.transform(&large)), "MaxAbsScaler: x", "[1, 0] (1e300)");
     // A result that f64 holds, but not f32.
-    let message = says(max_abs.transform(&array![[1e25_f32, 1.0]]));
+    let message = error_message(max_abs.transform(&array![[1e25_f32, 1.0]]));
     assert!(message.contains("[0, 0]") && message.contains("fit f32; convert the data to f64"), "{message}");
 }
 
 #[test]
 fn statistics_beyond_f64_are_errors_with_a_place() {
     let x = array![[0.0, 1.0], [1.0, -1e200], [2.0, 1.5e200]];
-    let message = says(StandardScaler::new().fit(&x));
+    let message = error_message(StandardScaler::new().fit(&x));
     assert!(message.contains("StandardScaler: x is too large at [2, 1] (1.5e200)"), "{message}");
     assert!(message.ends_with("divide the column by a constant first"), "{message}");
     let x = array![[0.0, 1.2e308], [1.0, -1.5e308], [2.0, 0.0], [3.0, 1.7e308], [4.0, -1.1e308]];
-    assert!(says(MinMaxScaler::new().fit(&x)).contains("MinMaxScaler: x is too large at [3, 1] (1.7e308)"));
-    assert!(says(RobustScaler::new().fit(&x)).contains("RobustScaler: x is too large at [3, 1] (1.7e308)"));
+    assert!(
+        error_message(MinMaxScaler::new().fit(&x))
+            .contains("MinMaxScaler: x is too large at [3, 1] (1.7e308)")
+    );
+    assert!(
+        error_message(RobustScaler::new().fit(&x))
+            .contains("RobustScaler: x is too large at [3, 1] (1.7e308)")
+    );
     // A range that has a float is scaled by, however large the values are.
     let x = array![[1.7e308], [1.6e308], [1.5e308]];
     close(&MinMaxScaler::new().fit_transform(&x).unwrap(), &array![[1.0], [0.5], [0.0]], 1e-14);
@@ -239,16 +246,18 @@ fn products_over_and_underflow_only_as_a_whole() {
         |degree, x: &Array2<f64>| PolynomialFeatures::new(degree).include_bias(false).fit_transform(x);
     // a, b, then aab = 1e100 through 1e400, and abb = 1e-250 as it comes.
     let x = array![[1e200, 1e-300]];
-    let message = says(products(3, &x));
+    let message = error_message(products(3, &x));
     assert!(message.contains("PolynomialFeatures: x is too large at [0, 0] (1e200)"), "{message}");
     let interactions = PolynomialFeatures::new(3).interaction_only(true).include_bias(false);
     let all = interactions.clone().fit_transform(&array![[1e200, 1e200, 1e-300]]);
-    assert!(says(all).contains("[0, 0] (1e200)"), "ab has no float");
+    assert!(error_message(all).contains("[0, 0] (1e200)"), "ab has no float");
     let all = interactions.clone().fit_transform(&array![[1e-200, 1e-200, 1e300]]).unwrap();
     close(&all, &array![[1e-200, 1e-200, 1e300, 0.0, 1e100, 1e100, 1e-100]], 1e-14);
     let all = interactions.clone().fit_transform(&array![[1e-30_f32, 1e-30, 1e30]]).unwrap();
     close(&all.mapv(f64::from), &array![[1e-30, 1e-30, 1e30, 0.0, 1.0, 1.0, 1e-30]], 1e-6);
-    assert!(says(interactions.clone().fit_transform(&array![[1.0_f32, 1e20, 1e30]])).contains("fit f32"));
+    assert!(
+        error_message(interactions.clone().fit_transform(&array![[1.0_f32, 1e20, 1e30]])).contains("fit f32")
+    );
     let x = array![[0.0, -0.0, 1e-320], [2.0, 3.0, 1.0]];
     let mut zeros = interactions;
     assert_eq!(zeros.fit_transform(&x).unwrap().row(1).to_vec(), [2.0, 3.0, 1.0, 6.0, 2.0, 3.0, 6.0]);
@@ -303,13 +312,14 @@ fn pca_does_not_depend_on_the_unit() {
         assert!((&other - &z).iter().all(|v| v.abs() < 1e-11), "{unit}");
         assert!((&other_ratio - &ratio).iter().all(|v| v.abs() < 1e-13), "{unit}");
     }
-    let says = |unit: f64| says(Pca::new(1).fit(&(&x * unit)));
+    let message_at = |unit: f64| error_message(Pca::new(1).fit(&(&x * unit)));
     assert!(
-        says(1e-200).contains("Pca: x is too small") && says(1e-200).contains("multiply x by a constant")
+        message_at(1e-200).contains("Pca: x is too small")
+            && message_at(1e-200).contains("multiply x by a constant")
     );
-    assert!(says(1e200).contains("Pca: x is too large at ["));
+    assert!(message_at(1e200).contains("Pca: x is too large at ["));
     let mut pca = Pca::new(1);
     pca.fit(&array![[1.0, 1.0], [2.0, 2.0], [4.0, 4.0]]).unwrap();
-    let message = self::says(pca.transform(&array![[0.0, 0.0], [1.7e308, 1.7e308]]));
+    let message = self::error_message(pca.transform(&array![[0.0, 0.0], [1.7e308, 1.7e308]]));
     assert!(message.contains("Pca: x is too large at [1, 0] (1.7e308)"), "{message}");
 }

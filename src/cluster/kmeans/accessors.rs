@@ -1,6 +1,7 @@
 //! Accessors of a fitted k-means: centers, labels, inertia, cluster sizes.
 
-use super::{Fitted, KMeans};
+use super::KMeans;
+use super::fitted::FittedCenters;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use ndarray::{Array1, Array2, ArrayBase, Data, Ix1, Ix2};
@@ -16,7 +17,7 @@ impl<F: Float> KMeans<F> {
         Ok(self.learned("cluster_centers")?.cluster_centers())
     }
 
-    /// The label of each row that was learned from, (n).
+    /// The label of each row of the training data, (n).
     ///
     /// # Errors
     /// `NotFitted` before the first fit.
@@ -24,7 +25,7 @@ impl<F: Float> KMeans<F> {
         Ok(&self.learned("labels")?.labels)
     }
 
-    /// Σ wᵢ‖xᵢ − c‖² over the rows that were learned from, c the nearest center.
+    /// Σ wᵢ‖xᵢ − c‖² over the training data, c the nearest center.
     ///
     /// # Errors
     /// `NotFitted` before the first fit.
@@ -32,7 +33,7 @@ impl<F: Float> KMeans<F> {
         Ok(self.learned("inertia")?.inertia)
     }
 
-    /// The iterations of the best run.
+    /// Number of iterations of the best run.
     ///
     /// # Errors
     /// `NotFitted` before the first fit.
@@ -40,18 +41,18 @@ impl<F: Float> KMeans<F> {
         Ok(self.learned("n_iter")?.n_iter)
     }
 
-    /// How many of the rows that were learned from each cluster has, (k).
+    /// The number of rows of the training data in each cluster, (k).
     ///
     /// # Errors
     /// `NotFitted` before the first fit.
     pub fn cluster_sizes(&self) -> Result<Array1<usize>> {
         let fitted = self.learned("cluster_sizes")?;
-        let mut sizes = Array1::zeros(self.n_clusters);
+        let mut sizes = Array1::zeros(self.settings.n_clusters);
         fitted.labels.iter().for_each(|&label| sizes[label] += 1);
         Ok(sizes)
     }
 
-    /// The part of each cluster in the inertia of some rows, Σ‖x − c‖² over the rows that are nearest to it, (k).
+    /// The inertia of each cluster for new rows, Σ‖x − c‖² over the rows nearest to its center, (k).
     ///
     /// # Errors
     /// As `predict`.
@@ -73,9 +74,9 @@ impl<F: Float> KMeans<F> {
         self.learned("cluster_inertias")?.inertias(Self::NAME, x.view())
     }
 
-    pub(crate) fn learned(&self, method: &'static str) -> Result<&Fitted<F>> {
+    pub(crate) fn learned(&self, method: &'static str) -> Result<&FittedCenters<F>> {
         self.fitted.as_ref().ok_or(Error::NotFitted { estimator: Self::NAME, method })
     }
 }
 
-super::fitted::answers!(KMeans);
+super::fitted::predict_by_nearest_center!(KMeans);

@@ -1,5 +1,5 @@
 //! Squared distances by the direct formula Σ(x − c)², which is exact where ‖x‖² − 2x·c + ‖c‖² cancels, and other sums over
-//! pairs of numbers.
+//! pairs of values.
 
 use crate::float::Float;
 
@@ -25,7 +25,7 @@ pub(crate) fn squared_distance<F: Float>(x: &[F], center: &[F]) -> F {
     sums.iter().fold(total, |total, sum| total + *sum)
 }
 
-/// Σ term(a, b) over pairs of numbers, in as many chains as a register of `f64` has lanes.
+/// Σ term(a, b) over pairs of values, in as many chains as a register of `f64` has lanes.
 #[inline(always)]
 pub(super) fn sum_over<A: Copy, B: Copy>(a: &[A], b: &[B], term: impl Fn(A, B) -> f64) -> f64 {
     let ((many_a, a), (many_b, b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());

@@ -1,8 +1,9 @@
-//! The result of a fit: centers, and prediction from them.
+//! Fitted centers, and prediction from them.
 
+use super::assign::assign;
+use super::assign::packed_centers::{PackedCenters, SquaredNorms};
 use super::distance::squared_distance;
-use super::lloyd::{assign, normalize};
-use super::packed_centers::{Lengths, PackedCenters};
+use super::normalize::normalize;
 use super::samples::{Samples, all_below, elements, in_rows};
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -12,11 +13,11 @@ use crate::validate;
 use ndarray::{Array1, Array2, ArrayView2};
 use std::sync::OnceLock;
 
-/// Rows of one piece of work.
-const PIECE: usize = 256;
+/// Rows of a task.
+const CHUNK: usize = 256;
 
-/// Refuses values that are not finite, and rows whose squared distances to the centers leave the range of `F`. Rows that a
-/// fit accepts are accepted here.
+/// Refuses values that are not finite, and rows whose squared distances to the centers leave the range of `F`. Accepts all rows
+/// that `fit` accepts.
 fn in_range_of<F: Float>(owner: &'static str, x: ArrayView2<'_, F>, centers: &[F]) -> Result<()> {
     let d = x.ncols();
     let bound = F::of(0.25 * (F::max_value().as_f64() / d as f64).sqrt());
@@ -41,18 +42,18 @@ fn in_range_of<F: Float>(owner: &'static str, x: ArrayView2<'_, F>, centers: &[F
     Ok(())
 }
 
-/// What a fit leaves behind.
+/// The result of a fit.
 #[derive(Debug, Clone)]
-pub(crate) struct Fitted<F> {
+pub(crate) struct FittedCenters<F> {
     pub(crate) n_clusters: usize,
-    /// The centers less `mean`, (k, d); behind those of the clusters there may be others.
+    /// The centers less `mean`, (k, d); the inner nodes of a tree follow those of the clusters.
     pub(crate) centered: Vec<F>,
-    /// What is subtracted from them: nothing, unless centers are followed in small steps.
+    /// The point that is subtracted from them: the origin, unless centers moved in small steps.
     pub(crate) mean: Vec<F>,
-    /// The centers themselves, once they are needed.
+    /// The centers, computed on first use.
     pub(crate) cluster_centers: OnceLock<Array2<F>>,
-    /// The centers packed for the search, once there is one.
-    pub(crate) nearest: OnceLock<Packed<F>>,
+    /// The packed centers, computed on first use.
+    pub(crate) packed: OnceLock<PredictionCenters<F>>,
     /// Whether rows are scaled to length 1.
     pub(crate) spherical: bool,
     pub(crate) labels: Array1<usize>,
@@ -60,25 +61,25 @@ pub(crate) struct Fitted<F> {
     pub(crate) n_iter: usize,
 }
 
-/// Centers packed for the search.
+/// Centers packed for prediction.
 #[derive(Debug, Clone)]
-pub(crate) struct Packed<F> {
+pub(crate) struct PredictionCenters<F> {
     centers: PackedCenters<F>,
-    /// What is subtracted from centers and rows.
+    /// The point that is subtracted from centers and rows.
     mean: Vec<F>,
     /// A magnitude that values of rows rarely reach. Rows below it are in range of the centers.
     usual: F,
 }
 
-/// Rows that were checked.
+/// Checked rows.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Rows<'a, F> {
+pub(crate) struct CheckedRows<'a, F> {
     pub(crate) samples: Samples<'a, F>,
-    /// Whether all values are below [`Packed::usual`].
+    /// Whether all values are below [`PredictionCenters::usual`].
     are_usual: bool,
 }
 
-impl<F: Float> Fitted<F> {
+impl<F: Float> FittedCenters<F> {
     /// The fitted state of centers (k, d).
     pub(crate) fn at(centers: Vec<F>, n_features: usize) -> Self {
         Self::new(centers, vec![F::zero(); n_features])
@@ -91,7 +92,7 @@ impl<F: Float> Fitted<F> {
             centered,
             mean,
             cluster_centers: OnceLock::new(),
-            nearest: OnceLock::new(),
+            packed: OnceLock::new(),
             spherical: false,
             labels: Array1::default(0),
             inertia: 0.0,
@@ -100,28 +101,28 @@ impl<F: Float> Fitted<F> {
     }
 
     /// The centers of the clusters less the mean, (k, d).
-    fn of_clusters(&self) -> &[F] {
+    fn centered_clusters(&self) -> &[F] {
         &self.centered[..self.n_clusters * self.mean.len()]
     }
 
     /// The centers, (k, d).
     pub(crate) fn cluster_centers(&self) -> &Array2<F> {
         self.cluster_centers.get_or_init(|| {
-            let centers = self.of_clusters().iter().zip(self.mean.iter().cycle());
+            let centers = self.centered_clusters().iter().zip(self.mean.iter().cycle());
             let centers = centers.map(|(c, mean)| *c + *mean).collect();
             Array2::from_shape_vec((self.n_clusters, self.mean.len()), centers).unwrap_or_default()
         })
     }
 
-    /// A center by its number, also one behind those of the clusters.
+    /// A center by its number, also of an inner node.
     pub(crate) fn center(&self, number: usize) -> Vec<F> {
         let centered = &self.centered[number * self.mean.len()..][..self.mean.len()];
         centered.iter().zip(&self.mean).map(|(c, mean)| *c + *mean).collect()
     }
 
-    /// The centers packed for the search, less their mean. This point has no effect on labels.
-    fn packed(&self) -> &Packed<F> {
-        self.nearest.get_or_init(|| {
+    /// The centers packed less their mean. This point has no effect on labels.
+    fn packed(&self) -> &PredictionCenters<F> {
+        self.packed.get_or_init(|| {
             let (k, d) = (self.n_clusters, self.mean.len());
             let centers = elements(self.cluster_centers());
             let mean = mean_of_centers(centers, d);
@@ -134,14 +135,14 @@ impl<F: Float> Fitted<F> {
             let usual = F::of(if farthest < bound { usual.min(bound) } else { 0.0 });
             let largest = mean.iter().map(|mean| (usual.as_f64() + mean.as_f64().abs()).powi(2)).sum::<f64>();
             let mut packed = PackedCenters::new(k, d);
-            let rows = Lengths { typical: square / k as f64 + within, largest: 1.25 * largest };
-            packed.set(centers, &mean, rows);
-            Packed { centers: packed, mean, usual }
+            let norms = SquaredNorms { typical: square / k as f64 + within, largest: 1.25 * largest };
+            packed.set(centers, &mean, norms);
+            PredictionCenters { centers: packed, mean, usual }
         })
     }
 
-    /// Refuses rows of another number of features, and such as cannot be answered for. Returns whether they are
-    /// [usual](Packed::usual).
+    /// Refuses rows of another number of features, or whose distances are out of range. Returns whether all values are below
+    /// [`PredictionCenters::usual`].
     pub(crate) fn check(&self, owner: &'static str, x: ArrayView2<'_, F>) -> Result<bool> {
         validate::features("x", &x, self.mean.len())?;
         if all_below(x, self.packed().usual) {
@@ -151,12 +152,12 @@ impl<F: Float> Fitted<F> {
         Ok(false)
     }
 
-    /// Checks new rows and hands them on in standard layout; of length 1, if the clustering is spherical.
+    /// Checks new rows, and calls `work` with them in standard layout, scaled to length 1 if the clustering is spherical.
     pub(crate) fn with_rows<R>(
         &self,
         owner: &'static str,
         x: ArrayView2<'_, F>,
-        ask: impl FnOnce(Rows<'_, F>) -> R,
+        work: impl FnOnce(CheckedRows<'_, F>) -> R,
     ) -> Result<R> {
         let mut are_usual = self.check(owner, x)?;
         let n_features = self.mean.len();
@@ -165,7 +166,10 @@ impl<F: Float> Fitted<F> {
             x.as_slice_mut().into_iter().for_each(|rows| normalize(rows, n_features));
             are_usual = true;
         }
-        Ok(ask(Rows { samples: Samples { values: elements(&x), n_features, weights: None }, are_usual }))
+        Ok(work(CheckedRows {
+            samples: Samples { values: elements(&x), n_features, weights: None },
+            are_usual,
+        }))
     }
 
     pub(crate) fn predict(&self, owner: &'static str, x: ArrayView2<'_, F>) -> Result<Array1<usize>> {
@@ -187,7 +191,7 @@ impl<F: Float> Fitted<F> {
         })?
     }
 
-    /// Minus the inertia of labelled rows; refuses none, and such as have no finite one.
+    /// Minus the inertia of labeled rows; refuses no rows, and an inertia that is not finite.
     pub(crate) fn score(&self, owner: &'static str, samples: &Samples<'_, F>, labels: &[u32]) -> Result<f64> {
         if labels.is_empty() {
             return Err(Error::Empty {
@@ -197,17 +201,21 @@ impl<F: Float> Fitted<F> {
             });
         }
         let inertia = self.inertia_of(samples, labels);
-        if inertia.is_finite() { Ok(-inertia) } else { Err(no_sum(owner, samples.weights.is_some())) }
+        if inertia.is_finite() {
+            Ok(-inertia)
+        } else {
+            Err(infinite_inertia(owner, samples.weights.is_some()))
+        }
     }
 
-    /// The labels of rows that were checked, and their inertia.
+    /// The labels of checked rows, and their inertia.
     pub(crate) fn label_all(&self, samples: &Samples<'_, F>) -> (Vec<u32>, f64) {
-        let labels = self.label(Rows { samples: *samples, are_usual: false });
+        let labels = self.label(CheckedRows { samples: *samples, are_usual: false });
         let inertia = self.inertia_of(samples, &labels);
         (labels, inertia)
     }
 
-    fn label(&self, Rows { samples, are_usual }: Rows<'_, F>) -> Vec<u32> {
+    fn label(&self, CheckedRows { samples, are_usual }: CheckedRows<'_, F>) -> Vec<u32> {
         let mut labels = vec![0; samples.n_samples()];
         let packed = self.packed();
         assign((&samples, &packed.mean), &packed.centers, are_usual, &mut labels);
@@ -229,7 +237,7 @@ impl<F: Float> Fitted<F> {
         self.with_rows(owner, x, |rows| {
             let mut inertias = Array1::zeros(self.n_clusters);
             for (row, label) in self.label(rows).into_iter().enumerate() {
-                inertias[label as usize] += self.inertia_of(&rows.samples.part(row, 1), &[label]);
+                inertias[label as usize] += self.inertia_of(&rows.samples.slice(row, 1), &[label]);
             }
             inertias
         })
@@ -239,8 +247,8 @@ impl<F: Float> Fitted<F> {
         let (n, d, k) = (samples.n_samples(), samples.n_features, self.n_clusters);
         let centers = elements(self.cluster_centers());
         let mut distances = vec![F::zero(); n * k];
-        let mut pieces: Vec<usize> = (0..n).step_by(PIECE).collect();
-        zip_chunks(n * k * d, &mut pieces, &mut distances, PIECE * k, |first, distances| {
+        let mut chunks: Vec<usize> = (0..n).step_by(CHUNK).collect();
+        zip_chunks(n * k * d, &mut chunks, &mut distances, CHUNK * k, |first, distances| {
             vectorize(
                 #[inline(always)]
                 || {
@@ -268,7 +276,7 @@ fn mean_of_centers<F: Float>(centers: &[F], n_features: usize) -> Vec<F> {
 }
 
 /// The error of an inertia that is not finite.
-fn no_sum(owner: &'static str, weighted: bool) -> Error {
+fn infinite_inertia(owner: &'static str, weighted: bool) -> Error {
     if weighted {
         let problem = "they are so large that sums over the rows leave the range of f64; scale them down";
         return Error::Weight { what: "sample_weight".into(), problem: problem.into() };
@@ -277,8 +285,8 @@ fn no_sum(owner: &'static str, weighted: bool) -> Error {
     Error::invalid_parameter(owner, "x", "too large", expected)
 }
 
-/// The answers that an estimator with a `learned` method and a `NAME` gives by what it has learned.
-macro_rules! answers {
+/// Implements prediction by the nearest center for an estimator with a method `learned` and a `NAME`.
+macro_rules! predict_by_nearest_center {
     ($estimator:ident) => {
         impl<F: Float> $estimator<F> {
             /// [`score`](crate::estimator::Score::score) with a weight for each row.
@@ -299,7 +307,7 @@ macro_rules! answers {
         impl<F: Float, S: Data<Elem = F>> crate::estimator::Predict<ArrayBase<S, Ix2>> for $estimator<F> {
             type Output = Array1<usize>;
 
-            /// The nearest center of each row, of equally near ones the first.
+            /// The nearest center of each row, ties to the first.
             fn predict(&self, x: &ArrayBase<S, Ix2>) -> Result<Array1<usize>> {
                 self.learned("predict")?.predict(Self::NAME, x.view())
             }
@@ -332,4 +340,4 @@ macro_rules! answers {
         }
     };
 }
-pub(crate) use answers;
+pub(crate) use predict_by_nearest_center;

@@ -1,45 +1,44 @@
-//! k-means: points grouped around the means of their groups.
+//! k-means clustering.
 //!
-//! The folder by its questions: what can be set and asked ([`KMeans`]), where the centers start (`init`, `plus_plus`,
-//! `candidates`), how they move (`lloyd`, `fixed_point`, `sums`, `relocation`), which rows keep their label without a search (`pruning`, `pruning_estimate`),
-//! and which center is the nearest (`packed_centers`, `packed_rows`, `assign_kernel`, `margin`, `labels`).
+//! | question | where |
+//! |---|---|
+//! | what can be set, and what a fit leaves | this file, `settings`, `fit`, `fitted`, `accessors`, `report` |
+//! | where do the centers start | `seeding/`: greedy k-means++, random rows |
+//! | how do they move, and when do they stop | `lloyd/` |
+//! | which center is nearest | `assign/`: packing, the kernel, rounding margins |
+//! | which rows keep their label unseen | `pruning/` (Hamerly 2010) |
+//! | what are the means | `sums/`: exact sums, relocation of empty clusters |
+//! | how is it saved | `record` |
 
 mod accessors;
-mod assign_kernel;
-mod candidates;
+pub(crate) mod assign;
 pub(crate) mod distance;
+mod fit;
 pub(crate) mod fitted;
-mod fixed_point;
-pub(crate) mod init;
-mod labels;
 pub(crate) mod lloyd;
-mod margin;
-pub(crate) mod packed_centers;
-mod packed_rows;
-pub(crate) mod plus_plus;
+pub(crate) mod moments;
+mod normalize;
 mod pruning;
-mod pruning_estimate;
 pub(crate) mod record;
-mod relocation;
 pub(crate) mod report;
 pub(crate) mod samples;
 mod scratch_pool;
+pub(crate) mod seeding;
+pub(crate) mod settings;
 mod sums;
 
-pub use init::{InitFunction, KMeansInit};
-pub use plus_plus::{kmeans_plusplus, kmeans_plusplus_weighted};
+pub(crate) use fit::{check_counts, label_indices, moments_of};
 pub use report::KMeansReport;
+pub use seeding::plus_plus::{kmeans_plusplus, kmeans_plusplus_weighted};
+pub use seeding::{InitFunction, KMeansInit};
 
-use crate::error::{Error, Result};
-use crate::estimator::{Estimator, Fit};
+use crate::error::Result;
+use crate::estimator::Estimator;
 use crate::float::Float;
-use crate::rng::{Purpose, Rng};
-use crate::validate;
-use fitted::Fitted;
-use lloyd::{Lloyd, Rules, Run};
-use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Axis, Data, Ix1, Ix2};
-use samples::{Moments, Samples, elements, in_rows};
+use fitted::FittedCenters;
+use ndarray::{Array1, Array2, ArrayBase, Data, Ix1, Ix2};
 use serde::{Deserialize, Serialize};
+use settings::KMeansSettings;
 
 /// k-means clustering: `n_clusters` centers such that the points lie near to them.
 ///
@@ -94,41 +93,24 @@ use serde::{Deserialize, Serialize};
 /// Lloyd, Least squares quantization in PCM, 1982, doi:10.1109/TIT.1982.1056489. Arthur and Vassilvitskii,
 /// k-means++: the advantages of careful seeding, 2007.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, bound = "F: Float")]
+#[serde(transparent, bound = "F: Float")]
 pub struct KMeans<F> {
-    n_clusters: usize,
-    init: KMeansInit<F>,
-    n_init: Option<usize>,
-    max_iter: usize,
-    tol: f64,
-    seed: u64,
-    spherical: bool,
-    max_points_per_center: Option<usize>,
+    settings: KMeansSettings<KMeansInit<F>>,
     #[serde(skip)]
-    fitted: Option<Fitted<F>>,
+    fitted: Option<FittedCenters<F>>,
 }
 
 impl<F> KMeans<F> {
     /// Creates a k-means with `n_clusters` clusters and scikit-learn's defaults.
     #[must_use]
     pub fn new(n_clusters: usize) -> Self {
-        Self {
-            n_clusters,
-            init: KMeansInit::PlusPlus,
-            n_init: None,
-            max_iter: 300,
-            tol: 1e-4,
-            seed: 0,
-            spherical: false,
-            max_points_per_center: None,
-            fitted: None,
-        }
+        Self { settings: KMeansSettings::new(n_clusters), fitted: None }
     }
 
     /// Where the centers start.
     #[must_use]
     pub fn init(mut self, init: KMeansInit<F>) -> Self {
-        self.init = init;
+        self.settings.init = init;
         self
     }
 
@@ -136,14 +118,14 @@ impl<F> KMeans<F> {
     /// from once, for every run would be the same.
     #[must_use]
     pub fn n_init(mut self, n_init: usize) -> Self {
-        self.n_init = Some(n_init);
+        self.settings.n_init = Some(n_init);
         self
     }
 
     /// The most iterations of a run.
     #[must_use]
     pub fn max_iter(mut self, max_iter: usize) -> Self {
-        self.max_iter = max_iter;
+        self.settings.max_iter = max_iter;
         self
     }
 
@@ -151,14 +133,14 @@ impl<F> KMeans<F> {
     /// the columns. With 0 it ends only when no label changes any more.
     #[must_use]
     pub fn tol(mut self, tol: f64) -> Self {
-        self.tol = tol;
+        self.settings.tol = tol;
         self
     }
 
     /// The seed of all random choices.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
+        self.settings.seed = seed;
         self
     }
 
@@ -166,7 +148,7 @@ impl<F> KMeans<F> {
     /// largest cosine, and the inertia is 2·Σ wᵢ(1 − cos). This needs a copy of the data; rows of zeros stay.
     #[must_use]
     pub fn spherical(mut self, spherical: bool) -> Self {
-        self.spherical = spherical;
+        self.settings.spherical = spherical;
         self
     }
 
@@ -174,13 +156,13 @@ impl<F> KMeans<F> {
     /// still those of all rows.
     #[must_use]
     pub fn max_points_per_center(mut self, rows: usize) -> Self {
-        self.max_points_per_center = Some(rows);
+        self.settings.max_points_per_center = Some(rows);
         self
     }
 }
 
 impl<F: Float> KMeans<F> {
-    /// [`fit`](Fit::fit) with a weight for each row: a row of weight 2 counts as two such rows, one of weight 0 as
+    /// [`fit`](Self::fit) with a weight for each row: a row of weight 2 counts as two such rows, one of weight 0 as
     /// none.
     ///
     /// # Errors
@@ -203,10 +185,10 @@ impl<F: Float> KMeans<F> {
         x: &ArrayBase<S, Ix2>,
         sample_weight: &ArrayBase<impl Data<Elem = F>, Ix1>,
     ) -> Result<KMeansReport> {
-        self.learn(x.view(), Some(sample_weight.view()))
+        self.fit_rows(x.view(), Some(sample_weight.view()))
     }
 
-    /// [`fit`](Fit::fit), and the labels of the rows.
+    /// [`fit`](Self::fit), and the labels of the rows.
     ///
     /// # Errors
     /// As `fit`.
@@ -215,7 +197,7 @@ impl<F: Float> KMeans<F> {
         self.labels().cloned()
     }
 
-    /// [`fit`](Fit::fit), and the rows as distances to the centers.
+    /// [`fit`](Self::fit), and the rows as distances to the centers.
     ///
     /// # Errors
     /// As `fit`.
@@ -224,209 +206,15 @@ impl<F: Float> KMeans<F> {
         crate::estimator::Transform::transform(self, x)
     }
 
-    /// The same for another number of clusters.
+    /// The same settings with another number of clusters.
     pub(crate) fn with_n_clusters(mut self, n_clusters: usize) -> Self {
-        self.n_clusters = n_clusters;
+        self.settings.n_clusters = n_clusters;
         self
-    }
-
-    fn check_parameters(&self) -> Result<()> {
-        let at_least_1 = |name, value: Option<usize>| match value {
-            Some(0) => Err(Error::invalid_parameter("KMeans", name, 0, "at least 1")),
-            _ => Ok(()),
-        };
-        at_least_1("n_clusters", Some(self.n_clusters))?;
-        at_least_1("n_init", self.n_init)?;
-        at_least_1("max_iter", Some(self.max_iter))?;
-        at_least_1("max_points_per_center", self.max_points_per_center)?;
-        if self.tol >= 0.0 && self.tol.is_finite() {
-            return Ok(());
-        }
-        Err(Error::invalid_parameter("KMeans", "tol", self.tol, "a finite number of at least 0"))
-    }
-
-    fn learn(&mut self, x: ArrayView2<'_, F>, weights: Option<ArrayView1<'_, F>>) -> Result<KMeansReport> {
-        self.check_parameters()?;
-        validate::not_empty("x", &x)?;
-        let (n, d) = x.dim();
-        check_counts(Self::NAME, self.n_clusters, n)?;
-        self.init.check(self.n_clusters, d)?;
-        let weights = weights.map(|weights| weights.to_vec());
-        if let Some(weights) = &weights {
-            validate::sample_weights("sample_weight", weights, n)?;
-        }
-        let mut x = in_rows(x);
-        if self.spherical {
-            samples::in_range("KMeans", x.view())?;
-            x.as_slice_mut().into_iter().for_each(|rows| lloyd::normalize(rows, d));
-        }
-        let samples = Samples { values: elements(&x), n_features: d, weights: weights.as_deref() };
-        let mut moments = moments_of(Self::NAME, &samples)?;
-        if self.spherical {
-            moments = moments.about_zero(&samples);
-        }
-        let mut run = match self.max_points_per_center.map(|rows| rows.saturating_mul(self.n_clusters)) {
-            Some(count) if count < n => self.learn_from_some(x.view(), &samples, count, &moments)?,
-            _ => self.best_run(x.view(), samples, &moments)?,
-        };
-        let (labels, inertia, n_iter) = (numbers(&run.labels), run.inertia, run.n_iter);
-        let fitted = Fitted::at(std::mem::take(&mut run.centers), d);
-        let report = KMeansReport::of(run, self.n_clusters);
-        self.fitted = Some(Fitted { labels, inertia, n_iter, spherical: self.spherical, ..fitted });
-        Ok(report)
-    }
-
-    /// The run of least inertia; of equal ones the first.
-    fn best_run(
-        &self,
-        x: ArrayView2<'_, F>,
-        samples: Samples<'_, F>,
-        moments: &Moments<F>,
-    ) -> Result<Run<F>> {
-        let rules = Rules {
-            max_iter: self.max_iter,
-            tolerance: self.tol * moments.mean_variance,
-            spherical: self.spherical,
-        };
-        let n_runs = if self.init.is_given() { 1 } else { self.n_init.unwrap_or(self.init.default_runs()) };
-        let mut lloyd = Lloyd::new(samples, moments, self.n_clusters);
-        let mut best: Option<Run<F>> = None;
-        for run in 0..n_runs {
-            let mut rng = Rng::new(self.seed, Purpose::Clustering, run as u64);
-            let mut start = self.init.start(x, &samples, self.n_clusters, &mut rng)?;
-            init::in_reach(Self::NAME, &start, &moments.mean)?;
-            if self.spherical {
-                lloyd::normalize(&mut start, samples.n_features);
-            }
-            let run = lloyd.run(start, rules);
-            let better = best.as_ref().is_none_or(|best| {
-                run.inertia < best.inertia && !same_clustering(&run.labels, &best.labels, self.n_clusters)
-            });
-            if better {
-                best = Some(run);
-            }
-        }
-        best.ok_or_else(|| Error::invalid_parameter("KMeans", "n_init", 0, "at least 1"))
-    }
-
-    /// Runs on `count` rows of positive weight, then labels all rows.
-    fn learn_from_some(
-        &self,
-        x: ArrayView2<'_, F>,
-        samples: &Samples<'_, F>,
-        count: usize,
-        moments: &Moments<F>,
-    ) -> Result<Run<F>> {
-        let mut rng = Rng::new(self.seed, Purpose::Clustering, u64::MAX);
-        let mut rows: Vec<usize> =
-            (0..samples.n_samples()).filter(|&row| samples.weight(row) > 0.0).collect();
-        rng.shuffle(&mut rows);
-        rows.truncate(count);
-        rows.sort_unstable();
-        if rows.len() < self.n_clusters {
-            return self.best_run(x, *samples, moments);
-        }
-        let some = x.select(Axis(0), &rows);
-        let weights: Option<Vec<F>> =
-            samples.weights.map(|weights| rows.iter().map(|&row| weights[row]).collect());
-        let some_samples = Samples { values: elements(&some), weights: weights.as_deref(), ..*samples };
-        let own = Moments { spread: moments.spread_of(&some_samples), ..moments.clone() };
-        let mut run = self.best_run(some.view(), some_samples, &own)?;
-        let lloyd = Lloyd::new(*samples, moments, self.n_clusters);
-        (run.labels, run.inertia) = lloyd.label(&run.centers);
-        Ok(run)
-    }
-}
-
-/// Refuses more clusters than rows, and more than can be numbered.
-pub(crate) fn check_counts(owner: &'static str, n_clusters: usize, n_samples: usize) -> Result<()> {
-    if n_samples < n_clusters {
-        return Err(Error::TooFewSamples { owner, n_samples, name: "n_clusters", needed: n_clusters });
-    }
-    if n_clusters > packed_centers::MOST_CLUSTERS {
-        let most = format!("at most {}", packed_centers::MOST_CLUSTERS);
-        return Err(Error::invalid_parameter(owner, "n_clusters", n_clusters, most));
-    }
-    Ok(())
-}
-
-/// The moments of rows, weights included; refuses what cannot be computed with in `F`: rows so far apart or so close
-/// together that their squared distances are not in its range, and weights so large or so small that sums are not.
-pub(crate) fn moments_of<F: Float>(owner: &'static str, samples: &Samples<'_, F>) -> Result<Moments<F>> {
-    let moments = Moments::of(samples).map_err(|error| match error {
-        Error::InvalidParameter { name, value, expected, .. } => {
-            Error::InvalidParameter { owner: owner.into(), name, value, expected }
-        }
-        error => error,
-    })?;
-    let variance = moments.mean_variance;
-    if variance < F::min_positive_value().as_f64() {
-        check_distinct(owner, samples)?;
-    }
-    let heaviest = samples.weights.map(|weights| weights.iter().map(|w| w.as_f64()).fold(0.0, f64::max));
-    // A product below this has lost digits, or is zero.
-    let least = f64::MIN_POSITIVE / f64::EPSILON;
-    if variance > 0.0 && heaviest.is_some_and(|weight| weight * variance.min(variance.sqrt()) < least) {
-        let problem = "they are so small that sums over the rows leave the range of f64; scale them up";
-        return Err(Error::Weight { what: "sample_weight".into(), problem: problem.into() });
-    }
-    Ok(moments)
-}
-
-/// Refuses rows that differ, for those that do by so little that every row would seem to lie on its center.
-fn check_distinct<F: Float>(owner: &'static str, samples: &Samples<'_, F>) -> Result<()> {
-    let first = samples.row(0);
-    let differs = (0..samples.n_samples()).find(|&row| samples.row(row) != first);
-    let Some(row) = differs else { return Ok(()) };
-    let offs = samples.row(row).iter().zip(first).map(|(a, b)| (*a - *b).as_f64().abs());
-    let value = format!("spread so little (row {row} lies {:.1e} from row 0)", offs.fold(0.0, f64::max));
-    let expected =
-        format!("rows whose squared distances stay within the range of {}; scale them up", F::NAME);
-    Err(Error::invalid_parameter(owner, "x", value, expected))
-}
-
-/// Labels as arrays are indexed.
-pub(crate) fn numbers(labels: &[u32]) -> Array1<usize> {
-    labels.iter().map(|&label| label as usize).collect()
-}
-
-/// Whether two labellings are one up to the names of the clusters.
-fn same_clustering(a: &[u32], b: &[u32], n_clusters: usize) -> bool {
-    let mut names = vec![packed_centers::NO_LABEL; n_clusters];
-    a.iter().zip(b).all(|(&a, &b)| {
-        let name = &mut names[a as usize];
-        if *name == packed_centers::NO_LABEL {
-            *name = b;
-        }
-        *name == b
-    })
-}
-
-crate::estimator::inherent_fit!(KMeans<F>, KMeansReport);
-
-impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for KMeans<F> {
-    type Report = KMeansReport;
-
-    /// Learns the centers; what an earlier fit learned is dropped.
-    fn fit(&mut self, x: &ArrayBase<S, Ix2>, (): ()) -> Result<KMeansReport> {
-        self.learn(x.view(), None)
     }
 }
 
 impl<F: Float> Estimator for KMeans<F> {
     fn unfitted(&self) -> Self {
         Self { fitted: None, ..self.clone() }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::same_clustering;
-
-    #[test]
-    fn a_clustering_is_the_same_up_to_the_names_of_its_clusters() {
-        assert!(same_clustering(&[0, 0, 1, 2], &[2, 2, 0, 1], 3));
-        assert!(!same_clustering(&[0, 0, 1, 2], &[2, 1, 0, 1], 3));
-        assert!(!same_clustering(&[0, 0, 0, 1], &[0, 0, 1, 1], 2));
     }
 }

@@ -1,7 +1,8 @@
-//! Clusterings taken apart into settings and numbers, and put together again.
+//! Clusterings as records: settings, and arrays of numbers.
 
-use super::fitted::Fitted;
-use super::packed_centers::MOST_CLUSTERS;
+use super::assign::packed_centers::MAX_CLUSTERS;
+use super::fitted::FittedCenters;
+use super::settings::KMeansSettings;
 use super::{KMeans, KMeansInit};
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -9,32 +10,32 @@ use ndarray::{Array1, Array2};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// A clustering as a file has it: settings, and numbers of which these are the lists.
+/// A clustering that is saved as settings and arrays.
 pub(crate) trait Recorded<F: Float>: Sized {
-    /// The kind in files. Kinds are never taken away, for files name them.
+    /// The kind in files. Kinds are never removed: files name them.
     const KIND: &'static str;
-    /// The type, in messages.
+    /// The name of the type in messages.
     const TYPE: &'static str;
-    /// The settings, and the counters of what was learned.
+    /// The settings, and the counters of a fit.
     type Settings: Outline + Serialize + DeserializeOwned;
 
     /// Refuses settings that `fit` would refuse.
     fn check(&self) -> Result<()>;
 
-    /// Where the centers start.
+    /// The initialization.
     fn start(&self) -> &KMeansInit<F>;
 
-    /// The settings, with this for the start.
+    /// The settings, with this name for the initialization.
     fn settings(&self, init: Start) -> Self::Settings;
 
-    /// What was learned, with the lists that only this clustering has.
-    fn learned(&self) -> Option<(&Fitted<F>, Vec<List>)>;
+    /// The fitted centers, with the lists of this kind of clustering.
+    fn learned(&self) -> Option<(&FittedCenters<F>, Vec<List>)>;
 
-    /// The clustering of a file, whose lists have the lengths that the settings' [`Outline`] asks for.
+    /// Restores a clustering, whose lists have the lengths of the settings' [`Outline`].
     fn restore(settings: Self::Settings, init: KMeansInit<F>, learned: Option<Learned<F>>) -> Result<Self>;
 }
 
-/// What settings say of the numbers that belong to them.
+/// The sizes of the arrays that belong to settings.
 pub(crate) trait Outline {
     fn n_clusters(&self) -> usize;
 
@@ -42,18 +43,18 @@ pub(crate) trait Outline {
 
     fn is_learned(&self) -> bool;
 
-    /// How many centers were learned.
+    /// Number of fitted centers.
     fn n_centers(&self) -> usize {
         self.n_clusters()
     }
 
-    /// The lists that only this clustering has: their names and shapes, and whether they are of whole numbers.
+    /// The lists of this kind of clustering: names and shapes, and whether they hold integers.
     fn lists(&self) -> Vec<(&'static str, Vec<usize>, bool)> {
         Vec::new()
     }
 }
 
-/// Numbers that are no coordinates.
+/// A list of counters or indices.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum List {
     Whole(Vec<usize>),
@@ -70,7 +71,7 @@ impl List {
     }
 }
 
-/// What was learned, as the numbers of a file.
+/// The arrays of a fitted clustering.
 #[derive(Debug)]
 pub(crate) struct Learned<F> {
     /// (k, d), less the mean.
@@ -83,18 +84,18 @@ pub(crate) struct Learned<F> {
 }
 
 impl<F: Float> Learned<F> {
-    /// What a fit would have left behind, with the lists.
+    /// Checks the arrays; returns the fitted centers and the lists.
     pub(crate) fn fitted(
         self,
         owner: &'static str,
         n_clusters: usize,
         (inertia, n_iter): (f64, usize),
-    ) -> Result<(Fitted<F>, Vec<List>)> {
+    ) -> Result<(FittedCenters<F>, Vec<List>)> {
         let Self { centered, mean, labels, lists } = self;
         let refused =
             |name, value: String, expected: String| Error::invalid_parameter(owner, name, value, expected);
-        if n_clusters > MOST_CLUSTERS {
-            let expected = format!("at most {MOST_CLUSTERS}");
+        if n_clusters > MAX_CLUSTERS {
+            let expected = format!("at most {MAX_CLUSTERS}");
             return Err(refused("n_clusters", n_clusters.to_string(), expected));
         }
         if let Some(label) = labels.iter().find(|&&label| label >= n_clusters) {
@@ -104,11 +105,12 @@ impl<F: Float> Learned<F> {
             return Err(refused("inertia", inertia.to_string(), "at least 0".into()));
         }
         let labels = Array1::from(labels);
-        Ok((Fitted { n_clusters, labels, inertia, n_iter, ..Fitted::new(centered, mean) }, lists))
+        let fitted = FittedCenters::new(centered, mean);
+        Ok((FittedCenters { n_clusters, labels, inertia, n_iter, ..fitted }, lists))
     }
 }
 
-/// Where the centers start, but for given centers themselves.
+/// The name of an initialization; given centers are a separate array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Start {
@@ -118,7 +120,7 @@ pub(crate) enum Start {
 }
 
 impl<F: Float> KMeansInit<F> {
-    /// The start without its numbers; `None` for a function.
+    /// The name of the initialization; `None` for a function.
     pub(crate) fn name(&self) -> Option<Start> {
         match self {
             Self::PlusPlus => Some(Start::PlusPlus),
@@ -128,7 +130,7 @@ impl<F: Float> KMeansInit<F> {
         }
     }
 
-    /// The start of a name, which takes the centers if it is one of given ones.
+    /// The initialization of this name, with the given centers if there are any.
     pub(crate) fn of_name(name: Start, centers: Option<Array2<F>>) -> Self {
         match (name, centers) {
             (Start::Centers, Some(centers)) => Self::Centers(centers),
@@ -138,29 +140,26 @@ impl<F: Float> KMeansInit<F> {
     }
 }
 
-/// The settings, and the counters of what was learned.
+/// Settings as a record, with the counters of a fit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Settings {
-    n_clusters: usize,
-    init: Start,
-    n_init: Option<usize>,
-    max_iter: usize,
-    tol: f64,
-    seed: u64,
-    spherical: bool,
-    max_points_per_center: Option<usize>,
-    /// The inertia and the iterations of the best run; `None` before the first fit.
-    learned: Option<(f64, usize)>,
+pub(crate) struct SettingsRecord<S, C> {
+    #[serde(flatten)]
+    pub(crate) settings: S,
+    /// `None` before the first fit.
+    pub(crate) learned: Option<C>,
 }
 
-impl Outline for Settings {
+/// The inertia and the iterations of the best run.
+type Counters = (f64, usize);
+
+impl Outline for SettingsRecord<KMeansSettings<Start>, Counters> {
     fn n_clusters(&self) -> usize {
-        self.n_clusters
+        self.settings.n_clusters
     }
 
     fn init(&self) -> Start {
-        self.init
+        self.settings.init
     }
 
     fn is_learned(&self) -> bool {
@@ -171,52 +170,32 @@ impl Outline for Settings {
 impl<F: Float> Recorded<F> for KMeans<F> {
     const KIND: &'static str = "kmeans";
     const TYPE: &'static str = Self::NAME;
-    type Settings = Settings;
+    type Settings = SettingsRecord<KMeansSettings<Start>, Counters>;
 
     fn check(&self) -> Result<()> {
-        self.check_parameters()
+        self.settings.check()
     }
 
     fn start(&self) -> &KMeansInit<F> {
-        &self.init
+        &self.settings.init
     }
 
-    fn settings(&self, init: Start) -> Settings {
-        Settings {
-            n_clusters: self.n_clusters,
-            init,
-            n_init: self.n_init,
-            max_iter: self.max_iter,
-            tol: self.tol,
-            seed: self.seed,
-            spherical: self.spherical,
-            max_points_per_center: self.max_points_per_center,
-            learned: self.fitted.as_ref().map(|fitted| (fitted.inertia, fitted.n_iter)),
-        }
+    fn settings(&self, init: Start) -> Self::Settings {
+        let learned = self.fitted.as_ref().map(|fitted| (fitted.inertia, fitted.n_iter));
+        SettingsRecord { settings: self.settings.with_init(init), learned }
     }
 
-    fn learned(&self) -> Option<(&Fitted<F>, Vec<List>)> {
+    fn learned(&self) -> Option<(&FittedCenters<F>, Vec<List>)> {
         self.fitted.as_ref().map(|fitted| (fitted, Vec::new()))
     }
 
-    fn restore(settings: Settings, init: KMeansInit<F>, learned: Option<Learned<F>>) -> Result<Self> {
-        let Settings { n_clusters, n_init, max_iter, tol, seed, spherical, max_points_per_center, .. } =
-            settings;
-        let mut kmeans = Self {
-            n_clusters,
-            init,
-            n_init,
-            max_iter,
-            tol,
-            seed,
-            spherical,
-            max_points_per_center,
-            fitted: None,
-        };
-        kmeans.check_parameters()?;
-        if let Some((learned, counters)) = learned.zip(settings.learned) {
-            let (fitted, _) = learned.fitted(Self::NAME, n_clusters, counters)?;
-            kmeans.fitted = Some(Fitted { spherical, ..fitted });
+    fn restore(record: Self::Settings, init: KMeansInit<F>, learned: Option<Learned<F>>) -> Result<Self> {
+        let settings = record.settings.with_init(init);
+        settings.check()?;
+        let mut kmeans = Self { settings, fitted: None };
+        if let Some((learned, counters)) = learned.zip(record.learned) {
+            let (fitted, _) = learned.fitted(Self::NAME, kmeans.settings.n_clusters, counters)?;
+            kmeans.fitted = Some(FittedCenters { spherical: kmeans.settings.spherical, ..fitted });
         }
         Ok(kmeans)
     }

@@ -1,29 +1,28 @@
 //! The report of a fit.
 
-use super::lloyd::Run;
+use super::lloyd::LloydRun;
 use std::fmt;
 
-/// What a fit of a k-means came to.
+/// The outcome of a k-means fit.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct KMeansReport {
-    /// Σ wᵢ‖xᵢ − c‖², c the center that is nearest to xᵢ.
+    /// Σ wᵢ‖xᵢ − c‖², c the center nearest to xᵢ.
     pub inertia: f64,
-    /// The iterations of the best run, with the one that confirmed that nothing changes any more.
+    /// Number of iterations of the best run, including the one that confirmed that no label changes.
     pub n_iter: usize,
-    /// Whether the best run stopped because nothing changed any more or the centers moved by less than `tol`,
-    /// and not at `max_iter`.
+    /// Whether the best run stopped because no label changed or the centers moved by less than `tol`, not at `max_iter`.
     pub converged: bool,
-    /// The inertia after each iteration of the best run: of its labels, about the means that they make.
+    /// The inertia after each iteration of the best run: of its labels, about their means.
     pub history: Vec<f64>,
     /// How many clusters have a point. Fewer than `n_clusters` where the data has fewer distinct points.
     pub distinct_clusters: usize,
-    /// The clusters that came out without a point.
+    /// The clusters without a point.
     pub empty_clusters: Vec<usize>,
 }
 
 impl KMeansReport {
-    pub(crate) fn of<F>(run: Run<F>, n_clusters: usize) -> Self {
+    pub(crate) fn of<F>(run: LloydRun<F>, n_clusters: usize) -> Self {
         let mut used = vec![false; n_clusters];
         run.labels.iter().for_each(|&label| used[label as usize] = true);
         let empty_clusters: Vec<usize> = (0..n_clusters).filter(|&cluster| !used[cluster]).collect();

@@ -1,16 +1,16 @@
-//! Which rows make a batch.
+//! Rows of a mini-batch, drawn in proportion to their weights.
 
-use super::super::kmeans::samples::Samples;
+use crate::cluster::kmeans::samples::Samples;
 use crate::float::Float;
 use crate::rng::Rng;
 
-/// Some of the rows, copied.
-pub(super) struct Rows<F> {
+/// A copy of selected rows.
+pub(super) struct SelectedRows<F> {
     values: Vec<F>,
     weights: Option<Vec<F>>,
 }
 
-impl<F: Float> Rows<F> {
+impl<F: Float> SelectedRows<F> {
     pub(super) fn new(samples: &Samples<'_, F>, rows: &[usize]) -> Self {
         Self {
             values: rows.iter().flat_map(|&row| samples.row(row)).copied().collect(),
@@ -23,14 +23,14 @@ impl<F: Float> Rows<F> {
     }
 }
 
-/// Draws rows in proportion to their weights, each time among all.
-pub(super) struct Drawing {
+/// Draws rows in proportion to their weights, with replacement.
+pub(super) struct WeightedSampler {
     n_samples: usize,
-    /// The running sum of the weights, if there are any.
+    /// The running sum of the weights; empty without weights.
     sums: Vec<f64>,
 }
 
-impl Drawing {
+impl WeightedSampler {
     pub(super) fn new<F: Float>(samples: &Samples<'_, F>) -> Self {
         let weights = samples.weights.unwrap_or(&[]);
         let sums = weights.iter().scan(0.0, |sum, w| {

@@ -1,55 +1,56 @@
-//! A step: a batch's rows to their centers, each center to the mean of all rows that it has won; and when a fit ends.
+//! A mini-batch step: the rows of a batch are assigned to their nearest centers, and each center moves to the mean of all rows
+//! that were ever assigned to it; and the test for convergence.
 
-use super::super::kmeans::fitted::Fitted;
-use super::super::kmeans::init::sample_without_replacement;
-use super::super::kmeans::samples::Samples;
+use crate::cluster::kmeans::fitted::FittedCenters;
+use crate::cluster::kmeans::samples::Samples;
+use crate::cluster::kmeans::seeding::sample_without_replacement;
 use crate::float::Float;
 use crate::rng::Rng;
 
-/// Where the centers are between two steps.
+/// The state between two steps.
 pub(super) struct Progress<F> {
     /// (k, d), less the reference point.
     pub(super) centers: Vec<F>,
-    /// The point that is taken from all rows: near the data, so that little is lost in rounding.
+    /// The point that is subtracted from all rows: near the data, so that little is lost in rounding.
     pub(super) reference: Vec<F>,
-    pub(super) standing: Standing,
+    pub(super) counters: Counters,
 }
 
-/// How far the centers have come.
+/// The counters of the steps so far.
 #[derive(Debug, Clone)]
-pub(super) struct Standing {
-    /// The weight of the rows that each center has won.
+pub(super) struct Counters {
+    /// The total weight of the rows that were assigned to each center.
     pub(super) counts: Vec<f64>,
-    /// Rows since centers were last moved onto rows.
+    /// Rows since centers were last reassigned to rows.
     pub(super) since_reassignment: usize,
     pub(super) steps: usize,
 }
 
-/// What a step came to.
-pub(super) struct Step {
-    /// Of the batch, about the centers before the step.
+/// The outcome of a step.
+pub(super) struct StepReport {
+    /// The inertia of the batch about the centers before the step.
     pub(super) inertia: f64,
-    /// Σ‖move‖² over the centers.
-    pub(super) moved: f64,
+    /// Σ‖shift‖² over the centers.
+    pub(super) total_shift: f64,
 }
 
 impl<F: Float> Progress<F> {
-    pub(super) fn step(&mut self, batch: &Samples<'_, F>, ratio: f64, rng: &mut Rng) -> Step {
-        let before = Fitted::new(self.centers.clone(), self.reference.clone());
+    pub(super) fn step(&mut self, batch: &Samples<'_, F>, ratio: f64, rng: &mut Rng) -> StepReport {
+        let before = FittedCenters::new(self.centers.clone(), self.reference.clone());
         let (labels, inertia) = before.label_all(batch);
-        self.follow(batch, &labels);
+        self.move_centers(batch, &labels);
         self.reassign(batch, ratio, rng);
-        let moved = before.centered.iter().zip(&self.centers).map(|(a, b)| (*b - *a).as_f64().powi(2)).sum();
-        self.standing.steps += 1;
-        Step { inertia, moved }
+        let shifts = before.centered.iter().zip(&self.centers).map(|(a, b)| (*b - *a).as_f64().powi(2));
+        self.counters.steps += 1;
+        StepReport { inertia, total_shift: shifts.sum() }
     }
 
-    /// Moves each center to the mean of all rows that it has won.
-    fn follow(&mut self, batch: &Samples<'_, F>, labels: &[u32]) {
+    /// Moves each center to the mean of all rows that were assigned to it.
+    fn move_centers(&mut self, batch: &Samples<'_, F>, labels: &[u32]) {
         let d = batch.n_features;
-        // Σ w(x − c): rows that are their center do not move it, whatever the rounding.
+        // Σ w(x − c): rows that coincide with their center do not move it by rounding.
         let mut sums = vec![0.0; self.centers.len()];
-        let mut weights = vec![0.0; self.standing.counts.len()];
+        let mut weights = vec![0.0; self.counters.counts.len()];
         for (row, &label) in labels.iter().enumerate() {
             let cluster = label as usize;
             let weight = batch.weight(row);
@@ -61,7 +62,7 @@ impl<F: Float> Progress<F> {
                 *sum += weight * (x - center.as_f64());
             }
         }
-        let clusters = self.standing.counts.iter_mut().zip(&weights).zip(self.centers.chunks_exact_mut(d));
+        let clusters = self.counters.counts.iter_mut().zip(&weights).zip(self.centers.chunks_exact_mut(d));
         for (((count, weight), center), sums) in clusters.zip(sums.chunks_exact(d)) {
             if *weight > 0.0 {
                 *count += weight;
@@ -72,64 +73,64 @@ impl<F: Float> Progress<F> {
         }
     }
 
-    /// From time to time, moves the centers that win too little onto random rows.
+    /// Periodically moves the centers with small counts onto random rows.
     fn reassign(&mut self, batch: &Samples<'_, F>, ratio: f64, rng: &mut Rng) {
         let (n, d) = (batch.n_samples(), batch.n_features);
-        self.standing.since_reassignment += n;
-        let due = self.standing.counts.contains(&0.0)
-            || self.standing.since_reassignment >= 10 * self.standing.counts.len();
+        self.counters.since_reassignment += n;
+        let due = self.counters.counts.contains(&0.0)
+            || self.counters.since_reassignment >= 10 * self.counters.counts.len();
         if !due || ratio == 0.0 {
             return;
         }
-        self.standing.since_reassignment = 0;
-        let bound = ratio * self.standing.counts.iter().copied().fold(0.0, f64::max);
-        let mut poor: Vec<usize> =
-            (0..self.standing.counts.len()).filter(|&c| self.standing.counts[c] < bound).collect();
-        poor.sort_by(|&a, &b| self.standing.counts[a].total_cmp(&self.standing.counts[b]));
-        // Rows without weight are no places to move to.
-        let places: Vec<usize> = (0..n).filter(|&row| batch.weight(row) > 0.0).collect();
-        poor.truncate((n / 2).min(places.len()));
-        let rich = (0..self.standing.counts.len()).filter(|cluster| !poor.contains(cluster));
-        let least = rich.map(|cluster| self.standing.counts[cluster]).fold(f64::INFINITY, f64::min);
-        for (cluster, row) in
-            poor.iter().copied().zip(sample_without_replacement(places.len(), poor.len(), rng))
-        {
+        self.counters.since_reassignment = 0;
+        let bound = ratio * self.counters.counts.iter().copied().fold(0.0, f64::max);
+        let mut small: Vec<usize> =
+            (0..self.counters.counts.len()).filter(|&c| self.counters.counts[c] < bound).collect();
+        small.sort_by(|&a, &b| self.counters.counts[a].total_cmp(&self.counters.counts[b]));
+        // Centers do not move onto rows without weight.
+        let weighted: Vec<usize> = (0..n).filter(|&row| batch.weight(row) > 0.0).collect();
+        small.truncate((n / 2).min(weighted.len()));
+        let others = (0..self.counters.counts.len()).filter(|cluster| !small.contains(cluster));
+        let least = others.map(|cluster| self.counters.counts[cluster]).fold(f64::INFINITY, f64::min);
+        let drawn = sample_without_replacement(weighted.len(), small.len(), rng);
+        for (cluster, row) in small.iter().copied().zip(drawn) {
             let center = &mut self.centers[cluster * d..][..d];
-            for ((center, x), point) in center.iter_mut().zip(batch.row(places[row])).zip(&self.reference) {
+            for ((center, x), point) in center.iter_mut().zip(batch.row(weighted[row])).zip(&self.reference) {
                 *center = *x - *point;
             }
-            self.standing.counts[cluster] = if least.is_finite() { least } else { 0.0 };
+            self.counters.counts[cluster] = if least.is_finite() { least } else { 0.0 };
         }
     }
 }
 
-/// When a fit has come to its end.
-pub(super) struct Patience {
+/// The test for convergence.
+pub(super) struct Convergence {
     alpha: f64,
     limit: Option<usize>,
     tolerance: f64,
-    /// The smoothed inertia a row, after each step but the first, which reflects the initialization only.
+    /// The smoothed inertia per row after each step but the first, which reflects the initialization only.
     pub(super) history: Vec<f64>,
     least: f64,
     without_improvement: usize,
-    begun: bool,
+    has_started: bool,
 }
 
-impl Patience {
+impl Convergence {
     pub(super) fn new(batch_size: usize, n_samples: usize, limit: Option<usize>, tolerance: f64) -> Self {
         let alpha = (2.0 * batch_size as f64 / (n_samples as f64 + 1.0)).min(1.0);
         let (history, least) = (Vec::new(), f64::INFINITY);
-        Self { alpha, limit, tolerance, history, least, without_improvement: 0, begun: false }
+        Self { alpha, limit, tolerance, history, least, without_improvement: 0, has_started: false }
     }
 
-    pub(super) fn ends(&mut self, inertia: f64, moved: f64) -> bool {
-        if !std::mem::replace(&mut self.begun, true) {
+    /// Adds a step; returns whether the fit has converged.
+    pub(super) fn is_reached(&mut self, inertia: f64, total_shift: f64) -> bool {
+        if !std::mem::replace(&mut self.has_started, true) {
             return false;
         }
         let smoothed =
             self.history.last().map_or(inertia, |last| last * (1.0 - self.alpha) + inertia * self.alpha);
         self.history.push(smoothed);
-        if self.tolerance > 0.0 && moved <= self.tolerance {
+        if self.tolerance > 0.0 && total_shift <= self.tolerance {
             return true;
         }
         self.without_improvement = if smoothed < self.least { 0 } else { self.without_improvement + 1 };
@@ -153,16 +154,16 @@ mod tests {
             of.iter().sum::<f64>() / of.len() as f64
         };
         let centers: Vec<f64> = (0..3).map(mean).collect();
-        let standing = Standing { counts: vec![0.0; 3], since_reassignment: 0, steps: 0 };
-        let mut progress = Progress { centers: centers.clone(), reference: vec![0.0], standing };
+        let counters = Counters { counts: vec![0.0; 3], since_reassignment: 0, steps: 0 };
+        let mut progress = Progress { centers: centers.clone(), reference: vec![0.0], counters };
         progress.step(&samples, ratio, &mut rng);
-        let inertia = |centers: &[f64]| Fitted::new(centers.to_vec(), vec![0.0]).label_all(&samples).1;
+        let inertia = |centers: &[f64]| FittedCenters::new(centers.to_vec(), vec![0.0]).label_all(&samples).1;
         let moved = progress.centers.iter().zip(&centers).map(|(a, b)| (a - b).abs()).collect();
         (inertia(&centers), inertia(&progress.centers), moved)
     }
 
     #[test]
-    fn centers_move_onto_rows_by_the_ratio_of_what_they_won() {
+    fn centers_with_small_counts_move_onto_rows() {
         let (before, after, moved) = step(1.0);
         assert!(after > before, "perfect centers were moved, and the inertia went from {before} to {after}");
         assert!(moved.iter().any(|moved| *moved > 1e-6));

@@ -1,3 +1,5 @@
+//! NumPy's array format, `.npy`.
+
 mod header;
 
 use super::ReadLimits;
@@ -11,6 +13,11 @@ use std::io::{BufWriter, Read, Write};
 use std::path::Path;
 
 /// The element types of NumPy files: `bool`, the integers of 8 to 64 bits, `f32`, `f64`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an element type of NumPy files",
+    label = "expected `f32`, `f64` or an integer type",
+    note = "read the type of the file, then convert with `mapv`"
+)]
 pub trait NpyElement: Copy + sealed::Element {}
 
 pub(super) mod sealed {

@@ -1,3 +1,5 @@
+//! A CSV file as an iterator of tables.
+
 use super::Table;
 use super::rows::Rows;
 use crate::error::Result;

@@ -1,3 +1,5 @@
+//! A column of a table as class labels.
+
 use super::Table;
 use super::decimal::Decimal;
 use super::labels::Labels;

@@ -1,3 +1,5 @@
+//! What a column holds: numbers, texts, or not decided yet.
+
 use std::collections::HashMap;
 
 /// What a column holds, as far as it is known.

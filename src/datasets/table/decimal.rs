@@ -1,3 +1,5 @@
+//! Decimal numbers as written, compared digit by digit.
+
 use std::cmp::Ordering;
 use std::fmt;
 

@@ -3,7 +3,7 @@
 use super::column::{Column, Origin};
 use super::notation::lookalike;
 use super::number::parse;
-use super::reader::Missing;
+use super::options::Missing;
 use super::rows::Rows;
 use crate::error::{Error, Result, quoted};
 use crate::float::Float;

@@ -1,7 +1,7 @@
 //! The columns of a file: their names, and what was declared about them.
 
 use super::column::Column;
-use super::reader::{CsvReader, Setting};
+use super::options::{CsvReader, Setting};
 use super::records::Records;
 use crate::error::{Error, Result, quoted};
 use std::collections::{HashMap, HashSet};

@@ -1,3 +1,5 @@
+//! The buffered bytes of a CSV file, and the fast path for records of plain numbers.
+
 use super::number::{parse, parse_prefix};
 use crate::data_file::{Bounded, check_text, failed};
 use crate::error::Result;

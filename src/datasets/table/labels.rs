@@ -1,3 +1,5 @@
+//! Numbers that lose digits as floats, as written: they become class names.
+
 use super::decimal::Decimal;
 use crate::float::Float;
 use ndarray::ArrayView1;

@@ -1,3 +1,5 @@
+//! CSV tables.
+
 mod batches;
 mod classes;
 mod column;
@@ -8,12 +10,13 @@ mod input;
 mod labels;
 mod notation;
 mod number;
+mod options;
 mod reader;
 mod records;
 mod rows;
 
 pub use batches::CsvBatches;
-pub use reader::{CsvReader, Missing};
+pub use options::{CsvReader, Missing};
 
 use labels::Labels;
 

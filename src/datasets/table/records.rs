@@ -1,3 +1,5 @@
+//! The records of a CSV file (RFC 4180): fields, quotes, line ends, positions for errors.
+
 use super::input::Input;
 use crate::data_file::{Bounded, ReadLimits};
 use crate::error::{Error, LoadErrorKind, Result, quoted};

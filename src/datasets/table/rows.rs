@@ -1,6 +1,8 @@
+//! Records as rows of a table.
+
 use super::column::{Column, Example};
 use super::labels::Labels;
-use super::reader::CsvReader;
+use super::options::CsvReader;
 use super::records::Records;
 use super::{Table, header};
 use crate::data_file::Bounded;

@@ -1,3 +1,5 @@
+//! The confusion matrix, and the scores computed from it alone.
+
 use super::agreement::Agreement;
 use super::{Average, ClassScore, check_lengths};
 use crate::error::{Error, Result};

@@ -1,3 +1,5 @@
+//! Precision, recall and F-scores.
+
 use super::ConfusionMatrix;
 use crate::error::{Error, Result};
 pub use crate::nn::metric::Average;

@@ -1,3 +1,5 @@
+//! The precision-recall curve and the average precision.
+
 use super::Thresholds;
 use crate::error::{Error, Result};
 use crate::float::Float;

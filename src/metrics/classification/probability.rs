@@ -1,3 +1,5 @@
+//! Scores of predicted probabilities: log loss, Brier score, top-k accuracy.
+
 use super::{ROW_SUM_TOLERANCE, check_labels, check_lengths, check_rows_sum_to_one};
 use crate::error::{Error, Result};
 use crate::float::Float;

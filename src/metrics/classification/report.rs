@@ -1,3 +1,5 @@
+//! The classification report: scores by class and their averages.
+
 use super::confusion_matrix::class_name;
 use super::{Average, ClassScore, ConfusionMatrix};
 use crate::error::Result;

@@ -1,3 +1,5 @@
+//! The ROC curve and the area under it.
+
 use super::{Average, ROW_SUM_TOLERANCE, Thresholds, check_labels, check_lengths, check_rows_sum_to_one};
 use crate::error::{Error, Result};
 use crate::float::Float;

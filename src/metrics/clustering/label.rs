@@ -12,6 +12,11 @@ mod sealed {
 /// An integer of any type, or `bool`: the name of a cluster or a class.
 ///
 /// The trait is sealed.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a cluster label",
+    label = "expected an integer type",
+    note = "convert the labels with `mapv`, for example `labels.mapv(|label| label as usize)`"
+)]
 pub trait Label: Copy + Ord + sealed::Sealed {}
 
 macro_rules! labels {

@@ -1,3 +1,5 @@
+//! Error scores: mean squared, absolute, percentage and logarithmic errors.
+
 use super::pairs::{Pairs, mean_over_outputs};
 use crate::error::{Error, Result};
 use crate::float::Float;

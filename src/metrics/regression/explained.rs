@@ -1,3 +1,5 @@
+//! R² and explained variance.
+
 use super::pairs::{Pairs, mean_over_outputs};
 use crate::error::{Error, Result};
 use crate::float::Float;

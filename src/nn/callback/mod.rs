@@ -78,6 +78,11 @@ use std::fmt;
 /// # Ok(())
 /// # }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a callback for models of `{F}`",
+    label = "expected a callback such as `EarlyStopping::new(\"val_loss\")`",
+    note = "for a custom callback, implement `Callback<F>`; all of its methods have defaults"
+)]
 pub trait Callback<F: Float> {
     /// Before the first batch.
     ///

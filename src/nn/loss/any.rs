@@ -1,6 +1,6 @@
 //! Losses by name.
 
-use super::{KINDS, Loss, LossPass, OutputMeaning, from_config};
+use super::{KINDS, Loss, LossPass, OutputMeaning, forward_loss, from_config};
 use crate::activation::Activation;
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -69,47 +69,10 @@ impl<F: Float> FromStr for AnyLoss<F> {
 }
 
 impl<F: Float> Loss<F> for AnyLoss<F> {
-    fn kind(&self) -> &'static str {
-        self.0.kind()
-    }
-
-    fn target_form(&self) -> TargetForm {
-        self.0.target_form()
-    }
-
-    fn ignored_label(&self) -> Option<i64> {
-        self.0.ignored_label()
-    }
-
-    fn target_range(&self) -> TargetRange {
-        self.0.target_range()
-    }
-
-    fn output_meaning(&self, output: &Shape) -> OutputMeaning {
-        self.0.output_meaning(output)
-    }
-
-    fn validate(&self, output: &Shape) -> Result<()> {
-        self.0.validate(output)
-    }
-
-    fn fused_activation(&self) -> Option<Activation> {
-        self.0.fused_activation()
-    }
-
-    fn fuses(&self, activation: Activation, outputs: usize) -> bool {
-        self.0.fuses(activation, outputs)
-    }
-
-    fn compute(&self, pass: LossPass<'_, F>) -> f64 {
-        self.0.compute(pass)
-    }
-
-    fn config(&self) -> Option<Config> {
-        self.0.config()
-    }
+    forward_loss!(|outer| outer.0);
 }
-/// As the one within: it is saved as that one, which a file compares by its text.
+
+/// Formats the inner loss: files save the inner loss, and compare it by its `Debug` text.
 impl<F> std::fmt::Debug for AnyLoss<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Debug::fmt(&self.0, f)

@@ -9,18 +9,10 @@ mod categorical_hinge;
 mod cosine_similarity;
 mod crossentropy;
 mod dice;
-mod hinge;
+mod elementwise;
 mod huber;
-mod kl_divergence;
-mod log_cosh;
 mod loss_fn;
-mod mean_absolute_error;
-mod mean_absolute_percentage_error;
-mod mean_squared_error;
-mod mean_squared_logarithmic_error;
 mod output_meaning;
-mod poisson;
-mod squared_hinge;
 mod tversky;
 
 pub use any::AnyLoss;
@@ -32,27 +24,22 @@ pub use categorical_hinge::CategoricalHinge;
 pub use cosine_similarity::CosineSimilarity;
 pub use crossentropy::Crossentropy;
 pub use dice::Dice;
-pub use hinge::Hinge;
+pub use elementwise::{
+    Hinge, KlDivergence, LogCosh, MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredError,
+    MeanSquaredLogarithmicError, Poisson, SquaredHinge,
+};
 pub use huber::Huber;
-pub use kl_divergence::KlDivergence;
-pub use log_cosh::LogCosh;
 pub use loss_fn::LossFn;
-pub use mean_absolute_error::MeanAbsoluteError;
-pub use mean_absolute_percentage_error::MeanAbsolutePercentageError;
-pub use mean_squared_error::MeanSquaredError;
-pub use mean_squared_logarithmic_error::MeanSquaredLogarithmicError;
 pub use output_meaning::OutputMeaning;
-pub use poisson::Poisson;
-pub use squared_hinge::SquaredHinge;
 pub use tversky::Tversky;
 
 use crate::activation::Activation;
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::nn::catalog::catalog;
 use crate::nn::layer::{Config, Shape};
 use crate::nn::targets::{TargetForm, TargetRange, TargetView};
 use ndarray::{ArrayView2, ArrayViewMut2};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -160,6 +147,11 @@ impl<'a, F: Float> LossPass<'a, F> {
 /// # Ok(())
 /// # }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a loss for `{F}`",
+    label = "expected a loss such as `MeanSquaredError::new()`",
+    note = "for a custom loss, implement `Loss<F>` for every `F: Float`, or use `LossFn::new`"
+)]
 pub trait Loss<F: Float>: Debug + Send + Sync {
     /// The loss's name in messages and files: `"mean_squared_error"`. Losses of other crates carry a namespace.
     fn kind(&self) -> &'static str;
@@ -217,46 +209,64 @@ pub trait Loss<F: Float>: Debug + Send + Sync {
     }
 }
 
+/// Implements the methods of [`Loss`] by those of an inner loss.
+macro_rules! forward_loss {
+    (|$outer:ident| $inner:expr) => {
+        fn kind(&self) -> &'static str {
+            let $outer = self;
+            $inner.kind()
+        }
+
+        fn target_form(&self) -> TargetForm {
+            let $outer = self;
+            $inner.target_form()
+        }
+
+        fn ignored_label(&self) -> Option<i64> {
+            let $outer = self;
+            $inner.ignored_label()
+        }
+
+        fn target_range(&self) -> TargetRange {
+            let $outer = self;
+            $inner.target_range()
+        }
+
+        fn output_meaning(&self, output: &Shape) -> OutputMeaning {
+            let $outer = self;
+            $inner.output_meaning(output)
+        }
+
+        fn validate(&self, output: &Shape) -> Result<()> {
+            let $outer = self;
+            $inner.validate(output)
+        }
+
+        fn fused_activation(&self) -> Option<Activation> {
+            let $outer = self;
+            $inner.fused_activation()
+        }
+
+        fn fuses(&self, activation: Activation, outputs: usize) -> bool {
+            let $outer = self;
+            $inner.fuses(activation, outputs)
+        }
+
+        fn compute(&self, pass: LossPass<'_, F>) -> f64 {
+            let $outer = self;
+            $inner.compute(pass)
+        }
+
+        fn config(&self) -> Option<Config> {
+            let $outer = self;
+            $inner.config()
+        }
+    };
+}
+use forward_loss;
+
 impl<F: Float, L: Loss<F> + ?Sized> Loss<F> for Arc<L> {
-    fn kind(&self) -> &'static str {
-        (**self).kind()
-    }
-
-    fn target_form(&self) -> TargetForm {
-        (**self).target_form()
-    }
-
-    fn ignored_label(&self) -> Option<i64> {
-        (**self).ignored_label()
-    }
-
-    fn target_range(&self) -> TargetRange {
-        (**self).target_range()
-    }
-
-    fn output_meaning(&self, output: &Shape) -> OutputMeaning {
-        (**self).output_meaning(output)
-    }
-
-    fn validate(&self, output: &Shape) -> Result<()> {
-        (**self).validate(output)
-    }
-
-    fn fused_activation(&self) -> Option<Activation> {
-        (**self).fused_activation()
-    }
-
-    fn fuses(&self, activation: Activation, outputs: usize) -> bool {
-        (**self).fuses(activation, outputs)
-    }
-
-    fn compute(&self, pass: LossPass<'_, F>) -> f64 {
-        (**self).compute(pass)
-    }
-
-    fn config(&self) -> Option<Config> {
-        (**self).config()
-    }
+    forward_loss!(|outer| (**outer));
 }
 
 /// How the losses of a batch's positions become one number.
@@ -462,74 +472,26 @@ pub(crate) fn values_at<'a, F>(targets: &'a TargetView<'_, F>, index: usize, las
     }
 }
 
-/// The kinds of these losses in files. Append only: a file names its loss by them.
-pub(crate) const KINDS: &[&str] = &[
-    "binary_crossentropy",
-    "categorical_crossentropy",
-    "mean_absolute_error",
-    "mean_squared_error",
-    "sparse_categorical_crossentropy",
-    "binary_focal_crossentropy",
-    "categorical_focal_crossentropy",
-    "categorical_hinge",
-    "cosine_similarity",
-    "dice",
-    "hinge",
-    "huber",
-    "kl_divergence",
-    "log_cosh",
-    "mean_absolute_percentage_error",
-    "mean_squared_logarithmic_error",
-    "poisson",
-    "squared_hinge",
-    "tversky",
-    "crossentropy",
-];
-
-/// The loss of a kind from its hyperparameters; `None` for a kind that is not one of these.
-pub(crate) fn from_config<F: Float>(kind: &str, config: &Config) -> Option<Result<Arc<dyn Loss<F>>>> {
-    Some(match kind {
-        "binary_crossentropy" => read::<F, BinaryCrossentropy>(kind, config),
-        "binary_focal_crossentropy" => read::<F, BinaryFocalCrossentropy>(kind, config),
-        "categorical_crossentropy" => read::<F, CategoricalCrossentropy>(kind, config),
-        "categorical_focal_crossentropy" => read::<F, CategoricalFocalCrossentropy>(kind, config),
-        "categorical_hinge" => read::<F, CategoricalHinge>(kind, config),
-        "cosine_similarity" => read::<F, CosineSimilarity>(kind, config),
-        "crossentropy" => read::<F, Crossentropy>(kind, config),
-        "dice" => read::<F, Dice>(kind, config),
-        "hinge" => read::<F, Hinge>(kind, config),
-        "huber" => read::<F, Huber>(kind, config),
-        "kl_divergence" => read::<F, KlDivergence>(kind, config),
-        "log_cosh" => read::<F, LogCosh>(kind, config),
-        "mean_absolute_error" => read::<F, MeanAbsoluteError>(kind, config),
-        "mean_absolute_percentage_error" => read::<F, MeanAbsolutePercentageError>(kind, config),
-        "mean_squared_error" => read::<F, MeanSquaredError>(kind, config),
-        "mean_squared_logarithmic_error" => read::<F, MeanSquaredLogarithmicError>(kind, config),
-        "poisson" => read::<F, Poisson>(kind, config),
-        "sparse_categorical_crossentropy" => read::<F, SparseCategoricalCrossentropy>(kind, config),
-        "squared_hinge" => read::<F, SquaredHinge>(kind, config),
-        "tversky" => read::<F, Tversky>(kind, config),
-        _ => return None,
-    })
-}
-
-fn read<F: Float, L: Loss<F> + DeserializeOwned + 'static>(
-    kind: &str,
-    config: &Config,
-) -> Result<Arc<dyn Loss<F>>> {
-    Ok(Arc::new(config.read::<L>(kind)?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_kind_is_known_and_no_other() {
-        let nothing = Config::from_json("[");
-        for kind in KINDS {
-            assert!(from_config::<f32>(kind, &nothing).is_some_and(|made| made.is_err()), "{kind}");
-        }
-        assert!(from_config::<f32>("MeanSquaredError", &nothing).is_none());
-    }
+catalog! {
+    dyn Loss:
+    "binary_crossentropy" => BinaryCrossentropy,
+    "categorical_crossentropy" => CategoricalCrossentropy,
+    "mean_absolute_error" => MeanAbsoluteError,
+    "mean_squared_error" => MeanSquaredError,
+    "sparse_categorical_crossentropy" => SparseCategoricalCrossentropy,
+    "binary_focal_crossentropy" => BinaryFocalCrossentropy,
+    "categorical_focal_crossentropy" => CategoricalFocalCrossentropy,
+    "categorical_hinge" => CategoricalHinge,
+    "cosine_similarity" => CosineSimilarity,
+    "dice" => Dice,
+    "hinge" => Hinge,
+    "huber" => Huber,
+    "kl_divergence" => KlDivergence,
+    "log_cosh" => LogCosh,
+    "mean_absolute_percentage_error" => MeanAbsolutePercentageError,
+    "mean_squared_logarithmic_error" => MeanSquaredLogarithmicError,
+    "poisson" => Poisson,
+    "squared_hinge" => SquaredHinge,
+    "tversky" => Tversky,
+    "crossentropy" => Crossentropy,
 }

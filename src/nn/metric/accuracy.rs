@@ -1,19 +1,18 @@
-//! The share of right answers.
+//! Accuracies: the fraction of correct predictions.
 
-use super::{Direction, Metric, MetricBatch, add_to_mean, mean, regression::needs_values};
+use super::mean_metric::{add_pairs, add_to_mean, mean_metric, needs_labels, needs_values};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::nn::layer::{Config, Shape};
-use crate::nn::targets::{TargetRange, TargetView};
+use crate::nn::targets::TargetView;
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
-/// The share of right answers, of the kind that the shapes ask for, as Keras's `"accuracy"`: one output:
-/// [`BinaryAccuracy`]; labels: [`SparseCategoricalAccuracy`]; one-hot targets: [`CategoricalAccuracy`].
+/// Fraction of correct predictions, by the shapes as Keras's `"accuracy"`: [`BinaryAccuracy`] for one output,
+/// [`SparseCategoricalAccuracy`] for labels, [`CategoricalAccuracy`] for one-hot targets.
 ///
 /// # Errors
-/// Several yes-or-no answers for each sample (multi-label targets), where Keras silently compares the largest
-/// only: [`Error::Target`], which names [`BinaryAccuracy`].
+/// Multi-label targets, where Keras silently compares only the largest output: [`Error::Target`], which names
+/// [`BinaryAccuracy`].
 ///
 /// # Examples
 /// ```
@@ -39,7 +38,7 @@ impl Accuracy {
     }
 }
 
-/// The share of yes-or-no answers that are right: `(prediction > threshold) == target`, over all outputs.
+/// Fraction of binary predictions that are correct, `(prediction > threshold) == target`, over all outputs.
 ///
 /// # Parameters
 /// `threshold` (0.5): predictions strictly above it are positive. Logits are not squashed first.
@@ -82,7 +81,7 @@ impl CategoricalAccuracy {
     }
 }
 
-/// The share of samples whose largest output is the label's; ties go to the first.
+/// Fraction of samples whose largest output has the index of the label; ties go to the first.
 ///
 /// # Examples
 /// ```
@@ -122,148 +121,53 @@ impl BinaryAccuracy {
     }
 }
 
-impl<F: Float> Metric<F> for Accuracy {
-    fn kind(&self) -> &'static str {
-        "accuracy"
-    }
-
-    fn totals(&self, _: &Shape) -> usize {
-        2
-    }
-
-    fn target_range(&self) -> TargetRange {
-        TargetRange::UnitInterval
-    }
-
-    fn validate(&self, output: &Shape, targets: TargetView<'_, F>) -> Result<()> {
-        match targets {
-            TargetView::Values(values) if output.last() > 1 => {
-                one_class_each("accuracy", values, output.last())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn update(&self, batch: MetricBatch<'_, F>, totals: &mut [f64]) {
-        match batch.targets {
-            TargetView::Labels(_) => SparseCategoricalAccuracy {}.update(batch, totals),
-            TargetView::Values(_) if batch.last_axis == 1 => BinaryAccuracy::default().update(batch, totals),
-            TargetView::Values(_) => CategoricalAccuracy {}.update(batch, totals),
-        }
-    }
-
-    fn value(&self, totals: &[f64]) -> f64 {
-        mean(totals)
-    }
-
-    fn direction(&self) -> Direction {
-        Direction::Up
-    }
-
-    fn config(&self) -> Option<Config> {
-        Config::of(self)
-    }
+mean_metric! {
+    Accuracy: "accuracy", better Up, targets UnitInterval,
+    validate |_, output, targets| match targets {
+        TargetView::Values(values) if output.last() > 1 => one_class_each("accuracy", values, output.last()),
+        _ => Ok(()),
+    },
+    update |_, batch, totals| match batch.targets {
+        TargetView::Labels(_) => SparseCategoricalAccuracy {}.update(batch, totals),
+        TargetView::Values(_) if batch.last_axis == 1 => BinaryAccuracy::default().update(batch, totals),
+        TargetView::Values(_) => CategoricalAccuracy {}.update(batch, totals),
+    },
 }
 
-impl<F: Float> Metric<F> for BinaryAccuracy {
-    fn kind(&self) -> &'static str {
-        "binary_accuracy"
-    }
-
-    fn totals(&self, _: &Shape) -> usize {
-        2
-    }
-
-    fn target_range(&self) -> TargetRange {
-        TargetRange::UnitInterval
-    }
-
-    fn validate(&self, _: &Shape, targets: TargetView<'_, F>) -> Result<()> {
-        if !self.threshold.is_finite() {
-            let expected = "a finite number";
-            return Err(Error::invalid_parameter("binary_accuracy", "threshold", self.threshold, expected));
+mean_metric! {
+    BinaryAccuracy: "binary_accuracy", better Up, targets UnitInterval,
+    validate |metric, _, targets| {
+        if !metric.threshold.is_finite() {
+            let (value, expected) = (metric.threshold, "a finite number");
+            return Err(Error::invalid_parameter("binary_accuracy", "threshold", value, expected));
         }
         needs_values("binary_accuracy", targets)
-    }
-
-    fn update(&self, batch: MetricBatch<'_, F>, totals: &mut [f64]) {
-        let threshold = F::of(self.threshold);
-        let right = |p: F, t: F| (if p > threshold { F::one() } else { F::zero() }) == t;
-        for (position, (prediction, target)) in batch.pairs().enumerate() {
-            let count = prediction.iter().zip(target).filter(|&(&p, &t)| right(p, t)).count();
-            let share = count as f64 / (prediction.len().max(1) as f64);
-            add_to_mean(totals, share, batch.weight(position));
-        }
-    }
-
-    fn value(&self, totals: &[f64]) -> f64 {
-        mean(totals)
-    }
-
-    fn direction(&self) -> Direction {
-        Direction::Up
-    }
-
-    fn config(&self) -> Option<Config> {
-        Config::of(self)
-    }
+    },
+    update |metric, batch, totals| {
+        let threshold = F::of(metric.threshold);
+        let is_correct = |p: F, t: F| (if p > threshold { F::one() } else { F::zero() }) == t;
+        add_pairs(batch, totals, |prediction, target| {
+            let correct = prediction.iter().zip(target).filter(|&(&p, &t)| is_correct(p, t)).count();
+            correct as f64 / (prediction.len().max(1) as f64)
+        });
+    },
 }
 
-impl<F: Float> Metric<F> for CategoricalAccuracy {
-    fn kind(&self) -> &'static str {
-        "categorical_accuracy"
-    }
-
-    fn totals(&self, _: &Shape) -> usize {
-        2
-    }
-
-    fn validate(&self, _: &Shape, targets: TargetView<'_, F>) -> Result<()> {
-        needs_values("categorical_accuracy", targets)
-    }
-
-    fn update(&self, batch: MetricBatch<'_, F>, totals: &mut [f64]) {
-        for (position, (prediction, target)) in batch.pairs().enumerate() {
-            let right = largest(prediction) == largest(target);
-            add_to_mean(totals, f64::from(right), batch.weight(position));
-        }
-    }
-
-    fn value(&self, totals: &[f64]) -> f64 {
-        mean(totals)
-    }
-
-    fn direction(&self) -> Direction {
-        Direction::Up
-    }
-
-    fn config(&self) -> Option<Config> {
-        Config::of(self)
-    }
+mean_metric! {
+    CategoricalAccuracy: "categorical_accuracy", better Up, targets Any,
+    validate |_, _, targets| needs_values("categorical_accuracy", targets),
+    update |_, batch, totals| {
+        add_pairs(batch, totals, |prediction, target| f64::from(largest(prediction) == largest(target)));
+    },
 }
 
-impl<F: Float> Metric<F> for SparseCategoricalAccuracy {
-    fn kind(&self) -> &'static str {
-        "sparse_categorical_accuracy"
-    }
-
-    fn totals(&self, _: &Shape) -> usize {
-        2
-    }
-
-    fn validate(&self, _: &Shape, targets: TargetView<'_, F>) -> Result<()> {
-        match targets {
-            TargetView::Labels(_) => Ok(()),
-            TargetView::Values(_) => Err(Error::Target {
-                owner: "sparse_categorical_accuracy".into(),
-                expected: "class labels".into(),
-                got: "values of the output's shape".into(),
-                hint: "use CategoricalAccuracy, or SparseCategoricalCrossentropy as the loss".into(),
-            }),
-        }
-    }
-
-    fn update(&self, batch: MetricBatch<'_, F>, totals: &mut [f64]) {
+mean_metric! {
+    SparseCategoricalAccuracy: "sparse_categorical_accuracy", better Up, targets Any,
+    validate |_, _, targets| {
+        let instead = "use CategoricalAccuracy, or SparseCategoricalCrossentropy as the loss";
+        needs_labels("sparse_categorical_accuracy", targets, instead)
+    },
+    update |_, batch, totals| {
         let (TargetView::Labels(labels), Some(predictions)) = (batch.targets, batch.prediction.as_slice())
         else {
             return;
@@ -274,19 +178,7 @@ impl<F: Float> Metric<F> for SparseCategoricalAccuracy {
                 add_to_mean(totals, f64::from(largest(prediction) == label), batch.weight(position));
             }
         }
-    }
-
-    fn value(&self, totals: &[f64]) -> f64 {
-        mean(totals)
-    }
-
-    fn direction(&self) -> Direction {
-        Direction::Up
-    }
-
-    fn config(&self) -> Option<Config> {
-        Config::of(self)
-    }
+    },
 }
 
 /// The index of the largest number, the first of several.
@@ -300,7 +192,7 @@ pub(crate) fn largest<F: Float>(values: &[F]) -> usize {
     best
 }
 
-/// Refuses targets of which a row is no distribution over the classes.
+/// Refuses targets with a row that does not sum to 1.
 fn one_class_each<F: Float>(owner: &str, targets: ArrayView2<'_, F>, last: usize) -> Result<()> {
     let Some(values) = targets.as_slice() else { return Ok(()) };
     for (position, target) in values.chunks_exact(last).enumerate() {

@@ -1,6 +1,6 @@
 //! Metrics by name, under another name, with weights.
 
-use super::{Direction, KINDS, LossMetric, Metric, MetricBatch, from_config};
+use super::{Direction, KINDS, LossMetric, Metric, MetricBatch, forward_metric, from_config};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Config, Shape};
@@ -89,9 +89,7 @@ impl<F: Float> FromStr for AnyMetric<F> {
 }
 
 impl<F: Float> Metric<F> for AnyMetric<F> {
-    fn kind(&self) -> &'static str {
-        self.metric.kind()
-    }
+    forward_metric!(|outer| outer.metric);
 
     fn name(&self) -> String {
         self.name.clone().unwrap_or_else(|| self.metric.name())
@@ -99,34 +97,6 @@ impl<F: Float> Metric<F> for AnyMetric<F> {
 
     fn weighted(&self) -> bool {
         self.weighted || self.metric.weighted()
-    }
-
-    fn totals(&self, output: &Shape) -> usize {
-        self.metric.totals(output)
-    }
-
-    fn target_range(&self) -> TargetRange {
-        self.metric.target_range()
-    }
-
-    fn validate(&self, output: &Shape, targets: TargetView<'_, F>) -> Result<()> {
-        self.metric.validate(output, targets)
-    }
-
-    fn update(&self, batch: MetricBatch<'_, F>, totals: &mut [f64]) {
-        self.metric.update(batch, totals);
-    }
-
-    fn value(&self, totals: &[f64]) -> f64 {
-        self.metric.value(totals)
-    }
-
-    fn direction(&self) -> Direction {
-        self.metric.direction()
-    }
-
-    fn config(&self) -> Option<Config> {
-        self.metric.config()
     }
 
     fn alias(&self) -> Option<Alias> {

@@ -1,6 +1,6 @@
 //! The area under a curve of all thresholds.
 
-use super::{Direction, Metric, MetricBatch, regression::needs_values};
+use super::{Direction, Metric, MetricBatch, mean_metric::needs_values};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Config, Shape};

@@ -1,13 +1,13 @@
-//! What is counted of yes-or-no answers, and the shares made of the counts.
+//! Counts of the binary confusion matrix, and the metrics made of them.
 
-use super::{Direction, Metric, MetricBatch, auc::share, regression::needs_values};
+use super::{Direction, Metric, MetricBatch, auc::share, mean_metric::needs_values};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Config, Shape};
 use crate::nn::targets::{TargetRange, TargetView};
 use serde::{Deserialize, Serialize};
 
-/// Right and wrong answers, by what was answered; the weights' sums where there are weights.
+/// The binary confusion matrix; sums of weights where there are weights.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Counts {
     true_positives: f64,
@@ -27,8 +27,8 @@ impl Counts {
     }
 }
 
-/// Adds a batch to four counts. A prediction is positive if the output is strictly above the threshold; or, with `top_k`, one of the k
-/// largest along the last axis. With `class_id` that output alone is counted.
+/// Adds a batch to the four counts. A prediction is positive if the output is strictly above the threshold; with `top_k`, if it
+/// is one of the k largest along the last axis. With `class_id` only that output is counted.
 fn count<F: Float>(
     batch: MetricBatch<'_, F>,
     threshold: f64,
@@ -48,11 +48,11 @@ fn count<F: Float>(
         let weight = batch.weight(position);
         let counted = |(index, _): &(usize, _)| class_id.is_none_or(|class| *index == class);
         for (index, (&p, &t)) in prediction.iter().zip(target).enumerate().filter(counted) {
-            let yes = match top_k {
+            let positive = match top_k {
                 None => p > threshold,
                 Some(k) => rank(prediction, index) < k,
             };
-            let slot = match (yes, t > F::zero()) {
+            let slot = match (positive, t > F::zero()) {
                 (true, true) => 0,
                 (true, false) => 1,
                 (false, true) => 2,
@@ -63,7 +63,7 @@ fn count<F: Float>(
     }
 }
 
-/// How many outputs go before that at `index`: larger ones, and equal ones that stand earlier.
+/// Number of outputs that are larger than that at `index`, or equal and before it.
 fn rank<F: Float>(prediction: &[F], index: usize) -> usize {
     let own = prediction[index];
     prediction.iter().enumerate().filter(|&(other, &p)| p > own || (p == own && other < index)).count()
@@ -94,14 +94,14 @@ macro_rules! confusion_metric {
                 self
             }
 
-            /// Takes the k largest outputs along the last axis as the yes answers, whatever their size.
+            /// Predicts the k largest outputs along the last axis as positive, without a threshold.
             #[must_use]
             pub fn top_k(mut self, k: usize) -> Self {
                 self.top_k = Some(k);
                 self
             }
 
-            /// Counts this output along the last axis only.
+            /// Counts only this output along the last axis.
             #[must_use]
             pub fn class_id(mut self, class: usize) -> Self {
                 self.class_id = Some(class);
@@ -157,7 +157,7 @@ macro_rules! confusion_metric {
 }
 
 confusion_metric!(
-    /// The share of yes answers that are right; 0 where there is no yes.
+    /// Precision, TP / (TP + FP): the fraction of positive predictions that are correct; 0 without positive predictions.
     ///
     /// # Parameters
     /// `threshold` (0.5): outputs strictly above it are predicted positive. `top_k` (none): instead, the k largest outputs are.
@@ -184,7 +184,7 @@ confusion_metric!(
     Recall, "recall", Up, |counts| share(counts.true_positives, counts.true_positives + counts.false_negatives)
 );
 confusion_metric!(
-    /// How many yes answers are right.
+    /// Number of true positives.
     ///
     /// # Parameters
     /// As [`Precision`]'s.
@@ -197,7 +197,7 @@ confusion_metric!(
     TruePositives, "true_positives", Up, |counts| counts.true_positives
 );
 confusion_metric!(
-    /// How many yes answers are wrong.
+    /// Number of false positives.
     ///
     /// # Parameters
     /// As [`Precision`]'s.
@@ -210,7 +210,7 @@ confusion_metric!(
     FalsePositives, "false_positives", Down, |counts| counts.false_positives
 );
 confusion_metric!(
-    /// How many no answers are right.
+    /// Number of true negatives.
     ///
     /// # Parameters
     /// As [`Precision`]'s.
@@ -223,7 +223,7 @@ confusion_metric!(
     TrueNegatives, "true_negatives", Up, |counts| counts.true_negatives
 );
 confusion_metric!(
-    /// How many no answers are wrong.
+    /// Number of false negatives.
     ///
     /// # Parameters
     /// As [`Precision`]'s.

@@ -1,7 +1,7 @@
 //! The harmonic mean of precision and recall.
 
 use super::average::f_beta;
-use super::{Average, Direction, Metric, MetricBatch, regression::needs_values};
+use super::{Average, Direction, Metric, MetricBatch, mean_metric::needs_values};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Config, Shape};

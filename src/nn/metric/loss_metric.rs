@@ -1,6 +1,7 @@
 //! Losses and functions as metrics.
 
-use super::{Direction, Metric, MetricBatch, add_to_mean, mean, regression::needs_values};
+use super::mean_metric::{add_to_mean, mean, needs_values};
+use super::{Direction, Metric, MetricBatch};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Config, Shape};

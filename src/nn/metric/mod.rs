@@ -1,4 +1,4 @@
-//! What a metric is: totals that are summed over batches, and a number made from them.
+//! Metrics: totals that are summed over batches, and the value computed from them.
 
 mod accuracy;
 mod any;
@@ -10,6 +10,7 @@ mod f_beta;
 mod into_metric;
 mod loss_metric;
 mod mean_iou;
+mod mean_metric;
 mod r2_score;
 mod regression;
 mod sensitivity_at_specificity;
@@ -36,11 +37,11 @@ pub use top_k::{SparseTopKCategoricalAccuracy, TopKCategoricalAccuracy};
 
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::nn::catalog::catalog;
 use crate::nn::layer::{Config, Shape};
 use crate::nn::loss::is_real;
 use crate::nn::targets::{TargetRange, TargetView};
 use ndarray::ArrayView2;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -168,6 +169,11 @@ pub enum Direction {
 /// # Ok(())
 /// # }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a metric for `{F}`",
+    label = "expected a metric such as `Accuracy::new()`",
+    note = "for a custom metric, implement `Metric<F>` for every `F: Float`, or use `MetricFn::new`"
+)]
 pub trait Metric<F: Float>: Debug + Send + Sync {
     /// The metric's kind in messages and files: `"accuracy"`. Metrics of other crates carry a namespace.
     fn kind(&self) -> &'static str;
@@ -222,10 +228,54 @@ pub trait Metric<F: Float>: Debug + Send + Sync {
     }
 }
 
+/// Implements the methods of [`Metric`] by those of an inner metric, except `name`, `weighted` and `alias`.
+macro_rules! forward_metric {
+    (|$outer:ident| $inner:expr) => {
+        fn kind(&self) -> &'static str {
+            let $outer = self;
+            $inner.kind()
+        }
+
+        fn totals(&self, output: &Shape) -> usize {
+            let $outer = self;
+            $inner.totals(output)
+        }
+
+        fn target_range(&self) -> TargetRange {
+            let $outer = self;
+            $inner.target_range()
+        }
+
+        fn validate(&self, output: &Shape, targets: TargetView<'_, F>) -> Result<()> {
+            let $outer = self;
+            $inner.validate(output, targets)
+        }
+
+        fn update(&self, batch: MetricBatch<'_, F>, totals: &mut [f64]) {
+            let $outer = self;
+            $inner.update(batch, totals);
+        }
+
+        fn value(&self, totals: &[f64]) -> f64 {
+            let $outer = self;
+            $inner.value(totals)
+        }
+
+        fn direction(&self) -> Direction {
+            let $outer = self;
+            $inner.direction()
+        }
+
+        fn config(&self) -> Option<Config> {
+            let $outer = self;
+            $inner.config()
+        }
+    };
+}
+use forward_metric;
+
 impl<F: Float, M: Metric<F> + ?Sized> Metric<F> for Arc<M> {
-    fn kind(&self) -> &'static str {
-        (**self).kind()
-    }
+    forward_metric!(|outer| (**outer));
 
     fn name(&self) -> String {
         (**self).name()
@@ -235,132 +285,43 @@ impl<F: Float, M: Metric<F> + ?Sized> Metric<F> for Arc<M> {
         (**self).weighted()
     }
 
-    fn totals(&self, output: &Shape) -> usize {
-        (**self).totals(output)
-    }
-
-    fn target_range(&self) -> TargetRange {
-        (**self).target_range()
-    }
-
-    fn validate(&self, output: &Shape, targets: TargetView<'_, F>) -> Result<()> {
-        (**self).validate(output, targets)
-    }
-
-    fn update(&self, batch: MetricBatch<'_, F>, totals: &mut [f64]) {
-        (**self).update(batch, totals);
-    }
-
-    fn value(&self, totals: &[f64]) -> f64 {
-        (**self).value(totals)
-    }
-
-    fn direction(&self) -> Direction {
-        (**self).direction()
-    }
-
-    fn config(&self) -> Option<Config> {
-        (**self).config()
-    }
-
     fn alias(&self) -> Option<Alias> {
         (**self).alias()
     }
 }
 
-/// A mean's two sums: adds a value and its weight.
-pub(crate) fn add_to_mean(totals: &mut [f64], value: f64, weight: f64) {
-    if let [sum, count, ..] = totals {
-        *sum += value * weight;
-        *count += weight;
-    }
+catalog! {
+    dyn Metric:
+    "accuracy" => Accuracy,
+    "binary_accuracy" => BinaryAccuracy,
+    "categorical_accuracy" => CategoricalAccuracy,
+    "mean_absolute_error" => MeanAbsoluteErrorMetric,
+    "mean_squared_error" => MeanSquaredErrorMetric,
+    "root_mean_squared_error" => RootMeanSquaredError,
+    "sparse_categorical_accuracy" => SparseCategoricalAccuracy,
+    "auc" => Auc,
+    "f1_score" => FBeta,
+    "false_negatives" => FalseNegatives,
+    "false_positives" => FalsePositives,
+    "fbeta_score" => FBeta,
+    "mean_io_u" => MeanIou,
+    "sensitivity_at_specificity" => SensitivityAtSpecificity,
+    "precision" => Precision,
+    "r2_score" => R2Score,
+    "recall" => Recall,
+    "sparse_top_k_categorical_accuracy" => SparseTopKCategoricalAccuracy,
+    "top_k_categorical_accuracy" => TopKCategoricalAccuracy,
+    "true_negatives" => TrueNegatives,
+    "true_positives" => TruePositives,
+    custom:
+    "loss" => LossMetric::read,
+    ALIASED => read_aliased,
 }
 
-/// A mean from its two sums; 0 where nothing was added.
-pub(crate) fn mean(totals: &[f64]) -> f64 {
-    match *totals {
-        [sum, count, ..] if count != 0.0 => sum / count,
-        _ => 0.0,
-    }
-}
-
-/// The kinds of these metrics in files. Append only: a file names its metrics by them.
-pub(crate) const KINDS: &[&str] = &[
-    "accuracy",
-    "binary_accuracy",
-    "categorical_accuracy",
-    "mean_absolute_error",
-    "mean_squared_error",
-    "root_mean_squared_error",
-    "sparse_categorical_accuracy",
-    "auc",
-    "f1_score",
-    "false_negatives",
-    "false_positives",
-    "fbeta_score",
-    "loss",
-    "mean_io_u",
-    "sensitivity_at_specificity",
-    "precision",
-    "r2_score",
-    "recall",
-    "sparse_top_k_categorical_accuracy",
-    "top_k_categorical_accuracy",
-    "true_negatives",
-    "true_positives",
-    ALIASED,
-];
-
-/// The metric of a kind from its hyperparameters; `None` for a kind that is not one of these.
-pub(crate) fn from_config<F: Float>(kind: &str, config: &Config) -> Option<Result<Arc<dyn Metric<F>>>> {
-    Some(match kind {
-        "accuracy" => read::<F, Accuracy>(kind, config),
-        "binary_accuracy" => read::<F, BinaryAccuracy>(kind, config),
-        "categorical_accuracy" => read::<F, CategoricalAccuracy>(kind, config),
-        "mean_absolute_error" => read::<F, MeanAbsoluteErrorMetric>(kind, config),
-        "mean_squared_error" => read::<F, MeanSquaredErrorMetric>(kind, config),
-        "root_mean_squared_error" => read::<F, RootMeanSquaredError>(kind, config),
-        "sparse_categorical_accuracy" => read::<F, SparseCategoricalAccuracy>(kind, config),
-        "loss" => LossMetric::read(config),
-        "mean_io_u" => read::<F, MeanIou>(kind, config),
-        "sensitivity_at_specificity" => read::<F, SensitivityAtSpecificity>(kind, config),
-        "auc" => read::<F, Auc>(kind, config),
-        "f1_score" => read::<F, FBeta>(kind, config),
-        "false_negatives" => read::<F, FalseNegatives>(kind, config),
-        "false_positives" => read::<F, FalsePositives>(kind, config),
-        "fbeta_score" => read::<F, FBeta>(kind, config),
-        "precision" => read::<F, Precision>(kind, config),
-        "r2_score" => read::<F, R2Score>(kind, config),
-        "recall" => read::<F, Recall>(kind, config),
-        "sparse_top_k_categorical_accuracy" => read::<F, SparseTopKCategoricalAccuracy>(kind, config),
-        "top_k_categorical_accuracy" => read::<F, TopKCategoricalAccuracy>(kind, config),
-        "true_negatives" => read::<F, TrueNegatives>(kind, config),
-        "true_positives" => read::<F, TruePositives>(kind, config),
-        ALIASED => aliased(config, |kind, config| {
-            from_config(kind, config)
-                .unwrap_or_else(|| Err(Error::unknown_name("metric", kind, KINDS.iter().copied())))
-        }),
-        _ => return None,
+/// Reads a metric under an alias, whose inner metric is one of this crate's.
+fn read_aliased<F: Float>(config: &Config) -> Result<Arc<dyn Metric<F>>> {
+    aliased(config, |kind, config| {
+        from_config(kind, config)
+            .unwrap_or_else(|| Err(Error::unknown_name("metric", kind, KINDS.iter().copied())))
     })
-}
-
-fn read<F: Float, M: Metric<F> + DeserializeOwned + 'static>(
-    kind: &str,
-    config: &Config,
-) -> Result<Arc<dyn Metric<F>>> {
-    Ok(Arc::new(config.read::<M>(kind)?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_kind_is_known_and_no_other() {
-        let nothing = Config::from_json("[");
-        for kind in KINDS {
-            assert!(from_config::<f32>(kind, &nothing).is_some_and(|made| made.is_err()), "{kind}");
-        }
-        assert!(from_config::<f32>("Accuracy", &nothing).is_none());
-    }
 }

@@ -1,7 +1,7 @@
 //! The coefficient of determination.
 
 use super::double_double::DoubleDouble;
-use super::{Direction, Metric, MetricBatch, regression::needs_values};
+use super::{Direction, Metric, MetricBatch, mean_metric::needs_values};
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::{Config, Shape};

@@ -1,7 +1,7 @@
 //! The best recall at a given specificity.
 
 use super::auc::{above_thresholds, bounded, check_thresholds, count_by_threshold, read_thresholds, share};
-use super::{Direction, Metric, MetricBatch, regression::needs_values};
+use super::{Direction, Metric, MetricBatch, mean_metric::needs_values};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Config, Shape};

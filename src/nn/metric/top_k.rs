@@ -1,9 +1,9 @@
-//! The share of samples whose class is among the first few.
+//! Top-k accuracies: the fraction of samples whose class is among the k largest outputs.
 
-use super::{Direction, Metric, MetricBatch, add_to_mean, largest, mean, regression::needs_values};
-use crate::error::{Error, Result};
+use super::mean_metric::{add_to_mean, mean_metric, needs_labels, needs_values};
+use super::{MetricBatch, largest};
+use crate::error::Error;
 use crate::float::Float;
-use crate::nn::layer::{Config, Shape};
 use crate::nn::targets::TargetView;
 use serde::{Deserialize, Serialize};
 
@@ -23,50 +23,28 @@ macro_rules! top_k {
         }
 
         impl $metric {
-            /// The first `k` count.
+            /// Creates the metric for the `k` largest outputs.
             #[must_use]
             pub fn new(k: usize) -> Self {
                 Self { k }
             }
         }
 
-        impl<F: Float> Metric<F> for $metric {
-            fn kind(&self) -> &'static str {
-                $kind
-            }
-
-            fn totals(&self, _: &Shape) -> usize {
-                2
-            }
-
-            fn validate(&self, _: &Shape, $targets: TargetView<'_, F>) -> Result<()> {
-                if self.k == 0 {
+        mean_metric! {
+            $metric: $kind, better Up, targets Any,
+            validate |metric, _, $targets| {
+                if metric.k == 0 {
                     return Err(Error::invalid_parameter($kind, "k", 0, "at least 1"));
                 }
                 $check
-            }
-
-            fn update(&self, batch: MetricBatch<'_, F>, totals: &mut [f64]) {
-                add_top_k(batch, self.k, totals);
-            }
-
-            fn value(&self, totals: &[f64]) -> f64 {
-                mean(totals)
-            }
-
-            fn direction(&self) -> Direction {
-                Direction::Up
-            }
-
-            fn config(&self) -> Option<Config> {
-                Config::of(self)
-            }
+            },
+            update |metric, batch, totals| add_top_k(batch, metric.k, totals),
         }
     };
 }
 
 top_k!(
-    /// The share of samples whose one-hot target is among the k largest outputs.
+    /// Fraction of samples whose one-hot class is among the k largest outputs.
     ///
     /// # Parameters
     /// `k` (5).
@@ -79,7 +57,7 @@ top_k!(
     TopKCategoricalAccuracy, "top_k_categorical_accuracy", |targets| needs_values("top_k_categorical_accuracy", targets)
 );
 top_k!(
-    /// The share of samples whose label is among the k largest outputs.
+    /// Fraction of samples whose label is among the k largest outputs.
     ///
     /// # Parameters
     /// `k` (5).
@@ -89,18 +67,11 @@ top_k!(
     /// use axonal::metrics::{Metric, SparseTopKCategoricalAccuracy};
     /// assert_eq!(Metric::<f32>::name(&SparseTopKCategoricalAccuracy::default()), "sparse_top_k_categorical_accuracy");
     /// ```
-    SparseTopKCategoricalAccuracy, "sparse_top_k_categorical_accuracy", |targets| match targets {
-        TargetView::Labels(_) => Ok(()),
-        TargetView::Values(_) => Err(Error::Target {
-            owner: "sparse_top_k_categorical_accuracy".into(),
-            expected: "class labels".into(),
-            got: "values of the output's shape".into(),
-            hint: "use TopKCategoricalAccuracy".into(),
-        }),
-    }
+    SparseTopKCategoricalAccuracy, "sparse_top_k_categorical_accuracy",
+    |targets| needs_labels("sparse_top_k_categorical_accuracy", targets, "use TopKCategoricalAccuracy")
 );
 
-/// A class is in where fewer than k outputs are larger, so that ties are in.
+/// Counts a class as predicted where fewer than k outputs are larger: ties count.
 fn add_top_k<F: Float>(batch: MetricBatch<'_, F>, k: usize, totals: &mut [f64]) {
     let (Some(predictions), last) = (batch.prediction.as_slice(), batch.last_axis.max(1)) else { return };
     for (position, prediction) in predictions.chunks_exact(last).enumerate() {

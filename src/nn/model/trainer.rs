@@ -6,7 +6,7 @@ use crate::float::Float;
 use crate::linalg::matrix;
 use crate::nn::gradient_slots::{Deltas, Wanted};
 use crate::nn::layer::Gradient;
-use crate::nn::layout::zeros;
+use crate::nn::layout::{Layout, zeros};
 use crate::nn::model::Model;
 use crate::nn::model::evaluate::Scores;
 use crate::nn::model::inputs::LabeledSamples;
@@ -178,14 +178,47 @@ impl<F: Float> Trainer<F> {
                 invalid_index: Some(Box::new(invalid_index)),
             });
         }
-        let loss = self.losses(model, batch);
-        let loss = loss + model.weight_penalty() + self.workspace.activity_penalty(&layout, batch);
-        if !loss.is_finite() {
-            return Err(Divergence { quantity: "loss", loss, invalid_index: None });
+        let loss = self.loss(model, &layout, batch)?;
+        self.backward(model, &layout, x, batch)?;
+        for variable in layout.variables.iter().filter(|variable| variable.trainable) {
+            if let Some(regularizer) = variable.regularizer {
+                let range = variable.range.clone();
+                regularizer.add_gradient(1.0, &model.params[range.clone()], &mut self.grads[range]);
+            }
         }
+        model.optimizer_state.step(&layout, &mut model.params, &mut self.grads);
+        model.steps_trained += 1;
+        self.add_scores(model, loss, batch);
+        Ok(())
+    }
+
+    /// The loss of the batch with all penalties; writes the gradient of the outputs.
+    fn loss(
+        &mut self,
+        model: &Model<F>,
+        layout: &Layout<F>,
+        batch: usize,
+    ) -> std::result::Result<f64, Divergence> {
+        let loss = self.losses(model, batch);
+        let loss = loss + model.weight_penalty() + self.workspace.activity_penalty(layout, batch);
+        if loss.is_finite() {
+            return Ok(loss);
+        }
+        Err(Divergence { quantity: "loss", loss, invalid_index: None })
+    }
+
+    /// Runs the layers backward, and updates the parameters of those whose update is fused.
+    fn backward(
+        &mut self,
+        model: &mut Model<F>,
+        layout: &Layout<F>,
+        x: Option<ArrayView2<'_, F>>,
+        batch: usize,
+    ) -> std::result::Result<(), Divergence> {
+        let logits = model.logits.clone();
         let (optimizer_state, scratch) = (&mut model.optimizer_state, &mut self.scratch);
         let finite = self.workspace.backward(
-            &layout,
+            layout,
             &mut model.params,
             &mut self.grads,
             &mut self.deltas,
@@ -216,17 +249,14 @@ impl<F: Float> Trainer<F> {
                 }
             },
         );
-        if !finite {
-            return Err(Divergence { quantity: "gradient of the loss", loss: f64::NAN, invalid_index: None });
+        if finite {
+            return Ok(());
         }
-        for variable in layout.variables.iter().filter(|variable| variable.trainable) {
-            if let Some(regularizer) = variable.regularizer {
-                let range = variable.range.clone();
-                regularizer.add_gradient(1.0, &model.params[range.clone()], &mut self.grads[range]);
-            }
-        }
-        model.optimizer_state.step(&layout, &mut model.params, &mut self.grads);
-        model.steps_trained += 1;
+        Err(Divergence { quantity: "gradient of the loss", loss: f64::NAN, invalid_index: None })
+    }
+
+    /// Adds the batch to the totals of the loss and the metrics.
+    fn add_scores(&mut self, model: &Model<F>, loss: f64, batch: usize) {
         self.scores.add_loss(loss, batch);
         if self.scores.has_metrics() {
             model.finish_outputs(&mut self.workspace, batch);
@@ -236,7 +266,6 @@ impl<F: Float> Trainer<F> {
                 model.add_metrics(&mut self.scores, &self.workspace, output, batch, targets, weights);
             }
         }
-        Ok(())
     }
 
     /// Computes the weighted sum of the losses of all outputs, and their gradients.

@@ -136,6 +136,11 @@ impl<F: Float> Step<'_, F> {
 /// # Ok(())
 /// # }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an update rule for `{F}`",
+    label = "expected an update rule such as `AdamRule`",
+    note = "an optimizer such as `Adam` contains its rule; to use it where a rule is expected, pass the optimizer to `compile` instead"
+)]
 pub trait UpdateRule<F: Float>: Debug + Send + Sync {
     /// The rule's name in messages and files: `"adam"`. Rules of other crates need a namespace: `"mycrate.adam"`.
     fn kind(&self) -> &'static str;
@@ -176,32 +181,47 @@ pub trait UpdateRule<F: Float>: Debug + Send + Sync {
     }
 }
 
+/// Implements the methods of [`UpdateRule`] by those of an inner rule.
+macro_rules! forward_rule {
+    (|$outer:ident| $inner:expr) => {
+        fn kind(&self) -> &'static str {
+            let $outer = self;
+            $inner.kind()
+        }
+
+        fn moments(&self) -> Vec<f64> {
+            let $outer = self;
+            $inner.moments()
+        }
+
+        fn elementwise(&self) -> bool {
+            let $outer = self;
+            $inner.elementwise()
+        }
+
+        fn linear(&self, learning_rate: f64) -> Option<f64> {
+            let $outer = self;
+            $inner.linear(learning_rate)
+        }
+
+        fn validate(&self) -> Result<()> {
+            let $outer = self;
+            $inner.validate()
+        }
+
+        fn update(&self, step: Step<'_, F>) {
+            let $outer = self;
+            $inner.update(step);
+        }
+
+        fn config(&self) -> Option<Config> {
+            let $outer = self;
+            $inner.config()
+        }
+    };
+}
+pub(super) use forward_rule;
+
 impl<F: Float, R: UpdateRule<F> + ?Sized> UpdateRule<F> for Arc<R> {
-    fn kind(&self) -> &'static str {
-        (**self).kind()
-    }
-
-    fn moments(&self) -> Vec<f64> {
-        (**self).moments()
-    }
-
-    fn elementwise(&self) -> bool {
-        (**self).elementwise()
-    }
-
-    fn linear(&self, learning_rate: f64) -> Option<f64> {
-        (**self).linear(learning_rate)
-    }
-
-    fn validate(&self) -> Result<()> {
-        (**self).validate()
-    }
-
-    fn update(&self, step: Step<'_, F>) {
-        (**self).update(step);
-    }
-
-    fn config(&self) -> Option<Config> {
-        (**self).config()
-    }
+    forward_rule!(|outer| (**outer));
 }

@@ -171,6 +171,11 @@ impl<R> RuleOptimizer<R> {
 /// # Ok(())
 /// # }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an optimizer for `{F}`",
+    label = "expected an optimizer such as `Adam::new(0.001)`",
+    note = "a custom update rule becomes an optimizer by `RuleOptimizer::from_rule(rule, learning_rate)`"
+)]
 pub trait Optimizer<F: Float> {
     /// The update rule.
     type Rule: UpdateRule<F> + 'static;

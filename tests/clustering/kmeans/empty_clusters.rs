@@ -9,7 +9,7 @@ fn relocated_clusters_come_out_in_either_order() {
     let report = kmeans.fit(&x).unwrap();
     let labels = kmeans.labels().unwrap().to_vec();
     assert!(labels == [0, 0, 1, 1] || labels == [1, 1, 0, 0], "{labels:?}");
-    close(report.inertia, 0.25, 1e-12);
+    assert_near(report.inertia, 0.25, 1e-12);
     assert_eq!(report.n_iter, 3);
 }
 
@@ -19,8 +19,8 @@ fn an_empty_cluster_takes_over_the_farthest_point() {
     kmeans.fit_weighted(&array![[-1.0], [1.0]], &array![1.9, 0.1]).unwrap();
     assert_eq!(kmeans.labels().unwrap(), &array![0, 1]);
     let centers = kmeans.cluster_centers().unwrap();
-    close(centers[[0, 0]], -1.0, 1e-12);
-    close(centers[[1, 0]], 1.0, 1e-12);
+    assert_near(centers[[0, 0]], -1.0, 1e-12);
+    assert_near(centers[[1, 0]], 1.0, 1e-12);
     assert!(kmeans.inertia().unwrap() < 1e-12);
 }
 

@@ -14,12 +14,12 @@ fn a_weight_is_a_number_of_rows() {
     // The tolerance is scaled by the variance of the rows, which leaves weights aside.
     let a = weighted.clone().tol(0.0).fit_weighted(&x, &weights).unwrap();
     let b = plain.clone().tol(0.0).fit(&repeated_x).unwrap();
-    close(a.inertia, b.inertia, 1e-12);
+    assert_near(a.inertia, b.inertia, 1e-12);
     assert_eq!(a.n_iter, b.n_iter);
     weighted.fit_weighted(&x, &weights).unwrap();
     plain.fit(&repeated_x).unwrap();
     assert_eq!(plain.labels().unwrap(), &weighted.labels().unwrap().select(Axis(0), &repeated));
-    close(weighted.score_weighted(&x, &weights).unwrap(), -weighted.inertia().unwrap(), 1e-12);
+    assert_near(weighted.score_weighted(&x, &weights).unwrap(), -weighted.inertia().unwrap(), 1e-12);
 
     let heavy = Array1::from_shape_fn(100, |row| if row == 42 { 1e6 } else { 1.0 });
     let mut kmeans = KMeans::new(4);
@@ -78,7 +78,7 @@ fn the_scale_of_the_weights_is_free() {
         let mut weighted = KMeans::new(5).seed(4);
         weighted.fit_weighted(&x, &Array1::from_elem(120, scale)).unwrap();
         assert_eq!(weighted.labels().unwrap(), plain.labels().unwrap());
-        close(weighted.inertia().unwrap(), scale * plain.inertia().unwrap(), 1e-12);
+        assert_near(weighted.inertia().unwrap(), scale * plain.inertia().unwrap(), 1e-12);
         let moved = weighted.cluster_centers().unwrap() - plain.cluster_centers().unwrap();
         assert!(moved.iter().all(|v| v.abs() < 1e-12));
     }
@@ -97,5 +97,5 @@ fn the_scale_of_the_weights_is_free() {
     assert!((half.cluster_centers().unwrap() - &half_centers).iter().all(|v| v.abs() < 1e-12));
     // The mini-batches draw in proportion to the weights: with equal ones not the same rows, but as good ones.
     half.fit_weighted(&x, &Array1::ones(120)).unwrap();
-    close(half.score(&x).unwrap(), batches.score(&x).unwrap(), 0.2);
+    assert_near(half.score(&x).unwrap(), batches.score(&x).unwrap(), 0.2);
 }

@@ -159,6 +159,33 @@ impl<F: Float> Bidirectional<F> {
         Some(([output.last(), second.plan.output_shape().last()], steps.filter(|_| is_sequence)))
     }
 
+    /// Differentiates the merge: splits the gradient of the output into those of the two layers' outputs.
+    fn split_gradient(
+        &self,
+        dy: &[F],
+        (widths, steps): ([usize; 2], Option<usize>),
+        [first, second]: [&[F]; 2],
+        [dfirst, dsecond]: [&mut [F]; 2],
+    ) {
+        let merged = dy.len() / (first.len() / widths[0]).max(1);
+        for (row, dy) in dy.chunks_exact(merged).enumerate() {
+            let (a, b) = (row * widths[0], beside(row, steps) * widths[1]);
+            if self.merge_mode == MergeMode::Concat {
+                let (to_first, to_second) = dy.split_at(widths[0]);
+                dfirst[a..][..widths[0]].copy_from_slice(to_first);
+                dsecond[b..][..widths[1]].copy_from_slice(to_second);
+                continue;
+            }
+            for j in 0..widths[0] {
+                (dfirst[a + j], dsecond[b + j]) = match self.merge_mode {
+                    MergeMode::Concat | MergeMode::Sum => (dy[j], dy[j]),
+                    MergeMode::Ave => (dy[j] * F::of(0.5), dy[j] * F::of(0.5)),
+                    MergeMode::Mul => (dy[j] * second[b + j], dy[j] * first[a + j]),
+                };
+            }
+        }
+    }
+
     /// The two layers.
     fn layers(&self) -> [&Arc<dyn Layer<F>>; 2] {
         [&self.layer, self.backward_layer.as_ref().unwrap_or(&self.layer)]
@@ -340,23 +367,7 @@ impl<F: Float> Layer<F> for Bidirectional<F> {
         };
         let Blocks { turned, dturned, answers: [first, second], danswers: [dfirst, dsecond], caches } =
             blocks;
-        let merged = dy.len() / (first.len() / widths[0]).max(1);
-        for (row, dy) in dy.chunks_exact(merged).enumerate() {
-            let (a, b) = (row * widths[0], beside(row, steps) * widths[1]);
-            if self.merge_mode == MergeMode::Concat {
-                let (to_first, to_second) = dy.split_at(widths[0]);
-                dfirst[a..][..widths[0]].copy_from_slice(to_first);
-                dsecond[b..][..widths[1]].copy_from_slice(to_second);
-                continue;
-            }
-            for j in 0..widths[0] {
-                (dfirst[a + j], dsecond[b + j]) = match self.merge_mode {
-                    MergeMode::Concat | MergeMode::Sum => (dy[j], dy[j]),
-                    MergeMode::Ave => (dy[j] * F::of(0.5), dy[j] * F::of(0.5)),
-                    MergeMode::Mul => (dy[j] * second[b + j], dy[j] * first[a + j]),
-                };
-            }
-        }
+        self.split_gradient(dy, (widths, steps), [&*first, &*second], [&mut *dfirst, &mut *dsecond]);
         let masks = mask.map(|mask| Self::masks_of_answers(plan, mask));
         zero_padding(masks, steps, widths, [&mut *dfirst, &mut *dsecond]);
         // Answers are 0 where they are padded, and so is the gradient of the penalty.

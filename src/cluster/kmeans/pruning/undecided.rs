@@ -1,0 +1,141 @@
+//! The rows that pruning leaves undecided: they are gathered, or read in place where they are many, and searched.
+
+use super::Pruning;
+use super::gaps::GapSearch;
+use crate::cluster::kmeans::assign::labels::{Reassigned, UNDECIDED, decode, relabel_and_record};
+use crate::cluster::kmeans::assign::packed_centers::PackedCenters;
+use crate::cluster::kmeans::assign::packed_rows::PackedRows;
+use crate::float::Float;
+use crate::simd::{prefetch, vectorize};
+use std::ops::Range;
+
+/// The rows of a block that have to be searched.
+#[derive(Debug)]
+pub(crate) struct UndecidedRows {
+    rows: Vec<u32>,
+    count: usize,
+    /// The first of them, where they are consecutive.
+    first: Option<usize>,
+}
+
+impl UndecidedRows {
+    /// Selects consecutive rows.
+    pub(super) fn set_all(&mut self, first: usize, count: usize) {
+        (self.first, self.count) = (Some(first), count);
+    }
+
+    /// A buffer for the numbers of `len` rows.
+    pub(super) fn buffer(&mut self, len: usize) -> &mut [u32] {
+        &mut self.rows[..len]
+    }
+
+    /// Selects the first `count` rows of the buffer.
+    pub(super) fn set_scattered(&mut self, count: usize) {
+        (self.count, self.first) = (count, None);
+    }
+
+    pub(crate) fn are_consecutive(&self) -> bool {
+        self.first.is_some()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+}
+
+/// Scratch buffers for rows that are gathered and searched together.
+#[derive(Debug)]
+pub(crate) struct GatheredRows<F> {
+    pub(crate) undecided: UndecidedRows,
+    rows: Vec<F>,
+    search: GapSearch<F>,
+}
+
+impl<F: Float> GatheredRows<F> {
+    /// Buffers for blocks of `block` rows, of which up to `n_rows` are searched together.
+    pub(crate) fn new(block: usize, n_rows: usize, n_features: usize) -> Self {
+        Self {
+            undecided: UndecidedRows { rows: vec![0; block], count: 0, first: None },
+            rows: vec![F::zero(); n_rows * n_features],
+            search: GapSearch::new(n_rows),
+        }
+    }
+}
+
+/// All rows of the data with their gaps and labels.
+pub(crate) struct PrunedRows<'a, F> {
+    pub(crate) values: &'a [F],
+    pub(crate) gaps: &'a mut [f32],
+    pub(crate) labels: &'a mut [u32],
+}
+
+/// Searches a range of the undecided rows, no more than the buffers hold, and records those whose label changed.
+pub(crate) fn assign_undecided<F: Float>(
+    rows: PrunedRows<'_, F>,
+    mean: &[F],
+    (pruning, centers): (&Pruning<F>, &PackedCenters<F>),
+    (buffers, gathered): (&mut PackedRows<F>, &mut GatheredRows<F>),
+    places: Range<usize>,
+    reassigned: &mut Vec<Reassigned>,
+) {
+    let PrunedRows { values, gaps, labels } = rows;
+    let d = mean.len();
+    let row_of = |row: usize| &values[row * d..][..d];
+    let search = &mut gathered.search;
+    if let Some(first) = gathered.undecided.first {
+        let range = first + places.start..first + places.end;
+        let (own, next) = values[range.start * d..].split_at(range.len() * d);
+        let [while_packing, while_searching] = centers.split_prefetch(next, range.len());
+        let places = buffers.load(own, mean, while_packing);
+        search.search((buffers, places), pruning.rounding, centers, while_searching);
+        gaps[range.clone()].copy_from_slice(&search.gaps[..range.len()]);
+        let compare_directly = |place: usize| centers.nearest_directly(row_of(range.start + place));
+        let (labels, first) = (&mut labels[range.clone()], range.start as u32);
+        return relabel_and_record(labels, buffers.nearest(), first, reassigned, compare_directly);
+    }
+    let undecided = &gathered.undecided.rows[places];
+    gather(&mut gathered.rows, undecided, d, row_of);
+    let places = buffers.load(&gathered.rows[..undecided.len() * d], mean, &[]);
+    search.search((buffers, places), pruning.rounding, centers, &[]);
+    for ((&row, &gap), &code) in undecided.iter().zip(&search.gaps).zip(buffers.nearest()) {
+        let (label, mut nearest) = (&mut labels[row as usize], decode(code));
+        if nearest >= UNDECIDED {
+            nearest = centers.nearest_directly(row_of(row as usize));
+        }
+        gaps[row as usize] = gap;
+        if *label != nearest {
+            reassigned.push(Reassigned { row, from: *label });
+            *label = nearest;
+        }
+    }
+}
+
+/// Copies scattered rows one after the other.
+fn gather<'a, F: Float>(
+    gathered: &mut [F],
+    rows: &[u32],
+    n_features: usize,
+    row_of: impl Fn(usize) -> &'a [F],
+) {
+    /// How many rows ahead a row is prefetched.
+    const AHEAD: usize = 8;
+    vectorize(
+        #[inline(always)]
+        || {
+            for (index, (own, &row)) in gathered.chunks_exact_mut(n_features).zip(rows).enumerate() {
+                if let Some(&next) = rows.get(index + AHEAD) {
+                    prefetch(row_of(next as usize).as_ptr(), n_features);
+                }
+                copy(own, row_of(row as usize));
+            }
+        },
+    );
+}
+
+/// Copies a row, which is too short to call `memcpy` for.
+#[inline(always)]
+fn copy<F: Float>(to: &mut [F], from: &[F]) {
+    let ((many_to, to), (many_from, from)) = (to.as_chunks_mut::<16>(), from.as_chunks::<16>());
+    many_to.iter_mut().zip(many_from).for_each(|(to, from)| *to = *from);
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+}

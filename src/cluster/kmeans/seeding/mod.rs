@@ -1,0 +1,226 @@
+//! Seeding: the initial centers ([`KMeansInit`]), by greedy k-means++ ([`plus_plus`]), at random, or given.
+
+mod candidate_kernel;
+mod candidates;
+pub(crate) mod plus_plus;
+mod row_chunk;
+
+use super::samples::Samples;
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::rng::Rng;
+use crate::validate::{finite, shape_text};
+use ndarray::{Array2, ArrayView2};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
+
+/// A function of the data (n, d), the number of clusters and a generator that returns centers (k, d).
+pub type InitFunction<F> = dyn Fn(ArrayView2<'_, F>, usize, &mut Rng) -> Result<Array2<F>> + Send + Sync;
+
+/// How the initial centers are chosen.
+///
+/// # Examples
+/// ```
+/// use axonal::ndarray::{array, s};
+/// use axonal::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// let x = array![[1.0, 2.0], [1.0, 4.0], [10.0, 2.0], [10.0, 4.0]];
+/// let given = KMeansInit::Centers(array![[0.0, 0.0], [9.0, 9.0]]);
+/// let computed = KMeansInit::function(|x, n_clusters, _| Ok(x.slice(s![..n_clusters, ..]).to_owned()));
+/// for init in [KMeansInit::PlusPlus, KMeansInit::Random, given, computed] {
+///     let report = KMeans::new(2).init(init).fit(&x)?;
+///     assert!(report.converged);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", bound = "F: Float")]
+#[non_exhaustive]
+pub enum KMeansInit<F> {
+    /// Greedy k-means++, the default: rows far from the centers so far are likelier, and the best of several draws is
+    /// kept.
+    #[default]
+    PlusPlus,
+    /// Rows at random, each with a probability that grows with its weight.
+    Random,
+    /// These centers, (k, d); one run is made, whatever `n_init` says.
+    Centers(Array2<F>),
+    /// The centers that a function returns; see [`KMeansInit::function`]. Serializing it is an error.
+    #[serde(skip)]
+    Function(Arc<InitFunction<F>>),
+}
+
+impl<F> KMeansInit<F> {
+    /// Centers from a function of the data (n, d), the number of clusters and a generator.
+    pub fn function(
+        function: impl Fn(ArrayView2<'_, F>, usize, &mut Rng) -> Result<Array2<F>> + Send + Sync + 'static,
+    ) -> Self {
+        Self::Function(Arc::new(function))
+    }
+}
+
+impl<F: fmt::Debug> fmt::Debug for KMeansInit<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PlusPlus => f.write_str("PlusPlus"),
+            Self::Random => f.write_str("Random"),
+            Self::Centers(centers) => f.debug_tuple("Centers").field(centers).finish(),
+            Self::Function(_) => f.write_str("Function(..)"),
+        }
+    }
+}
+
+impl<F: Float> KMeansInit<F> {
+    /// The default number of runs: one where initial centers differ little or not at all.
+    pub(crate) fn default_runs(&self) -> usize {
+        match self {
+            Self::PlusPlus | Self::Centers(_) => 1,
+            Self::Random | Self::Function(_) => 10,
+        }
+    }
+
+    /// Whether every run would start from the same centers.
+    pub(crate) fn is_given(&self) -> bool {
+        matches!(self, Self::Centers(_))
+    }
+
+    /// Refuses given centers that do not fit the data.
+    pub(crate) fn check(&self, n_clusters: usize, n_features: usize) -> Result<()> {
+        match self {
+            Self::Centers(centers) => check_centers(centers, n_clusters, n_features),
+            _ => Ok(()),
+        }
+    }
+
+    /// The initial centers, (k, d) in row-major order.
+    pub(crate) fn initial_centers(
+        &self,
+        x: ArrayView2<'_, F>,
+        samples: &Samples<'_, F>,
+        n_clusters: usize,
+        rng: &mut Rng,
+    ) -> Result<Vec<F>> {
+        let rows = match self {
+            Self::PlusPlus => {
+                let trials = plus_plus::default_trials(n_clusters);
+                plus_plus::choose(samples, n_clusters, trials, &mut || rng.uniform())
+            }
+            Self::Random => sample_rows(samples, n_clusters, rng)?,
+            Self::Centers(centers) => return Ok(centers.iter().copied().collect()),
+            Self::Function(function) => {
+                let centers = function(x, n_clusters, rng)?;
+                check_centers(&centers, n_clusters, samples.n_features)?;
+                return Ok(centers.iter().copied().collect());
+            }
+        };
+        Ok(rows.into_iter().flat_map(|row| samples.row(row)).copied().collect())
+    }
+
+    /// [`initial_centers`](Self::initial_centers) for subsets that may have too few rows of positive weight to draw from: then
+    /// weights are ignored.
+    pub(crate) fn initial_centers_or_unweighted(
+        &self,
+        x: ArrayView2<'_, F>,
+        samples: &Samples<'_, F>,
+        n_clusters: usize,
+        rng: &mut Rng,
+    ) -> Result<Vec<F>> {
+        match self.initial_centers(x, samples, n_clusters, rng) {
+            Err(Error::Weight { .. }) => {
+                self.initial_centers(x, &Samples { weights: None, ..*samples }, n_clusters, rng)
+            }
+            result => result,
+        }
+    }
+}
+
+/// Refuses initial centers so far from the mean that squared distances leave the range of `F`.
+pub(crate) fn check_in_reach<F: Float>(owner: &'static str, centers: &[F], mean: &[F]) -> Result<()> {
+    for (cluster, center) in centers.chunks_exact(mean.len()).enumerate() {
+        let square: f64 = center.iter().zip(mean).map(|(c, mean)| (c.as_f64() - mean.as_f64()).powi(2)).sum();
+        if 4.0 * square >= F::max_value().as_f64() {
+            let value = format!("initial center {cluster}, {:.1e} from the mean of x", square.sqrt());
+            let expected =
+                format!("centers whose squared distances to x stay within the range of {}", F::NAME);
+            return Err(Error::invalid_parameter(owner, "init", value, expected));
+        }
+    }
+    Ok(())
+}
+
+fn check_centers<F: Float>(centers: &Array2<F>, n_clusters: usize, n_features: usize) -> Result<()> {
+    if centers.dim() != (n_clusters, n_features) {
+        let expected = format!("{} (n_clusters, features of x)", shape_text(&[n_clusters, n_features]));
+        return Err(Error::shape("initial centers", expected, shape_text(centers.shape())));
+    }
+    finite("initial centers", centers)
+}
+
+/// Draws distinct rows, one after the other in proportion to the weights of the remaining ones.
+fn sample_rows<F: Float>(samples: &Samples<'_, F>, n_clusters: usize, rng: &mut Rng) -> Result<Vec<usize>> {
+    let n = samples.n_samples();
+    let Some(weights) = samples.weights else { return Ok(sample_without_replacement(n, n_clusters, rng)) };
+    // Efraimidis and Spirakis 2006: the largest u^(1/w), here as the smallest −ln(u)/w.
+    let mut keys: Vec<(f64, usize)> = weights
+        .iter()
+        .enumerate()
+        .filter(|(_, w)| **w > F::zero())
+        .map(|(row, w)| (-(1.0 - rng.uniform()).ln() / w.as_f64(), row))
+        .collect();
+    if keys.len() < n_clusters {
+        let problem = format!(
+            "{} weights are above zero, random centers need n_clusters={n_clusters} of them",
+            keys.len()
+        );
+        return Err(Error::Weight { what: "sample_weight".into(), problem });
+    }
+    keys.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    Ok(keys.into_iter().take(n_clusters).map(|(_, row)| row).collect())
+}
+
+/// Draws `count` of the numbers below `n`, in the order of drawing (Floyd's method would sort them).
+pub(crate) fn sample_without_replacement(n: usize, count: usize, rng: &mut Rng) -> Vec<usize> {
+    let mut numbers: Vec<usize> = (0..n).collect();
+    for place in 0..count.min(n) {
+        numbers.swap(place, place + rng.below(n - place));
+    }
+    numbers.truncate(count);
+    numbers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Purpose;
+
+    #[test]
+    fn random_rows_are_distinct_and_never_weightless() {
+        let x: Vec<f64> = (0..50).map(f64::from).collect();
+        let weights: Vec<f64> = (0..50).map(|row| f64::from(row % 2)).collect();
+        for weights in [None, Some(weights.as_slice())] {
+            let samples = Samples { values: &x, n_features: 1, weights };
+            for seed in 0..20 {
+                let mut rows =
+                    sample_rows(&samples, 20, &mut Rng::new(seed, Purpose::Clustering, 0)).unwrap();
+                assert!(weights.is_none() || rows.iter().all(|row| row % 2 == 1));
+                rows.sort_unstable();
+                rows.dedup();
+                assert_eq!(rows.len(), 20);
+            }
+        }
+    }
+
+    #[test]
+    fn heavier_rows_are_likelier_to_be_drawn() {
+        let samples = Samples { values: &[0.0, 1.0], n_features: 1, weights: Some(&[1.0, 3.0]) };
+        let heavy = (0..4000)
+            .filter(|&seed| {
+                sample_rows(&samples, 1, &mut Rng::new(seed, Purpose::Clustering, 0)).unwrap() == [1]
+            })
+            .count();
+        assert!(heavy.abs_diff(3000) < 120, "{heavy}");
+    }
+}
