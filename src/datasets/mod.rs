@@ -1,8 +1,8 @@
 //! Data to try things on: four small real data sets and four generators.
 //!
-//! The real ones ([`load_digits`], [`load_iris`], [`load_wine`], [`load_breast_cancer`]) are embedded in the
+//! The real ones ([`load_digits`], [`load_iris`], [`load_wine`], [`load_breast_cancer`], [`load_diabetes`]) are embedded in the
 //! library and sit behind the feature `datasets`, which is on by default. The generators ([`make_blobs`],
-//! [`make_moons`], [`make_circles`], [`make_regression`]) are always there; the same seed gives the same data on
+//! [`make_moons`], [`make_circles`], [`make_classification`], [`make_regression`]) are always there; the same seed gives the same data on
 //! every platform. All of them answer with a [`Dataset`].
 //!
 //! From files: [`read_idx`] and [`load_idx`] (MNIST and its kin), [`read_npy`] and [`write_npy`] (NumPy), with the feature
@@ -14,6 +14,7 @@ mod array_file;
 mod blobs;
 mod circles;
 mod dataset;
+mod classification;
 #[cfg(feature = "datasets")]
 mod embedded;
 mod idx;
@@ -30,7 +31,8 @@ pub use blobs::make_blobs;
 pub use circles::make_circles;
 pub use dataset::Dataset;
 #[cfg(feature = "datasets")]
-pub use embedded::{load_breast_cancer, load_digits, load_iris, load_wine};
+pub use classification::{ClassificationOptions, make_classification};
+pub use embedded::{load_breast_cancer, load_diabetes, load_diabetes_raw, load_digits, load_iris, load_wine};
 pub use idx::{IdxElement, load_idx, load_idx_with, read_idx, read_idx_with};
 pub use moons::make_moons;
 pub use npy::{NpyElement, read_npy, read_npy_with, write_npy};

@@ -11,8 +11,8 @@ mod roc;
 #[cfg(feature = "plot")]
 pub(crate) use confusion_matrix::class_name;
 pub use confusion_matrix::{
-    ConfusionMatrix, Normalize, accuracy_score, balanced_accuracy_score, cohen_kappa_score, confusion_matrix,
-    matthews_corrcoef,
+    ConfusionMatrix, KappaWeights, Normalize, accuracy_score, balanced_accuracy_score, cohen_kappa_score,
+    cohen_kappa_score_with, confusion_matrix, matthews_corrcoef,
 };
 pub use precision_recall::{
     Average, ClassScore, f1_score, fbeta_score, jaccard_score, precision_score, recall_score,
