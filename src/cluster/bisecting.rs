@@ -324,7 +324,7 @@ impl<F: Float> BisectingKMeans<F> {
     /// The best of the tries to split some rows in two.
     fn halve(&self, part: &Samples<'_, F>, moments: &Moments<F>, split: u64) -> Result<Run<F>> {
         let d = part.n_features;
-        let rules = Rules { max_iter: self.max_iter, tolerance: self.tol, spherical: false };
+        let rules = Rules { max_iter: self.max_iter, tolerance: self.tol, spherical: false, verbose: false };
         // About their own mean the rows are near to each other.
         let own = Moments::of(part)?;
         let mut lloyd = Lloyd::new(*part, &own, 2);

@@ -16,6 +16,7 @@ use crate::float::Float;
 use crate::parallel::thresholds::{MIN_ELEMENTS_TO_FORK, OPS_PER_ELEMENT};
 use crate::parallel::{threads_for, with_hot_pool, zip_chunks};
 use crate::simd::{prefetch, vectorize};
+use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 
 /// When to stop.
@@ -26,6 +27,8 @@ pub(crate) struct Rules {
     pub(crate) tolerance: f64,
     /// Whether the centers are scaled to length 1.
     pub(crate) spherical: bool,
+    /// Whether each iteration prints a line.
+    pub(crate) verbose: bool,
 }
 
 /// What came out of one run.
@@ -213,7 +216,11 @@ impl<'a, F: Float> Lloyd<'a, F> {
             // Labels that a relocation left behind, now or in the iteration before, are not those of the new centers.
             relocated = !moves.is_empty();
             strict = changed == 0 && !relocated && previous == centers;
-            converged = strict || moved(&previous, &centers) <= rules.tolerance;
+            let shift = if strict { 0.0 } else { moved(&previous, &centers) };
+            converged = strict || shift <= rules.tolerance;
+            if rules.verbose {
+                print_iteration(&history, converged.then_some((strict, shift)), rules.tolerance);
+            }
         }
         let mut settled = strict;
         if !strict {
@@ -324,6 +331,22 @@ impl<'a, F: Float> Lloyd<'a, F> {
         });
         self.shards.iter().map(|shard| shard.inertia).sum()
     }
+}
+
+/// Prints the inertia of the last iteration, and how the run converged, in the words of scikit-learn.
+fn print_iteration(history: &[f64], converged: Option<(bool, f64)>, tolerance: f64) {
+    let number = history.len().saturating_sub(1);
+    let inertia = history.last().copied().unwrap_or_default();
+    let mut out = std::io::stdout().lock();
+    // Ignore a closed pipe: the fit continues without output.
+    let _ = writeln!(out, "Iteration {number}, inertia {inertia}.");
+    let _ = match converged {
+        None => Ok(()),
+        Some((true, _)) => writeln!(out, "Converged at iteration {number}: strict convergence."),
+        Some((false, shift)) => {
+            writeln!(out, "Converged at iteration {number}: center shift {shift} within tolerance {tolerance}.")
+        }
+    };
 }
 
 /// What a pass over the rows needs to know.
@@ -557,7 +580,7 @@ mod tests {
         let samples = Samples { values: &values, n_features: d, weights: None };
         let moments = Moments::of(&samples).unwrap();
         let start: Vec<F> = values[..k * d].to_vec();
-        let rules = |max_iter| Rules { max_iter, tolerance: 0.0, spherical: false };
+        let rules = |max_iter| Rules { max_iter, tolerance: 0.0, spherical: false, verbose: false };
         let mut used = 0;
         let kinds = [(true, true), (true, false), (false, true), (false, false)];
         for (max_iter, (few, forced)) in
@@ -595,7 +618,7 @@ mod tests {
                 let samples = Samples { values: &values, n_features: d, weights };
                 let moments = Moments::of(&samples).unwrap();
                 let start: Vec<f64> = values[..k * d].to_vec();
-                let rules = Rules { max_iter: 40, tolerance: 0.0, spherical: false };
+                let rules = Rules { max_iter: 40, tolerance: 0.0, spherical: false, verbose: false };
                 let run =
                     |few| Lloyd::with_strategy(samples, &moments, k, (false, few)).run(start.clone(), rules);
                 let (kept, anew) = (run(true), run(false));
@@ -615,7 +638,7 @@ mod tests {
             let samples = Samples { values: &values, n_features: 5, weights };
             let moments = Moments::of(&samples).unwrap();
             let start = |first: usize| -> Vec<f32> { values[first * 5..][..7 * 5].to_vec() };
-            let rules = Rules { max_iter: 9, tolerance: 0.0, spherical: false };
+            let rules = Rules { max_iter: 9, tolerance: 0.0, spherical: false, verbose: false };
             let mut lloyd = Lloyd::new(samples, &moments, 7);
             lloyd.run(start(0), rules);
             let (again, fresh) =

@@ -8,6 +8,7 @@ mod accessors;
 mod assign_kernel;
 mod candidates;
 pub(crate) mod distance;
+mod feature_names;
 pub(crate) mod fitted;
 mod fixed_point;
 pub(crate) mod init;
@@ -67,6 +68,8 @@ use serde::{Deserialize, Serialize};
 /// | [`seed`](Self::seed) | 0 | of all random choices |
 /// | [`spherical`](Self::spherical) | `false` | cluster directions, by the cosine |
 /// | [`max_points_per_center`](Self::max_points_per_center) | none | learn from a random part of the rows |
+/// | [`verbose`](Self::verbose) | `false` | print a line for each iteration |
+/// | [`feature_names`](Self::feature_names) | none | the names of the columns of `x` |
 ///
 /// # Errors
 /// From `fit`: parameters out of range, fewer rows than clusters, NaN or infinities, rows so far apart or so close
@@ -104,6 +107,10 @@ pub struct KMeans<F> {
     seed: u64,
     spherical: bool,
     max_points_per_center: Option<usize>,
+    #[serde(default)]
+    verbose: bool,
+    #[serde(default)]
+    feature_names: Vec<String>,
     #[serde(skip)]
     fitted: Option<Fitted<F>>,
 }
@@ -121,6 +128,8 @@ impl<F> KMeans<F> {
             seed: 0,
             spherical: false,
             max_points_per_center: None,
+            verbose: false,
+            feature_names: Vec::new(),
             fitted: None,
         }
     }
@@ -177,6 +186,14 @@ impl<F> KMeans<F> {
         self.max_points_per_center = Some(rows);
         self
     }
+
+    /// Prints the inertia after each iteration to standard output, and how each run converged. scikit-learn prints the inertia
+    /// about the centers before the iteration, this one that about the centers after it.
+    #[must_use]
+    pub fn verbose(mut self, verbose: bool) -> Self {
+        self.verbose = verbose;
+        self
+    }
 }
 
 impl<F: Float> KMeans<F> {
@@ -224,6 +241,45 @@ impl<F: Float> KMeans<F> {
         crate::estimator::Transform::transform(self, x)
     }
 
+    /// [`fit_weighted`](Self::fit_weighted), and the labels of the rows.
+    ///
+    /// # Errors
+    /// As [`fit_weighted`](Self::fit_weighted).
+    ///
+    /// # Examples
+    /// ```
+    /// use axonal::ndarray::array;
+    /// use axonal::prelude::*;
+    ///
+    /// # fn main() -> Result<()> {
+    /// let x = array![[0.0], [1.0], [9.0]];
+    /// let labels = KMeans::new(2).fit_predict_weighted(&x, &array![1.0, 2.0, 1.0])?;
+    /// assert_eq!(labels[0], labels[1]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn fit_predict_weighted<S: Data<Elem = F>>(
+        &mut self,
+        x: &ArrayBase<S, Ix2>,
+        sample_weight: &ArrayBase<impl Data<Elem = F>, Ix1>,
+    ) -> Result<Array1<usize>> {
+        self.fit_weighted(x, sample_weight)?;
+        self.labels().cloned()
+    }
+
+    /// [`fit_weighted`](Self::fit_weighted), and the rows as distances to the centers.
+    ///
+    /// # Errors
+    /// As [`fit_weighted`](Self::fit_weighted).
+    pub fn fit_transform_weighted<S: Data<Elem = F>>(
+        &mut self,
+        x: &ArrayBase<S, Ix2>,
+        sample_weight: &ArrayBase<impl Data<Elem = F>, Ix1>,
+    ) -> Result<Array2<F>> {
+        self.fit_weighted(x, sample_weight)?;
+        crate::estimator::Transform::transform(self, x)
+    }
+
     /// The same for another number of clusters.
     pub(crate) fn with_n_clusters(mut self, n_clusters: usize) -> Self {
         self.n_clusters = n_clusters;
@@ -250,6 +306,7 @@ impl<F: Float> KMeans<F> {
         validate::not_empty("x", &x)?;
         let (n, d) = x.dim();
         check_counts(Self::NAME, self.n_clusters, n)?;
+        self.check_feature_names(d)?;
         self.init.check(self.n_clusters, d)?;
         let weights = weights.map(|weights| weights.to_vec());
         if let Some(weights) = &weights {
@@ -287,6 +344,7 @@ impl<F: Float> KMeans<F> {
             max_iter: self.max_iter,
             tolerance: self.tol * moments.mean_variance,
             spherical: self.spherical,
+            verbose: self.verbose,
         };
         let n_runs = if self.init.is_given() { 1 } else { self.n_init.unwrap_or(self.init.default_runs()) };
         let mut lloyd = Lloyd::new(samples, moments, self.n_clusters);

@@ -150,6 +150,8 @@ pub(crate) struct Settings {
     seed: u64,
     spherical: bool,
     max_points_per_center: Option<usize>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    feature_names: Vec<String>,
     /// The inertia and the iterations of the best run; `None` before the first fit.
     learned: Option<(f64, usize)>,
 }
@@ -191,6 +193,7 @@ impl<F: Float> Recorded<F> for KMeans<F> {
             seed: self.seed,
             spherical: self.spherical,
             max_points_per_center: self.max_points_per_center,
+            feature_names: self.feature_names.clone(),
             learned: self.fitted.as_ref().map(|fitted| (fitted.inertia, fitted.n_iter)),
         }
     }
@@ -202,6 +205,7 @@ impl<F: Float> Recorded<F> for KMeans<F> {
     fn restore(settings: Settings, init: KMeansInit<F>, learned: Option<Learned<F>>) -> Result<Self> {
         let Settings { n_clusters, n_init, max_iter, tol, seed, spherical, max_points_per_center, .. } =
             settings;
+        let feature_names = settings.feature_names;
         let mut kmeans = Self {
             n_clusters,
             init,
@@ -211,11 +215,14 @@ impl<F: Float> Recorded<F> for KMeans<F> {
             seed,
             spherical,
             max_points_per_center,
+            verbose: false,
+            feature_names,
             fitted: None,
         };
         kmeans.check_parameters()?;
         if let Some((learned, counters)) = learned.zip(settings.learned) {
             let (fitted, _) = learned.fitted(Self::NAME, n_clusters, counters)?;
+            kmeans.check_feature_names(fitted.mean.len())?;
             kmeans.fitted = Some(Fitted { spherical, ..fitted });
         }
         Ok(kmeans)
