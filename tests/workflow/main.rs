@@ -11,6 +11,7 @@
 mod data_files;
 mod datasets;
 mod malformed_files;
+mod folds_and_encoders;
 mod metrics;
 mod model_selection;
 #[cfg(feature = "datasets")]
