@@ -11,9 +11,11 @@
 //! | [`Evaluation`] | loss and metrics of `evaluate` |
 //! | [`Weight`], [`Summary`] | a named parameter array; the table of layers |
 //! | [`Workspace`] | reusable buffers: `predict_into` with one allocates nothing |
-//! | [`Batch`], [`Targets`], [`TargetElement`] | what `fit_batches` takes; what `y` may be: any numeric or boolean array |
+//! | [`BatchSource`], [`each_epoch`] ([`EachEpoch`], [`EpochBatches`]) | where `fit_batches` takes batches from |
+//! | [`Batch`], [`SampleBatch`] | what `fit_batches` and `evaluate_batches` take; what `predict_each` takes |
+//! | [`Targets`], [`TargetElement`] | what `y` may be: any numeric or boolean array |
 
 pub use crate::nn::{
-    Batch, EvaluateOptions, Evaluation, FitOptions, History, Logs, Model, OnDivergence, PredictOptions,
-    Recovery, Sequential, Summary, TargetElement, Targets, Verbose, Weight, Workspace,
+    Batch, BatchSource, EachEpoch, EpochBatches, EvaluateOptions, Evaluation, FitOptions, History, Logs, Model, OnDivergence, PredictOptions,
+    Recovery, SampleBatch, Sequential, Summary, TargetElement, Targets, Verbose, Weight, Workspace, each_epoch,
 };

@@ -30,3 +30,4 @@ mod targets;
 mod testing;
 mod training;
 mod validation;
+mod weights_and_batches;

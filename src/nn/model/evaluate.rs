@@ -130,37 +130,40 @@ impl<F: Float> Model<F> {
         let batch_size = self.layout.batch_size("evaluate", samples.len(), batch_size)?;
         let mut workspace = Workspace::new(&self.layout, batch_size.min(samples.len()))?;
         let mut scores = Scores::new(self)?;
-        self.score_samples(&samples, &mut workspace, &mut scores)?;
+        self.score_samples(&samples, &mut workspace, &mut scores, None)?;
         let mut logs = Logs::with_keys(self.score_names());
         scores.write(&mut logs, 0);
         Ok(Evaluation(logs))
     }
 
-    /// Adds all of `samples` to `scores`, in batches of the workspace's capacity.
+    /// Adds all of `samples` to `scores`, in batches of the workspace's capacity, or the first `steps` batches.
     pub(crate) fn score_samples(
         &self,
         samples: &LabeledSamples<'_, F>,
         workspace: &mut Workspace<F>,
         scores: &mut Scores<F>,
+        steps: Option<usize>,
     ) -> Result<()> {
-        let operations = self.layout.operations().saturating_mul(workspace.capacity().min(samples.len()));
-        parallel::with_hot_pool(operations, || self.score_batches(samples, workspace, scores))
+        let n = steps.map_or(usize::MAX, |steps| steps.saturating_mul(workspace.capacity())).min(samples.len());
+        let operations = self.layout.operations().saturating_mul(workspace.capacity().min(n));
+        parallel::with_hot_pool(operations, || self.score_batches(samples, n, workspace, scores))
     }
 
     fn score_batches(
         &self,
         samples: &LabeledSamples<'_, F>,
+        n: usize,
         workspace: &mut Workspace<F>,
         scores: &mut Scores<F>,
     ) -> Result<()> {
-        let (n, step) = (samples.len(), workspace.capacity());
+        let step = workspace.capacity();
         let x = samples.x.view();
         workspace.start_from(&self.state);
         let penalty = self.weight_penalty();
         for start in (0..n).step_by(step.max(1)) {
             let end = (start + step).min(n);
             let targets = samples.targets.rows(start, end);
-            let weights = samples.weights.as_ref().map(|weights| &weights[start..end]);
+            let weights = samples.weights_of(start, end);
             workspace.infer(
                 &self.layout,
                 &self.params,

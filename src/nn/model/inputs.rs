@@ -1,23 +1,38 @@
 //! Conversion and validation of the arrays passed to `fit`, `evaluate` and `predict`.
 
+use crate::class_weight::ClassWeight;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Plan, Shape};
 use crate::nn::model::Model;
+use crate::nn::sample_weights::SampleWeights;
 use crate::nn::targets::{Prepared, TargetView, Targets};
 use crate::validate::{self, shape_text};
-use ndarray::{ArrayBase, ArrayView2, ArrayViewD, CowArray, Data, Dimension, Ix2};
+use ndarray::{ArrayBase, ArrayView2, ArrayViewD, CowArray, CowRepr, Data, Dimension, Ix2};
 
 /// Validated samples and targets of a model, with optional sample weights.
 pub(crate) struct LabeledSamples<'a, F> {
-    pub(crate) x: CowArray<'a, F, Ix2>,
+    /// Written out, so that the lifetime is covariant.
+    pub(crate) x: ArrayBase<CowRepr<'a, F>, Ix2, F>,
     pub(crate) targets: Prepared<F>,
+    /// One weight for each sample, or for each position of each sample.
     pub(crate) weights: Option<Vec<F>>,
 }
 
 impl<F: Float> LabeledSamples<'_, F> {
     pub(crate) fn len(&self) -> usize {
         self.x.nrows()
+    }
+
+    /// The weights of the samples `start..end`.
+    pub(crate) fn weights_of(&self, start: usize, end: usize) -> Option<&[F]> {
+        let (weights, width) = (self.weights.as_deref()?, self.weights_per_sample());
+        weights.get(start * width..end * width)
+    }
+
+    /// The number of weights of each sample; 0 without weights.
+    pub(crate) fn weights_per_sample(&self) -> usize {
+        self.weights.as_ref().map_or(0, |weights| weights.len() / self.len().max(1))
     }
 }
 
@@ -70,7 +85,7 @@ impl<F: Float> Model<F> {
         &self,
         x: ArrayViewD<'a, F>,
         y: Targets<'_, F>,
-        sample_weight: Option<Vec<F>>,
+        sample_weight: Option<SampleWeights<F>>,
         names: [&str; 3],
     ) -> Result<LabeledSamples<'a, F>> {
         let original = x.clone();
@@ -82,10 +97,9 @@ impl<F: Float> Model<F> {
             metric.validate(self.output_shape(), targets.rows(0, x.nrows()))?;
         }
         self.check_target_ranges(names[1], &targets)?;
-        if let Some(weights) = &sample_weight {
-            validate::sample_weights(names[2], weights, x.nrows())?;
-        }
-        Ok(LabeledSamples { x, targets, weights: sample_weight })
+        let checked = |weights: SampleWeights<F>| weights.checked(names[2], x.nrows(), self.output_shape());
+        let weights = sample_weight.map(checked).transpose()?;
+        Ok(LabeledSamples { x, targets, weights })
     }
 
     /// Errors if a target is outside the range that the loss or a metric allows.
@@ -109,7 +123,7 @@ impl<F: Float> Model<F> {
         &self,
         samples: &mut LabeledSamples<'_, F>,
         n: usize,
-        classes: &[(usize, f64)],
+        classes: &ClassWeight,
     ) -> Result<()> {
         if samples.weights.is_some() {
             return Err(Error::Misplaced {
@@ -118,17 +132,30 @@ impl<F: Float> Model<F> {
                 hint: "multiply the class weights into the sample weights",
             });
         }
-        samples.weights = Some(self.weights_by_class(samples.targets.rows(0, n), n, classes)?);
+        let labels = self.class_labels(samples.targets.rows(0, n), n)?;
+        let classes = classes.of_labels(labels.iter().copied());
+        let mut weights = self.weights_by_class(&labels, &classes)?;
+        weights.resize(samples.len(), F::one());
+        samples.weights = Some(weights);
         Ok(())
     }
 
-    /// The class weight of each sample. The class of target values is the index of the largest, or the rounded single value.
-    fn weights_by_class(
-        &self,
-        targets: TargetView<'_, F>,
-        n: usize,
-        classes: &[(usize, f64)],
-    ) -> Result<Vec<F>> {
+    /// The class of each sample: of target values the index of the largest, or the rounded single value.
+    fn class_labels(&self, targets: TargetView<'_, F>, n: usize) -> Result<Vec<usize>> {
+        match targets {
+            TargetView::Labels(labels) if labels.len() == n => Ok(labels.to_vec()),
+            TargetView::Values(values) if self.output_shape().rank() == 1 => {
+                Ok(values.rows().into_iter().map(|row| class_of(&row.to_vec())).collect())
+            }
+            _ => Err(Error::Weight {
+                what: "class_weight".into(),
+                problem: "samples with several positions have no single class; use sample_weight".into(),
+            }),
+        }
+    }
+
+    /// The class weight of each sample.
+    fn weights_by_class(&self, labels: &[usize], classes: &[(usize, f64)]) -> Result<Vec<F>> {
         let weight = |class: usize| {
             let found = classes.iter().find(|(known, _)| *known == class);
             F::of(found.map_or(1.0, |(_, weight)| *weight))
@@ -143,18 +170,7 @@ impl<F: Float> Model<F> {
                 format!("the weights of all {n_classes} classes are zero; give one a weight above 0");
             return Err(Error::Weight { what: "class_weight".into(), problem });
         }
-        match targets {
-            TargetView::Labels(labels) if labels.len() == n => {
-                Ok(labels.iter().map(|&label| weight(label)).collect())
-            }
-            TargetView::Values(values) if self.output_shape().rank() == 1 => {
-                Ok(values.rows().into_iter().map(|row| weight(class_of(&row.to_vec()))).collect())
-            }
-            _ => Err(Error::Weight {
-                what: "class_weight".into(),
-                problem: "samples with several positions have no single class; use sample_weight".into(),
-            }),
-        }
+        Ok(labels.iter().map(|&label| weight(label)).collect())
     }
 }
 

@@ -29,6 +29,7 @@ pub(super) struct Trainer<F> {
     scratch: Buffer<F>,
     targets: Prepared<F>,
     weights: Vec<F>,
+    weights_per_sample: usize,
     pub(super) scores: Scores<F>,
 }
 
@@ -59,9 +60,15 @@ impl<F: Float> Trainer<F> {
                 model.optimizer_state.fused_scratch_len() * parallel::threads().min(MAX_UPDATE_THREADS),
             )?,
             targets,
-            weights: vec![F::zero(); if samples.weights.is_some() { batch } else { 0 }],
+            weights: zeros("sample weights", batch * samples.weights_per_sample())?,
+            weights_per_sample: samples.weights_per_sample(),
             scores: Scores::new(model)?,
         })
+    }
+
+    /// Whether the buffer of weights has as many for each sample as these samples.
+    pub(super) fn fits_weights(&self, samples: &LabeledSamples<'_, F>) -> bool {
+        self.weights_per_sample == samples.weights_per_sample()
     }
 
     /// Gathers the rows `order` of the samples, targets and weights into the step's buffers.
@@ -100,8 +107,9 @@ impl<F: Float> Trainer<F> {
             _ => {}
         }
         if let Some(weights) = &samples.weights {
+            let width = self.weights_per_sample;
             for slot in 0..range.len() {
-                self.weights[slot] = weights[row(slot)];
+                self.weights[slot * width..][..width].copy_from_slice(&weights[row(slot) * width..][..width]);
             }
         }
     }
@@ -139,7 +147,7 @@ impl<F: Float> Trainer<F> {
             });
         }
         let targets = self.targets.rows(0, batch);
-        let weights = (!self.weights.is_empty()).then(|| &self.weights[..batch]);
+        let weights = (!self.weights.is_empty()).then(|| &self.weights[..batch * self.weights_per_sample]);
         let gradient = self.deltas.output_mut(batch * layout.output().size());
         let loss = model.batch_loss(&self.workspace, batch, targets, weights, Some(gradient));
         let loss = loss + model.weight_penalty() + self.workspace.activity_penalty(&layout, batch);
@@ -193,7 +201,7 @@ impl<F: Float> Trainer<F> {
         self.scores.add_loss(loss, batch);
         if self.scores.has_metrics() {
             model.finish_output(&mut self.workspace, batch);
-            let weights = (!self.weights.is_empty()).then(|| &self.weights[..batch]);
+            let weights = (!self.weights.is_empty()).then(|| &self.weights[..batch * self.weights_per_sample]);
             self.scores.add_metrics(
                 self.workspace.output(batch),
                 batch,

@@ -1,10 +1,9 @@
 //! The training loop of one call of `fit`: epochs, validation, callbacks, recovery from divergence.
 
-use super::batch_source::{BatchSource, StepOutcome};
-use super::evaluate::Scores;
-use super::inputs::LabeledSamples;
+use super::batch_source::{StepSource, StepOutcome};
 use super::snapshot::Snapshot;
 use super::trainer::Divergence;
+use super::validation::Validate;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::callback::{Callback, Checkpoint, Ending, Position, Progress, Run, StopToken};
@@ -12,7 +11,6 @@ use crate::nn::fit_options::{OnDivergence, PlainOptions, Verbose};
 use crate::nn::history::{History, Logs};
 use crate::nn::layout::Layout;
 use crate::nn::model::Model;
-use crate::nn::workspace::Workspace;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
@@ -24,7 +22,7 @@ pub(super) type Callbacks<'c, F> = [Box<dyn Callback<F> + 'c>];
 pub(super) struct TrainingLoop<'a, F, S> {
     pub(super) source: S,
     /// The validation data, with the buffers and sums to evaluate them.
-    validation: Option<(&'a LabeledSamples<'a, F>, Workspace<F>, Scores<F>)>,
+    validation: Option<Box<dyn Validate<F> + 'a>>,
     pub(super) options: &'a PlainOptions,
     token: Option<StopToken>,
     /// The layout that the buffers were allocated for.
@@ -39,27 +37,14 @@ pub(super) struct TrainingLoop<'a, F, S> {
     resume: Option<Checkpoint<F>>,
 }
 
-impl<'a, F: Float, S: BatchSource<F>> TrainingLoop<'a, F, S> {
+impl<'a, F: Float, S: StepSource<F>> TrainingLoop<'a, F, S> {
     pub(super) fn new(
         model: &Model<F>,
         source: S,
-        validation: Option<&'a LabeledSamples<'a, F>>,
+        validation: Option<Box<dyn Validate<F> + 'a>>,
         options: &'a PlainOptions,
         token: Option<StopToken>,
     ) -> Result<Self> {
-        let validation = match validation {
-            Some(validation) => {
-                // Validation uses the training batch size, as Keras does: a loss that sums or couples the samples of
-                // a batch depends on it. For an iterator the batch size is unknown before the first batch.
-                let batch = if source.batch_size() == 0 { 32 } else { source.batch_size() };
-                let batch = model
-                    .layout
-                    .batch_size("validation data", validation.len(), batch)?
-                    .min(validation.len());
-                Some((validation, Workspace::new(&model.layout, batch)?, Scores::new(model)?))
-            }
-            None => None,
-        };
         let mut names = model.score_names();
         if validation.is_some() {
             names.extend(model.score_names().iter().map(|name| format!("val_{name}")));
@@ -182,7 +167,7 @@ impl<'a, F: Float, S: BatchSource<F>> TrainingLoop<'a, F, S> {
         }
         // Batch logs have no validation entries; remove those of the previous epoch.
         self.progress.logs.truncate(1 + model.metrics.len());
-        self.source.begin_epoch(model, done);
+        self.source.begin_epoch(model, done)?;
         while self.progress.stop.is_none() && self.progress.ending != Ending::Interrupted {
             self.progress.batch = done;
             if callbacks.is_empty() {
@@ -291,10 +276,8 @@ impl<'a, F: Float, S: BatchSource<F>> TrainingLoop<'a, F, S> {
             self.epoch_logs.insert(name, 0.0);
         }
         self.source.scores().write(&mut self.epoch_logs, 0);
-        if let (true, Some((samples, workspace, scores))) = (validated, &mut self.validation) {
-            scores.reset();
-            model.score_samples(samples, workspace, scores)?;
-            scores.write(&mut self.epoch_logs, 1 + model.metrics.len());
+        if let (true, Some(validation)) = (validated, &mut self.validation) {
+            validation.evaluate(model)?.write(&mut self.epoch_logs, 1 + model.metrics.len());
         }
         self.epoch_logs.insert("learning_rate", model.learning_rate());
         Ok(())
@@ -343,8 +326,7 @@ impl<'a, F: Float, S: BatchSource<F>> TrainingLoop<'a, F, S> {
         let (epoch, epochs) = (self.progress.epoch + 1, self.progress.epochs);
         let seconds = begun.elapsed().as_secs_f64();
         // Ignore a closed pipe: training continues without output.
-        let _ =
-            writeln!(std::io::stdout(), "epoch {epoch}/{epochs} - {seconds:.2}s - {}", self.progress.logs);
+        let _ = writeln!(std::io::stdout(), "{head}{line}");
     }
 }
 
