@@ -8,10 +8,11 @@
     reason = "a test fails by panicking"
 )]
 
+mod batches;
 mod data_files;
 mod datasets;
-mod malformed_files;
 mod folds_and_encoders;
+mod malformed_files;
 mod metrics;
 mod model_selection;
 #[cfg(feature = "datasets")]

@@ -1,4 +1,7 @@
+mod batches;
 mod header;
+
+pub use batches::{NpyBatches, npy_batches, npy_batches_with};
 
 use super::ReadLimits;
 use super::array_file::ArrayFile;

@@ -1,3 +1,4 @@
+mod batch_targets;
 mod batches;
 mod classes;
 mod column;
