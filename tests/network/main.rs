@@ -28,6 +28,7 @@ mod stateful;
 mod targets;
 #[cfg(feature = "testing")]
 mod testing;
+mod tensor_board;
 mod training;
 mod validation;
 mod weights_and_batches;

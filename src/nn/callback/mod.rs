@@ -17,6 +17,7 @@ mod replay;
 mod run;
 mod stop_token;
 
+mod tensor_board;
 pub use checkpoint::{CallbackState, Checkpoint};
 pub(crate) use checkpoint::{Numbers, Position, Rate};
 pub use csv_logger::CsvLogger;
@@ -35,6 +36,7 @@ pub(crate) use run::{Ending, Progress};
 pub use stop_token::StopToken;
 
 use crate::error::{Error, Result};
+pub use tensor_board::{TensorBoard, UpdateFreq};
 use crate::float::Float;
 use crate::nn::model::Model;
 use crate::nn::optimizer::LearningRate;
