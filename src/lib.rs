@@ -58,6 +58,7 @@ mod float;
 mod initializer;
 #[doc(hidden)]
 pub mod linalg;
+mod log_event;
 pub mod metrics;
 pub mod model_selection;
 mod nn;

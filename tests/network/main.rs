@@ -18,6 +18,8 @@ mod gradients;
 #[cfg(feature = "testing")]
 mod layers;
 #[cfg(feature = "testing")]
+#[cfg(feature = "log")]
+mod log_events;
 mod masks;
 mod metrics;
 mod numeric_extremes;
@@ -26,9 +28,9 @@ mod outputs;
 mod resume;
 mod stateful;
 mod targets;
+mod tensor_board;
 #[cfg(feature = "testing")]
 mod testing;
-mod tensor_board;
 mod training;
 mod validation;
 mod weights_and_batches;

@@ -6,7 +6,8 @@ use super::trainer::Divergence;
 use super::validation::Validate;
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::nn::callback::{Callback, Checkpoint, Ending, Position, Progress, Run, StopToken};
+use crate::log_event::log_event;
+use crate::nn::callback::{Callback, Checkpoint, Ending, Position, Progress, Run, StopToken, epoch_line};
 use crate::nn::fit_options::{OnDivergence, PlainOptions, Verbose};
 use crate::nn::history::{History, Logs};
 use crate::nn::layout::Layout;
@@ -74,6 +75,7 @@ impl<'a, F: Float, S: StepSource<F>> TrainingLoop<'a, F, S> {
 
     /// Trains, calls every hook, and returns the history.
     pub(super) fn run(mut self, model: &mut Model<F>, callbacks: &mut Callbacks<'_, F>) -> Result<History> {
+        log_event!(debug, "training epochs {} to {}", self.position.epoch + 1, self.options.epochs);
         let begun = self.begin(model, callbacks);
         let outcome = begun.and_then(|()| self.epochs(model, callbacks));
         match &outcome {
@@ -84,6 +86,9 @@ impl<'a, F: Float, S: StepSource<F>> TrainingLoop<'a, F, S> {
         let closed = self.call(model, callbacks, |callback, run| callback.on_train_end(run));
         outcome?;
         closed?;
+        if let Some(reason) = &self.progress.stop {
+            log_event!(info, "training stopped after epoch {}: {reason}", self.progress.epoch + 1);
+        }
         if let Some(reason) = self.progress.stop {
             self.history.stop(reason);
         } else if self.progress.ending == Ending::Interrupted {
@@ -226,6 +231,15 @@ impl<'a, F: Float, S: StepSource<F>> TrainingLoop<'a, F, S> {
                 let smaller = model.optimizer_state.learning_rate.clone().scaled(factor);
                 model.optimizer_state.learning_rate = smaller;
                 self.history.recover(epoch, rate, model.learning_rate());
+                log_event!(
+                    warn,
+                    "the {} is not finite in epoch {}, batch {}: restored the last good epoch, learning rate {rate} \
+                     reduced to {}",
+                    divergence.quantity,
+                    epoch + 1,
+                    batch + 1,
+                    model.learning_rate()
+                );
                 self.position.batch = 0;
                 // Discard the running means of the batches that were rolled back.
                 let first = self.progress.names.iter().take(1 + model.metrics.len()).cloned().collect();
@@ -254,6 +268,7 @@ impl<'a, F: Float, S: StepSource<F>> TrainingLoop<'a, F, S> {
         }
         self.call(model, callbacks, |callback, run| callback.on_epoch_end(run))?;
         self.history.push(epoch, &self.progress.logs);
+        log_event!(info, "epoch {}/{}: {}", epoch + 1, self.options.epochs, self.progress.logs);
         self.print(begun);
         self.emit_checkpoint(model, callbacks)
     }
@@ -324,7 +339,10 @@ impl<'a, F: Float, S: StepSource<F>> TrainingLoop<'a, F, S> {
             return;
         }
         let (epoch, epochs) = (self.progress.epoch + 1, self.progress.epochs);
-        let seconds = begun.elapsed().as_secs_f64();
+        let (seconds, batches) = (begun.elapsed().as_secs_f64(), self.progress.batch + 1);
+        #[allow(clippy::cast_precision_loss, reason = "batches of an epoch")]
+        let line = epoch_line(batches, seconds, seconds / batches as f64, &self.progress.logs);
+        let head = if epochs > 1 { format!("Epoch {epoch}/{epochs}\n") } else { String::new() };
         // Ignore a closed pipe: training continues without output.
         let _ = writeln!(std::io::stdout(), "{head}{line}");
     }
