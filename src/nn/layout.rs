@@ -1,12 +1,15 @@
 //! [`Layout`]: the layers of a network, and the names, shapes and buffer ranges of their parameters and state.
 
+#[cfg(all(test, feature = "testing"))]
+mod extreme_sizes;
+
 use crate::activation::Activation;
 use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::initializer::Initializer;
 use crate::nn::constraint::Constraint;
-use crate::nn::layer::{Layer, MaskOut, Nested, ParamSpec, Plan, Shape, StateSpec};
+use crate::nn::layer::{Layer, MAX_ELEMENTS, MaskOut, Nested, ParamSpec, Plan, Shape, StateSpec};
 use crate::nn::regularizer::Regularizer;
 use crate::parallel;
 use crate::rng::{Purpose, Rng};
@@ -85,6 +88,10 @@ impl<F: Float> Layout<F> {
         }
         if input.size() == 0 {
             return Err(Error::shape("Sequential: input shape", "axes of at least 1", &input));
+        }
+        if input.size() > MAX_ELEMENTS {
+            let bytes = input.size().saturating_mul(size_of::<F>());
+            return Err(Error::OutOfMemory { what: "Sequential: a sample of the input".into(), bytes });
         }
         let mut layout = Self {
             input: input.clone(),
@@ -360,20 +367,8 @@ fn check_plan(name: &str, plan: &Plan) -> Result<()> {
     if let Some(regularizer) = plan.declared_activity_regularizer() {
         regularizer.validate(&owner)?;
     }
-    let elements = plan.params_len().saturating_add(plan.state_len()).saturating_add(plan.cache_len(1));
-    let elements = elements.saturating_add(plan.output_shape().size());
-    if elements > MAX_ELEMENTS {
-        return Err(Error::OutOfMemory { what: owner, bytes: elements.saturating_mul(8) });
-    }
-    Ok(())
+    plan.check_size(&owner)
 }
-
-/// Maximum number of parameters, and of state values, of a network: as many `f64` as one allocation holds (2^28 values
-/// where `usize` has 32 bits), and at most 2^48, more than any machine has memory for.
-const MAX_ELEMENTS: usize = {
-    let addressable = isize::MAX as u64 / size_of::<f64>() as u64;
-    (if addressable < 1 << 48 { addressable } else { 1 << 48 }) as usize
-};
 
 /// Allocates `len` zeros; errors if memory is insufficient.
 pub(crate) fn zeros<F: Float>(what: &str, len: usize) -> Result<Vec<F>> {
