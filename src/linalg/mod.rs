@@ -102,6 +102,9 @@ pub fn affine<F: Float>(
     bias: Option<&[F]>,
     mut c: ArrayViewMut2<'_, F>,
 ) {
+    let agree = a.ncols() == b.nrows() && c.dim() == (a.nrows(), b.ncols());
+    let has_bias = bias.is_none_or(|bias| bias.len() == b.ncols());
+    assert!(agree && has_bias, "affine needs shapes (m, k), (k, n), (n), (m, n)");
     if b.ncols() <= small_n::MAX_N
         && let (Some(a), Some(b), Some(c)) = (RowMajor::of(&a), b.as_slice(), c.as_slice_mut())
     {
@@ -129,10 +132,10 @@ pub fn affine<F: Float>(
 /// assert_eq!(sums, [14.0, 26.0]);
 /// ```
 pub fn add_rows<F: Float>(a: ArrayView2<'_, F>, sums: &mut [F]) {
+    assert_eq!(a.ncols(), sums.len(), "add_rows needs a sum for each column");
     if sums.is_empty() {
         return;
     }
-    assert_eq!(a.ncols(), sums.len(), "add_rows needs a sum for each column");
     match a.as_slice() {
         Some(values) => vectorize(
             #[inline(always)]

@@ -262,6 +262,7 @@ impl<'a, F: Float> CandidateKernel<'a, F> {
         let centers = &self.centers[rows.clone()];
         let mut near = [F::zero(); BLOCK];
         for (near, &center) in near.iter_mut().zip(centers) {
+            debug_assert!((center as usize) < self.near.len(), "the label {center} of a row has no center");
             // SAFETY: there is a number for each center.
             *near = unsafe { *self.near.get_unchecked(center as usize) };
         }
@@ -270,6 +271,7 @@ impl<'a, F: Float> CandidateKernel<'a, F> {
             *left = if distance > near { F::zero() } else { *distance };
         }
         for (place, (&distance, near)) in distances.iter().zip(&near).enumerate() {
+            debug_assert!(queue.len < queue.rows.len() && queue.len < queue.distances.len());
             // SAFETY: fewer rows than two groups have were left in the queue, and these are no more than a block.
             unsafe {
                 *queue.rows.get_unchecked_mut(queue.len) = rows.start + place;

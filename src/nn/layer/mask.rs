@@ -42,7 +42,11 @@ impl<'a> Mask<'a> {
     /// Whether a position of a sample is valid. Positions beyond the end of the mask are.
     #[must_use]
     pub fn is_valid(&self, sample: usize, position: usize) -> bool {
-        let index = sample * self.positions + position;
+        let index = sample.saturating_mul(self.positions).saturating_add(position);
+        // Beyond the mask, also where the reversed index would be.
+        if index >= self.valid.len() {
+            return true;
+        }
         let index = match self.reversed {
             Some(run) => index / run * run + (run - 1 - index % run),
             None => index,
