@@ -252,7 +252,7 @@ impl<F: Float> BisectingKMeans<F> {
         validate::not_empty("x", &x)?;
         let (n, d) = x.dim();
         check_counts(Self::NAME, self.n_clusters, n)?;
-        let x = in_rows(x);
+        let x = in_rows(x)?;
         let samples = Samples { values: elements(&x), n_features: d, weights };
         let moments = moments_of(Self::NAME, &samples)?;
         let center = mean_of(&samples, &moments.mean);

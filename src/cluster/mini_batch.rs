@@ -221,7 +221,7 @@ impl<F: Float> MiniBatchKMeans<F> {
             Some((fitted, _)) => fitted.check(Self::NAME, x).map(drop)?,
             None => in_range(Self::NAME, x)?,
         }
-        let x = in_rows(x);
+        let x = in_rows(x)?;
         let samples = Samples { values: elements(&x), n_features: x.ncols(), weights };
         let mut progress = match self.fitted.clone() {
             Some((Fitted { centered: centers, mean: reference, .. }, standing)) => {
@@ -375,7 +375,7 @@ impl<F: Float> MiniBatchKMeans<F> {
         let (n, d) = x.dim();
         check_counts(Self::NAME, self.n_clusters, n)?;
         self.init.check(self.n_clusters, d)?;
-        let x = in_rows(x);
+        let x = in_rows(x)?;
         let samples = Samples { values: elements(&x), n_features: d, weights };
         let moments = moments_of(Self::NAME, &samples)?;
         let mut rng = Rng::new(self.seed, Purpose::Clustering, 0);

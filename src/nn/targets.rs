@@ -104,7 +104,9 @@ macro_rules! integer_targets {
         impl<F: Float> TargetElement<F> for $integer {
             #[allow(clippy::cast_lossless, clippy::cast_possible_wrap, reason = "i128 represents all of these types")]
             fn targets(array: ArrayViewD<'_, Self>) -> Targets<'_, F> {
-                let values = array.iter().map(|&v| v as i128).collect();
+                // Broadcast targets that fit no memory are refused when they are prepared.
+                let fits = validate::memory_for::<i128>("targets", array.len()).is_ok();
+                let values = if fits { array.iter().map(|&v| v as i128).collect() } else { Vec::new() };
                 Targets(Elements::Integers { shape: array.shape().to_vec(), values })
             }
         }
@@ -180,6 +182,7 @@ impl<F: Float> Targets<'_, F> {
         ignored: Option<i64>,
     ) -> Result<Prepared<F>> {
         validate::length(what, self.len(), n_samples)?;
+        self.check_memory(what)?;
         let per_sample = self.shape().get(1..).unwrap_or_default().iter().product::<usize>();
         let labels = output.last() > 1 && per_sample == output.size() / output.last();
         match form {
@@ -200,6 +203,20 @@ impl<F: Float> Targets<'_, F> {
                     labels: self.into_labels(what, classes, positions, ignored)?,
                     width: positions,
                 })
+            }
+        }
+    }
+
+    /// Errors if the targets did not fit into memory when they were converted, or would not when copied.
+    fn check_memory(&self, what: &str) -> Result<()> {
+        match &self.0 {
+            Elements::Values(values) => validate::memory_for::<F>(what, values.len()),
+            Elements::Integers { shape, values } => {
+                let len = shape.iter().fold(1, |len: usize, &dim| len.saturating_mul(dim));
+                if values.len() == len {
+                    return Ok(());
+                }
+                Err(Error::OutOfMemory { what: what.into(), bytes: len.saturating_mul(size_of::<i128>()) })
             }
         }
     }

@@ -108,12 +108,14 @@ fn taken(statistics: &mut impl Iterator<Item = Vec<f64>>) -> Vec<f64> {
 /// Refuses data that no transformer can learn from: without rows or columns, or not finite.
 fn check_fit<F: Float, S: Data<Elem = F>>(x: &ArrayBase<S, Ix2>) -> Result<()> {
     validate::not_empty("x", x)?;
+    validate::copyable("x", x)?;
     validate::finite("x", x)
 }
 
 /// Refuses data of another number of features than was learned from, or not finite.
 fn check_transform<F: Float, S: Data<Elem = F>>(x: &ArrayBase<S, Ix2>, n_features: usize) -> Result<()> {
     validate::features("x", &x.view(), n_features)?;
+    validate::copyable("x", x)?;
     validate::finite("x", x)
 }
 

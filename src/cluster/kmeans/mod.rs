@@ -312,7 +312,7 @@ impl<F: Float> KMeans<F> {
         if let Some(weights) = &weights {
             validate::sample_weights("sample_weight", weights, n)?;
         }
-        let mut x = in_rows(x);
+        let mut x = in_rows(x)?;
         if self.spherical {
             samples::in_range("KMeans", x.view())?;
             x.as_slice_mut().into_iter().for_each(|rows| lloyd::normalize(rows, d));

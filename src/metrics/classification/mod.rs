@@ -34,7 +34,7 @@ fn check_lengths(n_true: usize, n_pred: usize) -> Result<()> {
         return Err(Error::Empty { what: "y_true".into(), shape: "(0)".into(), needed: "sample" });
     }
     if n_true == n_pred {
-        return Ok(());
+        return validate::memory_for::<usize>("y_true", n_true);
     }
     Err(Error::Length { what: "y_pred".into(), expected: n_true, got: n_pred })
 }

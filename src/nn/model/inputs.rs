@@ -55,6 +55,7 @@ pub(crate) fn rows<'a, F: Float>(
     if n == 0 && !may_be_empty {
         return Err(Error::Empty { what: what.into(), shape: shape_text(x.shape()), needed: "sample" });
     }
+    validate::copyable(what, &x)?;
     let shape = (n, sample.size());
     let standard = if x.is_standard_layout() {
         CowArray::from(x)
