@@ -88,7 +88,8 @@ impl ClassWeight {
         match weights.iter().find(|(_, weight)| !(*weight >= 0.0 && weight.is_finite())) {
             None => Ok(()),
             Some((class, weight)) => {
-                let problem = format!("the weight {weight} of class {class} is not a finite number of at least 0");
+                let problem =
+                    format!("the weight {weight} of class {class} is not a finite number of at least 0");
                 Err(Error::Weight { what: "class_weight".into(), problem })
             }
         }

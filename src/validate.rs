@@ -66,8 +66,15 @@ pub(crate) fn memory_for<T>(what: &str, len: usize) -> Result<()> {
 
 /// Errors if a copy of an array that must be copied, because it is not in standard layout, does not fit into memory: a broadcast
 /// view may have an axis of any length. Call it before anything that reads every element.
-pub(crate) fn copyable<T, S: Data<Elem = T>, D: Dimension>(what: &str, array: &ArrayBase<S, D>) -> Result<()> {
-    if array.is_standard_layout() { Ok(()) } else { memory_for::<T>(&format!("a copy of {what}"), array.len()) }
+pub(crate) fn copyable<T, S: Data<Elem = T>, D: Dimension>(
+    what: &str,
+    array: &ArrayBase<S, D>,
+) -> Result<()> {
+    if array.is_standard_layout() {
+        Ok(())
+    } else {
+        memory_for::<T>(&format!("a copy of {what}"), array.len())
+    }
 }
 
 /// Checks that a matrix has at least one row and one column.

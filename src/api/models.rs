@@ -16,6 +16,7 @@
 //! | [`Targets`], [`TargetElement`] | what `y` may be: any numeric or boolean array |
 
 pub use crate::nn::{
-    Batch, BatchSource, EachEpoch, EpochBatches, EvaluateOptions, Evaluation, FitOptions, History, Logs, Model, OnDivergence, PredictOptions,
-    Recovery, SampleBatch, Sequential, Summary, TargetElement, Targets, Verbose, Weight, Workspace, each_epoch,
+    Batch, BatchSource, EachEpoch, EpochBatches, EvaluateOptions, Evaluation, FitOptions, History, Logs,
+    Model, OnDivergence, PredictOptions, Recovery, SampleBatch, Sequential, Summary, TargetElement, Targets,
+    Verbose, Weight, Workspace, each_epoch,
 };

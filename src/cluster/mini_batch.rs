@@ -217,6 +217,7 @@ impl<F: Float> MiniBatchKMeans<F> {
     fn follow(&mut self, x: ArrayView2<'_, F>, weights: Option<&[F]>) -> Result<()> {
         self.check_parameters()?;
         validate::not_empty("x", &x)?;
+        validate::copyable("x", &x)?;
         match &self.fitted {
             Some((fitted, _)) => fitted.check(Self::NAME, x).map(drop)?,
             None => in_range(Self::NAME, x)?,

@@ -63,9 +63,7 @@ impl<'a, R: Read> ArrayFile<'a, R> {
     pub(super) fn check_length(&self, shape: &[usize], element: usize) -> Result<()> {
         let (_, end) = self.span(shape, element)?;
         match self.len {
-            Some(len) if len < end => {
-                Err(self.problem(LoadErrorKind::Truncated { expected: end, got: len }))
-            }
+            Some(len) if len < end => Err(self.problem(LoadErrorKind::Truncated { expected: end, got: len })),
             Some(len) if len > end => Err(self.problem(LoadErrorKind::Trailing { end, extra: len - end })),
             _ => Ok(()),
         }
@@ -83,11 +81,7 @@ impl<'a, R: Read> ArrayFile<'a, R> {
     }
 
     /// The next values, of an array or of some of its rows.
-    pub(super) fn next_values<T>(
-        &mut self,
-        shape: &[usize],
-        decode: impl Fn(&[u8]) -> T,
-    ) -> Result<Vec<T>> {
+    pub(super) fn next_values<T>(&mut self, shape: &[usize], decode: impl Fn(&[u8]) -> T) -> Result<Vec<T>> {
         let (needed, end) = self.span(shape, size_of::<T>())?;
         let n_values = needed / size_of::<T>();
         let mut values = Vec::new();

@@ -166,7 +166,12 @@ impl ClassificationOptions {
             return Ok(shares.into_iter().map(|share| share.max(0.0)).collect());
         }
         let expected = "shares of at least 0 with sum 1, for all classes or all but the last";
-        Err(Error::invalid_parameter("make_classification", "weights", format!("{:?}", self.weights), expected))
+        Err(Error::invalid_parameter(
+            "make_classification",
+            "weights",
+            format!("{:?}", self.weights),
+            expected,
+        ))
     }
 
     /// The number of samples of each cluster: by the shares, the rest one by one to the first clusters.
@@ -179,7 +184,8 @@ impl ClassificationOptions {
     fn cluster_sizes(&self, n_samples: usize) -> Result<Vec<usize>> {
         let (shares, n_clusters) = (self.shares()?, self.n_clusters());
         let per_class = self.n_clusters_per_class as f64;
-        let size = |cluster: usize| (n_samples as f64 * shares[cluster % self.n_classes] / per_class) as usize;
+        let size =
+            |cluster: usize| (n_samples as f64 * shares[cluster % self.n_classes] / per_class) as usize;
         let mut sizes: Vec<usize> = (0..n_clusters).map(size).collect();
         let left = n_samples.saturating_sub(sizes.iter().sum());
         (0..left).for_each(|index| sizes[index % n_clusters] += 1);

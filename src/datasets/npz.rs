@@ -152,7 +152,9 @@ impl NpzReader {
             CompressionMethod::Deflated => {
                 Box::new(Checked::new(flate2::bufread::DeflateDecoder::new(packed), crc))
             }
-            other => return Err(refused("an array stored or deflated, as NumPy writes it", other.to_string())),
+            other => {
+                return Err(refused("an array stored or deflated, as NumPy writes it", other.to_string()));
+            }
         };
         let source = Bounded::new(unpacked, self.most_bytes, "max_stream_bytes");
         NpyBatches::new(ArrayFile::new(self.path.clone(), title, source, None), batch_size)

@@ -31,7 +31,7 @@ where
     let started = Builder::new().name("axonal-prefetch".into()).spawn(move || {
         let Some(items) = from.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         for item in items {
-            // The receiver is gone: nobody waits for more.
+            // The receiver was dropped.
             if sender.send(item).is_err() {
                 return;
             }

@@ -120,10 +120,10 @@ pub fn affine<F: Float>(
     }
 }
 
-/// Adds the rows of `a` to `sums`: `sums += Σ rows of a`.
+/// Adds the rows of `a` to `sums`: `sums += Σ rows of a`. Does nothing if `sums` is empty.
 ///
 /// # Panics
-/// Panics if `sums` does not have an element for each column.
+/// Panics if `sums` is not empty and does not have an element for each column.
 ///
 /// # Examples
 /// ```
@@ -132,10 +132,11 @@ pub fn affine<F: Float>(
 /// assert_eq!(sums, [14.0, 26.0]);
 /// ```
 pub fn add_rows<F: Float>(a: ArrayView2<'_, F>, sums: &mut [F]) {
-    assert_eq!(a.ncols(), sums.len(), "add_rows needs a sum for each column");
+    // A layer without a bias has no sums.
     if sums.is_empty() {
         return;
     }
+    assert_eq!(a.ncols(), sums.len(), "add_rows needs a sum for each column");
     match a.as_slice() {
         Some(values) => vectorize(
             #[inline(always)]

@@ -18,7 +18,8 @@ pub trait FoldPredictions: Sized {
 impl<T: Clone, D: RemoveAxis> FoldPredictions for Array<T, D> {
     fn join(parts: Vec<Self>, rows: &[usize]) -> Result<Self> {
         let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
-        let shapes = || parts.iter().map(|part| validate::shape_text(part.shape())).collect::<Vec<_>>().join(", ");
+        let shapes =
+            || parts.iter().map(|part| validate::shape_text(part.shape())).collect::<Vec<_>>().join(", ");
         let expected = "one prediction for each row, of one shape in all folds";
         let all = ndarray::concatenate(Axis(0), &views)
             .map_err(|_| Error::shape("cross_val_predict", expected, shapes()))?;

@@ -118,7 +118,7 @@ impl<Y: ClassLabels + ?Sized> Splitter<&Y> for RepeatedStratifiedKFold {
     }
 }
 
-/// The folds of all repetitions, each with a generator of its own.
+/// The folds of all repetitions, each with a separate generator.
 fn repeat(
     owner: &'static str,
     (n_splits, n_repeats): (usize, usize),

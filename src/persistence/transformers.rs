@@ -5,7 +5,8 @@ use super::header::HEADER_LEN;
 use super::persist::{Persist, Section, file_methods};
 use crate::error::{Error, LoadErrorKind, Result};
 use crate::preprocessing::{
-    FunctionTransformer, KBinsDiscretizer, MaxAbsScaler, MinMaxScaler, Normalizer, PolynomialFeatures, RobustScaler, SimpleImputer, StandardScaler,
+    FunctionTransformer, KBinsDiscretizer, MaxAbsScaler, MinMaxScaler, Normalizer, PolynomialFeatures,
+    RobustScaler, SimpleImputer, StandardScaler,
 };
 
 macro_rules! saved {

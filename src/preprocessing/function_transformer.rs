@@ -254,7 +254,8 @@ impl Serialize for FunctionTransformer {
             Function::Closure(_) => Err(refuse()),
         };
         let inverse = self.inverse.as_ref().map(named).transpose()?;
-        Settings { function: named(&self.function)?, inverse, n_features: self.n_features }.serialize(serializer)
+        Settings { function: named(&self.function)?, inverse, n_features: self.n_features }
+            .serialize(serializer)
     }
 }
 

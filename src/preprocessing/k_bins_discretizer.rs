@@ -66,7 +66,7 @@ pub enum QuantileMethod {
 /// * `seed`: which samples are drawn. Default: 0.
 ///
 /// # Errors
-/// `n_bins` below 2 or so many that the output does not fit into memory, a `subsample` of 0, data without rows or columns, NaN or
+/// `n_bins` below 2 or too large for the memory, a `subsample` of 0, data without rows or columns, NaN or
 /// infinities, another number of features than `fit` saw, [`Error::NotFitted`] before `fit`.
 ///
 /// # Examples
@@ -246,10 +246,12 @@ impl KBinsDiscretizer {
             }
             BinEncoding::OneHot => {
                 let columns = columns.iter().enumerate().filter(|(_, value)| **value > F::zero());
-                columns.fold(None, |best: Option<(usize, F)>, (bin, &value)| match best {
-                    Some((_, most)) if most >= value => best,
-                    _ => Some((bin, value)),
-                }).map(|(bin, _)| bin)
+                columns
+                    .fold(None, |best: Option<(usize, F)>, (bin, &value)| match best {
+                        Some((_, most)) if most >= value => best,
+                        _ => Some((bin, value)),
+                    })
+                    .map(|(bin, _)| bin)
             }
         }
     }
@@ -296,7 +298,8 @@ impl KBinsDiscretizer {
     /// Whether `fit` can have left this behind.
     pub(crate) fn is_sound(&self) -> bool {
         let Some(Learned { counts, edges }) = &self.learned else { return true };
-        let whole = counts.iter().all(|&count| count == count.trunc() && (0.0..=edges.len() as f64).contains(&count));
+        let whole =
+            counts.iter().all(|&count| count == count.trunc() && (0.0..=edges.len() as f64).contains(&count));
         let total: f64 = counts.iter().sum();
         let ascending = |edges: &[f64]| edges.windows(2).all(|pair| pair[0] < pair[1]);
         let finite = edges.iter().all(|edge| edge.is_finite());
@@ -338,7 +341,8 @@ impl QuantileMethod {
 
 /// The edges between the centers of a one-dimensional k-means that starts from the centers of equal bins.
 fn k_means_edges(sorted: &[f64], uniform: Vec<f64>) -> Result<Vec<f64>> {
-    let middles = |edges: &[f64]| -> Vec<f64> { edges.windows(2).map(|pair| (pair[0] + pair[1]) * 0.5).collect() };
+    let middles =
+        |edges: &[f64]| -> Vec<f64> { edges.windows(2).map(|pair| (pair[0] + pair[1]) * 0.5).collect() };
     let start = ArrayView1::from(&middles(&uniform)).insert_axis(Axis(1)).to_owned();
     let column = ArrayView1::from(sorted).insert_axis(Axis(1));
     let mut kmeans = KMeans::new(start.nrows()).init(KMeansInit::Centers(start)).n_init(1);
@@ -391,8 +395,8 @@ impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for KBinsDiscretizer {
         check_fit(x)?;
         zeros::<f64>("KBinsDiscretizer", (x.ncols(), self.n_bins.saturating_add(1)))?;
         let mut rng = Rng::new(self.seed, Purpose::Split, 7);
-        let rows: Option<Vec<usize>> = (x.nrows() > self.subsample)
-            .then(|| (0..self.subsample).map(|_| rng.below(x.nrows())).collect());
+        let rows: Option<Vec<usize>> =
+            (x.nrows() > self.subsample).then(|| (0..self.subsample).map(|_| rng.below(x.nrows())).collect());
         let (mut counts, mut edges) = (Vec::with_capacity(x.ncols()), Vec::new());
         for column in x.columns() {
             let mut sorted: Vec<f64> = match &rows {

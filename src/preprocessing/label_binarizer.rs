@@ -111,7 +111,9 @@ impl LabelBinarizer {
         let label = |row: ArrayView1<'_, _>| {
             let class = match row.as_slice() {
                 _ if classes.len() < 2 => 0,
-                _ if row.len() == 1 => usize::from(row.iter().any(|value: &_| Float::as_f64(*value) > threshold)),
+                _ if row.len() == 1 => {
+                    usize::from(row.iter().any(|value: &_| Float::as_f64(*value) > threshold))
+                }
                 _ => largest(row),
             };
             classes.get(class).cloned().map_or_else(|| Err(not_fitted("inverse_transform")), T::try_from)

@@ -382,7 +382,10 @@ fn broadcast_views_with_enormous_axes_are_out_of_memory() {
 
 #[test]
 fn messages_have_no_numbers_of_hundreds_of_digits() {
-    let mut model = Sequential::<f64>::new(1).add(Dense::new(1)).compile(Sgd::new(1.0), MeanSquaredError::default()).unwrap();
+    let mut model = Sequential::<f64>::new(1)
+        .add(Dense::new(1))
+        .compile(Sgd::new(1.0), MeanSquaredError::default())
+        .unwrap();
     let (x, y) = (array![[1.0]], array![1.0]);
     let messages = [
         model.fit_with(&x, &y, FitOptions::new().class_weight([(0, -1e308)])).unwrap_err().to_string(),

@@ -102,8 +102,12 @@ fn check(python: &str, folder: &Path, history: &History, model: &Model<f32>) {
     let path = folder.join("history.json");
     std::fs::write(&path, expected.to_string()).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/tensorboard/check.py");
-    let outcome =
-        std::process::Command::new(python).arg(script).arg(folder.join("deep/logs")).arg(&path).output().unwrap();
+    let outcome = std::process::Command::new(python)
+        .arg(script)
+        .arg(folder.join("deep/logs"))
+        .arg(&path)
+        .output()
+        .unwrap();
     assert!(outcome.status.success(), "{}", String::from_utf8_lossy(&outcome.stderr));
 }
 

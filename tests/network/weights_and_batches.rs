@@ -12,8 +12,10 @@ fn says<T>(result: Result<T>) -> String {
 
 /// Predicts `w x + b` from one value, with w = 1 and b = 0 at the start.
 fn line(input: impl Into<axonal::custom::Shape>) -> Model<f64> {
-    let mut model =
-        Sequential::new(input).add(Dense::new(1)).compile(Sgd::new(0.1), MeanSquaredError::default()).unwrap();
+    let mut model = Sequential::new(input)
+        .add(Dense::new(1))
+        .compile(Sgd::new(0.1), MeanSquaredError::default())
+        .unwrap();
     model.set_weight("0.dense/kernel", &array![[1.0]]).unwrap();
     model
 }
@@ -67,7 +69,8 @@ fn balanced_class_weights_are_the_computed_ones_of_the_training_rows() {
     assert_eq!(balanced, fit(FitOptions::new().class_weight([(0, weights[0]), (1, weights[1])])));
     assert_ne!(balanced, fit(FitOptions::new()));
     let batches = [(x.clone(), y.clone())];
-    let message = says(classifier().fit_batches(batches, FitOptions::new().class_weight(ClassWeight::Balanced)));
+    let message =
+        says(classifier().fit_batches(batches, FitOptions::new().class_weight(ClassWeight::Balanced)));
     assert!(message.contains("compute_class_weight"), "{message}");
 }
 
@@ -120,9 +123,11 @@ fn weights_of_steps_are_shuffled_and_split_with_their_samples() {
     let options = || FitOptions::new().epochs(2).batch_size(4).validation_split(0.25);
     let mut whole = line([3, 1]);
     let history = whole.fit_with(&x, &y, options().sample_weight(&weights)).unwrap();
-    let (val_x, val_y, val_w) = (x.slice(s![9.., .., ..]), y.slice(s![9.., .., ..]), weights.slice(s![9.., ..]));
-    let evaluation =
-        whole.evaluate_with(&val_x, &val_y, EvaluateOptions::new().sample_weight(&val_w).batch_size(4)).unwrap();
+    let (val_x, val_y, val_w) =
+        (x.slice(s![9.., .., ..]), y.slice(s![9.., .., ..]), weights.slice(s![9.., ..]));
+    let evaluation = whole
+        .evaluate_with(&val_x, &val_y, EvaluateOptions::new().sample_weight(&val_w).batch_size(4))
+        .unwrap();
     assert!((history.get("val_loss").unwrap()[1] - evaluation.loss()).abs() < 1e-12);
 }
 
@@ -132,8 +137,7 @@ fn validation_data_have_weights_of_their_own() {
     let (val_x, val_y) = (array![[1.0], [2.0]], array![0.0, 0.0]);
     let mut model = line(1);
     let options = FitOptions::new().validation_data(&val_x, &val_y);
-    let history =
-        model.fit_with(&x, &y, options.validation_sample_weight(&array![3.0, 0.0])).unwrap();
+    let history = model.fit_with(&x, &y, options.validation_sample_weight(&array![3.0, 0.0])).unwrap();
     assert_eq!(history.get("val_loss").unwrap(), [1.5]);
     let alone = FitOptions::new().validation_sample_weight(&array![1.0]);
     assert!(says(model.fit_with(&x, &y, alone)).contains("validation_data"));
@@ -207,9 +211,10 @@ fn validation_reads_its_batches_anew_after_each_epoch() {
 fn validation_steps_and_batch_size_choose_the_first_rows() {
     let (x, y) = (array![[0.0], [1.0]], array![1.0, 3.0]);
     let val_x = Array2::from_shape_fn((10, 1), |(i, _)| i as f64);
-    let val_y = Array1::zeros(10);
+    let val_y = Array1::<f64>::zeros(10);
     let mut model = line(1);
-    let options = FitOptions::new().validation_data(&val_x, &val_y).validation_batch_size(3).validation_steps(2);
+    let options =
+        FitOptions::new().validation_data(&val_x, &val_y).validation_batch_size(3).validation_steps(2);
     let history = model.fit_with(&x, &y, options).unwrap();
     let first = model.evaluate(&val_x.slice(s![..6, ..]), &val_y.slice(s![..6])).unwrap().loss();
     assert!((history.get("val_loss").unwrap()[0] - first).abs() < 1e-12);
@@ -237,7 +242,10 @@ fn a_source_that_begins_anew_trains_as_arrays_in_order_do() {
     let mut opened = Vec::new();
     let source = each_epoch(|epoch| {
         opened.push(epoch);
-        Ok([(x.slice(s![..2, ..]), y.slice(s![..2]).to_owned()), (x.slice(s![2.., ..]), y.slice(s![2..]).to_owned())])
+        Ok([
+            (x.slice(s![..2, ..]), y.slice(s![..2]).to_owned()),
+            (x.slice(s![2.., ..]), y.slice(s![2..]).to_owned()),
+        ])
     });
     let (mut stream, mut whole) = (line(1), line(1));
     let history = stream.fit_batches(source, FitOptions::new().epochs(3)).unwrap();
@@ -250,9 +258,12 @@ fn a_source_that_begins_anew_trains_as_arrays_in_order_do() {
     let empty = each_epoch(|epoch| Ok(if epoch == 0 { halves() } else { Vec::new() }));
     let history = line(1).fit_batches(empty, FitOptions::new().epochs(3)).unwrap();
     assert_eq!((history.epochs(), history.stopped()), (1, Some("the batches ran out")));
-    let lost = each_epoch(|epoch| {
-        if epoch == 1 { Err(Error::non_finite("file", f64::NAN, [0])) } else { Ok(halves()) }
-    });
+    let lost =
+        each_epoch(
+            |epoch| {
+                if epoch == 1 { Err(Error::non_finite("file", f64::NAN, [0])) } else { Ok(halves()) }
+            },
+        );
     assert!(says(line(1).fit_batches(lost, FitOptions::new().epochs(3))).contains("file"));
 }
 
@@ -260,7 +271,8 @@ fn a_source_that_begins_anew_trains_as_arrays_in_order_do() {
 fn a_run_over_a_source_that_begins_anew_resumes_to_the_bit() {
     let folder = std::env::temp_dir().join(format!("axonal-each-epoch-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);
-    let source = || each_epoch(|epoch| Ok(halves().into_iter().map(move |(x, y)| (x * (epoch + 1) as f64 / 4.0, y))));
+    let source =
+        || each_epoch(|epoch| Ok(halves().into_iter().map(move |(x, y)| (x * (epoch + 1) as f64 / 4.0, y))));
     let mut whole = line(1);
     whole.fit_batches(source(), FitOptions::new().epochs(4)).unwrap();
     for stop_after in 1..8 {
@@ -277,7 +289,8 @@ fn a_run_over_a_source_that_begins_anew_resumes_to_the_bit() {
         let options = FitOptions::new().epochs(4).callback(backup()).callback(stop).stop_token(&token);
         line(1).fit_batches(source(), options).unwrap();
         let mut resumed = line(1);
-        let options = FitOptions::new().epochs(4).callback(backup()).callback(axonal::callbacks::LambdaCallback::new());
+        let options =
+            FitOptions::new().epochs(4).callback(backup()).callback(axonal::callbacks::LambdaCallback::new());
         resumed.fit_batches(source(), options).unwrap();
         assert_eq!(resumed.weights(), whole.weights(), "stopped after batch {stop_after}");
     }

@@ -4,9 +4,7 @@ use axonal::cluster::BisectingKMeans;
 use axonal::ndarray::{Array1, Array2, array};
 use axonal::prelude::*;
 use axonal::preprocessing::Remainder;
-use axonal::preprocessing::{
-    ElementFunction, FunctionTransformer, KBinsDiscretizer, LabelBinarizer,
-};
+use axonal::preprocessing::{ElementFunction, FunctionTransformer, KBinsDiscretizer, LabelBinarizer};
 use axonal::preprocessing::{MaxAbsScaler, Normalizer, OrdinalEncoder, PolynomialFeatures, RobustScaler};
 use axonal::testing::{check_estimator, check_transformer};
 

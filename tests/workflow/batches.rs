@@ -29,7 +29,8 @@ fn model() -> Model<f32> {
 
 #[test]
 fn npy_rows_come_in_batches_of_every_size() {
-    let (file, x) = (path("rows.npy"), Array3::from_shape_fn((10, 2, 3), |(i, j, k)| (i * 6 + j * 3 + k) as f64));
+    let (file, x) =
+        (path("rows.npy"), Array3::from_shape_fn((10, 2, 3), |(i, j, k)| (i * 6 + j * 3 + k) as f64));
     write_npy(&file, &x).unwrap();
     for batch_size in [1, 3, 5, 10, 11, usize::MAX] {
         let batches: NpyBatches<f64, Ix3> = npy_batches(&file, batch_size).unwrap();
@@ -91,8 +92,10 @@ fn compressed_npy_files_are_limited_for_each_batch() {
     let mut limits = ReadLimits::default();
     // More than a batch of 10 rows and the header, less than the whole.
     limits.max_stream_bytes = 2000;
-    let rows: usize =
-        npy_batches_with::<f64, IxDyn>(&packed, 10, &limits).unwrap().map(|batch| batch.unwrap().shape()[0]).sum();
+    let rows: usize = npy_batches_with::<f64, IxDyn>(&packed, 10, &limits)
+        .unwrap()
+        .map(|batch| batch.unwrap().shape()[0])
+        .sum();
     assert_eq!(rows, 1000);
     let mut large = npy_batches_with::<f64, Ix2>(&packed, 100, &limits).unwrap();
     assert!(says(large.next().unwrap()).contains("max_stream_bytes"));
@@ -113,7 +116,8 @@ fn a_network_trains_on_files_as_on_arrays() {
     let mut whole = model();
     let options = || FitOptions::new().epochs(3);
     whole.fit_with(&x, &y, options().batch_size(8).shuffle(false)).unwrap();
-    let open = |x: &Path, y: &Path| Ok(paired(npy_batches::<f32, Ix2>(x, 8)?, npy_batches::<f32, Ix1>(y, 8)?));
+    let open =
+        |x: &Path, y: &Path| Ok(paired(npy_batches::<f32, Ix2>(x, 8)?, npy_batches::<f32, Ix1>(y, 8)?));
     let mut streamed = model();
     streamed.fit_batches(each_epoch(|_| open(&x_file, &y_file)), options()).unwrap();
     assert_eq!(streamed.weights(), whole.weights());
@@ -150,11 +154,15 @@ fn arrays_of_an_archive_are_read_side_by_side() {
     writer.write("y", &y).unwrap();
     writer.finish().unwrap();
     let mut reader = NpzReader::open(&file).unwrap();
-    let (xs, ys) = (reader.batches::<f32, Ix2>("x", 7).unwrap(), reader.batches::<f32, Ix1>("y.npy", 7).unwrap());
+    let (xs, ys) =
+        (reader.batches::<f32, Ix2>("x", 7).unwrap(), reader.batches::<f32, Ix1>("y.npy", 7).unwrap());
     let mut row = 0;
     for batch in paired(xs, ys) {
         let (a, b) = batch.unwrap();
-        assert_eq!((a.view(), b.view()), (x.slice(s![row..row + a.nrows(), ..]), y.slice(s![row..row + b.len()])));
+        assert_eq!(
+            (a.view(), b.view()),
+            (x.slice(s![row..row + a.nrows(), ..]), y.slice(s![row..row + b.len()]))
+        );
         row += a.nrows();
     }
     assert_eq!(row, 50);
@@ -196,11 +204,14 @@ fn a_network_trains_on_a_csv_file_in_one_line() {
     streamed.fit_batches(reader().batches(&file, 8).unwrap().values("y"), FitOptions::new()).unwrap();
     assert_eq!(streamed.weights(), whole.weights());
     let classes = CsvReader::new().ignore("y").categories("class", ["no", "yes"]);
-    let batches: Vec<_> =
-        prefetch(classes.batches::<f32>(&file, 16).unwrap().classes("class"), 1).collect::<Result<_>>().unwrap();
+    let batches: Vec<_> = prefetch(classes.batches::<f32>(&file, 16).unwrap().classes("class"), 1)
+        .collect::<Result<_>>()
+        .unwrap();
     assert_eq!(batches.iter().map(|(_, y)| y.len()).collect::<Vec<_>>(), [16, 16, 8]);
     assert_eq!(batches[0].1.slice(s![..4]).to_vec(), [0, 1, 0, 1]);
-    let message = says(network(1).fit_batches(reader().batches::<f32>(&file, 8).unwrap().values("z"), FitOptions::new()));
+    let message = says(
+        network(1).fit_batches(reader().batches::<f32>(&file, 8).unwrap().values("z"), FitOptions::new()),
+    );
     assert!(message.contains("unknown column"), "{message}");
     std::fs::remove_file(&file).unwrap();
 }

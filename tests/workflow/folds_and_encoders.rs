@@ -70,7 +70,8 @@ fn groups_are_folded_as_in_scikit_learn() {
             assert!(fold.train.iter().all(|&row| !tested.contains(&groups[row])), "{}", case["name"]);
         }
     }
-    let says = |n_splits, groups: &[u8]| GroupKFold::new(n_splits, groups).folds(3, ()).unwrap_err().to_string();
+    let says =
+        |n_splits, groups: &[u8]| GroupKFold::new(n_splits, groups).folds(3, ()).unwrap_err().to_string();
     assert!(says(2, &[1, 1]).contains("groups: expected 3"));
     assert!(says(2, &[1, 1, 1]).contains("at most 1, the number of groups"));
     assert!(says(1, &[1, 2, 1]).contains("at least 2"));
@@ -169,7 +170,8 @@ fn bins_are_scikit_learns() {
         assert_near(name, &transformed, &numbers(&case["transformed"]));
         // The center of the one bin of a constant feature is NaN in scikit-learn, 0 here.
         let inverse = bins.inverse_transform(&transformed).unwrap();
-        let want: Vec<f64> = numbers(&case["inverse"]).iter().map(|v| if v.is_nan() { 0.0 } else { *v }).collect();
+        let want: Vec<f64> =
+            numbers(&case["inverse"]).iter().map(|v| if v.is_nan() { 0.0 } else { *v }).collect();
         assert_near(name, &inverse, &want);
         let loaded = KBinsDiscretizer::from_bytes(&bins.to_bytes().unwrap()).unwrap();
         assert_eq!(loaded, bins);
@@ -214,7 +216,9 @@ fn binarized_labels_are_scikit_learns() {
     assert!(matches!(binarizer.transform(&array![1]), Err(Error::NotFitted { .. })));
     binarizer.fit(["no", "yes"].as_slice()).unwrap();
     assert!(binarizer.transform(["maybe"].as_slice()).unwrap_err().to_string().contains("maybe"));
-    assert!(LabelBinarizer::new().neg_label(2).fit(&array![1]).unwrap_err().to_string().contains("neg_label"));
+    assert!(
+        LabelBinarizer::new().neg_label(2).fit(&array![1]).unwrap_err().to_string().contains("neg_label")
+    );
 }
 
 #[test]
@@ -292,19 +296,24 @@ fn made_classes_have_the_parts_that_were_asked_for() {
     let solution = solve(normal, right);
     let rest = &informative.dot(&solution) - &redundant;
     assert!(rest.iter().all(|value| value.abs() < 1e-8));
-    let says = |options: ClassificationOptions| make_classification::<f64>(10, &options, 0).unwrap_err().to_string();
+    let says =
+        |options: ClassificationOptions| make_classification::<f64>(10, &options, 0).unwrap_err().to_string();
     assert!(says(ClassificationOptions::new().n_features(3)).contains("n_features"));
     assert!(says(ClassificationOptions::new().n_classes(3)).contains("2^n_informative"));
     assert!(says(ClassificationOptions::new().weights([0.5, 0.6])).contains("weights"));
     assert!(says(ClassificationOptions::new().flip_y(f64::NAN)).contains("flip_y"));
-    assert!(says(ClassificationOptions::new().n_features(usize::MAX).n_redundant(usize::MAX)).contains("n_features"));
+    assert!(
+        says(ClassificationOptions::new().n_features(usize::MAX).n_redundant(usize::MAX))
+            .contains("n_features")
+    );
 }
 
 /// Solves a small linear system by Gauss-Jordan elimination with pivots.
 fn solve(mut a: Array2<f64>, mut b: Array1<f64>) -> Array1<f64> {
     let n = b.len();
     for column in 0..n {
-        let pivot = (column..n).max_by(|&i, &j| a[[i, column]].abs().total_cmp(&a[[j, column]].abs())).unwrap();
+        let pivot =
+            (column..n).max_by(|&i, &j| a[[i, column]].abs().total_cmp(&a[[j, column]].abs())).unwrap();
         for other in 0..n {
             a.swap([column, other], [pivot, other]);
         }

@@ -344,7 +344,10 @@ fn print_iteration(history: &[f64], converged: Option<(bool, f64)>, tolerance: f
         None => Ok(()),
         Some((true, _)) => writeln!(out, "Converged at iteration {number}: strict convergence."),
         Some((false, shift)) => {
-            writeln!(out, "Converged at iteration {number}: center shift {shift} within tolerance {tolerance}.")
+            writeln!(
+                out,
+                "Converged at iteration {number}: center shift {shift} within tolerance {tolerance}."
+            )
         }
     };
 }

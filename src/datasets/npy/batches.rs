@@ -124,7 +124,9 @@ impl<T: NpyElement, D: Dimension> NpyBatches<T, D> {
         shape.extend(&self.row);
         let big_endian = self.big_endian;
         let values = self.file.next_values(&shape, |bytes| T::read(bytes, big_endian))?;
-        let refused = |file: &ArrayFile<'_, Source>| file.format("a shape that fits into memory", format!("{shape:?}"), "");
+        let refused = |file: &ArrayFile<'_, Source>| {
+            file.format("a shape that fits into memory", format!("{shape:?}"), "")
+        };
         let array = ArrayD::from_shape_vec(IxDyn(&shape), values).map_err(|_| refused(&self.file))?;
         array.into_dimensionality().map_err(|_| refused(&self.file))
     }

@@ -13,7 +13,10 @@ fn integers(value: &Value, path: &str, found: &mut Vec<String>) {
     match value {
         Value::Number(number) if number.is_i64() || number.is_u64() => found.push(path.into()),
         Value::Array(values) => {
-            values.iter().enumerate().for_each(|(index, value)| integers(value, &format!("{path}/{index}"), found));
+            values
+                .iter()
+                .enumerate()
+                .for_each(|(index, value)| integers(value, &format!("{path}/{index}"), found));
         }
         Value::Object(fields) => {
             fields.iter().for_each(|(name, value)| integers(value, &format!("{path}/{name}"), found));
@@ -96,7 +99,9 @@ fn extreme_inputs_are_errors_or_exact() {
 
 #[test]
 fn extreme_layers_inside_others_are_errors() {
-    let inner = |units: u64| format!(r#"{{"kind":"lstm","config":{{"units":{units},"weights":{{"return_sequences":true}}}}}}"#);
+    let inner = |units: u64| {
+        format!(r#"{{"kind":"lstm","config":{{"units":{units},"weights":{{"return_sequences":true}}}}}}"#)
+    };
     let dense = |units: u64| format!(r#"{{"kind":"dense","config":{{"units":{units}}}}}"#);
     for extreme in EXTREMES {
         let cases = [

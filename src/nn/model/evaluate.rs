@@ -144,7 +144,8 @@ impl<F: Float> Model<F> {
         scores: &mut Scores<F>,
         steps: Option<usize>,
     ) -> Result<()> {
-        let n = steps.map_or(usize::MAX, |steps| steps.saturating_mul(workspace.capacity())).min(samples.len());
+        let n =
+            steps.map_or(usize::MAX, |steps| steps.saturating_mul(workspace.capacity())).min(samples.len());
         let operations = self.layout.operations().saturating_mul(workspace.capacity().min(n));
         parallel::with_hot_pool(operations, || self.score_batches(samples, n, workspace, scores))
     }

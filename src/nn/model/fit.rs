@@ -1,10 +1,10 @@
 //! Training entry points: `fit_with`, `fit_batches`, `train_on_batch`, `test_on_batch`.
 
+use crate::class_weight::ClassWeight;
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::class_weight::ClassWeight;
-use crate::nn::fit_options::{FitOptions, PlainOptions};
 use crate::nn::fit_options::Validation as Given;
+use crate::nn::fit_options::{FitOptions, PlainOptions};
 use crate::nn::history::{Evaluation, History, Logs};
 use crate::nn::model::Model;
 use crate::nn::model::batch_source::{BatchFactory, BatchSource, EpochBatches, InMemory, StepSource, Stream};
@@ -70,11 +70,7 @@ impl<F: Float> Model<F> {
         if let Some(classes) = &plain.class_weight {
             self.weigh_by_class(&mut all, n, classes)?;
         }
-        check_weights(
-            &plain,
-            all.weights_of(0, n),
-            validation_samples_weights.as_deref(),
-        )?;
+        check_weights(&plain, all.weights_of(0, n), validation_samples_weights.as_deref())?;
         let validation = match validation {
             Some(given) => Some(self.validation_data(given)?),
             None if n < all.len() => {
@@ -167,7 +163,7 @@ impl<F: Float> Model<F> {
             return Err(Error::invalid_parameter("fit_batches", "steps_per_epoch", 0, "at least 1"));
         }
         if !B::Epochs::REPEATS && steps_per_epoch.is_none() && plain.epochs > plain.initial_epoch + 1 {
-            let expected = "1, steps_per_epoch to divide the iterator into epochs, or each_epoch";
+            let expected = "1, or steps_per_epoch to divide the iterator into epochs, or each_epoch";
             return Err(Error::invalid_parameter("fit_batches", "epochs", plain.epochs, expected));
         }
         let validation = validation.map(|given| self.validation_data(given)).transpose()?;
@@ -261,18 +257,19 @@ impl<'a, F> FitOptions<'a, F> {
     /// Takes the validation data out of the options; errors if they contradict each other.
     fn split_validation(mut self) -> Result<(Option<GivenValidation<'a, F>>, Self)> {
         let misplaced = |option, hint| Err(Error::Misplaced { context: "fit", option, hint });
-        let given = match (self.validation.take(), self.validation_batches.take(), self.validation_weight.take()) {
-            (Some(data), None, weights) => Some(GivenValidation::Samples(data, weights)),
-            (None, Some(batches), None) => Some(GivenValidation::Batches(batches)),
-            (None, None, None) => None,
-            (Some(_), Some(_), _) => {
-                return misplaced("validation_batches beside validation_data", "pass one of them");
-            }
-            (None, _, Some(_)) => {
-                let hint = "pass validation_data; batches bring their weights as a third part";
-                return misplaced("validation_sample_weight without validation_data", hint);
-            }
-        };
+        let given =
+            match (self.validation.take(), self.validation_batches.take(), self.validation_weight.take()) {
+                (Some(data), None, weights) => Some(GivenValidation::Samples(data, weights)),
+                (None, Some(batches), None) => Some(GivenValidation::Batches(batches)),
+                (None, None, None) => None,
+                (Some(_), Some(_), _) => {
+                    return misplaced("validation_batches beside validation_data", "pass one of them");
+                }
+                (None, _, Some(_)) => {
+                    let hint = "pass validation_data; batches bring their weights as a third part";
+                    return misplaced("validation_sample_weight without validation_data", hint);
+                }
+            };
         Ok((given, self))
     }
 }

@@ -201,7 +201,8 @@ impl<F: Float> Trainer<F> {
         self.scores.add_loss(loss, batch);
         if self.scores.has_metrics() {
             model.finish_output(&mut self.workspace, batch);
-            let weights = (!self.weights.is_empty()).then(|| &self.weights[..batch * self.weights_per_sample]);
+            let weights =
+                (!self.weights.is_empty()).then(|| &self.weights[..batch * self.weights_per_sample]);
             self.scores.add_metrics(
                 self.workspace.output(batch),
                 batch,

@@ -1,6 +1,6 @@
 //! The training loop of one call of `fit`: epochs, validation, callbacks, recovery from divergence.
 
-use super::batch_source::{StepSource, StepOutcome};
+use super::batch_source::{StepOutcome, StepSource};
 use super::snapshot::Snapshot;
 use super::trainer::Divergence;
 use super::validation::Validate;

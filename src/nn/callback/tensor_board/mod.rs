@@ -22,7 +22,7 @@ pub enum UpdateFreq {
     Epoch,
     /// After each batch.
     Batch,
-    /// After each of so many batches.
+    /// After each n-th batch.
     Batches(u64),
 }
 

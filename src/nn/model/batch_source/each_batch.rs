@@ -22,7 +22,9 @@ pub(crate) type BatchFactory<'a, F> = Box<dyn RepeatableBatches<F> + 'a>;
 /// A closure that returns the batches of one pass.
 pub(crate) struct EachBatch<C>(pub(crate) C);
 
-impl<F: crate::float::Float, I: IntoIterator<Item: Batch<F>>, C: Fn() -> I> RepeatableBatches<F> for EachBatch<C> {
+impl<F: crate::float::Float, I: IntoIterator<Item: Batch<F>>, C: Fn() -> I> RepeatableBatches<F>
+    for EachBatch<C>
+{
     fn for_each(&self, visit: &mut dyn FnMut(BatchParts<'_, '_, F>) -> Result<bool>) -> Result<()> {
         for batch in (self.0)() {
             let weights = batch.weights().map(|weights| SampleWeights::of(&weights));

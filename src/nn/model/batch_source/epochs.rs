@@ -18,7 +18,7 @@ pub trait BatchSource<F> {
 pub trait EpochBatches<F> {
     /// A batch.
     type Batch: Batch<F>;
-    /// Whether each epoch is a pass of its own, so that the epoch ends with the batches. Otherwise all epochs share one pass.
+    /// Whether each epoch is a separate pass, so that the epoch ends with the batches. Otherwise all epochs share one pass.
     const REPEATS: bool;
 
     /// Begins an epoch, counted from 0.

@@ -94,7 +94,16 @@ impl<'a, F: Float, E: EpochBatches<F>> Stream<'a, F, E> {
     ) -> Result<Self> {
         let scores = Scores::new(model)?;
         let trainer = None;
-        Ok(Self { batches, begun: 0, pulled: 0, steps_per_epoch, class_weight, trainer, scores, exhausted: false })
+        Ok(Self {
+            batches,
+            begun: 0,
+            pulled: 0,
+            steps_per_epoch,
+            class_weight,
+            trainer,
+            scores,
+            exhausted: false,
+        })
     }
 
     fn next(&mut self) -> Result<Option<E::Batch>> {
