@@ -30,8 +30,8 @@ fn epochs_recoveries_and_endings_are_logged() {
     log::set_max_level(log::LevelFilter::Debug);
     let (x, y) = (array![[0.0], [1.0]], array![1.0, 3.0]);
     let mut model =
-        Sequential::new(1).add(Dense::new(1)).compile(Sgd::new(1e200), MeanSquaredError::default()).unwrap();
-    let recover = OnDivergence::RestoreAndReduce { factor: 1e-203, times: 3 };
+        Sequential::new(1).add(Dense::new(1)).compile(Sgd::new(1e308), MeanSquaredError::default()).unwrap();
+    let recover = OnDivergence::RestoreAndReduce { factor: 1e-309, times: 1 };
     let options = FitOptions::new()
         .epochs(5)
         .on_divergence(recover)
