@@ -25,7 +25,10 @@ pub(super) fn buckets<F: Float>(values: &[F]) -> Vec<[f64; 3]> {
     }
     // Halves, so that the width of the full range of f64 is finite.
     let width = (most / 2.0 - least / 2.0) / BUCKETS as f64 * 2.0;
-    let edge = |bucket: usize| if bucket == BUCKETS { most } else { least + bucket as f64 * width };
+    let edge = |bucket: usize| {
+        let t = bucket as f64 / BUCKETS as f64;
+        least * (1.0 - t) + most * t
+    };
     let mut counts = [0.0; BUCKETS];
     for value in finite() {
         let bucket = ((value / 2.0 - least / 2.0) / (width / 2.0)) as usize;
