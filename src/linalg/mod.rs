@@ -191,6 +191,18 @@ mod tests {
     }
 
     #[test]
+    fn shapes_that_do_not_agree_are_refused() {
+        let (a, b, mut c) = (random(2, 3, 1), random(3, 4, 2), Array2::zeros((2, 4)));
+        let mut refused = |a: &Array2<f64>, b: &Array2<f64>, bias: Option<&[f64]>| {
+            let product = std::panic::AssertUnwindSafe(|| affine(a.view(), b.view(), bias, c.view_mut()));
+            std::panic::catch_unwind(product).is_err()
+        };
+        assert!(!refused(&a, &b, Some(&[0.0; 4])));
+        assert!(refused(&a, &b, Some(&[0.0; 3])) && refused(&a, &b, Some(&[])));
+        assert!(refused(&b, &a, None) && refused(&random(1, 3, 1), &b, None));
+    }
+
+    #[test]
     fn both_engines_agree_with_the_plain_loop_for_all_transpositions() {
         for engine in [Engine::Tiles, Engine::Matrixmultiply] {
             for (m, k, n) in SHAPES {

@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 ///
 /// let patients = ["a", "a", "b", "b", "c"];
 /// let folds = GroupKFold::new(2, patients).folds(5, ())?;
-/// assert_eq!(folds, [Fold::new([0, 1, 4], [2, 3]), Fold::new([2, 3], [0, 1, 4])]);
+/// assert_eq!(folds, [Fold::new([0, 1], [2, 3, 4]), Fold::new([2, 3, 4], [0, 1])]);
 /// # Ok::<(), axonal::Error>(())
 /// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]

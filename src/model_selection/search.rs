@@ -26,7 +26,7 @@ use std::fmt;
 /// let blobs = axonal::datasets::make_blobs::<f64>(90, &axonal::ndarray::array![[0.0], [5.0], [9.0]], 0.5, 1)?;
 /// let grid = [2, 3].into_iter().flat_map(|k| [1, 4].map(|n_init| (k, n_init)));
 /// let build = |&(k, n_init): &(usize, usize)| Ok(KMeans::new(k).n_init(n_init).seed(0));
-/// let report = GridSearch::new(grid, build, KFold::new(3).shuffle(0)).fit(&blobs.data)?;
+/// let report = GridSearch::new(grid, build, KFold::new(3).shuffle(0)).fit(&blobs.data, ())?;
 /// assert_eq!(report.best_params.0, 3);
 /// assert_eq!(report.best_estimator.predict(&blobs.data)?.len(), 90);
 /// # Ok(())
@@ -144,7 +144,7 @@ fn rank<'a, P: Clone>(params: &[P], scores: impl Iterator<Item = &'a [f64]>) -> 
 /// let blobs = axonal::datasets::make_blobs::<f64>(90, &axonal::ndarray::array![[0.0], [5.0], [9.0]], 0.5, 1)?;
 /// let draw = |rng: &mut Rng| 1 + rng.below(3);
 /// let search = RandomSearch::new(6, draw, |k: &usize| Ok(KMeans::new(*k).seed(0)), KFold::new(3)).seed(1);
-/// assert_eq!(search.fit(&blobs.data)?.candidates.len(), 6);
+/// assert_eq!(search.fit(&blobs.data, ())?.candidates.len(), 6);
 /// # Ok(())
 /// # }
 /// ```

@@ -7,12 +7,13 @@ mod precision_recall_curve;
 mod probability;
 mod report;
 mod roc;
+mod weighted_kappa;
 
 #[cfg(feature = "plot")]
 pub(crate) use confusion_matrix::class_name;
 pub use confusion_matrix::{
-    ConfusionMatrix, KappaWeights, Normalize, accuracy_score, balanced_accuracy_score, cohen_kappa_score,
-    cohen_kappa_score_with, confusion_matrix, matthews_corrcoef,
+    ConfusionMatrix, Normalize, accuracy_score, balanced_accuracy_score, cohen_kappa_score, confusion_matrix,
+    matthews_corrcoef,
 };
 pub use precision_recall::{
     Average, ClassScore, f1_score, fbeta_score, jaccard_score, precision_score, recall_score,
@@ -22,6 +23,7 @@ pub use probability::{brier_score_loss, log_loss, top_k_accuracy_score};
 pub(super) use probability::{weighted_brier, weighted_log_loss};
 pub use report::{ClassificationReport, classification_report};
 pub use roc::{RocCurve, auc, roc_auc_ovr_score, roc_auc_score, roc_curve};
+pub use weighted_kappa::{KappaWeights, cohen_kappa_score_with};
 
 use crate::error::{Error, Result};
 use crate::float::Float;

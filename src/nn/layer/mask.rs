@@ -115,5 +115,6 @@ mod tests {
         assert_eq!(all(mask.split(2).reversed(), 4), [false, true, true, false, true, true, false, false]);
         assert_eq!(all(mask.reversed().split(2), 4), all(mask.reversed(), 2));
         assert!(mask.is_valid(7, 0));
+        assert!(mask.is_valid(usize::MAX, usize::MAX) && mask.reversed().is_valid(usize::MAX, 3));
     }
 }

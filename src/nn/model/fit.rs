@@ -99,7 +99,8 @@ impl<F: Float> Model<F> {
     fn validation_data<'a>(&self, given: GivenValidation<'a, F>) -> Result<ValidationData<'a, F>> {
         let names = ["validation x", "validation y", "validation sample_weight"];
         Ok(match given {
-            GivenValidation::Samples(Given { x, y }, weights) => {
+            GivenValidation::Samples(given, weights) => {
+                let Given { x, y } = *given;
                 ValidationData::Samples(self.samples(x, y, weights, names)?)
             }
             GivenValidation::Batches(batches) => ValidationData::Batches(batches),
@@ -249,7 +250,7 @@ impl<F: Float> Model<F> {
 
 /// The validation data of the options.
 enum GivenValidation<'a, F> {
-    Samples(Given<'a, F>, Option<SampleWeights<F>>),
+    Samples(Box<Given<'a, F>>, Option<SampleWeights<F>>),
     Batches(BatchFactory<'a, F>),
 }
 
@@ -259,7 +260,7 @@ impl<'a, F> FitOptions<'a, F> {
         let misplaced = |option, hint| Err(Error::Misplaced { context: "fit", option, hint });
         let given =
             match (self.validation.take(), self.validation_batches.take(), self.validation_weight.take()) {
-                (Some(data), None, weights) => Some(GivenValidation::Samples(data, weights)),
+                (Some(data), None, weights) => Some(GivenValidation::Samples(Box::new(data), weights)),
                 (None, Some(batches), None) => Some(GivenValidation::Batches(batches)),
                 (None, None, None) => None,
                 (Some(_), Some(_), _) => {
