@@ -3,10 +3,12 @@
 mod debug;
 mod file_kind;
 mod load_error_kind;
+mod short_numbers;
 
 pub use load_error_kind::LoadErrorKind;
 pub(crate) use load_error_kind::{excerpt, quoted};
 
+use short_numbers::ShortNumbers;
 use std::fmt;
 use std::fs::Metadata;
 use std::path::PathBuf;
@@ -36,7 +38,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// A hyperparameter out of range.
-    #[error("{owner}: {name} is {value}, expected {expected}")]
+    #[error("{owner}: {name} is {}, expected {}", ShortNumbers(.value), ShortNumbers(.expected))]
     InvalidParameter {
         /// What the parameter belongs to: "dropout", "Adam", "fit", "KMeans".
         owner: String,
@@ -49,7 +51,7 @@ pub enum Error {
     },
 
     /// An array of the wrong shape.
-    #[error("{context}: expected {expected}, got {got}")]
+    #[error("{context}: expected {}, got {}", ShortNumbers(.expected), ShortNumbers(.got))]
     Shape {
         /// What has the shape: "x", "layer 2 (dense)", "initial centers".
         context: String,
@@ -110,7 +112,7 @@ pub enum Error {
     },
 
     /// A number that an embedding has no vector for.
-    #[error("{what} contains {value} at {index:?}, which is not a valid index; the embedding expects integers in 0..={}", .len.saturating_sub(1))]
+    #[error("{what} contains {} at {index:?}, which is not a valid index; the embedding expects integers in 0..={}", ShortNumbers(.value), .len.saturating_sub(1))]
     Index {
         /// The array.
         what: String,
@@ -123,7 +125,7 @@ pub enum Error {
     },
 
     /// A class label without an output.
-    #[error("y[{row}]: label {label} is not one of the {n_classes} classes; labels are whole numbers from 0 to {}", .n_classes.saturating_sub(1))]
+    #[error("y[{row}]: label {} is not one of the {n_classes} classes; labels are whole numbers from 0 to {}", ShortNumbers(.label), .n_classes.saturating_sub(1))]
     Label {
         /// The first row with such a label.
         row: usize,
@@ -134,7 +136,7 @@ pub enum Error {
     },
 
     /// Targets of a form that a loss or a metric cannot compare with the model's output.
-    #[error("{owner}: expected {expected}, got {got}; {hint}")]
+    #[error("{owner}: expected {expected}, got {}; {hint}", ShortNumbers(.got))]
     Target {
         /// The loss or metric.
         owner: String,
@@ -160,7 +162,7 @@ pub enum Error {
     },
 
     /// A target outside the range that a loss or a metric accepts.
-    #[error("{what}: expected {expected}, got {value}; {hint}")]
+    #[error("{what}: expected {}, got {}; {hint}", ShortNumbers(.expected), ShortNumbers(.value))]
     TargetValue {
         /// The first such target in its array: `y[17]`, `validation y[3, 1]`.
         what: String,
@@ -175,7 +177,7 @@ pub enum Error {
     },
 
     /// A weight that is negative, or weights that are all zero.
-    #[error("{what}: {problem}")]
+    #[error("{what}: {}", ShortNumbers(.problem))]
     Weight {
         /// Which weights: "sample_weight", "class_weight".
         what: String,
@@ -269,7 +271,7 @@ pub enum Error {
     },
 
     /// A place in a text file that cannot be read as data.
-    #[error("{source_name}, line {line}, column {column}: expected {expected}, got {got}{}", Hint(.hint))]
+    #[error("{source_name}, line {line}, column {column}: expected {expected}, got {}{}", ShortNumbers(.got), Hint(.hint))]
     Parse {
         /// The file or the embedded data set.
         source_name: String,

@@ -3,6 +3,8 @@
 //! All values are drawn in `f64` and rounded once, so that an `f32` and an `f64` model with the same seed start from
 //! the same weights up to rounding.
 
+mod orthogonal;
+
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::rng::Rng;
@@ -283,7 +285,7 @@ impl Initializer {
             }
             Self::RandomNormal { mean, stddev } => draw(&mut |rng| mean + stddev * rng.normal()),
             Self::TruncatedNormal { mean, stddev } => draw(&mut |rng| mean + stddev * truncated_normal(rng)),
-            Self::Orthogonal { gain } => orthogonal(gain, shape, rng, values),
+            Self::Orthogonal { gain } => orthogonal::fill(gain, shape, rng, values),
             Self::Identity { gain } => identity(gain, shape, values),
             Self::UnitForget(ref rest) => {
                 rest.fill(shape, rng, values);
@@ -357,33 +359,6 @@ fn identity<F: Float>(gain: f64, shape: &[usize], values: &mut [F]) {
     values.fill(F::zero());
     let columns = shape.last().copied().unwrap_or(1);
     values.iter_mut().step_by(columns + 1).take(columns).for_each(|value| *value = F::of(gain));
-}
-
-/// Writes `gain` times a uniformly random orthogonal matrix: normal vectors, orthonormalized by Gram-Schmidt.
-///
-/// This is the Q of a QR decomposition whose R has a positive diagonal (Mezzadri 2007). Each vector is projected
-/// twice, which keeps the basis orthonormal up to rounding.
-fn orthogonal<F: Float>(gain: f64, shape: &[usize], rng: &mut Rng, values: &mut [F]) {
-    let columns = shape.last().copied().unwrap_or(1).max(1);
-    let rows = values.len() / columns;
-    let (count, length) = (rows.min(columns), rows.max(columns));
-    let mut basis: Vec<f64> = Vec::with_capacity(count * length);
-    while basis.len() < count * length {
-        let mut vector: Vec<f64> = (0..length).map(|_| rng.normal()).collect();
-        for _ in 0..2 {
-            for earlier in basis.chunks_exact(length) {
-                let projection: f64 = vector.iter().zip(earlier).map(|(v, e)| v * e).sum();
-                vector.iter_mut().zip(earlier).for_each(|(v, e)| *v -= projection * e);
-            }
-        }
-        let norm = vector.iter().map(|v| v * v).sum::<f64>().sqrt();
-        basis.extend(vector.iter().map(|v| v / norm));
-    }
-    for (position, value) in values.iter_mut().enumerate() {
-        let (row, column) = (position / columns, position % columns);
-        let index = if rows >= columns { column * length + row } else { row * length + column };
-        *value = F::of(gain * basis[index]);
-    }
 }
 
 /// Formats the name, with the parameters in parentheses.

@@ -11,6 +11,7 @@ pub use crate::callbacks::ProgressBar;
 pub use crate::callbacks::{
     BackupAndRestore, Callback, CsvLogger, EarlyStopping, ModelCheckpoint, ReduceLrOnPlateau, StopToken,
 };
+pub use crate::class_weight::ClassWeight;
 pub use crate::cluster::{KMeans, KMeansInit, MiniBatchKMeans};
 pub use crate::custom::Merge;
 pub use crate::estimator::{Estimator, Fit, Predict, Score, Transform};

@@ -56,6 +56,27 @@ pub(crate) fn indices<F: Float, S: Data<Elem = F>, D: Dimension>(
     }
 }
 
+/// Errors if memory for `len` elements of `T` is insufficient.
+pub(crate) fn memory_for<T>(what: &str, len: usize) -> Result<()> {
+    let bytes = || len.saturating_mul(size_of::<T>());
+    Vec::<T>::new()
+        .try_reserve_exact(len)
+        .map_err(|_| Error::OutOfMemory { what: what.into(), bytes: bytes() })
+}
+
+/// Errors if a copy of an array that must be copied, because it is not in standard layout, does not fit into memory: a broadcast
+/// view may have an axis of any length. Call it before anything that reads every element.
+pub(crate) fn copyable<T, S: Data<Elem = T>, D: Dimension>(
+    what: &str,
+    array: &ArrayBase<S, D>,
+) -> Result<()> {
+    if array.is_standard_layout() {
+        Ok(())
+    } else {
+        memory_for::<T>(&format!("a copy of {what}"), array.len())
+    }
+}
+
 /// Checks that a matrix has at least one row and one column.
 pub(crate) fn not_empty<F, S: Data<Elem = F>>(what: &str, array: &ArrayBase<S, Ix2>) -> Result<()> {
     let needed = match array.dim() {

@@ -8,6 +8,7 @@
 //! | [`ReduceLrOnPlateau`] | lowers the learning rate when a metric stalls |
 //! | [`LearningRateScheduler`] | sets the learning rate of each epoch by a function |
 //! | [`CsvLogger`], [`JsonLogger`] | write the logs of each epoch to a file |
+//! | [`TensorBoard`] | writes event files for TensorBoard |
 //! | [`LambdaCallback`] | closures |
 //! | [`StopToken`] | stops a run from another thread or a signal handler |
 //! | `ProgressBar` (feature `progress`) | a progress bar on the terminal |
@@ -20,6 +21,6 @@
 pub use crate::nn::callback::ProgressBar;
 pub use crate::nn::callback::{
     Callback, Checkpoint, CsvLogger, EarlyStopping, JsonLogger, LambdaCallback, LearningRateScheduler,
-    ReduceLrOnPlateau, StopToken,
+    ReduceLrOnPlateau, StopToken, TensorBoard, UpdateFreq,
 };
 pub use crate::persistence::{BackupAndRestore, ModelCheckpoint};

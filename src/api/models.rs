@@ -14,15 +14,16 @@
 //! | [`Workspace`] | reusable buffers: `predict_into` with one allocates nothing |
 //! | [`Inputs`], [`InputArray`], [`InputElement`], [`Element`] | what `x` may be: arrays of the network's float type, integers or `bool` |
 //! | [`Targets`], [`TargetArray`], [`TargetElement`] | what `y` may be: any numeric or boolean array |
-//! | [`Batch`] | what `fit_batches` takes |
+//! | [`BatchSource`], [`each_epoch`] ([`EachEpoch`], [`EpochBatches`]) | where `fit_batches` takes batches from |
+//! | [`Batch`], [`SampleBatch`] | what `fit_batches` and `evaluate_batches` take; what `predict_each` takes |
 //! | [`Body`], [`LayerInfo`] | the layers of a trained model for another one; one layer and its weights |
 //! | [`Differentiable`] | what `input_gradient` differentiates with respect to |
 //! | [`Outputs`] | the outputs of `predict_all`, by name |
 //! | [`IntoLayer`] | what `Node::then` accepts |
 
 pub use crate::nn::{
-    Batch, Body, Differentiable, Element, EvaluateOptions, Evaluation, FitOptions, Graph, History, Input,
-    InputArray, InputElement, Inputs, IntoLayer, LayerInfo, Logs, Model, Node, OnDivergence, Outputs,
-    PredictOptions, Recovery, Sequential, Shared, Summary, TargetArray, TargetElement, Targets, Verbose,
-    Weight, Workspace, by,
+    Batch, BatchSource, Body, Differentiable, EachEpoch, Element, EpochBatches, EvaluateOptions, Evaluation,
+    FitOptions, Graph, History, Input, InputArray, InputElement, Inputs, IntoLayer, LayerInfo, Logs, Model,
+    Node, OnDivergence, Outputs, PredictOptions, Recovery, SampleBatch, Sequential, Shared, Summary,
+    TargetArray, TargetElement, Targets, Verbose, Weight, Workspace, by, each_epoch,
 };

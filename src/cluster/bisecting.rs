@@ -201,7 +201,7 @@ impl<F: Float> BisectingKMeans<F> {
         validate::not_empty("x", &x)?;
         let (n, d) = x.dim();
         check_counts(Self::NAME, n_clusters, n)?;
-        let x = in_rows(x);
+        let x = in_rows(x)?;
         let samples = Samples { values: elements(&x), n_features: d, weights };
         let moments = moments_of(Self::NAME, &samples)?;
         let center = weighted_mean(&samples, &moments.mean);
@@ -274,7 +274,7 @@ impl<F: Float> BisectingKMeans<F> {
     fn bisect(&self, rows: &Samples<'_, F>, moments: &Moments<F>, split: u64) -> Result<LloydRun<F>> {
         let d = rows.n_features;
         let BisectingSettings { init, n_init, max_iter, tol, seed, .. } = &self.settings;
-        let rules = StoppingRules { max_iter: *max_iter, tolerance: *tol, spherical: false };
+        let rules = StoppingRules { max_iter: *max_iter, tolerance: *tol, spherical: false, verbose: false };
         // Less their own mean the rows are near to each other.
         let own = Moments::of(rows)?;
         let mut lloyd = Lloyd::new(*rows, &own, 2);

@@ -199,11 +199,12 @@ impl<F: Float> MiniBatchKMeans<F> {
     fn take_step(&mut self, x: ArrayView2<'_, F>, weights: Option<&[F]>) -> Result<()> {
         self.settings.check()?;
         validate::not_empty("x", &x)?;
+        validate::copyable("x", &x)?;
         match &self.fitted {
             Some((fitted, _)) => fitted.check(Self::NAME, x).map(drop)?,
             None => in_range(Self::NAME, x)?,
         }
-        let x = in_rows(x);
+        let x = in_rows(x)?;
         let samples = Samples { values: elements(&x), n_features: x.ncols(), weights };
         let mut progress = match self.fitted.clone() {
             Some((FittedCenters { centered: centers, mean: reference, .. }, counters)) => {
@@ -340,7 +341,7 @@ impl<F: Float> MiniBatchKMeans<F> {
         let settings = &self.settings;
         check_counts(Self::NAME, settings.n_clusters, n)?;
         settings.init.check(settings.n_clusters, d)?;
-        let x = in_rows(x);
+        let x = in_rows(x)?;
         let samples = Samples { values: elements(&x), n_features: d, weights };
         let moments = moments_of(Self::NAME, &samples)?;
         let mut rng = Rng::new(settings.seed, Purpose::Clustering, 0);

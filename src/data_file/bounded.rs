@@ -35,7 +35,6 @@ impl<R> Bounded<R> {
     }
 
     /// Allows the full number of bytes again.
-    #[cfg(any(test, feature = "csv"))]
     pub(crate) fn renew(&mut self) {
         self.left = self.limit;
     }

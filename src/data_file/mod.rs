@@ -5,7 +5,6 @@ mod format;
 mod limits;
 mod source;
 
-#[cfg(any(feature = "csv", feature = "npz"))]
 pub(crate) use bounded::Bounded;
 pub(crate) use format::{check_text, describe};
 pub use limits::ReadLimits;

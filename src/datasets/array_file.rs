@@ -1,7 +1,8 @@
 //! What the binary formats of arrays share: a header, then the values up to the end of the data.
 
-use crate::data_file::failed;
+use crate::data_file::{Bounded, failed};
 use crate::error::{Error, LoadErrorKind, Result};
+use std::borrow::Cow;
 use std::io::Read;
 use std::path::Path;
 
@@ -11,7 +12,7 @@ const CHUNK: usize = 1 << 16;
 /// An array that is being read.
 pub(super) struct ArrayFile<'a, R> {
     /// The file.
-    path: &'a Path,
+    path: Cow<'a, Path>,
     /// The name in errors: the file, and in an archive the array.
     name: String,
     source: R,
@@ -22,8 +23,8 @@ pub(super) struct ArrayFile<'a, R> {
 }
 
 impl<'a, R: Read> ArrayFile<'a, R> {
-    pub(super) fn new(path: &'a Path, name: String, source: R, len: Option<u64>) -> Self {
-        Self { path, name, source, len, position: 0 }
+    pub(super) fn new(path: impl Into<Cow<'a, Path>>, name: String, source: R, len: Option<u64>) -> Self {
+        Self { path: path.into(), name, source, len, position: 0 }
     }
 
     /// The name in errors.
@@ -35,7 +36,7 @@ impl<'a, R: Read> ArrayFile<'a, R> {
     pub(super) fn up_to(&mut self, n: usize) -> Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(n.min(CHUNK));
         let read = self.source.by_ref().take(n as u64).read_to_end(&mut bytes);
-        read.map_err(|source| failed(self.path, source))?;
+        read.map_err(|source| failed(&self.path, source))?;
         self.position += bytes.len() as u64;
         Ok(bytes)
     }
@@ -52,24 +53,36 @@ impl<'a, R: Read> ArrayFile<'a, R> {
     /// Memory grows with what is read; only where the length of a file on disk agrees with the shape, all of it is
     /// taken in advance.
     pub(super) fn values<T>(&mut self, shape: &[usize], decode: impl Fn(&[u8]) -> T) -> Result<Vec<T>> {
-        let needed = shape.iter().try_fold(size_of::<T>(), |bytes, length| bytes.checked_mul(*length));
-        let end = needed.and_then(|needed| self.position.checked_add(needed as u64));
-        let (Some(needed), Some(end)) = (needed, end) else {
-            let offset = self.position;
-            let got = format!("{shape:?}");
-            let problem =
-                LoadErrorKind::Malformed { offset, expected: "a shape that fits into memory".into(), got };
-            return Err(problem.in_file(&self.name));
-        };
+        self.check_length(shape, size_of::<T>())?;
+        let values = self.next_values(shape, decode)?;
+        self.expect_end()?;
+        Ok(values)
+    }
+
+    /// Refuses a file whose length is known and is not that of an array of this shape and size of elements.
+    pub(super) fn check_length(&self, shape: &[usize], element: usize) -> Result<()> {
+        let (_, end) = self.span(shape, element)?;
         match self.len {
-            Some(len) if len < end => {
-                return Err(self.problem(LoadErrorKind::Truncated { expected: end, got: len }));
-            }
-            Some(len) if len > end => {
-                return Err(self.problem(LoadErrorKind::Trailing { end, extra: len - end }));
-            }
-            _ => {}
+            Some(len) if len < end => Err(self.problem(LoadErrorKind::Truncated { expected: end, got: len })),
+            Some(len) if len > end => Err(self.problem(LoadErrorKind::Trailing { end, extra: len - end })),
+            _ => Ok(()),
         }
+    }
+
+    /// The bytes of an array of this shape, and where they end.
+    fn span(&self, shape: &[usize], element: usize) -> Result<(usize, u64)> {
+        let needed = shape.iter().try_fold(element, |bytes, length| bytes.checked_mul(*length));
+        let end = needed.and_then(|needed| self.position.checked_add(needed as u64));
+        needed.zip(end).ok_or_else(|| {
+            let (offset, got) = (self.position, format!("{shape:?}"));
+            let expected = "a shape that fits into memory".into();
+            LoadErrorKind::Malformed { offset, expected, got }.in_file(&self.name)
+        })
+    }
+
+    /// The next values, of an array or of some of its rows.
+    pub(super) fn next_values<T>(&mut self, shape: &[usize], decode: impl Fn(&[u8]) -> T) -> Result<Vec<T>> {
+        let (needed, end) = self.span(shape, size_of::<T>())?;
         let n_values = needed / size_of::<T>();
         let mut values = Vec::new();
         while self.position < end {
@@ -81,7 +94,6 @@ impl<'a, R: Read> ArrayFile<'a, R> {
             self.reserve(&mut values, n_values)?;
             values.extend(chunk.chunks_exact(size_of::<T>()).map(&decode));
         }
-        self.expect_end()?;
         Ok(values)
     }
 
@@ -100,7 +112,7 @@ impl<'a, R: Read> ArrayFile<'a, R> {
     }
 
     /// Refuses data behind the values. Reading the end also verifies the checksum of compressed data.
-    fn expect_end(&mut self) -> Result<()> {
+    pub(super) fn expect_end(&mut self) -> Result<()> {
         let end = self.position;
         let extra = self.up_to(CHUNK)?.len() as u64;
         if extra == 0 { Ok(()) } else { Err(self.problem(LoadErrorKind::Trailing { end, extra })) }
@@ -124,5 +136,12 @@ impl<'a, R: Read> ArrayFile<'a, R> {
     /// The error of this file with a problem.
     pub(super) fn problem(&self, problem: LoadErrorKind) -> Error {
         problem.in_file(&self.name)
+    }
+}
+
+impl<R: Read> ArrayFile<'_, Bounded<R>> {
+    /// Allows the full number of bytes again, for the next batch.
+    pub(super) fn renew_limit(&mut self) {
+        self.source.renew();
     }
 }

@@ -110,6 +110,62 @@ pub fn load_breast_cancer<F: Float>() -> Result<Dataset<F>> {
         .with_description("Breast Cancer Wisconsin (Diagnostic) (W. H. Wolberg et al., 1995)"))
 }
 
+/// 442 diabetes patients: ten measurements, and how far the disease progressed in a year.
+///
+/// As in scikit-learn, each feature has mean 0 and a sum of squares of 1; [`load_diabetes_raw`] has the measured values.
+///
+/// # Errors
+/// None in practice; the embedded text passes through the same checks as any other.
+///
+/// # Examples
+/// ```
+/// let patients = axonal::datasets::load_diabetes::<f64>()?;
+/// assert_eq!((patients.data.dim(), patients.target[0]), ((442, 10), 151.0));
+/// assert!((patients.data.column(2).mapv(|v| v * v).sum() - 1.0).abs() < 1e-12);
+/// # Ok::<(), axonal::Error>(())
+/// ```
+///
+/// # References
+/// B. Efron, T. Hastie, I. Johnstone, R. Tibshirani, *Least Angle Regression*, 2004, as shipped in scikit-learn (BSD
+/// 3-Clause).
+#[allow(clippy::cast_precision_loss, reason = "442 samples")]
+pub fn load_diabetes<F: Float>() -> Result<Dataset<F, F>> {
+    let raw = load_diabetes_raw::<f64>()?;
+    let n = raw.data.nrows() as f64;
+    let mut data = raw.data;
+    for mut column in data.columns_mut() {
+        let mean = column.sum() / n;
+        column.mapv_inplace(|value| value - mean);
+        let root = column.iter().map(|value| value * value).sum::<f64>().sqrt();
+        column.mapv_inplace(|value| value / root);
+    }
+    Ok(Dataset::new(data.mapv(F::of), raw.target.mapv(F::of))?
+        .with_feature_names(raw.feature_names)
+        .with_description(raw.description))
+}
+
+/// The data of [`load_diabetes`] as measured: age in years, sex 1 or 2, body mass index, blood pressure, six values of the
+/// blood serum.
+///
+/// # Errors
+/// None in practice; the embedded text passes through the same checks as any other.
+///
+/// # Examples
+/// ```
+/// let patients = axonal::datasets::load_diabetes_raw::<f64>()?;
+/// assert_eq!((patients.feature_names[2].as_str(), patients.data[[0, 2]]), ("bmi", 32.1));
+/// # Ok::<(), axonal::Error>(())
+/// ```
+pub fn load_diabetes_raw<F: Float>() -> Result<Dataset<F, F>> {
+    let Dataset { data, target, feature_names, .. } =
+        table::<F>("diabetes.csv", include_str!("files/diabetes.csv"))?;
+    #[allow(clippy::cast_precision_loss, reason = "targets below 1,000")]
+    let target = target.mapv(|value| F::of(value as f64));
+    Ok(Dataset::new(data, target)?
+        .with_feature_names(feature_names)
+        .with_description("Diabetes patients (B. Efron et al., 2004)"))
+}
+
 /// A header, then rows of numbers whose last one is the class.
 fn table<F: Float>(file: &str, text: &str) -> Result<Dataset<F>> {
     let mut lines = text.lines();

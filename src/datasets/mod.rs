@@ -1,18 +1,20 @@
-//! Data to try things on: four small real data sets and four generators.
+//! Data to try things on: five small real data sets and five generators.
 //!
-//! The real ones ([`load_digits`], [`load_iris`], [`load_wine`], [`load_breast_cancer`]) are embedded in the
+//! The real ones ([`load_digits`], [`load_iris`], [`load_wine`], [`load_breast_cancer`], [`load_diabetes`]) are embedded in the
 //! library and sit behind the feature `datasets`, which is on by default. The generators ([`make_blobs`],
-//! [`make_moons`], [`make_circles`], [`make_regression`]) are always there; the same seed gives the same data on
+//! [`make_moons`], [`make_circles`], [`make_classification`], [`make_regression`]) are always there; the same seed gives the same data on
 //! every platform. All of them answer with a [`Dataset`].
 //!
 //! From files: [`read_idx`] and [`load_idx`] (MNIST and its kin), [`read_npy`] and [`write_npy`] (NumPy), with the feature
 //! `csv` tables of numbers and texts (`CsvReader`), with the feature `npz` NumPy's archives (`NpzReader`, `NpzWriter`).
 //! With the feature `gzip`, IDX, `.npy` and CSV files may be compressed. [`ReadLimits`] bound what a file makes its reader
-//! take.
+//! take. [`npy_batches`], `NpzReader::batches` and `CsvReader::batches` read in batches of rows, [`paired`] puts samples and targets
+//! together, and [`prefetch`] reads ahead in a thread.
 
 mod array_file;
 mod blobs;
 mod circles;
+mod classification;
 mod dataset;
 #[cfg(feature = "datasets")]
 mod embedded;
@@ -21,6 +23,7 @@ mod moons;
 mod npy;
 #[cfg(feature = "npz")]
 mod npz;
+mod prefetch;
 mod regression;
 #[cfg(feature = "csv")]
 mod table;
@@ -28,14 +31,16 @@ mod table;
 pub use crate::data_file::ReadLimits;
 pub use blobs::make_blobs;
 pub use circles::make_circles;
+pub use classification::{ClassificationOptions, make_classification};
 pub use dataset::Dataset;
 #[cfg(feature = "datasets")]
-pub use embedded::{load_breast_cancer, load_digits, load_iris, load_wine};
+pub use embedded::{load_breast_cancer, load_diabetes, load_diabetes_raw, load_digits, load_iris, load_wine};
 pub use idx::{IdxElement, load_idx, load_idx_with, read_idx, read_idx_with};
 pub use moons::make_moons;
-pub use npy::{NpyElement, read_npy, read_npy_with, write_npy};
+pub use npy::{NpyBatches, NpyElement, npy_batches, npy_batches_with, read_npy, read_npy_with, write_npy};
 #[cfg(feature = "npz")]
 pub use npz::{NpzReader, NpzWriter};
+pub use prefetch::{Prefetch, paired, prefetch};
 pub use regression::make_regression;
 #[cfg(feature = "csv")]
 pub use table::{CsvBatches, CsvReader, Missing, Table};

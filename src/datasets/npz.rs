@@ -2,7 +2,7 @@
 
 use super::ReadLimits;
 use super::array_file::ArrayFile;
-use super::npy::{self, NpyElement};
+use super::npy::{self, NpyBatches, NpyElement};
 use crate::data_file::{self, Bounded, describe, failed};
 use crate::error::{Error, LoadErrorKind, Result};
 use ndarray::{Array, ArrayBase, Data, Dimension};
@@ -39,6 +39,8 @@ pub struct NpzReader {
     entries: Vec<(String, usize)>,
     /// What an array may decompress to.
     most_bytes: u64,
+    /// Whether it is a file that can be opened again.
+    is_file: bool,
 }
 
 impl NpzReader {
@@ -57,6 +59,7 @@ impl NpzReader {
     pub fn open_with(path: impl AsRef<Path>, limits: &ReadLimits) -> Result<Self> {
         let path = path.as_ref().to_owned();
         let (mut content, len) = Content::open(&path, limits)?;
+        let is_file = matches!(content, Content::File(_));
         let mut head = Vec::new();
         let read = content.by_ref().take(16).read_to_end(&mut head).and_then(|_| content.rewind());
         read.map_err(|source| failed(&path, source))?;
@@ -76,7 +79,7 @@ impl NpzReader {
         };
         let entries =
             entries(&archive).map_err(|problem| refused(format!("a ZIP archive with {problem}")))?;
-        Ok(Self { path, archive, entries, most_bytes: limits.max_stream_bytes.max(len) })
+        Ok(Self { path, archive, entries, most_bytes: limits.max_stream_bytes.max(len), is_file })
     }
 
     /// The names of the arrays.
@@ -90,13 +93,104 @@ impl NpzReader {
     /// # Errors
     /// See [`NpzReader`].
     pub fn read<T: NpyElement, D: Dimension>(&mut self, name: &str) -> Result<Array<T, D>> {
-        let find = |name: &str| self.entries.iter().find(|(other, _)| other == name).map(|(_, index)| *index);
-        let index = find(name).or_else(|| find(name.strip_suffix(".npy")?));
-        let Some(index) = index else { return Err(Error::unknown_name("array", name, self.names())) };
+        let index = self.index(name)?;
         let entry = self.archive.by_index(index).map_err(|problem| failed(&self.path, problem.into()))?;
         let entry = Bounded::new(entry, self.most_bytes, "max_stream_bytes");
         let name = format!("{}: {name}", self.path.display());
-        npy::read_from(ArrayFile::new(&self.path, name, entry, None))
+        npy::read_from(ArrayFile::new(self.path.as_path(), name, entry, None))
+    }
+
+    /// The rows of one of the arrays in batches, as [`npy_batches`](super::npy_batches) reads those of a file. The batches
+    /// are independent of this reader, so that several arrays can be read side by side.
+    ///
+    /// # Errors
+    /// See [`NpzReader`] and [`npy_batches`](super::npy_batches); an archive that came from a pipe, or a method of compression
+    /// other than NumPy's.
+    ///
+    /// # Examples
+    /// ```
+    /// use axonal::datasets::{NpzReader, NpzWriter, paired};
+    /// use axonal::ndarray::{Array1, Array2, Ix1, Ix2};
+    /// use axonal::prelude::*;
+    ///
+    /// # fn main() -> Result<()> {
+    /// # let path = std::env::temp_dir().join(format!("axonal-doc-batches-{}.npz", std::process::id()));
+    /// let mut file = NpzWriter::create(&path)?;
+    /// file.write("x", &Array2::<f64>::ones((100, 3)))?;
+    /// file.write("y", &Array1::<f64>::ones(100))?;
+    /// file.finish()?;
+    ///
+    /// let mut file = NpzReader::open(&path)?;
+    /// let batches = paired(file.batches::<f64, Ix2>("x", 32)?, file.batches::<f64, Ix1>("y", 32)?);
+    /// let mut model = Sequential::new(3).add(Dense::new(1)).compile(Adam::default(), MeanSquaredError::default())?;
+    /// assert_eq!(model.fit_batches(batches, FitOptions::new())?.epochs(), 1);
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn batches<T: NpyElement, D: Dimension>(
+        &mut self,
+        name: &str,
+        batch_size: usize,
+    ) -> Result<NpyBatches<T, D>> {
+        let index = self.index(name)?;
+        let entry = self.archive.by_index_raw(index).map_err(|problem| failed(&self.path, problem.into()))?;
+        let (start, len, crc) = (entry.data_start(), entry.compressed_size(), entry.crc32());
+        let (method, encrypted) = (entry.compression(), entry.encrypted());
+        drop(entry);
+        let title = format!("{}: {name}", self.path.display());
+        let refused = |expected: &str, got: String| {
+            let hint = "read the array whole by NpzReader::read".into();
+            LoadErrorKind::Format { expected: expected.into(), got, hint }.in_file(&title)
+        };
+        let Some(start) = start.filter(|_| !encrypted && self.is_file) else {
+            return Err(refused("a regular file that is not encrypted", "another".into()));
+        };
+        let mut file = File::open(&self.path).map_err(|source| failed(&self.path, source))?;
+        file.seek(SeekFrom::Start(start)).map_err(|source| failed(&self.path, source))?;
+        let packed = BufReader::with_capacity(1 << 16, file.take(len));
+        let unpacked: Box<dyn Read + Send> = match method {
+            CompressionMethod::Stored => Box::new(Checked::new(packed, crc)),
+            CompressionMethod::Deflated => {
+                Box::new(Checked::new(flate2::bufread::DeflateDecoder::new(packed), crc))
+            }
+            other => {
+                return Err(refused("an array stored or deflated, as NumPy writes it", other.to_string()));
+            }
+        };
+        let source = Bounded::new(unpacked, self.most_bytes, "max_stream_bytes");
+        NpyBatches::new(ArrayFile::new(self.path.clone(), title, source, None), batch_size)
+    }
+
+    /// The index of the entry of this name.
+    fn index(&self, name: &str) -> Result<usize> {
+        let find = |name: &str| self.entries.iter().find(|(other, _)| other == name).map(|(_, index)| *index);
+        let index = find(name).or_else(|| find(name.strip_suffix(".npy")?));
+        index.ok_or_else(|| Error::unknown_name("array", name, self.names()))
+    }
+}
+
+/// A reader that compares the checksum of what it has read with that of the archive.
+struct Checked<R> {
+    inner: R,
+    crc: flate2::Crc,
+    expected: u32,
+}
+
+impl<R> Checked<R> {
+    fn new(inner: R, expected: u32) -> Self {
+        Self { inner, crc: flate2::Crc::new(), expected }
+    }
+}
+
+impl<R: Read> Read for Checked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n_bytes = self.inner.read(buffer)?;
+        self.crc.update(&buffer[..n_bytes]);
+        if n_bytes == 0 && !buffer.is_empty() && self.crc.sum() != self.expected {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "invalid checksum"));
+        }
+        Ok(n_bytes)
     }
 }
 

@@ -208,7 +208,9 @@ macro_rules! integer_targets {
         impl<F: Float> TargetElement<F> for $integer {
             #[allow(clippy::cast_lossless, clippy::cast_possible_wrap, reason = "i128 represents all of these types")]
             fn target(array: ArrayViewD<'_, Self>) -> TargetArray<'_, F> {
-                let values = array.iter().map(|&v| v as i128).collect();
+                // Broadcast targets that fit no memory are refused when they are prepared.
+                let fits = crate::validate::memory_for::<i128>("targets", array.len()).is_ok();
+                let values = if fits { array.iter().map(|&v| v as i128).collect() } else { Vec::new() };
                 TargetArray(TargetValues::Integers { shape: array.shape().to_vec(), values })
             }
         }

@@ -102,6 +102,9 @@ pub fn affine<F: Float>(
     bias: Option<&[F]>,
     mut c: ArrayViewMut2<'_, F>,
 ) {
+    let agree = a.ncols() == b.nrows() && c.dim() == (a.nrows(), b.ncols());
+    let has_bias = bias.is_none_or(|bias| bias.len() == b.ncols());
+    assert!(agree && has_bias, "affine needs shapes (m, k), (k, n), (n), (m, n)");
     if b.ncols() <= small_n::MAX_N
         && let (Some(a), Some(b), Some(c)) = (RowMajor::of(&a), b.as_slice(), c.as_slice_mut())
     {
@@ -117,10 +120,10 @@ pub fn affine<F: Float>(
     }
 }
 
-/// Adds the rows of `a` to `sums`: `sums += Σ rows of a`.
+/// Adds the rows of `a` to `sums`: `sums += Σ rows of a`. Does nothing if `sums` is empty.
 ///
 /// # Panics
-/// Panics if `sums` does not have an element for each column.
+/// Panics if `sums` is not empty and does not have an element for each column.
 ///
 /// # Examples
 /// ```
@@ -129,6 +132,7 @@ pub fn affine<F: Float>(
 /// assert_eq!(sums, [14.0, 26.0]);
 /// ```
 pub fn add_rows<F: Float>(a: ArrayView2<'_, F>, sums: &mut [F]) {
+    // A layer without a bias has no sums.
     if sums.is_empty() {
         return;
     }
@@ -184,6 +188,18 @@ mod tests {
 
     fn close(got: &Array2<f64>, want: &Array2<f64>) -> bool {
         got.iter().zip(want).all(|(g, w)| (g - w).abs() <= 1e-12 * w.abs().max(1.0) * 100.0)
+    }
+
+    #[test]
+    fn shapes_that_do_not_agree_are_refused() {
+        let (a, b, mut c) = (random(2, 3, 1), random(3, 4, 2), Array2::zeros((2, 4)));
+        let mut refused = |a: &Array2<f64>, b: &Array2<f64>, bias: Option<&[f64]>| {
+            let product = std::panic::AssertUnwindSafe(|| affine(a.view(), b.view(), bias, c.view_mut()));
+            std::panic::catch_unwind(product).is_err()
+        };
+        assert!(!refused(&a, &b, Some(&[0.0; 4])));
+        assert!(refused(&a, &b, Some(&[0.0; 3])) && refused(&a, &b, Some(&[])));
+        assert!(refused(&b, &a, None) && refused(&random(1, 3, 1), &b, None));
     }
 
     #[test]

@@ -6,11 +6,11 @@ mod regression;
 #[cfg(feature = "plot")]
 pub(crate) use classification::class_name;
 pub use classification::{
-    Average, ClassScore, ClassificationReport, ConfusionMatrix, Normalize, PrecisionRecallCurve, RocCurve,
-    accuracy_score, auc, average_precision_score, balanced_accuracy_score, brier_score_loss,
-    classification_report, cohen_kappa_score, confusion_matrix, f1_score, fbeta_score, jaccard_score,
-    log_loss, matthews_corrcoef, precision_recall_curve, precision_score, recall_score, roc_auc_ovr_score,
-    roc_auc_score, roc_curve, top_k_accuracy_score,
+    Average, ClassScore, ClassificationReport, ConfusionMatrix, KappaWeights, Normalize,
+    PrecisionRecallCurve, RocCurve, accuracy_score, auc, average_precision_score, balanced_accuracy_score,
+    brier_score_loss, classification_report, cohen_kappa_score, cohen_kappa_score_with, confusion_matrix,
+    f1_score, fbeta_score, jaccard_score, log_loss, matthews_corrcoef, precision_recall_curve,
+    precision_score, recall_score, roc_auc_ovr_score, roc_auc_score, roc_curve, top_k_accuracy_score,
 };
 pub use regression::{
     explained_variance_score, max_error, mean_absolute_error, mean_absolute_percentage_error,

@@ -26,7 +26,7 @@ use std::fmt;
 /// let blobs = axonal::datasets::make_blobs::<f64>(90, &axonal::ndarray::array![[0.0], [5.0], [9.0]], 0.5, 1)?;
 /// let grid = [2, 3].into_iter().flat_map(|k| [1, 4].map(|n_init| (k, n_init)));
 /// let build = |&(k, n_init): &(usize, usize)| Ok(KMeans::new(k).n_init(n_init).seed(0));
-/// let report = GridSearch::new(grid, build, KFold::new(3).shuffle(0)).fit(&blobs.data)?;
+/// let report = GridSearch::new(grid, build, KFold::new(3).shuffle(0)).fit(&blobs.data, ())?;
 /// assert_eq!(report.best_params.0, 3);
 /// assert_eq!(report.best_estimator.predict(&blobs.data)?.len(), 90);
 /// # Ok(())
@@ -47,7 +47,7 @@ impl<P: fmt::Debug, B, C: fmt::Debug> fmt::Debug for GridSearch<P, B, C> {
     }
 }
 
-impl<P: Clone + Sync, B, C: Splitter> GridSearch<P, B, C> {
+impl<P: Clone + Sync, B, C> GridSearch<P, B, C> {
     /// Every one of `candidates`.
     pub fn new<E>(candidates: impl IntoIterator<Item = P>, build: B, splitter: C) -> Self
     where
@@ -66,12 +66,13 @@ impl<P: Clone + Sync, B, C: Splitter> GridSearch<P, B, C> {
         Y: FoldTargets<Owned: Sync>,
         E: FoldEstimator<X, Y> + Send,
         B: Fn(&P) -> Result<E> + Sync,
+        C: Splitter<Y>,
     {
         y.check(x.n_samples())?;
         if self.candidates.is_empty() {
             return Err(Error::invalid_parameter("GridSearch", "candidates", "empty", "at least 1"));
         }
-        let folds = checked_folds(&self.splitter, x.n_samples())?;
+        let folds = checked_folds(&self.splitter, x.n_samples(), y)?;
         let data: Vec<FoldData<X, Y>> = folds.iter().map(|fold| FoldData::of(x, y, fold)).collect();
         let (params, build) = (&self.candidates, &self.build);
         let score = |job: usize| data[job % data.len()].score(&build(&params[job / data.len()])?);
@@ -143,7 +144,7 @@ fn rank<'a, P: Clone>(params: &[P], scores: impl Iterator<Item = &'a [f64]>) -> 
 /// let blobs = axonal::datasets::make_blobs::<f64>(90, &axonal::ndarray::array![[0.0], [5.0], [9.0]], 0.5, 1)?;
 /// let draw = |rng: &mut Rng| 1 + rng.below(3);
 /// let search = RandomSearch::new(6, draw, |k: &usize| Ok(KMeans::new(*k).seed(0)), KFold::new(3)).seed(1);
-/// assert_eq!(search.fit(&blobs.data)?.candidates.len(), 6);
+/// assert_eq!(search.fit(&blobs.data, ())?.candidates.len(), 6);
 /// # Ok(())
 /// # }
 /// ```
@@ -165,7 +166,7 @@ impl<D, B, C: fmt::Debug> fmt::Debug for RandomSearch<D, B, C> {
     }
 }
 
-impl<D, B, C: Splitter> RandomSearch<D, B, C> {
+impl<D, B, C> RandomSearch<D, B, C> {
     /// `n_iter` candidates that `draw` makes.
     pub fn new<P, E>(n_iter: usize, draw: D, build: B, splitter: C) -> Self
     where
@@ -194,6 +195,7 @@ impl<D, B, C: Splitter> RandomSearch<D, B, C> {
         E: FoldEstimator<X, Y> + Send,
         D: Fn(&mut Rng) -> P,
         B: Fn(&P) -> Result<E> + Sync,
+        C: Splitter<Y>,
     {
         let mut rng = Rng::new(self.seed, Purpose::Split, 3);
         let candidates: Vec<P> = (0..self.n_iter).map(|_| (self.draw)(&mut rng)).collect();

@@ -1,10 +1,13 @@
 //! Options of training, prediction and evaluation.
 
+use crate::class_weight::ClassWeight;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::float::inputs::Inputs;
 use crate::float::targets::Targets;
 use crate::nn::callback::{Callback, StopToken};
+use crate::nn::model::{Batch, BatchFactory, EachBatch};
+use crate::nn::sample_weights::SampleWeights;
 use ndarray::{ArrayBase, Data, Dimension};
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -17,7 +20,7 @@ pub enum Verbose {
     /// Nothing.
     #[default]
     Silent,
-    /// One line per epoch, to standard output.
+    /// One line per epoch to standard output, as Keras prints it with `verbose=2`, under the line `Epoch 1/10`.
     Epochs,
 }
 
@@ -54,7 +57,11 @@ pub enum OnDivergence {
 /// | `shuffle` | true: a new order each epoch, from the model's seed |
 /// | `validation_split` | 0: the last part of the rows, before shuffling |
 /// | `validation_data` | none; takes precedence over `validation_split` |
+/// | `validation_sample_weight` | none |
+/// | `validation_batches` | none; in place of `validation_data` |
 /// | `validation_freq` | 1: after every epoch |
+/// | `validation_batch_size` | `batch_size` |
+/// | `validation_steps` | all batches |
 /// | `class_weight`, `sample_weight` | none |
 /// | `verbose` | [`Verbose::Silent`] |
 /// | `callback` | none; may be called several times |
@@ -73,7 +80,9 @@ pub enum OnDivergence {
 pub struct FitOptions<'a, F> {
     pub(crate) plain: PlainOptions,
     pub(crate) validation: Option<Validation<'a, F>>,
-    pub(crate) sample_weight: SampleWeights<F>,
+    pub(crate) validation_batches: Option<BatchFactory<'a, F>>,
+    pub(crate) validation_weight: OutputWeights<F>,
+    pub(crate) sample_weight: OutputWeights<F>,
     pub(crate) callbacks: Vec<Box<dyn Callback<F> + 'a>>,
     pub(crate) stop_token: Option<StopToken>,
     pub(crate) steps_per_epoch: Option<usize>,
@@ -89,13 +98,17 @@ pub(crate) struct PlainOptions {
     pub(crate) shuffle: bool,
     pub(crate) validation_split: f64,
     pub(crate) validation_freq: usize,
-    pub(crate) class_weight: Option<Vec<(usize, f64)>>,
+    pub(crate) class_weight: Option<ClassWeight>,
     /// The class weights of outputs, by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) class_weight_of: Vec<(String, Vec<(usize, f64)>)>,
+    pub(crate) class_weight_of: Vec<(String, ClassWeight)>,
     pub(crate) verbose: Verbose,
     #[serde(skip_serializing_if = "is_default")]
     pub(crate) on_divergence: OnDivergence,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) validation_batch_size: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) validation_steps: Option<usize>,
 }
 
 /// Whether the field is omitted, as in files of earlier versions.
@@ -111,21 +124,27 @@ pub(crate) struct Validation<'a, F> {
 }
 
 /// The sample weights of the outputs of a model.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct SampleWeights<F> {
+#[derive(Debug, Clone)]
+pub(crate) struct OutputWeights<F> {
     /// Those of all outputs that have none of their own.
-    pub(crate) common: Option<Vec<F>>,
+    pub(crate) common: Option<SampleWeights<F>>,
     /// Those of single outputs, by name.
-    pub(crate) by_output: Vec<(String, Vec<F>)>,
+    pub(crate) by_output: Vec<(String, SampleWeights<F>)>,
 }
 
-impl<F> SampleWeights<F> {
+impl<F> OutputWeights<F> {
     pub(crate) fn none() -> Self {
         Self { common: None, by_output: Vec::new() }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.common.is_none() && self.by_output.is_empty()
+    }
+}
+
+impl<F> From<Option<SampleWeights<F>>> for OutputWeights<F> {
+    fn from(common: Option<SampleWeights<F>>) -> Self {
+        Self { common, by_output: Vec::new() }
     }
 }
 
@@ -142,6 +161,8 @@ impl Default for PlainOptions {
             class_weight_of: Vec::new(),
             verbose: Verbose::Silent,
             on_divergence: OnDivergence::Stop,
+            validation_batch_size: None,
+            validation_steps: None,
         }
     }
 }
@@ -151,8 +172,13 @@ impl PlainOptions {
         if self.batch_size == 0 {
             return Err(Error::invalid_parameter("fit", "batch_size", 0, "at least 1"));
         }
-        if self.validation_freq == 0 {
-            return Err(Error::invalid_parameter("fit", "validation_freq", 0, "at least 1"));
+        let counts = [
+            ("validation_freq", Some(self.validation_freq)),
+            ("validation_batch_size", self.validation_batch_size),
+            ("validation_steps", self.validation_steps),
+        ];
+        if let Some((name, _)) = counts.into_iter().find(|(_, count)| *count == Some(0)) {
+            return Err(Error::invalid_parameter("fit", name, 0, "at least 1"));
         }
         if !(0.0..1.0).contains(&self.validation_split) {
             let expected = "0 <= validation_split < 1";
@@ -163,14 +189,10 @@ impl PlainOptions {
         {
             return Err(Error::invalid_parameter("fit, on_divergence", "factor", factor, "0 < factor < 1"));
         }
-        for &(class, weight) in self.class_weight.iter().flatten() {
-            if !(weight >= 0.0 && weight.is_finite()) {
-                let problem =
-                    format!("the weight {weight} of class {class} is not a finite number of at least 0");
-                return Err(Error::Weight { what: "class_weight".into(), problem });
-            }
-        }
-        Ok(())
+        self.class_weight
+            .iter()
+            .chain(self.class_weight_of.iter().map(|(_, weights)| weights))
+            .try_for_each(ClassWeight::validate)
     }
 }
 
@@ -179,7 +201,9 @@ impl<F> Default for FitOptions<'_, F> {
         Self {
             plain: PlainOptions::default(),
             validation: None,
-            sample_weight: SampleWeights::none(),
+            validation_batches: None,
+            validation_weight: OutputWeights::none(),
+            sample_weight: OutputWeights::none(),
             callbacks: Vec::new(),
             stop_token: None,
             steps_per_epoch: None,
@@ -211,6 +235,10 @@ impl<F> FitOptions<'_, F> {
     pub(crate) fn misplaced(&self) -> Option<&'static str> {
         if self.validation.is_some() {
             Some("validation_data")
+        } else if self.validation_batches.is_some() {
+            Some("validation_batches")
+        } else if !self.validation_weight.is_empty() {
+            Some("validation_sample_weight")
         } else if !self.sample_weight.is_empty() {
             Some("sample_weight")
         } else if !self.callbacks.is_empty() {
@@ -274,6 +302,58 @@ impl<'a, F: Float> FitOptions<'a, F> {
         self
     }
 
+    /// Sets a weight for each sample of the [`validation_data`](Self::validation_data), or for each step of each sample, as
+    /// [`sample_weight`](Self::sample_weight) does for the training data.
+    #[must_use]
+    pub fn validation_sample_weight<S: Data<Elem = F>, D: Dimension>(
+        mut self,
+        weights: &ArrayBase<S, D>,
+    ) -> Self {
+        self.validation_weight.common = Some(SampleWeights::of(weights));
+        self
+    }
+
+    /// Sets a source of validation batches, for validation data that do not fit into memory. `batches` is called at each
+    /// validation and returns the batches of one pass: (samples, targets), or (samples, targets, weights), or a `Result` of
+    /// these.
+    ///
+    /// # Examples
+    /// ```
+    /// use axonal::ndarray::array;
+    /// use axonal::prelude::*;
+    ///
+    /// # fn main() -> Result<()> {
+    /// let (x, y) = (array![[0.0], [1.0]], array![1.0, 3.0]);
+    /// let validation = || (0..4).map(|i| (array![[i as f64]], array![2.0 * i as f64 + 1.0]));
+    /// let mut model = Sequential::new(1).add(Dense::new(1)).compile(Sgd::new(0.1), MeanSquaredError::default())?;
+    /// let history = model.fit_with(&x, &y, FitOptions::new().epochs(2).validation_batches(validation))?;
+    /// assert_eq!(history.get("val_loss").unwrap().len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn validation_batches<I: IntoIterator<Item: Batch<F>>>(
+        mut self,
+        batches: impl Fn() -> I + 'a,
+    ) -> Self {
+        self.validation_batches = Some(Box::new(EachBatch(batches)));
+        self
+    }
+
+    /// Sets the batch size of validation; by default that of training, on which losses that sum over a batch depend.
+    #[must_use]
+    pub fn validation_batch_size(mut self, batch_size: usize) -> Self {
+        self.plain.validation_batch_size = Some(batch_size);
+        self
+    }
+
+    /// Validates on the first `steps` batches only.
+    #[must_use]
+    pub fn validation_steps(mut self, steps: usize) -> Self {
+        self.plain.validation_steps = Some(steps);
+        self
+    }
+
     /// Validates only every `epochs` epochs.
     #[must_use]
     pub fn validation_freq(mut self, epochs: usize) -> Self {
@@ -281,30 +361,28 @@ impl<'a, F: Float> FitOptions<'a, F> {
         self
     }
 
-    /// Sets class weights for training; unlisted classes have weight 1. Validation data, including the rows of
+    /// Sets class weights for training: pairs of a class and its weight, where unlisted classes have weight 1, or
+    /// [`ClassWeight::Balanced`], which follows from the training targets. Validation data, including the rows of
     /// [`validation_split`](Self::validation_split), are not weighted by class.
     #[must_use]
-    pub fn class_weight(mut self, weights: impl IntoIterator<Item = (usize, f64)>) -> Self {
-        self.plain.class_weight = Some(weights.into_iter().collect());
+    pub fn class_weight(mut self, weights: impl Into<ClassWeight>) -> Self {
+        self.plain.class_weight = Some(weights.into());
         self
     }
 
     /// As [`class_weight`](Self::class_weight), for one output of a model with several.
     #[must_use]
-    pub fn class_weight_of(
-        mut self,
-        output: impl Into<String>,
-        weights: impl IntoIterator<Item = (usize, f64)>,
-    ) -> Self {
-        self.plain.class_weight_of.push((output.into(), weights.into_iter().collect()));
+    pub fn class_weight_of(mut self, output: impl Into<String>, weights: impl Into<ClassWeight>) -> Self {
+        self.plain.class_weight_of.push((output.into(), weights.into()));
         self
     }
 
-    /// Sets a weight for each sample, which also applies to the validation rows of
-    /// [`validation_split`](Self::validation_split). Training rows and validation rows must each have a weight above 0.
+    /// Sets a weight for each sample, shape (n), or for each step of each sample, shape (n, steps) for an output of shape
+    /// (steps, classes). It also applies to the validation rows of [`validation_split`](Self::validation_split). Training rows
+    /// and validation rows must each have a weight above 0.
     #[must_use]
     pub fn sample_weight<S: Data<Elem = F>, D: Dimension>(mut self, weights: &ArrayBase<S, D>) -> Self {
-        self.sample_weight.common = Some(weights.iter().copied().collect());
+        self.sample_weight.common = Some(SampleWeights::of(weights));
         self
     }
 
@@ -315,7 +393,7 @@ impl<'a, F: Float> FitOptions<'a, F> {
         output: impl Into<String>,
         weights: &ArrayBase<S, D>,
     ) -> Self {
-        self.sample_weight.by_output.push((output.into(), weights.iter().copied().collect()));
+        self.sample_weight.by_output.push((output.into(), SampleWeights::of(weights)));
         self
     }
 
@@ -411,10 +489,10 @@ impl PredictOptions {
 #[serde(default, deny_unknown_fields, bound = "F: Float")]
 pub struct EvaluateOptions<F> {
     pub(crate) batch_size: usize,
-    pub(crate) sample_weight: Option<Vec<F>>,
+    pub(crate) sample_weight: Option<SampleWeights<F>>,
     /// The sample weights of outputs, by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) sample_weight_of: Vec<(String, Vec<F>)>,
+    pub(crate) sample_weight_of: Vec<(String, SampleWeights<F>)>,
 }
 
 impl<F> Default for EvaluateOptions<F> {
@@ -437,10 +515,10 @@ impl<F: Float> EvaluateOptions<F> {
         self
     }
 
-    /// Sets a weight for each sample.
+    /// Sets a weight for each sample, or for each step of each sample.
     #[must_use]
     pub fn sample_weight<S: Data<Elem = F>, D: Dimension>(mut self, weights: &ArrayBase<S, D>) -> Self {
-        self.sample_weight = Some(weights.iter().copied().collect());
+        self.sample_weight = Some(SampleWeights::of(weights));
         self
     }
 
@@ -451,7 +529,7 @@ impl<F: Float> EvaluateOptions<F> {
         output: impl Into<String>,
         weights: &ArrayBase<S, D>,
     ) -> Self {
-        self.sample_weight_of.push((output.into(), weights.iter().copied().collect()));
+        self.sample_weight_of.push((output.into(), SampleWeights::of(weights)));
         self
     }
 }

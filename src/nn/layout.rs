@@ -4,13 +4,16 @@ mod build;
 mod joined;
 mod plan_check;
 
+#[cfg(all(test, feature = "testing"))]
+mod extreme_sizes;
+
 use crate::activation::Activation;
 use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::initializer::Initializer;
 use crate::nn::constraint::Constraint;
-use crate::nn::layer::{Layer, Nested, ParamSpec, Plan, Shape, StateSpec};
+use crate::nn::layer::{Layer, MAX_ELEMENTS, Nested, ParamSpec, Plan, Shape, StateSpec};
 use crate::nn::node::Merge;
 use crate::nn::regularizer::Regularizer;
 use crate::parallel;
@@ -163,6 +166,10 @@ impl<F: Float> Layout<F> {
         }
         if input.size() == 0 {
             return Err(Error::shape("Sequential: input shape", "axes of at least 1", &input));
+        }
+        if input.size() > MAX_ELEMENTS {
+            let bytes = input.size().saturating_mul(size_of::<F>());
+            return Err(Error::OutOfMemory { what: "Sequential: a sample of the input".into(), bytes });
         }
         let last = layers.len() - 1;
         let specs =

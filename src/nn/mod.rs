@@ -2,8 +2,8 @@
 
 mod batch_split;
 pub(crate) mod callback;
-mod compile;
 pub(crate) mod catalog;
+mod compile;
 pub(crate) mod constraint;
 pub(crate) mod fit_options;
 mod gradient_slots;
@@ -19,6 +19,7 @@ pub(crate) mod node;
 pub(crate) mod optimizer;
 pub(crate) mod optimizer_state;
 pub(crate) mod regularizer;
+mod sample_weights;
 mod sequential;
 pub(crate) mod targets;
 mod workspace;
@@ -28,7 +29,10 @@ pub use crate::float::targets::{TargetArray, TargetElement, Targets};
 pub use fit_options::{EvaluateOptions, FitOptions, OnDivergence, PredictOptions, Verbose};
 pub use graph::Graph;
 pub use history::{Evaluation, History, Logs, Recovery};
-pub use model::{Batch, Body, Differentiable, LayerInfo, Model, Outputs, Summary, Weight};
+pub use model::{
+    Batch, BatchSource, Body, Differentiable, EachEpoch, EpochBatches, LayerInfo, Model, Outputs,
+    SampleBatch, Summary, Weight, each_epoch,
+};
 pub use node::{Input, IntoLayer, Node, Shared, by};
 pub use sequential::Sequential;
 pub use workspace::Workspace;

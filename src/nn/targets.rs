@@ -79,6 +79,7 @@ impl<F: Float> TargetArray<'_, F> {
         ignored: Option<i64>,
     ) -> Result<Prepared<F>> {
         validate::length(what, self.len(), n_samples)?;
+        self.check_memory(what)?;
         let per_sample = self.shape().get(1..).unwrap_or_default().iter().product::<usize>();
         let labels = output.last() > 1 && per_sample == output.size() / output.last();
         match form {
@@ -99,6 +100,20 @@ impl<F: Float> TargetArray<'_, F> {
                     labels: self.into_labels(what, classes, positions, ignored)?,
                     width: positions,
                 })
+            }
+        }
+    }
+
+    /// Errors if the targets did not fit into memory when they were converted, or would not when copied.
+    fn check_memory(&self, what: &str) -> Result<()> {
+        match &self.0 {
+            TargetValues::Values(values) => validate::memory_for::<F>(what, values.len()),
+            TargetValues::Integers { shape, values } => {
+                let len = shape.iter().fold(1, |len: usize, &dim| len.saturating_mul(dim));
+                if values.len() == len {
+                    return Ok(());
+                }
+                Err(Error::OutOfMemory { what: what.into(), bytes: len.saturating_mul(size_of::<i128>()) })
             }
         }
     }

@@ -12,7 +12,7 @@ use super::persist::{Persist, Section, file_methods};
 use super::tensor_data::{NumberType, Numbers, Tensor};
 use crate::error::{Error, LoadErrorKind, Result, excerpt};
 use crate::nn::layer::Config;
-use crate::preprocessing::{Categorical, Known, LabelEncoder, OneHotEncoder, OrdinalEncoder};
+use crate::preprocessing::{Categorical, Known, LabelBinarizer, LabelEncoder, OneHotEncoder, OrdinalEncoder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
@@ -52,6 +52,7 @@ saved! {
     OneHotEncoder, "one_hot_encoder";
     OrdinalEncoder, "ordinal_encoder";
     LabelEncoder, "label_encoder";
+    LabelBinarizer, "label_binarizer";
 }
 
 fn encoder_of<'a, E: Categorical + Serialize>(kind: &str, encoder: &'a E) -> Result<Encoder<'a>> {

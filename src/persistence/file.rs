@@ -7,6 +7,7 @@ use super::limits::{Limits, most_values, values_of};
 use super::records::{Dims, EstimatorRecord, Recipe, TensorRecord, encode};
 use super::tensor_data::{NumberType, Tensor, Values};
 use crate::error::{Error, Result};
+use crate::log_event::log_event;
 use crate::nn::layer::Config;
 use crate::preprocessing::Statistics;
 use serde::Serialize;
@@ -82,7 +83,9 @@ impl<'a> Encoder<'a> {
     /// Replaces the file at `path`, whole or not at all.
     pub(super) fn save(&self, path: &Path) -> Result<()> {
         let header = self.header()?;
-        atomic::replace(path, |out| self.write(&header, out))
+        atomic::replace(path, |out| self.write(&header, out))?;
+        log_event!(debug, "saved {}", path.display());
+        Ok(())
     }
 
     /// Writes the file to `out`, and flushes it.

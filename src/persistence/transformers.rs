@@ -3,9 +3,10 @@
 use super::file::Encoder;
 use super::header::HEADER_LEN;
 use super::persist::{Persist, Section, file_methods};
-use crate::error::{LoadErrorKind, Result};
+use crate::error::{Error, LoadErrorKind, Result};
 use crate::preprocessing::{
-    MaxAbsScaler, MinMaxScaler, Normalizer, PolynomialFeatures, RobustScaler, SimpleImputer, StandardScaler,
+    FunctionTransformer, KBinsDiscretizer, MaxAbsScaler, MinMaxScaler, Normalizer, PolynomialFeatures,
+    RobustScaler, SimpleImputer, StandardScaler,
 };
 
 macro_rules! saved {
@@ -56,6 +57,9 @@ saved! { of_statistics, Section::read_statistics:
         }
         _ => None,
     };
+    KBinsDiscretizer, "k_bins_discretizer", |bins| {
+        unless(bins.is_sound(), "ascending edges, as many as n_edges says")
+    };
     SimpleImputer, "simple_imputer", |imputer| imputer.statistics().ok().and_then(|statistics| {
         unless(!statistics.is_empty(), "a number for each feature")
     });
@@ -67,6 +71,30 @@ saved! { of, Section::read:
         unless(features.is_sound(), "a degree and a number of features that together give a bounded number of products")
     };
 }
+
+impl Persist for FunctionTransformer {
+    fn encode(&self) -> Result<Encoder<'_>> {
+        if let Some(reason) = self.unsaveable() {
+            return Err(Error::Unsaveable {
+                what: "this FunctionTransformer".into(),
+                reason: format!("{reason}, which has no form in a file"),
+                hint: "use FunctionTransformer::named, or implement Transform and Persist for a type".into(),
+            });
+        }
+        Encoder::of("function_transformer", self)
+    }
+
+    fn decode(section: Section<'_>) -> Result<Self> {
+        let name = section.name().to_owned();
+        let transformer: Self = section.read("function_transformer")?;
+        match unless(transformer.is_sound(), "at least 1 feature") {
+            None => Ok(transformer),
+            Some(expected) => Err(misfit(expected).in_file(&name)),
+        }
+    }
+}
+
+file_methods! { [] FunctionTransformer; }
 
 fn unless(sound: bool, expected: &'static str) -> Option<&'static str> {
     (!sound).then_some(expected)

@@ -225,6 +225,7 @@ impl Categories {
     /// The values that occur in each column.
     pub(super) fn of<T: CategoryValue>(x: &ArrayBase<impl Data<Elem = T>, Ix2>) -> Result<Self> {
         crate::validate::not_empty("x", x)?;
+        crate::validate::copyable("x", x)?;
         x.columns()
             .into_iter()
             .enumerate()
@@ -248,6 +249,7 @@ impl Categories {
         x: &ArrayBase<impl Data<Elem = T>, Ix2>,
     ) -> Result<Vec<Option<usize>>> {
         crate::validate::features("x", &x.view(), self.0.len())?;
+        crate::validate::copyable("x", x)?;
         let number =
             |value: &T, known: &[Category]| known.binary_search_by(|c| value.compare(c).reverse()).ok();
         let rows = x.rows().into_iter();

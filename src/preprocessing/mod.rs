@@ -7,6 +7,9 @@
 mod category;
 mod column_transformer;
 mod fit_transform;
+mod function_transformer;
+mod k_bins_discretizer;
+mod label_binarizer;
 mod label_encoder;
 mod max_abs_scaler;
 mod min_max_scaler;
@@ -26,6 +29,9 @@ pub use category::{Category, CategoryValue};
 pub(crate) use column_transformer::{ColumnSettings, Step};
 pub use column_transformer::{ColumnStep, ColumnTransformer, Remainder};
 pub use fit_transform::FitTransform;
+pub use function_transformer::{ElementFunction, FunctionTransformer};
+pub use k_bins_discretizer::{BinEncoding, BinStrategy, KBinsDiscretizer, QuantileMethod};
+pub use label_binarizer::LabelBinarizer;
 pub use label_encoder::LabelEncoder;
 pub use max_abs_scaler::MaxAbsScaler;
 pub use min_max_scaler::MinMaxScaler;
@@ -102,12 +108,14 @@ fn taken(statistics: &mut impl Iterator<Item = Vec<f64>>) -> Vec<f64> {
 /// Refuses data that no transformer can learn from: without rows or columns, or not finite.
 fn check_fit<F: Float, S: Data<Elem = F>>(x: &ArrayBase<S, Ix2>) -> Result<()> {
     validate::not_empty("x", x)?;
+    validate::copyable("x", x)?;
     validate::finite("x", x)
 }
 
 /// Refuses data of another number of features than was learned from, or not finite.
 fn check_transform<F: Float, S: Data<Elem = F>>(x: &ArrayBase<S, Ix2>, n_features: usize) -> Result<()> {
     validate::features("x", &x.view(), n_features)?;
+    validate::copyable("x", x)?;
     validate::finite("x", x)
 }
 

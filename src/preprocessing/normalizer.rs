@@ -107,6 +107,7 @@ impl<F: Float, S: Data<Elem = F>> Transform<ArrayBase<S, Ix2>> for Normalizer {
     type Output = Array2<F>;
 
     fn transform(&self, x: &ArrayBase<S, Ix2>) -> Result<Array2<F>> {
+        validate::copyable("x", x)?;
         validate::finite("x", x)?;
         let mut z = x.as_standard_layout().into_owned();
         let mut row = vec![0.0; x.ncols()];

@@ -101,6 +101,7 @@ impl Impute {
 
 /// Refuses infinities; NaN is what this transformer is for.
 fn check_not_infinite<F: Float>(x: &ArrayBase<impl Data<Elem = F>, Ix2>) -> Result<()> {
+    validate::copyable("x", x)?;
     match x.indexed_iter().find(|(_, value)| value.is_infinite()) {
         Some(((row, column), value)) => Err(Error::non_finite("x", value.as_f64(), [row, column])),
         None => Ok(()),

@@ -137,7 +137,8 @@ macro_rules! simd_element {
 simd_element!(f32);
 simd_element!(f64);
 
-/// Whether the processor has AVX-512 F, VL, DQ and BW. The standard library caches the answer of `cpuid`.
+/// Whether the processor has AVX-512 F, VL, DQ and BW, and AVX2 and FMA, which the same functions are compiled with. The
+/// standard library caches the answer of `cpuid`.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn has_avx512() -> bool {
@@ -145,6 +146,7 @@ fn has_avx512() -> bool {
         && is_x86_feature_detected!("avx512vl")
         && is_x86_feature_detected!("avx512dq")
         && is_x86_feature_detected!("avx512bw")
+        && has_avx2()
 }
 
 /// Whether the processor has AVX2 and FMA.

@@ -350,3 +350,62 @@ fn a_number_that_is_not_finite_is_found_in_any_batch_of_an_answer() {
         assert_eq!(out[[1000, 1]], 7.0, "what follows the bad row is not answered");
     }
 }
+
+/// A view may repeat a row without end; a copy of it fits no memory.
+#[test]
+fn broadcast_views_with_enormous_axes_are_out_of_memory() {
+    use axonal::preprocessing::{KBinsDiscretizer, Normalizer};
+    let row = array![[1.0, 2.0, 3.0, 4.0]];
+    let x = row.broadcast((1 << 40, 4)).unwrap();
+    let label = array![0_usize];
+    let y = label.broadcast(1 << 40).unwrap();
+    let out_of_memory = |outcome: Result<()>| {
+        let error = outcome.unwrap_err();
+        assert!(matches!(error, Error::OutOfMemory { .. }), "{error}");
+    };
+    let mut model = Sequential::new(4)
+        .add(Dense::new(3).activation(Activation::Softmax))
+        .compile(Adam::default(), SparseCategoricalCrossentropy::default())
+        .unwrap();
+    out_of_memory(model.fit_with(&x, &y, FitOptions::new()).map(drop));
+    out_of_memory(model.evaluate(&x, &y).map(drop));
+    out_of_memory(model.predict(&x).map(drop));
+    out_of_memory(model.train_on_batch(&x, &y).map(drop));
+    out_of_memory(KMeans::new(2).fit(&x).map(drop));
+    out_of_memory(MiniBatchKMeans::new(2).partial_fit(&x).map(drop));
+    let mut kmeans = KMeans::new(1);
+    kmeans.fit(&row).unwrap();
+    out_of_memory(kmeans.predict(&x).map(drop));
+    out_of_memory(kmeans.transform(&x).map(drop));
+    out_of_memory(StandardScaler::new().fit(&x));
+    out_of_memory(KBinsDiscretizer::new(2).fit(&x));
+    out_of_memory(Normalizer::new().transform(&x).map(drop));
+    let mut scaler = StandardScaler::new();
+    scaler.fit(&row).unwrap();
+    out_of_memory(scaler.transform(&x).map(drop));
+    out_of_memory(axonal::metrics::confusion_matrix(&y, &y).map(drop));
+    let weights = array![1.0];
+    let weights = weights.broadcast((1 << 40, 1)).unwrap();
+    let few = array![[1.0, 2.0, 3.0, 4.0]];
+    let options = EvaluateOptions::new().sample_weight(&weights);
+    out_of_memory(model.evaluate_with(&few, &array![0], options).map(drop));
+}
+
+#[test]
+fn messages_have_no_numbers_of_hundreds_of_digits() {
+    let mut model = Sequential::<f64>::new(1)
+        .add(Dense::new(1))
+        .compile(Sgd::new(1.0), MeanSquaredError::default())
+        .unwrap();
+    let (x, y) = (array![[1.0]], array![1.0]);
+    let messages = [
+        model.fit_with(&x, &y, FitOptions::new().class_weight([(0, -1e308)])).unwrap_err().to_string(),
+        model.fit_with(&x, &y, FitOptions::new().validation_split(1e308)).unwrap_err().to_string(),
+        model.fit_with(&x, &y, FitOptions::new().sample_weight(&array![-1e308])).unwrap_err().to_string(),
+        model.set_learning_rate(-1e308).unwrap_err().to_string(),
+        Error::shape("x", 1e308, -1e308).to_string(),
+    ];
+    for message in messages {
+        assert!(message.len() < 200 && message.contains("1e308"), "{message}");
+    }
+}

@@ -20,6 +20,8 @@ mod graph;
 #[cfg(feature = "testing")]
 mod layers;
 #[cfg(feature = "testing")]
+#[cfg(feature = "log")]
+mod log_events;
 mod masks;
 mod metrics;
 mod numeric_extremes;
@@ -28,7 +30,9 @@ mod outputs;
 mod resume;
 mod stateful;
 mod targets;
+mod tensor_board;
 #[cfg(feature = "testing")]
 mod testing;
 mod training;
 mod validation;
+mod weights_and_batches;

@@ -94,7 +94,10 @@ fn class_losses_take_rows_from_0_to_1() {
     for (name, loss) in losses {
         let model = || model::<f64>(3, Activation::Softmax, loss.clone());
         let pixels = array![[1.0, 0.0, 0.0], [0.0, 255.0, 0.0]];
-        assert_error(model().fit(&x::<f64>(2), &pixels), &["y[1, 1]", name, "from 0 to 1", "got 255", "one-hot"]);
+        assert_error(
+            model().fit(&x::<f64>(2), &pixels),
+            &["y[1, 1]", name, "from 0 to 1", "got 255", "one-hot"],
+        );
         assert_error(
             model().fit(&x::<f64>(2), &array![[1.0, 0.0, 0.0], [0.5, -0.5, 1.0]]),
             &["y[1, 1]", name, "got -0.5"],
@@ -110,7 +113,10 @@ fn class_losses_take_rows_from_0_to_1() {
         .unwrap();
     let mut y = axonal::ndarray::Array3::<f32>::zeros((2, 2, 3));
     y[[1, 0, 2]] = 7.0;
-    assert_error(steps.evaluate(&axonal::ndarray::Array3::<f64>::zeros((2, 2, 2)), &y), &["y[1, 0, 2]", "got 7"]);
+    assert_error(
+        steps.evaluate(&axonal::ndarray::Array3::<f64>::zeros((2, 2, 2)), &y),
+        &["y[1, 0, 2]", "got 7"],
+    );
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Every estimator keeps to the contract of estimators.
 
 use axonal::cluster::BisectingKMeans;
-use axonal::ndarray::{Array1, Array2};
+use axonal::ndarray::{Array1, Array2, array};
 use axonal::prelude::*;
 use axonal::preprocessing::Remainder;
+use axonal::preprocessing::{ElementFunction, FunctionTransformer, KBinsDiscretizer, LabelBinarizer};
 use axonal::preprocessing::{MaxAbsScaler, Normalizer, OrdinalEncoder, PolynomialFeatures, RobustScaler};
 use axonal::testing::{check_estimator, check_transformer};
 
@@ -49,6 +50,9 @@ fn transformers_conform() {
     check_transformer(&MaxAbsScaler::new(), &x).unwrap();
     check_transformer(&RobustScaler::new(), &x).unwrap();
     check_transformer(&PolynomialFeatures::new(2), &x).unwrap();
+    check_transformer(&KBinsDiscretizer::new(3), &x).unwrap();
+    check_transformer(&FunctionTransformer::new(f64::cbrt), &x).unwrap();
+    check_transformer(&FunctionTransformer::named(ElementFunction::Square), &x).unwrap();
 }
 
 #[test]
@@ -96,6 +100,25 @@ fn label_encoders_conform() {
     assert_eq!(fitted.transform(&backwards).unwrap(), whole.slice(axonal::ndarray::s![..;-1]));
     assert!(fitted.transform(["d"].as_slice()).unwrap_err().to_string().contains("\"d\""));
     let loaded = LabelEncoder::from_bytes(&fitted.to_bytes().unwrap()).unwrap();
+    assert_eq!(loaded, fitted);
+}
+
+/// A label binarizer learns labels and no matrices, so its contract is checked by hand.
+#[test]
+fn label_binarizers_conform() {
+    let labels = array![3, 1, 2, 3];
+    let binarizer = LabelBinarizer::new();
+    let before = binarizer.transform(&labels).unwrap_err();
+    assert!(matches!(before, Error::NotFitted { estimator: "LabelBinarizer", .. }), "{before}");
+    assert!(binarizer.clone().fit(&Array1::<u8>::zeros(0)).is_err());
+    assert!(binarizer.clone().fit(&array![1.0, f64::NAN]).unwrap_err().to_string().contains("NaN"));
+    let mut fitted = binarizer.clone();
+    fitted.fit(&labels).unwrap();
+    let whole = fitted.transform(&labels).unwrap();
+    assert_eq!(fitted.unfitted(), binarizer);
+    let backwards = labels.slice(axonal::ndarray::s![..;-1]);
+    assert_eq!(fitted.transform(&backwards).unwrap(), whole.slice(axonal::ndarray::s![..;-1, ..]));
+    let loaded = LabelBinarizer::from_bytes(&fitted.to_bytes().unwrap()).unwrap();
     assert_eq!(loaded, fitted);
 }
 

@@ -11,8 +11,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod batches;
 mod data_files;
 mod datasets;
+mod folds_and_encoders;
 mod malformed_files;
 mod metrics;
 mod model_selection;

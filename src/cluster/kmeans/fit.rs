@@ -40,12 +40,13 @@ impl<F: Float> KMeans<F> {
         validate::not_empty("x", &x)?;
         let (n, d) = x.dim();
         check_counts(Self::NAME, settings.n_clusters, n)?;
+        self.check_feature_names(d)?;
         settings.init.check(settings.n_clusters, d)?;
         let weights = weights.map(|weights| weights.to_vec());
         if let Some(weights) = &weights {
             validate::sample_weights("sample_weight", weights, n)?;
         }
-        let mut x = in_rows(x);
+        let mut x = in_rows(x)?;
         if settings.spherical {
             in_range("KMeans", x.view())?;
             x.as_slice_mut().into_iter().for_each(|rows| normalize(rows, d));
@@ -75,9 +76,10 @@ impl<F: Float> KMeans<F> {
         samples: Samples<'_, F>,
         moments: &Moments<F>,
     ) -> Result<LloydRun<F>> {
-        let KMeansSettings { n_clusters, init, n_init, max_iter, tol, seed, spherical, .. } = &self.settings;
-        let (n_clusters, spherical) = (*n_clusters, *spherical);
-        let rules = StoppingRules { max_iter: *max_iter, tolerance: tol * moments.mean_variance, spherical };
+        let KMeansSettings { init, n_init, tol, seed, .. } = &self.settings;
+        let &KMeansSettings { n_clusters, max_iter, spherical, verbose, .. } = &self.settings;
+        let tolerance = tol * moments.mean_variance;
+        let rules = StoppingRules { max_iter, tolerance, spherical, verbose };
         let n_runs = if init.is_given() { 1 } else { n_init.unwrap_or(init.default_runs()) };
         let mut lloyd = Lloyd::new(samples, moments, n_clusters);
         let mut best: Option<LloydRun<F>> = None;

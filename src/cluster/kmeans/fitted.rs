@@ -159,9 +159,10 @@ impl<F: Float> FittedCenters<F> {
         x: ArrayView2<'_, F>,
         work: impl FnOnce(CheckedRows<'_, F>) -> R,
     ) -> Result<R> {
+        validate::copyable("x", &x)?;
         let mut are_usual = self.check(owner, x)?;
         let n_features = self.mean.len();
-        let mut x = in_rows(x);
+        let mut x = in_rows(x)?;
         if self.spherical {
             x.as_slice_mut().into_iter().for_each(|rows| normalize(rows, n_features));
             are_usual = true;

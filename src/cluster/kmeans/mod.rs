@@ -2,7 +2,7 @@
 //!
 //! | question | where |
 //! |---|---|
-//! | what can be set, and what a fit leaves | this file, `settings`, `fit`, `fitted`, `accessors`, `report` |
+//! | what can be set, and what a fit leaves | this file, `settings`, `feature_names`, `fit`, `weighted`, `fitted`, `accessors`, `report` |
 //! | where do the centers start | `seeding/`: greedy k-means++, random rows |
 //! | how do they move, and when do they stop | `lloyd/` |
 //! | which center is nearest | `assign/`: packing, the kernel, rounding margins |
@@ -13,6 +13,7 @@
 mod accessors;
 pub(crate) mod assign;
 pub(crate) mod distance;
+mod feature_names;
 mod fit;
 pub(crate) mod fitted;
 pub(crate) mod lloyd;
@@ -26,6 +27,7 @@ mod scratch_pool;
 pub(crate) mod seeding;
 pub(crate) mod settings;
 mod sums;
+mod weighted;
 
 pub(crate) use fit::{check_counts, label_indices, moments_of};
 pub use report::KMeansReport;
@@ -36,7 +38,7 @@ use crate::error::Result;
 use crate::estimator::Estimator;
 use crate::float::Float;
 use fitted::FittedCenters;
-use ndarray::{Array1, Array2, ArrayBase, Data, Ix1, Ix2};
+use ndarray::{Array1, Array2, ArrayBase, Data, Ix2};
 use serde::{Deserialize, Serialize};
 use settings::KMeansSettings;
 
@@ -66,6 +68,8 @@ use settings::KMeansSettings;
 /// | [`seed`](Self::seed) | 0 | of all random choices |
 /// | [`spherical`](Self::spherical) | `false` | cluster directions, by the cosine |
 /// | [`max_points_per_center`](Self::max_points_per_center) | none | learn from a random part of the rows |
+/// | [`verbose`](Self::verbose) | `false` | print a line for each iteration |
+/// | [`feature_names`](Self::feature_names) | none | the names of the columns of `x` |
 ///
 /// # Errors
 /// From `fit`: parameters out of range, fewer rows than clusters, NaN or infinities, rows so far apart or so close
@@ -159,35 +163,17 @@ impl<F> KMeans<F> {
         self.settings.max_points_per_center = Some(rows);
         self
     }
+
+    /// Prints the inertia after each iteration to standard output, and how each run converged. scikit-learn prints the inertia
+    /// about the centers before the iteration, this one that about the centers after it.
+    #[must_use]
+    pub fn verbose(mut self, verbose: bool) -> Self {
+        self.settings.verbose = verbose;
+        self
+    }
 }
 
 impl<F: Float> KMeans<F> {
-    /// [`fit`](Self::fit) with a weight for each row: a row of weight 2 counts as two such rows, one of weight 0 as
-    /// none.
-    ///
-    /// # Errors
-    /// As `fit`, and weights that are negative, not finite, all zero, or not one for each row.
-    ///
-    /// # Examples
-    /// ```
-    /// use axonal::ndarray::array;
-    /// use axonal::prelude::*;
-    ///
-    /// # fn main() -> Result<()> {
-    /// let mut kmeans = KMeans::new(1);
-    /// kmeans.fit_weighted(&array![[0.0], [4.0]], &array![3.0, 1.0])?;
-    /// assert_eq!(kmeans.cluster_centers()?, array![[1.0]]);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn fit_weighted<S: Data<Elem = F>>(
-        &mut self,
-        x: &ArrayBase<S, Ix2>,
-        sample_weight: &ArrayBase<impl Data<Elem = F>, Ix1>,
-    ) -> Result<KMeansReport> {
-        self.fit_rows(x.view(), Some(sample_weight.view()))
-    }
-
     /// [`fit`](Self::fit), and the labels of the rows.
     ///
     /// # Errors

@@ -195,6 +195,7 @@ impl<F: Float> Recorded<F> for KMeans<F> {
         let mut kmeans = Self { settings, fitted: None };
         if let Some((learned, counters)) = learned.zip(record.learned) {
             let (fitted, _) = learned.fitted(Self::NAME, kmeans.settings.n_clusters, counters)?;
+            kmeans.check_feature_names(fitted.mean.len())?;
             kmeans.fitted = Some(FittedCenters { spherical: kmeans.settings.spherical, ..fitted });
         }
         Ok(kmeans)

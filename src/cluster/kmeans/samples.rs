@@ -39,8 +39,12 @@ impl<'a, F: Float> Samples<'a, F> {
 }
 
 /// The rows of `x` in standard layout: borrowed, or copied where the layout is another.
-pub(crate) fn in_rows<'a, F: Float>(x: ArrayView2<'a, F>) -> CowArray<'a, F, Ix2> {
-    if x.is_standard_layout() { x.into() } else { x.as_standard_layout().into_owned().into() }
+///
+/// # Errors
+/// A copy that does not fit into memory.
+pub(crate) fn in_rows<'a, F: Float>(x: ArrayView2<'a, F>) -> Result<CowArray<'a, F, Ix2>> {
+    validate::copyable("x", &x)?;
+    Ok(if x.is_standard_layout() { x.into() } else { x.as_standard_layout().into_owned().into() })
 }
 
 /// The elements of an array in standard layout.

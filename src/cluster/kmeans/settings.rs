@@ -16,6 +16,10 @@ pub(crate) struct KMeansSettings<I> {
     pub(super) seed: u64,
     pub(super) spherical: bool,
     pub(super) max_points_per_center: Option<usize>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) verbose: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) feature_names: Vec<String>,
 }
 
 impl<F> KMeansSettings<KMeansInit<F>> {
@@ -30,15 +34,28 @@ impl<F> KMeansSettings<KMeansInit<F>> {
             seed: 0,
             spherical: false,
             max_points_per_center: None,
+            verbose: false,
+            feature_names: Vec::new(),
         }
     }
 }
 
 impl<I> KMeansSettings<I> {
-    /// The same settings with another form of the initialization.
+    /// The settings for a file, or from one, with another form of the initialization; `verbose` is not saved.
     pub(super) fn with_init<J>(&self, init: J) -> KMeansSettings<J> {
         let &Self { n_clusters, n_init, max_iter, tol, seed, spherical, max_points_per_center, .. } = self;
-        KMeansSettings { n_clusters, init, n_init, max_iter, tol, seed, spherical, max_points_per_center }
+        KMeansSettings {
+            n_clusters,
+            init,
+            n_init,
+            max_iter,
+            tol,
+            seed,
+            spherical,
+            max_points_per_center,
+            verbose: false,
+            feature_names: self.feature_names.clone(),
+        }
     }
 
     /// Refuses parameters that are out of range.

@@ -1,6 +1,9 @@
 //! NumPy's array format, `.npy`.
 
+mod batches;
 mod header;
+
+pub use batches::{NpyBatches, npy_batches, npy_batches_with};
 
 use super::ReadLimits;
 use super::array_file::ArrayFile;

@@ -1,5 +1,6 @@
 //! CSV tables.
 
+mod batch_targets;
 mod batches;
 mod classes;
 mod column;

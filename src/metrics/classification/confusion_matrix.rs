@@ -196,6 +196,11 @@ impl ConfusionMatrix {
         Agreement::of(self.weights.view()).matthews()
     }
 
+    /// The sums of the samples' weights.
+    pub(super) fn weights(&self) -> ArrayView2<'_, f64> {
+        self.weights.view()
+    }
+
     /// Cohen's κ: the agreement beyond what chance gives, at most 1; NaN where chance alone agrees everywhere.
     #[must_use]
     pub fn kappa(&self) -> f64 {

@@ -7,6 +7,7 @@ mod precision_recall_curve;
 mod probability;
 mod report;
 mod roc;
+mod weighted_kappa;
 
 #[cfg(feature = "plot")]
 pub(crate) use confusion_matrix::class_name;
@@ -22,6 +23,7 @@ pub use probability::{brier_score_loss, log_loss, top_k_accuracy_score};
 pub(super) use probability::{weighted_brier, weighted_log_loss};
 pub use report::{ClassificationReport, classification_report};
 pub use roc::{RocCurve, auc, roc_auc_ovr_score, roc_auc_score, roc_curve};
+pub use weighted_kappa::{KappaWeights, cohen_kappa_score_with};
 
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -34,7 +36,7 @@ fn check_lengths(n_true: usize, n_pred: usize) -> Result<()> {
         return Err(Error::Empty { what: "y_true".into(), shape: "(0)".into(), needed: "sample" });
     }
     if n_true == n_pred {
-        return Ok(());
+        return validate::memory_for::<usize>("y_true", n_true);
     }
     Err(Error::Length { what: "y_pred".into(), expected: n_true, got: n_pred })
 }

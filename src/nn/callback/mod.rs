@@ -3,6 +3,7 @@
 mod checkpoint;
 mod csv_logger;
 mod early_stopping;
+mod epoch_line;
 mod folder;
 mod json_logger;
 mod lambda_callback;
@@ -16,11 +17,13 @@ mod reduce_lr_on_plateau;
 mod replay;
 mod run;
 mod stop_token;
+mod tensor_board;
 
 pub use checkpoint::{CallbackState, Checkpoint};
 pub(crate) use checkpoint::{Numbers, Position, Rate};
 pub use csv_logger::CsvLogger;
 pub use early_stopping::EarlyStopping;
+pub(crate) use epoch_line::epoch_line;
 pub(crate) use folder::{create_folder, create_folder_of};
 pub use json_logger::JsonLogger;
 pub use lambda_callback::LambdaCallback;
@@ -33,6 +36,7 @@ pub use reduce_lr_on_plateau::ReduceLrOnPlateau;
 pub use run::Run;
 pub(crate) use run::{Ending, Progress};
 pub use stop_token::StopToken;
+pub use tensor_board::{TensorBoard, UpdateFreq};
 
 use crate::error::{Error, Result};
 use crate::float::Float;

@@ -42,7 +42,11 @@ impl<'a> Mask<'a> {
     /// Whether a position of a sample is valid. Positions beyond the end of the mask are.
     #[must_use]
     pub fn is_valid(&self, sample: usize, position: usize) -> bool {
-        let index = sample * self.positions + position;
+        let index = sample.saturating_mul(self.positions).saturating_add(position);
+        // Beyond the mask, also where the reversed index would be.
+        if index >= self.valid.len() {
+            return true;
+        }
         let index = match self.reversed {
             Some(run) => index / run * run + (run - 1 - index % run),
             None => index,
@@ -111,5 +115,6 @@ mod tests {
         assert_eq!(all(mask.split(2).reversed(), 4), [false, true, true, false, true, true, false, false]);
         assert_eq!(all(mask.reversed().split(2), 4), all(mask.reversed(), 2));
         assert!(mask.is_valid(7, 0));
+        assert!(mask.is_valid(usize::MAX, usize::MAX) && mask.reversed().is_valid(usize::MAX, 3));
     }
 }

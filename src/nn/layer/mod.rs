@@ -94,7 +94,7 @@ pub use mask::{Mask, MaskPass};
 pub use merge_inputs::MergeInputs;
 pub(crate) use output_values::OutputValues;
 pub use pass::{ActivityPenalty, Backward, Carry, Forward, Gradient, Mode};
-pub(crate) use plan::MaskOut;
+pub(crate) use plan::{MAX_ELEMENTS, MaskOut};
 pub use plan::{Nested, ParamSpec, Plan, StateSpec};
 pub use shape::Shape;
 

@@ -2,6 +2,7 @@
 
 use super::{OutputValues, Shape};
 use crate::activation::Activation;
+use crate::error::{Error, Result};
 use crate::initializer::Initializer;
 use crate::nn::constraint::Constraint;
 use crate::nn::regularizer::Regularizer;
@@ -57,8 +58,8 @@ impl Nested {
     /// The range of the outer layer's cache, for a batch of `batch` samples.
     #[must_use]
     pub fn cache(&self, batch: usize) -> Range<usize> {
-        let start = self.cache_per_sample * batch + self.cache_per_batch;
-        start..start + self.plan.cache_len(batch)
+        let start = self.cache_per_sample.saturating_mul(batch).saturating_add(self.cache_per_batch);
+        start..start.saturating_add(self.plan.cache_len(batch))
     }
 }
 
@@ -98,6 +99,13 @@ pub struct Plan {
     problem: Option<Box<Problem>>,
     refusal: Option<Box<Problem>>,
 }
+
+/// Maximum number of parameters, and of state values, of a network: as many `f64` as one allocation holds (2^28 values
+/// where `usize` has 32 bits), and at most 2^48, more than any machine has memory for.
+pub(crate) const MAX_ELEMENTS: usize = {
+    let addressable = isize::MAX as u64 / size_of::<f64>() as u64;
+    (if addressable < 1 << 48 { addressable } else { 1 << 48 }) as usize
+};
 
 /// An invalid combination of declarations: expected and actual.
 #[derive(Debug, Clone)]
@@ -232,7 +240,7 @@ impl Plan {
     /// Adds `len` values, independent of the batch size, to the cache that `forward` fills for `backward`.
     #[must_use]
     pub fn batch_cache(mut self, len: usize) -> Self {
-        self.cache_per_batch += len;
+        self.cache_per_batch = self.cache_per_batch.saturating_add(len);
         self
     }
 
@@ -426,6 +434,17 @@ impl Plan {
         let state = state..state.saturating_add(plan.state_len());
         self.nested.push(Nested { name, plan, params, state, cache_per_sample, cache_per_batch });
         self
+    }
+
+    /// Errors if one sample of the output, the parameters, the state or the cache is larger than any memory. Sizes that passed
+    /// this check may be multiplied by small numbers without overflow, in the plan of the layer that follows, say.
+    pub(crate) fn check_size(&self, owner: &str) -> Result<()> {
+        let parts = [self.params_len(), self.state_len(), self.cache_len(1), self.output.size()];
+        let elements = parts.into_iter().fold(0, usize::saturating_add);
+        if elements <= MAX_ELEMENTS {
+            return Ok(());
+        }
+        Err(Error::OutOfMemory { what: owner.into(), bytes: elements.saturating_mul(size_of::<f64>()) })
     }
 
     /// The input shape of a sample.

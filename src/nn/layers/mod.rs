@@ -25,7 +25,7 @@ mod passes;
 mod pooling;
 mod positive;
 mod recurrent;
-mod registry;
+pub(crate) mod registry;
 mod regularization;
 mod reshaping;
 mod rows;

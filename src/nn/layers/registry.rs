@@ -119,14 +119,14 @@ mod tests {
 }
 
 #[cfg(all(test, feature = "testing"))]
-mod contract {
+pub(crate) mod contract {
     use super::*;
     use crate::error::Error;
     use crate::nn::layer::Shape;
     use crate::testing::{Check, check_layer_with};
 
     /// Layer kinds, configurations and sample shapes to check.
-    const CASES: &[(&str, &str, &[&[usize]])] = &[
+    pub(crate) const CASES: &[(&str, &str, &[&[usize]])] = &[
         ("activation", r#"{"activation":"gelu"}"#, &[&[4], &[2, 3]]),
         ("dense", r#"{"units":3}"#, &[&[4], &[2, 3]]),
         ("dropout", r#"{"rate":0.5}"#, &[&[4], &[2, 3]]),
@@ -301,7 +301,7 @@ mod contract {
         ),
     ];
 
-    fn create(kind: &str, config: &Config) -> Result<Arc<dyn Layer<f64>>> {
+    pub(crate) fn create(kind: &str, config: &Config) -> Result<Arc<dyn Layer<f64>>> {
         from_config(kind, config, &create)
             .unwrap_or_else(|| Err(Error::unknown_name("layer", kind, KINDS.iter().copied())))
     }

@@ -151,12 +151,13 @@ impl WindowSpec {
             (output[axis], padding_before[axis]) = match self.padding {
                 _ if self.grid == Grid::Sequence && axis == 0 => (1, 0),
                 Padding::Valid if n < span => return Err(self.input_too_small(owner, axis, n)),
-                Padding::Valid => ((n - span) / stride + 1, 0),
+                Padding::Valid => (((n - span) / stride).saturating_add(1), 0),
                 Padding::Same => {
                     let output = n.div_ceil(stride);
-                    (output, (output.saturating_sub(1) * stride + span).saturating_sub(n) / 2)
+                    let reach = output.saturating_sub(1).saturating_mul(stride).saturating_add(span);
+                    (output, reach.saturating_sub(n) / 2)
                 }
-                Padding::Causal => (n.saturating_sub(1) / stride + 1, span - 1),
+                Padding::Causal => ((n.saturating_sub(1) / stride).saturating_add(1), span - 1),
             };
         }
         Ok(self.window(input, output, padding_before))
@@ -249,12 +250,12 @@ impl Window {
 
     /// Returns the number of input positions.
     pub(crate) fn input_positions(&self) -> usize {
-        self.input[0] * self.input[1]
+        self.input[0].saturating_mul(self.input[1])
     }
 
     /// Returns the number of elements of the window in one channel.
     pub(crate) fn taps(&self) -> usize {
-        self.size[0] * self.size[1]
+        self.size[0].saturating_mul(self.size[1])
     }
 
     /// Returns whether the window maps each input position to the same output position (a 1 × 1 convolution).

@@ -1,11 +1,11 @@
 //! Planning the layers of a network one by one.
 
 use super::joined::Joined;
-use super::plan_check::{MAX_ELEMENTS, check_plan};
+use super::plan_check::check_plan;
 use super::{LayerSpec, Layout, Operation, PlannedLayer, Source};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::nn::layer::{Layer, MaskOut, MergeInputs, Plan, Shape};
+use crate::nn::layer::{Layer, MAX_ELEMENTS, MaskOut, MergeInputs, Plan, Shape};
 use crate::nn::node::Merge;
 use std::collections::BTreeSet;
 use std::ops::Range;

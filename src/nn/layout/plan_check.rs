@@ -31,17 +31,5 @@ pub(super) fn check_plan(name: &str, plan: &Plan) -> Result<()> {
     if let Some(regularizer) = plan.declared_activity_regularizer() {
         regularizer.validate(&owner)?;
     }
-    let elements = plan.params_len().saturating_add(plan.state_len()).saturating_add(plan.cache_len(1));
-    let elements = elements.saturating_add(plan.output_shape().size());
-    if elements > MAX_ELEMENTS {
-        return Err(Error::OutOfMemory { what: owner, bytes: elements.saturating_mul(8) });
-    }
-    Ok(())
+    plan.check_size(&owner)
 }
-
-/// Maximum number of parameters, and of state values, of a network: as many `f64` as one allocation holds (2^28 values
-/// where `usize` has 32 bits), and at most 2^48, more than any machine has memory for.
-pub(super) const MAX_ELEMENTS: usize = {
-    let addressable = isize::MAX as u64 / size_of::<f64>() as u64;
-    (if addressable < 1 << 48 { addressable } else { 1 << 48 }) as usize
-};

@@ -5,7 +5,7 @@ use crate::float::Float;
 use crate::float::inputs::Inputs;
 use crate::float::targets::Targets;
 use crate::linalg::{matrix, matrix_mut};
-use crate::nn::fit_options::{EvaluateOptions, PredictOptions, SampleWeights};
+use crate::nn::fit_options::{EvaluateOptions, OutputWeights, PredictOptions};
 use crate::nn::history::{Evaluation, Logs};
 use crate::nn::layout::zeros;
 use crate::nn::loss::LossPass;
@@ -169,35 +169,39 @@ impl<F: Float> Model<F> {
     ) -> Result<Evaluation> {
         let EvaluateOptions { batch_size, sample_weight: common, sample_weight_of: by_output } = options;
         let batch_size = PredictOptions::new().batch_size(batch_size).validate("evaluate")?;
-        let weights = SampleWeights { common, by_output };
+        let weights = OutputWeights { common, by_output };
         let samples = self.samples(x.into(), y.into(), weights, ["x", "y", "sample_weight"])?;
         let batch_size = self.layout.batch_size("evaluate", samples.len(), batch_size)?;
         let mut workspace = Workspace::new(&self.layout, batch_size.min(samples.len()))?;
         let mut scores = Scores::new(self)?;
-        self.score_samples(&samples, &mut workspace, &mut scores)?;
+        self.score_samples(&samples, &mut workspace, &mut scores, None)?;
         let mut logs = Logs::with_keys(self.score_names());
         scores.write(&mut logs, 0);
         Ok(Evaluation(logs))
     }
 
-    /// Adds all of `samples` to `scores`, in batches of the workspace's capacity.
+    /// Adds all of `samples` to `scores`, in batches of the workspace's capacity, or the first `steps` batches.
     pub(crate) fn score_samples(
         &self,
         samples: &LabeledSamples<'_, F>,
         workspace: &mut Workspace<F>,
         scores: &mut Scores<F>,
+        steps: Option<usize>,
     ) -> Result<()> {
-        let operations = self.layout.operations().saturating_mul(workspace.capacity().min(samples.len()));
-        parallel::with_hot_pool(operations, || self.score_batches(samples, workspace, scores))
+        let n =
+            steps.map_or(usize::MAX, |steps| steps.saturating_mul(workspace.capacity())).min(samples.len());
+        let operations = self.layout.operations().saturating_mul(workspace.capacity().min(n));
+        parallel::with_hot_pool(operations, || self.score_batches(samples, n, workspace, scores))
     }
 
     fn score_batches(
         &self,
         samples: &LabeledSamples<'_, F>,
+        n: usize,
         workspace: &mut Workspace<F>,
         scores: &mut Scores<F>,
     ) -> Result<()> {
-        let (n, step) = (samples.len(), workspace.capacity());
+        let step = workspace.capacity();
         workspace.start_from(&self.state);
         let penalty = self.weight_penalty();
         for start in (0..n).step_by(step.max(1)) {
@@ -211,7 +215,7 @@ impl<F: Float> Model<F> {
             workspace.check_indices(&self.layout, batch)?;
             let mut loss = 0.0;
             for output in 0..self.outputs.len() {
-                let weights = samples.weights[output].as_ref().map(|weights| &weights[start..end]);
+                let weights = samples.weights_of(output, start, end);
                 let targets = samples.targets[output].rows(start, end);
                 let own = self.output_loss(workspace, output, batch, targets, weights, None);
                 scores.add_output_loss(output, own, batch);
@@ -221,7 +225,7 @@ impl<F: Float> Model<F> {
             if scores.has_metrics() {
                 self.finish_outputs(workspace, batch);
                 for output in 0..self.outputs.len() {
-                    let weights = samples.weights[output].as_ref().map(|weights| &weights[start..end]);
+                    let weights = samples.weights_of(output, start, end);
                     self.add_metrics(
                         scores,
                         workspace,

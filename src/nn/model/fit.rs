@@ -1,19 +1,23 @@
 //! Training entry points: `fit_with`, `fit_batches`, `train_on_batch`, `test_on_batch`.
 
+use crate::class_weight::ClassWeight;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::float::inputs::Inputs;
 use crate::float::targets::Targets;
-use crate::nn::fit_options::{FitOptions, PlainOptions, SampleWeights, Validation};
+use crate::nn::fit_options::Validation as Given;
+use crate::nn::fit_options::{FitOptions, OutputWeights, PlainOptions};
 use crate::nn::history::{Evaluation, History, Logs};
 use crate::nn::model::Model;
-use crate::nn::model::batch_source::{Batch, InMemory, Stream};
+use crate::nn::model::batch_source::{BatchFactory, BatchSource, EpochBatches, InMemory, StepSource, Stream};
 use crate::nn::model::inputs::LabeledSamples;
 use crate::nn::model::snapshot::Snapshot;
 use crate::nn::model::trainer::Trainer;
 use crate::nn::model::training_loop::TrainingLoop;
+use crate::nn::model::validation::{Validate, Validation, ValidationData};
+use crate::nn::sample_weights::SampleWeights;
 use crate::nn::targets::{Prepared, TargetView};
-use ndarray::{Axis, Slice};
+use ndarray::{ArrayBase, Axis, Data, Dimension, Slice};
 
 impl<F: Float> Model<F> {
     /// Trains with the options of [`with_fit_options`](Self::with_fit_options), by default one epoch with batches of 32, as the trait
@@ -66,8 +70,8 @@ impl<F: Float> Model<F> {
         y: impl Into<Targets<'y, F>>,
         options: FitOptions<'_, F>,
     ) -> Result<History> {
-        let FitOptions { plain, validation, sample_weight, mut callbacks, stop_token, steps_per_epoch } =
-            options;
+        let (validation, options) = options.split_validation()?;
+        let FitOptions { plain, sample_weight, mut callbacks, stop_token, steps_per_epoch, .. } = options;
         plain.validate()?;
         if steps_per_epoch.is_some() {
             let hint = "use fit_batches; an epoch over arrays is all of their rows";
@@ -76,35 +80,58 @@ impl<F: Float> Model<F> {
         let mut all = self.samples(x.into(), y.into(), sample_weight, ["x", "y", "sample_weight"])?;
         let n =
             if validation.is_some() { all.len() } else { training_rows(all.len(), plain.validation_split)? };
+        let outputs = 0..self.outputs.len();
         let validation_samples_weights: Vec<_> =
-            all.weights.iter().map(|weights| weights.as_ref().map(|weights| weights[n..].to_vec())).collect();
-        if let Some(classes) = plain.class_weight.as_deref() {
+            outputs.clone().map(|output| all.weights_of(output, n, all.len()).map(<[F]>::to_vec)).collect();
+        if let Some(classes) = &plain.class_weight {
             self.weigh_by_class(&mut all, n, None, classes)?;
         }
         for (output, classes) in &plain.class_weight_of {
             self.weigh_by_class(&mut all, n, Some(output), classes)?;
         }
-        for (weights, validation) in all.weights.iter().zip(&validation_samples_weights) {
-            check_weights(&plain, weights.as_ref().map(|weights| &weights[..n]), validation.as_deref())?;
+        for (output, validation) in outputs.zip(&validation_samples_weights) {
+            check_weights(&plain, all.weights_of(output, 0, n), validation.as_deref())?;
         }
-        let validation_samples = match validation {
-            Some(Validation { x, y }) => {
-                let names = ["validation x", "validation y", "validation sample_weight"];
-                Some(self.samples(x, y, SampleWeights::none(), names)?)
+        let validation = match validation {
+            Some(given) => Some(self.validation_data(given)?),
+            None if n < all.len() => {
+                Some(ValidationData::Samples(split_off(&all, n, validation_samples_weights)))
             }
-            None if n < all.len() => Some(split_off(&all, n, validation_samples_weights)),
             None => None,
         };
         self.layout.check_batch_size("fit", n, plain.batch_size)?;
         let source = InMemory::new(self, &all, n, &plain)?;
-        TrainingLoop::new(self, source, validation_samples.as_ref(), &plain, stop_token)?
-            .run(self, &mut callbacks)
+        let validation = self.validator(validation.as_ref(), &plain, source.batch_size())?;
+        TrainingLoop::new(self, source, validation, &plain, stop_token)?.run(self, &mut callbacks)
+    }
+
+    /// The validation of a run, with its buffers.
+    fn validator<'d, 'a: 'd>(
+        &self,
+        data: Option<&'d ValidationData<'a, F>>,
+        options: &PlainOptions,
+        batch_size: usize,
+    ) -> Result<Option<Box<dyn Validate<F> + 'd>>> {
+        let Some(data) = data else { return Ok(None) };
+        Ok(Some(Box::new(Validation::new(self, data, options, batch_size)?)))
+    }
+
+    /// Checks validation data.
+    fn validation_data<'a>(&self, given: GivenValidation<'a, F>) -> Result<ValidationData<'a, F>> {
+        let names = ["validation x", "validation y", "validation sample_weight"];
+        Ok(match given {
+            GivenValidation::Samples(given, weights) => {
+                let Given { x, y } = *given;
+                ValidationData::Samples(self.samples(x, y, weights, names)?)
+            }
+            GivenValidation::Batches(batches) => ValidationData::Batches(batches),
+        })
     }
 
     /// Trains on the batches of an iterator, for data that do not fit into memory: each batch is dropped before the next one
     /// is pulled.
     ///
-    /// An epoch is the next [`steps_per_epoch`](FitOptions::steps_per_epoch) batches, so the iterator yields the batches of all
+    /// [`each_epoch`](crate::models::each_epoch) makes a source that begins anew with each epoch. Of a plain iterator, an epoch is the next [`steps_per_epoch`](FitOptions::steps_per_epoch) batches, so the iterator yields the batches of all
     /// epochs in sequence. If it ends early, training ends with the batches seen so far, and
     /// [`History::stopped`] gives the reason. Without `steps_per_epoch`, one pass over the iterator is the only epoch.
     /// The iterator determines order and sizes of the batches: `batch_size` and `shuffle` are ignored. Items may be
@@ -135,35 +162,39 @@ impl<F: Float> Model<F> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn fit_batches<B: Batch<F>>(
+    pub fn fit_batches<B: BatchSource<F>>(
         &mut self,
-        batches: impl IntoIterator<Item = B>,
+        batches: B,
         options: FitOptions<'_, F>,
     ) -> Result<History> {
-        let FitOptions { plain, validation, sample_weight, mut callbacks, stop_token, steps_per_epoch } =
-            options;
+        let (validation, options) = options.split_validation()?;
+        let FitOptions { plain, sample_weight, mut callbacks, stop_token, steps_per_epoch, .. } = options;
         plain.validate()?;
         let misplaced = |option, hint| Err(Error::Misplaced { context: "fit_batches", option, hint });
         if plain.validation_split != 0.0 {
             return misplaced("validation_split", "an iterator's rows cannot be split; use validation_data");
         }
         if !sample_weight.is_empty() {
-            return misplaced("sample_weight", "it needs all rows together; use class_weight or fit_with");
+            return misplaced("sample_weight", "let the iterator yield (samples, targets, weights)");
+        }
+        if !plain.class_weight_of.is_empty() {
+            return misplaced("class_weight_of", "use class_weight, for a model with one output");
+        }
+        if plain.class_weight == Some(ClassWeight::Balanced) {
+            let hint = "it needs the labels of all rows; pass the weights of compute_class_weight";
+            return misplaced("class_weight balanced", hint);
         }
         if steps_per_epoch == Some(0) {
             return Err(Error::invalid_parameter("fit_batches", "steps_per_epoch", 0, "at least 1"));
         }
-        if steps_per_epoch.is_none() && plain.epochs > plain.initial_epoch + 1 {
-            let expected = "1, or steps_per_epoch to divide the iterator into epochs";
+        if !B::Epochs::REPEATS && steps_per_epoch.is_none() && plain.epochs > plain.initial_epoch + 1 {
+            let expected = "1, or steps_per_epoch to divide the iterator into epochs, or each_epoch";
             return Err(Error::invalid_parameter("fit_batches", "epochs", plain.epochs, expected));
         }
-        let names = ["validation x", "validation y", "validation sample_weight"];
-        let validation_samples = validation
-            .map(|Validation { x, y }| self.samples(x, y, SampleWeights::none(), names))
-            .transpose()?;
-        let source = Stream::new(self, batches.into_iter(), steps_per_epoch, plain.class_weight.as_deref())?;
-        TrainingLoop::new(self, source, validation_samples.as_ref(), &plain, stop_token)?
-            .run(self, &mut callbacks)
+        let validation = validation.map(|given| self.validation_data(given)).transpose()?;
+        let source = Stream::new(self, batches.into_epochs(), steps_per_epoch, plain.class_weight.as_ref())?;
+        let validation = self.validator(validation.as_ref(), &plain, source.batch_size())?;
+        TrainingLoop::new(self, source, validation, &plain, stop_token)?.run(self, &mut callbacks)
     }
 
     /// Trains one step on one batch. Returns the loss and the metrics from before the update.
@@ -175,8 +206,44 @@ impl<F: Float> Model<F> {
         x: impl Into<Inputs<'x, F>>,
         y: impl Into<Targets<'y, F>>,
     ) -> Result<Evaluation> {
-        let names = ["x", "y", "sample_weight"];
-        let samples = self.samples(x.into(), y.into(), SampleWeights::none(), names)?;
+        self.train_one_batch(x.into(), y.into(), OutputWeights::none())
+    }
+
+    /// Trains one step on one batch as [`train_on_batch`](Self::train_on_batch) does, with a weight for each sample or for each
+    /// step of each sample.
+    ///
+    /// # Errors
+    /// As [`train_on_batch`](Self::train_on_batch), and weights of another shape, negative, not finite, or all zero.
+    ///
+    /// # Examples
+    /// ```
+    /// use axonal::ndarray::array;
+    /// use axonal::prelude::*;
+    ///
+    /// # fn main() -> Result<()> {
+    /// let mut model = Sequential::new(1).add(Dense::new(1)).compile(Sgd::new(0.1), MeanSquaredError::default())?;
+    /// let (x, y) = (array![[0.0], [1.0]], array![1.0, 3.0]);
+    /// let loss = model.train_on_batch_weighted(&x, &y, &array![1.0, 0.0])?.loss();
+    /// assert_eq!(loss, 0.5, "the mean of 1 and 0");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn train_on_batch_weighted<'x, 'y, W: Data<Elem = F>, E: Dimension>(
+        &mut self,
+        x: impl Into<Inputs<'x, F>>,
+        y: impl Into<Targets<'y, F>>,
+        sample_weight: &ArrayBase<W, E>,
+    ) -> Result<Evaluation> {
+        self.train_one_batch(x.into(), y.into(), Some(SampleWeights::of(sample_weight)).into())
+    }
+
+    fn train_one_batch(
+        &mut self,
+        x: Inputs<'_, F>,
+        y: Targets<'_, F>,
+        weights: OutputWeights<F>,
+    ) -> Result<Evaluation> {
+        let samples = self.samples(x, y, weights, ["x", "y", "sample_weight"])?;
         self.layout.check_batch_size("train_on_batch", samples.len(), samples.len())?;
         let mut trainer = Trainer::new(self, samples.len(), &samples)?;
         let before = Snapshot::of(self, None);
@@ -202,6 +269,33 @@ impl<F: Float> Model<F> {
         let x = x.into();
         let n = x.len().max(1);
         self.evaluate_with(x, y, crate::nn::fit_options::EvaluateOptions::new().batch_size(n))
+    }
+}
+
+/// The validation data of the options.
+enum GivenValidation<'a, F> {
+    Samples(Box<Given<'a, F>>, OutputWeights<F>),
+    Batches(BatchFactory<'a, F>),
+}
+
+impl<'a, F> FitOptions<'a, F> {
+    /// Takes the validation data out of the options; errors if they contradict each other.
+    fn split_validation(mut self) -> Result<(Option<GivenValidation<'a, F>>, Self)> {
+        let misplaced = |option, hint| Err(Error::Misplaced { context: "fit", option, hint });
+        let weights = std::mem::replace(&mut self.validation_weight, OutputWeights::none());
+        let given = match (self.validation.take(), self.validation_batches.take(), weights) {
+            (Some(data), None, weights) => Some(GivenValidation::Samples(Box::new(data), weights)),
+            (None, Some(batches), weights) if weights.is_empty() => Some(GivenValidation::Batches(batches)),
+            (None, None, weights) if weights.is_empty() => None,
+            (Some(_), Some(_), _) => {
+                return misplaced("validation_batches beside validation_data", "pass one of them");
+            }
+            (None, _, _) => {
+                let hint = "pass validation_data; batches bring their weights as a third part";
+                return misplaced("validation_sample_weight without validation_data", hint);
+            }
+        };
+        Ok((given, self))
     }
 }
 

@@ -1,30 +1,43 @@
 //! Conversion and validation of the arrays passed to `fit`, `evaluate` and `predict`.
 
+use crate::class_weight::ClassWeight;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::float::inputs::{Arrays, Inputs};
 use crate::float::targets::Targets;
-use crate::nn::fit_options::SampleWeights;
+use crate::nn::fit_options::OutputWeights;
 use crate::nn::layer::Shape;
 use crate::nn::model::Model;
 use crate::nn::model::outputs::NetworkOutput;
 use crate::nn::targets::{Prepared, TargetView};
 use crate::validate::{self, shape_text};
-use ndarray::{ArrayBase, ArrayView2, CowArray, Data, Dimension, Ix2, IxDyn};
+use ndarray::{ArrayBase, ArrayView2, CowArray, CowRepr, Data, Dimension, Ix2, IxDyn};
 
 /// Validated samples and targets of a model, with optional sample weights for each output.
 pub(crate) struct LabeledSamples<'a, F> {
     /// One matrix for each input.
-    pub(crate) xs: Vec<CowArray<'a, F, Ix2>>,
+    /// The type is written out, so that the lifetime is covariant.
+    pub(crate) xs: Vec<ArrayBase<CowRepr<'a, F>, Ix2, F>>,
     /// The targets of each output.
     pub(crate) targets: Vec<Prepared<F>>,
-    /// The sample weights of each output.
+    /// The sample weights of each output: one for each sample, or for each position of each sample.
     pub(crate) weights: Vec<Option<Vec<F>>>,
 }
 
 impl<F: Float> LabeledSamples<'_, F> {
     pub(crate) fn len(&self) -> usize {
         self.xs.first().map_or(0, |x| x.nrows())
+    }
+
+    /// The weights of the samples `start..end` for an output.
+    pub(crate) fn weights_of(&self, output: usize, start: usize, end: usize) -> Option<&[F]> {
+        let (weights, width) = (self.weights[output].as_deref()?, self.weights_per_sample(output));
+        weights.get(start * width..end * width)
+    }
+
+    /// The number of weights of each sample for an output; 0 without weights.
+    pub(crate) fn weights_per_sample(&self, output: usize) -> usize {
+        self.weights[output].as_ref().map_or(0, |weights| weights.len() / self.len().max(1))
     }
 
     /// The rows `start..end` of the only input; `None` if there are several.
@@ -53,6 +66,7 @@ pub(crate) fn rows<'a, F: Float>(
     if n == 0 && !may_be_empty {
         return Err(Error::Empty { what: what.into(), shape: shape_text(x.shape()), needed: "sample" });
     }
+    validate::copyable(what, &x)?;
     let shape = (n, sample.size());
     let standard =
         if x.is_standard_layout() { x } else { CowArray::from(x.as_standard_layout().into_owned()) };
@@ -136,7 +150,7 @@ impl<F: Float> Model<F> {
         &self,
         x: Inputs<'a, F>,
         y: Targets<'_, F>,
-        weights: SampleWeights<F>,
+        weights: OutputWeights<F>,
         names: [&str; 3],
     ) -> Result<LabeledSamples<'a, F>> {
         self.check_metric_names()?;
@@ -178,22 +192,21 @@ impl<F: Float> Model<F> {
     /// The validated sample weights of each output.
     fn weights_by_output(
         &self,
-        weights: SampleWeights<F>,
+        weights: OutputWeights<F>,
         n: usize,
         what: &str,
     ) -> Result<Vec<Option<Vec<F>>>> {
-        let SampleWeights { common, by_output } = weights;
+        let OutputWeights { common, by_output } = weights;
         let mut found = vec![common; self.outputs.len()];
         for (name, weights) in by_output {
             let output = self.output_named(&name)?;
             found[output] = Some(weights);
         }
-        for (index, weights) in found.iter().enumerate() {
-            if let Some(weights) = weights {
-                validate::sample_weights(&self.output_name(what, index), weights, n)?;
-            }
-        }
-        Ok(found)
+        let checked = found.into_iter().enumerate().map(|(index, weights)| {
+            let (name, shape) = (self.output_name(what, index), self.layout.output_shape(index));
+            weights.map(|weights| weights.checked(&name, n, shape)).transpose()
+        });
+        checked.collect()
     }
 
     /// The index of the output of this name.
@@ -212,7 +225,7 @@ impl<F: Float> Model<F> {
         samples: &mut LabeledSamples<'_, F>,
         n: usize,
         output: Option<&str>,
-        classes: &[(usize, f64)],
+        classes: &ClassWeight,
     ) -> Result<()> {
         let output = match output {
             Some(name) => self.output_named(name)?,
@@ -232,9 +245,12 @@ impl<F: Float> Model<F> {
                 hint: "multiply the class weights into the sample weights",
             });
         }
-        let targets = samples.targets[output].rows(0, n);
         let shape = self.layout.output_shape(output);
-        samples.weights[output] = Some(weights_by_class(shape, targets, n, classes)?);
+        let labels = class_labels(shape, samples.targets[output].rows(0, n), n)?;
+        let classes = classes.of_labels(labels.iter().copied());
+        let mut weights = weights_by_class(shape, &labels, &classes)?;
+        weights.resize(samples.len(), F::one());
+        samples.weights[output] = Some(weights);
         Ok(())
     }
 }
@@ -259,13 +275,22 @@ fn check_target_ranges<F: Float>(
     Ok(())
 }
 
-/// The class weight of each sample. The class of target values is the index of the largest, or the rounded single value.
-fn weights_by_class<F: Float>(
-    output: &Shape,
-    targets: TargetView<'_, F>,
-    n: usize,
-    classes: &[(usize, f64)],
-) -> Result<Vec<F>> {
+/// The class of each sample: of target values the index of the largest, or the rounded single value.
+fn class_labels<F: Float>(output: &Shape, targets: TargetView<'_, F>, n: usize) -> Result<Vec<usize>> {
+    match targets {
+        TargetView::Labels(labels) if labels.len() == n => Ok(labels.to_vec()),
+        TargetView::Values(values) if output.rank() == 1 => {
+            Ok(values.rows().into_iter().map(|row| class_of(&row.to_vec())).collect())
+        }
+        _ => Err(Error::Weight {
+            what: "class_weight".into(),
+            problem: "samples with several positions have no single class; use sample_weight".into(),
+        }),
+    }
+}
+
+/// The class weight of each sample.
+fn weights_by_class<F: Float>(output: &Shape, labels: &[usize], classes: &[(usize, f64)]) -> Result<Vec<F>> {
     let weight = |class: usize| {
         let found = classes.iter().find(|(known, _)| *known == class);
         F::of(found.map_or(1.0, |(_, weight)| *weight))
@@ -279,18 +304,7 @@ fn weights_by_class<F: Float>(
         let problem = format!("the weights of all {n_classes} classes are zero; give one a weight above 0");
         return Err(Error::Weight { what: "class_weight".into(), problem });
     }
-    match targets {
-        TargetView::Labels(labels) if labels.len() == n => {
-            Ok(labels.iter().map(|&label| weight(label)).collect())
-        }
-        TargetView::Values(values) if output.rank() == 1 => {
-            Ok(values.rows().into_iter().map(|row| weight(class_of(&row.to_vec()))).collect())
-        }
-        _ => Err(Error::Weight {
-            what: "class_weight".into(),
-            problem: "samples with several positions have no single class; use sample_weight".into(),
-        }),
-    }
+    Ok(labels.iter().map(|&label| weight(label)).collect())
 }
 
 /// The class of a row of target values.

@@ -14,13 +14,16 @@ mod snapshot;
 mod summary;
 mod trainer;
 mod training_loop;
+mod validation;
 mod weights;
 
-pub use batch_source::Batch;
+pub use batch_source::{Batch, BatchSource, EachEpoch, EpochBatches, each_epoch};
+pub(crate) use batch_source::{BatchFactory, EachBatch};
 pub use body::{Body, LayerInfo};
 pub use input_gradient::Differentiable;
 pub use predict::Outputs;
 pub use summary::Summary;
+pub use validation::SampleBatch;
 pub use weights::Weight;
 
 use crate::buffer::Buffer;

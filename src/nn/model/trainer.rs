@@ -30,7 +30,9 @@ pub(super) struct Trainer<F> {
     scratch: Buffer<F>,
     /// The targets and sample weights of each output.
     targets: Vec<Prepared<F>>,
-    weights: Vec<Option<Vec<F>>>,
+    weights: Vec<Vec<F>>,
+    /// The number of sample weights of each sample, by output; 0 without weights.
+    weights_per_sample: Vec<usize>,
     /// Scratch buffer for a second loss on an output layer.
     loss_gradient: Buffer<F>,
     pub(super) scores: Scores<F>,
@@ -58,10 +60,10 @@ impl<F: Float> Trainer<F> {
             })
         });
         let targets = targets.collect::<Result<_>>()?;
-        let weights = samples
-            .weights
-            .iter()
-            .map(|weights| weights.as_ref().map(|_| zeros("sample weights", batch)).transpose());
+        let weights_per_sample: Vec<usize> =
+            (0..samples.targets.len()).map(|output| samples.weights_per_sample(output)).collect();
+        let weights =
+            weights_per_sample.iter().map(|width| zeros("sample weights", batch.saturating_mul(*width)));
         // The output layers of which an earlier output reads, too.
         let outputs = &model.layout.outputs;
         let repeated = (1..outputs.len()).filter(|&output| outputs[..output].contains(&outputs[output]));
@@ -76,9 +78,16 @@ impl<F: Float> Trainer<F> {
             )?,
             targets,
             weights: weights.collect::<Result<_>>()?,
+            weights_per_sample,
             loss_gradient: Buffer::zeros("gradients", longest.saturating_mul(batch))?,
             scores: Scores::new(model)?,
         })
+    }
+
+    /// Whether the buffers of weights have as many for each sample as these samples.
+    pub(super) fn fits_weights(&self, samples: &LabeledSamples<'_, F>) -> bool {
+        let mut widths = self.weights_per_sample.iter().enumerate();
+        widths.all(|(output, &width)| width == samples.weights_per_sample(output))
     }
 
     /// Gathers the rows `order` of the samples, targets and weights into the step's buffers.
@@ -122,11 +131,11 @@ impl<F: Float> Trainer<F> {
                 _ => {}
             }
         }
-        for (slots, weights) in self.weights.iter_mut().zip(&samples.weights) {
-            if let (Some(slots), Some(weights)) = (slots, weights) {
-                for slot in 0..range.len() {
-                    slots[slot] = weights[row(slot)];
-                }
+        let widths = self.weights_per_sample.iter();
+        for ((slots, weights), &width) in self.weights.iter_mut().zip(&samples.weights).zip(widths) {
+            let Some(weights) = weights else { continue };
+            for slot in 0..range.len() {
+                slots[slot * width..][..width].copy_from_slice(&weights[row(slot) * width..][..width]);
             }
         }
     }
@@ -261,7 +270,8 @@ impl<F: Float> Trainer<F> {
         if self.scores.has_metrics() {
             model.finish_outputs(&mut self.workspace, batch);
             for output in 0..model.outputs.len() {
-                let weights = self.weights[output].as_ref().map(|weights| &weights[..batch]);
+                let width = self.weights_per_sample[output];
+                let weights = (width > 0).then(|| &self.weights[output][..batch * width]);
                 let targets = self.targets[output].rows(0, batch);
                 model.add_metrics(&mut self.scores, &self.workspace, output, batch, targets, weights);
             }
@@ -274,7 +284,8 @@ impl<F: Float> Trainer<F> {
         let outputs = &model.layout.outputs;
         for (output, &layer) in outputs.iter().enumerate() {
             let targets = self.targets[output].rows(0, batch);
-            let weights = self.weights[output].as_ref().map(|weights| &weights[..batch]);
+            let width = self.weights_per_sample[output];
+            let weights = (width > 0).then(|| &self.weights[output][..batch * width]);
             let len = batch * model.layout.output_shape(output).size();
             let repeats = outputs[..output].contains(&layer);
             let gradient = match (self.deltas.visits(layer), repeats) {

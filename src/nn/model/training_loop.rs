@@ -1,18 +1,17 @@
 //! The training loop of one call of `fit`: epochs, validation, callbacks, recovery from divergence.
 
-use super::batch_source::{BatchSource, StepOutcome};
-use super::evaluate::Scores;
-use super::inputs::LabeledSamples;
+use super::batch_source::{StepOutcome, StepSource};
 use super::snapshot::Snapshot;
 use super::trainer::Divergence;
+use super::validation::Validate;
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::nn::callback::{Callback, Checkpoint, Ending, Position, Progress, Run, StopToken};
+use crate::log_event::log_event;
+use crate::nn::callback::{Callback, Checkpoint, Ending, Position, Progress, Run, StopToken, epoch_line};
 use crate::nn::fit_options::{OnDivergence, PlainOptions, Verbose};
 use crate::nn::history::{History, Logs};
 use crate::nn::layout::Layout;
 use crate::nn::model::Model;
-use crate::nn::workspace::Workspace;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
@@ -24,7 +23,7 @@ pub(super) type Callbacks<'c, F> = [Box<dyn Callback<F> + 'c>];
 pub(super) struct TrainingLoop<'a, F, S> {
     pub(super) source: S,
     /// The validation data, with the buffers and sums to evaluate them.
-    validation: Option<(&'a LabeledSamples<'a, F>, Workspace<F>, Scores<F>)>,
+    validation: Option<Box<dyn Validate<F> + 'a>>,
     pub(super) options: &'a PlainOptions,
     token: Option<StopToken>,
     /// The layout that the buffers were allocated for.
@@ -39,27 +38,14 @@ pub(super) struct TrainingLoop<'a, F, S> {
     resume: Option<Checkpoint<F>>,
 }
 
-impl<'a, F: Float, S: BatchSource<F>> TrainingLoop<'a, F, S> {
+impl<'a, F: Float, S: StepSource<F>> TrainingLoop<'a, F, S> {
     pub(super) fn new(
         model: &Model<F>,
         source: S,
-        validation: Option<&'a LabeledSamples<'a, F>>,
+        validation: Option<Box<dyn Validate<F> + 'a>>,
         options: &'a PlainOptions,
         token: Option<StopToken>,
     ) -> Result<Self> {
-        let validation = match validation {
-            Some(validation) => {
-                // Validation uses the training batch size, as Keras does: a loss that sums or couples the samples of
-                // a batch depends on it. For an iterator the batch size is unknown before the first batch.
-                let batch = if source.batch_size() == 0 { 32 } else { source.batch_size() };
-                let batch = model
-                    .layout
-                    .batch_size("validation data", validation.len(), batch)?
-                    .min(validation.len());
-                Some((validation, Workspace::new(&model.layout, batch)?, Scores::new(model)?))
-            }
-            None => None,
-        };
         let mut names = model.score_names();
         if validation.is_some() {
             names.extend(model.score_names().iter().map(|name| format!("val_{name}")));
@@ -89,6 +75,7 @@ impl<'a, F: Float, S: BatchSource<F>> TrainingLoop<'a, F, S> {
 
     /// Trains, calls every hook, and returns the history.
     pub(super) fn run(mut self, model: &mut Model<F>, callbacks: &mut Callbacks<'_, F>) -> Result<History> {
+        log_event!(debug, "training epochs {} to {}", self.position.epoch + 1, self.options.epochs);
         let begun = self.begin(model, callbacks);
         let outcome = begun.and_then(|()| self.epochs(model, callbacks));
         match &outcome {
@@ -99,6 +86,9 @@ impl<'a, F: Float, S: BatchSource<F>> TrainingLoop<'a, F, S> {
         let closed = self.call(model, callbacks, |callback, run| callback.on_train_end(run));
         outcome?;
         closed?;
+        if let Some(reason) = &self.progress.stop {
+            log_event!(info, "training stopped after epoch {}: {reason}", self.progress.epoch + 1);
+        }
         if let Some(reason) = self.progress.stop {
             self.history.stop(reason);
         } else if self.progress.ending == Ending::Interrupted {
@@ -182,7 +172,7 @@ impl<'a, F: Float, S: BatchSource<F>> TrainingLoop<'a, F, S> {
         }
         // Batch logs have no validation entries; remove those of the previous epoch.
         self.progress.logs.truncate(model.n_scores());
-        self.source.begin_epoch(model, done);
+        self.source.begin_epoch(model, done)?;
         while self.progress.stop.is_none() && self.progress.ending != Ending::Interrupted {
             self.progress.batch = done;
             if callbacks.is_empty() {
@@ -241,6 +231,15 @@ impl<'a, F: Float, S: BatchSource<F>> TrainingLoop<'a, F, S> {
                 let smaller = model.optimizer_state.learning_rate.clone().scaled(factor);
                 model.optimizer_state.learning_rate = smaller;
                 self.history.recover(epoch, rate, model.learning_rate());
+                log_event!(
+                    warn,
+                    "the {} is not finite in epoch {}, batch {}: restored the last good epoch, learning rate {rate} \
+                     reduced to {}",
+                    divergence.quantity,
+                    epoch + 1,
+                    batch + 1,
+                    model.learning_rate()
+                );
                 self.position.batch = 0;
                 // Discard the running means of the batches that were rolled back.
                 let first = self.progress.names.iter().take(model.n_scores()).cloned().collect();
@@ -269,6 +268,7 @@ impl<'a, F: Float, S: BatchSource<F>> TrainingLoop<'a, F, S> {
         }
         self.call(model, callbacks, |callback, run| callback.on_epoch_end(run))?;
         self.history.push(epoch, &self.progress.logs);
+        log_event!(info, "epoch {}/{}: {}", epoch + 1, self.options.epochs, self.progress.logs);
         self.print(begun);
         self.emit_checkpoint(model, callbacks)
     }
@@ -291,10 +291,8 @@ impl<'a, F: Float, S: BatchSource<F>> TrainingLoop<'a, F, S> {
             self.epoch_logs.insert(name, 0.0);
         }
         self.source.scores().write(&mut self.epoch_logs, 0);
-        if let (true, Some((samples, workspace, scores))) = (validated, &mut self.validation) {
-            scores.reset();
-            model.score_samples(samples, workspace, scores)?;
-            scores.write(&mut self.epoch_logs, model.n_scores());
+        if let (true, Some(validation)) = (validated, &mut self.validation) {
+            validation.evaluate(model)?.write(&mut self.epoch_logs, model.n_scores());
         }
         self.epoch_logs.insert("learning_rate", model.learning_rate());
         Ok(())
@@ -341,10 +339,12 @@ impl<'a, F: Float, S: BatchSource<F>> TrainingLoop<'a, F, S> {
             return;
         }
         let (epoch, epochs) = (self.progress.epoch + 1, self.progress.epochs);
-        let seconds = begun.elapsed().as_secs_f64();
+        let (seconds, batches) = (begun.elapsed().as_secs_f64(), self.progress.batch + 1);
+        #[allow(clippy::cast_precision_loss, reason = "batches of an epoch")]
+        let line = epoch_line(batches, seconds, seconds / batches as f64, &self.progress.logs);
+        let head = if epochs > 1 { format!("Epoch {epoch}/{epochs}\n") } else { String::new() };
         // Ignore a closed pipe: training continues without output.
-        let _ =
-            writeln!(std::io::stdout(), "epoch {epoch}/{epochs} - {seconds:.2}s - {}", self.progress.logs);
+        let _ = writeln!(std::io::stdout(), "{head}{line}");
     }
 }
 

@@ -27,6 +27,7 @@ use crate::parallel::{threads_for, with_hot_pool, zip_chunks};
 use crate::simd::vectorize;
 use inertia::{Inertia, not_above, snap_to_equal_rows};
 use shard::{AssignPass, AssignScratch, ScratchLayout, Shard};
+use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 use strategy::AssignStrategy;
 
@@ -38,6 +39,8 @@ pub(crate) struct StoppingRules {
     pub(crate) tolerance: f64,
     /// Whether the centers are scaled to length 1.
     pub(crate) spherical: bool,
+    /// Whether each iteration prints a line.
+    pub(crate) verbose: bool,
 }
 
 /// The result of one run.
@@ -154,7 +157,11 @@ impl<'a, F: Float> Lloyd<'a, F> {
             // Labels that a relocation left behind, now or in the iteration before, are not those of the new centers.
             relocated = !moves.is_empty();
             strict = changed == 0 && !relocated && previous == centers;
-            converged = strict || total_shift(&previous, &centers) <= rules.tolerance;
+            let shift = if strict { 0.0 } else { total_shift(&previous, &centers) };
+            converged = strict || shift <= rules.tolerance;
+            if rules.verbose {
+                print_iteration(&history, converged.then_some((strict, shift)), rules.tolerance);
+            }
         }
         let mut settled = strict;
         if !strict {
@@ -267,6 +274,25 @@ impl<'a, F: Float> Lloyd<'a, F> {
     }
 }
 
+/// Prints the inertia of the last iteration, and how the run converged, in the words of scikit-learn.
+fn print_iteration(history: &[f64], converged: Option<(bool, f64)>, tolerance: f64) {
+    let number = history.len().saturating_sub(1);
+    let inertia = history.last().copied().unwrap_or_default();
+    let mut out = std::io::stdout().lock();
+    // Ignore a closed pipe: the fit continues without output.
+    let _ = writeln!(out, "Iteration {number}, inertia {inertia}.");
+    let _ = match converged {
+        None => Ok(()),
+        Some((true, _)) => writeln!(out, "Converged at iteration {number}: strict convergence."),
+        Some((false, shift)) => {
+            writeln!(
+                out,
+                "Converged at iteration {number}: center shift {shift} within tolerance {tolerance}."
+            )
+        }
+    };
+}
+
 /// Σ‖to − from‖² over the centers.
 fn total_shift<F: Float>(from: &[F], to: &[F]) -> f64 {
     vectorize(
@@ -309,7 +335,7 @@ mod tests {
         let samples = Samples { values: &values, n_features: d, weights: None };
         let moments = Moments::of(&samples).unwrap();
         let start: Vec<F> = values[..k * d].to_vec();
-        let rules = |max_iter| StoppingRules { max_iter, tolerance: 0.0, spherical: false };
+        let rules = |max_iter| StoppingRules { max_iter, tolerance: 0.0, spherical: false, verbose: false };
         let mut used = 0;
         let cases = [(StayPacked, StayPackedOrPrune, true), (StayPacked, StayPackedOrPrune, false)];
         let cases = cases.into_iter().chain([(Stream, Prune, true), (Stream, Prune, false)]);
@@ -339,7 +365,7 @@ mod tests {
                 let samples = Samples { values: &values, n_features: d, weights };
                 let moments = Moments::of(&samples).unwrap();
                 let start: Vec<f64> = values[..k * d].to_vec();
-                let rules = StoppingRules { max_iter: 40, tolerance: 0.0, spherical: false };
+                let rules = StoppingRules { max_iter: 40, tolerance: 0.0, spherical: false, verbose: false };
                 let run =
                     |strategy| Lloyd::with_strategy(samples, &moments, k, strategy).run(start.clone(), rules);
                 let (packed, streamed) = (run(StayPacked), run(Stream));
@@ -359,7 +385,7 @@ mod tests {
             let samples = Samples { values: &values, n_features: 5, weights };
             let moments = Moments::of(&samples).unwrap();
             let start = |first: usize| -> Vec<f32> { values[first * 5..][..7 * 5].to_vec() };
-            let rules = StoppingRules { max_iter: 9, tolerance: 0.0, spherical: false };
+            let rules = StoppingRules { max_iter: 9, tolerance: 0.0, spherical: false, verbose: false };
             let mut lloyd = Lloyd::new(samples, &moments, 7);
             lloyd.run(start(0), rules);
             let (again, fresh) =

@@ -156,6 +156,10 @@ impl<'a, F: Float> CandidateKernel<'a, F> {
         let centers = &self.centers[rows.clone()];
         let mut limits = [F::zero(); BLOCK];
         for (limit, &center) in limits.iter_mut().zip(centers) {
+            debug_assert!(
+                (center as usize) < self.skip_limits.len(),
+                "the label {center} of a row has no center"
+            );
             // SAFETY: there is a limit for each center.
             *limit = unsafe { *self.skip_limits.get_unchecked(center as usize) };
         }
@@ -164,6 +168,7 @@ impl<'a, F: Float> CandidateKernel<'a, F> {
             *left = if distance > limit { F::zero() } else { *distance };
         }
         for (place, (&distance, limit)) in distances.iter().zip(&limits).enumerate() {
+            debug_assert!(queue.len < queue.rows.len() && queue.len < queue.distances.len());
             // SAFETY: the queue held fewer rows than two groups, and these are no more than a block.
             unsafe {
                 *queue.rows.get_unchecked_mut(queue.len) = rows.start + place;

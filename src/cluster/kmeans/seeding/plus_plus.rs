@@ -100,7 +100,7 @@ fn choose_among<F: Float>(
         return Err(Error::invalid_parameter(owner, "n_local_trials", n_trials, expected));
     }
     let given = x.view();
-    let x = in_rows(given);
+    let x = in_rows(given)?;
     let samples = Samples { values: elements(&x), n_features: x.ncols(), weights };
     let small = F::of(F::min_positive_value().as_f64().sqrt() / F::epsilon().as_f64());
     if weights.is_some() {

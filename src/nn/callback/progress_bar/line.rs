@@ -1,5 +1,6 @@
 //! The text of a progress bar: while an epoch runs, after it, and where there is no terminal.
 
+use super::super::epoch_line::{clock, epoch_line, scores, step_time};
 use crate::nn::history::Logs;
 use console::{measure_text_width, style, truncate_str};
 
@@ -27,7 +28,7 @@ impl Line<'_> {
         if columns >= NARROW {
             line = format!("{line} {}", step_time(self.seconds_per_step));
         }
-        for score in self.scores() {
+        for score in scores(self.logs) {
             line = format!("{line} - {score}");
         }
         // A character in the last column wraps the line on some terminals.
@@ -40,7 +41,7 @@ impl Line<'_> {
         let indent = " ".repeat(self.batches.max(self.done).to_string().len().min(columns / 4) + 1);
         let mut text = String::new();
         let mut separator = " - ";
-        for score in self.scores() {
+        for score in scores(self.logs) {
             let width = measure_text_width(&line) + separator.len() + measure_text_width(&score);
             if width > columns {
                 text = text + &line + "\n";
@@ -54,9 +55,7 @@ impl Line<'_> {
 
     /// Without colors and without a bar.
     pub(super) fn plain(&self) -> String {
-        let (done, seconds) = (self.done, clock(self.seconds));
-        let scores: Vec<String> = self.scores().collect();
-        format!("{done}/{done} - {seconds} - {} - {}", step_time(self.seconds_per_step), scores.join(" - "))
+        epoch_line(self.done, self.seconds, self.seconds_per_step, self.logs)
     }
 
     /// The count of batches, the bar and the time.
@@ -71,33 +70,6 @@ impl Line<'_> {
         let width = self.batches.to_string().len();
         let count = style(format!("{:width$}/{}", self.done, self.batches)).bold();
         format!("{count} {green}{white} {time}")
-    }
-
-    /// `loss: 0.5100`, …: names of custom metrics may hold control characters, which would move the cursor.
-    fn scores(&self) -> impl Iterator<Item = String> {
-        let scores =
-            self.logs.iter().map(|(key, value)| Logs::score(key, value).replace(char::is_control, " "));
-        scores.collect::<Vec<_>>().into_iter()
-    }
-}
-
-/// `7s`, `3:05`, `1:00:09`.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds of a run")]
-fn clock(seconds: f64) -> String {
-    let seconds = seconds.round() as u64;
-    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    match (hours, minutes) {
-        (0, 0) => format!("{rest}s"),
-        (0, _) => format!("{minutes}:{rest:02}"),
-        _ => format!("{hours}:{minutes:02}:{rest:02}"),
-    }
-}
-
-fn step_time(seconds: f64) -> String {
-    match seconds {
-        seconds if seconds >= 1.0 || seconds == 0.0 => format!("{seconds:.0}s/step"),
-        seconds if seconds >= 1e-3 => format!("{:.0}ms/step", seconds * 1e3),
-        seconds => format!("{:.0}us/step", seconds * 1e6),
     }
 }
 
@@ -174,11 +146,5 @@ mod tests {
         {
             assert!(strip_ansi_codes(&text).contains("a b [2Jc : 0.5000"), "{text:?}");
         }
-    }
-
-    #[test]
-    fn times_are_written_as_keras_writes_them() {
-        assert_eq!([0.4, 59.0, 61.0, 3661.0].map(clock), ["0s", "59s", "1:01", "1:01:01"]);
-        assert_eq!([0.0, 2.0, 0.011, 5e-5].map(step_time), ["0s/step", "2s/step", "11ms/step", "50us/step"]);
     }
 }

@@ -135,7 +135,7 @@ impl TransposedCorrelation<'_> {
 
     /// Returns the length of the patches of one sample.
     fn patches_len(&self) -> usize {
-        self.im2col.window.positions() * self.im2col.patch_len()
+        self.im2col.window.positions().saturating_mul(self.im2col.patch_len())
     }
 
     /// Returns the length of the cache: the patches of one sample, and the transposed kernel.
@@ -145,7 +145,7 @@ impl TransposedCorrelation<'_> {
 
     /// Returns the length of an input sample.
     fn input_len(&self) -> usize {
-        self.im2col.window.positions() * self.channels
+        self.im2col.window.positions().saturating_mul(self.channels)
     }
 
     fn forward<F: Float>(&self, Forward { x, mut y, params, cache, .. }: Forward<'_, F>) {

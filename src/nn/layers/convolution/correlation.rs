@@ -109,7 +109,7 @@ impl<'a> Correlation<'a> {
 
     fn kernel_len(&self) -> usize {
         // Saturates, so that an absurd number of filters overflows nothing before the container refuses the plan.
-        (self.window.taps() * (self.channels / self.groups)).saturating_mul(self.filters)
+        self.window.taps().saturating_mul(self.channels / self.groups).saturating_mul(self.filters)
     }
 
     /// Returns the length of the patches of one sample and group.
@@ -146,11 +146,11 @@ impl<'a> Correlation<'a> {
     }
 
     fn input_len(&self) -> usize {
-        self.window.input_positions() * self.channels
+        self.window.input_positions().saturating_mul(self.channels)
     }
 
     fn output_len(&self) -> usize {
-        self.window.positions() * self.filters
+        self.window.positions().saturating_mul(self.filters)
     }
 
     pub(super) fn forward<F: Float>(&self, Forward { x, mut y, params, cache, .. }: Forward<'_, F>) {

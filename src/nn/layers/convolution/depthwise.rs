@@ -53,7 +53,7 @@ impl Depthwise {
     }
 
     pub(super) fn input_len(&self) -> usize {
-        self.window.input_positions() * self.channels
+        self.window.input_positions().saturating_mul(self.channels)
     }
 
     pub(super) fn output_len(&self) -> usize {

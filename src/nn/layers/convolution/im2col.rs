@@ -33,7 +33,7 @@ pub(super) struct Im2col {
 impl Im2col {
     /// Returns the length of a patch, which is a row of the matrix.
     pub(super) fn patch_len(&self) -> usize {
-        self.window.taps() * self.channel_range.len()
+        self.window.taps().saturating_mul(self.channel_range.len())
     }
 
     /// Returns whether the taps of one row of the window are contiguous in the image.

@@ -173,7 +173,7 @@ impl<F: Float> Layer<F> for BatchNormalization {
             .state("moving_mean", &features, self.moving_mean_initializer.clone())
             .state("moving_variance", &features, self.moving_variance_initializer.clone())
             // Whether the batch's own statistics were used, behind the vectors.
-            .batch_cache(VECTORS * features.size() + 1)
+            .batch_cache(VECTORS.saturating_mul(features.size()).saturating_add(1))
             .rows_depend())
     }
 

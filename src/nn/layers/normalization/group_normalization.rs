@@ -202,7 +202,9 @@ impl<F: Float> Layer<F> for GroupNormalization {
         let channels = Shape::from(channels);
         let plan = self.affine.declare(Plan::output(input.clone()).passes_mask().input(input), &channels);
         // Mean and 1/√(σ² + ε) of each group.
-        Ok(plan.cache(axis_permutation::cache_per_sample(&[self.axis], input)).cache(2 * groups))
+        Ok(plan
+            .cache(axis_permutation::cache_per_sample(&[self.axis], input))
+            .cache(groups.saturating_mul(2)))
     }
 
     fn forward(&self, pass: Forward<'_, F>) {

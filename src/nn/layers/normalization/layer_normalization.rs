@@ -151,7 +151,7 @@ impl<F: Float> Layer<F> for LayerNormalization {
         // Mean and 1/√(σ² + ε) of each run.
         Ok(plan
             .cache(axis_permutation::cache_per_sample(&self.axis, input))
-            .cache(2 * input.size() / dims.size().max(1)))
+            .cache((input.size() / dims.size().max(1)).saturating_mul(2)))
     }
 
     fn forward(&self, pass: Forward<'_, F>) {

@@ -168,7 +168,7 @@ impl<F: Float> Layer<F> for Normalization {
             let expected = format!("finite numbers in {}", F::NAME);
             return Err(Error::invalid_parameter("normalization", "mean", format!("{mean:?}"), expected));
         }
-        Ok(Plan::output(input.clone()).passes_mask().input(input).batch_cache(2 * input.size()))
+        Ok(Plan::output(input.clone()).passes_mask().input(input).batch_cache(input.size().saturating_mul(2)))
     }
 
     fn forward(&self, Forward { x, mut y, cache, plan, .. }: Forward<'_, F>) {

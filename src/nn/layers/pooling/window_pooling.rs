@@ -39,12 +39,12 @@ impl PoolingWindow {
 
     /// Returns the length of an input sample.
     pub(super) fn input_len(&self) -> usize {
-        self.window.input_positions() * self.channels
+        self.window.input_positions().saturating_mul(self.channels)
     }
 
     /// Returns the length of an output sample.
     pub(super) fn output_len(&self) -> usize {
-        self.window.positions() * self.channels
+        self.window.positions().saturating_mul(self.channels)
     }
 }
 

@@ -285,8 +285,10 @@ impl<F: Float> Layer<F> for Bidirectional<F> {
             return Err(Error::shape("bidirectional", "samples (steps, features)", input));
         }
         let inner = self.layer.plan(input)?.input(input);
+        inner.check_size("bidirectional")?;
         let output = inner.output_shape().clone();
         let second = self.second_plan(&inner, input)?;
+        second.check_size("bidirectional")?;
         let other = second.output_shape();
         let shape = match self.merge_mode {
             MergeMode::Concat => output.with_last(output.last().saturating_add(other.last())),

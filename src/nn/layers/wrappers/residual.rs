@@ -105,6 +105,7 @@ impl<F: Float> Layer<F> for Residual<F> {
         for (index, layer) in self.layers.iter().enumerate() {
             let name = format!("{index}.{}", layer.kind());
             let plan = layer.plan(&shape)?.input(shape);
+            plan.check_size("residual")?;
             plan.declared_activation().validate()?;
             shape = plan.output_shape().clone();
             own = own.saturating_add(shape.size().saturating_mul(2));

@@ -88,6 +88,7 @@ impl<F: Float> Layer<F> for TimeDistributed<F> {
         };
         let step = Shape::from(step);
         let inner = self.layer.plan(&step)?.input(step);
+        inner.check_size("time_distributed")?;
         if inner.batch_size().is_some() {
             let expected = "a layer that is not stateful; the steps of a sample are no batches";
             return Err(Error::invalid_parameter("time_distributed", "layer", self.layer.kind(), expected));

@@ -1,6 +1,6 @@
 //! Batches gathered from arrays in memory, optionally shuffled every epoch.
 
-use super::{BatchSource, StepOutcome, run_steps};
+use super::{StepOutcome, StepSource, run_steps};
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::callback::StopToken;
@@ -41,7 +41,7 @@ impl<'a, F: Float> InMemory<'a, F> {
     }
 }
 
-impl<F: Float> BatchSource<F> for InMemory<'_, F> {
+impl<F: Float> StepSource<F> for InMemory<'_, F> {
     fn batches(&self) -> usize {
         self.n.div_ceil(self.batch_size())
     }
@@ -59,12 +59,13 @@ impl<F: Float> BatchSource<F> for InMemory<'_, F> {
         &mut self.trainer.scores
     }
 
-    fn begin_epoch(&mut self, model: &Model<F>, _: usize) {
+    fn begin_epoch(&mut self, model: &Model<F>, _: usize) -> Result<()> {
         self.order.clear();
         self.order.extend(0..self.n);
         if self.shuffle {
             Rng::new(model.seed, Purpose::Shuffle, model.epochs_trained).shuffle(&mut self.order);
         }
+        Ok(())
     }
 
     fn step(&mut self, model: &mut Model<F>, batch: usize) -> Result<StepOutcome> {

@@ -1,8 +1,12 @@
-//! Batch sources: the trait [`BatchSource`] and its implementations for arrays and for iterators.
+//! Sources of training steps: the trait [`StepSource`] and its implementations for arrays and for iterators.
 
+mod each_batch;
+mod epochs;
 mod in_memory;
 mod stream;
 
+pub(crate) use each_batch::{BatchFactory, BatchParts, EachBatch, RepeatableBatches};
+pub use epochs::{BatchSource, EachEpoch, EpochBatches, each_epoch};
 pub(super) use in_memory::InMemory;
 pub use stream::Batch;
 pub(super) use stream::Stream;
@@ -30,7 +34,7 @@ impl From<std::result::Result<(), Divergence>> for StepOutcome {
 }
 
 /// A source of training batches. Owns the buffers of a training step.
-pub(super) trait BatchSource<F> {
+pub(super) trait StepSource<F> {
     /// The number of batches in an epoch; 0 if unknown.
     fn batches(&self) -> usize;
 
@@ -44,7 +48,10 @@ pub(super) trait BatchSource<F> {
     fn scores(&mut self) -> &mut Scores<F>;
 
     /// Prepares an epoch whose first `done` batches are already trained.
-    fn begin_epoch(&mut self, model: &Model<F>, done: usize);
+    ///
+    /// # Errors
+    /// A source that cannot begin an epoch.
+    fn begin_epoch(&mut self, model: &Model<F>, done: usize) -> Result<()>;
 
     /// Trains on the batch with index `batch`.
     ///
@@ -76,8 +83,8 @@ pub(super) trait BatchSource<F> {
     fn exhausted(&self) -> bool;
 }
 
-/// The default implementation of [`BatchSource::steps`].
-fn run_steps<F, S: BatchSource<F> + ?Sized>(
+/// The default implementation of [`StepSource::steps`].
+fn run_steps<F, S: StepSource<F> + ?Sized>(
     source: &mut S,
     model: &mut Model<F>,
     mut done: usize,

@@ -1,18 +1,19 @@
 //! Batches pulled from an iterator, for data sets that do not fit into memory.
 
-use super::{BatchSource, StepOutcome};
+use super::{EpochBatches, StepOutcome, StepSource};
+use crate::class_weight::ClassWeight;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::float::inputs::{InputElement, Inputs};
 use crate::float::targets::Targets;
-use crate::nn::fit_options::SampleWeights;
 use crate::nn::model::Model;
 use crate::nn::model::evaluate::Scores;
 use crate::nn::model::trainer::Trainer;
-use ndarray::{ArrayBase, Data, Dimension};
+use crate::nn::sample_weights::SampleWeights;
+use ndarray::{ArrayBase, ArrayViewD, Data, Dimension};
 
-/// An item of the iterator passed to [`fit_batches`](crate::models::Model::fit_batches): a pair of samples and targets, or a
-/// `Result` of one, whose error ends training.
+/// An item of the iterator passed to [`fit_batches`](crate::models::Model::fit_batches): samples and targets, or samples,
+/// targets and sample weights, or a `Result` of these, whose error ends training.
 ///
 /// # Examples
 /// ```
@@ -21,6 +22,7 @@ use ndarray::{ArrayBase, Data, Dimension};
 ///
 /// fn takes(_: impl Batch<f32>) {}
 /// takes((Array2::<f32>::zeros((32, 4)), Array1::<u8>::zeros(32)));
+/// takes((Array2::<f32>::zeros((32, 4)), Array1::<u8>::zeros(32), Array1::<f32>::ones(32)));
 /// takes(axonal::Result::Ok((Array2::<f32>::zeros((32, 4)), vec![0_u8; 32])));
 /// ```
 pub trait Batch<F> {
@@ -29,6 +31,11 @@ pub trait Batch<F> {
     /// # Errors
     /// The error of `train`, or of the batch itself.
     fn view<T>(self, train: impl FnOnce(Inputs<'_, F>, Targets<'_, F>) -> Result<T>) -> Result<T>;
+
+    /// The sample weights, if the batch has any.
+    fn weights(&self) -> Option<ArrayViewD<'_, F>> {
+        None
+    }
 }
 
 impl<F, S: Data<Elem: InputElement<F>>, D: Dimension, Y> Batch<F> for (ArrayBase<S, D>, Y)
@@ -40,17 +47,38 @@ where
     }
 }
 
+impl<F, S: Data<Elem: InputElement<F>>, D: Dimension, Y, W: Data<Elem = F>, E: Dimension> Batch<F>
+    for (ArrayBase<S, D>, Y, ArrayBase<W, E>)
+where
+    for<'y> &'y Y: Into<Targets<'y, F>>,
+{
+    fn view<T>(self, train: impl FnOnce(Inputs<'_, F>, Targets<'_, F>) -> Result<T>) -> Result<T> {
+        train((&self.0).into(), (&self.1).into())
+    }
+
+    fn weights(&self) -> Option<ArrayViewD<'_, F>> {
+        Some(self.2.view().into_dyn())
+    }
+}
+
 impl<F, B: Batch<F>> Batch<F> for Result<B> {
     fn view<T>(self, train: impl FnOnce(Inputs<'_, F>, Targets<'_, F>) -> Result<T>) -> Result<T> {
         self?.view(train)
     }
+
+    fn weights(&self) -> Option<ArrayViewD<'_, F>> {
+        self.as_ref().ok()?.weights()
+    }
 }
 
 /// Batches of an iterator; each is dropped before the next one is pulled.
-pub(in crate::nn::model) struct Stream<'a, F, I> {
-    batches: I,
+pub(in crate::nn::model) struct Stream<'a, F, E> {
+    batches: E,
+    /// The number of epochs begun, and of batches pulled in the last one.
+    begun: usize,
+    pulled: usize,
     steps_per_epoch: Option<usize>,
-    class_weight: Option<&'a [(usize, f64)]>,
+    class_weight: Option<&'a ClassWeight>,
     /// The buffers of a training step: allocated for the first batch, reallocated for a larger one.
     trainer: Option<Trainer<F>>,
     /// The epoch's running sums until `trainer` is allocated.
@@ -58,21 +86,58 @@ pub(in crate::nn::model) struct Stream<'a, F, I> {
     exhausted: bool,
 }
 
-impl<'a, F: Float, I: Iterator<Item: Batch<F>>> Stream<'a, F, I> {
+impl<'a, F: Float, E: EpochBatches<F>> Stream<'a, F, E> {
     pub(in crate::nn::model) fn new(
         model: &Model<F>,
-        batches: I,
+        batches: E,
         steps_per_epoch: Option<usize>,
-        class_weight: Option<&'a [(usize, f64)]>,
+        class_weight: Option<&'a ClassWeight>,
     ) -> Result<Self> {
         let scores = Scores::new(model)?;
-        Ok(Self { batches, steps_per_epoch, class_weight, trainer: None, scores, exhausted: false })
+        let trainer = None;
+        Ok(Self {
+            batches,
+            begun: 0,
+            pulled: 0,
+            steps_per_epoch,
+            class_weight,
+            trainer,
+            scores,
+            exhausted: false,
+        })
     }
 
-    fn next(&mut self) -> Option<I::Item> {
-        let batch = self.batches.next();
-        self.exhausted = batch.is_none();
-        batch
+    fn next(&mut self) -> Result<Option<E::Batch>> {
+        if self.begun == 0 {
+            self.begin()?;
+        }
+        let batch = self.batches.next_batch();
+        self.pulled += usize::from(batch.is_some());
+        // A source that repeats has more in the next epoch, unless this one had none.
+        self.exhausted = batch.is_none() && (!E::REPEATS || self.pulled == 0);
+        Ok(batch)
+    }
+
+    /// Begins the next epoch of the source.
+    fn begin(&mut self) -> Result<()> {
+        let epoch = self.begun;
+        (self.begun, self.pulled) = (epoch + 1, 0);
+        self.batches.begin(epoch)
+    }
+
+    /// The next batch, whatever the epoch.
+    fn next_of_any_epoch(&mut self) -> Result<Option<E::Batch>> {
+        let is_full = self.steps_per_epoch.is_some_and(|steps| self.pulled >= steps);
+        if E::REPEATS && is_full {
+            self.begin()?;
+        }
+        match self.next()? {
+            None if E::REPEATS && self.pulled > 0 => {
+                self.begin()?;
+                self.next()
+            }
+            batch => Ok(batch),
+        }
     }
 
     fn train_batch(
@@ -80,18 +145,21 @@ impl<'a, F: Float, I: Iterator<Item: Batch<F>>> Stream<'a, F, I> {
         model: &mut Model<F>,
         x: Inputs<'_, F>,
         y: Targets<'_, F>,
+        weights: Option<SampleWeights<F>>,
         number: usize,
     ) -> Result<StepOutcome> {
         let names = ["x", "y", "sample_weight"].map(|name| format!("batch {}, {name}", number + 1));
         let names = [names[0].as_str(), names[1].as_str(), names[2].as_str()];
-        let mut samples = model.samples(x, y, SampleWeights::none(), names)?;
+        let mut samples = model.samples(x, y, weights.into(), names)?;
         let n = samples.len();
         if let Some(classes) = self.class_weight {
             model.weigh_by_class(&mut samples, n, None, classes)?;
         }
         model.layout.check_batch_size("fit_batches", n, n)?;
-        if self.trainer.as_ref().is_none_or(|trainer| trainer.workspace.capacity() < n) {
-            let mut larger = Trainer::new(model, n, &samples)?;
+        let fits = |trainer: &Trainer<F>| trainer.workspace.capacity() >= n && trainer.fits_weights(&samples);
+        if !self.trainer.as_ref().is_some_and(fits) {
+            let capacity = self.trainer.as_ref().map_or(0, |trainer| trainer.workspace.capacity());
+            let mut larger = Trainer::new(model, n.max(capacity), &samples)?;
             std::mem::swap(&mut larger.scores, self.scores());
             self.trainer = Some(larger);
         }
@@ -101,7 +169,7 @@ impl<'a, F: Float, I: Iterator<Item: Batch<F>>> Stream<'a, F, I> {
     }
 }
 
-impl<F: Float, I: Iterator<Item: Batch<F>>> BatchSource<F> for Stream<'_, F, I> {
+impl<F: Float, E: EpochBatches<F>> StepSource<F> for Stream<'_, F, E> {
     fn batches(&self) -> usize {
         self.steps_per_epoch.unwrap_or(match self.batches.size_hint() {
             (least, Some(most)) if least == most => most,
@@ -116,6 +184,7 @@ impl<F: Float, I: Iterator<Item: Batch<F>>> BatchSource<F> for Stream<'_, F, I> 
     fn identity(&self) -> String {
         match self.steps_per_epoch {
             Some(steps) => format!("{steps} batches of an iterator an epoch"),
+            None if E::REPEATS => "an iterator for each epoch".into(),
             None => "one pass over an iterator".into(),
         }
     }
@@ -127,19 +196,23 @@ impl<F: Float, I: Iterator<Item: Batch<F>>> BatchSource<F> for Stream<'_, F, I> 
         }
     }
 
-    fn begin_epoch(&mut self, _: &Model<F>, _: usize) {}
+    fn begin_epoch(&mut self, _: &Model<F>, done: usize) -> Result<()> {
+        // A resumed epoch continues after the batches that were skipped.
+        if done == 0 && (E::REPEATS || self.begun == 0) { self.begin() } else { Ok(()) }
+    }
 
     fn step(&mut self, model: &mut Model<F>, batch: usize) -> Result<StepOutcome> {
         if self.steps_per_epoch.is_some_and(|steps| batch >= steps) {
             return Ok(StepOutcome::EndOfEpoch);
         }
-        let Some(next) = self.next() else { return Ok(StepOutcome::EndOfEpoch) };
-        next.view(|x, y| self.train_batch(model, x, y, batch))
+        let Some(next) = self.next()? else { return Ok(StepOutcome::EndOfEpoch) };
+        let weights = next.weights().map(|weights| SampleWeights::of(&weights));
+        next.view(|x, y| self.train_batch(model, x, y, weights, batch))
     }
 
     fn skip(&mut self, taken: u64) -> Result<()> {
         for _ in 0..taken {
-            let Some(batch) = self.next() else {
+            let Some(batch) = self.next_of_any_epoch()? else {
                 let problem = format!("it ended before the {taken} batches that are done already");
                 return Err(Error::Callback { name: "in a resumed run".into(), source: problem.into() });
             };
