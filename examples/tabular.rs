@@ -39,13 +39,13 @@ fn main() -> Result<()> {
     let n_classes = data.target_names.len();
     let (x, x_test, y, y_test) = train_test_split(&data.data, &data.target, 0.2, 7)?;
 
-    let folds = StratifiedKFold::new(5, &data.target).shuffle(1);
+    let folds = StratifiedKFold::new(5).shuffle(1);
     let validation =
         cross_validate(&classifier(data.n_features(), n_classes, 0.01)?, &data.data, &data.target, folds)?;
     println!("five folds of everything:\n{validation}\n");
 
     let build = |&l2: &f64| classifier(x.ncols(), n_classes, l2);
-    let folds = StratifiedKFold::new(5, &y).shuffle(2);
+    let folds = StratifiedKFold::new(5).shuffle(2);
     let search = GridSearch::new([0.0, 0.001, 0.01, 0.1], build, folds).fit(&x, &y)?;
     println!("how much weight decay, on the training part:\n{search}\n");
 

@@ -2,6 +2,7 @@ use super::fold::checked_folds;
 use super::{Fold, FoldTargets, Samples, Splitter};
 use crate::error::Result;
 use crate::estimator::{Estimator, Fit, Score};
+use ndarray::Array1;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -87,7 +88,7 @@ impl<X: Samples + ?Sized, E: Estimator + Fit<X::Owned> + Score<X::Owned>> FoldEs
 /// }
 /// # use axonal::ndarray::{Array1, Array2};
 /// let (x, y) = (Array2::zeros((4, 1)), array![1.0, 1.0, 5.0, 5.0]);
-/// assert_eq!(cross_val_score(&Mean::default(), &x, &y, KFold::new(2))?, [-16.0, -16.0]);
+/// assert_eq!(cross_val_score(&Mean::default(), &x, &y, KFold::new(2))?, array![-16.0, -16.0]);
 /// # Ok(())
 /// # }
 /// ```
@@ -95,10 +96,10 @@ pub fn cross_val_score<X: Samples + ?Sized, Y: FoldTargets>(
     estimator: &impl FoldEstimator<X, Y>,
     x: &X,
     y: Y,
-    splitter: impl Splitter,
-) -> Result<Vec<f64>> {
+    splitter: impl Splitter<Y>,
+) -> Result<Array1<f64>> {
     y.check(x.n_samples())?;
-    let folds = checked_folds(&splitter, x.n_samples())?;
+    let folds = checked_folds(&splitter, x.n_samples(), y)?;
     folds.iter().map(|fold| FoldData::<X, Y>::of(x, y, fold).score(estimator)).collect()
 }
 
@@ -127,7 +128,7 @@ pub fn cross_validate<X: Samples + ?Sized, Y: FoldTargets, E: FoldEstimator<X, Y
     estimator: &E,
     x: &X,
     y: Y,
-    splitter: impl Splitter,
+    splitter: impl Splitter<Y>,
 ) -> Result<CrossValidation<E>> {
     y.check(x.n_samples())?;
     let validate = |fold: Fold| {
@@ -141,7 +142,7 @@ pub fn cross_validate<X: Samples + ?Sized, Y: FoldTargets, E: FoldEstimator<X, Y
         let train_score = data.train_score(&estimator)?;
         Ok(FoldReport { test_score, train_score, fit_time, score_time, estimator, fold })
     };
-    let folds = checked_folds(&splitter, x.n_samples())?.into_iter().map(validate).collect::<Result<_>>()?;
+    let folds = checked_folds(&splitter, x.n_samples(), y)?.into_iter().map(validate).collect::<Result<_>>()?;
     Ok(CrossValidation { folds })
 }
 

@@ -58,17 +58,21 @@ impl Fold {
 
 /// Cuts samples into training and test parts, several times.
 ///
+/// `Y` is what the cuts may depend on beside the number of samples: the targets that
+/// [`cross_val_score`](super::cross_val_score) passes. [`StratifiedKFold`](super::StratifiedKFold) reads classes from them; most
+/// splitters ignore them and take any `Y`.
+///
 /// A `Vec<Fold>` or a slice of folds is one as well: cuts by hand.
-pub trait Splitter: fmt::Debug {
-    /// The cuts of `n_samples` samples.
+pub trait Splitter<Y = ()>: fmt::Debug {
+    /// The cuts of `n_samples` samples with the targets `y`.
     ///
     /// # Errors
-    /// Parameters outside their ranges, or fewer samples than the cuts need.
-    fn folds(&self, n_samples: usize) -> Result<Vec<Fold>>;
+    /// Parameters outside their ranges, fewer samples than the cuts need, or targets of another length.
+    fn folds(&self, n_samples: usize, y: Y) -> Result<Vec<Fold>>;
 }
 
-impl Splitter for [Fold] {
-    fn folds(&self, n_samples: usize) -> Result<Vec<Fold>> {
+impl<Y> Splitter<Y> for [Fold] {
+    fn folds(&self, n_samples: usize, _: Y) -> Result<Vec<Fold>> {
         check_each(self, n_samples)?;
         Ok(self.to_vec())
     }
@@ -89,21 +93,21 @@ fn check_each(folds: &[Fold], n_samples: usize) -> Result<()> {
     Ok(())
 }
 
-impl Splitter for Vec<Fold> {
-    fn folds(&self, n_samples: usize) -> Result<Vec<Fold>> {
-        self.as_slice().folds(n_samples)
+impl<Y> Splitter<Y> for Vec<Fold> {
+    fn folds(&self, n_samples: usize, y: Y) -> Result<Vec<Fold>> {
+        self.as_slice().folds(n_samples, y)
     }
 }
 
-impl<S: Splitter + ?Sized> Splitter for &S {
-    fn folds(&self, n_samples: usize) -> Result<Vec<Fold>> {
-        (**self).folds(n_samples)
+impl<Y, S: Splitter<Y> + ?Sized> Splitter<Y> for &S {
+    fn folds(&self, n_samples: usize, y: Y) -> Result<Vec<Fold>> {
+        (**self).folds(n_samples, y)
     }
 }
 
-/// The cuts of `splitter`, each of them checked, since anyone may write a splitter.
-pub(super) fn checked_folds(splitter: &impl Splitter, n_samples: usize) -> Result<Vec<Fold>> {
-    let folds = splitter.folds(n_samples)?;
+/// The cuts of `splitter`, each of them checked, since a splitter may be custom.
+pub(super) fn checked_folds<Y>(splitter: &impl Splitter<Y>, n_samples: usize, y: Y) -> Result<Vec<Fold>> {
+    let folds = splitter.folds(n_samples, y)?;
     check_each(&folds, n_samples)?;
     Ok(folds)
 }

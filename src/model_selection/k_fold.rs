@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 /// ```
 /// use axonal::model_selection::{Fold, KFold, Splitter};
 ///
-/// let folds = KFold::new(2).folds(5)?;
+/// let folds = KFold::new(2).folds(5, ())?;
 /// assert_eq!(folds, [Fold::new([3, 4], [0, 1, 2]), Fold::new([0, 1, 2], [3, 4])]);
 /// # Ok::<(), axonal::Error>(())
 /// ```
@@ -45,19 +45,28 @@ impl KFold {
     }
 }
 
-impl Splitter for KFold {
-    fn folds(&self, n_samples: usize) -> Result<Vec<Fold>> {
+impl<Y> Splitter<Y> for KFold {
+    fn folds(&self, n_samples: usize, _: Y) -> Result<Vec<Fold>> {
         check_folds("KFold", self.n_splits, n_samples)?;
-        let order = match self.seed {
-            Some(seed) => Rng::new(seed, Purpose::Split, 1).permutation(n_samples),
-            None => (0..n_samples).collect(),
-        };
-        let mut part = vec![0; n_samples];
-        let mut rows = order.into_iter();
-        for number in 0..self.n_splits {
-            let len = n_samples / self.n_splits + usize::from(number < n_samples % self.n_splits);
-            rows.by_ref().take(len).for_each(|row| part[row] = number);
-        }
-        Ok((0..self.n_splits).map(|number| Fold::partition(n_samples, |row| part[row] == number)).collect())
+        Ok(match self.seed {
+            Some(seed) => shuffled(self.n_splits, n_samples, Rng::new(seed, Purpose::Split, 1)),
+            None => in_order(self.n_splits, 0..n_samples),
+        })
     }
+}
+
+/// Folds of samples in random order.
+pub(super) fn shuffled(n_splits: usize, n_samples: usize, mut rng: Rng) -> Vec<Fold> {
+    in_order(n_splits, rng.permutation(n_samples).into_iter())
+}
+
+/// Folds of consecutive samples in this order.
+fn in_order(n_splits: usize, mut rows: impl ExactSizeIterator<Item = usize>) -> Vec<Fold> {
+    let n_samples = rows.len();
+    let mut part = vec![0; n_samples];
+    for number in 0..n_splits {
+        let len = n_samples / n_splits + usize::from(number < n_samples % n_splits);
+        rows.by_ref().take(len).for_each(|row| part[row] = number);
+    }
+    (0..n_splits).map(|number| Fold::partition(n_samples, |row| part[row] == number)).collect()
 }

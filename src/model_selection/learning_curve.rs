@@ -40,10 +40,10 @@ pub fn learning_curve<X: Samples + ?Sized, Y: FoldTargets>(
     x: &X,
     y: Y,
     shares: &[f64],
-    splitter: impl Splitter,
+    splitter: impl Splitter<Y>,
 ) -> Result<LearningCurve> {
     y.check(x.n_samples())?;
-    let folds = checked_folds(&splitter, x.n_samples())?;
+    let folds = checked_folds(&splitter, x.n_samples(), y)?;
     let counts = train_counts(shares, folds.first().map_or(0, |fold| fold.train.len()))?;
     let shape = (counts.len(), folds.len());
     let (mut train_scores, mut test_scores) = (Array2::zeros(shape), Array2::zeros(shape));

@@ -8,6 +8,7 @@
 //! before changes no score.
 
 mod adapters;
+mod class_labels;
 mod cross_validation;
 mod fold;
 mod k_fold;
@@ -21,6 +22,7 @@ mod time_series_split;
 mod train_test_split;
 
 pub use adapters::{Answers, Classifier, Regressor};
+pub use class_labels::ClassLabels;
 pub use cross_validation::{CrossValidation, FoldEstimator, FoldReport, cross_val_score, cross_validate};
 pub use fold::{Fold, Splitter};
 pub use k_fold::KFold;

@@ -47,7 +47,7 @@ impl<P: fmt::Debug, B, C: fmt::Debug> fmt::Debug for GridSearch<P, B, C> {
     }
 }
 
-impl<P: Clone + Sync, B, C: Splitter> GridSearch<P, B, C> {
+impl<P: Clone + Sync, B, C> GridSearch<P, B, C> {
     /// Every one of `candidates`.
     pub fn new<E>(candidates: impl IntoIterator<Item = P>, build: B, splitter: C) -> Self
     where
@@ -66,12 +66,13 @@ impl<P: Clone + Sync, B, C: Splitter> GridSearch<P, B, C> {
         Y: FoldTargets<Owned: Sync>,
         E: FoldEstimator<X, Y> + Send,
         B: Fn(&P) -> Result<E> + Sync,
+        C: Splitter<Y>,
     {
         y.check(x.n_samples())?;
         if self.candidates.is_empty() {
             return Err(Error::invalid_parameter("GridSearch", "candidates", "empty", "at least 1"));
         }
-        let folds = checked_folds(&self.splitter, x.n_samples())?;
+        let folds = checked_folds(&self.splitter, x.n_samples(), y)?;
         let data: Vec<FoldData<X, Y>> = folds.iter().map(|fold| FoldData::of(x, y, fold)).collect();
         let (params, build) = (&self.candidates, &self.build);
         let score = |job: usize| data[job % data.len()].score(&build(&params[job / data.len()])?);
@@ -165,7 +166,7 @@ impl<D, B, C: fmt::Debug> fmt::Debug for RandomSearch<D, B, C> {
     }
 }
 
-impl<D, B, C: Splitter> RandomSearch<D, B, C> {
+impl<D, B, C> RandomSearch<D, B, C> {
     /// `n_iter` candidates that `draw` makes.
     pub fn new<P, E>(n_iter: usize, draw: D, build: B, splitter: C) -> Self
     where
@@ -194,6 +195,7 @@ impl<D, B, C: Splitter> RandomSearch<D, B, C> {
         E: FoldEstimator<X, Y> + Send,
         D: Fn(&mut Rng) -> P,
         B: Fn(&P) -> Result<E> + Sync,
+        C: Splitter<Y>,
     {
         let mut rng = Rng::new(self.seed, Purpose::Split, 3);
         let candidates: Vec<P> = (0..self.n_iter).map(|_| (self.draw)(&mut rng)).collect();

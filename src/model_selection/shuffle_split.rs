@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 /// ```
 /// use axonal::model_selection::{ShuffleSplit, Splitter};
 ///
-/// let folds = ShuffleSplit::new(3).test_size(0.25).seed(1).folds(8)?;
+/// let folds = ShuffleSplit::new(3).test_size(0.25).seed(1).folds(8, ())?;
 /// assert!(folds.iter().all(|fold| fold.train.len() == 6 && fold.test.len() == 2));
 /// # Ok::<(), axonal::Error>(())
 /// ```
@@ -61,8 +61,8 @@ impl ShuffleSplit {
     }
 }
 
-impl Splitter for ShuffleSplit {
-    fn folds(&self, n_samples: usize) -> Result<Vec<Fold>> {
+impl<Y> Splitter<Y> for ShuffleSplit {
+    fn folds(&self, n_samples: usize, _: Y) -> Result<Vec<Fold>> {
         if self.n_splits == 0 {
             return Err(Error::invalid_parameter("ShuffleSplit", "n_splits", 0, "at least 1"));
         }

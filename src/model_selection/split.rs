@@ -139,7 +139,7 @@ impl Split {
             }
             Some(classes) => {
                 validate::length("labels", classes.len(), n_samples)?;
-                stratified(classes, n_train, n_test, rng)
+                stratified(("Split", "stratify"), classes, n_train, n_test, rng)
             }
             None if self.shuffle => Ok(random(n_samples, n_train, n_test, rng)),
             None => Ok(Fold::new(
@@ -209,17 +209,23 @@ fn count(
 }
 
 /// A random cut in which each class has its share of both parts.
-fn stratified(classes: &[usize], n_train: usize, n_test: usize, mut rng: Rng) -> Result<Fold> {
+pub(super) fn stratified(
+    (owner, name): (&'static str, &'static str),
+    classes: &[usize],
+    n_train: usize,
+    n_test: usize,
+    mut rng: Rng,
+) -> Result<Fold> {
     let mut rows_by_class = rows_by_class(classes);
     let n_classes = rows_by_class.len();
     if let Some(single) = rows_by_class.iter().find(|rows| rows.len() < 2) {
         let expected = format!("at least 2 samples of every class, not only row {single:?} of one");
-        return Err(Error::invalid_parameter("Split", "stratify", "these labels", expected));
+        return Err(Error::invalid_parameter(owner, name, "these labels", expected));
     }
     for (name, part) in [("train_size", n_train), ("test_size", n_test)] {
         if part < n_classes {
             let expected = format!("at least 1 for each of the {n_classes} classes");
-            return Err(Error::invalid_parameter("Split", name, format!("{part} samples"), expected));
+            return Err(Error::invalid_parameter(owner, name, format!("{part} samples"), expected));
         }
     }
     let sizes: Vec<usize> = rows_by_class.iter().map(Vec::len).collect();

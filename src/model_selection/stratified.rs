@@ -1,3 +1,4 @@
+use super::ClassLabels;
 use super::fold::{Fold, Splitter, check_folds};
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Rng};
@@ -6,20 +7,21 @@ use serde::{Deserialize, Serialize};
 
 /// Cuts into parts that each have the classes in the proportions of the whole.
 ///
+/// The classes are those of the targets: [`cross_val_score`](super::cross_val_score) and the searches pass their `y`.
+///
 /// # Parameters
 /// * `n_splits`: how many parts, at least 2.
-/// * `labels`: the class of every sample, whatever `y` is cut along: numbers, names, anything with an order.
 /// * `shuffle`: the seed of a random order within each class. Default: the order of the rows.
 ///
 /// # Errors
-/// `n_splits` below 2 or above the size of the largest class, or labels for another number of samples.
+/// `n_splits` below 2 or above the size of the largest class, labels for another number of samples, NaN among labels.
 ///
 /// # Examples
 /// ```
 /// use axonal::model_selection::{Splitter, StratifiedKFold};
 ///
 /// let labels = ["cat", "cat", "cat", "cat", "dog", "dog"];
-/// for fold in StratifiedKFold::new(2, &labels).folds(6)? {
+/// for fold in StratifiedKFold::new(2).folds(6, &labels)? {
 ///     assert_eq!(fold.test.iter().filter(|row| labels[**row] == "dog").count(), 1);
 /// }
 /// # Ok::<(), axonal::Error>(())
@@ -28,16 +30,14 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct StratifiedKFold {
     n_splits: usize,
-    #[serde(deserialize_with = "numbered")]
-    classes: Vec<usize>,
     seed: Option<u64>,
 }
 
 impl StratifiedKFold {
     /// `n_splits` parts, dealt out class by class in the order of the rows.
     #[must_use]
-    pub fn new<L: Ord>(n_splits: usize, labels: impl IntoIterator<Item = L>) -> Self {
-        Self { n_splits, classes: number_classes(labels), seed: None }
+    pub fn new(n_splits: usize) -> Self {
+        Self { n_splits, seed: None }
     }
 
     /// Deals each class's samples out in a random order.
@@ -60,11 +60,6 @@ pub(super) fn number_classes<L: Ord>(labels: impl IntoIterator<Item = L>) -> Vec
         .collect()
 }
 
-/// Classes that came as data, numbered as `new` numbers them.
-fn numbered<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<usize>, D::Error> {
-    Vec::<usize>::deserialize(deserializer).map(number_classes)
-}
-
 /// The rows of each class, in order.
 pub(super) fn rows_by_class(classes: &[usize]) -> Vec<Vec<usize>> {
     let mut rows = vec![Vec::new(); classes.iter().max().map_or(0, |last| last + 1)];
@@ -74,29 +69,46 @@ pub(super) fn rows_by_class(classes: &[usize]) -> Vec<Vec<usize>> {
     rows
 }
 
-impl Splitter for StratifiedKFold {
-    fn folds(&self, n_samples: usize) -> Result<Vec<Fold>> {
-        validate::length("labels", self.classes.len(), n_samples)?;
-        check_folds("StratifiedKFold", self.n_splits, n_samples)?;
-        let rows_by_class = rows_by_class(&self.classes);
-        let largest = rows_by_class.iter().map(Vec::len).max().unwrap_or(0);
-        if largest < self.n_splits {
-            let expected = format!("at most {largest}, the size of the largest class");
-            return Err(Error::invalid_parameter("StratifiedKFold", "n_splits", self.n_splits, expected));
-        }
-
-        let mut rng = self.seed.map(|seed| Rng::new(seed, Purpose::Split, 2));
-        let (mut part, mut dealt) = (vec![0; n_samples], 0);
-        for rows in rows_by_class {
-            // Going on where the class before ended keeps the parts' sizes within one of each other.
-            let mut parts: Vec<usize> = (0..rows.len()).map(|row| (dealt + row) % self.n_splits).collect();
-            dealt += rows.len();
-            match &mut rng {
-                Some(rng) => rng.shuffle(&mut parts),
-                None => parts.sort_unstable(),
-            }
-            rows.into_iter().zip(parts).for_each(|(row, number)| part[row] = number);
-        }
-        Ok((0..self.n_splits).map(|number| Fold::partition(n_samples, |row| part[row] == number)).collect())
+impl<Y: ClassLabels + ?Sized> Splitter<&Y> for StratifiedKFold {
+    fn folds(&self, n_samples: usize, y: &Y) -> Result<Vec<Fold>> {
+        let rng = self.seed.map(|seed| Rng::new(seed, Purpose::Split, 2));
+        stratified_folds("StratifiedKFold", self.n_splits, &classes_of(y, n_samples)?, rng)
     }
+}
+
+/// The class number of each sample; errors unless there is a label for each.
+pub(super) fn classes_of(y: &(impl ClassLabels + ?Sized), n_samples: usize) -> Result<Vec<usize>> {
+    let classes = y.class_numbers()?;
+    validate::length("labels", classes.len(), n_samples)?;
+    Ok(classes)
+}
+
+/// Stratified folds, in the order of the rows or, with a generator, in a random order within each class.
+pub(super) fn stratified_folds(
+    owner: &'static str,
+    n_splits: usize,
+    classes: &[usize],
+    mut rng: Option<Rng>,
+) -> Result<Vec<Fold>> {
+    let n_samples = classes.len();
+    check_folds(owner, n_splits, n_samples)?;
+    let rows_by_class = rows_by_class(classes);
+    let largest = rows_by_class.iter().map(Vec::len).max().unwrap_or(0);
+    if largest < n_splits {
+        let expected = format!("at most {largest}, the size of the largest class");
+        return Err(Error::invalid_parameter(owner, "n_splits", n_splits, expected));
+    }
+
+    let (mut part, mut dealt) = (vec![0; n_samples], 0);
+    for rows in rows_by_class {
+        // Continuing where the class before ended keeps the parts' sizes within one of each other.
+        let mut parts: Vec<usize> = (0..rows.len()).map(|row| (dealt + row) % n_splits).collect();
+        dealt += rows.len();
+        match &mut rng {
+            Some(rng) => rng.shuffle(&mut parts),
+            None => parts.sort_unstable(),
+        }
+        rows.into_iter().zip(parts).for_each(|(row, number)| part[row] = number);
+    }
+    Ok((0..n_splits).map(|number| Fold::partition(n_samples, |row| part[row] == number)).collect())
 }

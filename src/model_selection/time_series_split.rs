@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 /// ```
 /// use axonal::model_selection::{Fold, Splitter, TimeSeriesSplit};
 ///
-/// let folds = TimeSeriesSplit::new(2).folds(6)?;
+/// let folds = TimeSeriesSplit::new(2).folds(6, ())?;
 /// assert_eq!(folds, [Fold::new([0, 1], [2, 3]), Fold::new([0, 1, 2, 3], [4, 5])]);
 /// # Ok::<(), axonal::Error>(())
 /// ```
@@ -60,8 +60,8 @@ impl TimeSeriesSplit {
     }
 }
 
-impl Splitter for TimeSeriesSplit {
-    fn folds(&self, n_samples: usize) -> Result<Vec<Fold>> {
+impl<Y> Splitter<Y> for TimeSeriesSplit {
+    fn folds(&self, n_samples: usize, _: Y) -> Result<Vec<Fold>> {
         let owner = "TimeSeriesSplit";
         check_folds(owner, self.n_splits, n_samples)?;
         if n_samples == self.n_splits {

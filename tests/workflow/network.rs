@@ -38,7 +38,7 @@ fn tumours_are_told_apart_in_five_folds() {
     let classifier = Classifier::new(Pipeline::new(StandardScaler::new(), network::<f32>(30, 2, 20)));
     let mut scores = Vec::new();
     for seed in 0..3 {
-        let folds = StratifiedKFold::new(5, &tumours.target).shuffle(seed);
+        let folds = StratifiedKFold::new(5).shuffle(seed);
         scores.extend(cross_val_score(&classifier, &tumours.data, &tumours.target, folds).unwrap());
     }
     let mean = scores.iter().sum::<f64>() / 15.0;

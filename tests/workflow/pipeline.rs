@@ -1,7 +1,9 @@
 //! Pipelines and everything that fits repeatedly, with a small estimator whose answers can be worked out by hand.
 
 use axonal::model_selection::RandomSearch;
-use axonal::model_selection::{Fold, Samples, ShuffleSplit, Splitter, TimeSeriesSplit, learning_curve};
+use axonal::model_selection::{
+    Fold, GroupKFold, Samples, ShuffleSplit, Splitter, TimeSeriesSplit, learning_curve,
+};
 use axonal::ndarray::{Array1, Array2, ArrayBase, Data, Ix1, Ix2, array};
 use axonal::prelude::*;
 use axonal::preprocessing::PolynomialFeatures;
@@ -125,7 +127,7 @@ fn what_an_estimator_saw_before_changes_no_score() {
     let scores = cross_val_score(&fresh, &x, &y, &splitter).unwrap();
     assert_eq!(cross_val_score(&used, &x, &y, &splitter).unwrap(), scores);
     let by_hand: Vec<f64> = splitter
-        .folds(61)
+        .folds(61, ())
         .unwrap()
         .iter()
         .map(|fold| {
@@ -135,10 +137,10 @@ fn what_an_estimator_saw_before_changes_no_score() {
             pipeline.score(&x_test, &y_test).unwrap()
         })
         .collect();
-    assert_eq!(scores, by_hand);
+    assert_eq!(scores.to_vec(), by_hand);
 
     let validation = cross_validate(&used, &x, &y, &splitter).unwrap();
-    assert_eq!(validation.test_scores(), scores);
+    assert_eq!(validation.test_scores(), scores.to_vec());
     assert!(validation.folds.iter().all(|fold| fold.estimator.estimator().n_fits == 1));
     assert!((validation.mean() - scores.iter().sum::<f64>() / 5.0).abs() < 1e-9);
     assert_eq!(validation.to_string().lines().count(), 7);
@@ -148,8 +150,8 @@ fn what_an_estimator_saw_before_changes_no_score() {
 fn a_classifier_is_scored_by_accuracy() {
     let (x, y) = data();
     let classifier = Classifier::new(Pipeline::new(StandardScaler::new(), NearestMean::default()));
-    let scores = cross_val_score(&classifier, &x, &y, StratifiedKFold::new(4, &y).shuffle(1)).unwrap();
-    assert_eq!(scores, [1.0; 4]);
+    let scores = cross_val_score(&classifier, &x, &y, StratifiedKFold::new(4).shuffle(1)).unwrap();
+    assert_eq!(scores.to_vec(), [1.0; 4]);
 }
 
 #[test]
@@ -161,7 +163,7 @@ fn a_search_finds_what_trying_by_hand_finds_and_fits_it_to_everything() {
     let report = GridSearch::new(grid, build, &splitter).fit(&x, &y).unwrap();
     for candidate in &report.candidates {
         let estimator = build(&candidate.params).unwrap();
-        assert_eq!(candidate.scores, cross_val_score(&estimator, &x, &y, &splitter).unwrap());
+        assert_eq!(candidate.scores, cross_val_score(&estimator, &x, &y, &splitter).unwrap().to_vec());
     }
     assert_eq!(report.candidates.iter().map(|candidate| candidate.rank).collect::<Vec<_>>(), [3, 1, 2]);
     let mut best = build(&0.0).unwrap();
@@ -213,7 +215,7 @@ fn a_learning_curve_learns_from_the_first_samples_of_each_fold() {
     let splitter = ShuffleSplit::new(2).test_size(0.3).seed(5);
     let curve = learning_curve(&NearestMean::default(), &x, &y, &[1.0, 0.5], &splitter).unwrap();
     assert_eq!(curve.train_counts, [21, 42]);
-    for (column, fold) in splitter.folds(61).unwrap().into_iter().enumerate() {
+    for (column, fold) in splitter.folds(61, ()).unwrap().into_iter().enumerate() {
         let mut estimator = NearestMean::default();
         estimator.fit(&x.take(&fold.train[..21]), &y.take(&fold.train[..21])).unwrap();
         let score = estimator.score(&x.take(&fold.test), &y.take(&fold.test)).unwrap();
@@ -227,14 +229,15 @@ fn a_learning_curve_learns_from_the_first_samples_of_each_fold() {
 #[test]
 fn splitters_test_every_row_once_and_never_learn_from_it() {
     let labels: Vec<usize> = (0..50).map(|row| row % 7).collect();
-    let splitters: [Box<dyn Splitter>; 3] = [
+    let splitters: [Box<dyn Splitter<&Vec<usize>>>; 4] = [
         Box::new(KFold::new(6)),
         Box::new(KFold::new(6).shuffle(2)),
-        Box::new(StratifiedKFold::new(6, &labels).shuffle(2)),
+        Box::new(StratifiedKFold::new(6).shuffle(2)),
+        Box::new(GroupKFold::new(6, 0..50).shuffle(2)),
     ];
     for splitter in splitters {
         let mut tested = Vec::new();
-        for fold in splitter.folds(50).unwrap() {
+        for fold in splitter.folds(50, &labels).unwrap() {
             assert!([8, 9].contains(&fold.test.len()), "{splitter:?}");
             assert_eq!(fold.train.iter().chain(&fold.test).collect::<BTreeSet<_>>().len(), 50);
             assert_eq!(fold.train.len() + fold.test.len(), 50);
@@ -243,35 +246,35 @@ fn splitters_test_every_row_once_and_never_learn_from_it() {
         tested.sort_unstable();
         assert!(tested.into_iter().eq(0..50), "{splitter:?}");
     }
-    let shuffled = |seed| KFold::new(6).shuffle(seed).folds(50).unwrap();
+    let shuffled = |seed| KFold::new(6).shuffle(seed).folds(50, ()).unwrap();
     assert_eq!(shuffled(2), shuffled(2));
     assert_ne!(shuffled(2), shuffled(3));
 }
 
 #[test]
 fn splitters_refuse_what_they_cannot_cut() {
-    assert!(says(KFold::new(1).folds(5)).contains("KFold: n_splits is 1, expected at least 2"));
-    assert_eq!(says(KFold::new(6).folds(5)), "KFold: n_samples=5 should be >= n_splits=6");
+    assert!(says(KFold::new(1).folds(5, ())).contains("KFold: n_splits is 1, expected at least 2"));
+    assert_eq!(says(KFold::new(6).folds(5, ())), "KFold: n_samples=5 should be >= n_splits=6");
     assert!(
-        says(StratifiedKFold::new(3, [0, 0, 1, 1]).folds(4))
+        says(StratifiedKFold::new(3).folds(4, &[0, 0, 1, 1]))
             .contains("at most 2, the size of the largest class")
     );
-    assert!(says(StratifiedKFold::new(2, [0, 1]).folds(4)).contains("labels: expected 4"));
-    assert!(says(TimeSeriesSplit::new(5).folds(5)).contains("n_splits + 1=6"));
+    assert!(says(StratifiedKFold::new(2).folds(4, &[0, 1])).contains("labels: expected 4"));
+    assert!(says(TimeSeriesSplit::new(5).folds(5, ())).contains("n_splits + 1=6"));
     assert!(
-        says(TimeSeriesSplit::new(2).gap(8).folds(9)).contains("gap 8, expected fewer than the 9 samples")
+        says(TimeSeriesSplit::new(2).gap(8).folds(9, ())).contains("gap 8, expected fewer than the 9 samples")
     );
     assert!(
-        says(TimeSeriesSplit::new(2).test_count(usize::MAX).folds(9)).contains("fewer than the 9 samples")
+        says(TimeSeriesSplit::new(2).test_count(usize::MAX).folds(9, ())).contains("fewer than the 9 samples")
     );
-    assert!(says(TimeSeriesSplit::new(2).max_train_count(0).folds(9)).contains("max_train_count is 0"));
-    assert!(says(ShuffleSplit::new(0).folds(9)).contains("n_splits is 0"));
+    assert!(says(TimeSeriesSplit::new(2).max_train_count(0).folds(9, ())).contains("max_train_count is 0"));
+    assert!(says(ShuffleSplit::new(0).folds(9, ())).contains("n_splits is 0"));
     assert!(
-        says(ShuffleSplit::new(1).test_size(0.6).train_size(0.6).folds(10))
+        says(ShuffleSplit::new(1).test_size(0.6).train_size(0.6).folds(10, ()))
             .contains("is 6 + 6, expected at most")
     );
-    assert!(says(vec![Fold::new([0], [9])].folds(9)).contains("samples: expected 10"));
-    assert!(says(vec![Fold::new([0], [])].folds(9)).contains("at least 1 row in both parts"));
+    assert!(says(vec![Fold::new([0], [9])].folds(9, ())).contains("samples: expected 10"));
+    assert!(says(vec![Fold::new([0], [])].folds(9, ())).contains("at least 1 row in both parts"));
     let split = axonal::model_selection::Split::new;
     assert!(
         says(split().test_count(9).split(9))

@@ -325,12 +325,12 @@ fn parts(value: &Value) -> Vec<Vec<usize>> {
 fn splitters_cut_as_scikit_learns_do() {
     let tests = |folds: Vec<Fold>| folds.into_iter().map(|fold| fold.test).collect::<Vec<_>>();
     for case in Case::all("k_fold") {
-        let folds = KFold::new(case.number("k") as usize).folds(case.number("n") as usize).unwrap();
+        let folds = KFold::new(case.number("k") as usize).folds(case.number("n") as usize, ()).unwrap();
         assert_eq!(tests(folds), parts(&case.0["tests"]), "{}", case.name());
     }
     for case in Case::all("stratified") {
         let y = case.labels("y");
-        let folds = StratifiedKFold::new(case.number("k") as usize, &y).folds(y.len()).unwrap();
+        let folds = StratifiedKFold::new(case.number("k") as usize).folds(y.len(), &y).unwrap();
         assert_eq!(tests(folds), parts(&case.0["tests"]), "{}", case.name());
     }
     for case in Case::all("time_series") {
@@ -342,7 +342,7 @@ fn splitters_cut_as_scikit_learns_do() {
         if let (Some(test), Some(train)) = (setting("test_size"), setting("max_train_size")) {
             splitter = splitter.test_count(test).max_train_count(train);
         }
-        let folds = splitter.folds(case.number("n") as usize).unwrap();
+        let folds = splitter.folds(case.number("n") as usize, ()).unwrap();
         assert_eq!(folds.iter().map(|fold| fold.train.clone()).collect::<Vec<_>>(), parts(&case.0["trains"]));
         assert_eq!(tests(folds), parts(&case.0["tests"]), "{}", case.name());
     }

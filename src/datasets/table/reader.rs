@@ -60,7 +60,7 @@ pub enum Missing {
 ///     .compile(Adam::new(0.01), SparseCategoricalCrossentropy::default())?
 ///     .with_fit_options(FitOptions::new().epochs(40));
 /// let classifier = Classifier::new(Pipeline::new(StandardScaler::new(), network));
-/// let folds = StratifiedKFold::new(5, &wine.target).shuffle(1);
+/// let folds = StratifiedKFold::new(5).shuffle(1);
 /// println!("{}", cross_validate(&classifier, &wine.data, &wine.target, folds)?);
 /// # Ok(())
 /// # }
