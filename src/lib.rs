@@ -34,6 +34,7 @@
 //! | [`models`] | [`Sequential`](models::Sequential), [`Model`](models::Model), options, history |
 //! | [`layers`], [`losses`], [`optimizers`], [`schedules`], [`metrics`], [`callbacks`] | the families of Keras |
 //! | [`cluster`], [`preprocessing`], [`model_selection`], [`pipeline`], [`datasets`] | the families of scikit-learn |
+//! | [`class_weight`] | weights of classes, for imbalanced data |
 //! | [`estimator`] | the traits that all share: `fit`, `predict`, `transform`, `score` |
 //! | [`persistence`] | limits of loading, inspection of files |
 //! | [`custom`] | what the author of a custom layer, loss, metric, update rule or callback needs |
@@ -47,6 +48,7 @@
 mod activation;
 mod api;
 mod buffer;
+pub mod class_weight;
 pub mod cluster;
 mod data_file;
 pub mod datasets;

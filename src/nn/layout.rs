@@ -78,6 +78,19 @@ pub(crate) struct Layout<F> {
 }
 
 impl<F: Float> Layout<F> {
+    /// The layout of a model whose input shape is not known yet.
+    pub(crate) fn without_layers() -> Self {
+        Self {
+            input: Shape::from(Vec::new()),
+            nodes: Vec::new(),
+            variables: Vec::new(),
+            params_len: 0,
+            state_len: 0,
+            output_mask: None,
+            batch: None,
+        }
+    }
+
     /// Plans the layers in order; errors name the layer.
     pub(crate) fn new(input: Shape, layers: &[(Arc<dyn Layer<F>>, bool)]) -> Result<Self> {
         if layers.is_empty() {

@@ -14,13 +14,13 @@ pub(crate) mod model;
 pub(crate) mod optimizer;
 pub(crate) mod optimizer_state;
 pub(crate) mod regularizer;
-mod sequential;
+pub(crate) mod sequential;
 pub(crate) mod targets;
 mod workspace;
 
 pub use fit_options::{EvaluateOptions, FitOptions, OnDivergence, PredictOptions, Verbose};
 pub use history::{Evaluation, History, Logs, Recovery};
-pub use model::{Batch, Model, Summary, Weight};
+pub use model::{Batch, FitWith, Model, Summary, Weight};
 pub use sequential::Sequential;
 pub use targets::{TargetElement, Targets};
 pub use workspace::Workspace;

@@ -2,10 +2,11 @@
 
 mod output_check;
 
+use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Layer, Plan, Shape};
-use crate::nn::layout::Layout;
+use crate::nn::layout::{Layout, Node};
 use crate::nn::loss::Loss;
 use crate::nn::model::Model;
 use crate::nn::optimizer::Optimizer;
@@ -35,7 +36,8 @@ use std::sync::Arc;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Sequential<F> {
-    input: Shape,
+    /// `None`: the first `fit` infers it.
+    input: Option<Shape>,
     layers: Vec<Entry<F>>,
     seed: u64,
 }
@@ -48,6 +50,15 @@ struct Entry<F> {
     weights: Option<Attached<F>>,
 }
 
+/// Layers planned for an input shape, with their weights.
+pub(crate) struct Built<F> {
+    pub(crate) layout: Layout<F>,
+    pub(crate) params: Buffer<F>,
+    pub(crate) state: Buffer<F>,
+    /// Whether some weights come from another model.
+    pub(crate) attached: bool,
+}
+
 /// The parameters and the state of a layer of a model.
 #[derive(Debug, Clone)]
 struct Attached<F> {
@@ -58,7 +69,36 @@ struct Attached<F> {
 impl<F: Float> Sequential<F> {
     /// Creates a network without layers, for samples of this shape (without the batch axis).
     pub fn new(input_shape: impl Into<Shape>) -> Self {
-        Self { input: input_shape.into(), layers: Vec::new(), seed: 0 }
+        Self { input: Some(input_shape.into()), layers: Vec::new(), seed: 0 }
+    }
+
+    /// Creates a network without layers whose input shape the first `fit` infers from its data, as Keras does without an
+    /// `Input`.
+    ///
+    /// Until then the model is *unbuilt*: it has no weights, its summary says so, and `predict`, `evaluate` and `save` are
+    /// errors. [`unfitted`](crate::estimator::Estimator::unfitted) returns to that state, so that the folds of a
+    /// cross-validation may have different widths. Errors of shapes come from `fit` instead of [`compile`](Self::compile).
+    ///
+    /// # Examples
+    /// ```
+    /// use axonal::ndarray::array;
+    /// use axonal::prelude::*;
+    ///
+    /// # fn main() -> Result<()> {
+    /// let mut model = Sequential::deferred()
+    ///     .add(Dense::new(8).activation(Activation::Relu))
+    ///     .add(Dense::new(1))
+    ///     .compile(Adam::default(), MeanSquaredError::default())?;
+    /// let x = array![[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]];
+    /// assert!(model.predict(&x).unwrap_err().to_string().contains("unbuilt"));
+    /// model.fit(&x, &array![1.0, 2.0])?;
+    /// assert_eq!(model.input_shape().dims(), [3]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn deferred() -> Self {
+        Self { input: None, layers: Vec::new(), seed: 0 }
     }
 
     /// Adds a layer at the end.
@@ -124,25 +164,15 @@ impl<F: Float> Sequential<F> {
     /// No layer; hyperparameters out of range; incompatible shapes; outputs that the loss cannot handle, such as logits where
     /// it expects probabilities; a network that does not fit into memory. Errors name the layer.
     pub fn compile(self, optimizer: impl Optimizer<F>, loss: impl Loss<F> + 'static) -> Result<Model<F>> {
-        let layers: Vec<_> = self.layers.iter().map(|entry| (entry.layer.clone(), entry.trainable)).collect();
-        let layout = Layout::new(self.input, &layers)?;
-        loss.validate(layout.output())?;
-        for node in &layout.nodes {
-            check_nested(&node.name, &node.plan)?;
-        }
-        output_check::check(&layout, &loss)?;
-        let (mut params, mut state) = layout.initialize(self.seed)?;
-        let mut attached = false;
-        for (node, entry) in layout.nodes.iter().zip(self.layers) {
-            let Some(weights) = entry.weights else { continue };
-            // Weights for another input shape are dropped: the layer keeps its new initial weights.
-            if weights.params.len() == node.params.len() && weights.state.len() == node.state.len() {
-                params[node.params.clone()].copy_from_slice(&weights.params);
-                state[node.state.clone()].copy_from_slice(&weights.state);
-                attached = true;
-            }
-        }
-        let optimizer_state = OptimizerState::new(optimizer.into_rule_optimizer(), &layout)?;
+        let optimizer = optimizer.into_rule_optimizer();
+        let Some(input) = self.input.clone() else {
+            self.check_layers()?;
+            let optimizer_state = OptimizerState::new(optimizer, &Layout::without_layers())?;
+            let seed = self.seed;
+            return Model::unbuilt(self, optimizer_state, Arc::new(loss), seed);
+        };
+        let Built { layout, params, state, attached } = self.build(input, &loss)?;
+        let optimizer_state = OptimizerState::new(optimizer, &layout)?;
         let mut model = Model::new(layout, params, state, optimizer_state, Arc::new(loss), self.seed);
         if attached {
             model.keep_origin();
@@ -150,17 +180,65 @@ impl<F: Float> Sequential<F> {
         Ok(model)
     }
 
+    /// Errors if there is no layer.
+    fn check_layers(&self) -> Result<()> {
+        if self.layers.is_empty() {
+            return Err(Error::invalid_parameter("Sequential", "layers", 0, "at least 1 layer; add one"));
+        }
+        Ok(())
+    }
+
+    /// Plans the layers for samples of this shape, and initializes the weights.
+    pub(crate) fn build(&self, input: Shape, loss: &dyn Loss<F>) -> Result<Built<F>> {
+        let layers: Vec<_> = self.layers.iter().map(|entry| (entry.layer.clone(), entry.trainable)).collect();
+        let layout = Layout::new(input, &layers)?;
+        loss.validate(layout.output())?;
+        for node in &layout.nodes {
+            check_nested(&node.name, &node.plan)?;
+        }
+        output_check::check(&layout, loss)?;
+        let (mut params, mut state) = layout.initialize(self.seed)?;
+        let mut attached = false;
+        for (node, entry) in layout.nodes.iter().zip(&self.layers) {
+            let Some(weights) = &entry.weights else { continue };
+            // Weights for another input shape are dropped: the layer keeps its new initial weights.
+            if weights.params.len() == node.params.len() && weights.state.len() == node.state.len() {
+                params[node.params.clone()].copy_from_slice(&weights.params);
+                state[node.state.clone()].copy_from_slice(&weights.state);
+                attached = true;
+            }
+        }
+        Ok(Built { layout, params, state, attached })
+    }
+
+    /// Index and kind of each layer, as in weight names.
+    pub(crate) fn layer_names(&self) -> impl Iterator<Item = String> {
+        self.layers.iter().enumerate().map(|(index, entry)| format!("{index}.{}", entry.layer.kind()))
+    }
+
+    /// The builder of a loaded model whose input shape was inferred; `origin` are its initial weights, if they were not all
+    /// drawn from the seed.
+    pub(crate) fn deferred_from(layout: &Layout<F>, origin: Option<(&[F], &[F])>, seed: u64) -> Self {
+        let mut builder = match origin {
+            Some((params, state)) => Self::from_layout(layout, params, state, seed),
+            None => Self::from_layout(layout, &[], &[], seed),
+        };
+        builder.input = None;
+        builder
+    }
+
     /// Creates the builder of a model, with its weights.
     pub(crate) fn from_layout(layout: &Layout<F>, params: &[F], state: &[F], seed: u64) -> Self {
+        let weights = |node: &Node<F>| {
+            let (params, state) = (params.get(node.params.clone())?, state.get(node.state.clone())?);
+            Some(Attached { params: params.to_vec(), state: state.to_vec() })
+        };
         let layers = layout.nodes.iter().map(|node| Entry {
             layer: node.layer.clone(),
             trainable: node.trainable,
-            weights: Some(Attached {
-                params: params[node.params.clone()].to_vec(),
-                state: state[node.state.clone()].to_vec(),
-            }),
+            weights: weights(node),
         });
-        Self { input: layout.input.clone(), layers: layers.collect(), seed }
+        Self { input: Some(layout.input.clone()), layers: layers.collect(), seed }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::Shape;
 use crate::validate;
-use ndarray::{ArrayBase, ArrayView2, ArrayViewD, CowArray, Data, Dimension, IxDyn};
+use ndarray::{ArrayBase, ArrayView2, ArrayViewD, CowRepr, Data, Dimension, IxDyn};
 
 /// An element type of targets: `F` itself, any integer, `bool`.
 pub trait TargetElement<F>: Copy + 'static {
@@ -35,7 +35,8 @@ pub struct Targets<'a, F>(Elements<'a, F>);
 
 #[derive(Debug, Clone)]
 enum Elements<'a, F> {
-    Values(CowArray<'a, F, IxDyn>),
+    // Spelled out, because the alias `CowArray<'a, F, IxDyn>` would make the targets invariant in `'a`.
+    Values(ArrayBase<CowRepr<'a, F>, IxDyn, F>),
     Integers { shape: Vec<usize>, values: Vec<i128> },
 }
 

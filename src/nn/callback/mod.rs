@@ -15,6 +15,7 @@ mod reduce_lr_on_plateau;
 #[cfg(test)]
 mod replay;
 mod run;
+mod settings;
 mod stop_token;
 
 pub use checkpoint::{CallbackState, Checkpoint};
@@ -32,6 +33,8 @@ pub use progress_bar::ProgressBar;
 pub use reduce_lr_on_plateau::ReduceLrOnPlateau;
 pub use run::Run;
 pub(crate) use run::{Ending, Progress};
+pub use settings::CallbackSettings;
+pub(crate) use settings::FromFactory;
 pub use stop_token::StopToken;
 
 use crate::error::{Error, Result};
@@ -150,6 +153,13 @@ pub trait Callback<F: Float> {
     fn load_state(&mut self, state: CallbackState<F>) -> Result<()> {
         let _ = state;
         Ok(())
+    }
+
+    /// The callback as settings that a model can keep, from which every fit starts anew; `None`, the default, for a
+    /// callback that belongs to one run. A callback of plain settings returns
+    /// `Some(`[`CallbackSettings::of`]`(self))`.
+    fn settings(&self) -> Option<CallbackSettings<F>> {
+        None
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::estimator::{Estimator, Fit, Predict, Score};
 use crate::float::Float;
-use crate::nn::fit_options::{FitOptions, PredictOptions};
+use crate::nn::fit_options::PredictOptions;
 use crate::nn::history::History;
 use crate::nn::metric::Direction;
 use crate::nn::model::Model;
@@ -17,8 +17,17 @@ impl<'y, F: Float, S: Data<Elem = F>, D: Dimension, Y: Into<Targets<'y, F>>> Fit
 
     /// Trains with the options of [`Model::with_fit_options`]; a second call continues training.
     fn fit(&mut self, x: &ArrayBase<S, D>, y: Y) -> Result<History> {
-        self.check_kept_options()?;
-        let options = FitOptions { plain: self.fit_options.clone(), ..FitOptions::new() };
+        let options = self.kept_options()?;
+        self.fit_with(x, y, options)
+    }
+
+    fn fit_class_weighted(
+        &mut self,
+        x: &ArrayBase<S, D>,
+        y: Y,
+        class_weight: &[(usize, f64)],
+    ) -> Result<History> {
+        let options = self.kept_options()?.class_weight(class_weight.to_vec());
         self.fit_with(x, y, options)
     }
 }

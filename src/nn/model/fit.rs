@@ -51,6 +51,10 @@ impl<F: Float> Model<F> {
         y: impl Into<Targets<'y, F>>,
         options: FitOptions<'_, F>,
     ) -> Result<History> {
+        if self.build_for(x.shape())? {
+            let fitted = self.fit_with(x, y, options);
+            return self.after_building(fitted);
+        }
         let FitOptions { plain, validation, sample_weight, mut callbacks, stop_token, steps_per_epoch } =
             options;
         plain.validate()?;
@@ -124,6 +128,7 @@ impl<F: Float> Model<F> {
         batches: impl IntoIterator<Item = B>,
         options: FitOptions<'_, F>,
     ) -> Result<History> {
+        self.check_built("fit_batches; or set the input shape by build")?;
         let FitOptions { plain, validation, sample_weight, mut callbacks, stop_token, steps_per_epoch } =
             options;
         plain.validate()?;
@@ -158,6 +163,10 @@ impl<F: Float> Model<F> {
         x: &ArrayBase<S, D>,
         y: impl Into<Targets<'y, F>>,
     ) -> Result<Evaluation> {
+        if self.build_for(x.shape())? {
+            let trained = self.train_on_batch(x, y);
+            return self.after_building(trained);
+        }
         let x = x.view().into_dyn();
         let samples = self.samples(x, y.into(), None, ["x", "y", "sample_weight"])?;
         self.layout.check_batch_size("train_on_batch", samples.len(), samples.len())?;

@@ -73,6 +73,7 @@ impl<F: Float> Model<F> {
         sample_weight: Option<Vec<F>>,
         names: [&str; 3],
     ) -> Result<LabeledSamples<'a, F>> {
+        self.check_built("evaluate")?;
         let original = x.clone();
         let x = rows(names[0], x, self.input_shape(), false)?;
         self.check_values(names[0], &original)?;

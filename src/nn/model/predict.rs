@@ -25,6 +25,7 @@ impl<F: Float> Model<F> {
         options: PredictOptions,
     ) -> Result<Array2<F>> {
         let batch_size = options.validate("predict")?;
+        self.check_built("predict")?;
         let original = x.view();
         let x = rows("x", x.view().into_dyn(), self.input_shape(), true)?;
         let columns = self.output_shape().size();
@@ -83,6 +84,7 @@ impl<F: Float> Model<F> {
         workspace: &mut Workspace<F>,
         out: &mut ArrayBase<T, Ix2>,
     ) -> Result<()> {
+        self.check_built("predict_into")?;
         if x.ncols() != self.input_shape().size() {
             let got = format!("samples of {} values", x.ncols());
             return Err(Error::shape("x", format!("samples of shape {}", self.input_shape()), got));

@@ -21,6 +21,7 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     rows: Vec<[String; 3]>,
+    built: bool,
     trainable: usize,
     frozen: usize,
     optimizer: usize,
@@ -28,7 +29,8 @@ pub struct Summary {
 }
 
 impl<F: Float> Model<F> {
-    /// Returns the table of layers, output shapes and parameter counts.
+    /// Returns the table of layers, output shapes and parameter counts. The layers of a model that is not
+    /// [built](Self::is_built) have the output shape `?` and `0 (unbuilt)` parameters, as in Keras.
     #[must_use]
     pub fn summary(&self) -> Summary {
         let row = |node: &crate::nn::layout::Node<F>| {
@@ -39,8 +41,16 @@ impl<F: Float> Model<F> {
             [format!("{}{frozen}", node.name), shape, thousands(node.params.len() + node.state.len())]
         };
         let trainable = self.count_trainable_params();
+        let rows = match self.unbuilt_layers() {
+            Some(layers) => {
+                let row = |name: String| [name, "?".into(), "0 (unbuilt)".into()];
+                layers.layer_names().map(row).collect()
+            }
+            None => self.layout.nodes.iter().map(row).collect(),
+        };
         Summary {
-            rows: self.layout.nodes.iter().map(row).collect(),
+            rows,
+            built: self.is_built(),
             trainable,
             frozen: self.count_params() - trainable,
             optimizer: self.optimizer_state.moments_len(),
@@ -68,6 +78,9 @@ impl fmt::Display for Summary {
                 bar.repeat(c + 2)
             )
         };
+        if !self.built {
+            writeln!(f, "unbuilt model: the first fit infers the input shape")?;
+        }
         writeln!(f, "{}", line("┏", "━", "┳", "┓"))?;
         writeln!(f, "┃ {:<a$} ┃ {:<b$} ┃ {:>c$} ┃", HEAD[0], HEAD[1], HEAD[2])?;
         writeln!(f, "{}", line("┡", "━", "╇", "┩"))?;
