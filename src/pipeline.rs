@@ -1,7 +1,11 @@
 //! Transformers and an estimator in a row, as one estimator.
 
-use crate::error::Result;
+use crate::datasets::Record;
+use crate::error::{Error, Result};
 use crate::estimator::{AnyEstimator, Estimator, Fit, Predict, Score, Transform};
+use crate::float::Float;
+use crate::nn::{FitOptions, FitWith, History};
+use crate::preprocessing::RecordInput;
 use serde::{Deserialize, Serialize};
 
 /// A transformer, and whatever comes after it: fitted, asked, scored and copied as one.
@@ -63,6 +67,40 @@ impl<T, E> Pipeline<T, E> {
         &self.estimator
     }
 
+    /// Fits with the options of one run (epochs, callbacks, sample weights), and validation data that go through the steps
+    /// as `x` does. The last step is a network; see [`FitWith`].
+    ///
+    /// # Errors
+    /// Those of the steps; `validation_data` among the options, which no step would transform.
+    ///
+    /// # Examples
+    /// ```
+    /// use axonal::ndarray::array;
+    /// use axonal::prelude::*;
+    ///
+    /// # fn main() -> Result<()> {
+    /// let (x, y) = (array![[0.0], [100.0], [200.0], [300.0]], array![1.0, 2.0, 3.0, 4.0]);
+    /// let network = Sequential::new(1).add(Dense::new(1)).compile(Adam::new(0.1), MeanSquaredError::default())?;
+    /// let mut pipeline = Pipeline::new(StandardScaler::new(), network);
+    /// let options = FitOptions::new().epochs(500).callback(EarlyStopping::new("val_loss").patience(20));
+    /// let history = pipeline.fit_with(&x, &y, Some((&array![[150.0]], &array![2.5])), options)?;
+    /// assert!(history.get("val_loss").is_some_and(|losses| losses[losses.len() - 1] < 0.1));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn fit_with<X: ?Sized, Y, F: Float>(
+        &mut self,
+        x: &X,
+        y: Y,
+        validation: Option<(&X, Y)>,
+        options: FitOptions<'_, F>,
+    ) -> Result<History>
+    where
+        Self: FitWith<F, X, Y>,
+    {
+        self.fit_with_validation(x, y, validation, options)
+    }
+
     /// Both steps, by value.
     pub fn into_parts(self) -> (T, E) {
         (self.transformer, self.estimator)
@@ -79,6 +117,52 @@ where
     fn fit(&mut self, x: &X, y: Y) -> Result<E::Report> {
         self.transformer.fit(x, ())?;
         self.estimator.fit(&self.transformer.transform(x)?, y)
+    }
+
+    fn fit_class_weighted(&mut self, x: &X, y: Y, class_weight: &[(usize, f64)]) -> Result<E::Report> {
+        self.transformer.fit(x, ())?;
+        self.estimator.fit_class_weighted(&self.transformer.transform(x)?, y, class_weight)
+    }
+}
+
+/// Validation data go through the transformer, as `x` does.
+impl<F: Float, X: ?Sized, Y, T, E> FitWith<F, X, Y> for Pipeline<T, E>
+where
+    T: Fit<X> + Transform<X>,
+    E: FitWith<F, T::Output, Y>,
+{
+    fn fit_with_validation(
+        &mut self,
+        x: &X,
+        y: Y,
+        validation: Option<(&X, Y)>,
+        options: FitOptions<'_, F>,
+    ) -> Result<History> {
+        if options.validation.is_some() {
+            return Err(Error::Misplaced {
+                context: "fit_with of a pipeline",
+                option: "validation_data among the options, which no step transforms",
+                hint: "pass validation data as the argument `validation`",
+            });
+        }
+        self.transformer.fit(x, ())?;
+        let validation =
+            validation.map(|(x, y)| Ok::<_, Error>((self.transformer.transform(x)?, y))).transpose()?;
+        let x = self.transformer.transform(x)?;
+        match validation {
+            Some((x_validation, y_validation)) => {
+                self.estimator.fit_with_validation(&x, y, Some((&x_validation, y_validation)), options)
+            }
+            None => self.estimator.fit_with_validation(&x, y, None, options),
+        }
+    }
+}
+
+impl<T: RecordInput, E> RecordInput for Pipeline<T, E> {
+    type Input = T::Input;
+
+    fn input_of(&self, records: &[Record]) -> Result<T::Input> {
+        self.transformer.input_of(records)
     }
 }
 

@@ -11,6 +11,7 @@ pub use crate::callbacks::ProgressBar;
 pub use crate::callbacks::{
     BackupAndRestore, Callback, CsvLogger, EarlyStopping, ModelCheckpoint, ReduceLrOnPlateau, StopToken,
 };
+pub use crate::class_weight::ClassWeight;
 pub use crate::cluster::{KMeans, KMeansInit, MiniBatchKMeans};
 pub use crate::estimator::{Estimator, Fit, Predict, Score, Transform};
 pub use crate::layers::{
@@ -35,7 +36,7 @@ pub use crate::pipeline::Pipeline;
 #[cfg(feature = "pca")]
 pub use crate::preprocessing::Pca;
 pub use crate::preprocessing::{
-    ColumnTransformer, FitTransform, LabelEncoder, MinMaxScaler, OneHotEncoder, SimpleImputer,
+    ColumnTransformer, FitTransform, HandleUnknown, LabelEncoder, MinMaxScaler, OneHotEncoder, SimpleImputer,
     StandardScaler, to_categorical,
 };
 pub use crate::schedules::CosineDecay;

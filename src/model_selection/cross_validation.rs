@@ -142,7 +142,8 @@ pub fn cross_validate<X: Samples + ?Sized, Y: FoldTargets, E: FoldEstimator<X, Y
         let train_score = data.train_score(&estimator)?;
         Ok(FoldReport { test_score, train_score, fit_time, score_time, estimator, fold })
     };
-    let folds = checked_folds(&splitter, x.n_samples(), y)?.into_iter().map(validate).collect::<Result<_>>()?;
+    let folds =
+        checked_folds(&splitter, x.n_samples(), y)?.into_iter().map(validate).collect::<Result<_>>()?;
     Ok(CrossValidation { folds })
 }
 

@@ -262,10 +262,12 @@ fn splitters_refuse_what_they_cannot_cut() {
     assert!(says(StratifiedKFold::new(2).folds(4, &[0, 1])).contains("labels: expected 4"));
     assert!(says(TimeSeriesSplit::new(5).folds(5, ())).contains("n_splits + 1=6"));
     assert!(
-        says(TimeSeriesSplit::new(2).gap(8).folds(9, ())).contains("gap 8, expected fewer than the 9 samples")
+        says(TimeSeriesSplit::new(2).gap(8).folds(9, ()))
+            .contains("gap 8, expected fewer than the 9 samples")
     );
     assert!(
-        says(TimeSeriesSplit::new(2).test_count(usize::MAX).folds(9, ())).contains("fewer than the 9 samples")
+        says(TimeSeriesSplit::new(2).test_count(usize::MAX).folds(9, ()))
+            .contains("fewer than the 9 samples")
     );
     assert!(says(TimeSeriesSplit::new(2).max_train_count(0).folds(9, ())).contains("max_train_count is 0"));
     assert!(says(ShuffleSplit::new(0).folds(9, ())).contains("n_splits is 0"));
