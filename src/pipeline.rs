@@ -1,4 +1,56 @@
 //! Transformers and an estimator in a row, as one estimator.
+//!
+//! # From a table to a service
+//! A file with columns of numbers and texts becomes a classifier that a service loads as one file and asks about single
+//! records:
+//!
+//! | step | type |
+//! |---|---|
+//! | read a table, split the target off | `CsvReader` (feature `csv`) or [`Table`](crate::datasets::Table), [`Labels`](crate::datasets::Labels) |
+//! | impute, scale and encode columns by name | [`ColumnTransformer::columns`](crate::preprocessing::ColumnTransformer::columns) |
+//! | a network whose input width follows from the categories | [`Sequential::deferred`](crate::models::Sequential::deferred) |
+//! | early stopping in every fit | [`with_fit_options`](crate::models::Model::with_fit_options), which keeps callbacks of plain settings |
+//! | classes by name, balanced weights | [`Classifier`](crate::model_selection::Classifier), [`ClassWeight`](crate::class_weight::ClassWeight) |
+//! | compare on folds | [`cross_val_score`](crate::model_selection::cross_val_score) |
+//! | save, load | `save` and `load` of the classifier: categories, statistics, weights and class names in one file |
+//! | predict for a JSON record | [`Record::from_json`](crate::datasets::Record::from_json), [`predict_record`](crate::model_selection::Classifier::predict_record), [`predict_proba_record`](crate::model_selection::Classifier::predict_proba_record) |
+//!
+//! ```
+//! use axonal::datasets::{Labels, Record, Table};
+//! use axonal::prelude::*;
+//!
+//! # fn main() -> Result<()> {
+//! let n = 60;
+//! let x = Table::<f32>::new()
+//!     .with_numbers("age", (0..n).map(|i| if i % 9 == 4 { f32::NAN } else { (20 + i) as f32 }))?
+//!     .with_texts("plan", (0..n).map(|i| ["basic", "pro"][i % 2]))?;
+//! let y = Labels::new((0..n).map(|i| ["leaves", "stays"][i % 2]))?;
+//!
+//! let columns = ColumnTransformer::new()
+//!     .columns(["age"], (SimpleImputer::median(), StandardScaler::new()))
+//!     .columns(["plan"], OneHotEncoder::new().handle_unknown(HandleUnknown::Ignore));
+//! let network = Sequential::deferred()
+//!     .add(Dense::new(8).activation(Activation::Relu))
+//!     .add(Dense::new(1).activation(Activation::Sigmoid))
+//!     .compile(Adam::new(0.05), BinaryCrossentropy::default())?
+//!     .with_fit_options(FitOptions::new().epochs(40).callback(EarlyStopping::new("loss").patience(5)));
+//! let mut classifier = Classifier::new(Pipeline::new(columns, network)).class_weight(ClassWeight::Balanced);
+//! assert!(cross_val_score(&classifier, &x, &y, StratifiedKFold::new(3).shuffle(1))?.iter().all(|score| *score > 0.9));
+//! classifier.fit(&x, &y)?;
+//! let bytes = classifier.to_bytes()?;
+//!
+//! // In the service.
+//! let service = Classifier::<Pipeline<ColumnTransformer<f32>, Model<f32>>>::from_bytes(&bytes)?;
+//! let record = Record::from_json(r#"{"plan": "pro", "age": null}"#)?;
+//! assert_eq!(service.predict_record(&record)?, "stays");
+//! assert!(service.predict_proba_record(&record)?["stays"] > 0.5);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A loaded classifier is `Sync`: threads share it behind an [`Arc`](std::sync::Arc). The examples `churn` and `serve` are a
+//! whole program of each half. What a service receives never panics: a record without a needed field, or with a text in
+//! place of a number, is an error that names the field; an unknown category is one that `handle_unknown` decides on.
 
 use crate::datasets::Record;
 use crate::error::{Error, Result};
