@@ -106,8 +106,7 @@ fn eight_clients_get_ten_thousand_answers_and_none_is_wrong() {
     }
     assert_eq!(connection.post("/predict", &format!("{{\"age\": \"{}\"}}", "9".repeat(70_000))).0, 413);
     drop(connection);
-    for worker in workers {
-        server.unblock();
-        worker.join().unwrap();
-    }
+    // Each call ends one thread, whichever it is.
+    workers.iter().for_each(|_| server.unblock());
+    workers.into_iter().for_each(|worker| worker.join().unwrap());
 }

@@ -288,12 +288,12 @@ fn records_are_predicted_as_rows_of_a_table_are() {
     assert!(says(loaded.predict_record(&record().text("age", "thirty"))).contains("expected a number"));
     assert!(says(loaded.predict_record(&record().number("plan", 1.0))).contains("expected a text"));
     assert!(says(loaded.predict_record(&record().number("age", f64::INFINITY))).contains("finite"));
-    let arrays = Classifier::new(Pipeline::new(
+    let arrays: Service = Classifier::new(Pipeline::new(
         ColumnTransformer::new().step(StandardScaler::new(), [0]),
         Sequential::new(1).add(Dense::new(2)).compile(Sgd::default(), MeanSquaredError::default()).unwrap(),
     ));
     assert!(says(arrays.predict_record(&record())).contains("not fitted"));
-    let mut columns = ColumnTransformer::new().step(StandardScaler::new(), [0]);
+    let mut columns = ColumnTransformer::<f64>::new().step(StandardScaler::new(), [0]);
     columns.fit(&array![[1.0], [2.0]]).unwrap();
     assert!(says(columns.input_of(&[record()])).contains("fitted to a table"));
 }

@@ -120,8 +120,8 @@ impl<F: Float> Table<F> {
     /// # Errors
     /// A name that no column has, or a column of texts.
     pub fn numbers(&self, name: &str) -> Result<ArrayView1<'_, F>> {
-        let column = self.position(name)?;
         self.check_columns()?;
+        let column = self.position(name)?;
         if self.categories[column].is_empty() {
             return Ok(self.data.column(column));
         }
@@ -138,8 +138,8 @@ impl<F: Float> Table<F> {
         reason = "a code beyond the texts is an error"
     )]
     pub fn texts(&self, name: &str) -> Result<Vec<Option<&str>>> {
-        let column = self.position(name)?;
         self.check_columns()?;
+        let column = self.position(name)?;
         let categories = &self.categories[column];
         let text = |value: &F| {
             if value.is_nan() {
@@ -154,8 +154,6 @@ impl<F: Float> Table<F> {
     /// The position of the column of this name.
     pub(super) fn position(&self, name: &str) -> Result<usize> {
         let found = self.names.iter().position(|other| other == name);
-        found
-            .filter(|column| *column < self.data.ncols())
-            .ok_or_else(|| Error::unknown_name("column", name, self.names.iter().take(100)))
+        found.ok_or_else(|| Error::unknown_name("column", name, self.names.iter().take(100)))
     }
 }
