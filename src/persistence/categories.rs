@@ -86,10 +86,10 @@ fn decode<E: Categorical + DeserializeOwned>(section: Section<'_>, kind: &str) -
             return Ok((settings, None));
         }
         let sizes = sizes(tensors, section.numbers_len())?;
-        let lists = LIST.saturating_mul(sizes.features as u64);
-        section
-            .budget()
-            .take(lists.saturating_add(settings.checked_by().saturating_mul(sizes.categories as u64)))?;
+        let (per_list, per_category) = settings.checked_by();
+        let lists = (LIST + per_list).saturating_mul(sizes.features as u64);
+        let categories = per_category.saturating_mul(sizes.categories as u64);
+        section.budget().take(lists.saturating_add(categories))?;
         Ok((settings, Some(sizes)))
     });
     let (settings, sizes) = found.map_err(|problem| problem.in_file(section.name()))?;

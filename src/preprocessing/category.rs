@@ -104,8 +104,12 @@ macro_rules! knows_categories {
                 Self::misfit(lists)
             }
 
-            fn checked_by(&self) -> u64 {
-                if self.given { Categories::BYTES_OF_ORDER } else { Self::CHECKED_BY }
+            fn checked_by(&self) -> (u64, u64) {
+                if self.given {
+                    (Categories::BYTES_OF_LIST, Categories::BYTES_OF_ORDER)
+                } else {
+                    (0, Self::CHECKED_BY)
+                }
             }
         }
     };
@@ -237,7 +241,7 @@ impl TryFrom<Category> for String {
 #[serde(from = "Vec<Vec<Category>>", into = "Vec<Vec<Category>>")]
 pub(super) struct Categories {
     pub(super) lists: Vec<Vec<Category>>,
-    /// The permutation that sorts each list; empty for an ascending list.
+    /// The permutation that sorts each list, empty for an ascending one; no entries if all lists are ascending.
     orders: Vec<Vec<u32>>,
 }
 
@@ -252,7 +256,8 @@ impl From<Vec<Vec<Category>>> for Categories {
             order.sort_unstable_by(|&a, &b| list[a as usize].compare(&list[b as usize]));
             order
         };
-        let orders = lists.iter().map(order).collect();
+        let all_ascending = lists.iter().all(|list| is_ascending(list));
+        let orders = if all_ascending { Vec::new() } else { lists.iter().map(order).collect() };
         Self { lists, orders }
     }
 }
@@ -269,8 +274,16 @@ fn is_ascending(list: &[Category]) -> bool {
 }
 
 impl Categories {
+    /// Memory of the order of a list beside its categories, in bytes.
+    pub(super) const BYTES_OF_LIST: u64 = size_of::<Vec<u32>>() as u64;
+
     /// Memory of the order of one category, in bytes.
     pub(super) const BYTES_OF_ORDER: u64 = size_of::<u32>() as u64;
+
+    /// The permutation that sorts the list of a feature; empty for an ascending list.
+    fn order(&self, feature: usize) -> &[u32] {
+        self.orders.get(feature).map(Vec::as_slice).unwrap_or_default()
+    }
 
     /// The values that occur in each column.
     pub(super) fn of<T: CategoryValue>(x: &ArrayBase<impl Data<Elem = T>, Ix2>) -> Result<Self> {
@@ -297,15 +310,14 @@ impl Categories {
 
     /// The requirement on lists in any order, if it is not met.
     pub(super) fn problem(&self) -> Option<&'static str> {
-        let sound = |(list, order): (&Vec<Category>, &Vec<u32>)| {
-            let distinct = order.is_empty()
-                || order
-                    .windows(2)
-                    .all(|pair| list[pair[0] as usize].compare(&list[pair[1] as usize]).is_lt());
+        let sound = |(feature, list): (usize, &Vec<Category>)| {
+            let order = self.order(feature);
+            let in_order = |pair: &[u32]| list[pair[0] as usize].compare(&list[pair[1] as usize]).is_lt();
+            let distinct = if order.is_empty() { is_ascending(list) } else { order.windows(2).all(in_order) };
             let finite = |category: &Category| !matches!(category, Category::Number(n) if !n.is_finite());
             !list.is_empty() && distinct && list.iter().all(finite)
         };
-        let sound = !self.lists.is_empty() && self.lists.iter().zip(&self.orders).all(sound);
+        let sound = !self.lists.is_empty() && self.lists.iter().enumerate().all(sound);
         (!sound).then_some("at least 1 category for each feature, each of them once and finite")
     }
 
@@ -318,7 +330,7 @@ impl Categories {
 
     /// The number of a value among the categories of a feature.
     pub(super) fn find<T: CategoryValue>(&self, feature: usize, value: &T) -> Option<usize> {
-        let (list, order) = (self.lists.get(feature)?, self.orders.get(feature)?);
+        let (list, order) = (self.lists.get(feature)?, self.order(feature));
         if order.is_empty() {
             return list.binary_search_by(|c| value.compare(c).reverse()).ok();
         }

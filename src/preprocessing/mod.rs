@@ -89,9 +89,9 @@ pub(crate) trait Categorical: Estimator {
         Self::misfit(lists)
     }
 
-    /// The bytes that `problem` takes for each category.
-    fn checked_by(&self) -> u64 {
-        Self::CHECKED_BY
+    /// The bytes that `problem` and lookups take for each feature and for each category.
+    fn checked_by(&self) -> (u64, u64) {
+        (0, Self::CHECKED_BY)
     }
 }
 

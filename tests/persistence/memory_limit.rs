@@ -212,9 +212,8 @@ fn text_columns_with_many_categories_are_loaded_within_the_bound() {
 #[test]
 fn kept_callbacks_and_column_names_are_loaded_or_refused_within_the_bound() {
     for n in [1, 200, 900, 5000] {
-        let options = (0..n).fold(FitOptions::<f32>::new(), |options, _| {
-            options.callback(EarlyStopping::new("loss"))
-        });
+        let options =
+            (0..n).fold(FitOptions::<f32>::new(), |options, _| options.callback(EarlyStopping::new("loss")));
         let network = Sequential::<f32>::new(1).add(Dense::new(1));
         let network = network.compile(Sgd::default(), MeanSquaredError::default()).unwrap();
         let said = bounded_model("callbacks", &network.with_fit_options(options).to_bytes().unwrap());

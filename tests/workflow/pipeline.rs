@@ -1,9 +1,7 @@
 //! Pipelines and everything that fits repeatedly, with a small estimator whose answers can be worked out by hand.
 
 use axonal::model_selection::RandomSearch;
-use axonal::model_selection::{
-    Fold, Samples, ShuffleSplit, Splitter, TimeSeriesSplit, learning_curve,
-};
+use axonal::model_selection::{Fold, Samples, ShuffleSplit, Splitter, TimeSeriesSplit, learning_curve};
 use axonal::ndarray::{Array1, Array2, ArrayBase, Data, Ix1, Ix2, array};
 use axonal::prelude::*;
 use axonal::preprocessing::PolynomialFeatures;

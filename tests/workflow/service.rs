@@ -26,7 +26,8 @@ impl Client {
 
     /// Status and body of the response.
     fn post(&mut self, path: &str, body: &str) -> (u16, String) {
-        let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
+        let head =
+            format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
         self.0.get_mut().write_all((head + body).as_bytes()).unwrap();
         let mut line = String::new();
         self.0.read_line(&mut line).unwrap();

@@ -62,7 +62,10 @@ fn column_transformers_over_tables_are_scikit_learns() {
         let close = |got: Array2<f64>, expected: &Value| {
             let expected = matrix(expected);
             assert_eq!(got.dim(), expected.dim(), "{name}");
-            assert!(got.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-9 * b.abs().max(1.0)), "{name}");
+            assert!(
+                got.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-9 * b.abs().max(1.0)),
+                "{name}"
+            );
         };
         close(columns.fit_transform(&train).unwrap(), &case["transformed"]);
         close(columns.transform(&test).unwrap(), &case["test_transformed"]);
@@ -142,7 +145,10 @@ fn tables_are_built_and_cut_by_rows() {
     assert_eq!((rest.names.len(), labels.classes().len(), labels.codes()), (2, 3, &array![0, 1, 0, 2]));
     assert_eq!(labels.take(&[3]).names().collect::<Vec<_>>(), ["c"]);
     let (rest, ages) = table.split_values("age").unwrap();
-    assert_eq!((rest.names, ages.to_vec()), (vec!["plan".to_string(), "unused".into()], vec![20.0, 30.0, 40.0, 50.0]));
+    assert_eq!(
+        (rest.names, ages.to_vec()),
+        (vec!["plan".to_string(), "unused".into()], vec![20.0, 30.0, 40.0, 50.0])
+    );
     assert!(says(Labels::from_codes(array![0, 2], vec!["a".into(), "b".into()])).contains("label 2"));
 }
 
@@ -224,8 +230,7 @@ fn validation_data_go_through_the_steps_of_a_pipeline() {
     let stopping = EarlyStopping::new("val_accuracy").patience(30);
     let options = || FitOptions::new().epochs(4).callback(stopping.clone());
     let mut classifier = service(FitOptions::new());
-    let history =
-        classifier.fit_with(&x, &y, Some((&x_validation, &y_validation)), options()).unwrap();
+    let history = classifier.fit_with(&x, &y, Some((&x_validation, &y_validation)), options()).unwrap();
     let last = history.get("val_accuracy").unwrap()[3];
     assert!((classifier.score(&x_validation, &y_validation).unwrap() - last).abs() < 1e-12);
 
@@ -244,9 +249,11 @@ fn validation_data_go_through_the_steps_of_a_pipeline() {
     let network = Sequential::deferred().add(Dense::new(1));
     let network = network.compile(Sgd::new(0.1), MeanSquaredError::default()).unwrap();
     let mut regressor = Regressor::new(Pipeline::new(StandardScaler::new(), network));
-    let history = regressor.fit_with(&z, &target, Some((&z, &target)), FitOptions::new().epochs(300)).unwrap();
+    let history =
+        regressor.fit_with(&z, &target, Some((&z, &target)), FitOptions::new().epochs(300)).unwrap();
     assert!(history.get("val_loss").unwrap()[299] < 1e-6);
-    let mut network = Sequential::new(1).add(Dense::new(1)).compile(Sgd::new(0.1), MeanSquaredError::default()).unwrap();
+    let mut network =
+        Sequential::new(1).add(Dense::new(1)).compile(Sgd::new(0.1), MeanSquaredError::default()).unwrap();
     let twice = FitOptions::new().validation_data(&z, &target);
     assert!(says(network.fit_with_validation(&z, &target, Some((&z, &target)), twice)).contains("once"));
 }
@@ -268,7 +275,11 @@ fn records_are_predicted_as_rows_of_a_table_are() {
         .map(|&row| {
             let text = |name: &str| x.texts(name).unwrap()[row].unwrap();
             let age = x.numbers("age").unwrap()[row];
-            Record::new().number("age", age).text("city", text("city")).text("plan", text("plan")).number("id", 7.0)
+            Record::new()
+                .number("age", age)
+                .text("city", text("city"))
+                .text("plan", text("plan"))
+                .number("id", 7.0)
         })
         .collect();
     let names = classifier.predict_names(&x.take(&rows)).unwrap();
@@ -300,11 +311,24 @@ fn records_are_predicted_as_rows_of_a_table_are() {
 
 #[test]
 fn json_records_are_flat_objects() {
-    let record = Record::from_json(r#" {"a": 1, "b": -2.5e3, "c": "x\u00e9", "d": null, "e": true} "#).unwrap();
+    let record =
+        Record::from_json(r#" {"a": 1, "b": -2.5e3, "c": "x\u00e9", "d": null, "e": true} "#).unwrap();
     assert_eq!(record.get("b"), Some(&Field::Number(-2500.0)));
     assert_eq!(record.get("c"), Some(&Field::Text("xé".into())));
-    assert_eq!((record.get("d"), record.get("e")), (Some(&Field::Missing), Some(&Field::Text("true".into()))));
-    for bad in ["", "[]", "1", r#"{"a": [1]}"#, r#"{"a": {"b": 1}}"#, r#"{"a": 1, "a": 2}"#, r#"{"a": 1"#, r#"{"a": 1e999}"#] {
+    assert_eq!(
+        (record.get("d"), record.get("e")),
+        (Some(&Field::Missing), Some(&Field::Text("true".into())))
+    );
+    for bad in [
+        "",
+        "[]",
+        "1",
+        r#"{"a": [1]}"#,
+        r#"{"a": {"b": 1}}"#,
+        r#"{"a": 1, "a": 2}"#,
+        r#"{"a": 1"#,
+        r#"{"a": 1e999}"#,
+    ] {
         assert!(says(Record::from_json(bad)).starts_with("record, line"), "{bad}");
     }
     let deep = format!("{{\"a\": {}", "[".repeat(100_000));
