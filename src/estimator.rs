@@ -1,6 +1,6 @@
 //! The traits of estimators: fit, predict, transform, score.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use std::any::Any;
 
 /// Fits an estimator to data.
@@ -41,6 +41,20 @@ pub trait Fit<X: ?Sized, Y = ()> {
     /// # Errors
     /// Data of an invalid shape or with invalid values, or hyperparameters out of range.
     fn fit(&mut self, x: &X, y: Y) -> Result<Self::Report>;
+
+    /// Fits with a weight for each class, as pairs of class number and weight; other classes weigh 1. Networks do, and
+    /// pipelines that end in one.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit); [`Error::Misplaced`] for an estimator without class weights, which is the default.
+    fn fit_class_weighted(&mut self, x: &X, y: Y, class_weight: &[(usize, f64)]) -> Result<Self::Report> {
+        let _ = (x, y, class_weight);
+        Err(Error::Misplaced {
+            context: "fit",
+            option: "class_weight of an estimator that takes none",
+            hint: "remove it, or use an estimator that takes class weights, such as a network",
+        })
+    }
 }
 
 /// Predicts for new samples.
@@ -114,12 +128,19 @@ pub trait AnyEstimator {
     /// The estimator as [`Any`], for downcasting.
     fn as_any(&self) -> &dyn Any;
 
+    /// The estimator as [`Any`], for downcasting to a type that is changed.
+    fn as_any_mut(&mut self) -> &mut dyn Any;
+
     /// The steps of a pipeline; see [`Estimator::steps`].
     fn steps(&self) -> Vec<&dyn AnyEstimator>;
 }
 
 impl<T: Estimator + 'static> AnyEstimator for T {
     fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
         self
     }
 

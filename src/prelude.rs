@@ -39,7 +39,7 @@ pub use crate::pipeline::Pipeline;
 #[cfg(feature = "pca")]
 pub use crate::preprocessing::Pca;
 pub use crate::preprocessing::{
-    ColumnTransformer, FitTransform, LabelEncoder, MinMaxScaler, OneHotEncoder, SimpleImputer,
+    ColumnTransformer, FitTransform, HandleUnknown, LabelEncoder, MinMaxScaler, OneHotEncoder, SimpleImputer,
     StandardScaler, to_categorical,
 };
 pub use crate::schedules::CosineDecay;

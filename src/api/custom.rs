@@ -7,12 +7,12 @@
 //! | a loss | [`Loss`](crate::losses::Loss) | [`LossPass`] |
 //! | a metric | [`Metric`](crate::metrics::Metric) | [`MetricBatch`] |
 //! | an update rule | [`UpdateRule`] | [`Step`]; [`RuleOptimizer`] adds the learning rate and the modifiers |
-//! | a callback | [`Callback`](crate::callbacks::Callback) | [`Run`] |
+//! | a callback | [`Callback`](crate::callbacks::Callback) | [`Run`]; [`CallbackSettings`] where models keep it |
 //!
 //! [`Config`] makes hyperparameters part of model files, and [`Registry`] tells a loader about your kinds. The checkers of the
 //! module `testing` (feature `testing`) verify gradients, buffers and batches of what you wrote.
 
-pub use crate::nn::callback::{CallbackState, Run};
+pub use crate::nn::callback::{CallbackSettings, CallbackState, Run};
 pub use crate::nn::layer::{
     ActivityPenalty, Backward, Carry, Config, Forward, Gradient, LayerConfig, Mask, MaskPass, MergeInputs,
     Mode, Nested, ParamSpec, Plan, Shape, StateSpec,

@@ -6,6 +6,7 @@
 //! | [`Graph`], [`Input`], [`Node`], [`Shared`] | builder of networks with several inputs, outputs or branches |
 //! | [`Model`] | `fit`, `fit_with`, `fit_batches`, `evaluate`, `predict`, `save`, `load` |
 //! | [`FitOptions`] | epochs, batch size, validation, weights, callbacks of one `fit_with` |
+//! | [`FitWith`] | `fit_with` of pipelines and classifiers that end in a network |
 //! | [`EvaluateOptions`], [`PredictOptions`] | batch size and weights of one call |
 //! | [`Verbose`], [`OnDivergence`] | what a run prints; what it does when the loss is not finite |
 //! | [`History`], [`Logs`], [`Recovery`] | values per epoch, values of one epoch, recovered divergences |
@@ -23,7 +24,7 @@
 
 pub use crate::nn::{
     Batch, BatchSource, Body, Differentiable, EachEpoch, Element, EpochBatches, EvaluateOptions, Evaluation,
-    FitOptions, Graph, History, Input, InputArray, InputElement, Inputs, IntoLayer, LayerInfo, Logs, Model,
+    FitOptions, FitWith, Graph, History, Input, InputArray, InputElement, Inputs, IntoLayer, LayerInfo, Logs, Model,
     Node, OnDivergence, Outputs, PredictOptions, Recovery, SampleBatch, Sequential, Shared, Summary,
     TargetArray, TargetElement, Targets, Verbose, Weight, Workspace, by, each_epoch,
 };

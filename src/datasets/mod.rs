@@ -5,6 +5,9 @@
 //! [`make_moons`], [`make_circles`], [`make_classification`], [`make_regression`]) are always there; the same seed gives the same data on
 //! every platform. All of them answer with a [`Dataset`].
 //!
+//! A [`Table`] has named columns of numbers and texts, [`Labels`] are classes with their names, and a [`Record`] is one
+//! row by column names, as a service receives it.
+//!
 //! From files: [`read_idx`] and [`load_idx`] (MNIST and its kin), [`read_npy`] and [`write_npy`] (NumPy), with the feature
 //! `csv` tables of numbers and texts (`CsvReader`), with the feature `npz` NumPy's archives (`NpzReader`, `NpzWriter`).
 //! With the feature `gzip`, IDX, `.npy` and CSV files may be compressed. [`ReadLimits`] bound what a file makes its reader
@@ -19,13 +22,14 @@ mod dataset;
 #[cfg(feature = "datasets")]
 mod embedded;
 mod idx;
+mod labels;
 mod moons;
 mod npy;
 #[cfg(feature = "npz")]
 mod npz;
 mod prefetch;
+mod record;
 mod regression;
-#[cfg(feature = "csv")]
 mod table;
 
 pub use crate::data_file::ReadLimits;
@@ -36,14 +40,17 @@ pub use dataset::Dataset;
 #[cfg(feature = "datasets")]
 pub use embedded::{load_breast_cancer, load_diabetes, load_diabetes_raw, load_digits, load_iris, load_wine};
 pub use idx::{IdxElement, load_idx, load_idx_with, read_idx, read_idx_with};
+pub use labels::Labels;
 pub use moons::make_moons;
 pub use npy::{NpyBatches, NpyElement, npy_batches, npy_batches_with, read_npy, read_npy_with, write_npy};
 #[cfg(feature = "npz")]
 pub use npz::{NpzReader, NpzWriter};
 pub use prefetch::{Prefetch, paired, prefetch};
+pub use record::{Field, Record};
 pub use regression::make_regression;
+pub use table::Table;
 #[cfg(feature = "csv")]
-pub use table::{CsvBatches, CsvReader, Missing, Table};
+pub use table::{CsvBatches, CsvReader, Missing};
 
 use crate::error::{Error, Result};
 use crate::float::Float;

@@ -8,14 +8,17 @@
 //! network, a k-means, a pipeline and a custom estimator are compared alike, and what an estimator has seen
 //! before changes no score.
 
-mod adapters;
+mod answers;
 mod class_labels;
+mod class_targets;
+mod classifier;
 mod cross_val_predict;
 mod cross_validation;
 mod fold;
 mod group_k_fold;
 mod k_fold;
 mod learning_curve;
+mod regressor;
 mod repeated;
 mod samples;
 mod search;
@@ -26,14 +29,18 @@ mod stratified_shuffle_split;
 mod time_series_split;
 mod train_test_split;
 
-pub use adapters::{Answers, Classifier, Regressor};
+pub use answers::Answers;
 pub use class_labels::ClassLabels;
+pub use class_targets::ClassTargets;
+pub use classifier::Classifier;
+pub(crate) use classifier::ClassifierParts;
 pub use cross_val_predict::{FoldPredictions, cross_val_predict};
 pub use cross_validation::{CrossValidation, FoldEstimator, FoldReport, cross_val_score, cross_validate};
 pub use fold::{Fold, Splitter};
 pub use group_k_fold::GroupKFold;
 pub use k_fold::KFold;
 pub use learning_curve::{LearningCurve, learning_curve};
+pub use regressor::Regressor;
 pub use repeated::{RepeatedKFold, RepeatedStratifiedKFold};
 pub use samples::{FoldTargets, Samples};
 pub use search::{Candidate, GridSearch, RandomSearch, SearchReport};

@@ -1,8 +1,10 @@
+use crate::datasets::{Labels, Table};
 use crate::error::Result;
+use crate::float::Float;
 use crate::validate;
 use ndarray::{Array, ArrayBase, Axis, Data, RemoveAxis};
 
-/// Anything that holds one sample after another: arrays of any rank along their first axis, slices.
+/// Anything that holds one sample after another: arrays of any rank along their first axis, slices, tables, labels.
 ///
 /// # Examples
 /// ```
@@ -51,6 +53,54 @@ impl<T: Clone> Samples for [T] {
     #[allow(clippy::indexing_slicing, reason = "documented")]
     fn take(&self, rows: &[usize]) -> Vec<T> {
         rows.iter().map(|&row| self[row].clone()).collect()
+    }
+}
+
+impl<T: Clone> Samples for Vec<T> {
+    type Owned = Vec<T>;
+
+    fn n_samples(&self) -> usize {
+        self.len()
+    }
+
+    fn take(&self, rows: &[usize]) -> Vec<T> {
+        <[T] as Samples>::take(self, rows)
+    }
+}
+
+impl<T: Clone, const N: usize> Samples for [T; N] {
+    type Owned = Vec<T>;
+
+    fn n_samples(&self) -> usize {
+        N
+    }
+
+    fn take(&self, rows: &[usize]) -> Vec<T> {
+        <[T] as Samples>::take(self, rows)
+    }
+}
+
+impl<F: Float> Samples for Table<F> {
+    type Owned = Table<F>;
+
+    fn n_samples(&self) -> usize {
+        self.n_rows()
+    }
+
+    fn take(&self, rows: &[usize]) -> Table<F> {
+        self.select(rows)
+    }
+}
+
+impl Samples for Labels {
+    type Owned = Labels;
+
+    fn n_samples(&self) -> usize {
+        self.len()
+    }
+
+    fn take(&self, rows: &[usize]) -> Labels {
+        self.select(rows)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod output_check;
 
+use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::Plan;
@@ -12,41 +13,62 @@ use crate::nn::node::AttachedWeights;
 use crate::nn::optimizer::Optimizer;
 use crate::nn::optimizer_state::OptimizerState;
 
-/// Checks a network and its losses, initializes the weights and returns the model. `weights` holds for each layer those that it
-/// brings from a trained model.
-pub(super) fn compile<F: Float>(
-    layout: Layout<F>,
-    outputs: Vec<NetworkOutput<F>>,
-    optimizer: impl Optimizer<F>,
-    weights: &[Option<&AttachedWeights<F>>],
-    seed: u64,
-) -> Result<Model<F>> {
-    for (index, output) in outputs.iter().enumerate() {
-        output.loss.validate(layout.output_shape(index))?;
-    }
-    for node in &layout.nodes {
-        check_nested(&node.name, &node.plan)?;
-    }
-    for (index, output) in outputs.iter().enumerate() {
-        output_check::check(&layout, index, &*output.loss)?;
-    }
-    let (mut params, mut state) = layout.initialize(seed)?;
-    let mut attached = false;
-    for (node, weights) in layout.nodes.iter().zip(weights) {
-        let Some(weights) = weights else { continue };
-        // Weights for another input shape are dropped: the layer keeps its new initial weights.
-        if weights.params.len() == node.params.len() && weights.state.len() == node.state.len() {
-            params[node.params.clone()].copy_from_slice(&weights.params);
-            state[node.state.clone()].copy_from_slice(&weights.state);
-            attached = true;
+/// A planned network with its initial weights.
+pub(crate) struct Built<F> {
+    pub(crate) layout: Layout<F>,
+    pub(crate) params: Buffer<F>,
+    pub(crate) state: Buffer<F>,
+    /// Whether some weights come from another model.
+    pub(crate) attached: bool,
+}
+
+impl<F: Float> Built<F> {
+    /// Checks a network and its losses and initializes the weights. `weights` holds for each layer those that it brings from a
+    /// trained model.
+    pub(super) fn new(
+        layout: Layout<F>,
+        outputs: &[NetworkOutput<F>],
+        weights: &[Option<&AttachedWeights<F>>],
+        seed: u64,
+    ) -> Result<Self> {
+        for (index, output) in outputs.iter().enumerate() {
+            output.loss.validate(layout.output_shape(index))?;
         }
+        for node in &layout.nodes {
+            check_nested(&node.name, &node.plan)?;
+        }
+        for (index, output) in outputs.iter().enumerate() {
+            output_check::check(&layout, index, &*output.loss)?;
+        }
+        let (mut params, mut state) = layout.initialize(seed)?;
+        let mut attached = false;
+        for (node, weights) in layout.nodes.iter().zip(weights) {
+            let Some(weights) = weights else { continue };
+            // Weights for another input shape are dropped: the layer keeps its new initial weights.
+            if weights.params.len() == node.params.len() && weights.state.len() == node.state.len() {
+                params[node.params.clone()].copy_from_slice(&weights.params);
+                state[node.state.clone()].copy_from_slice(&weights.state);
+                attached = true;
+            }
+        }
+        Ok(Self { layout, params, state, attached })
     }
-    let optimizer_state = OptimizerState::new(optimizer.into_rule_optimizer(), &layout)?;
-    let mut model = Model::new(layout, params, state, optimizer_state, outputs, seed);
-    if attached {
-        model.keep_origin();
+
+    /// Adds the optimizer.
+    pub(super) fn compile(
+        self,
+        outputs: Vec<NetworkOutput<F>>,
+        optimizer: impl Optimizer<F>,
+        seed: u64,
+    ) -> Result<Model<F>> {
+        let Self { layout, params, state, attached } = self;
+        let optimizer_state = OptimizerState::new(optimizer.into_rule_optimizer(), &layout)?;
+        let mut model = Model::new(layout, params, state, optimizer_state, outputs, seed);
+        if attached {
+            model.keep_origin();
+        }
+        Ok(model)
     }
-    Ok(model)
 }
 
 /// Errors for nested layers that saved models may contain but new ones may not: layers that the outer layer does not support,

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::float::inputs::Inputs;
 use crate::float::targets::Targets;
-use crate::nn::callback::{Callback, StopToken};
+use crate::nn::callback::{Callback, CallbackSettings, FromFactory, StopToken};
 use crate::nn::model::{Batch, BatchFactory, EachBatch};
 use crate::nn::sample_weights::SampleWeights;
 use ndarray::{ArrayBase, Data, Dimension};
@@ -64,7 +64,7 @@ pub enum OnDivergence {
 /// | `validation_steps` | all batches |
 /// | `class_weight`, `sample_weight` | none |
 /// | `verbose` | [`Verbose::Silent`] |
-/// | `callback` | none; may be called several times |
+/// | `callback`, `callback_factory` | none; may be called several times |
 /// | `stop_token` | none |
 /// | `on_divergence` | [`OnDivergence::Stop`] |
 /// | `steps_per_epoch` | all batches of the iterator |
@@ -215,7 +215,7 @@ impl<F> Default for FitOptions<'_, F> {
 /// an error if set.
 impl<F> Serialize for FitOptions<'_, F> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        match self.misplaced() {
+        match self.unserializable() {
             Some(option) => {
                 Err(S::Error::custom(format!("{option} belongs to one run and cannot be serialized")))
             }
@@ -231,7 +231,12 @@ impl<'de, F> Deserialize<'de> for FitOptions<'_, F> {
 }
 
 impl<F> FitOptions<'_, F> {
-    /// The first set option that belongs to one run.
+    /// The first set option that cannot be serialized.
+    fn unserializable(&self) -> Option<&'static str> {
+        self.misplaced().or((!self.callbacks.is_empty()).then_some("callback"))
+    }
+
+    /// The first set option that belongs to one run, apart from callbacks.
     pub(crate) fn misplaced(&self) -> Option<&'static str> {
         if self.validation.is_some() {
             Some("validation_data")
@@ -241,8 +246,6 @@ impl<F> FitOptions<'_, F> {
             Some("validation_sample_weight")
         } else if !self.sample_weight.is_empty() {
             Some("sample_weight")
-        } else if !self.callbacks.is_empty() {
-            Some("callback")
         } else if self.stop_token.is_some() {
             Some("stop_token")
         } else if self.steps_per_epoch.is_some() {
@@ -409,6 +412,28 @@ impl<'a, F: Float> FitOptions<'a, F> {
     pub fn callback(mut self, callback: impl Callback<F> + 'a) -> Self {
         self.callbacks.push(Box::new(callback));
         self
+    }
+
+    /// Adds a callback that `make` creates for each fit, so that a model can keep it
+    /// ([`Model::with_fit_options`](crate::models::Model::with_fit_options)): closures, or a type without
+    /// [`Callback::settings`].
+    ///
+    /// # Examples
+    /// ```
+    /// use axonal::callbacks::LearningRateScheduler;
+    /// use axonal::prelude::*;
+    ///
+    /// let options = FitOptions::<f32>::new()
+    ///     .epochs(20)
+    ///     .callback_factory(|| LearningRateScheduler::new(|epoch, rate| if epoch < 10 { rate } else { 0.9 * rate }));
+    /// # let _ = options;
+    /// ```
+    #[must_use]
+    pub fn callback_factory<C: Callback<F> + 'static>(
+        self,
+        make: impl Fn() -> C + Send + Sync + 'static,
+    ) -> Self {
+        self.callback(FromFactory::new(CallbackSettings::factory(make)))
     }
 
     /// Sets a token by which another thread can stop the run after any batch.

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::nn::compile::compile;
+use crate::nn::compile::Built;
 use crate::nn::layout::{LayerSpec, Layout, NetworkInput, Operation, Source};
 use crate::nn::loss::Loss;
 use crate::nn::model::Model;
@@ -136,7 +136,7 @@ impl<F: Float> Graph<F> {
         check_names("output", outputs.iter().map(|output| output.name.as_str()))?;
         let layout = Layout::graph(inputs.iter().map(network_input).collect(), layers, output_layers)?;
         let weights: Vec<_> = weights.iter().map(Option::as_deref).collect();
-        compile(layout, outputs, optimizer, &weights, seed)
+        Built::new(layout, &outputs, &weights, seed)?.compile(outputs, optimizer, seed)
     }
 }
 

@@ -159,6 +159,20 @@ pub(crate) struct Layout<F> {
 }
 
 impl<F: Float> Layout<F> {
+    /// The layout of a model whose input shape is not known yet.
+    pub(crate) fn without_layers() -> Self {
+        Self {
+            inputs: vec![NetworkInput { name: String::new(), shape: Shape::from(Vec::new()), indices: None }],
+            nodes: Vec::new(),
+            outputs: Vec::new(),
+            is_chain: true,
+            variables: Vec::new(),
+            params_len: 0,
+            state_len: 0,
+            batch: None,
+        }
+    }
+
     /// Plans a chain of layers; errors name the layer.
     pub(crate) fn chain(input: Shape, layers: Vec<ChainLayer<F>>) -> Result<Self> {
         if layers.is_empty() {

@@ -20,7 +20,7 @@ pub(crate) mod optimizer;
 pub(crate) mod optimizer_state;
 pub(crate) mod regularizer;
 mod sample_weights;
-mod sequential;
+pub(crate) mod sequential;
 pub(crate) mod targets;
 mod workspace;
 
@@ -30,7 +30,7 @@ pub use fit_options::{EvaluateOptions, FitOptions, OnDivergence, PredictOptions,
 pub use graph::Graph;
 pub use history::{Evaluation, History, Logs, Recovery};
 pub use model::{
-    Batch, BatchSource, Body, Differentiable, EachEpoch, EpochBatches, LayerInfo, Model, Outputs,
+    Batch, BatchSource, Body, Differentiable, EachEpoch, EpochBatches, FitWith, LayerInfo, Model, Outputs,
     SampleBatch, Summary, Weight, each_epoch,
 };
 pub use node::{Input, IntoLayer, Node, Shared, by};

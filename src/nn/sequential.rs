@@ -1,15 +1,16 @@
 //! [`Sequential`]: builder of networks.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::nn::compile::compile;
+use crate::nn::compile::Built;
 use crate::nn::layer::{Layer, Shape};
-use crate::nn::layout::{ChainLayer, Layout};
+use crate::nn::layout::{ChainLayer, Layout, PlannedLayer};
 use crate::nn::loss::Loss;
 use crate::nn::model::Model;
 use crate::nn::model::outputs::NetworkOutput;
 use crate::nn::node::AttachedWeights;
 use crate::nn::optimizer::Optimizer;
+use crate::nn::optimizer_state::OptimizerState;
 use std::sync::Arc;
 
 /// Builder of a network that is a chain of layers.
@@ -35,7 +36,8 @@ use std::sync::Arc;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Sequential<F> {
-    input: Shape,
+    /// `None`: the first `fit` infers it.
+    input: Option<Shape>,
     layers: Vec<Entry<F>>,
     seed: u64,
 }
@@ -52,7 +54,36 @@ struct Entry<F> {
 impl<F: Float> Sequential<F> {
     /// Creates a network without layers, for samples of this shape (without the batch axis).
     pub fn new(input_shape: impl Into<Shape>) -> Self {
-        Self { input: input_shape.into(), layers: Vec::new(), seed: 0 }
+        Self { input: Some(input_shape.into()), layers: Vec::new(), seed: 0 }
+    }
+
+    /// Creates a network without layers whose input shape the first `fit` infers from its data, as Keras does without an
+    /// `Input`.
+    ///
+    /// Until then the model is *unbuilt*: it has no weights, its summary says so, and `predict`, `evaluate` and `save` are
+    /// errors. [`unfitted`](crate::estimator::Estimator::unfitted) returns to that state, so that the folds of a
+    /// cross-validation may have different widths. Errors of shapes come from `fit` instead of [`compile`](Self::compile).
+    ///
+    /// # Examples
+    /// ```
+    /// use axonal::ndarray::array;
+    /// use axonal::prelude::*;
+    ///
+    /// # fn main() -> Result<()> {
+    /// let mut model = Sequential::deferred()
+    ///     .add(Dense::new(8).activation(Activation::Relu))
+    ///     .add(Dense::new(1))
+    ///     .compile(Adam::default(), MeanSquaredError::default())?;
+    /// let x = array![[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]];
+    /// assert!(model.predict(&x).unwrap_err().to_string().contains("unbuilt"));
+    /// model.fit(&x, &array![1.0, 2.0])?;
+    /// assert_eq!(model.input_shape().dims(), [3]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn deferred() -> Self {
+        Self { input: None, layers: Vec::new(), seed: 0 }
     }
 
     /// Adds a layer at the end.
@@ -155,28 +186,67 @@ impl<F: Float> Sequential<F> {
     /// No layer; hyperparameters out of range; incompatible shapes; outputs that the loss cannot handle, such as logits where
     /// it expects probabilities; a network that does not fit into memory. Errors name the layer.
     pub fn compile(self, optimizer: impl Optimizer<F>, loss: impl Loss<F> + 'static) -> Result<Model<F>> {
+        let output = NetworkOutput::new(String::new(), Arc::new(loss), 1.0);
+        let Some(input) = self.input.clone() else {
+            self.check_layers()?;
+            let optimizer_state =
+                OptimizerState::new(optimizer.into_rule_optimizer(), &Layout::without_layers())?;
+            let seed = self.seed;
+            return Model::unbuilt(self, optimizer_state, output, seed);
+        };
+        let outputs = vec![output];
+        let built = self.build(input, &outputs)?;
+        built.compile(outputs, optimizer, self.seed)
+    }
+
+    /// Errors if there is no layer.
+    fn check_layers(&self) -> Result<()> {
+        if self.layers.is_empty() {
+            return Err(Error::invalid_parameter("Sequential", "layers", 0, "at least 1 layer; add one"));
+        }
+        Ok(())
+    }
+
+    /// Plans the layers for samples of this shape, and initializes the weights.
+    pub(crate) fn build(&self, input: Shape, outputs: &[NetworkOutput<F>]) -> Result<Built<F>> {
         let layers = self.layers.iter().map(|entry| ChainLayer {
             layer: entry.layer.clone(),
             trainable: entry.trainable,
             name: entry.name.clone(),
         });
-        let layout = Layout::chain(self.input, layers.collect())?;
-        let output = NetworkOutput::new(String::new(), Arc::new(loss), 1.0);
+        let layout = Layout::chain(input, layers.collect())?;
         let weights: Vec<_> = self.layers.iter().map(|entry| entry.weights.as_ref()).collect();
-        compile(layout, vec![output], optimizer, &weights, self.seed)
+        Built::new(layout, outputs, &weights, self.seed)
+    }
+
+    /// Index and kind of each layer, as in weight names.
+    pub(crate) fn layer_names(&self) -> impl Iterator<Item = String> {
+        self.layers.iter().enumerate().map(|(index, entry)| entry.name.clone().unwrap_or_else(|| format!("{index}.{}", entry.layer.kind())))
+    }
+
+    /// The builder of a loaded model whose input shape was inferred; `origin` are its initial weights, if they were not all
+    /// drawn from the seed.
+    pub(crate) fn deferred_from(layout: &Layout<F>, origin: Option<(&[F], &[F])>, seed: u64) -> Self {
+        let mut builder = match origin {
+            Some((params, state)) => Self::from_layout(layout, params, state, seed),
+            None => Self::from_layout(layout, &[], &[], seed),
+        };
+        builder.input = None;
+        builder
     }
 
     /// Creates the builder of a model, with its weights.
     pub(crate) fn from_layout(layout: &Layout<F>, params: &[F], state: &[F], seed: u64) -> Self {
+        let weights = |node: &PlannedLayer<F>| {
+            let (params, state) = (params.get(node.params.clone())?, state.get(node.state.clone())?);
+            Some(AttachedWeights { params: params.to_vec(), state: state.to_vec() })
+        };
         let layers = layout.nodes.iter().map(|node| Entry {
             layer: node.layer.clone(),
             trainable: node.trainable,
             name: node.is_named.then(|| node.name.clone()),
-            weights: Some(AttachedWeights {
-                params: params[node.params.clone()].to_vec(),
-                state: state[node.state.clone()].to_vec(),
-            }),
+            weights: weights(node),
         });
-        Self { input: layout.input().clone(), layers: layers.collect(), seed }
+        Self { input: Some(layout.input().clone()), layers: layers.collect(), seed }
     }
 }

@@ -3,7 +3,7 @@
 use super::atomic;
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::nn::callback::{Callback, CallbackState, Checkpoint, Run, create_folder};
+use crate::nn::callback::{Callback, CallbackSettings, CallbackState, Checkpoint, Run, create_folder};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
@@ -206,5 +206,9 @@ impl<F: Float> Callback<F> for BackupAndRestore {
     fn load_state(&mut self, state: CallbackState<F>) -> Result<()> {
         self.batches = state.read()?;
         Ok(())
+    }
+
+    fn settings(&self) -> Option<CallbackSettings<F>> {
+        Some(CallbackSettings::saved_as("backup_and_restore", self))
     }
 }

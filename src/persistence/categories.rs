@@ -68,7 +68,8 @@ fn encoder_of<'a, E: Categorical + Serialize>(kind: &str, encoder: &'a E) -> Res
             None => table.extend([0, category.bits(), 0]),
         }
     }
-    let config = Config::of(&encoder.unfitted()).map_or_else(String::new, |config| config.as_json().into());
+    let config =
+        Config::of(&encoder.without_known()).map_or_else(String::new, |config| config.as_json().into());
     let tensors = vec![
         Tensor::counts(COUNTS, &[counts.len()], counts),
         Tensor::words(TABLE, &[table.len() / 3, 3], table),
@@ -86,8 +87,10 @@ fn decode<E: Categorical + DeserializeOwned>(section: Section<'_>, kind: &str) -
             return Ok((settings, None));
         }
         let sizes = sizes(tensors, section.numbers_len())?;
-        let lists = LIST.saturating_mul(sizes.features as u64);
-        section.budget().take(lists.saturating_add(E::CHECKED_BY.saturating_mul(sizes.categories as u64)))?;
+        let (per_list, per_category) = settings.checked_by();
+        let lists = (LIST + per_list).saturating_mul(sizes.features as u64);
+        let categories = per_category.saturating_mul(sizes.categories as u64);
+        section.budget().take(lists.saturating_add(categories))?;
         Ok((settings, Some(sizes)))
     });
     let (settings, sizes) = found.map_err(|problem| problem.in_file(section.name()))?;
@@ -105,7 +108,7 @@ fn decode<E: Categorical + DeserializeOwned>(section: Section<'_>, kind: &str) -
         opened.numbers(|_| Ok(Ok(())))?;
         settings
     };
-    match encoder.known().and_then(|lists| E::misfit(&lists)) {
+    match encoder.known().and_then(|lists| encoder.problem(&lists)) {
         None => Ok(encoder),
         Some(expected) => {
             let (offset, expected) = (HEADER_LEN as u64, expected.into());

@@ -1,6 +1,7 @@
 //! Column transformers in files: each step is a file within, whose kind says what it becomes.
 
 use super::file::Encoder;
+use super::limits::lists_of;
 use super::persist::{Persist, Section, file_methods};
 use super::pipeline::{PIPELINE, row_of, two_steps};
 use super::registry::rejected;
@@ -28,6 +29,9 @@ impl<F: Float + CategoryValue<Code = F>> Persist for ColumnTransformer<F> {
 
     fn decode(section: Section<'_>) -> Result<Self> {
         let name = section.name().to_owned();
+        // Names take a string each beside their places in lists.
+        let lists = section.config().map_or(0, lists_of);
+        section.budget().take(2 * lists).map_err(|problem| problem.in_file(&name))?;
         section.composite(KIND, ColumnSettings::n_steps, |settings, parts| {
             let steps: Result<Vec<_>> = (0..settings.n_steps())
                 .map(|number| parts.next(format_args!("step {number}"), step))

@@ -178,13 +178,20 @@ pub struct LoadOptions<'a, F> {
     pub(super) limits: Limits,
     pub(super) convert_numbers: bool,
     pub(super) skip_mismatch: bool,
+    pub(super) file_callbacks: bool,
 }
 
 impl<'a, F> LoadOptions<'a, F> {
     /// Built-in kinds only, the default limits, numbers of the type at hand, all weights.
     #[must_use]
     pub fn new() -> Self {
-        Self { registry: None, limits: Limits::default(), convert_numbers: false, skip_mismatch: false }
+        Self {
+            registry: None,
+            limits: Limits::default(),
+            convert_numbers: false,
+            skip_mismatch: false,
+            file_callbacks: false,
+        }
     }
 
     /// Adds layers, losses, metrics and optimizers of other crates.
@@ -214,6 +221,15 @@ impl<'a, F> LoadOptions<'a, F> {
         self.skip_mismatch = skip;
         self
     }
+
+    /// Sets whether callbacks that write files ([`CsvLogger`](crate::callbacks::CsvLogger),
+    /// [`ModelCheckpoint`](crate::callbacks::ModelCheckpoint), …) are restored with their paths. They are not by default,
+    /// because a later `fit` writes to these paths; set it for files that you trust.
+    #[must_use]
+    pub fn file_callbacks(mut self, restore: bool) -> Self {
+        self.file_callbacks = restore;
+        self
+    }
 }
 
 /// The options for parts of whatever number type.
@@ -221,6 +237,7 @@ impl<'a, F> LoadOptions<'a, F> {
 pub(super) struct LoadContext<'a> {
     pub(super) limits: Limits,
     convert_numbers: bool,
+    file_callbacks: bool,
     registry: Option<&'a dyn Any>,
     /// What the file and all of its parts may take together.
     pub(super) budget: MemoryBudget,
@@ -241,15 +258,23 @@ impl<'a> LoadContext<'a> {
             limits: self.limits.clone(),
             convert_numbers: self.convert_numbers,
             skip_mismatch: false,
+            file_callbacks: self.file_callbacks,
         }
     }
 }
 
 impl<'a, F: Float> From<LoadOptions<'a, F>> for LoadContext<'a> {
     fn from(options: LoadOptions<'a, F>) -> Self {
-        let LoadOptions { registry, limits, convert_numbers, .. } = options;
+        let LoadOptions { registry, limits, convert_numbers, file_callbacks, .. } = options;
         let registry = registry.map(|registry| registry as &dyn Any);
-        Self { budget: MemoryBudget::new(&limits), limits, convert_numbers, registry, depth: 0 }
+        Self {
+            budget: MemoryBudget::new(&limits),
+            limits,
+            convert_numbers,
+            file_callbacks,
+            registry,
+            depth: 0,
+        }
     }
 }
 
@@ -272,6 +297,7 @@ impl<F> fmt::Debug for LoadOptions<'_, F> {
             .field("limits", &self.limits)
             .field("convert_numbers", &self.convert_numbers)
             .field("skip_mismatch", &self.skip_mismatch)
+            .field("file_callbacks", &self.file_callbacks)
             .finish()
     }
 }

@@ -3,7 +3,7 @@
 //! [`Model::save`](crate::models::Model::save) and [`Model::load`](crate::models::Model::load) are the doors;
 //! [`inspect`] looks into a file without building it. The folder by its questions: how a file looks (`header`,
 //! `records`, `tensor_data`, `training`), how it gets to the disk (`file`, `atomic`), how it is read (`reader`,
-//! `registry`, `limits`), what is saved (`persist`, `model_save`, `model_load`, `weights_load`, `kmeans`,
+//! `registry`, `limits`, `kept_callbacks`), what is saved (`persist`, `model_save`, `model_load`, `weights_load`, `kmeans`,
 //! `transformers`, `categories`, `column_transformer`, `pca`, `pipeline`, `checkpoint_file`), and the callbacks that save during a
 //! training run (`model_checkpoint` with `path_template`, `backup_and_restore`).
 
@@ -18,6 +18,7 @@ mod file;
 mod graph_load;
 mod header;
 mod inspect;
+mod kept_callbacks;
 mod kmeans;
 mod limits;
 mod model_checkpoint;

@@ -4,7 +4,9 @@ use super::atomic;
 use super::path_template::PathTemplate;
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::nn::callback::{Callback, CallbackState, Monitor, Run, create_folder, create_folder_of};
+use crate::nn::callback::{
+    Callback, CallbackSettings, CallbackState, Monitor, Run, create_folder, create_folder_of,
+};
 use crate::nn::metric::Direction;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -209,5 +211,9 @@ impl<F: Float> Callback<F> for ModelCheckpoint {
     fn load_state(&mut self, state: CallbackState<F>) -> Result<()> {
         self.seen = state.read()?;
         Ok(())
+    }
+
+    fn settings(&self) -> Option<CallbackSettings<F>> {
+        Some(CallbackSettings::saved_as("model_checkpoint", self))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Checked;
 use super::header::Content;
+use super::kept_callbacks::callbacks_from;
 use super::limits::{Limits, LoadOptions, MemoryBudget, lists_of};
 use super::model_save::{MOMENTS, ORIGIN_PARAMS, ORIGIN_STATE};
 use super::reader::{Input, OpenFile, Source};
@@ -12,6 +13,7 @@ use super::training::Training;
 use crate::buffer::Buffer;
 use crate::error::{Error, LoadErrorKind, Result, excerpt};
 use crate::float::Float;
+use crate::nn::callback::CallbackSettings;
 use crate::nn::layer::{Config, Layer, Shape};
 use crate::nn::layout::{ChainLayer, Layout, zeros};
 use crate::nn::loss::Loss;
@@ -21,6 +23,7 @@ use crate::nn::model::outputs::NetworkOutput;
 use crate::nn::node::Merge;
 use crate::nn::optimizer::{LearningRate, Modifiers, UpdateRule};
 use crate::nn::optimizer_state::OptimizerState;
+use crate::nn::sequential::Sequential;
 use crate::validate::shape_text;
 use std::borrow::Cow;
 use std::path::Path;
@@ -104,6 +107,7 @@ struct Parts<F> {
     outputs: Vec<NetworkOutput<F>>,
     optimizer: Arc<dyn UpdateRule<F>>,
     training: Training,
+    callbacks: Vec<CallbackSettings<F>>,
     /// At the moment of the save, and as compiled.
     learning_rates: (LearningRate, LearningRate),
     number: NumberType,
@@ -141,6 +145,7 @@ impl<F: Float> Parts<F> {
         }
         let optimizer = registry.make_optimizer(optimizer.kind, &config_of(&optimizer, limits)?, limits)?;
         let training = Training::from_json(training, optimizer.kind(), limits)?;
+        let callbacks = callbacks_from(&training.callbacks, options.file_callbacks, limits, budget)?;
         let learning_rates = training.learning_rates(optimizer.kind())?;
         let mut tensors = Tensors { records, left: n_tensors, bytes: 0, convert: options.convert_numbers };
         let number = tensors.match_layout(&layout)?;
@@ -151,7 +156,7 @@ impl<F: Float> Parts<F> {
             tensors.expect(ORIGIN_STATE, &[layout.state_len], number)?;
         }
         tensors.finish(opened.header.numbers_len)?;
-        Ok(Self { layout, outputs, optimizer, training, learning_rates, number, has_origin })
+        Ok(Self { layout, outputs, optimizer, training, callbacks, learning_rates, number, has_origin })
     }
 
     fn with_numbers<'a, R: Input<'a>>(self, opened: &mut OpenFile<'a, R>) -> Result<Model<F>> {
@@ -189,10 +194,15 @@ impl<F: Float> Parts<F> {
         })?;
         let mut model = Model::new(layout, params, state, optimizer_state, self.outputs, training.seed);
         model.fit_options = training.fit_options;
+        model.callbacks = self.callbacks;
         model.epochs_trained = training.epochs_trained;
         model.steps_trained = training.steps_trained;
         if self.has_origin {
             model.set_origin(origin_params, origin_state);
+        }
+        if training.deferred {
+            let layers = Sequential::deferred_from(&model.layout, model.origin(), model.seed);
+            model.defer(layers)?;
         }
         Ok(model)
     }

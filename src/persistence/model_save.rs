@@ -25,8 +25,9 @@ impl<F: Float> Model<F> {
     /// to the bit.
     ///
     /// The file is replaced whole or not at all, whatever happens meanwhile, and is durable when this returns. A
-    /// symbolic link is followed; permissions of a file that is replaced are kept. Callbacks and validation data are
-    /// not part of a model. Equal models make equal files.
+    /// symbolic link is followed; permissions of a file that is replaced are kept. Callbacks of this crate that
+    /// [`with_fit_options`](Self::with_fit_options) keeps are saved; custom ones, factories and validation data are not
+    /// part of a file. Equal models make equal files.
     ///
     /// # Errors
     /// What the system refuses ([`Error::Save`]); parts that have no form in a file ([`Error::Unsaveable`]): a learning
@@ -84,6 +85,7 @@ impl<F: Float> Model<F> {
     }
 
     pub(super) fn file_encoder(&self) -> Result<Encoder<'_>> {
+        self.check_built("save")?;
         let training = Training::of(self)?.to_json()?;
         let weights = self.weight_tensors();
         let others = self.other_tensors();
@@ -160,6 +162,7 @@ impl<F: Float> Model<F> {
     }
 
     fn weights_encoder(&self) -> Result<Encoder<'_>> {
+        self.check_built("save_weights")?;
         let tensors = self.weight_tensors();
         let n_tensors = u32::try_from(tensors.len()).unwrap_or(u32::MAX);
         let mut encoder = Encoder::new(Content::Weights);

@@ -2,9 +2,12 @@
 
 use super::file::Encoder;
 use super::persist::{Persist, Section, file_methods};
-use crate::error::Result;
-use crate::model_selection::{Classifier, Regressor};
+use crate::class_weight::ClassWeight;
+use crate::error::{Error, Result};
+use crate::model_selection::{Classifier, ClassifierParts, Regressor};
+use crate::nn::layer::Config;
 use crate::pipeline::Pipeline;
+use crate::preprocessing::LabelEncoder;
 use serde::{Deserialize, Serialize};
 
 /// No settings.
@@ -48,24 +51,64 @@ impl<T: Persist, E: Persist> Persist for Pipeline<T, E> {
     }
 }
 
-macro_rules! wrappers {
-    ($($wrapper:ident, $kind:literal;)*) => {$(
-        impl<E: Persist> Persist for $wrapper<E> {
-            fn encode(&self) -> Result<Encoder<'_>> {
-                row_of($kind, vec![("estimator", self.estimator().encode()?)])
-            }
-
-            fn decode(section: Section<'_>) -> Result<Self> {
-                let estimator = section.composite($kind, |_: &Nothing| 1, |_, parts| parts.next("estimator", E::decode));
-                estimator.map(Self::new)
-            }
-        }
-    )*};
+/// What a classifier has beside its estimator. Files of earlier versions have none of it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClassifierSettings {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    class_weight: Option<ClassWeight>,
+    /// Whether the names of the classes are a part of the file.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    classes: bool,
 }
 
-wrappers! {
-    Classifier, "classifier";
-    Regressor, "regressor";
+const CLASSIFIER: &str = "classifier";
+
+impl<E: Persist> Persist for Classifier<E> {
+    fn encode(&self) -> Result<Encoder<'_>> {
+        let (class_weight, classes) = self.settings();
+        let mut parts = vec![self.estimator().encode()?.within("estimator")?];
+        let has_classes = classes.classes().is_ok();
+        if has_classes {
+            parts.push(classes.encode()?.within("classes")?);
+        }
+        let settings = ClassifierSettings { class_weight: class_weight.cloned(), classes: has_classes };
+        let config = Config::of(&settings).ok_or_else(|| Error::Unsaveable {
+            what: "class_weight".into(),
+            reason: "a weight is not finite".into(),
+            hint: "set finite weights".into(),
+        })?;
+        Encoder::estimator(CLASSIFIER, config.as_json(), parts)
+    }
+
+    fn decode(section: Section<'_>) -> Result<Self> {
+        section.composite(
+            CLASSIFIER,
+            |settings: &ClassifierSettings| 1 + usize::from(settings.classes),
+            |settings, parts| {
+                let estimator = parts.next("estimator", E::decode)?;
+                let classes = if settings.classes {
+                    parts.next("classes", LabelEncoder::decode)?
+                } else {
+                    LabelEncoder::new()
+                };
+                let class_weight = settings.class_weight;
+                Ok(Self::of_parts(ClassifierParts { estimator, class_weight, classes }))
+            },
+        )
+    }
+}
+
+impl<E: Persist> Persist for Regressor<E> {
+    fn encode(&self) -> Result<Encoder<'_>> {
+        row_of("regressor", vec![("estimator", self.estimator().encode()?)])
+    }
+
+    fn decode(section: Section<'_>) -> Result<Self> {
+        let estimator =
+            section.composite("regressor", |_: &Nothing| 1, |_, parts| parts.next("estimator", E::decode));
+        estimator.map(Self::new)
+    }
 }
 
 file_methods! {

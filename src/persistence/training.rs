@@ -1,6 +1,7 @@
 //! What a model's file says beside layers and numbers: how it is trained, and where the training stands.
 
 use super::Checked;
+use super::kept_callbacks::{CallbackRecord, records_of};
 use super::limits::Limits;
 use super::registry::{bounded, check_text, rejected};
 use crate::error::{Error, LoadErrorKind, Result};
@@ -26,10 +27,15 @@ pub(super) struct Training {
     pub(super) modifiers: Modifiers,
     #[serde(default)]
     pub(super) fit_options: PlainOptions,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) callbacks: Vec<CallbackRecord>,
     pub(super) seed: u64,
     pub(super) epochs_trained: u64,
     pub(super) steps_trained: u64,
     pub(super) iterations: u64,
+    /// Whether the input shape was inferred.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) deferred: bool,
 }
 
 /// The most that a counter can have come to; far from where counting would overflow.
@@ -45,10 +51,12 @@ impl Training {
             compiled_learning_rate: rate_text(&optimizer_state.compiled_rate)?,
             modifiers: optimizer_state.modifiers.clone(),
             fit_options: model.fit_options.clone(),
+            callbacks: records_of(&model.callbacks),
             seed: model.seed,
             epochs_trained: model.epochs_trained,
             steps_trained: model.steps_trained,
             iterations: optimizer_state.iterations,
+            deferred: model.is_deferred(),
         })
     }
 

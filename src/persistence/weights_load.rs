@@ -73,6 +73,7 @@ impl<F: Float> Model<F> {
         source: Source<R>,
         options: &LoadOptions<'_, F>,
     ) -> Result<Vec<String>> {
+        self.check_built("load_weights")?;
         let mut opened =
             source.structure(&[Content::Weights, Content::Model, Content::Graph], &options.limits)?;
         let (steps, skipped) = self.match_weights(&opened, options).map_err(|p| p.in_file(&opened.name))?;

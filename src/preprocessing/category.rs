@@ -75,23 +75,44 @@ impl CategoryValue for Category {
     }
 }
 
-/// The encoder's categories as lists for files.
+/// The encoder's categories as lists for files; with the name of the field that says whether the caller gave them, if any.
 macro_rules! knows_categories {
-    ($encoder:ty) => {
+    ($encoder:ty $(, $given:ident)?) => {
         impl Categorical for $encoder {
             type Item = Category;
 
             fn known(&self) -> Option<Vec<&[Category]>> {
-                Some(self.categories.as_ref()?.0.iter().map(Vec::as_slice).collect())
+                Some(self.categories.as_ref()?.lists.iter().map(Vec::as_slice).collect())
             }
 
             fn with_known(self, lists: Vec<Vec<Category>>) -> Self {
-                Self { categories: Some(Categories(lists)), ..self }
+                Self { categories: Some(Categories::from(lists)), ..self }
+            }
+
+            fn without_known(&self) -> Self {
+                Self { categories: None, ..self.clone() }
             }
 
             fn misfit(lists: &[&[Category]]) -> Option<&'static str> {
                 Categories::misfit(lists)
             }
+
+            $(
+                fn problem(&self, lists: &[&[Category]]) -> Option<&'static str> {
+                    if self.$given {
+                        return self.categories.as_ref().and_then(Categories::problem);
+                    }
+                    Self::misfit(lists)
+                }
+
+                fn checked_by(&self) -> (u64, u64) {
+                    if self.$given {
+                        (Categories::BYTES_OF_LIST, Categories::BYTES_OF_ORDER)
+                    } else {
+                        (0, Self::CHECKED_BY)
+                    }
+                }
+            )?
         }
     };
 }
@@ -217,30 +238,107 @@ impl TryFrom<Category> for String {
     }
 }
 
-/// The categories of each column of a table, ascending.
+/// The categories of each column of a table: ascending, or in the order in which the caller gave them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Categories(pub(super) Vec<Vec<Category>>);
+#[serde(from = "Vec<Vec<Category>>", into = "Vec<Vec<Category>>")]
+pub(super) struct Categories {
+    pub(super) lists: Vec<Vec<Category>>,
+    /// The permutation that sorts each list, empty for an ascending one; no entries if all lists are ascending.
+    orders: Vec<Vec<u32>>,
+}
+
+impl From<Vec<Vec<Category>>> for Categories {
+    #[allow(clippy::cast_possible_truncation, reason = "2^32 categories fit no memory")]
+    fn from(lists: Vec<Vec<Category>>) -> Self {
+        let order = |list: &Vec<Category>| {
+            if is_ascending(list) {
+                return Vec::new();
+            }
+            let mut order: Vec<u32> = (0..list.len() as u32).collect();
+            order.sort_unstable_by(|&a, &b| list[a as usize].compare(&list[b as usize]));
+            order
+        };
+        let all_ascending = lists.iter().all(|list| is_ascending(list));
+        let orders = if all_ascending { Vec::new() } else { lists.iter().map(order).collect() };
+        Self { lists, orders }
+    }
+}
+
+impl From<Categories> for Vec<Vec<Category>> {
+    fn from(categories: Categories) -> Self {
+        categories.lists
+    }
+}
+
+/// Whether each category is above the one before.
+fn is_ascending(list: &[Category]) -> bool {
+    list.windows(2).all(|pair| pair[0].compare(&pair[1]).is_lt())
+}
 
 impl Categories {
+    /// Memory of the order of a list beside its categories, in bytes.
+    pub(super) const BYTES_OF_LIST: u64 = size_of::<Vec<u32>>() as u64;
+
+    /// Memory of the order of one category, in bytes.
+    pub(super) const BYTES_OF_ORDER: u64 = size_of::<u32>() as u64;
+
+    /// The permutation that sorts the list of a feature; empty for an ascending list.
+    fn order(&self, feature: usize) -> &[u32] {
+        self.orders.get(feature).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// The values that occur in each column.
     pub(super) fn of<T: CategoryValue>(x: &ArrayBase<impl Data<Elem = T>, Ix2>) -> Result<Self> {
         crate::validate::not_empty("x", x)?;
         crate::validate::copyable("x", x)?;
-        x.columns()
-            .into_iter()
-            .enumerate()
-            .map(|(column, values)| occurring(column, values))
-            .collect::<Result<_>>()
-            .map(Self)
+        let lists: Result<Vec<_>> =
+            x.columns().into_iter().enumerate().map(|(column, values)| occurring(column, values)).collect();
+        lists.map(Self::from)
+    }
+
+    /// Categories that the caller gives, in this order.
+    pub(super) fn given<T: CategoryValue>(
+        owner: &'static str,
+        lists: impl IntoIterator<Item = impl IntoIterator<Item = T>>,
+    ) -> Result<Self> {
+        let list = |list: Vec<T>| list.iter().map(CategoryValue::category).collect();
+        let lists: Vec<Vec<Category>> =
+            lists.into_iter().map(|values| list(values.into_iter().collect())).collect();
+        let categories = Self::from(lists);
+        match categories.problem() {
+            None => Ok(categories),
+            Some(expected) => Err(Error::invalid_parameter(owner, "categories", "another list", expected)),
+        }
+    }
+
+    /// The requirement on lists in any order, if it is not met.
+    pub(super) fn problem(&self) -> Option<&'static str> {
+        let sound = |(feature, list): (usize, &Vec<Category>)| {
+            let order = self.order(feature);
+            let in_order = |pair: &[u32]| list[pair[0] as usize].compare(&list[pair[1] as usize]).is_lt();
+            let distinct = if order.is_empty() { is_ascending(list) } else { order.windows(2).all(in_order) };
+            let finite = |category: &Category| !matches!(category, Category::Number(n) if !n.is_finite());
+            !list.is_empty() && distinct && list.iter().all(finite)
+        };
+        let sound = !self.lists.is_empty() && self.lists.iter().enumerate().all(sound);
+        (!sound).then_some("at least 1 category for each feature, each of them once and finite")
     }
 
     /// What categories must be to be looked up by bisection, where these are not so.
     pub(super) fn misfit(features: &[&[Category]]) -> Option<&'static str> {
-        let ascending = |known: &&[Category]| {
-            !known.is_empty() && known.windows(2).all(|pair| pair[0].compare(&pair[1]).is_lt())
-        };
+        let ascending = |known: &&[Category]| !known.is_empty() && is_ascending(known);
         let sound = !features.is_empty() && features.iter().all(ascending);
         (!sound).then_some("ascending categories for each feature")
+    }
+
+    /// The number of a value among the categories of a feature.
+    pub(super) fn find<T: CategoryValue>(&self, feature: usize, value: &T) -> Option<usize> {
+        let (list, order) = (self.lists.get(feature)?, self.order(feature));
+        if order.is_empty() {
+            return list.binary_search_by(|c| value.compare(c).reverse()).ok();
+        }
+        let found = order.binary_search_by(|&place| value.compare(&list[place as usize]).reverse());
+        found.ok().map(|position| order[position] as usize)
     }
 
     /// The number of each value of `x`, or `None` for one that `fit` did not see.
@@ -248,13 +346,11 @@ impl Categories {
         &self,
         x: &ArrayBase<impl Data<Elem = T>, Ix2>,
     ) -> Result<Vec<Option<usize>>> {
-        crate::validate::features("x", &x.view(), self.0.len())?;
+        crate::validate::features("x", &x.view(), self.lists.len())?;
         crate::validate::copyable("x", x)?;
-        let number =
-            |value: &T, known: &[Category]| known.binary_search_by(|c| value.compare(c).reverse()).ok();
         let rows = x.rows().into_iter();
         Ok(rows
-            .flat_map(|row| row.into_iter().zip(&self.0).map(|(value, known)| number(value, known)))
+            .flat_map(|row| row.into_iter().enumerate().map(|(feature, value)| self.find(feature, value)))
             .collect())
     }
 
@@ -265,13 +361,19 @@ impl Categories {
         x: &ArrayBase<impl Data<Elem = T>, Ix2>,
         position: usize,
     ) -> Error {
-        let (row, column) = (position / self.0.len(), position % self.0.len());
-        let mut known: Vec<String> = self.0[column].iter().take(10).map(ToString::to_string).collect();
-        if self.0[column].len() > known.len() {
+        let (row, column) = (position / self.lists.len(), position % self.lists.len());
+        let value = format!("{} at [{row}, {column}]", x[[row, column]].category());
+        Error::invalid_parameter(owner, "x", value, self.expected(column))
+    }
+
+    /// The categories of a feature for an error.
+    pub(super) fn expected(&self, feature: usize) -> String {
+        let list = self.lists.get(feature).map(Vec::as_slice).unwrap_or_default();
+        let mut known: Vec<String> = list.iter().take(10).map(ToString::to_string).collect();
+        if list.len() > known.len() {
             known.push("…".into());
         }
-        let value = format!("{} at [{row}, {column}]", x[[row, column]].category());
-        Error::invalid_parameter(owner, "x", value, format!("one of {}", known.join(", ")))
+        format!("one of {}", known.join(", "))
     }
 }
 

@@ -80,7 +80,7 @@ impl LabelBinarizer {
     /// # Errors
     /// [`Error::NotFitted`] before `fit`.
     pub fn classes(&self) -> Result<&[Category]> {
-        Ok(self.fitted("classes")?.0.first().map_or(&[], Vec::as_slice))
+        Ok(self.fitted("classes")?.lists.first().map_or(&[], Vec::as_slice))
     }
 
     /// Learns the classes from a slice or an array of labels.

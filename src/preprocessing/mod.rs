@@ -5,6 +5,7 @@
 //! fitted transformer serves f32 and f64 data, and NaN is refused everywhere but in [`SimpleImputer`].
 
 mod category;
+mod category_columns;
 mod column_transformer;
 mod fit_transform;
 mod function_transformer;
@@ -27,7 +28,7 @@ mod to_categorical;
 
 pub use category::{Category, CategoryValue};
 pub(crate) use column_transformer::{ColumnSettings, Step};
-pub use column_transformer::{ColumnStep, ColumnTransformer, Remainder};
+pub use column_transformer::{ColumnStep, ColumnSteps, ColumnTransformer, RecordInput, Remainder};
 pub use fit_transform::FitTransform;
 pub use function_transformer::{ElementFunction, FunctionTransformer};
 pub use k_bins_discretizer::{BinEncoding, BinStrategy, KBinsDiscretizer, QuantileMethod};
@@ -36,7 +37,7 @@ pub use label_encoder::LabelEncoder;
 pub use max_abs_scaler::MaxAbsScaler;
 pub use min_max_scaler::MinMaxScaler;
 pub use normalizer::{Norm, Normalizer};
-pub use one_hot_encoder::{DropCategory, OneHotEncoder, Unknown};
+pub use one_hot_encoder::{DropCategory, HandleUnknown, OneHotEncoder};
 pub use ordinal_encoder::OrdinalEncoder;
 #[cfg(feature = "pca")]
 pub use pca::{Pca, PcaComponents, PcaSolver};
@@ -80,8 +81,24 @@ pub(crate) trait Categorical: Estimator {
     /// With these categories as what was learned.
     fn with_known(self, lists: Vec<Vec<Self::Item>>) -> Self;
 
+    /// A copy without categories, also without those that the caller gave.
+    fn without_known(&self) -> Self {
+        self.unfitted()
+    }
+
     /// What categories must be, where these are not so.
     fn misfit(lists: &[&[Self::Item]]) -> Option<&'static str>;
+
+    /// What the categories of this encoder must be, where these are not so.
+    fn problem(&self, lists: &[&[Self::Item]]) -> Option<&'static str> {
+        let _ = self;
+        Self::misfit(lists)
+    }
+
+    /// The bytes that `problem` and lookups take for each feature and for each category.
+    fn checked_by(&self) -> (u64, u64) {
+        (0, Self::CHECKED_BY)
+    }
 }
 
 /// A category as a number or a text.

@@ -1,4 +1,5 @@
 use super::category::{Categories, knows_categories};
+use super::category_columns::{CategoryColumns, CategoryEncoder};
 use super::{Categorical, Category, CategoryValue};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit, Transform};
@@ -6,14 +7,14 @@ use crate::float::Float;
 use ndarray::{Array2, ArrayBase, Data, Ix2};
 use serde::{Deserialize, Serialize};
 
-/// What to do with a category that `fit` did not see.
+/// How an encoder treats a category that `fit` did not see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
-pub enum Unknown {
-    /// Refuse it.
+pub enum HandleUnknown {
+    /// Returns an error.
     #[default]
     Error,
-    /// Encode it as no category.
+    /// Encodes it as no category, and a missing text of a table as well.
     Ignore,
 }
 
@@ -44,8 +45,10 @@ impl DropCategory {
 /// of all features), the features side by side, categories ascending.
 ///
 /// # Parameters
-/// * `unknown`: what to do with a value that `fit` did not see; [`Unknown::Ignore`] gives it zeros. Default:
-///   [`Unknown::Error`].
+/// * `handle_unknown`: how to treat a value that `fit` did not see; [`HandleUnknown::Ignore`] encodes it as zeros.
+///   Default: [`HandleUnknown::Error`].
+/// * `with_categories`: the categories of each feature, in the order of their columns. Default: learned by `fit`,
+///   ascending.
 /// * `drop`: which column to leave out. Default: [`DropCategory::None`].
 ///
 /// # Errors
@@ -70,8 +73,12 @@ impl DropCategory {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OneHotEncoder {
-    unknown: Unknown,
+    #[serde(rename = "unknown")]
+    handle_unknown: HandleUnknown,
     drop: DropCategory,
+    /// Whether the caller gave the categories.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    given: bool,
     categories: Option<Categories>,
 }
 
@@ -82,11 +89,37 @@ impl OneHotEncoder {
         Self::default()
     }
 
-    /// What to do with a value that `fit` did not see.
+    /// Sets how a value that `fit` did not see is treated.
     #[must_use]
-    pub fn unknown(mut self, unknown: Unknown) -> Self {
-        self.unknown = unknown;
+    pub fn handle_unknown(mut self, handle_unknown: HandleUnknown) -> Self {
+        self.handle_unknown = handle_unknown;
         self
+    }
+
+    /// Sets the categories of each feature, in the order of their columns; `fit` then checks the data instead of learning
+    /// categories from them.
+    ///
+    /// # Errors
+    /// No feature, a feature without categories, a category that occurs twice or is not finite.
+    ///
+    /// # Examples
+    /// ```
+    /// use axonal::ndarray::array;
+    /// use axonal::prelude::*;
+    ///
+    /// # fn main() -> Result<()> {
+    /// let mut encoder = OneHotEncoder::new().with_categories([["small", "medium", "large"]])?;
+    /// assert_eq!(encoder.fit_transform(&array![["large"], ["small"]])?, array![[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_categories<T: CategoryValue>(
+        mut self,
+        categories: impl IntoIterator<Item = impl IntoIterator<Item = T>>,
+    ) -> Result<Self> {
+        self.categories = Some(Categories::given("OneHotEncoder", categories)?);
+        self.given = true;
+        Ok(self)
     }
 
     /// Which column of a feature to leave out.
@@ -96,12 +129,12 @@ impl OneHotEncoder {
         self
     }
 
-    /// The categories of each feature, ascending.
+    /// The categories of each feature: ascending, or in the order of [`with_categories`](Self::with_categories).
     ///
     /// # Errors
     /// [`Error::NotFitted`] before `fit`.
     pub fn categories(&self) -> Result<&[Vec<Category>]> {
-        Ok(&self.fitted("categories")?.0)
+        Ok(&self.fitted("categories")?.lists)
     }
 
     /// The names of the columns that come out: the feature's name, an underscore, the category.
@@ -109,7 +142,7 @@ impl OneHotEncoder {
     /// # Errors
     /// [`Error::NotFitted`] before `fit`, or another number of names than features.
     pub fn feature_names(&self, names: &[impl AsRef<str>]) -> Result<Vec<String>> {
-        let categories = &self.fitted("feature_names")?.0;
+        let categories = &self.fitted("feature_names")?.lists;
         if names.len() != categories.len() {
             return Err(Error::shape("names", format!("{} names", categories.len()), names.len()));
         }
@@ -130,7 +163,7 @@ impl OneHotEncoder {
         &self,
         columns: &ArrayBase<impl Data<Elem = impl Float>, Ix2>,
     ) -> Result<Array2<T>> {
-        let categories = &self.fitted("inverse_transform")?.0;
+        let categories = &self.fitted("inverse_transform")?.lists;
         let (starts, n_columns) = self.starts(categories);
         crate::validate::features("x", &columns.view(), n_columns)?;
         let mut values = Vec::with_capacity(columns.nrows() * categories.len());
@@ -185,8 +218,17 @@ impl<T: CategoryValue, S: Data<Elem = T>> Fit<ArrayBase<S, Ix2>> for OneHotEncod
     type Report = ();
 
     fn fit(&mut self, x: &ArrayBase<S, Ix2>, (): ()) -> Result<()> {
-        self.categories = Some(Categories::of(x)?);
-        Ok(())
+        let found = Categories::of(x)?;
+        if !self.given {
+            self.categories = Some(found);
+            return Ok(());
+        }
+        let categories = self.fitted("fit")?;
+        let unknown = categories.numbers(x)?.iter().position(Option::is_none);
+        match unknown.filter(|_| self.handle_unknown == HandleUnknown::Error) {
+            Some(position) => Err(categories.unknown("OneHotEncoder", x, position)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -195,16 +237,16 @@ impl<T: CategoryValue, S: Data<Elem = T>> Transform<ArrayBase<S, Ix2>> for OneHo
 
     fn transform(&self, x: &ArrayBase<S, Ix2>) -> Result<Array2<T::Code>> {
         let categories = self.fitted("transform")?;
-        let (starts, n_columns) = self.starts(&categories.0);
+        let (starts, n_columns) = self.starts(&categories.lists);
         let mut out = super::zeros("OneHotEncoder", (x.nrows(), n_columns))?;
         for (position, number) in categories.numbers(x)?.into_iter().enumerate() {
             let (row, feature) = (position / starts.len(), position % starts.len());
-            let skipped = self.drop.skipped(categories.0[feature].len());
+            let skipped = self.drop.skipped(categories.lists[feature].len());
             match number {
                 Some(number) if number >= skipped => {
                     out[[row, starts[feature] + number - skipped]] = T::Code::of(1.0);
                 }
-                None if self.unknown == Unknown::Error => {
+                None if self.handle_unknown == HandleUnknown::Error => {
                     return Err(categories.unknown("OneHotEncoder", x, position));
                 }
                 _ => {}
@@ -216,8 +258,33 @@ impl<T: CategoryValue, S: Data<Elem = T>> Transform<ArrayBase<S, Ix2>> for OneHo
 
 impl Estimator for OneHotEncoder {
     fn unfitted(&self) -> Self {
-        Self { categories: None, ..self.clone() }
+        if self.given { self.clone() } else { self.without_known() }
     }
 }
 
-knows_categories!(OneHotEncoder);
+impl CategoryEncoder for OneHotEncoder {
+    fn fit_categories<F: Float>(&mut self, x: &CategoryColumns<'_, F>) -> Result<()> {
+        let lenient = self.handle_unknown == HandleUnknown::Ignore;
+        if self.given {
+            return x.check("OneHotEncoder", self.fitted("fit")?, lenient);
+        }
+        self.categories = Some(x.occurring("OneHotEncoder", lenient)?);
+        Ok(())
+    }
+
+    fn transform_categories<F: Float>(&self, x: &CategoryColumns<'_, F>) -> Result<Array2<F>> {
+        let categories = self.fitted("transform")?;
+        let lenient = self.handle_unknown == HandleUnknown::Ignore;
+        let (starts, n_columns) = self.starts(&categories.lists);
+        let mut out = super::zeros("OneHotEncoder", (x.n_rows(), n_columns))?;
+        x.for_each_number("OneHotEncoder", categories, lenient, |row, feature, number| {
+            let skipped = self.drop.skipped(categories.lists[feature].len());
+            if let Some(number) = number.filter(|number| *number >= skipped) {
+                out[[row, starts[feature] + number - skipped]] = F::one();
+            }
+        })?;
+        Ok(out)
+    }
+}
+
+knows_categories!(OneHotEncoder, given);

@@ -1,5 +1,6 @@
 use super::category::{Categories, knows_categories};
-use super::{Categorical, Category, CategoryValue, Unknown};
+use super::category_columns::{CategoryColumns, CategoryEncoder};
+use super::{Categorical, Category, CategoryValue, HandleUnknown};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit, Transform};
 use crate::float::Float;
@@ -12,8 +13,10 @@ use serde::{Deserialize, Serialize};
 /// `x`: (n_samples, n_features) of floats, integers, `bool` or strings; the same out, as floats.
 ///
 /// # Parameters
-/// * `unknown`: what to do with a value that `fit` did not see; [`Unknown::Ignore`] gives it the number −1. Default:
-///   [`Unknown::Error`].
+/// * `handle_unknown`: how to treat a value that `fit` did not see; [`HandleUnknown::Ignore`] encodes it as −1. Default:
+///   [`HandleUnknown::Error`].
+/// * `with_categories`: the categories of each feature, in the order of their numbers. Default: learned by `fit`,
+///   ascending.
 ///
 /// # Errors
 /// Data without rows or columns, NaN, another number of features than `fit` saw, unknown categories,
@@ -37,7 +40,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OrdinalEncoder {
-    unknown: Unknown,
+    #[serde(rename = "unknown")]
+    handle_unknown: HandleUnknown,
+    /// Whether the caller gave the categories.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    given: bool,
     categories: Option<Categories>,
 }
 
@@ -48,19 +55,46 @@ impl OrdinalEncoder {
         Self::default()
     }
 
-    /// What to do with a value that `fit` did not see.
+    /// Sets how a value that `fit` did not see is treated.
     #[must_use]
-    pub fn unknown(mut self, unknown: Unknown) -> Self {
-        self.unknown = unknown;
+    pub fn handle_unknown(mut self, handle_unknown: HandleUnknown) -> Self {
+        self.handle_unknown = handle_unknown;
         self
     }
 
-    /// The categories of each feature, ascending.
+    /// Sets the categories of each feature, in the order of their numbers; `fit` then checks the data instead of learning
+    /// categories from them.
+    ///
+    /// # Errors
+    /// No feature, a feature without categories, a category that occurs twice or is not finite.
+    ///
+    /// # Examples
+    /// ```
+    /// use axonal::ndarray::array;
+    /// use axonal::preprocessing::OrdinalEncoder;
+    /// use axonal::prelude::*;
+    ///
+    /// # fn main() -> Result<()> {
+    /// let mut encoder = OrdinalEncoder::new().with_categories([["small", "medium", "large"]])?;
+    /// assert_eq!(encoder.fit_transform(&array![["large"], ["small"]])?, array![[2.0], [0.0]]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_categories<T: CategoryValue>(
+        mut self,
+        categories: impl IntoIterator<Item = impl IntoIterator<Item = T>>,
+    ) -> Result<Self> {
+        self.categories = Some(Categories::given("OrdinalEncoder", categories)?);
+        self.given = true;
+        Ok(self)
+    }
+
+    /// The categories of each feature: ascending, or in the order of [`with_categories`](Self::with_categories).
     ///
     /// # Errors
     /// [`Error::NotFitted`] before `fit`.
     pub fn categories(&self) -> Result<&[Vec<Category>]> {
-        Ok(&self.fitted("categories")?.0)
+        Ok(&self.fitted("categories")?.lists)
     }
 
     /// Back from numbers to the original values.
@@ -71,7 +105,7 @@ impl OrdinalEncoder {
         &self,
         codes: &ArrayBase<impl Data<Elem = impl Float>, Ix2>,
     ) -> Result<Array2<T>> {
-        let categories = &self.fitted("inverse_transform")?.0;
+        let categories = &self.fitted("inverse_transform")?.lists;
         crate::validate::features("x", &codes.view(), categories.len())?;
         let mut values = Vec::with_capacity(codes.len());
         for (row, codes) in codes.rows().into_iter().enumerate() {
@@ -117,8 +151,17 @@ impl<T: CategoryValue, S: Data<Elem = T>> Fit<ArrayBase<S, Ix2>> for OrdinalEnco
     type Report = ();
 
     fn fit(&mut self, x: &ArrayBase<S, Ix2>, (): ()) -> Result<()> {
-        self.categories = Some(Categories::of(x)?);
-        Ok(())
+        let found = Categories::of(x)?;
+        if !self.given {
+            self.categories = Some(found);
+            return Ok(());
+        }
+        let categories = self.fitted("fit")?;
+        let unknown = categories.numbers(x)?.iter().position(Option::is_none);
+        match unknown.filter(|_| self.handle_unknown == HandleUnknown::Error) {
+            Some(position) => Err(categories.unknown("OrdinalEncoder", x, position)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -129,10 +172,10 @@ impl<T: CategoryValue, S: Data<Elem = T>> Transform<ArrayBase<S, Ix2>> for Ordin
     fn transform(&self, x: &ArrayBase<S, Ix2>) -> Result<Array2<T::Code>> {
         let categories = self.fitted("transform")?;
         let numbers = categories.numbers(x)?.into_iter().enumerate();
-        let code = |(position, number): (usize, Option<usize>)| match (number, self.unknown) {
+        let code = |(position, number): (usize, Option<usize>)| match (number, self.handle_unknown) {
             (Some(number), _) => Ok(T::Code::of(number as f64)),
-            (None, Unknown::Ignore) => Ok(T::Code::of(-1.0)),
-            (None, Unknown::Error) => Err(categories.unknown("OrdinalEncoder", x, position)),
+            (None, HandleUnknown::Ignore) => Ok(T::Code::of(-1.0)),
+            (None, HandleUnknown::Error) => Err(categories.unknown("OrdinalEncoder", x, position)),
         };
         filled(x.dim(), numbers.map(code).collect::<Result<_>>()?)
     }
@@ -140,8 +183,30 @@ impl<T: CategoryValue, S: Data<Elem = T>> Transform<ArrayBase<S, Ix2>> for Ordin
 
 impl Estimator for OrdinalEncoder {
     fn unfitted(&self) -> Self {
-        Self { categories: None, ..self.clone() }
+        if self.given { self.clone() } else { self.without_known() }
     }
 }
 
-knows_categories!(OrdinalEncoder);
+impl CategoryEncoder for OrdinalEncoder {
+    fn fit_categories<F: Float>(&mut self, x: &CategoryColumns<'_, F>) -> Result<()> {
+        let lenient = self.handle_unknown == HandleUnknown::Ignore;
+        if self.given {
+            return x.check("OrdinalEncoder", self.fitted("fit")?, lenient);
+        }
+        self.categories = Some(x.occurring("OrdinalEncoder", lenient)?);
+        Ok(())
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "a category's number")]
+    fn transform_categories<F: Float>(&self, x: &CategoryColumns<'_, F>) -> Result<Array2<F>> {
+        let categories = self.fitted("transform")?;
+        let lenient = self.handle_unknown == HandleUnknown::Ignore;
+        let mut out = super::zeros("OrdinalEncoder", (x.n_rows(), categories.lists.len()))?;
+        x.for_each_number("OrdinalEncoder", categories, lenient, |row, feature, number| {
+            out[[row, feature]] = number.map_or(F::of(-1.0), |number| F::of(number as f64));
+        })?;
+        Ok(out)
+    }
+}
+
+knows_categories!(OrdinalEncoder, given);

@@ -59,6 +59,30 @@ impl SimpleImputer {
         Self::default()
     }
 
+    /// Replaces missing values by the feature's mean.
+    #[must_use]
+    pub fn mean() -> Self {
+        Self::new().strategy(Impute::Mean)
+    }
+
+    /// Replaces missing values by the feature's median.
+    #[must_use]
+    pub fn median() -> Self {
+        Self::new().strategy(Impute::Median)
+    }
+
+    /// Replaces missing values by the feature's most frequent value.
+    #[must_use]
+    pub fn most_frequent() -> Self {
+        Self::new().strategy(Impute::MostFrequent)
+    }
+
+    /// Replaces missing values by this value.
+    #[must_use]
+    pub fn constant(value: f64) -> Self {
+        Self::new().strategy(Impute::Constant(value))
+    }
+
     /// What to replace missing values by.
     #[must_use]
     pub fn strategy(mut self, strategy: Impute) -> Self {

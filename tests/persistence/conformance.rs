@@ -202,6 +202,10 @@ fn what_is_made_of_others_conforms() {
         .unwrap();
     check_estimator(&Classifier::new(classes.clone()), &x, &y).unwrap();
     check_estimator(&Classifier::new(Pipeline::new(columns, classes)), &x, &y).unwrap();
+    let deferred = Sequential::deferred().add(Dense::new(2).activation(Activation::Softmax));
+    let deferred = deferred.compile(Adam::default(), SparseCategoricalCrossentropy::default()).unwrap();
+    check_estimator(&deferred, &x, &y).unwrap();
+    check_estimator(&Classifier::new(deferred).class_weight(ClassWeight::Balanced), &x, &y).unwrap();
     let values =
         network(1, Activation::Linear).compile(Adam::default(), MeanSquaredError::default()).unwrap();
     let y = y.mapv(|label| label as f64);

@@ -8,6 +8,7 @@ use axonal::custom::{
 };
 use axonal::metrics::Direction;
 use axonal::ndarray::{Array2, Array3, s};
+use axonal::persistence::LoadOptions;
 use axonal::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -223,6 +224,23 @@ fn what_would_not_come_back_is_not_saved() {
 
     let kept = models::classifier().with_fit_options(FitOptions::new().callback(super::custom::Quiet));
     assert!(kept.to_bytes().unwrap_err().to_string().contains("with_fit_options"));
+    // What fits keep is saved, but for custom callbacks; those that write files come back on request only.
+    let logger = CsvLogger::new("never-written.csv");
+    let options =
+        || FitOptions::new().epochs(3).callback(EarlyStopping::new("loss")).callback(logger.clone());
+    let kept = models::classifier().with_fit_options(options().callback_factory(|| Quiet));
+    let bytes = kept.to_bytes().unwrap();
+    let loaded = Model::<f32>::from_bytes(&bytes).unwrap();
+    let plain = models::classifier()
+        .with_fit_options(FitOptions::new().epochs(3).callback(EarlyStopping::new("loss")));
+    assert_eq!(loaded.to_bytes().unwrap(), plain.to_bytes().unwrap());
+    let trusted = Model::<f32>::from_bytes_with(&bytes, LoadOptions::new().file_callbacks(true)).unwrap();
+    assert_eq!(trusted.to_bytes().unwrap(), bytes);
+    let mut borrowed = EarlyStopping::new("loss");
+    let mut one_run = models::classifier().with_fit_options(FitOptions::new().callback(&mut borrowed));
+    let (x, y) = models::samples();
+    assert!(one_run.fit(&x, &y).unwrap_err().to_string().contains("callback without settings"));
+
     let mut scale: Model<f32> = Sequential::new(2)
         .add(Scale { factor: f64::NAN })
         .compile(Sgd::default(), MeanSquaredError::default())

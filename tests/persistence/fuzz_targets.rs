@@ -309,7 +309,7 @@ pub fn table(bytes: &[u8]) {
         .delimiter([b',', b';', b'\t', b'"'][usize::from(choice >> 1) % 4]);
     let reader = if choice & 16 != 0 { reader.decimal(b',') } else { reader };
     let kept = choice & 8 != 0;
-    let reader = if kept { reader.missing(Missing::Nan) } else { reader };
+    let reader = reader.missing(if kept { Missing::Nan } else { Missing::Error });
     if let Ok(table) = reader.read_from::<f64>("fuzz", text) {
         assert!(table.data.iter().all(|value| value.is_finite() || (kept && value.is_nan())));
         let last = table.names.last().cloned().unwrap_or_default();

@@ -186,6 +186,47 @@ fn encoders_of_earlier_files_are_read_within_the_bound() {
     }
 }
 
+/// A text column with 100,000 categories and as many class names, in a pipeline over a table.
+#[test]
+fn text_columns_with_many_categories_are_loaded_within_the_bound() {
+    use axonal::datasets::{Labels, Table};
+    let names = || (0..100_000).map(|index| format!("customer {index}"));
+    let x = Table::<f64>::new().with_texts("id", names()).unwrap();
+    let y = Labels::new(names()).unwrap();
+    let columns = ColumnTransformer::<f64>::new().columns(["id"], OrdinalEncoder::new());
+    type Service = Classifier<Pipeline<ColumnTransformer<f64>, Model<f64>>>;
+    let network = Sequential::<f64>::deferred().add(Dense::new(1));
+    let network = network.compile(Sgd::new(1e-12), MeanSquaredError::default()).unwrap();
+    let mut classifier: Service = Classifier::new(Pipeline::new(columns, network));
+    classifier.fit_with(&x, &y, None, FitOptions::new().batch_size(100_000)).unwrap();
+    assert_eq!(bounded_estimator!("service", Service, classifier), None);
+    let loaded = Service::from_bytes(&classifier.to_bytes().unwrap()).unwrap();
+    assert_eq!(loaded.classes().unwrap().len(), 100_000);
+
+    let given: Vec<String> = names().rev().collect();
+    let ordinal = OrdinalEncoder::new().with_categories([given]).unwrap();
+    assert_eq!(bounded_estimator!("given categories", OrdinalEncoder, ordinal), None);
+}
+
+/// Kept callbacks, however many a file names, and column names.
+#[test]
+fn kept_callbacks_and_column_names_are_loaded_or_refused_within_the_bound() {
+    for n in [1, 200, 900, 5000] {
+        let options =
+            (0..n).fold(FitOptions::<f32>::new(), |options, _| options.callback(EarlyStopping::new("loss")));
+        let network = Sequential::<f32>::new(1).add(Dense::new(1));
+        let network = network.compile(Sgd::default(), MeanSquaredError::default()).unwrap();
+        let said = bounded_model("callbacks", &network.with_fit_options(options).to_bytes().unwrap());
+        assert!(n > 200 || said.is_none(), "{n}: {said:?}");
+    }
+    for n in [10, 2000] {
+        let names: Vec<String> = (0..n).map(|column| format!("c{column}")).collect();
+        let columns = ColumnTransformer::<f64>::new().columns(names, StandardScaler::new());
+        let said = bounded_estimator!("names", ColumnTransformer<f64>, columns);
+        assert_eq!(said, None, "{n}");
+    }
+}
+
 #[test]
 fn many_parts_are_loaded_within_the_bound() {
     let x = Array2::from_shape_fn((10, 999), |(i, j)| ((i * 7 + j) % 5) as f64);

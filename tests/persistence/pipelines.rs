@@ -41,7 +41,7 @@ fn every_transformer_comes_back_to_the_bit() {
     let (x, words) = (&x, array![["red", "small"], ["blue", "lar\"ge\n"], ["red", ""]]);
     let mut by_word = OneHotEncoder::new();
     by_word.fit(&words).unwrap();
-    let mut numbered = OrdinalEncoder::new().unknown(axonal::preprocessing::Unknown::Ignore);
+    let mut numbered = OrdinalEncoder::new().handle_unknown(HandleUnknown::Ignore);
     numbered.fit(&words).unwrap();
     let mut labels = LabelEncoder::new();
     labels.fit(["dog", "cat"].as_slice()).unwrap();

@@ -84,17 +84,17 @@ mod csv {
     fn missing_values_are_refused_or_kept_as_asked() {
         let text = "a,b\n?,x\n2,\n3,y\n";
         assert_eq!(
-            error_message(read(text, &CsvReader::new())),
+            error_message(read(text, &CsvReader::new().missing(Missing::Error))),
             "t.csv, line 2, column 1: expected a value, got \"?\"; keep missing values with \
              missing(Missing::Nan), leave the column out with ignore(\"a\"), or, if \"?\" is a value, set \
              missing_values without it"
         );
-        let table = read(text, &CsvReader::new().missing(Missing::Nan)).unwrap();
+        let table = read(text, &CsvReader::new()).unwrap();
         assert!(table.data[[0, 0]].is_nan() && table.data[[1, 1]].is_nan());
         assert_eq!((table.data[[2, 0]], table.data[[2, 1]]), (3.0, 1.0));
         assert!(error_message(table.clone().classes("b")).contains("b contains NaN at [1]"));
         assert!(error_message(table.values("a")).contains("a contains NaN at [0]"));
-        let own = CsvReader::new().missing(Missing::Nan).missing_values(["-"]);
+        let own = CsvReader::new().missing_values(["-"]);
         assert!(read("a\n-\n1\n", &own).unwrap().data[[0, 0]].is_nan());
     }
 

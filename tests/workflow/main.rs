@@ -24,3 +24,6 @@ mod pipeline;
 mod preprocessing;
 mod preprocessing_extremes;
 mod scikit_learn;
+#[cfg(feature = "csv")]
+mod service;
+mod tables;

@@ -71,7 +71,7 @@ mod csv {
     /// What is no table of numbers and texts: the place, and words of the message.
     #[test]
     fn ugly_tables_are_refused_with_place_cause_and_remedy() {
-        let plain = CsvReader::new();
+        let plain = CsvReader::new().missing(Missing::Error);
         let semicolon = CsvReader::new().delimiter(b';');
         let nan = CsvReader::new().missing(Missing::Nan);
         let comma = CsvReader::new().delimiter(b';').decimal(b',');

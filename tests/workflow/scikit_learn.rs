@@ -218,7 +218,7 @@ fn encoders_are_scikit_learns() {
         assert_eq!(encoder.feature_names(&["a", "b"]).unwrap(), names.collect::<Vec<_>>());
     }
     for case in Case::all("one_hot_unknown") {
-        let mut encoder = OneHotEncoder::new().unknown(Unknown::Ignore);
+        let mut encoder = OneHotEncoder::new().handle_unknown(HandleUnknown::Ignore);
         encoder.fit(&case.texts("x")).unwrap();
         case.holds_field("transformed", &encoder.transform(&case.texts("z")).unwrap());
     }

@@ -1,8 +1,8 @@
 //! A column of a table as class labels.
 
-use super::Table;
 use super::decimal::Decimal;
 use super::labels::Labels;
+use super::{Table, Target};
 use crate::datasets::Dataset;
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -24,22 +24,45 @@ impl<F: Float> Table<F> {
     /// more digits than `F` keeps. In a batch of [`CsvReader::batches`](super::CsvReader::batches) classes must be
     /// declared by [`CsvReader::categories`](super::CsvReader::categories): those of one batch need not be all.
     pub fn classes(self, target: &str) -> Result<Dataset<F>> {
+        let (rest, labels) = self.split_target(target)?;
+        let (codes, names) = labels.into_parts();
+        Ok(Dataset::new(rest.data, codes)?.with_feature_names(rest.names).with_target_names(names))
+    }
+
+    /// Splits a column off as classes to learn; the other columns remain a table, for a
+    /// [`ColumnTransformer`](crate::preprocessing::ColumnTransformer).
+    ///
+    /// # Errors
+    /// As [`classes`](Self::classes).
+    ///
+    /// # Examples
+    /// ```
+    /// use axonal::datasets::Table;
+    ///
+    /// let table = Table::<f32>::new()
+    ///     .with_numbers("weight", [4.0, 25.5])?
+    ///     .with_texts("kind", ["cat", "dog"])?;
+    /// let (x, y) = table.split_target("kind")?;
+    /// assert_eq!((x.names.as_slice(), y.classes()), (&["weight".to_string()][..], &["cat".to_string(), "dog".into()][..]));
+    /// # Ok::<(), axonal::Error>(())
+    /// ```
+    pub fn split_target(self, target: &str) -> Result<(Self, crate::datasets::Labels)> {
         let is_batch = self.is_batch;
-        let (column, features, rest) = self.split_off(target)?;
+        let (rest, Target { column, categories, labels }) = self.split_off(target)?;
         if let Some(row) = column.iter().position(|value| value.is_nan()) {
             return Err(Error::non_finite(target, f64::NAN, [row]));
         }
-        let (classes, names) = if !rest.categories.is_empty() {
-            (column.iter().map(|number| class_number(number.as_f64())).collect(), rest.categories)
+        let (codes, names) = if !categories.is_empty() {
+            (column.iter().map(|number| class_number(number.as_f64())).collect(), categories)
         } else if is_batch {
             let expected =
                 "a column whose classes are declared by categories: one batch may not have all of them";
             return Err(Error::invalid_parameter("classes", "target", target, expected));
         } else {
             let none = Labels::default();
-            numbered(target, &column, rest.labels.as_deref().unwrap_or(&none))?
+            numbered(target, &column, labels.as_deref().unwrap_or(&none))?
         };
-        Ok(Dataset::new(features, classes)?.with_feature_names(rest.names).with_target_names(names))
+        Ok((rest, crate::datasets::Labels::from_codes(codes, names)?))
     }
 }
 

@@ -50,6 +50,7 @@ impl Labels {
     }
 
     /// Notes the long number of a row.
+    #[cfg(feature = "csv")]
     pub(super) fn note<F: Float>(&mut self, row: usize, value: F, text: &str, decimal: u8) {
         if self.given_up {
             return;
@@ -82,6 +83,7 @@ impl Labels {
     }
 
     /// Notes what the column holds, now that it is complete.
+    #[cfg(feature = "csv")]
     pub(super) fn complete<F: Float>(&mut self, name: &str, column: &ArrayView1<'_, F>) {
         self.column = name.into();
         self.fingerprint = if self.exceptions.is_empty() { 0 } else { fingerprint(column) };
@@ -90,6 +92,17 @@ impl Labels {
     /// Whether these are the labels of the column, as far as they depend on its rows.
     pub(super) fn fit<F: Float>(&self, column: &ArrayView1<'_, F>) -> bool {
         self.exceptions.is_empty() || self.fingerprint == fingerprint(column)
+    }
+
+    /// The labels of these rows of a column, whose values they have now.
+    pub(super) fn select<F: Float>(&self, rows: &[usize], column: &ArrayView1<'_, F>) -> Self {
+        let code = |(new, row): (usize, &usize)| {
+            let found = self.exceptions.binary_search_by_key(row, |(exception, _)| *exception).ok()?;
+            Some((new, self.exceptions[found].1))
+        };
+        let exceptions: Vec<_> = rows.iter().enumerate().filter_map(code).collect();
+        let fingerprint = if exceptions.is_empty() { 0 } else { fingerprint(column) };
+        Self { exceptions, fingerprint, ..self.clone() }
     }
 
     /// The number of the rows with a value that are no exceptions.

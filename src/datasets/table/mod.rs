@@ -1,22 +1,38 @@
-//! CSV tables.
+//! Tables with named columns, from CSV files or made in code.
 
+#[cfg(feature = "csv")]
 mod batch_targets;
+#[cfg(feature = "csv")]
 mod batches;
+mod build;
 mod classes;
+#[cfg(feature = "csv")]
 mod column;
 mod decimal;
+#[cfg(feature = "csv")]
 mod field;
+#[cfg(feature = "csv")]
 mod header;
+#[cfg(feature = "csv")]
 mod input;
 mod labels;
+#[cfg(feature = "csv")]
 mod notation;
+#[cfg(feature = "csv")]
 mod number;
+#[cfg(feature = "csv")]
 mod options;
+#[cfg(feature = "csv")]
 mod reader;
+#[cfg(feature = "csv")]
 mod records;
+#[cfg(feature = "csv")]
 mod rows;
+mod select;
 
+#[cfg(feature = "csv")]
 pub use batches::CsvBatches;
+#[cfg(feature = "csv")]
 pub use options::{CsvReader, Missing};
 
 use labels::Labels;
@@ -27,10 +43,14 @@ use crate::float::Float;
 use ndarray::{Array1, Array2};
 use std::fmt;
 
-/// A table as [`CsvReader`] reads it: numbers, with texts as the numbers of their categories.
+/// A table with named columns of numbers and texts, as `CsvReader` (feature `csv`) reads it. Texts are the numbers of their
+/// categories.
+///
+/// A [`ColumnTransformer`](crate::preprocessing::ColumnTransformer) takes a table as it is: columns by name, texts as texts.
 ///
 /// # Examples
 /// ```
+/// # #[cfg(feature = "csv")] {
 /// use axonal::datasets::CsvReader;
 /// use axonal::ndarray::array;
 ///
@@ -43,6 +63,7 @@ use std::fmt;
 /// assert_eq!((prices.feature_names[1].as_str(), prices.target[2]), ("size", 30.0));
 /// let colors = table.classes("color")?;
 /// assert_eq!((colors.target, colors.target_names[1].as_str()), (array![1, 0, 1], "red"));
+/// # }
 /// # Ok::<(), axonal::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
@@ -66,29 +87,43 @@ impl<F: Float> Table<F> {
     /// # Errors
     /// A name that no column has, a column of texts, or a value that is missing.
     pub fn values(self, target: &str) -> Result<Dataset<F, F>> {
-        let (column, features, rest) = self.split_off(target)?;
-        if let Some(text) = rest.categories.first() {
+        let (rest, values) = self.split_values(target)?;
+        Ok(Dataset::new(rest.data, values)?.with_feature_names(rest.names))
+    }
+
+    /// Splits a column of numbers off as values to learn.
+    ///
+    /// # Errors
+    /// As [`values`](Self::values).
+    pub fn split_values(self, target: &str) -> Result<(Self, Array1<F>)> {
+        let (rest, Target { column, categories, .. }) = self.split_off(target)?;
+        if let Some(text) = categories.first() {
             let got = format!("texts such as {text:?}");
             return Err(Error::shape(format!("column {target:?}"), "numbers", got));
         }
         if let Some(row) = column.iter().position(|value| value.is_nan()) {
             return Err(Error::non_finite(target, f64::NAN, [row]));
         }
-        Ok(Dataset::new(features, column)?.with_feature_names(rest.names))
+        Ok((rest, column))
     }
 
-    /// One column, the others, their names, and the column's categories. The others move together inside their
-    /// memory, so that a large table needs no second copy.
-    fn split_off(self, name: &str) -> Result<(Array1<F>, Array2<F>, Rest)> {
-        let Some(target) = self.names.iter().position(|other| other == name) else {
-            return Err(Error::unknown_name("column", name, &self.names));
-        };
-        let (n_rows, n_columns) = self.data.dim();
-        if self.names.len() != n_columns || self.categories.len() != n_columns {
-            let expected = format!("a name and categories for each of {n_columns} columns");
-            let got = format!("{} names and {} categories", self.names.len(), self.categories.len());
-            return Err(Error::shape("table", expected, got));
+    /// Errors unless there is a name and a list of categories for each column.
+    pub(crate) fn check_columns(&self) -> Result<()> {
+        let n_columns = self.data.ncols();
+        if self.names.len() == n_columns && self.categories.len() == n_columns {
+            return Ok(());
         }
+        let expected = format!("a name and categories for each of {n_columns} columns");
+        let got = format!("{} names and {} categories", self.names.len(), self.categories.len());
+        Err(Error::shape("table", expected, got))
+    }
+
+    /// The other columns, and the column of this name. The others move together inside their memory, so that a large
+    /// table needs no second copy.
+    fn split_off(mut self, name: &str) -> Result<(Self, Target<F>)> {
+        let target = self.position(name)?;
+        self.check_columns()?;
+        let (n_rows, n_columns) = self.data.dim();
         let column = self.data.column(target).to_owned();
         let is_whole = self.data.is_standard_layout();
         let data = if is_whole { self.data } else { self.data.as_standard_layout().into_owned() };
@@ -102,27 +137,26 @@ impl<F: Float> Table<F> {
             (position - 1) % n_columns != target
         });
         let got = values.len();
-        let features = Array2::from_shape_vec((n_rows, n_columns - 1), values)
+        self.data = Array2::from_shape_vec((n_rows, n_columns - 1), values)
             .map_err(|_| Error::shape("table", format!("{n_rows} rows"), format!("{got} values")))?;
-        let (mut names, mut categories, mut labels) = (self.names, self.categories, self.labels);
-        names.remove(target);
-        let categories = categories.swap_remove(target);
-        let same = labels.len() == n_columns;
+        self.names.remove(target);
+        let categories = self.categories.remove(target);
         let is_of =
             |labels: &Option<Box<Labels>>| labels.as_ref().is_some_and(|labels| labels.column() == name);
-        let place = if same { Some(target) } else { labels.iter().position(is_of) };
-        let labels = place.and_then(|place| labels.swap_remove(place));
-        Ok((column, features, Rest { names, categories, labels }))
+        let labels = if self.labels.len() == n_columns {
+            self.labels.remove(target)
+        } else {
+            self.labels.iter_mut().find(|labels| is_of(labels)).and_then(Option::take)
+        };
+        Ok((self, Target { column, categories, labels }))
     }
 }
 
-/// What a table is apart from its numbers, after a column was taken out.
-struct Rest {
-    /// The other columns' names.
-    names: Vec<String>,
-    /// The taken column's categories.
+/// A column that was taken out of a table.
+struct Target<F> {
+    column: Array1<F>,
     categories: Vec<String>,
-    /// What is known of the taken column's numbers.
+    /// What is known of its numbers as they are written.
     labels: Option<Box<Labels>>,
 }
 

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 #[non_exhaustive]
 pub enum Missing {
     /// It is an error.
-    #[default]
     Error,
-    /// It becomes NaN, for [`SimpleImputer`](crate::preprocessing::SimpleImputer) to replace.
+    /// It becomes NaN, for [`SimpleImputer`](crate::preprocessing::SimpleImputer) to replace; estimators refuse NaN.
+    #[default]
     Nan,
 }
 
@@ -30,7 +30,7 @@ pub enum Missing {
 /// * `texts`: a column that is text even where it looks like numbers (postal codes).
 /// * `categories`: a column of these texts, numbered in this order.
 /// * `ignore`: a column to leave out.
-/// * `missing`: what becomes of a field without a value. Default: [`Missing::Error`].
+/// * `missing`: what becomes of a field without a value. Default: [`Missing::Nan`].
 /// * `missing_values`: the fields that have no value. Default: those of pandas (an empty field, `NA`, `N/A`, `n/a`,
 ///   `#N/A`, `#N/A N/A`, `#NA`, `<NA>`, `NaN`, `nan`, `-NaN`, `-nan`, `NULL`, `null`, `None`, `1.#IND`, `-1.#IND`,
 ///   `1.#QNAN`, `-1.#QNAN`) and `?`.
@@ -94,7 +94,7 @@ impl Default for CsvReader {
             decimal: b'.',
             header: true,
             columns: Vec::new(),
-            missing: Missing::Error,
+            missing: Missing::Nan,
             missing_values: MISSING_VALUES.map(Into::into).to_vec(),
             limits: ReadLimits::default(),
         }
@@ -102,7 +102,7 @@ impl Default for CsvReader {
 }
 
 impl CsvReader {
-    /// Commas, a header, nothing missing.
+    /// Commas, a header, NaN for a field without a value.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

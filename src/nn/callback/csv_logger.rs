@@ -1,7 +1,7 @@
 //! The numbers of each epoch as a table in a text file.
 
 use super::log_file::LogFile;
-use super::{Callback, CallbackState, Run};
+use super::{Callback, CallbackSettings, CallbackState, Run};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,7 @@ use std::path::PathBuf;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CsvLogger {
     file: LogFile,
@@ -127,5 +127,9 @@ impl<F: Float> Callback<F> for CsvLogger {
     fn load_state(&mut self, state: CallbackState<F>) -> Result<()> {
         self.file.go_on(state.read()?);
         Ok(())
+    }
+
+    fn settings(&self) -> Option<CallbackSettings<F>> {
+        Some(CallbackSettings::saved_as("csv_logger", self))
     }
 }

@@ -1,6 +1,6 @@
 //! Ending a run that no longer improves.
 
-use super::{Callback, CallbackState, Monitor, Run};
+use super::{Callback, CallbackSettings, CallbackState, Monitor, Run};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::metric::Direction;
@@ -211,6 +211,11 @@ impl<F: Float> Callback<F> for EarlyStopping<F> {
             self.best_weights = Some((params, moving));
         }
         Ok(())
+    }
+
+    fn settings(&self) -> Option<CallbackSettings<F>> {
+        let fresh = Self { seen: Seen::default(), best_weights: None, ..self.clone() };
+        Some(CallbackSettings::saved_as("early_stopping", &fresh))
     }
 }
 

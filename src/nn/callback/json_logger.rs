@@ -1,7 +1,7 @@
 //! The numbers of each epoch as a line of JSON.
 
 use super::log_file::LogFile;
-use super::{Callback, CallbackState, Run};
+use super::{Callback, CallbackSettings, CallbackState, Run};
 use crate::error::Result;
 use crate::float::Float;
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,7 @@ use std::path::PathBuf;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JsonLogger {
     file: LogFile,
@@ -79,5 +79,9 @@ impl<F: Float> Callback<F> for JsonLogger {
     fn load_state(&mut self, state: CallbackState<F>) -> Result<()> {
         self.file.go_on(state.read()?);
         Ok(())
+    }
+
+    fn settings(&self) -> Option<CallbackSettings<F>> {
+        Some(CallbackSettings::saved_as("json_logger", self))
     }
 }

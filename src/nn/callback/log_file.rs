@@ -20,6 +20,13 @@ pub(super) struct LogFile {
     len: Option<u64>,
 }
 
+/// A copy has the settings alone: it opens the file itself.
+impl Clone for LogFile {
+    fn clone(&self) -> Self {
+        Self { path: self.path.clone(), append: self.append, file: None, len: None }
+    }
+}
+
 impl LogFile {
     pub(super) fn new(path: PathBuf) -> Self {
         Self { path, append: false, file: None, len: None }

@@ -16,6 +16,7 @@ mod reduce_lr_on_plateau;
 #[cfg(test)]
 mod replay;
 mod run;
+mod settings;
 mod stop_token;
 mod tensor_board;
 
@@ -35,6 +36,8 @@ pub use progress_bar::ProgressBar;
 pub use reduce_lr_on_plateau::ReduceLrOnPlateau;
 pub use run::Run;
 pub(crate) use run::{Ending, Progress};
+pub use settings::CallbackSettings;
+pub(crate) use settings::FromFactory;
 pub use stop_token::StopToken;
 pub use tensor_board::{TensorBoard, UpdateFreq};
 
@@ -159,6 +162,13 @@ pub trait Callback<F: Float> {
     fn load_state(&mut self, state: CallbackState<F>) -> Result<()> {
         let _ = state;
         Ok(())
+    }
+
+    /// The callback as settings that a model can keep, from which every fit starts anew; `None`, the default, for a
+    /// callback that belongs to one run. A callback of plain settings returns
+    /// `Some(`[`CallbackSettings::of`]`(self))`.
+    fn settings(&self) -> Option<CallbackSettings<F>> {
+        None
     }
 }
 

@@ -1,6 +1,6 @@
 //! A smaller learning rate where a run no longer improves.
 
-use super::{Callback, CallbackState, Monitor, Run};
+use super::{Callback, CallbackSettings, CallbackState, Monitor, Run};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::metric::Direction;
@@ -162,6 +162,10 @@ impl<F: Float> Callback<F> for ReduceLrOnPlateau {
     fn load_state(&mut self, state: CallbackState<F>) -> Result<()> {
         self.seen = state.read()?;
         Ok(())
+    }
+
+    fn settings(&self) -> Option<CallbackSettings<F>> {
+        Some(CallbackSettings::saved_as("reduce_lr_on_plateau", self))
     }
 }
 

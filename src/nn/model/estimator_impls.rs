@@ -5,7 +5,7 @@ use crate::estimator::{Estimator, Fit, Predict, Score};
 use crate::float::Float;
 use crate::float::inputs::{InputArray, InputElement, Inputs};
 use crate::float::targets::Targets;
-use crate::nn::fit_options::{FitOptions, PredictOptions};
+use crate::nn::fit_options::PredictOptions;
 use crate::nn::history::History;
 use crate::nn::metric::Direction;
 use crate::nn::model::Model;
@@ -23,6 +23,16 @@ where
     /// Trains with the options of [`Model::with_fit_options`]; a second call continues training.
     fn fit(&mut self, x: &ArrayBase<S, D>, y: Y) -> Result<History> {
         self.fit_kept(x.into(), y.into())
+    }
+
+    fn fit_class_weighted(
+        &mut self,
+        x: &ArrayBase<S, D>,
+        y: Y,
+        class_weight: &[(usize, f64)],
+    ) -> Result<History> {
+        let options = self.kept_options()?.class_weight(class_weight.to_vec());
+        self.fit_with(x, y, options)
     }
 }
 
@@ -82,8 +92,7 @@ tuples! { (A B) (A B C) (A B C D) }
 impl<F: Float> Model<F> {
     /// Trains with the options of [`with_fit_options`](Self::with_fit_options).
     pub(super) fn fit_kept(&mut self, x: Inputs<'_, F>, y: Targets<'_, F>) -> Result<History> {
-        self.check_kept_options()?;
-        let options = FitOptions { plain: self.fit_options.clone(), ..FitOptions::new() };
+        let options = self.kept_options()?;
         self.fit_with(x, y, options)
     }
 

@@ -70,6 +70,11 @@ impl<F: Float> Model<F> {
         y: impl Into<Targets<'y, F>>,
         options: FitOptions<'_, F>,
     ) -> Result<History> {
+        let x = x.into();
+        if self.build_for(&x)? {
+            let fitted = self.fit_with(x, y, options);
+            return self.after_building(fitted);
+        }
         let (validation, options) = options.split_validation()?;
         let FitOptions { plain, sample_weight, mut callbacks, stop_token, steps_per_epoch, .. } = options;
         plain.validate()?;
@@ -77,7 +82,7 @@ impl<F: Float> Model<F> {
             let hint = "use fit_batches; an epoch over arrays is all of their rows";
             return Err(Error::Misplaced { context: "fit_with", option: "steps_per_epoch", hint });
         }
-        let mut all = self.samples(x.into(), y.into(), sample_weight, ["x", "y", "sample_weight"])?;
+        let mut all = self.samples(x, y.into(), sample_weight, ["x", "y", "sample_weight"])?;
         let n =
             if validation.is_some() { all.len() } else { training_rows(all.len(), plain.validation_split)? };
         let outputs = 0..self.outputs.len();
@@ -167,6 +172,7 @@ impl<F: Float> Model<F> {
         batches: B,
         options: FitOptions<'_, F>,
     ) -> Result<History> {
+        self.check_built("fit_batches; or set the input shape by build")?;
         let (validation, options) = options.split_validation()?;
         let FitOptions { plain, sample_weight, mut callbacks, stop_token, steps_per_epoch, .. } = options;
         plain.validate()?;
@@ -243,6 +249,10 @@ impl<F: Float> Model<F> {
         y: Targets<'_, F>,
         weights: OutputWeights<F>,
     ) -> Result<Evaluation> {
+        if self.build_for(&x)? {
+            let trained = self.train_one_batch(x, y, weights);
+            return self.after_building(trained);
+        }
         let samples = self.samples(x, y, weights, ["x", "y", "sample_weight"])?;
         self.layout.check_batch_size("train_on_batch", samples.len(), samples.len())?;
         let mut trainer = Trainer::new(self, samples.len(), &samples)?;

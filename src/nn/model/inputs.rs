@@ -153,6 +153,7 @@ impl<F: Float> Model<F> {
         weights: OutputWeights<F>,
         names: [&str; 3],
     ) -> Result<LabeledSamples<'a, F>> {
+        self.check_built("evaluate")?;
         self.check_metric_names()?;
         let xs = self.input_rows(names[0], x, false)?;
         for (index, x) in xs.iter().enumerate() {

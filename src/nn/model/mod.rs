@@ -2,9 +2,11 @@
 
 mod batch_source;
 mod body;
+mod deferred;
 mod estimator_impls;
 mod evaluate;
 mod fit;
+mod fit_with;
 mod input_gradient;
 mod inputs;
 pub(crate) mod outputs;
@@ -22,6 +24,7 @@ pub(crate) use batch_source::{BatchFactory, EachBatch};
 pub use body::{Body, LayerInfo};
 pub use input_gradient::Differentiable;
 pub use predict::Outputs;
+pub use fit_with::FitWith;
 pub use summary::Summary;
 pub use validation::SampleBatch;
 pub use weights::Weight;
@@ -29,6 +32,7 @@ pub use weights::Weight;
 use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::nn::callback::CallbackSettings;
 use crate::nn::fit_options::{FitOptions, PlainOptions};
 use crate::nn::layer::Shape;
 use crate::nn::layout::Layout;
@@ -80,13 +84,20 @@ pub struct Model<F> {
     /// Number of steps trained since initialization; seeds the noise of a step.
     pub(crate) steps_trained: u64,
     pub(crate) fit_options: PlainOptions,
+    /// The callbacks of `fit`, each made anew for every run.
+    pub(crate) callbacks: Vec<CallbackSettings<F>>,
     /// The first option passed to `with_fit_options` that belongs to one run; `fit` returns an error for it.
     misplaced: Option<&'static str>,
     /// The first name passed to `metric_of` that no output has; every run returns an error for it.
     unknown_output: Option<String>,
     /// The initial parameters and state, if they were not all drawn from the seed.
     origin: Option<Arc<(Vec<F>, Vec<F>)>>,
+    /// For a model whose input shape the first `fit` infers: what it is built from.
+    deferred: Option<Arc<deferred::Deferred<F>>>,
 }
+
+/// What `fit` calls a callback that cannot be kept.
+const ONE_RUN_CALLBACK: &str = "a callback without settings";
 
 impl<F: Float> Model<F> {
     pub(crate) fn new(
@@ -108,9 +119,11 @@ impl<F: Float> Model<F> {
             epochs_trained: 0,
             steps_trained: 0,
             fit_options: PlainOptions::default(),
+            callbacks: Vec::new(),
             misplaced: None,
             unknown_output: None,
             origin: None,
+            deferred: None,
         }
     }
 
@@ -153,16 +166,24 @@ impl<F: Float> Model<F> {
         self
     }
 
-    /// Sets the options of [`Fit::fit`](crate::estimator::Fit::fit). Validation data, sample weights and callbacks belong to
-    /// one run: if they are set here, `fit` returns an error.
+    /// Sets the options of [`Fit::fit`](crate::estimator::Fit::fit), also inside pipelines, cross-validation and searches.
+    ///
+    /// Callbacks that are plain settings ([`Callback::settings`](crate::callbacks::Callback::settings)) and those made by a
+    /// factory are kept: every fit starts from fresh ones. Validation data, sample weights and other callbacks (closures,
+    /// `&mut callback`) belong to one run: if they are set here, `fit` returns an error.
+    ///
+    /// Fits that run in turn or in parallel, such as those of cross-validation, share the path of a callback that writes a
+    /// file; the last one replaces it.
     #[must_use]
     pub fn with_fit_options(mut self, options: FitOptions<'_, F>) -> Self {
-        self.misplaced = options.misplaced();
+        let settings: Option<Vec<_>> = options.callbacks.iter().map(|callback| callback.settings()).collect();
+        self.misplaced = options.misplaced().or(settings.is_none().then_some(ONE_RUN_CALLBACK));
+        self.callbacks = settings.unwrap_or_default();
         self.fit_options = options.plain;
         self
     }
 
-    /// The shape of one sample of the first input.
+    /// The shape of one sample of the first input; without axes if the model is not [built](Self::is_built).
     #[must_use]
     pub fn input_shape(&self) -> &Shape {
         self.layout.input()
@@ -203,6 +224,9 @@ impl<F: Float> Model<F> {
     /// again.
     #[must_use]
     pub fn into_sequential(self) -> Sequential<F> {
+        if let Some(layers) = self.unbuilt_layers() {
+            return layers.clone();
+        }
         Sequential::from_layout(&self.layout, &self.params, &self.state, self.seed)
     }
 
@@ -214,6 +238,7 @@ impl<F: Float> Model<F> {
         if capacity == 0 {
             return Err(Error::invalid_parameter("workspace", "capacity", 0, "at least 1 sample"));
         }
+        self.check_built("workspace")?;
         self.layout.check_batch_size("workspace", capacity, capacity)?;
         let mut workspace = Workspace::with_input(&self.layout, capacity)?;
         workspace.start_from(&self.state);
@@ -228,8 +253,12 @@ impl<F: Float> Model<F> {
         }
     }
 
-    /// Restores the initial weights and resets the optimizer and the counters.
+    /// Restores the initial weights, or the unbuilt state, and resets the optimizer and the counters.
     fn start_over(&mut self) {
+        (self.epochs_trained, self.steps_trained) = (0, 0);
+        if self.unbuild() {
+            return;
+        }
         match &self.origin {
             Some(origin) => {
                 self.params.copy_from_slice(&origin.0);
@@ -238,8 +267,13 @@ impl<F: Float> Model<F> {
             None => self.layout.initialize_into(self.seed, &mut self.params, &mut self.state),
         }
         self.optimizer_state.reset();
-        self.epochs_trained = 0;
-        self.steps_trained = 0;
+    }
+
+    /// The options of one `fit`, with fresh callbacks.
+    pub(crate) fn kept_options(&self) -> Result<FitOptions<'static, F>> {
+        self.check_kept_options()?;
+        let callbacks = self.callbacks.iter().map(CallbackSettings::make).collect();
+        Ok(FitOptions { plain: self.fit_options.clone(), callbacks, ..FitOptions::new() })
     }
 
     /// Returns an error if `with_fit_options` received an option that belongs to one run.

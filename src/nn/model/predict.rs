@@ -122,6 +122,7 @@ impl<F: Float> Model<F> {
     /// The outputs as matrices, (batch, outputs).
     fn predict_outputs(&self, x: Inputs<'_, F>, options: PredictOptions) -> Result<Vec<Array2<F>>> {
         let batch_size = options.validate("predict")?;
+        self.check_built("predict")?;
         let xs = self.input_rows("x", x, true)?;
         let n = xs.first().map_or(0, |x| x.nrows());
         let outs = (0..self.outputs.len()).map(|output| {
@@ -176,6 +177,7 @@ impl<F: Float> Model<F> {
         workspace: &mut Workspace<F>,
         out: &mut ArrayBase<T, Ix2>,
     ) -> Result<()> {
+        self.check_built("predict_into")?;
         let x = x.into();
         let n = self.check_arrays("x", x.arrays())?;
         if self.outputs.len() > 1 {

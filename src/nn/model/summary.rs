@@ -25,6 +25,7 @@ pub struct Summary {
     /// Name, output shape, parameters, and for a graph what the layer is applied to.
     rows: Vec<[String; 4]>,
     is_chain: bool,
+    built: bool,
     trainable: usize,
     frozen: usize,
     optimizer: usize,
@@ -34,6 +35,8 @@ pub struct Summary {
 impl<F: Float> Model<F> {
     /// Returns the table of layers, output shapes and parameter counts. For a [`Graph`](crate::models::Graph) the table also
     /// has the inputs, and a column "Connected to".
+    /// The layers of a model that is not [built](Self::is_built) have the output shape `?` and `0 (unbuilt)` parameters, as in
+    /// Keras.
     #[must_use]
     pub fn summary(&self) -> Summary {
         let layout = &self.layout;
@@ -60,9 +63,17 @@ impl<F: Float> Model<F> {
             |input: &NetworkInput| [input.name.clone(), shape_text(&input.shape), "0".into(), "-".into()];
         let inputs = layout.inputs.iter().filter(|_| !layout.is_chain).map(input);
         let trainable = self.count_trainable_params();
+        let rows = match self.unbuilt_layers() {
+            Some(layers) => {
+                let row = |name: String| [name, "?".into(), "0 (unbuilt)".into(), String::new()];
+                layers.layer_names().map(row).collect()
+            }
+            None => inputs.chain(layout.nodes.iter().map(row)).collect(),
+        };
         Summary {
-            rows: inputs.chain(layout.nodes.iter().map(row)).collect(),
+            rows,
             is_chain: layout.is_chain,
+            built: self.is_built(),
             trainable,
             frozen: self.count_params() - trainable,
             optimizer: self.optimizer_state.moments_len(),
@@ -102,6 +113,9 @@ impl fmt::Display for Summary {
             });
             format!("{bar}{}{bar}", cells.collect::<Vec<_>>().join(bar))
         };
+        if !self.built {
+            writeln!(f, "unbuilt model: the first fit infers the input shape")?;
+        }
         writeln!(f, "{}", line("┏", "━", "┳", "┓"))?;
         writeln!(f, "{}", cells(HEAD, "┃"))?;
         writeln!(f, "{}", line("┡", "━", "╇", "┩"))?;

@@ -19,7 +19,8 @@ pub struct Weight<F> {
 }
 
 impl<F: Float> Model<F> {
-    /// Copies all weights, in Keras's order: for each layer its parameters, then its state (moving statistics).
+    /// Copies all weights, in Keras's order: for each layer its parameters, then its state (moving statistics). A model that
+    /// is not [built](Self::is_built) has none.
     ///
     /// # Examples
     /// ```
@@ -66,6 +67,7 @@ impl<F: Float> Model<F> {
         name: &str,
         value: &ArrayBase<S, D>,
     ) -> Result<()> {
+        self.check_built("set_weight")?;
         let Some(variable) = self.layout.variables.iter().find(|variable| variable.name == name) else {
             let known = self.layout.variables.iter().map(|variable| variable.name.clone());
             return Err(Error::unknown_name("weight", name, known));
@@ -88,6 +90,7 @@ impl<F: Float> Model<F> {
     /// # Errors
     /// An unknown or missing name, another shape, NaN or infinity; then the model is unchanged.
     pub fn set_weights(&mut self, weights: &[Weight<F>]) -> Result<()> {
+        self.check_built("set_weights")?;
         if weights.len() != self.layout.variables.len() {
             let missing =
                 self.layout.variables.iter().find(|v| weights.iter().all(|weight| weight.name != v.name));

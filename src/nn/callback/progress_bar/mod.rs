@@ -3,7 +3,7 @@
 mod line;
 mod output;
 
-use super::{Callback, Run};
+use super::{Callback, CallbackSettings, Run};
 use crate::error::Result;
 use crate::float::Float;
 use indicatif::ProgressStyle;
@@ -38,6 +38,7 @@ use std::time::{Duration, Instant};
 /// ```
 pub struct ProgressBar<'a> {
     output: Output<'a>,
+    to_stdout: bool,
     /// Whether "Epoch 3/10" is still to be written.
     header_due: bool,
     /// When the epoch began, and how many of its batches had been done before.
@@ -60,7 +61,7 @@ impl<'a> ProgressBar<'a> {
     /// To standard output: a bar if that is a terminal, else lines.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_output(Output::stdout())
+        Self { to_stdout: true, ..Self::with_output(Output::stdout()) }
     }
 
     /// To any writer: a bar for a terminal, of 80 columns unless [`columns`](Self::columns) says otherwise, else lines.
@@ -77,7 +78,14 @@ impl<'a> ProgressBar<'a> {
     }
 
     fn with_output(output: Output<'a>) -> Self {
-        Self { output, header_due: true, begun: (Instant::now(), 0), drawn: None, bar: None }
+        Self {
+            output,
+            to_stdout: false,
+            header_due: true,
+            begun: (Instant::now(), 0),
+            drawn: None,
+            bar: None,
+        }
     }
 
     fn header(&mut self, epoch: usize, epochs: usize) {
@@ -169,6 +177,10 @@ impl<F: Float> Callback<F> for ProgressBar<'_> {
             self.output.line(&last);
         }
         Ok(())
+    }
+
+    fn settings(&self) -> Option<CallbackSettings<F>> {
+        self.to_stdout.then(|| CallbackSettings::factory(ProgressBar::new))
     }
 }
 
