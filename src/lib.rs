@@ -54,6 +54,8 @@ mod error;
 pub mod estimator;
 mod float;
 mod initializer;
+#[cfg(feature = "keras")]
+mod interop;
 #[doc(hidden)]
 pub mod linalg;
 pub mod metrics;

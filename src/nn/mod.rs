@@ -14,7 +14,7 @@ pub(crate) mod model;
 pub(crate) mod optimizer;
 pub(crate) mod optimizer_state;
 pub(crate) mod regularizer;
-mod sequential;
+pub(crate) mod sequential;
 pub(crate) mod targets;
 mod workspace;
 
