@@ -20,13 +20,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 if os.environ.get("TF_KERAS"):
+    import tensorflow
     from tensorflow import keras
+    VERSION = "tf_" + tensorflow.__version__
 else:
     import keras
+    VERSION = keras.__version__
 
 L = keras.layers
 ROWS, STEPS = 12, 3
-VERSION = keras.__version__
 
 
 # --------------------------------------------------------------------------------------------- random configurations
@@ -92,10 +94,10 @@ class Generator:
             lambda: self.noise(L.GaussianDropout(0.2)), lambda: self.noise(L.AlphaDropout(0.2)),
         ])()
 
-    def recurrent(self, sequences):
+    def recurrent(self, sequences, both=False):
         r = self.r
         cell = r.choice([L.SimpleRNN, L.LSTM, L.GRU])
-        settings = dict(units=r.randint(2, 4), return_sequences=sequences, go_backwards=r.random() < 0.2,
+        settings = dict(units=r.randint(2, 4), return_sequences=sequences, go_backwards=not both and r.random() < 0.2,
                         kernel_regularizer=self.regularizer(), recurrent_regularizer=self.regularizer(),
                         recurrent_constraint=self.constraint(), use_bias=r.random() < 0.8,
                         activation=r.choice(["tanh", "sigmoid", "softsign"]))
@@ -114,7 +116,7 @@ class Generator:
         r, (steps, features) = self.r, shape
         choices = [
             lambda: self.recurrent(True),
-            lambda: L.Bidirectional(self.recurrent(True), merge_mode=r.choice(["concat", "sum", "ave", "mul"])),
+            lambda: L.Bidirectional(self.recurrent(True, both=True), merge_mode=r.choice(["concat", "sum", "ave", "mul"])),
             lambda: L.TimeDistributed(L.Dense(r.randint(2, 4), activation=self.activation())),
             lambda: L.TimeDistributed(L.BatchNormalization()),
             lambda: L.Conv1D(r.randint(2, 4), r.randint(1, min(3, steps)), padding=r.choice(["same", "causal"]),
@@ -188,7 +190,7 @@ class Generator:
             layer = self.recurrent(True) if kind == "integers" and model[1].mask_zero else self.sequence(shape)
             shape = tuple(layer.compute_output_shape((None, *shape)))[1:]
             model.append(layer)
-        model.append(r.choice([lambda: self.recurrent(False), lambda: L.Bidirectional(self.recurrent(False)),
+        model.append(r.choice([lambda: self.recurrent(False), lambda: L.Bidirectional(self.recurrent(False, both=True)),
                                L.GlobalAveragePooling1D])())
         return model
 

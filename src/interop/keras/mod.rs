@@ -2,12 +2,13 @@
 //!
 //! A model is read in four steps: `archive` finds the configuration and the weights in the file, `chain` the layers in
 //! the configuration, `recipes` translates each of them by the table in `layers`, and `weights` finds the arrays that
-//! `slots` says it has. `losses`, `metrics`, `optimizers` and `optimizer_vars` do the same for the training. Writing
+//! `slots` says it has. `entries` takes a model apart into Keras's layers. `losses`, `metrics`, `optimizers` and `optimizer_vars` do the same for the training. Writing
 //! uses the same tables the other way.
 
 mod archive;
 mod chain;
 mod codec;
+mod entries;
 mod hdf5;
 mod hyperparameters;
 mod json;

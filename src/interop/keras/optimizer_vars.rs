@@ -128,18 +128,11 @@ pub(super) fn read_vars<F: Float>(
             Var::State { shape, ranges } => {
                 let tensor = weights.reader.tensor(*address, name)?;
                 tensor.expect_shape(&shape)?;
-                let mut values = crate::nn::layout::zeros("the optimizer's moments", shape.iter().product())
-                    .map_err(|source| crate::persistence::rejected("optimizer", source))?;
-                tensor.read(&mut weights.reader, &mut values)?;
-                let mut rest: &[F] = &values;
+                let mut first = 0;
                 for range in ranges {
-                    let (part, behind) = rest.split_at(range.len().min(rest.len()));
-                    state
-                        .moments_mut(range)
-                        .iter_mut()
-                        .zip(part)
-                        .for_each(|(moment, value)| *moment = *value);
-                    rest = behind;
+                    let len = range.len();
+                    tensor.read_from(&mut weights.reader, first, state.moments_mut(range))?;
+                    first += len;
                 }
             }
             Var::Zeros(_) | Var::MomentumProduct => {}

@@ -3,14 +3,14 @@
 use super::archive::Opened;
 use super::chain::{Chain, Link};
 use super::codec::Samples;
+use super::entries::entries_of;
 use super::json;
 use super::losses::read_loss;
 use super::metrics::read_metrics;
-use super::names::Numbered;
 use super::optimizer_vars::read_vars;
 use super::optimizers::{Compiled, read_optimizer};
 use super::problem::{Read, unsupported};
-use super::recipes::{Recipe, check_keras_2, group_name, put, read_layer};
+use super::recipes::{Recipe, check_keras_2, put, read_layer};
 use super::slots::{Slot, recipe_of, slots_of};
 use super::weights::{LayerKey, Weights, read_slots};
 use crate::buffer::Buffer;
@@ -26,12 +26,14 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
 
-/// The layers of a file with their weights.
+/// The layers of a file, with the group and the name of each.
 struct Layers<F> {
     layout: Layout<F>,
-    params: Buffer<F>,
-    state: Buffer<F>,
+    keys: Vec<(String, String)>,
 }
+
+/// The weights of the layers, and their state.
+type Buffers<F> = (Buffer<F>, Buffer<F>);
 
 /// Loads a compiled model.
 pub(super) fn load_model<F: Float>(path: &Path, options: &LoadOptions<'_, F>) -> Result<Model<F>> {
@@ -44,8 +46,10 @@ pub(super) fn load_sequential<F: Float>(path: &Path, options: &LoadOptions<'_, F
     let mut opened = Opened::open(path, &options.limits)?;
     let read = |opened: &mut Opened| -> Read<Sequential<F>> {
         let config = config_of(opened, &options.limits)?;
-        let Layers { layout, params, state } = read_layers(opened, &config, &options.limits)?;
-        Ok(Sequential::from_layout(&layout, &params, &state, 0))
+        let layers = read_layers(opened, &config, &options.limits)?;
+        drop(config);
+        let (params, state) = read_weights(opened, &layers)?;
+        Ok(Sequential::from_layout(&layers.layout, &params, &state, 0))
     };
     read(&mut opened).map_err(|problem| opened.error(problem))
 }
@@ -59,20 +63,17 @@ pub(super) fn load_weights<F: Float>(
     let mut opened = Opened::open(path, &options.limits)?;
     let read = |opened: &mut Opened| -> Read<(Vec<F>, Vec<F>)> {
         let (mut params, mut state) = (model.params.to_vec(), model.state.to_vec());
-        fill(&mut opened.weights, &model.layout, &keys_of(&model.layout), &mut params, &mut state)?;
+        for (index, entry) in entries_of(&model.layout).iter().enumerate() {
+            let group = format!("layers/{}", entry.name);
+            let key = LayerKey { group: &group, index, name: &entry.name };
+            read_layer_weights(&mut opened.weights, key, &entry.slots, &mut params, &mut state)?;
+        }
         Ok((params, state))
     };
     let (params, state) = read(&mut opened).map_err(|problem| opened.error(problem))?;
     model.params.copy_from_slice(&params);
     model.state.copy_from_slice(&state);
     Ok(())
-}
-
-/// The groups and names of the layers of a model in a file that is not the model's own.
-pub(super) fn keys_of<F: Float>(layout: &Layout<F>) -> Vec<(String, String)> {
-    let mut names = Numbered::default();
-    let names = layout.nodes.iter().map(|node| names.next(group_name(node.layer.kind())));
-    names.map(|name| (format!("layers/{name}"), name)).collect()
 }
 
 fn config_of(opened: &mut Opened, limits: &Limits) -> Read<Value> {
@@ -85,16 +86,17 @@ fn config_of(opened: &mut Opened, limits: &Limits) -> Read<Value> {
 
 fn read_model<F: Float>(opened: &mut Opened, limits: &Limits) -> Read<Model<F>> {
     let mut config = config_of(opened, limits)?;
-    let training = match opened.training.take() {
+    let training: Value = match opened.training.take() {
         Some(text) => json::parse("the configuration of the training", &text, opened.len, limits)?,
         None => config.get_mut("compile_config").map(Value::take).unwrap_or_default(),
     };
-    let Layers { layout, params, state } = read_layers::<F>(opened, &config, limits)?;
+    let layers = read_layers::<F>(opened, &config, limits)?;
     drop(config);
-    let Some(training) = training.as_object() else {
+    let layout = &layers.layout;
+    if !training.is_object() {
         let hint = "load the layers by Sequential::load_keras and compile them";
         return Err(unsupported("the model", "a compiled model", "none", hint));
-    };
+    }
     let field = |name: &str| training.get(name).unwrap_or(&Value::Null);
     let loss = read_loss::<F>(field("loss"))?;
     loss.validate(layout.output()).map_err(|source| rejected("loss", source))?;
@@ -103,20 +105,22 @@ fn read_model<F: Float>(opened: &mut Opened, limits: &Limits) -> Read<Model<F>> 
     for (name, weighted) in [("metrics", false), ("weighted_metrics", true)] {
         read_metrics(field(name), layout.output(), weighted, &mut metrics, 3)?;
     }
-    check_memory(&layout, &metrics, limits)?;
+    check_memory(layout, &metrics, limits)?;
     let optimizer = match field("optimizer") {
         Value::Null => field("optimizer_config"),
         optimizer => optimizer,
     };
     let Compiled { rule, rate, modifiers } = read_optimizer::<F>(optimizer)?;
-    let made = OptimizerState::from_parts(rule, rate, modifiers, &layout);
+    // What was read of the configuration is not needed while the weights are.
+    drop(training);
+    let (params, state) = read_weights(opened, &layers)?;
+    let made = OptimizerState::from_parts(rule, rate, modifiers, &layers.layout);
     let mut optimizer_state = made.map_err(|source| rejected("optimizer", source))?;
-    read_vars(&mut opened.weights, &layout, &mut optimizer_state)?;
+    read_vars(&mut opened.weights, &layers.layout, &mut optimizer_state)?;
     let steps = optimizer_state.iterations;
-    let mut model = Model::new(layout, params, state, optimizer_state, loss, 0);
+    let mut model = Model::new(layers.layout, params, state, optimizer_state, loss, 0);
     model.metrics = metrics;
     model.steps_trained = steps;
-    model.keep_origin();
     Ok(model)
 }
 
@@ -133,7 +137,7 @@ fn check_loss_weights(value: &Value) -> Read<()> {
     Err(super::problem::setting("the loss", "loss_weights", "null", value))
 }
 
-/// Reads the layers and their weights.
+/// Reads the layers.
 fn read_layers<F: Float>(opened: &mut Opened, config: &Value, limits: &Limits) -> Read<Layers<F>> {
     let chain = Chain::of(config, limits.max_depth, limits.max_layers)?;
     let mut builder = Builder {
@@ -147,32 +151,36 @@ fn read_layers<F: Float>(opened: &mut Opened, config: &Value, limits: &Limits) -
         keys: Vec::new(),
     };
     let layout = builder.layout(&chain)?;
-    let keys = builder.keys;
-    let buffer = |what, len| Buffer::zeros(what, len).map_err(|source| rejected("layers", source));
-    let (mut params, mut state) =
-        (buffer("the parameters", layout.params_len)?, buffer("the state", layout.state_len)?);
-    fill(&mut opened.weights, &layout, &keys, &mut params, &mut state)?;
-    Ok(Layers { layout, params, state })
+    Ok(Layers { layout, keys: builder.keys })
 }
 
-/// Fills the buffers of a model with the weights of a file.
-fn fill<F: Float>(
+/// Reads the weights of the layers.
+fn read_weights<F: Float>(opened: &mut Opened, layers: &Layers<F>) -> Read<Buffers<F>> {
+    let Layers { layout, keys } = layers;
+    let buffer = |what, len| Buffer::zeros(what, len).map_err(|source| rejected("layers", source));
+    let mut params = buffer("the parameters", layout.params_len)?;
+    let mut state = buffer("the state", layout.state_len)?;
+    for (index, (node, (group, name))) in layout.nodes.iter().zip(keys).enumerate() {
+        let slots = slots_of(node, recipe_of(node).as_ref());
+        let key = LayerKey { group, index, name };
+        read_layer_weights(&mut opened.weights, key, &slots, &mut params, &mut state)?;
+    }
+    Ok((params, state))
+}
+
+/// Reads the weights of a layer into the buffers of the model.
+fn read_layer_weights<F: Float>(
     weights: &mut Weights<'_>,
-    layout: &Layout<F>,
-    keys: &[(String, String)],
+    key: LayerKey<'_>,
+    slots: &[Slot],
     params: &mut [F],
     state: &mut [F],
 ) -> Read<()> {
-    for (index, (node, (group, name))) in layout.nodes.iter().zip(keys).enumerate() {
-        let recipe = recipe_of(node);
-        let slots: Vec<Slot> = slots_of(node, recipe.as_ref());
-        if slots.is_empty() {
-            continue;
-        }
-        let found = weights.tensors(LayerKey { group, index, name }, &slots)?;
-        read_slots(weights, &found, params, state)?;
+    if slots.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let found = weights.tensors(key, slots)?;
+    read_slots(weights, &found, params, state)
 }
 
 /// Makes the layers of a chain one after the other, each for the shape that the one before gives.

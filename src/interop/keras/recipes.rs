@@ -134,6 +134,7 @@ pub(super) fn write_layer(recipe: &Recipe, place: &Place<'_>) -> Written<Value> 
             let layer = inner(config.get("layer"), kind.unwrap_or_default().to_owned())?;
             ("TimeDistributed", Fields::from_iter([("layer".to_owned(), layer)]))
         }
+        super::entries::SUM => ("Add", Fields::new()),
         kind => {
             let layer = of_kind(kind).ok_or_else(|| {
                 format!("{kind:?} is not a layer of Keras; save the weights alone by save_keras_weights")

@@ -1,6 +1,7 @@
 //! Where the weights of a layer lie in a Keras file, and where in the buffers of a model.
 
 use super::recipes::Recipe;
+use crate::float::Float;
 use crate::nn::layer::{Plan, Shape};
 use crate::nn::layout::Node;
 use serde_json::Value;
@@ -22,25 +23,29 @@ pub(super) struct Slot {
 }
 
 /// The recipe of a node; `None` if the layer has no configuration.
-pub(super) fn recipe_of<F: crate::float::Float>(node: &Node<F>) -> Option<Recipe> {
+pub(super) fn recipe_of<F: Float>(node: &Node<F>) -> Option<Recipe> {
     let config = serde_json::from_str(node.layer.config()?.as_json()).ok()?;
     Some(Recipe { kind: node.layer.kind().into(), config })
 }
 
 /// The arrays of weights of a layer of a model.
-pub(super) fn slots_of<F: crate::float::Float>(node: &Node<F>, recipe: Option<&Recipe>) -> Vec<Slot> {
+pub(super) fn slots_of<F: Float>(node: &Node<F>, recipe: Option<&Recipe>) -> Vec<Slot> {
+    slots_of_plan(recipe, &node.plan, Start { params: node.params.start, state: node.state.start })
+}
+
+/// The arrays of weights of a layer whose weights begin at a place.
+pub(super) fn slots_of_plan(recipe: Option<&Recipe>, plan: &Plan, at: Start) -> Vec<Slot> {
     let mut slots = Vec::new();
-    let nothing = Recipe { kind: node.layer.kind().into(), config: Value::Null };
-    let at = Start { params: node.params.start, state: node.state.start };
-    push(recipe.unwrap_or(&nothing), &node.plan, at, "", &mut slots);
+    let nothing = Recipe { kind: String::new(), config: Value::Null };
+    push(recipe.unwrap_or(&nothing), plan, at, "", &mut slots);
     slots
 }
 
 /// Where the weights of a layer begin.
 #[derive(Debug, Clone, Copy)]
-struct Start {
-    params: usize,
-    state: usize,
+pub(super) struct Start {
+    pub(super) params: usize,
+    pub(super) state: usize,
 }
 
 fn push(recipe: &Recipe, plan: &Plan, at: Start, path: &str, slots: &mut Vec<Slot>) {

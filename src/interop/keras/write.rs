@@ -1,19 +1,16 @@
 //! Models into Keras files.
 
 use super::archive;
+use super::entries::{Entry, SUM, entries_of, is_chain};
 use super::hdf5::{Data, Group};
 use super::losses::write_loss;
 use super::metrics::write_metric;
-use super::names::Numbered;
 use super::optimizer_vars::write_vars;
 use super::optimizers::write_optimizer;
-use super::read::keys_of;
 use super::recipes::{Place, put, write_layer};
-use super::slots::{recipe_of, slots_of};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::Shape;
-use crate::nn::layout::Node;
 use crate::nn::model::Model;
 use crate::persistence::replace;
 use serde_json::{Value, json};
@@ -49,15 +46,14 @@ const ONLY_WEIGHTS: &str = "use save_keras_weights, or save";
 fn weights_of<F: Float>(model: &Model<F>) -> Result<Group<'_, F>> {
     let mut root = Group::default();
     root.group("vars");
-    for (node, (group, _)) in model.layout.nodes.iter().zip(keys_of(&model.layout)) {
+    for entry in entries_of(&model.layout) {
+        let group = format!("layers/{}", entry.name);
         root.group(&format!("{group}/vars"));
-        let recipe = recipe_of(node);
-        for slot in slots_of(node, recipe.as_ref()) {
+        for slot in entry.slots {
             let buffer = if slot.in_state { &model.state } else { &model.params };
             let values = buffer.get(slot.range.clone()).unwrap_or_default();
             if values.iter().any(|value| !value.is_finite()) {
-                let reason = "its weights are not all finite";
-                return Err(unsaveable(format!("layer {}", node.name), reason, "train it again"));
+                return Err(unsaveable(entry.owner, "its weights are not all finite", "train it again"));
             }
             let path = if slot.part.is_empty() { group.clone() } else { format!("{group}/{}", slot.part) };
             let data = Data::Floats { shape: slot.shape.dims().to_vec(), pieces: vec![values] };
@@ -71,53 +67,98 @@ fn weights_of<F: Float>(model: &Model<F>) -> Result<Group<'_, F>> {
     Ok(root)
 }
 
+/// What all layers of a model have in common.
+struct Common {
+    batch: Option<usize>,
+    dtype: &'static str,
+}
+
+impl Common {
+    /// A shape with its batch axis.
+    fn shape(&self, sample: &Shape) -> Value {
+        let batch = self.batch.map_or(Value::Null, |batch| json!(batch));
+        std::iter::once(batch).chain(sample.dims().iter().map(|dim| json!(dim))).collect()
+    }
+
+    /// The output of a layer, as a call of another one receives it.
+    fn tensor(&self, entries: &[Entry], source: Option<usize>, input: &Shape) -> Value {
+        let source = source.and_then(|source| entries.get(source));
+        let (name, shape) = source.map_or((INPUT, input), |entry| (entry.name.as_str(), &entry.output));
+        let history = json!([name, 0, 0]);
+        json!({
+            "class_name": "__keras_tensor__",
+            "config": {"shape": self.shape(shape), "dtype": self.dtype, "keras_history": history},
+        })
+    }
+}
+
+/// The name of the input.
+const INPUT: &str = "input_layer";
+
 /// The configuration of a model: its layers, and how it is trained.
 fn model_config<F: Float>(model: &Model<F>) -> Result<Value> {
     let dtype = if size_of::<F>() == 4 { "float32" } else { "float64" };
-    let batch = model.layout.batch.as_ref().map(|(batch, _)| *batch);
-    let input = batch_shape(batch, &model.layout.input);
+    let common = Common { batch: model.layout.batch.as_ref().map(|(batch, _)| *batch), dtype };
+    let input = common.shape(&model.layout.input);
+    let entries = entries_of(&model.layout);
     let mut layers = vec![json!({
         "module": "keras.layers",
         "class_name": "InputLayer",
-        "config": {"batch_shape": input, "dtype": dtype, "name": "input_layer"},
+        "config": {"batch_shape": input, "dtype": dtype, "name": INPUT},
         "registered_name": null,
     })];
-    let mut names = Numbered::default();
-    for node in &model.layout.nodes {
-        layers.push(layer_config(node, batch, dtype, &mut names)?);
+    for entry in &entries {
+        layers.push(layer_config(entry, &common)?);
     }
+    let (class, mut config) = if is_chain(&entries) {
+        ("Sequential", json!({"name": "sequential", "build_input_shape": input}))
+    } else {
+        add_calls(&mut layers, &entries, &common, &model.layout.input);
+        let last = entries.last().map_or(INPUT, |entry| entry.name.as_str());
+        let ends = |name: &str| json!([[name, 0, 0]]);
+        ("Functional", json!({"name": "functional", "input_layers": ends(INPUT), "output_layers": ends(last)}))
+    };
+    put(&mut config, "layers", Value::Array(layers));
+    put(&mut config, "trainable", json!(true));
+    put(&mut config, "dtype", json!(dtype));
     Ok(json!({
         "module": "keras",
-        "class_name": "Sequential",
-        "config": {"name": "sequential", "trainable": true, "dtype": dtype, "layers": layers, "build_input_shape": input},
+        "class_name": class,
+        "config": config,
         "registered_name": null,
         "build_config": {"input_shape": input},
         "compile_config": compile_config(model)?,
     }))
 }
 
-fn layer_config<F: Float>(
-    node: &Node<F>,
-    batch: Option<usize>,
-    dtype: &'static str,
-    names: &mut Numbered,
-) -> Result<Value> {
-    let what = || format!("layer {}", node.name);
-    let recipe =
-        recipe_of(node).ok_or_else(|| unsaveable(what(), "it has no configuration", ONLY_WEIGHTS))?;
-    let name = names.next(recipe.kind.clone());
-    let place = Place { name: &name, trainable: node.trainable, dtype };
+fn layer_config(entry: &Entry, common: &Common) -> Result<Value> {
+    let what = || entry.owner.clone();
+    let Some(recipe) = &entry.recipe else {
+        return Err(unsaveable(what(), "it has no configuration", ONLY_WEIGHTS));
+    };
+    let place = Place { name: &entry.name, trainable: entry.trainable, dtype: common.dtype };
     let mut layer =
-        write_layer(&recipe, &place).map_err(|reason| unsaveable(what(), reason, ONLY_WEIGHTS))?;
-    let input = batch_shape(batch, node.plan.input_shape());
+        write_layer(recipe, &place).map_err(|reason| unsaveable(what(), reason, ONLY_WEIGHTS))?;
+    let input = common.shape(&entry.input);
+    let input = if recipe.kind == SUM { json!([input, input]) } else { input };
     put(&mut layer, "build_config", json!({"input_shape": input}));
     Ok(layer)
 }
 
-/// A shape with its batch axis.
-fn batch_shape(batch: Option<usize>, sample: &Shape) -> Value {
-    let batch = batch.map_or(Value::Null, |batch| json!(batch));
-    std::iter::once(batch).chain(sample.dims().iter().map(|dim| json!(dim))).collect()
+/// Adds to the layers of a functional model by which layers each of them is called.
+fn add_calls(layers: &mut [Value], entries: &[Entry], common: &Common, input: &Shape) {
+    let Some((first, rest)) = layers.split_first_mut() else { return };
+    put(first, "name", json!(INPUT));
+    put(first, "inbound_nodes", json!([]));
+    for (layer, entry) in rest.iter_mut().zip(entries) {
+        let sources = entry.sources.iter().map(|source| common.tensor(entries, *source, input));
+        let mut arguments: Vec<Value> = sources.collect();
+        if arguments.len() > 1 {
+            arguments = vec![Value::Array(arguments)];
+        }
+        put(layer, "name", json!(entry.name));
+        put(layer, "inbound_nodes", json!([{"args": arguments, "kwargs": {}}]));
+    }
 }
 
 fn compile_config<F: Float>(model: &Model<F>) -> Result<Value> {

@@ -125,9 +125,19 @@ impl Tensor {
         if values.len() as u64 != self.len() {
             return Err(self.problem(format!("{} elements", values.len()), self.len().to_string()));
         }
+        self.read_from(reader, 0, values)
+    }
+
+    /// Reads the elements from one on, as floats, which must be finite.
+    pub(in crate::interop::keras) fn read_from<F: Float, R: Input + Seek>(
+        &self,
+        reader: &mut Reader<R>,
+        first: usize,
+        values: &mut [F],
+    ) -> Read<()> {
         let convert = self.conversion()?;
         let width = self.datatype.size() as usize;
-        let (mut bytes, mut index) = (vec![0; CHUNK.min(values.len().saturating_mul(width))], 0);
+        let (mut bytes, mut index) = (vec![0; CHUNK.min(values.len().saturating_mul(width))], first);
         for values in values.chunks_mut(CHUNK / width.max(1)) {
             let bytes = bytes.get_mut(..values.len() * width).unwrap_or_default();
             self.bytes_at(reader, index as u64 * width as u64, bytes)?;
