@@ -71,7 +71,7 @@ impl Codec {
                 Some(&[length]) => json!(length),
                 _ => return Err(expected("one length")),
             },
-            Self::OptionalPair if value.is_null() => Value::Null,
+            Self::OptionalPair | Self::Length | Self::Axes if value.is_null() => Value::Null,
             Self::Pair | Self::OptionalPair => match lengths(value).as_deref() {
                 Some(&[length]) => json!([length, length]),
                 Some([_, _]) => value.clone(),
@@ -129,6 +129,7 @@ impl Codec {
             Self::Initializer => write_initializer(value)?,
             Self::Regularizer => write_regularizer(value)?,
             Self::Constraint => write_constraint(value)?,
+            Self::Length if value.is_null() => Value::Null,
             Self::Length => json!([value]),
             Self::Edges => value.get(0).cloned().unwrap_or_default(),
             Self::NoiseShape => match value.as_array() {

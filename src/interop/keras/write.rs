@@ -116,7 +116,10 @@ fn model_config<F: Float>(model: &Model<F>) -> Result<Value> {
         add_calls(&mut layers, &entries, &common, &model.layout.input);
         let last = entries.last().map_or(INPUT, |entry| entry.name.as_str());
         let ends = |name: &str| json!([[name, 0, 0]]);
-        ("Functional", json!({"name": "functional", "input_layers": ends(INPUT), "output_layers": ends(last)}))
+        (
+            "Functional",
+            json!({"name": "functional", "input_layers": ends(INPUT), "output_layers": ends(last)}),
+        )
     };
     put(&mut config, "layers", Value::Array(layers));
     put(&mut config, "trainable", json!(true));
@@ -137,8 +140,7 @@ fn layer_config(entry: &Entry, common: &Common) -> Result<Value> {
         return Err(unsaveable(what(), "it has no configuration", ONLY_WEIGHTS));
     };
     let place = Place { name: &entry.name, trainable: entry.trainable, dtype: common.dtype };
-    let mut layer =
-        write_layer(recipe, &place).map_err(|reason| unsaveable(what(), reason, ONLY_WEIGHTS))?;
+    let mut layer = write_layer(recipe, &place).map_err(|reason| unsaveable(what(), reason, ONLY_WEIGHTS))?;
     let input = common.shape(&entry.input);
     let input = if recipe.kind == SUM { json!([input, input]) } else { input };
     put(&mut layer, "build_config", json!({"input_shape": input}));

@@ -11,10 +11,10 @@
 //! object header of a dataset: dataspace (shape), datatype, layout (where the values lie)
 //! ```
 //!
-//! No crate does this job within the bounds of [`Limits`](crate::persistence::Limits): `hdf5-pure` 0.47, the best kept
-//! one, reads files of this version only as a whole in memory, builds a file in memory, and visits the children of a
-//! damaged B-tree, whose nodes may list themselves, without remembering where it was: a file of a few hundred bytes
-//! keeps it busy forever. The others lack writing, or are less maintained.
+//! No crate does this job within the bounds of [`Limits`](crate::persistence::Limits). `hdf5-pure` 0.47, the best kept one,
+//! walks the B-tree of a group to a depth of 64 without remembering its nodes: where each lists the next one twice, the
+//! time doubles with each level (22 levels, 1.7 KB: 4 s; 26 levels: above a minute), and only another reader could
+//! refuse such a file first. It also copies all values into memory to write them.
 
 mod cursor;
 mod heap;
