@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Round trips of models between real Keras and this crate.
 
-    scripts/interop/keras_round_trips.py make FOLDER [N]     N random models (60), trained a little and saved by Keras
+    scripts/interop/keras_round_trips.py make FOLDER [N [S]] N random models (60) after seed S (0), trained a little and saved by Keras
     cargo run --release --features keras --example keras_round_trip -- FOLDER
     scripts/interop/keras_round_trips.py compare FOLDER      prints a row of docs/interop.md, and fails on any difference
 
@@ -221,7 +221,7 @@ class Generator:
             return form, k, [L.Dense(k, activation="sigmoid")], loss, metrics
         k = r.randint(1, 3)
         positive = r.random() < 0.3
-        plain = [losses.MeanSquaredError(), losses.MeanAbsoluteError(), losses.Huber(delta=0.7), losses.LogCosh(), "mse",
+        plain = [losses.MeanSquaredError(), losses.MeanAbsoluteError(), losses.Huber(), losses.LogCosh(), "mse",
                  losses.MeanSquaredError(reduction="sum"), losses.CosineSimilarity(), losses.Hinge()]
         loss = r.choice([losses.Poisson(), losses.MeanSquaredLogarithmicError()] if positive else plain)
         hinge = not isinstance(loss, str) and loss.name == "hinge"
@@ -298,6 +298,8 @@ def save_case(folder, name, model, x, y, labels, noisy):
     want = {"loaded": answers(model, x, y)}
     train(model, x, y)
     want["trained"] = answers(model, x, y)
+    if not all(np.isfinite(found["predictions"] + [value for _, value in found["scores"]]).all() for found in want.values()):
+        raise ValueError("it diverges")
     case = {"x": x.ravel().tolist(), "x_shape": list(x.shape), "y": y.ravel().tolist(), "labels": labels, "steps": STEPS,
             "noisy": noisy, "keras": VERSION, "layers": [layer.__class__.__name__ for layer in model.layers],
             "optimizer": model.optimizer.__class__.__name__, "want": want}
@@ -310,9 +312,9 @@ def finite(model, x, y):
     return np.isfinite(found["predictions"] + [value for _, value in found["scores"]]).all()
 
 
-def make(folder, n):
+def make(folder, n, seed):
     os.makedirs(folder, exist_ok=True)
-    made, seed = 0, 0
+    made = 0
     while made < n:
         seed += 1
         keras.utils.set_random_seed(seed)
@@ -321,7 +323,7 @@ def make(folder, n):
             model, x, y, labels = generator.case()
             if not finite(model, x, y):
                 continue
-            save_case(folder, f"case{made:03}", model, x, y, labels, generator.noisy)
+            save_case(folder, f"case{seed:04}", model, x, y, labels, generator.noisy)
         except (ValueError, TypeError, NotImplementedError) as problem:
             print(f"seed {seed}: Keras refuses it: {str(problem).splitlines()[0][:110]}", file=sys.stderr)
             continue
@@ -342,7 +344,7 @@ def score_difference(got, want):
     return difference(sorted(values(got)), sorted(values(want)))
 
 
-def compare(folder, tolerance=2e-4):
+def compare(folder, tolerance=2e-3):
     rows = {"read": [], "trained": [], "written": [], "continued": [], "weights": []}
     failures, layers, optimizers = [], set(), set()
     names = sorted(name[:-len(".case.json")] for name in os.listdir(folder) if name.endswith(".case.json"))
@@ -450,7 +452,7 @@ def digits(path):
 if __name__ == "__main__":
     command, *arguments = sys.argv[1:] or ["help"]
     if command == "make":
-        make(arguments[0], int(arguments[1]) if len(arguments) > 1 else 60)
+        make(arguments[0], *map(int, (arguments[1:] + ["60", "0"][len(arguments) - 1:])[:2]))
     elif command == "compare":
         compare(arguments[0])
     elif command == "fixtures":

@@ -262,7 +262,7 @@ fn every_layer_comes_back_from_a_keras_file() {
                 .add(UpSampling2D::new([1, 2]))
                 .add(MaxPooling2D::new(2))
                 .add(AveragePooling2D::default())
-                .add(Reshape::new([2, 2]))
+                .add(Reshape::new([4, 2]))
                 .add(Flatten::default())
         }),
         ("pooled_image", &[4, 4, 2], |s| s.add(Conv2D::new(2, 2)).add(GlobalAveragePooling2D::default())),

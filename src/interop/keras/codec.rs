@@ -62,6 +62,7 @@ impl Codec {
     ) -> Read<Option<Value>> {
         let expected = |what: &str| setting(part, name, what, value);
         Ok(Some(match self {
+            Self::OptionalPair | Self::Length | Self::Axes if value.is_null() => Value::Null,
             Self::Same => value.clone(),
             Self::Activation => ours(&read_activation(part, value)?)?,
             Self::Initializer => ours(&read_initializer(part, value)?)?,
@@ -71,7 +72,6 @@ impl Codec {
                 Some(&[length]) => json!(length),
                 _ => return Err(expected("one length")),
             },
-            Self::OptionalPair | Self::Length | Self::Axes if value.is_null() => Value::Null,
             Self::Pair | Self::OptionalPair => match lengths(value).as_deref() {
                 Some(&[length]) => json!([length, length]),
                 Some([_, _]) => value.clone(),

@@ -84,7 +84,6 @@ impl<'a> Class<'a> {
     /// The class of a serialized object; classes of the user's own are refused.
     pub(super) fn of(part: &str, value: &'a Value) -> Read<Self> {
         let fields = object(part, value)?;
-        let name = text(part, fields, "class_name")?;
         let registered = fields.get("registered_name").and_then(Value::as_str).unwrap_or("");
         if let Some((package, _)) = registered.split_once('>')
             && !package.eq_ignore_ascii_case("keras")
@@ -92,6 +91,13 @@ impl<'a> Class<'a> {
         {
             return Err(unknown(part, registered));
         }
+        Self::named(part, value)
+    }
+
+    /// As [`of`](Self::of), for an object that tf.keras registers as if it were the user's own.
+    pub(super) fn named(part: &str, value: &'a Value) -> Read<Self> {
+        let fields = object(part, value)?;
+        let name = text(part, fields, "class_name")?;
         static NOTHING: std::sync::LazyLock<Fields> = std::sync::LazyLock::new(Fields::new);
         let config = match fields.get("config") {
             None | Some(Value::Null) => &*NOTHING,

@@ -58,8 +58,10 @@ fn by_name<F: Float>(name: &str) -> Read<Compiled<F>> {
 pub(super) fn read_optimizer<F: Float>(value: &Value) -> Read<Compiled<F>> {
     let Class { name, config } = match value {
         Value::String(name) => return by_name(name),
-        value => Class::of(PART, value)?,
+        value => Class::named(PART, value)?,
     };
+    // tf.keras has registered its optimizers as if they were the user's own.
+    let name = name.strip_prefix("Custom>").unwrap_or(name);
     let kind = CLASSES.iter().find(|(class, _)| *class == name).map(|(_, kind)| *kind);
     let kind = kind.ok_or_else(|| unknown(PART, name))?;
     let Compiled { rule, rate, .. } = by_name::<F>(kind)?;

@@ -49,7 +49,8 @@ fn weights_of<F: Float>(model: &Model<F>) -> Result<Group<'_, F>> {
     for entry in entries_of(&model.layout) {
         let group = format!("layers/{}", entry.name);
         root.group(&format!("{group}/vars"));
-        for slot in entry.slots {
+        // Keras keeps no carried state in its files.
+        for slot in entry.slots.into_iter().filter(|slot| !slot.is_carried) {
             let buffer = if slot.in_state { &model.state } else { &model.params };
             let values = buffer.get(slot.range.clone()).unwrap_or_default();
             if values.iter().any(|value| !value.is_finite()) {
