@@ -56,6 +56,8 @@ mod error;
 pub mod estimator;
 mod float;
 mod initializer;
+#[cfg(feature = "keras")]
+mod interop;
 #[doc(hidden)]
 pub mod linalg;
 mod log_event;

@@ -20,6 +20,7 @@ const PROGRAMS: &[&str] = &[
     "callbacks",
     "custom_layer",
     "table_to_service",
+    "interop_keras",
 ];
 
 #[test]

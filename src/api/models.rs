@@ -24,7 +24,7 @@
 
 pub use crate::nn::{
     Batch, BatchSource, Body, Differentiable, EachEpoch, Element, EpochBatches, EvaluateOptions, Evaluation,
-    FitOptions, FitWith, Graph, History, Input, InputArray, InputElement, Inputs, IntoLayer, LayerInfo, Logs, Model,
-    Node, OnDivergence, Outputs, PredictOptions, Recovery, SampleBatch, Sequential, Shared, Summary,
+    FitOptions, FitWith, Graph, History, Input, InputArray, InputElement, Inputs, IntoLayer, LayerInfo, Logs,
+    Model, Node, OnDivergence, Outputs, PredictOptions, Recovery, SampleBatch, Sequential, Shared, Summary,
     TargetArray, TargetElement, Targets, Verbose, Weight, Workspace, by, each_epoch,
 };

@@ -1,10 +1,15 @@
 //! Bounded reading of data files: regular files, pipes, devices, and what is compressed with gzip.
 
+#[cfg(any(feature = "npz", feature = "keras"))]
+mod archive;
 mod bounded;
 mod format;
 mod limits;
 mod source;
 
+#[cfg(any(feature = "npz", feature = "keras"))]
+pub(crate) use archive::{ArchiveProblem, open_archive};
+#[cfg(any(feature = "csv", feature = "npz"))]
 pub(crate) use bounded::Bounded;
 pub(crate) use format::{check_text, describe};
 pub use limits::ReadLimits;

@@ -3,13 +3,12 @@
 use super::ReadLimits;
 use super::array_file::ArrayFile;
 use super::npy::{self, NpyBatches, NpyElement};
-use crate::data_file::{self, Bounded, describe, failed};
+use crate::data_file::{self, ArchiveProblem, Bounded, describe, failed, open_archive};
 use crate::error::{Error, LoadErrorKind, Result};
 use ndarray::{Array, ArrayBase, Data, Dimension};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Cursor, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
@@ -70,12 +69,12 @@ impl NpzReader {
         if !head.starts_with(b"PK") {
             return Err(refused(describe(&head)));
         }
-        let archive = match ZipArchive::new(content) {
+        let archive = match open_archive(content) {
             Ok(archive) => archive,
-            Err(ZipError::Io(source)) if source.kind() != io::ErrorKind::UnexpectedEof => {
-                return Err(failed(&path, source));
+            Err(ArchiveProblem::Io(source)) => return Err(failed(&path, source)),
+            Err(ArchiveProblem::Damaged(problem)) => {
+                return Err(refused(format!("a damaged ZIP archive ({problem})")));
             }
-            Err(problem) => return Err(refused(format!("a damaged ZIP archive ({problem})"))),
         };
         let entries =
             entries(&archive).map_err(|problem| refused(format!("a ZIP archive with {problem}")))?;

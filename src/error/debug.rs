@@ -68,6 +68,7 @@ message_as_debug!(LoadErrorKind {
     NonFinite { tensor, index, value }
     UnknownKind { what, kind }
     Registration { what, kind, problem }
+    Unsupported { part, expected, got, hint }
     Rejected { part, source }
 });
 

@@ -160,6 +160,19 @@ pub enum LoadErrorKind {
         problem: &'static str,
     },
 
+    /// A part of another library's file that has no counterpart in this crate, or is not as that library writes it.
+    #[error("{part}: expected {expected}, got {got}{}", Hint(.hint))]
+    Unsupported {
+        /// Which part: a layer by its name and class, the loss, "HDF5".
+        part: String,
+        /// What this crate can read.
+        expected: String,
+        /// What the file has.
+        got: String,
+        /// What to do about it; may be empty.
+        hint: String,
+    },
+
     /// A part that a builder would refuse, too: a hyperparameter out of range, shapes that do not fit.
     #[error("{part}: {source}")]
     Rejected {

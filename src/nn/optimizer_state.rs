@@ -241,6 +241,49 @@ impl<F: Float> OptimizerState<F> {
         &mut self.moments[range]
     }
 
+    /// The values of a range of the state.
+    #[cfg(feature = "keras")]
+    pub(crate) fn moments(&self, range: Range<usize>) -> &[F] {
+        &self.moments[range]
+    }
+
+    /// The ranges of the state that hold a moment of a range of trainable parameters.
+    #[cfg(feature = "keras")]
+    pub(crate) fn moment_ranges(&self, params: &Range<usize>, moment: usize) -> Vec<Range<usize>> {
+        self.ranges_in_segments(params, |segment| {
+            segment.offset * self.moments_per_param + moment * segment.params.len()
+        })
+    }
+
+    /// The ranges of the state that hold the moving average of a range of trainable parameters.
+    #[cfg(feature = "keras")]
+    pub(crate) fn ema_ranges(&self, params: &Range<usize>) -> Vec<Range<usize>> {
+        let start = self.trainable_len * self.moments_per_param;
+        self.ranges_in_segments(params, |segment| start + segment.offset)
+    }
+
+    /// The ranges of the state that hold the accumulated gradients of a range of trainable parameters.
+    #[cfg(feature = "keras")]
+    pub(crate) fn accumulated_ranges(&self, params: &Range<usize>) -> Vec<Range<usize>> {
+        let before = self.moments_per_param + usize::from(self.modifiers.ema.is_some());
+        self.ranges_in_segments(params, |segment| self.trainable_len * before + segment.offset)
+    }
+
+    /// The parts of a range of parameters within the segments, from where `start` says that a segment's values begin.
+    #[cfg(feature = "keras")]
+    fn ranges_in_segments(
+        &self,
+        params: &Range<usize>,
+        start: impl Fn(&Segment) -> usize,
+    ) -> Vec<Range<usize>> {
+        let parts = self.segments.iter().filter_map(|segment| {
+            let part = segment.params.start.max(params.start)..segment.params.end.min(params.end);
+            let first = start(segment) + part.start.checked_sub(segment.params.start)?;
+            (!part.is_empty()).then(|| first..first + part.len())
+        });
+        parts.collect()
+    }
+
     /// Copies the state to `out`, in the order of files.
     pub(crate) fn copy_moments_to(&self, out: &mut [F]) {
         let mut rest = out;

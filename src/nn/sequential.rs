@@ -221,7 +221,9 @@ impl<F: Float> Sequential<F> {
 
     /// Index and kind of each layer, as in weight names.
     pub(crate) fn layer_names(&self) -> impl Iterator<Item = String> {
-        self.layers.iter().enumerate().map(|(index, entry)| entry.name.clone().unwrap_or_else(|| format!("{index}.{}", entry.layer.kind())))
+        self.layers.iter().enumerate().map(|(index, entry)| {
+            entry.name.clone().unwrap_or_else(|| format!("{index}.{}", entry.layer.kind()))
+        })
     }
 
     /// The builder of a loaded model whose input shape was inferred; `origin` are its initial weights, if they were not all

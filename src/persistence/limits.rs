@@ -84,7 +84,7 @@ const WORKING: u64 = 128 << 10;
 /// The memory that a load may still take beyond what the file's length pays for. What a file describes is charged
 /// before it is made.
 #[derive(Debug, Clone)]
-pub(super) struct MemoryBudget {
+pub(crate) struct MemoryBudget {
     limit: u64,
     /// What belongs to the file that is read now.
     own: Cell<u64>,
@@ -93,7 +93,7 @@ pub(super) struct MemoryBudget {
 }
 
 impl MemoryBudget {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits) -> Self {
         let shared = Rc::new(Cell::new(limits.max_extra_bytes.saturating_sub(WORKING)));
         Self { limit: limits.max_extra_bytes, own: Cell::new(0), shared }
     }
@@ -106,7 +106,7 @@ impl MemoryBudget {
     /// The same for a file, or a part of one, whose structure is `structure_len` bytes long and whose numbers are
     /// `numbers_len`. While records are read, the budget of the tensor data is free; while tensor data are read, that of the
     /// structure.
-    pub(super) fn of_file(&self, structure_len: u64, numbers_len: u64) -> Self {
+    pub(crate) fn of_file(&self, structure_len: u64, numbers_len: u64) -> Self {
         let own = if self.limit == u64::MAX { u64::MAX } else { structure_len.min(numbers_len) };
         Self { own: Cell::new(own), ..self.clone() }
     }
@@ -116,7 +116,7 @@ impl MemoryBudget {
     }
 
     /// Refuses what would take more than is left, for a moment.
-    pub(super) fn check(&self, bytes: u64) -> Checked<()> {
+    pub(crate) fn check(&self, bytes: u64) -> Checked<()> {
         if bytes <= self.left() {
             return Ok(());
         }
@@ -128,7 +128,7 @@ impl MemoryBudget {
     }
 
     /// Charges what is kept.
-    pub(super) fn take(&self, bytes: u64) -> Checked<()> {
+    pub(crate) fn take(&self, bytes: u64) -> Checked<()> {
         self.check(bytes)?;
         let own = bytes.min(self.own.get());
         self.own.set(self.own.get() - own);
@@ -174,10 +174,10 @@ pub(super) fn lists_of(text: &str) -> u64 {
 /// # }
 /// ```
 pub struct LoadOptions<'a, F> {
-    pub(super) registry: Option<&'a Registry<F>>,
-    pub(super) limits: Limits,
+    pub(crate) registry: Option<&'a Registry<F>>,
+    pub(crate) limits: Limits,
     pub(super) convert_numbers: bool,
-    pub(super) skip_mismatch: bool,
+    pub(crate) skip_mismatch: bool,
     pub(super) file_callbacks: bool,
 }
 

@@ -47,5 +47,14 @@ pub use persist::{Persist, Section};
 pub use registry::Registry;
 pub use tensor_data::NumberType;
 
+#[cfg(feature = "keras")]
+pub(crate) use {
+    atomic::replace,
+    limits::MemoryBudget,
+    model_load::check_memory,
+    reader::Source,
+    registry::{check_brackets, rejected},
+};
+
 /// The answer of a check of a file; where it is known, the file's name is added.
 type Checked<T> = std::result::Result<T, crate::error::LoadErrorKind>;

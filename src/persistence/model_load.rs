@@ -361,7 +361,7 @@ impl<F: Float> Reading<'_, F> {
 }
 
 /// Refuses models that need much more memory to predict and to evaluate than their file would let expect.
-pub(super) fn check_memory<F: Float>(
+pub(crate) fn check_memory<F: Float>(
     layout: &Layout<F>,
     metrics: &[Arc<dyn Metric<F>>],
     limits: &Limits,

@@ -12,7 +12,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 /// What a file is read from. Bytes in memory are lent, so that their structure is there once.
-pub(super) trait Input<'a>: Read {
+pub(crate) trait Input<'a>: Read {
     /// The next bytes, if they are in memory and as many as that.
     fn lend(&mut self, len: usize) -> Option<&'a [u8]> {
         let _ = len;
@@ -39,7 +39,7 @@ impl<'a> Input<'a> for Box<dyn Input<'a> + 'a> {
 }
 
 /// What is read from: bytes of known length with a name.
-pub(super) struct Source<R> {
+pub(crate) struct Source<R> {
     name: String,
     reader: R,
     len: u64,
@@ -47,7 +47,7 @@ pub(super) struct Source<R> {
 
 impl Source<File> {
     /// A regular file; anything else (a directory, a device, a pipe) is refused before it can block.
-    pub(super) fn open(path: &Path, limits: &Limits) -> Result<Self> {
+    pub(crate) fn open(path: &Path, limits: &Limits) -> Result<Self> {
         let refused = |source| Error::Io { path: path.into(), source };
         let regular = |found: &fs::Metadata| {
             if found.is_file() {
@@ -63,6 +63,12 @@ impl Source<File> {
         let source = Self { name: path.display().to_string(), reader, len: found.len() };
         source.check_len(limits)?;
         Ok(source)
+    }
+
+    /// The file's name, the file and its length.
+    #[cfg(feature = "keras")]
+    pub(crate) fn into_parts(self) -> (String, File, u64) {
+        (self.name, self.reader, self.len)
     }
 }
 

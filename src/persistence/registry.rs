@@ -169,14 +169,14 @@ impl<F: Float> Registry<F> {
     }
 
     /// Refuses what was registered wrongly.
-    pub(super) fn validate(&self) -> Checked<()> {
+    pub(crate) fn validate(&self) -> Checked<()> {
         match self.problem.clone() {
             Some((what, kind, problem)) => Err(LoadErrorKind::Registration { what, kind, problem }),
             None => Ok(()),
         }
     }
 
-    pub(super) fn make_layer(
+    pub(crate) fn make_layer(
         &self,
         kind: &str,
         config: &Config,
@@ -241,7 +241,7 @@ impl<F: Float> Registry<F> {
         Ok(made)
     }
 
-    pub(super) fn make_loss(
+    pub(crate) fn make_loss(
         &self,
         kind: &str,
         config: &Config,
@@ -257,7 +257,7 @@ impl<F: Float> Registry<F> {
         Ok(made)
     }
 
-    pub(super) fn make_metric(
+    pub(crate) fn make_metric(
         &self,
         kind: &str,
         config: &Config,
@@ -296,7 +296,7 @@ impl<F: Float> Registry<F> {
         Ok(made)
     }
 
-    pub(super) fn make_optimizer(
+    pub(crate) fn make_optimizer(
         &self,
         kind: &str,
         config: &Config,
@@ -337,7 +337,7 @@ fn same_kind(what: &str, expected: &str, got: &str) -> Checked<()> {
     Err(LoadErrorKind::Rejected { part: what, source: Box::new(source) })
 }
 
-pub(super) fn rejected(part: impl Into<String>, mut source: Error) -> LoadErrorKind {
+pub(crate) fn rejected(part: impl Into<String>, mut source: Error) -> LoadErrorKind {
     // The parser quotes names of the file in full, and as they are.
     if let Error::Parse { expected, got, .. } = &mut source {
         *expected = expected.escape_debug().take(160).collect();
@@ -383,7 +383,7 @@ fn copies_of(text: &str) -> u64 {
 }
 
 /// Refuses text that is nested too deep for a parser that recurses.
-pub(super) fn check_brackets(text: &str) -> Checked<()> {
+pub(crate) fn check_brackets(text: &str) -> Checked<()> {
     let value = deepest(text);
     if value <= MAX_BRACKETS {
         return Ok(());

@@ -15,6 +15,8 @@ mod forge;
 mod fuzz_targets;
 mod golden;
 mod invalid_input;
+#[cfg(feature = "keras")]
+mod keras_files;
 mod memory;
 mod memory_limit;
 mod models;

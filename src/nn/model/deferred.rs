@@ -33,7 +33,8 @@ impl<F: Float> Model<F> {
     ) -> Result<Self> {
         let layout = Layout::without_layers();
         let (params, state) = (Buffer::zeros("the parameters", 0)?, Buffer::zeros("the state", 0)?);
-        let mut model = Self::new(layout, params.clone(), state.clone(), optimizer_state.clone(), vec![output], seed);
+        let mut model =
+            Self::new(layout, params.clone(), state.clone(), optimizer_state.clone(), vec![output], seed);
         let layout = model.layout.clone();
         model.deferred = Some(Arc::new(Deferred { builder, layout, params, state, optimizer_state }));
         Ok(model)

@@ -47,8 +47,8 @@ pub trait FitWith<F: Float, X: ?Sized, Y> {
     ) -> Result<History>;
 }
 
-impl<'y, F: Float, S: Data<Elem: InputElement<F>>, D: Dimension, Y: Into<Targets<'y, F>>> FitWith<F, ArrayBase<S, D>, Y>
-    for Model<F>
+impl<'y, F: Float, S: Data<Elem: InputElement<F>>, D: Dimension, Y: Into<Targets<'y, F>>>
+    FitWith<F, ArrayBase<S, D>, Y> for Model<F>
 {
     fn fit_with_validation(
         &mut self,
