@@ -54,6 +54,9 @@ mod error;
 pub mod estimator;
 mod float;
 mod initializer;
+#[cfg(feature = "safetensors")]
+#[cfg_attr(docsrs, doc(cfg(feature = "safetensors")))]
+pub mod interop;
 #[doc(hidden)]
 pub mod linalg;
 pub mod metrics;

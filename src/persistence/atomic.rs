@@ -74,7 +74,7 @@ impl Disk for System {
 ///
 /// A symbolic link is followed: the file that it points to is replaced, or created. Permissions of a file that is
 /// replaced are kept.
-pub(super) fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
     let refused = |action, source| Error::Save { path: path.into(), action, source };
     let (target, permissions) = target_of(path)?;
     let (directory, name) = (directory_of(&target), target.file_name().unwrap_or_default().to_string_lossy());

@@ -76,6 +76,15 @@ impl Limits {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// Errors for a file longer than allowed.
+    pub(crate) fn check_file_len(&self, len: u64) -> Checked<()> {
+        if len <= self.max_file_bytes {
+            return Ok(());
+        }
+        let what = "bytes of the file".into();
+        Err(LoadErrorKind::Limit { what, value: len, limit: self.max_file_bytes })
+    }
 }
 
 /// What the buffers of reading and the texts of errors take, whatever the file.
@@ -175,9 +184,9 @@ pub(super) fn lists_of(text: &str) -> u64 {
 /// ```
 pub struct LoadOptions<'a, F> {
     pub(super) registry: Option<&'a Registry<F>>,
-    pub(super) limits: Limits,
+    pub(crate) limits: Limits,
     pub(super) convert_numbers: bool,
-    pub(super) skip_mismatch: bool,
+    pub(crate) skip_mismatch: bool,
 }
 
 impl<'a, F> LoadOptions<'a, F> {

@@ -34,6 +34,11 @@ mod training;
 mod transformers;
 mod weights_load;
 
+#[cfg(feature = "safetensors")]
+pub(crate) use atomic::replace as replace_file;
+#[cfg(feature = "safetensors")]
+pub(crate) use reader::open_regular;
+
 pub use backup_and_restore::BackupAndRestore;
 pub use file::Encoder;
 pub use header::Content;

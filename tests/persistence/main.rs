@@ -14,6 +14,8 @@ mod disk;
 mod forge;
 mod fuzz_targets;
 mod golden;
+#[cfg(feature = "safetensors")]
+mod interop;
 mod invalid_input;
 mod memory;
 mod memory_limit;

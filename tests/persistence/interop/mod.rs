@@ -1,0 +1,4 @@
+//! Files of other libraries.
+
+#[cfg(feature = "safetensors")]
+mod safetensors;
