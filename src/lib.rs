@@ -54,8 +54,8 @@ mod error;
 pub mod estimator;
 mod float;
 mod initializer;
-#[cfg(feature = "safetensors")]
-#[cfg_attr(docsrs, doc(cfg(feature = "safetensors")))]
+#[cfg(any(feature = "onnx", feature = "safetensors"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "onnx", feature = "safetensors"))))]
 pub mod interop;
 #[doc(hidden)]
 pub mod linalg;

@@ -19,6 +19,7 @@ const PROGRAMS: &[&str] = &[
     "tuning",
     "callbacks",
     "custom_layer",
+    "interop_onnx",
     "interop_safetensors",
 ];
 

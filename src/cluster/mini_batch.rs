@@ -301,7 +301,7 @@ impl<F: Float> MiniBatchKMeans<F> {
         crate::estimator::Transform::transform(self, x)
     }
 
-    fn learned(&self, method: &'static str) -> Result<&Fitted<F>> {
+    pub(crate) fn learned(&self, method: &'static str) -> Result<&Fitted<F>> {
         match &self.fitted {
             Some((fitted, _)) => Ok(fitted),
             None => Err(Error::NotFitted { estimator: Self::NAME, method }),

@@ -34,8 +34,10 @@ mod training;
 mod transformers;
 mod weights_load;
 
-#[cfg(feature = "safetensors")]
+#[cfg(any(feature = "onnx", feature = "safetensors"))]
 pub(crate) use atomic::replace as replace_file;
+#[cfg(feature = "onnx")]
+pub(crate) use model_save::layer_config;
 #[cfg(feature = "safetensors")]
 pub(crate) use reader::open_regular;
 

@@ -136,6 +136,13 @@ impl MinMaxScaler {
         })
     }
 
+    /// Minima, maxima, the range they are mapped to, and whether results are limited to it.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn mapping(&self, method: &'static str) -> Result<(&[f64], &[f64], (f64, f64), bool)> {
+        let Seen { min, max } = self.seen(method)?;
+        Ok((min, max, self.feature_range, self.clip))
+    }
+
     fn seen(&self, method: &'static str) -> Result<&Seen> {
         self.seen.as_ref().ok_or(Error::NotFitted { estimator: "MinMaxScaler", method })
     }

@@ -14,7 +14,7 @@ mod disk;
 mod forge;
 mod fuzz_targets;
 mod golden;
-#[cfg(feature = "safetensors")]
+#[cfg(any(feature = "onnx", feature = "safetensors"))]
 mod interop;
 mod invalid_input;
 mod memory;
