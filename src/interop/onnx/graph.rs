@@ -155,7 +155,7 @@ impl Graph {
 
     /// Reshapes samples; the batch axis is kept.
     pub(super) fn reshape(&mut self, x: &str, sample: &[usize]) -> String {
-        // A 0 stands for the axis of the input.
+        // 0 means the length that the input has there.
         let shape: Vec<i64> = [0].into_iter().chain(sample.iter().map(|&dim| int(dim))).collect();
         let shape = self.ints(&shape);
         self.op("Reshape", &[x, &shape])

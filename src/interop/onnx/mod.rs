@@ -45,6 +45,28 @@ const DISTANCES: &str = "distances";
 
 /// Estimators that have a form in ONNX and may be steps of an exported [`Pipeline`](crate::pipeline::Pipeline): networks,
 /// clusterings, scalers, imputers, encoders, principal components, and pipelines of these.
+///
+/// # Examples
+/// ```
+/// use axonal::ndarray::array;
+/// use axonal::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// # let path = std::env::temp_dir().join(format!("axonal-doc-{}.onnx", std::process::id()));
+/// let x = array![[1.0_f32, 40.0], [2.0, 10.0], [9.0, 20.0], [10.0, 50.0]];
+/// let mut pipeline = Pipeline::new(StandardScaler::new(), KMeans::new(2).seed(1));
+/// pipeline.fit(&x, ())?;
+/// pipeline.export_onnx(&path)?;
+/// # std::fs::remove_file(&path).unwrap();
+/// # Ok(())
+/// # }
+/// ```
+///
+/// In Python:
+/// ```text
+/// session = onnxruntime.InferenceSession("pipeline.onnx")
+/// labels, distances = session.run(["labels", "distances"], {"input": x})
+/// ```
 pub trait OnnxStep {
     /// What the step takes when it comes first.
     #[doc(hidden)]

@@ -94,21 +94,25 @@ impl OnnxStep for RobustScaler {
 
 impl OnnxStep for MinMaxScaler {
     fn input(&self) -> Result<Value> {
-        Ok(Value::input(ElementType::Float, [self.mapping("export_onnx")?.0.len()]))
+        Ok(Value::input(ElementType::Float, [self.seen("export_onnx")?.min.len()]))
     }
 
     /// `lo + (x − min) / (max − min) · (hi − lo)`, limited to the range if `clip` is set.
     fn append(&self, graph: &mut Graph, x: Value) -> Result<Vec<Value>> {
-        let (min, max, (lo, hi), clip) = self.mapping("export_onnx")?;
-        let n_features = min.len();
-        let widths =
-            min.iter().zip(max).map(|(&min, &max)| if max == min { 1.0 } else { max - min }).collect();
+        let (seen, (lo, hi)) = (self.seen("export_onnx")?, self.feature_range);
+        let n_features = seen.min.len();
+        let widths = seen
+            .min
+            .iter()
+            .zip(&seen.max)
+            .map(|(&min, &max)| if max == min { 1.0 } else { max - min })
+            .collect();
         let y = in_double(graph, "min_max_scaler", &x, Some(n_features), |graph, x| {
-            let share = standardize(graph, x, min.to_vec(), widths);
+            let share = standardize(graph, x, seen.min.clone(), widths);
             let (lower, upper, width) = (graph.double(lo), graph.double(hi), graph.double(hi - lo));
             let scaled = graph.op("Mul", &[&share, &width]);
             let y = graph.op("Add", &[&scaled, &lower]);
-            if clip { graph.op("Clip", &[&y, &lower, &upper]) } else { y }
+            if self.clip { graph.op("Clip", &[&y, &lower, &upper]) } else { y }
         })?;
         Ok(vec![Value::features(y, n_features)])
     }

@@ -4,7 +4,7 @@
 use super::onnx_cases::{self, Case, compiled};
 use super::{onnx_random, onnx_reader};
 use axonal::cluster::MiniBatchKMeans;
-use axonal::ndarray::{Array2, ArrayBase, Axis, Data, Dimension, array};
+use axonal::ndarray::{Array2, ArrayBase, ArrayD, Axis, Data, Dimension, array};
 use axonal::prelude::*;
 use axonal::preprocessing::{DropCategory, Impute, MaxAbsScaler, Norm, Normalizer, RobustScaler, Unknown};
 use serde::{Deserialize, Serialize};
@@ -211,13 +211,14 @@ fn pipelines(x: &Array2<f32>) -> Vec<Exported> {
             Sequential::new(4)
                 .add(Dense::new(8).activation(Activation::Gelu))
                 .add(Dense::new(outputs).activation(activation)),
+            1.0,
         )
     };
     let classes = Pipeline::new(scaler.clone(), Classifier::new(network(3, Activation::Softmax)));
     let binary = Pipeline::new(scaler.clone(), Classifier::new(network(1, Activation::Sigmoid)));
     let value = Pipeline::new(scaler.clone(), Regressor::new(network(1, Activation::Linear)));
     let steps = Sequential::new(4).add(Reshape::new([2, 2])).add(Lstm::new(3));
-    let steps = Pipeline::new(Pipeline::new(SimpleImputer::new(), scaler), compiled(steps));
+    let steps = Pipeline::new(Pipeline::new(SimpleImputer::new(), scaler), compiled(steps, 1.0));
     let mut clusters = Pipeline::new(MinMaxScaler::new(), KMeans::new(3).seed(1));
     clusters.fit(x, ()).unwrap();
     let mut imputer = SimpleImputer::new();
@@ -244,12 +245,53 @@ fn pipelines(x: &Array2<f32>) -> Vec<Exported> {
     ]
 }
 
-fn networks() -> Vec<Exported> {
-    let all: Vec<Exported> =
-        onnx_cases::all().iter().chain(&onnx_random::networks(RANDOM)).map(exported).collect();
+/// Every kind of layer, and random networks.
+fn networks(scale: f32) -> Vec<Exported> {
+    let cases = onnx_cases::all(scale).into_iter().chain(onnx_random::networks(RANDOM, scale));
+    let all: Vec<Exported> = cases.map(|case| exported(&case)).collect();
     let names: BTreeSet<&str> = all.iter().map(|case| &*case.name).collect();
     assert_eq!(names.len(), all.len(), "names are keys of the recorded answers");
     all
+}
+
+/// Networks of f64, whose weights are rounded.
+fn wide_networks() -> Vec<Exported> {
+    let layers =
+        |layers: Sequential<f64>| layers.compile(Adam::default(), MeanSquaredError::default()).unwrap();
+    let networks = [
+        layers(Sequential::new(5).add(Dense::new(7).activation(Activation::Gelu)).add(Dense::new(3))),
+        layers(
+            Sequential::new([6, 2])
+                .add(Lstm::new(4).return_sequences(true))
+                .add(Gru::new(3).reset_after(false)),
+        ),
+        layers(
+            Sequential::new([6, 6, 2])
+                .add(Conv2D::new(3, 3))
+                .add(BatchNormalization::default())
+                .add(Flatten::default()),
+        ),
+    ];
+    let exported = |(number, model): (usize, &Model<f64>)| {
+        let run = |batch: usize| {
+            let mut shape = vec![batch];
+            shape.extend_from_slice(model.input_shape().dims());
+            let x = ArrayD::from_shape_fn(shape, |index| {
+                let place: usize =
+                    index.slice().iter().enumerate().map(|(axis, at)| (axis * 5 + 3) * at).sum();
+                f64::from((place % 23) as u8) / 16.0 - 0.7
+            });
+            let y = model.predict_nd(&x.mapv(|value| f64::from(value as f32))).unwrap();
+            let [x, y] = [x, y].map(|array| array.mapv(|value| value as f32));
+            Run { input: numbers(&x), outputs: [("output", numbers(&y))].into() }
+        };
+        Exported {
+            name: format!("network of f64 {number}"),
+            file: model.to_onnx().unwrap(),
+            runs: BATCHES.map(run).into(),
+        }
+    };
+    networks.iter().enumerate().map(exported).collect()
 }
 
 /// FNV-1a, 64 bits.
@@ -298,10 +340,13 @@ fn compare(golden: &Golden, case: &Exported) {
 #[ignore = "writes files for scripts/interop/onnx.py"]
 fn write_cases() {
     let folder = PathBuf::from(std::env::var_os("AXONAL_ONNX_CASES").expect("the folder for the files"));
-    let networks = networks().into_iter().map(|case| (digest(&onnx_reader::parse(&case.file).graph), case));
-    let estimators = estimators().into_iter().map(|case| (String::new(), case));
+    let exact =
+        networks(1.0).into_iter().map(|case| (Some(digest(&onnx_reader::parse(&case.file).graph)), case));
+    let estimators = estimators().into_iter().map(|case| (Some(String::new()), case));
+    // Weights and inputs with all bits; their answers are not recorded.
+    let rounded = networks(0.731_058_6).into_iter().chain(wide_networks()).map(|case| (None, case));
     let mut index = Vec::new();
-    for (number, (digest, case)) in networks.chain(estimators).enumerate() {
+    for (number, (digest, case)) in exact.chain(estimators).chain(rounded).enumerate() {
         fs::write(folder.join(format!("{number}.onnx")), &case.file).unwrap();
         index.push(serde_json::json!({ "digest": digest, "case": case }));
     }
@@ -311,7 +356,7 @@ fn write_cases() {
 #[test]
 fn exported_networks_are_those_that_onnxruntime_has_run() {
     let golden = golden();
-    for case in networks() {
+    for case in networks(1.0) {
         let document = onnx_reader::parse(&case.file);
         assert_eq!((&*document.producer, &*document.producer_version), ("axonal", env!("CARGO_PKG_VERSION")));
         assert_eq!(
@@ -413,7 +458,7 @@ fn what_onnx_cannot_represent_is_an_error_with_its_name() {
     let (mut two, mut three) = (StandardScaler::new(), StandardScaler::new());
     two.fit(&array![[1.0, 2.0], [2.0, 1.0]]).unwrap();
     three.fit(&array![[1.0, 2.0, 3.0], [2.0, 1.0, 0.0]]).unwrap();
-    let network = compiled(Sequential::new([2, 1]).add(Flatten::default()));
+    let network = compiled(Sequential::new([2, 1]).add(Flatten::default()), 1.0);
     let problem = Pipeline::new(two.clone(), network).to_onnx().unwrap_err().to_string();
     assert!(problem.contains("the network: expected samples of shape (2, 1)"), "{problem}");
     let problem = Pipeline::new(two, three).to_onnx().unwrap_err().to_string();
@@ -433,7 +478,7 @@ fn weights_beyond_f32_are_refused() {
 fn files_are_replaced_whole() {
     let path = std::env::temp_dir().join(format!("axonal-{}.onnx", std::process::id()));
     fs::write(&path, "something else").unwrap();
-    let model = compiled(Sequential::new(3).add(Dense::new(2)));
+    let model = compiled(Sequential::new(3).add(Dense::new(2)), 1.0);
     model.export_onnx(&path).unwrap();
     assert_eq!(fs::read(&path).unwrap(), model.to_onnx().unwrap());
     fs::remove_file(&path).unwrap();

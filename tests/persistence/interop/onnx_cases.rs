@@ -17,6 +17,8 @@ pub struct Case {
     pub name: String,
     pub model: Model<f32>,
     pub inputs: Inputs,
+    /// Factor of weights and numbers: 1 where they are to be exact in f32.
+    pub scale: f32,
 }
 
 /// Values of the samples.
@@ -37,41 +39,45 @@ impl Case {
         Array2::from_shape_fn((batch, width), |(row, column)| {
             let value = (row * 31 + column * 17 + seed * 13 + row * column * 7) % 97;
             match self.inputs {
-                Inputs::Real => value as f32 / 32.0 - 1.5,
+                Inputs::Real => (value as f32 / 32.0 - 1.5) * self.scale,
                 Inputs::Indices(n) => (value % n) as f32,
                 Inputs::Padded(features) if (row * 5 + column / features * 3 + seed) % 4 == 0 => 0.0,
-                Inputs::Padded(_) => value as f32 / 32.0 - 1.5,
+                Inputs::Padded(_) => (value as f32 / 32.0 - 1.5) * self.scale,
             }
         })
     }
 }
 
-/// Sets all weights to values that are exact in f32 on any machine: between −½ and ½, variances positive.
-pub fn set_exact_weights(model: &mut Model<f32>) {
+/// Sets all weights to values between −½ and ½, variances positive; with a scale of 1, exact in f32 on any machine.
+fn set_weights(model: &mut Model<f32>, scale: f32) {
     let weights = model.weights();
     for (array, weight) in weights.iter().enumerate() {
         let mut value = ArrayD::zeros(weight.value.raw_dim());
         for (index, value) in value.iter_mut().enumerate() {
             let step = (index * 37 + array * 11 + index * index * 5) % 64;
             let positive = weight.name.ends_with("variance") || weight.name.ends_with("gamma");
-            *value = if positive { (step + 32) as f32 / 64.0 } else { step as f32 / 64.0 - 0.5 };
+            *value = scale * if positive { (step + 32) as f32 / 64.0 } else { step as f32 / 64.0 - 0.5 };
         }
         model.set_weight(&weight.name, &value).unwrap();
     }
 }
 
-pub fn compiled(layers: Sequential<f32>) -> Model<f32> {
+pub fn compiled(layers: Sequential<f32>, scale: f32) -> Model<f32> {
     let mut model = layers.compile(Sgd::new(0.1), MeanSquaredError::default()).unwrap();
-    set_exact_weights(&mut model);
+    set_weights(&mut model, scale);
     model
 }
 
 /// Collects cases.
-struct Cases(Vec<Case>);
+struct Cases {
+    all: Vec<Case>,
+    scale: f32,
+}
 
 impl Cases {
     fn network(&mut self, name: &str, inputs: Inputs, layers: Sequential<f32>) {
-        self.0.push(Case { name: name.to_owned(), model: compiled(layers), inputs });
+        let (model, scale) = (compiled(layers, self.scale), self.scale);
+        self.all.push(Case { name: name.to_owned(), model, inputs, scale });
     }
 
     /// One layer for each of the sample shapes.
@@ -93,8 +99,8 @@ const ROWS: &[[usize; 1]] = &[[4], [7]];
 const SEQUENCES: &[[usize; 2]] = &[[5, 4], [3, 2]];
 const IMAGES: &[[usize; 3]] = &[[5, 6, 4], [4, 3, 2]];
 
-pub fn all() -> Vec<Case> {
-    let mut cases = Cases(Vec::new());
+pub fn all(scale: f32) -> Vec<Case> {
+    let mut cases = Cases { all: Vec::new(), scale };
     activations(&mut cases);
     core(&mut cases);
     normalizations(&mut cases);
@@ -104,7 +110,7 @@ pub fn all() -> Vec<Case> {
     recurrent(&mut cases);
     masks(&mut cases);
     wrappers(&mut cases);
-    cases.0
+    cases.all
 }
 
 fn activations(cases: &mut Cases) {

@@ -29,12 +29,12 @@ const ACTIVATIONS: [Activation; 6] = [
 ];
 
 /// `count` networks of three to six layers.
-pub fn networks(count: usize) -> Vec<Case> {
+pub fn networks(count: usize, scale: f32) -> Vec<Case> {
     (0..count)
         .map(|number| {
             let mut choices = Choices(number as u64 + 1);
             let (layers, inputs) = network(&mut choices);
-            Case { name: format!("random {number}"), model: compiled(layers), inputs }
+            Case { name: format!("random {number}"), model: compiled(layers, scale), inputs, scale }
         })
         .collect()
 }

@@ -246,3 +246,43 @@ fn write_file() {
     let values: serde_json::Map<String, serde_json::Value> = values.collect();
     fs::write(path.with_extension("json"), serde_json::to_string(&values).unwrap()).unwrap();
 }
+
+#[test]
+fn random_edits_of_the_header_change_nothing_or_weights() {
+    const TOKENS: [&str; 16] = [
+        "0",
+        "-1",
+        "18446744073709551615",
+        "1e400",
+        "\"F16\"",
+        "\"BF16\"",
+        "\"F64\"",
+        "\"I8\"",
+        "[]",
+        "[[",
+        "{}",
+        "}",
+        ",",
+        "null",
+        "\"0.dense/bias\"",
+        "\u{0}",
+    ];
+    let bytes = network::<f32>(1).to_safetensors().unwrap();
+    let len = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header = String::from_utf8(bytes[8..8 + len].to_vec()).unwrap();
+    let mut model = network::<f32>(2);
+    let mut state = 1_u64;
+    let mut below = |bound: usize| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 33) as usize % bound
+    };
+    for _ in 0..5_000 {
+        let (start, token) = (below(header.len()), TOKENS[below(TOKENS.len())]);
+        let end = (start + below(12)).min(header.len());
+        let edited = [&header[..start], token, &header[end..]].concat();
+        let before = model.weights();
+        if load(&mut model, &file(&edited, &bytes[8 + len..])).is_err() {
+            assert_eq!(model.weights(), before, "{edited}");
+        }
+    }
+}

@@ -5,6 +5,7 @@
 //! inference, and returns the output before the activation that the plan declares. Samples keep their axes; axis 0 is the
 //! batch.
 
+mod cell;
 mod convolution;
 mod core;
 mod normalization;

@@ -1,57 +1,10 @@
 //! Recurrent layers as ONNX's operators `RNN`, `LSTM` and `GRU`, or as a `Scan` where these cannot express them.
 
 use super::super::graph::{Attribute, Graph, int};
+use super::cell::{CellConfig, CellKind};
 use super::{LayerNode, Tensor, scan};
 use crate::activation::Activation;
 use crate::error::Result;
-use serde::Deserialize;
-
-/// The cell of a recurrent layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CellKind {
-    SimpleRnn,
-    Lstm,
-    Gru,
-}
-
-impl CellKind {
-    pub(super) fn gates(self) -> usize {
-        match self {
-            Self::SimpleRnn => 1,
-            Self::Lstm => 4,
-            Self::Gru => 3,
-        }
-    }
-
-    /// ONNX's operator, and for each of its gates the number of the gate here. Keras's LSTM has the gates in the order input,
-    /// forget, candidate, output, ONNX's in the order input, output, forget, candidate.
-    fn operator(self) -> (&'static str, &'static [usize]) {
-        match self {
-            Self::SimpleRnn => ("RNN", &[0]),
-            Self::Lstm => ("LSTM", &[0, 3, 1, 2]),
-            Self::Gru => ("GRU", &[0, 1, 2]),
-        }
-    }
-}
-
-#[derive(Deserialize)]
-pub(super) struct CellConfig {
-    pub(super) units: usize,
-    #[serde(default)]
-    pub(super) recurrent_activation: Activation,
-    #[serde(default)]
-    pub(super) reset_after: bool,
-    #[serde(rename = "weights")]
-    pub(super) options: Options,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Options {
-    pub(super) activation: Activation,
-    pub(super) return_sequences: bool,
-    go_backwards: bool,
-    pub(super) zero_output_for_mask: bool,
-}
 
 pub(super) fn simple_rnn(graph: &mut Graph, node: &LayerNode<'_>, x: &Tensor) -> Result<String> {
     recurrent(graph, node, x, CellKind::SimpleRnn)

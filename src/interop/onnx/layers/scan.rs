@@ -8,7 +8,7 @@
 
 use super::super::activation::activation;
 use super::super::graph::{Attribute, ElementType, Graph, int};
-use super::recurrent::{CellConfig, CellKind};
+use super::cell::{CellConfig, CellKind};
 use super::{LayerNode, Tensor, constant};
 use crate::error::Result;
 

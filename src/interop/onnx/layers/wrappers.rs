@@ -81,7 +81,7 @@ pub(super) fn bidirectional(graph: &mut Graph, node: &LayerNode<'_>, x: &Tensor)
     let backwards = reversed(graph, x);
     let forward = layer(graph, &node.nested(first, &recipe), slice::from_ref(x))?.name;
     let backward = match &backward_layer {
-        // A layer of its own reads backwards without help.
+        // A separate backward layer reverses its input itself.
         Some(recipe) => layer(graph, &node.nested(second, recipe), slice::from_ref(x))?.name,
         None => layer(graph, &node.nested(second, &recipe), slice::from_ref(&backwards))?.name,
     };
