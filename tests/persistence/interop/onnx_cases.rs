@@ -41,7 +41,7 @@ impl Case {
             match self.inputs {
                 Inputs::Real => (value as f32 / 32.0 - 1.5) * self.scale,
                 Inputs::Indices(n) => (value % n) as f32,
-                Inputs::Padded(features) if (row * 5 + column / features * 3 + seed) % 4 == 0 => 0.0,
+                Inputs::Padded(features) if (row * 5 + column / features * 3 + seed).is_multiple_of(4) => 0.0,
                 Inputs::Padded(_) => (value as f32 / 32.0 - 1.5) * self.scale,
             }
         })

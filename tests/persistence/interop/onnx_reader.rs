@@ -49,7 +49,7 @@ fn take<'a>(message: &mut &'a [u8], len: usize) -> &'a [u8] {
     taken
 }
 
-fn bytes<'a>(message: &'a [u8], number: u64) -> Vec<&'a [u8]> {
+fn bytes(message: &[u8], number: u64) -> Vec<&[u8]> {
     let of_number = |(found, value)| match value {
         Field::Bytes(bytes) if found == number => Some(bytes),
         _ => None,

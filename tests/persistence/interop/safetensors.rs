@@ -1,6 +1,7 @@
 //! Weights in safetensors files. `python.safetensors` was written by Python's `safetensors`, see
 //! `scripts/interop/safetensors.py`.
 
+use crate::memory::peak_of;
 use axonal::LoadErrorKind;
 use axonal::ndarray::Array2;
 use axonal::persistence::{Limits, LoadOptions};
@@ -95,9 +96,9 @@ fn all_floating_point_types_of_python_are_read() {
     let values: Vec<Vec<f32>> =
         model.weights().iter().map(|weight| weight.value.iter().copied().collect()).collect();
     // F16, F32, BF16, F64.
-    assert_eq!(values[0], [1.0, -2.5, 65504.0, 0.000060975552]);
+    assert_eq!(values[0], [1.0, -2.5, 65504.0, 6.097_555e-5]);
     assert_eq!(values[1], [0.1, -3.5]);
-    assert_eq!(values[2], [1.0, -2.5, 3.389531389251535e38, 0.1000976562]);
+    assert_eq!(values[2], [1.0, -2.5, 3.389_531_4e38, 0.100_097_656]);
     assert_eq!(values[3], [0.1, 1e-30]);
     let layers = Sequential::<f64>::new(2).add(Dense::new(2)).add(Dense::new(2));
     let mut wide = layers.compile(Adam::default(), MeanSquaredError::default()).unwrap();
@@ -175,6 +176,47 @@ fn other_files_are_recognized() {
     limits.max_structure_bytes = 16;
     let refused = model.safetensors_from_bytes(&bytes, LoadOptions::new().limits(limits)).unwrap_err();
     assert!(refused.to_string().contains("bytes of the header"), "{refused}");
+}
+
+/// A load takes at most the length of the file and a MiB, from memory and from disk.
+fn load_within_the_bound(model: &mut Model<f32>, file: &[u8]) -> Result<Vec<String>> {
+    let path = std::env::temp_dir().join(format!("axonal-bound-{}.safetensors", std::process::id()));
+    fs::write(&path, file).unwrap();
+    let options = || LoadOptions::new().skip_mismatch(true);
+    let (from_disk, peak) = peak_of(|| model.load_safetensors_with(&path, options()));
+    assert!(peak <= file.len() + (1 << 20), "from disk: {peak} bytes for a file of {}", file.len());
+    let (from_memory, peak) = peak_of(|| model.safetensors_from_bytes(file, options()));
+    assert!(peak <= file.len() + (1 << 20), "from memory: {peak} bytes for a file of {}", file.len());
+    assert_eq!(from_disk.is_ok(), from_memory.is_ok());
+    fs::remove_file(path).unwrap();
+    from_memory
+}
+
+#[test]
+fn memory_is_bounded_by_the_length_of_the_file() {
+    let layers = Sequential::new(256).add(Dense::new(512)).add(Dense::new(512));
+    let mut model = layers.compile(Adam::default(), MeanSquaredError::default()).unwrap();
+    let bytes = model.to_safetensors().unwrap();
+    assert!(load_within_the_bound(&mut model, &bytes).unwrap().is_empty());
+    let many = |count: usize, tensor: &dyn Fn(usize) -> String| {
+        file(&format!("{{{}}}", (0..count).map(tensor).collect::<Vec<_>>().join(",")), &[])
+    };
+    for count in [10, 500, 1_000, 5_000, 50_000] {
+        let small = |name: usize| format!(r#""{name}":{{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}"#);
+        let long = |name: usize| {
+            format!(r#""{name}":{{"dtype":"U8","shape":[0{}],"data_offsets":[0,0]}}"#, ",1".repeat(40))
+        };
+        let _ = load_within_the_bound(&mut model, &many(count, &small));
+        let _ = load_within_the_bound(&mut model, &many(count, &long));
+        let metadata = |name: usize| format!(r#""{name}":"""#);
+        let metadata = many(count, &metadata);
+        let header = String::from_utf8(metadata[8..].to_vec()).unwrap();
+        let _ = load_within_the_bound(&mut model, &file(&format!(r#"{{"__metadata__":{header}}}"#), &[]));
+        let lists = format!(r#"{{"a":{{"shape":[{}]}}}}"#, vec!["[]"; count].join(","));
+        let _ = load_within_the_bound(&mut model, &file(&lists, &[]));
+        let nested = format!(r#"{{"a":{{"shape":{}}}}}"#, "[[],[]".repeat(count.min(100)));
+        let _ = load_within_the_bound(&mut model, &file(&nested, &[]));
+    }
 }
 
 #[test]
