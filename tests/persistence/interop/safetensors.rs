@@ -266,7 +266,7 @@ fn every_truncation_and_every_flipped_byte_is_an_error_or_other_values() {
                 Ok(_) => others += 1,
                 Err(_) => assert_eq!(model.weights(), before, "byte {position}"),
             }
-            assert!(model.predict(&Array2::zeros((1, 4))).is_ok());
+            assert!(model.predict(&Array2::<f32>::zeros((1, 4))).is_ok());
         }
     }
     assert!(others > 100, "tensor data have no checksum");
