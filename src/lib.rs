@@ -56,8 +56,9 @@ mod error;
 pub mod estimator;
 mod float;
 mod initializer;
-#[cfg(feature = "keras")]
-mod interop;
+#[cfg(any(feature = "keras", feature = "onnx", feature = "safetensors"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "keras", feature = "onnx", feature = "safetensors"))))]
+pub mod interop;
 #[doc(hidden)]
 pub mod linalg;
 mod log_event;

@@ -21,6 +21,8 @@ const PROGRAMS: &[&str] = &[
     "custom_layer",
     "table_to_service",
     "interop_keras",
+    "interop_onnx",
+    "interop_safetensors",
 ];
 
 #[test]

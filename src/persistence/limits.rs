@@ -76,6 +76,15 @@ impl Limits {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// Errors for a file longer than allowed.
+    pub(crate) fn check_file_len(&self, len: u64) -> Checked<()> {
+        if len <= self.max_file_bytes {
+            return Ok(());
+        }
+        let what = "bytes of the file".into();
+        Err(LoadErrorKind::Limit { what, value: len, limit: self.max_file_bytes })
+    }
 }
 
 /// What the buffers of reading and the texts of errors take, whatever the file.

@@ -37,6 +37,13 @@ mod training;
 mod transformers;
 mod weights_load;
 
+#[cfg(any(feature = "onnx", feature = "safetensors"))]
+pub(crate) use atomic::replace as replace_file;
+#[cfg(feature = "onnx")]
+pub(crate) use model_save::layer_config;
+#[cfg(feature = "safetensors")]
+pub(crate) use reader::open_regular;
+
 pub use backup_and_restore::BackupAndRestore;
 pub use file::Encoder;
 pub use header::Content;

@@ -11,6 +11,8 @@ use super::training::Training;
 use crate::error::{Error, LoadErrorKind, Result};
 use crate::float::Float;
 use crate::nn::layer::Config;
+#[cfg(feature = "onnx")]
+use crate::nn::layer::Layer;
 use crate::nn::layout::Variable;
 use crate::nn::metric::ALIASED;
 use crate::nn::model::Model;
@@ -18,6 +20,8 @@ use crate::nn::model::outputs::NetworkOutput;
 use std::fmt::Debug;
 use std::io::Write;
 use std::path::Path;
+#[cfg(feature = "onnx")]
+use std::sync::Arc;
 
 impl<F: Float> Model<F> {
     /// Saves everything: layers, weights, state, loss, metrics, the optimizer with its moments and its learning rate
@@ -211,6 +215,15 @@ fn record_metrics<F: Float>(encoder: &mut Encoder<'_>, output: &NetworkOutput<F>
         encoder.record(&Recipe { kind, config: config.as_json() })?;
     }
     Ok(())
+}
+
+/// The configuration of a layer, if the layer that a load makes of it is the same.
+///
+/// # Errors
+/// [`Error::Unsaveable`]: no configuration, or a kind of this crate for another layer.
+#[cfg(feature = "onnx")]
+pub(crate) fn layer_config<F: Float>(name: &str, layer: &Arc<dyn Layer<F>>) -> Result<Config> {
+    config::<F>("layer", &format!("layer {name}"), layer.kind(), layer.config(), layer)
 }
 
 /// The configuration of a recipe for a file, if it comes back from it as it is.

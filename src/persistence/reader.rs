@@ -45,24 +45,29 @@ pub(crate) struct Source<R> {
     len: u64,
 }
 
+/// Opens a regular file and returns its length; anything else (a directory, a device, a pipe) is refused before it can block.
+pub(crate) fn open_regular(path: &Path, limits: &Limits) -> Result<(File, u64)> {
+    let refused = |source| Error::Io { path: path.into(), source };
+    let regular = |found: &fs::Metadata| {
+        if found.is_file() {
+            return Ok(());
+        }
+        let problem = format!("expected a regular file, found {}", file_type(found));
+        Err(refused(io::Error::other(problem)))
+    };
+    regular(&fs::metadata(path).map_err(refused)?)?;
+    let file = File::open(path).map_err(refused)?;
+    let found = file.metadata().map_err(refused)?;
+    regular(&found)?;
+    limits.check_file_len(found.len()).map_err(|problem| problem.in_file(&path.display().to_string()))?;
+    Ok((file, found.len()))
+}
+
 impl Source<File> {
-    /// A regular file; anything else (a directory, a device, a pipe) is refused before it can block.
+    /// A regular file, see [`open_regular`].
     pub(crate) fn open(path: &Path, limits: &Limits) -> Result<Self> {
-        let refused = |source| Error::Io { path: path.into(), source };
-        let regular = |found: &fs::Metadata| {
-            if found.is_file() {
-                return Ok(());
-            }
-            let problem = format!("expected a regular file, found {}", file_type(found));
-            Err(refused(io::Error::other(problem)))
-        };
-        regular(&fs::metadata(path).map_err(refused)?)?;
-        let reader = File::open(path).map_err(refused)?;
-        let found = reader.metadata().map_err(refused)?;
-        regular(&found)?;
-        let source = Self { name: path.display().to_string(), reader, len: found.len() };
-        source.check_len(limits)?;
-        Ok(source)
+        let (reader, len) = open_regular(path, limits)?;
+        Ok(Self { name: path.display().to_string(), reader, len })
     }
 
     /// The file's name, the file and its length.
@@ -75,9 +80,9 @@ impl Source<File> {
 impl<'a> Source<&'a [u8]> {
     /// Bytes in memory.
     pub(super) fn bytes(bytes: &'a [u8], limits: &Limits) -> Result<Self> {
-        let source = Self { name: "bytes".into(), reader: bytes, len: bytes.len() as u64 };
-        source.check_len(limits)?;
-        Ok(source)
+        let len = bytes.len() as u64;
+        limits.check_file_len(len).map_err(|problem| problem.in_file("bytes"))?;
+        Ok(Self { name: "bytes".into(), reader: bytes, len })
     }
 }
 
@@ -93,14 +98,6 @@ impl<'a, R: Input<'a>> Source<R> {
         R: 'a,
     {
         Source { name: self.name, reader: Box::new(self.reader), len: self.len }
-    }
-
-    fn check_len(&self, limits: &Limits) -> Result<()> {
-        if self.len <= limits.max_file_bytes {
-            return Ok(());
-        }
-        let what = "bytes of the file".into();
-        Err(LoadErrorKind::Limit { what, value: self.len, limit: limits.max_file_bytes }.in_file(&self.name))
     }
 
     /// Reads and checks the header and the structure; what the file holds must be one of `expected`.

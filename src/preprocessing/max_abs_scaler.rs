@@ -75,7 +75,7 @@ impl MaxAbsScaler {
         by_column(("MaxAbsScaler", "z"), z, max_abs, max_abs, |z, max_abs, _| z * divisor(max_abs))
     }
 
-    fn fitted(&self, method: &'static str) -> Result<&[f64]> {
+    pub(crate) fn fitted(&self, method: &'static str) -> Result<&[f64]> {
         self.max_abs.as_deref().ok_or(Error::NotFitted { estimator: "MaxAbsScaler", method })
     }
 }

@@ -38,17 +38,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MinMaxScaler {
-    feature_range: (f64, f64),
-    clip: bool,
+    pub(crate) feature_range: (f64, f64),
+    pub(crate) clip: bool,
     seen: Option<Seen>,
 }
 
 /// What was learned, one number for each feature.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Seen {
-    min: Vec<f64>,
-    max: Vec<f64>,
+pub(crate) struct Seen {
+    pub(crate) min: Vec<f64>,
+    pub(crate) max: Vec<f64>,
 }
 
 impl Default for MinMaxScaler {
@@ -136,7 +136,7 @@ impl MinMaxScaler {
         })
     }
 
-    fn seen(&self, method: &'static str) -> Result<&Seen> {
+    pub(crate) fn seen(&self, method: &'static str) -> Result<&Seen> {
         self.seen.as_ref().ok_or(Error::NotFitted { estimator: "MinMaxScaler", method })
     }
 }

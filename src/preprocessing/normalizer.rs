@@ -75,7 +75,7 @@ impl Norm {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Normalizer {
-    norm: Norm,
+    pub(crate) norm: Norm,
 }
 
 impl Normalizer {

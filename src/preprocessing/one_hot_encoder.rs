@@ -197,6 +197,19 @@ impl OneHotEncoder {
         self.categories.as_ref().ok_or(Error::NotFitted { estimator: "OneHotEncoder", method })
     }
 
+    /// The categories of each feature, and how many of them have no column.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn columns(&self, method: &'static str) -> Result<(&[Vec<Category>], Vec<usize>)> {
+        let categories = &self.fitted(method)?.lists;
+        Ok((categories, categories.iter().map(|known| self.drop.skipped(known.len())).collect()))
+    }
+
+    /// Whether unknown categories are encoded as zeros.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn ignores_unknown(&self) -> bool {
+        self.handle_unknown == HandleUnknown::Ignore
+    }
+
     /// The first column of each feature, and the number of all columns.
     fn starts(&self, categories: &[Vec<Category>]) -> (Vec<usize>, usize) {
         let mut next = 0;

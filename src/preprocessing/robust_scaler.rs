@@ -117,7 +117,7 @@ impl RobustScaler {
     }
 
     /// What to subtract and what to divide by, under the present settings.
-    fn center_and_scale(&self, method: &'static str) -> Result<(Vec<f64>, Vec<f64>)> {
+    pub(crate) fn center_and_scale(&self, method: &'static str) -> Result<(Vec<f64>, Vec<f64>)> {
         let Learned { center, scale } = self.learned(method)?;
         let center = if self.with_centering { center.clone() } else { vec![0.0; center.len()] };
         let scale = if self.with_scaling { scale.clone() } else { vec![1.0; scale.len()] };

@@ -98,7 +98,7 @@ impl SimpleImputer {
         Ok(self.fitted("statistics")?.into())
     }
 
-    fn fitted(&self, method: &'static str) -> Result<&[f64]> {
+    pub(crate) fn fitted(&self, method: &'static str) -> Result<&[f64]> {
         self.statistics.as_deref().ok_or(Error::NotFitted { estimator: "SimpleImputer", method })
     }
 }

@@ -139,9 +139,8 @@ impl StandardScaler {
     /// # Errors
     /// As `transform`.
     pub fn inverse_transform<F: Float, S: Data<Elem = F>>(&self, z: &ArrayBase<S, Ix2>) -> Result<Array2<F>> {
-        let moments = self.moments("inverse_transform")?;
-        check_transform(z, moments.mean.len())?;
-        let (offset, divisor) = self.offset_and_divisor(moments);
+        let (offset, divisor) = self.offset_and_divisor("inverse_transform")?;
+        check_transform(z, offset.len())?;
         by_column(("StandardScaler", "z"), z, &offset, &divisor, |z, offset, divisor| {
             restored(z, divisor, offset)
         })
@@ -152,11 +151,12 @@ impl StandardScaler {
     }
 
     /// What to subtract and what to divide by, under the present settings.
-    fn offset_and_divisor(&self, moments: &Moments) -> (Vec<f64>, Vec<f64>) {
+    pub(crate) fn offset_and_divisor(&self, method: &'static str) -> Result<(Vec<f64>, Vec<f64>)> {
+        let moments = self.moments(method)?;
         let n_features = moments.mean.len();
         let offset = if self.with_mean { moments.mean.clone() } else { vec![0.0; n_features] };
         let divisor = if self.with_std { moments.scale.clone() } else { vec![1.0; n_features] };
-        (offset, divisor)
+        Ok((offset, divisor))
     }
 }
 
@@ -277,9 +277,8 @@ impl<F: Float, S: Data<Elem = F>> Transform<ArrayBase<S, Ix2>> for StandardScale
     type Output = Array2<F>;
 
     fn transform(&self, x: &ArrayBase<S, Ix2>) -> Result<Array2<F>> {
-        let moments = self.moments("transform")?;
-        check_transform(x, moments.mean.len())?;
-        let (offset, divisor) = self.offset_and_divisor(moments);
+        let (offset, divisor) = self.offset_and_divisor("transform")?;
+        check_transform(x, offset.len())?;
         by_column(("StandardScaler", "x"), x, &offset, &divisor, standardized)
     }
 }

@@ -17,6 +17,8 @@ fn targets() -> Vec<(&'static str, Target)> {
         #[cfg(feature = "csv")]
         ("table", fuzz_targets::table),
         ("arrays", fuzz_targets::arrays),
+        #[cfg(feature = "safetensors")]
+        ("safetensors", fuzz_targets::safetensors),
     ]
 }
 
@@ -70,7 +72,7 @@ fn write_first_inputs() {
             fs::write(corpus(target).join(name), bytes).unwrap();
         }
     }
-    let texts: [(&str, &str, &[u8]); 9] = [
+    let texts: [(&str, &str, &[u8]); 12] = [
         ("network", "dense", b"\0\x04\x02\x03\x01\x01\x00\x01\x02\x02\x00\x01\x01"),
         ("network", "images", b"\x02\x06\x06\x02\x03\x03\x02\x01\x00\x06\x02\x02\x00\x01\x0b"),
         ("network", "sequences", b"\x01\x05\x03\x02\x03\x01\x01\x00\x19\x02\x01\x01\x00\x1a"),
@@ -79,6 +81,9 @@ fn write_first_inputs() {
         ("table", "missing", b"\x09,1\nNaN,2\n"),
         ("arrays", "idx", b"\0\0\x08\x02\0\0\0\x02\0\0\0\x02\x01\x02\x03\x04"),
         ("arrays", "npy", b"\x93NUMPY\x01\0\x46\0{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }            \n\0\0\x80\x3f"),
+        ("safetensors", "file", b"\x41\0\0\0\0\0\0\0{\"0.dense/bias\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}\0\0\x80\x3f\0\0\0\0"),
+        ("safetensors", "header", b"{\"0.dense/bias\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[0,4]}}\0\x3c\0\0"),
+        ("safetensors", "metadata", b"{\"__metadata__\":{\"a\":\"b\"},\"x\":{\"dtype\":\"F64\",\"shape\":[0],\"data_offsets\":[0,0]}}"),
         ("arrays", "gzip", b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x63\x60\xe0\x60\x60\x62\x60\0\0"),
     ];
     for (target, name, bytes) in texts {

@@ -295,7 +295,30 @@ pub fn network(bytes: &[u8]) {
             let again = Model::<f32>::from_bytes(&saved).expect("what was saved can be loaded");
             assert!(again.to_bytes().expect("and saved again") == saved, "another file of the same");
         }
+        #[cfg(feature = "onnx")]
+        let _ = model.to_onnx();
         learns(model);
+    }
+}
+
+/// Bytes as a safetensors file, and as a header and tensor data behind a length that fits: an error that changes nothing, or
+/// finite weights.
+#[cfg(feature = "safetensors")]
+pub fn safetensors(bytes: &[u8]) {
+    let layers = Sequential::<f32>::new(2).add(Dense::new(2)).add(BatchNormalization::default());
+    let mut model = layers.compile(Sgd::new(0.1), MeanSquaredError::default()).expect("a network");
+    let header = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len()) as u64;
+    let framed = [&header.to_le_bytes()[..], bytes].concat();
+    for file in [bytes, &framed] {
+        for skip in [false, true] {
+            let before = model.weights();
+            match model.safetensors_from_bytes(file, options().skip_mismatch(skip)) {
+                Ok(_) => {
+                    assert!(model.weights().iter().all(|weight| weight.value.iter().all(|w| w.is_finite())))
+                }
+                Err(_) => assert_eq!(model.weights(), before),
+            }
+        }
     }
 }
 

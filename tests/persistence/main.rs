@@ -14,6 +14,8 @@ mod disk;
 mod forge;
 mod fuzz_targets;
 mod golden;
+#[cfg(any(feature = "onnx", feature = "safetensors"))]
+mod interop;
 mod invalid_input;
 #[cfg(feature = "keras")]
 mod keras_files;

@@ -258,13 +258,13 @@ impl Pca {
         Ok(Self { n_components, whiten, solver, seed, learned })
     }
 
-    fn learned(&self, method: &'static str) -> Result<&PcaNumbers> {
+    pub(crate) fn learned(&self, method: &'static str) -> Result<&PcaNumbers> {
         self.numbers().ok_or(not_fitted(method))
     }
 
     /// What whitening divided each component by: its standard deviation, or an ε of the largest one where that is more, because
     /// smaller ones are rounding. 1 where no component has a variance.
-    fn stretch(&self, learned: &PcaNumbers) -> Array1<f64> {
+    pub(crate) fn stretch(&self, learned: &PcaNumbers) -> Array1<f64> {
         let largest = learned.explained_variance.fold(0.0, |most: f64, variance| variance.max(most));
         let least = if largest > 0.0 { f64::EPSILON * largest.sqrt() } else { 1.0 };
         let deviation = |variance: f64| variance.sqrt().max(least);
