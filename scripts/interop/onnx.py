@@ -61,6 +61,8 @@ def array(tensor):
 def family(name):
     """The row of the table: the kind of the layer or estimator."""
     name = re.sub(r" \[.*", "", name)
+    if name.startswith("graph: "):
+        return "attention" if re.search("attention|transformer", name) else "graphs"
     for prefix in ["embedding mask", "masking,", "words of sentences"]:
         if name.startswith(prefix):
             return "padding masks"
@@ -83,7 +85,7 @@ def check(folder, number, case):
     worst, answers = 0.0, {}
     for index, run in enumerate(case["runs"]):
         names = [output.name for output in session.get_outputs()]
-        results = dict(zip(names, session.run(names, {session.get_inputs()[0].name: array(run["input"])})))
+        results = dict(zip(names, session.run(names, {name: array(tensor) for name, tensor in run["inputs"].items()})))
         for name, tensor in run["outputs"].items():
             expected, got = array(tensor).astype(numpy.float64), results[name]
             assert list(got.shape) == tensor["shape"], f"{name}: shape {got.shape}, expected {tensor['shape']}"

@@ -13,7 +13,7 @@ use crate::float::Float;
 use crate::nn::layer::Config;
 #[cfg(feature = "onnx")]
 use crate::nn::layer::Layer;
-use crate::nn::layout::Variable;
+use crate::nn::layout::{PlannedLayer, Variable};
 use crate::nn::metric::ALIASED;
 use crate::nn::model::Model;
 use crate::nn::model::outputs::NetworkOutput;
@@ -21,7 +21,6 @@ use std::fmt::Debug;
 use std::io::Write;
 use std::path::Path;
 #[cfg(feature = "onnx")]
-use std::sync::Arc;
 
 impl<F: Float> Model<F> {
     /// Saves everything: layers, weights, state, loss, metrics, the optimizer with its moments and its learning rate
@@ -154,12 +153,8 @@ impl<F: Float> Model<F> {
     /// Appends the records of the layers.
     fn record_layers(&self, encoder: &mut Encoder<'_>) -> Result<()> {
         for node in &self.layout.nodes {
-            let (what, kind) = (format!("layer {}", node.name), node.layer.kind());
-            let config = match &node.merge {
-                Some(merge) => config::<F>("merge", &what, kind, merge.config(), merge)?,
-                None => config::<F>("layer", &what, kind, node.layer.config(), &node.layer)?,
-            };
-            let recipe = Recipe { kind, config: config.as_json() };
+            let config = layer_config(node)?;
+            let recipe = Recipe { kind: node.layer.kind(), config: config.as_json() };
             encoder.record(&LayerRecord { recipe, trainable: node.trainable })?;
         }
         Ok(())
@@ -221,9 +216,12 @@ fn record_metrics<F: Float>(encoder: &mut Encoder<'_>, output: &NetworkOutput<F>
 ///
 /// # Errors
 /// [`Error::Unsaveable`]: no configuration, or a kind of this crate for another layer.
-#[cfg(feature = "onnx")]
-pub(crate) fn layer_config<F: Float>(name: &str, layer: &Arc<dyn Layer<F>>) -> Result<Config> {
-    config::<F>("layer", &format!("layer {name}"), layer.kind(), layer.config(), layer)
+pub(crate) fn layer_config<F: Float>(node: &PlannedLayer<F>) -> Result<Config> {
+    let (what, kind) = (format!("layer {}", node.name), node.layer.kind());
+    match &node.merge {
+        Some(merge) => config::<F>("merge", &what, kind, merge.config(), merge),
+        None => config::<F>("layer", &what, kind, node.layer.config(), &node.layer),
+    }
 }
 
 /// The configuration of a recipe for a file, if it comes back from it as it is.

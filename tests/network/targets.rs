@@ -114,7 +114,7 @@ fn class_losses_take_rows_from_0_to_1() {
     let mut y = axonal::ndarray::Array3::<f32>::zeros((2, 2, 3));
     y[[1, 0, 2]] = 7.0;
     assert_error(
-        steps.evaluate(&axonal::ndarray::Array3::<f64>::zeros((2, 2, 2)), &y),
+        steps.evaluate(&axonal::ndarray::Array3::<f32>::zeros((2, 2, 2)), &y),
         &["y[1, 0, 2]", "got 7"],
     );
 }

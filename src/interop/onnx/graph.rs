@@ -64,9 +64,9 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// Creates a graph in which `names` are taken by inputs and outputs.
-    pub(super) fn new(names: &[&str]) -> Self {
-        Self { names: names.iter().map(|&name| name.to_owned()).collect(), ..Self::default() }
+    /// Creates a graph with inputs of these names.
+    pub(super) fn new(inputs: impl Iterator<Item = String>) -> Self {
+        Self { names: inputs.collect(), ..Self::default() }
     }
 
     /// Sets the prefix of new names and returns the previous one.
@@ -141,8 +141,15 @@ impl Graph {
         self.constant(name, dims, Elements::F32(values))
     }
 
-    /// A constant tensor of any type in the current scope.
+    /// A constant tensor of any type in the current scope. Shared weights become one constant.
     pub(super) fn constant(&mut self, name: &str, dims: &[usize], elements: Elements) -> String {
+        let known = format!("{}/{name}", self.scope);
+        let equal = |constant: &&Constant| {
+            constant.name == known && constant.dims == dims && constant.elements == elements
+        };
+        if self.names.contains(&known) && self.constants.iter().any(|constant| equal(&constant)) {
+            return known;
+        }
         let name = self.unique(name);
         self.constants.push(Constant { name: name.clone(), dims: dims.to_vec(), elements });
         name
@@ -218,7 +225,7 @@ impl Graph {
     /// Encodes the graph with these inputs and outputs. Nodes and constants that no output depends on are left out.
     pub(super) fn encode(mut self, name: &str, inputs: &[Port], outputs: &[(String, Port)]) -> Message {
         for (value, port) in outputs {
-            let (inputs, outputs) = (vec![value.clone()], vec![port.name.to_owned()]);
+            let (inputs, outputs) = (vec![value.clone()], vec![port.name.clone()]);
             let name = format!("{}/Identity", port.name);
             self.nodes.push(Node {
                 name,
@@ -241,7 +248,7 @@ impl Graph {
 
     /// Removes nodes that no output depends on, such as the computation of masks that no layer uses, and unused constants.
     fn remove_unused(&mut self, outputs: &[(String, Port)]) {
-        let mut used: HashSet<String> = outputs.iter().map(|(_, port)| port.name.to_owned()).collect();
+        let mut used: HashSet<String> = outputs.iter().map(|(_, port)| port.name.clone()).collect();
         let mut kept = Vec::with_capacity(self.nodes.len());
         for node in std::mem::take(&mut self.nodes).into_iter().rev() {
             if node.outputs.iter().any(|output| used.contains(output)) {
@@ -264,14 +271,14 @@ impl Graph {
 /// A named input or output of the graph.
 #[derive(Debug, Clone)]
 pub(crate) struct Port {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) element: ElementType,
     pub(super) dims: Vec<Dim>,
 }
 
 impl Port {
     fn encode(&self) -> Message {
-        value_info(self.name, self.element, Some(&self.dims))
+        value_info(&self.name, self.element, Some(&self.dims))
     }
 }
 

@@ -37,8 +37,7 @@ const ML: &str = "ai.onnx.ml";
 /// Name of the graph's input.
 const INPUT: &str = "input";
 
-/// Names that outputs may have.
-const OUTPUTS: [&str; 3] = [OUTPUT, LABELS, DISTANCES];
+/// Names of outputs.
 const OUTPUT: &str = "output";
 const LABELS: &str = "labels";
 const DISTANCES: &str = "distances";
@@ -72,9 +71,22 @@ pub trait OnnxStep {
     #[doc(hidden)]
     fn input(&self) -> Result<Value>;
 
+    /// All inputs, of steps that may have several.
+    #[doc(hidden)]
+    fn inputs(&self) -> Result<Vec<Value>> {
+        Ok(vec![self.input()?])
+    }
+
     /// Appends the step to a graph. The last output is what a following step takes.
     #[doc(hidden)]
     fn append(&self, graph: &mut Graph, x: Value) -> Result<Vec<Value>>;
+
+    /// Appends the step with all of its inputs.
+    #[doc(hidden)]
+    fn append_all(&self, graph: &mut Graph, inputs: Vec<Value>) -> Result<Vec<Value>> {
+        let x = inputs.into_iter().next().ok_or_else(|| unsaveable("the step", "it has no input"))?;
+        self.append(graph, x)
+    }
 }
 
 /// A value between steps, (batch, …).
@@ -82,7 +94,7 @@ pub trait OnnxStep {
 pub struct Value {
     name: String,
     /// The name as an output of the graph.
-    port: &'static str,
+    port: String,
     element: ElementType,
     /// The shape of a sample.
     sample: Vec<Dim>,
@@ -96,11 +108,11 @@ impl Value {
 
     fn new(
         name: String,
-        port: &'static str,
+        port: impl Into<String>,
         element: ElementType,
         sample: impl IntoIterator<Item = usize>,
     ) -> Self {
-        Self { name, port, element, sample: sample.into_iter().map(Dim::Fixed).collect() }
+        Self { name, port: port.into(), element, sample: sample.into_iter().map(Dim::Fixed).collect() }
     }
 
     /// The only output of a transformer: (batch, features).
@@ -110,7 +122,7 @@ impl Value {
 
     fn as_port(&self) -> Port {
         let dims = [Dim::Symbolic("batch")].into_iter().chain(self.sample.iter().cloned()).collect();
-        Port { name: self.port, element: self.element, dims }
+        Port { name: self.port.clone(), element: self.element, dims }
     }
 
     /// Errors unless the value holds numbers, of a given number of features where that is known.
@@ -136,11 +148,11 @@ fn unsaveable(what: &str, reason: impl Into<String>) -> Error {
 
 /// Encodes an estimator as a `ModelProto`.
 fn document(name: &str, step: &impl OnnxStep) -> Result<Message> {
-    let mut graph = Graph::new(&[&[INPUT][..], &OUTPUTS].concat());
-    let input = step.input()?;
-    let port = input.as_port();
+    let inputs = step.inputs()?;
+    let ports: Vec<Port> = inputs.iter().map(Value::as_port).collect();
+    let mut graph = Graph::new(ports.iter().map(|port| port.name.clone()));
     let outputs: Vec<(String, Port)> = step
-        .append(&mut graph, input)?
+        .append_all(&mut graph, inputs)?
         .into_iter()
         .map(|value| (value.name.clone(), value.as_port()))
         .collect();
@@ -149,7 +161,7 @@ fn document(name: &str, step: &impl OnnxStep) -> Result<Message> {
     let model = if graph.uses_ml() { model.message(8, opset(ML, ML_OPSET)) } else { model };
     let (producer, version) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
     let property = Message::default().text(1, "axonal_version").text(2, version);
-    let model = model.text(2, producer).text(3, version).message(7, graph.encode(name, &[port], &outputs));
+    let model = model.text(2, producer).text(3, version).message(7, graph.encode(name, &ports, &outputs));
     let model = model.message(14, property);
     if model.len() > i32::MAX as u64 {
         let reason = format!("an ONNX file has at most 2 GiB, and this one would have {} bytes", model.len());

@@ -1,102 +1,96 @@
-//! Networks: a list of layers, each with the values that it takes.
+//! Networks: layers in an order of computation, each with the values that it takes.
 
 use super::graph::{ElementType, Graph};
-use super::layers::{LayerNode, Tensor, layer};
-use super::{OUTPUT, OnnxStep, Value, export_methods, unsaveable};
+use super::layers::{LayerNode, Tensor, layer, merge};
+use super::{INPUT, OUTPUT, OnnxStep, Value, export_methods, unsaveable};
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::nn::layer::{Layer, Plan};
-use crate::nn::layout::zeros;
+use crate::nn::layer::Shape;
+use crate::nn::layout::{NetworkInput, Source, zeros};
 use crate::nn::model::Model;
 use crate::persistence::layer_config;
-use std::sync::Arc;
 
 export_methods!(
     [F: Float] Model<F>,
     "network",
     "`input`: f32, (batch, …) with the axes of the model's input, indices of an embedding included. `output`: f32, the \
-     predictions with the axes of the model's output, as [`predict_nd`](Self::predict_nd) returns them. Weights of an `f64` \
+     predictions with the axes of the model's output, as [`predict_nd`](Self::predict_nd) returns them. Inputs and outputs \
+     of a graph have their names. Weights of an `f64` \
      model are rounded to `f32`. Layers keep their names, `0.dense`, and weights those of [`weights`](Self::weights). \
      Dropout and noise are left out. Where onnxruntime gets an index that an embedding does not have, it does not report \
      it as `predict` does.\n"
 );
 
-/// A layer of a network, with the values that it takes.
-struct Node<'a, F> {
-    name: &'a str,
-    layer: &'a Arc<dyn Layer<F>>,
-    plan: &'a Plan,
-    params: &'a [F],
-    state: &'a [F],
-    inputs: Vec<Source>,
-}
-
-/// Where a layer takes a value from.
-#[derive(Debug, Clone, Copy)]
-enum Source {
-    /// An input of the network.
-    Input(usize),
-    /// The output of another layer.
-    Layer(usize),
-}
-
 impl<F: Float> OnnxStep for Model<F> {
     fn input(&self) -> Result<Value> {
-        Ok(Value::input(ElementType::Float, self.input_shape().dims().iter().copied()))
+        self.inputs()?.into_iter().next().ok_or_else(|| unsaveable("the network", "it has no input"))
+    }
+
+    fn inputs(&self) -> Result<Vec<Value>> {
+        let inputs = self.layout.inputs.iter().map(|input| {
+            let name = if input.name.is_empty() { INPUT.to_owned() } else { input.name.clone() };
+            Value::new(name.clone(), name, ElementType::Float, input.shape.dims().iter().copied())
+        });
+        Ok(inputs.collect())
     }
 
     fn append(&self, graph: &mut Graph, x: Value) -> Result<Vec<Value>> {
-        self.check_built("export_onnx")?;
-        if !self.layout.is_chain {
-            return Err(unsaveable("the network", "a graph has no form in ONNX files yet"));
+        self.append_all(graph, vec![x])
+    }
+
+    fn append_all(&self, graph: &mut Graph, inputs: Vec<Value>) -> Result<Vec<Value>> {
+        if inputs.len() != self.layout.inputs.len() {
+            let got = format!("{} from the step before", inputs.len());
+            return Err(Error::shape("the network", format!("{} inputs", self.layout.inputs.len()), got));
         }
-        let shape = self.input_shape();
-        x.require_numbers("the network", Some(shape.size()))?;
-        if x.sample.len() != shape.rank() {
-            let got = "rows of features from the step before; begin the network with a Reshape";
-            return Err(Error::shape("the network", format!("samples of shape {shape}"), got));
+        for (value, NetworkInput { shape, .. }) in inputs.iter().zip(&self.layout.inputs) {
+            value.require_numbers("the network", Some(shape.size()))?;
+            if value.sample.len() != shape.rank() {
+                let got = "rows of features from the step before; begin the network with a Reshape";
+                return Err(Error::shape("the network", format!("samples of shape {shape}"), got));
+            }
         }
-        let layers = self.layout.nodes.iter().enumerate();
-        let nodes: Vec<Node<'_, F>> = layers
-            .map(|(index, node)| Node {
-                name: &node.name,
-                layer: &node.layer,
-                plan: &node.plan,
-                params: &self.params[node.params.clone()],
-                state: &self.state[node.state.clone()],
-                inputs: vec![index.checked_sub(1).map_or(Source::Input(0), Source::Layer)],
-            })
-            .collect();
-        let outputs = append_layers(graph, &[Tensor::new(x.name)], &nodes)?;
-        let last =
-            outputs.into_iter().next_back().ok_or_else(|| unsaveable("the network", "it has no layer"))?;
-        let output = self.output_shape().dims().iter().copied();
-        Ok(vec![Value::new(last.name, OUTPUT, ElementType::Float, output)])
+        // An output may have the name of an input.
+        let names = self.outputs.iter().map(|output| {
+            if output.name.is_empty() { OUTPUT.to_owned() } else { graph.unique(&output.name) }
+        });
+        let names: Vec<String> = names.collect();
+        let inputs: Vec<Tensor> = inputs.into_iter().map(|value| Tensor::new(value.name)).collect();
+        let values = append_layers(graph, self, &inputs)?;
+        let outputs = self.layout.outputs.iter().zip(names).filter_map(|(&index, name)| {
+            let shape = self.layout.source_shape(Source::Node(index)).dims().iter().copied();
+            Some(Value::new(values.get(index)?.name.clone(), name, ElementType::Float, shape))
+        });
+        Ok(outputs.collect())
     }
 }
 
 /// Appends layers, each behind those that it takes values from; returns their outputs.
-fn append_layers<F: Float>(
-    graph: &mut Graph,
-    inputs: &[Tensor],
-    nodes: &[Node<'_, F>],
-) -> Result<Vec<Tensor>> {
-    let mut outputs: Vec<Tensor> = Vec::with_capacity(nodes.len());
-    for node in nodes {
+fn append_layers<F: Float>(graph: &mut Graph, model: &Model<F>, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+    let layout = &model.layout;
+    let mut outputs: Vec<Tensor> = Vec::with_capacity(layout.nodes.len());
+    for node in &layout.nodes {
         let values = node.inputs.iter().filter_map(|source| match *source {
             Source::Input(index) => inputs.get(index).cloned(),
-            Source::Layer(index) => outputs.get(index).cloned(),
+            Source::Node(index) => outputs.get(index).cloned(),
         });
         let values: Vec<Tensor> = values.collect();
+        // Layers that share weights use the constants of the first of them.
+        let owner = node.shares.and_then(|first| layout.nodes.get(first)).unwrap_or(node);
         let recipe = LayerNode {
-            name: node.name.to_owned(),
+            name: owner.name.clone(),
             kind: node.layer.kind().to_owned(),
-            config: Some(layer_config(node.name, node.layer)?),
-            plan: node.plan,
-            params: &to_f32(node.name, node.params)?,
-            state: &to_f32(node.name, node.state)?,
+            config: Some(layer_config(node)?),
+            plan: &node.plan,
+            params: &to_f32(&node.name, &model.params[node.params.clone()])?,
+            state: &to_f32(&node.name, &model.state[node.state.clone()])?,
         };
-        outputs.push(layer(graph, &recipe, &values)?);
+        let shapes: Vec<Shape> =
+            node.inputs.iter().map(|&source| layout.source_shape(source).clone()).collect();
+        outputs.push(match node.merge {
+            Some(_) => merge(graph, &recipe, &values, &shapes)?,
+            None => layer(graph, &recipe, &values)?,
+        });
     }
     Ok(outputs)
 }

@@ -29,7 +29,7 @@ enum Part {
 }
 
 /// Tensor data, encoded in little-endian order.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Elements {
     F32(Vec<f32>),
     F64(Vec<f64>),

@@ -2,7 +2,7 @@
 
 use super::graph::{Dim, ElementType, Graph};
 use super::proto::Elements;
-use super::{OUTPUT, OnnxStep, Value, export_methods, unsaveable};
+use super::{OnnxStep, Value, export_methods, unsaveable};
 use crate::error::Result;
 #[cfg(feature = "pca")]
 use crate::preprocessing::Pca;
@@ -227,6 +227,6 @@ impl OnnxStep for Pca {
             let stretch = row(graph, "deviations", self.stretch(learned).to_vec());
             graph.op("Div", &[&projected, &stretch])
         })?;
-        Ok(vec![Value::new(y, OUTPUT, ElementType::Float, [n_components])])
+        Ok(vec![Value::features(y, n_components)])
     }
 }

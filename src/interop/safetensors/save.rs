@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::nn::layout::Variable;
+use crate::nn::layout::{Source, Variable};
 use crate::nn::model::Model;
 use crate::persistence::replace_file;
 use safetensors::Dtype;
@@ -94,18 +94,26 @@ impl<F: Float> Model<F> {
 
     /// Serializes input shape and layers as JSON. Layers without a configuration appear with their kind only.
     fn architecture(&self) -> Result<String> {
-        let layers = self.layout.nodes.iter().map(|node| LayerEntry {
-            name: &node.name,
-            kind: node.layer.kind(),
-            trainable: node.trainable,
-            config: node
-                .layer
-                .config()
-                .and_then(|config| RawValue::from_string(config.as_json().to_owned()).ok()),
+        let layout = &self.layout;
+        let name_of = |source: &Source| match *source {
+            Source::Input(index) => layout.inputs.get(index).map_or("", |input| &input.name),
+            Source::Node(index) => layout.nodes.get(index).map_or("", |node| &node.name),
+        };
+        let layers = layout.nodes.iter().map(|node| {
+            let config = node.merge.as_ref().map_or_else(|| node.layer.config(), |merge| merge.config());
+            LayerEntry {
+                name: &node.name,
+                kind: node.layer.kind(),
+                trainable: node.trainable,
+                inputs: (!layout.is_chain).then(|| node.inputs.iter().map(name_of).collect()),
+                config: config.and_then(|config| RawValue::from_string(config.as_json().to_owned()).ok()),
+            }
         });
+        let inputs = layout.inputs.iter().map(|input| (&*input.name, input.shape.dims()));
         let architecture = Architecture {
             axonal: env!("CARGO_PKG_VERSION"),
-            input_shape: self.layout.input().dims(),
+            input_shape: layout.is_chain.then(|| layout.input().dims()),
+            inputs: (!layout.is_chain).then(|| inputs.collect()),
             layers: layers.collect(),
         };
         serde_json::to_string(&architecture).map_err(|problem| unsaveable(&problem))
@@ -142,7 +150,12 @@ impl<F: Float> Model<F> {
 #[derive(Serialize)]
 struct Architecture<'a> {
     axonal: &'static str,
-    input_shape: &'a [usize],
+    /// Of a chain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input_shape: Option<&'a [usize]>,
+    /// Names and sample shapes, of a graph.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inputs: Option<Vec<(&'a str, &'a [usize])>>,
     layers: Vec<LayerEntry<'a>>,
 }
 
@@ -151,6 +164,9 @@ struct LayerEntry<'a> {
     name: &'a str,
     kind: &'static str,
     trainable: bool,
+    /// Names of inputs and layers, in a graph.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inputs: Option<Vec<&'a str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     config: Option<Box<RawValue>>,
 }

@@ -1,6 +1,6 @@
 //! Sizes at the ends of their types in every layer: an error, never an overflow or a wrapped length.
 
-use super::Layout;
+use super::{ChainLayer, Layout};
 use crate::nn::layer::{Config, Layer, MAX_ELEMENTS, Shape};
 use crate::nn::layers::registry::contract::{CASES, create};
 use serde_json::Value;
@@ -27,8 +27,8 @@ fn integers(value: &Value, path: &str, found: &mut Vec<String>) {
 
 /// Plans a network; where it is accepted, no length is wrapped or beyond what memory can hold.
 fn plan(name: &str, input: &[usize], layers: &[Arc<dyn Layer<f64>>]) -> bool {
-    let layers: Vec<_> = layers.iter().map(|layer| (layer.clone(), true)).collect();
-    let Ok(layout) = Layout::new(Shape::from(input), &layers) else { return false };
+    let layers = layers.iter().map(|layer| ChainLayer { layer: layer.clone(), trainable: true, name: None });
+    let Ok(layout) = Layout::chain(Shape::from(input), layers.collect()) else { return false };
     assert!(layout.params_len.max(layout.state_len) <= MAX_ELEMENTS, "{name}");
     for node in &layout.nodes {
         let exact = |shape: &Shape| shape.dims().iter().map(|&dim| dim as u128).product::<u128>();

@@ -5,6 +5,8 @@ mod onnx;
 #[cfg(feature = "onnx")]
 mod onnx_cases;
 #[cfg(feature = "onnx")]
+mod onnx_graphs;
+#[cfg(feature = "onnx")]
 mod onnx_random;
 #[cfg(feature = "onnx")]
 mod onnx_reader;

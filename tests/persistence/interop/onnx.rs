@@ -2,11 +2,14 @@
 //! `onnx_golden.json`.
 
 use super::onnx_cases::{self, Case, compiled};
+use super::onnx_graphs::{self, GraphCase};
 use super::{onnx_random, onnx_reader};
 use axonal::cluster::MiniBatchKMeans;
 use axonal::ndarray::{Array2, ArrayBase, ArrayD, Axis, Data, Dimension, array};
 use axonal::prelude::*;
-use axonal::preprocessing::{DropCategory, Impute, MaxAbsScaler, Norm, Normalizer, RobustScaler, Unknown};
+use axonal::preprocessing::{
+    DropCategory, HandleUnknown, Impute, MaxAbsScaler, Norm, Normalizer, RobustScaler,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -26,8 +29,8 @@ struct Exported {
 
 #[derive(Serialize)]
 struct Run {
-    input: Tensor,
-    outputs: BTreeMap<&'static str, Tensor>,
+    inputs: BTreeMap<String, Tensor>,
+    outputs: BTreeMap<String, Tensor>,
 }
 
 #[derive(Serialize)]
@@ -43,6 +46,14 @@ enum Values {
     Numbers(Vec<Option<f32>>),
     Labels(Vec<usize>),
     Texts(Vec<&'static str>),
+}
+
+impl Run {
+    /// A run with one input.
+    fn new(input: Tensor, outputs: impl IntoIterator<Item = (&'static str, Tensor)>) -> Self {
+        let outputs = outputs.into_iter().map(|(name, tensor)| (name.to_owned(), tensor)).collect();
+        Self { inputs: [("input".to_owned(), input)].into(), outputs }
+    }
 }
 
 fn numbers<S: Data<Elem = f32>, D: Dimension>(array: &ArrayBase<S, D>) -> Tensor {
@@ -64,7 +75,25 @@ fn exported(case: &Case) -> Exported {
         shape.extend_from_slice(case.model.input_shape().dims());
         let x = x.into_dyn().into_shape_with_order(shape).unwrap();
         let y = case.model.predict_nd(&x).unwrap_or_else(|problem| panic!("{}: {problem}", case.name));
-        Run { input: numbers(&x), outputs: [("output", numbers(&y))].into() }
+        Run::new(numbers(&x), [("output", numbers(&y))])
+    };
+    let file = case.model.to_onnx().unwrap_or_else(|problem| panic!("{}: {problem}", case.name));
+    Exported { name: case.name.clone(), file, runs: BATCHES.map(run).into() }
+}
+
+fn exported_graph(case: &GraphCase) -> Exported {
+    let run = |batch: usize| {
+        let samples = case.samples(batch);
+        let predictions =
+            case.model.predict_all(&samples).unwrap_or_else(|problem| panic!("{}: {problem}", case.name));
+        let names = case.model.input_shapes().into_iter().map(|(name, _)| name.to_owned());
+        let inputs: BTreeMap<_, _> = names.zip(samples.iter().map(numbers)).collect();
+        let outputs = case.model.output_shapes().into_iter().map(|(name, _)| {
+            // An output of the graph needs another name than the inputs.
+            let known = if inputs.contains_key(name) { format!("{name}_1") } else { name.to_owned() };
+            (known, numbers(predictions.get(name).unwrap()))
+        });
+        Run { outputs: outputs.collect(), inputs }
     };
     let file = case.model.to_onnx().unwrap_or_else(|problem| panic!("{}: {problem}", case.name));
     Exported { name: case.name.clone(), file, runs: BATCHES.map(run).into() }
@@ -86,7 +115,7 @@ fn of_table(
 ) -> Exported {
     let run = |batch: usize| {
         let x = table(batch, batch);
-        Run { outputs: answer(&x).into_iter().collect(), input: numbers(&x) }
+        Run::new(numbers(&x), answer(&x))
     };
     Exported { name: name.into(), file, runs: BATCHES.map(run).into() }
 }
@@ -137,10 +166,9 @@ fn estimators() -> Vec<Exported> {
         let mut case = of_table(&format!("simple_imputer {impute:?}"), imputer.to_onnx().unwrap(), |x| {
             vec![("output", numbers(&imputer.transform(&holes(x)).unwrap()))]
         });
-        case.runs
-            .iter_mut()
-            .zip(BATCHES)
-            .for_each(|(run, batch)| run.input = numbers(&holes(&table(batch, batch))));
+        case.runs.iter_mut().zip(BATCHES).for_each(|(run, batch)| {
+            run.inputs = [("input".to_owned(), numbers(&holes(&table(batch, batch))))].into()
+        });
         all.push(case);
     }
     all.extend(clusterings(&x));
@@ -173,12 +201,12 @@ fn encoders() -> Vec<Exported> {
     let words = array![["red", "s"], ["green", "m"], ["blue", "s"], ["red", "m"]];
     let mut all = Vec::new();
     for drop in [DropCategory::None, DropCategory::First, DropCategory::IfBinary] {
-        let mut encoder = OneHotEncoder::new().drop(drop).unknown(Unknown::Ignore);
+        let mut encoder = OneHotEncoder::new().drop(drop).handle_unknown(HandleUnknown::Ignore);
         encoder.fit(&codes).unwrap();
         let run = |batch: usize| {
             let x = Array2::from_shape_fn((batch, 2), |(i, j)| ((i * 3 + j) % 5) as f32 * 0.1);
             let y = encoder.transform(&x).unwrap();
-            Run { input: numbers(&x), outputs: [("output", numbers(&y))].into() }
+            Run::new(numbers(&x), [("output", numbers(&y))])
         };
         let file = encoder.to_onnx().unwrap();
         all.push(Exported { name: format!("one_hot_encoder {drop:?}"), file, runs: BATCHES.map(run).into() });
@@ -188,10 +216,7 @@ fn encoders() -> Vec<Exported> {
             let x = words.select(Axis(0), &(0..batch).map(|row| row * 3 % 4).collect::<Vec<_>>());
             let y = encoder.transform(&x).unwrap().mapv(|value: f64| value as f32);
             let texts = Values::Texts(x.iter().copied().collect());
-            Run {
-                input: Tensor { shape: x.shape().to_vec(), values: texts },
-                outputs: [("output", numbers(&y))].into(),
-            }
+            Run::new(Tensor { shape: x.shape().to_vec(), values: texts }, [("output", numbers(&y))])
         };
         let file = encoder.to_onnx().unwrap();
         all.push(Exported {
@@ -248,7 +273,9 @@ fn pipelines(x: &Array2<f32>) -> Vec<Exported> {
 /// Every kind of layer, and random networks.
 fn networks(scale: f32) -> Vec<Exported> {
     let cases = onnx_cases::all(scale).into_iter().chain(onnx_random::networks(RANDOM, scale));
-    let all: Vec<Exported> = cases.map(|case| exported(&case)).collect();
+    let graphs = onnx_graphs::all(scale);
+    let all: Vec<Exported> =
+        cases.map(|case| exported(&case)).chain(graphs.iter().map(exported_graph)).collect();
     let names: BTreeSet<&str> = all.iter().map(|case| &*case.name).collect();
     assert_eq!(names.len(), all.len(), "names are keys of the recorded answers");
     all
@@ -283,7 +310,7 @@ fn wide_networks() -> Vec<Exported> {
             });
             let y = model.predict_nd(&x.mapv(|value| f64::from(value as f32))).unwrap();
             let [x, y] = [x, y].map(|array| array.mapv(|value| value as f32));
-            Run { input: numbers(&x), outputs: [("output", numbers(&y))].into() }
+            Run::new(numbers(&x), [("output", numbers(&y))])
         };
         Exported {
             name: format!("network of f64 {number}"),
@@ -317,7 +344,7 @@ fn golden() -> BTreeMap<String, Golden> {
 
 fn compare(golden: &Golden, case: &Exported) {
     for (name, tensor) in &case.runs[0].outputs {
-        let expected = &golden.outputs[*name];
+        let expected = &golden.outputs[name];
         let got: Vec<f64> = match &tensor.values {
             Values::Numbers(values) => values.iter().map(|value| value.map_or(f64::NAN, f64::from)).collect(),
             Values::Labels(labels) => labels.iter().map(|&label| label as f64).collect(),
@@ -359,10 +386,10 @@ fn exported_networks_are_those_that_onnxruntime_has_run() {
     for case in networks(1.0) {
         let document = onnx_reader::parse(&case.file);
         assert_eq!((&*document.producer, &*document.producer_version), ("axonal", env!("CARGO_PKG_VERSION")));
-        assert_eq!(
-            (document.opset, document.inputs, document.outputs),
-            (17, vec!["input".into()], vec!["output".into()])
-        );
+        assert_eq!(document.opset, 17);
+        let names = |names: &[String]| names.iter().cloned().collect::<BTreeSet<_>>();
+        assert_eq!(names(&document.inputs), case.runs[0].inputs.keys().cloned().collect());
+        assert_eq!(names(&document.outputs), case.runs[0].outputs.keys().cloned().collect());
         let known = golden
             .get(&case.name)
             .unwrap_or_else(|| panic!("{} is new; run scripts/interop/onnx.py", case.name));

@@ -4,10 +4,11 @@ use axonal::custom::Shape;
 use axonal::layers::{
     ActivationLayer, ActivityRegularization, AlphaDropout, AveragePooling1D, AveragePooling2D,
     Conv2DTranspose, Cropping1D, Cropping2D, DepthwiseConv2D, Elu, GaussianDropout, GaussianNoise,
-    GlobalMaxPooling1D, GlobalMaxPooling2D, GroupNormalization, Interpolation, LeakyRelu, Masking,
-    MaxPooling1D, MergeMode, Normalization, PRelu, Permute, Relu, RepeatVector, RmsNormalization,
-    SeparableConv2D, SimpleRnn, Softmax, SpatialDropout1D, SpatialDropout2D, TimeDistributed,
-    UnitNormalization, UpSampling1D, UpSampling2D, ZeroPadding1D, ZeroPadding2D,
+    GlobalMaxPooling1D, GlobalMaxPooling2D, GroupNormalization, GroupQueryAttention, Interpolation,
+    LeakyRelu, Masking, MaxPooling1D, MergeMode, MultiHeadAttention, Normalization, PRelu, Permute,
+    PositionEmbedding, Relu, RepeatVector, RmsNormalization, SeparableConv2D, SimpleRnn, Softmax,
+    SpatialDropout1D, SpatialDropout2D, TimeDistributed, UnitNormalization, UpSampling1D, UpSampling2D,
+    ZeroPadding1D, ZeroPadding2D,
 };
 use axonal::ndarray::{Array2, ArrayD};
 use axonal::prelude::*;
@@ -37,19 +38,25 @@ impl Case {
     pub fn samples(&self, batch: usize, seed: usize) -> Array2<f32> {
         let width = self.model.input_shape().size();
         Array2::from_shape_fn((batch, width), |(row, column)| {
-            let value = (row * 31 + column * 17 + seed * 13 + row * column * 7) % 97;
-            match self.inputs {
-                Inputs::Real => (value as f32 / 32.0 - 1.5) * self.scale,
-                Inputs::Indices(n) => (value % n) as f32,
-                Inputs::Padded(features) if (row * 5 + column / features * 3 + seed).is_multiple_of(4) => 0.0,
-                Inputs::Padded(_) => (value as f32 / 32.0 - 1.5) * self.scale,
-            }
+            self.inputs.value(row, column, seed, self.scale)
         })
     }
 }
 
+impl Inputs {
+    /// An element of a sample.
+    pub fn value(&self, row: usize, column: usize, seed: usize, scale: f32) -> f32 {
+        let value = (row * 31 + column * 17 + seed * 13 + row * column * 7) % 97;
+        match *self {
+            Self::Indices(n) => (value % n) as f32,
+            Self::Padded(features) if (row * 5 + column / features * 3 + seed).is_multiple_of(4) => 0.0,
+            Self::Real | Self::Padded(_) => (value as f32 / 32.0 - 1.5) * scale,
+        }
+    }
+}
+
 /// Sets all weights to values between −½ and ½, variances positive; with a scale of 1, exact in f32 on any machine.
-fn set_weights(model: &mut Model<f32>, scale: f32) {
+pub fn set_weights(model: &mut Model<f32>, scale: f32) {
     let weights = model.weights();
     for (array, weight) in weights.iter().enumerate() {
         let mut value = ArrayD::zeros(weight.value.raw_dim());
@@ -108,6 +115,7 @@ pub fn all(scale: f32) -> Vec<Case> {
     pooling(&mut cases);
     reshaping(&mut cases);
     recurrent(&mut cases);
+    attention(&mut cases);
     masks(&mut cases);
     wrappers(&mut cases);
     cases.all
@@ -326,6 +334,18 @@ fn recurrent(cases: &mut Cases) {
     cases.layer("gru without bias", SEQUENCES, Gru::new(2).use_bias(false).activation(Activation::Softsign));
 }
 
+fn attention(cases: &mut Cases) {
+    cases.layer("multi_head_attention", SEQUENCES, MultiHeadAttention::new(2, 3));
+    cases.layer(
+        "multi_head_attention causal",
+        SEQUENCES,
+        MultiHeadAttention::new(2, 3).causal(true).dropout(0.5),
+    );
+    cases.layer("group_query_attention", SEQUENCES, GroupQueryAttention::new(3, 4, 2).use_bias(false));
+    cases.layer("position_embedding", SEQUENCES, PositionEmbedding::new(7));
+    cases.layer("position_embedding sinusoidal", SEQUENCES, PositionEmbedding::sinusoidal());
+}
+
 fn masks(cases: &mut Cases) {
     let words = || Sequential::<f32>::new(6).add(Embedding::new(4, 3).mask_zero(true));
     let steps = || Sequential::<f32>::new([6, 3]).add(Masking::default());
@@ -351,6 +371,12 @@ fn masks(cases: &mut Cases) {
     });
     with(cases, "global_average_pooling1d", |layers| layers.add(GlobalAveragePooling1D::default()));
     with(cases, "softmax axis 1", |layers| layers.add(Softmax::new().axis(1)));
+    with(cases, "multi_head_attention", |layers| {
+        layers.add(MultiHeadAttention::new(2, 3)).add(GlobalAveragePooling1D::default())
+    });
+    with(cases, "group_query_attention causal", |layers| {
+        layers.add(GroupQueryAttention::new(2, 4, 2).causal(true))
+    });
     with(cases, "bidirectional", |layers| layers.add(Bidirectional::new(Lstm::new(2))));
     with(cases, "bidirectional sequences", |layers| {
         layers.add(Bidirectional::new(Gru::new(2).return_sequences(true)).merge_mode(MergeMode::Sum))

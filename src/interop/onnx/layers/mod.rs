@@ -5,9 +5,12 @@
 //! inference, and returns the output before the activation that the plan declares. Samples keep their axes; axis 0 is the
 //! batch.
 
+mod attention;
 mod cell;
 mod convolution;
 mod core;
+mod merge_inputs;
+mod merging;
 mod normalization;
 mod pooling;
 mod recurrent;
@@ -89,6 +92,9 @@ const EXPORTERS: &[(&str, Exporter)] = &[
     ("lstm", recurrent::lstm),
     ("gru", recurrent::gru),
     ("masking", core::masking),
+    ("multi_head_attention", attention::attention),
+    ("group_query_attention", attention::attention),
+    ("position_embedding", attention::position_embedding),
     ("bidirectional", wrappers::bidirectional),
     ("residual", wrappers::residual),
     ("time_distributed", wrappers::time_distributed),
@@ -188,6 +194,21 @@ pub(super) fn layer(graph: &mut Graph, node: &LayerNode<'_>, inputs: &[Tensor]) 
     Ok(Tensor { name, ..output })
 }
 
+/// Appends the nodes of a layer with several inputs, whose sample shapes are `shapes`.
+pub(super) fn merge(
+    graph: &mut Graph,
+    node: &LayerNode<'_>,
+    tensors: &[Tensor],
+    shapes: &[Shape],
+) -> Result<Tensor> {
+    let found = merging::EXPORTERS.iter().find(|(kind, _)| *kind == node.kind);
+    let (_, export) = found.ok_or_else(|| node.refused("it is not a layer of this crate"))?;
+    let outer = graph.set_scope(&*node.name);
+    let merged = export(graph, node, &merge_inputs::Inputs { tensors, shapes });
+    graph.set_scope(outer);
+    merged
+}
+
 /// Appends the nodes of a layer without the activation that its plan declares.
 fn without_activation(graph: &mut Graph, node: &LayerNode<'_>, inputs: &[Tensor]) -> Result<Tensor> {
     if node.plan.batch_size().is_some() {
@@ -285,7 +306,7 @@ fn ints(values: impl IntoIterator<Item = usize>) -> Attribute {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::layers::KINDS;
+    use crate::nn::layers::{KINDS, MERGE_KINDS};
 
     #[test]
     fn every_kind_of_layer_has_an_exporter() {
@@ -294,6 +315,8 @@ mod tests {
             assert!(kinds.contains(kind), "{kind}");
         }
         assert_eq!(kinds.len(), KINDS.len());
+        let kinds: Vec<&str> = merging::EXPORTERS.iter().map(|(kind, _)| *kind).collect();
+        assert!(kinds.len() == MERGE_KINDS.len() && MERGE_KINDS.iter().all(|kind| kinds.contains(kind)));
     }
 
     #[test]
