@@ -69,6 +69,11 @@ use std::io::{self, Read};
 /// # Ok(())
 /// # }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be saved to a file",
+    label = "expected a transformer, a clustering, a `Pipeline` of these, or a `Model`",
+    note = "for an estimator of another crate, implement `Persist`"
+)]
 pub trait Persist: Sized {
     /// A file in the making.
     ///

@@ -49,6 +49,11 @@ impl Known for Category {
 /// A value of a categorical feature: a float, an integer of any type, a `bool`, a string.
 ///
 /// Integers beyond ±2^53, which no `f64` holds exactly, become categories of text: their digits.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the value of a categorical feature",
+    label = "expected a float, an integer, a `bool`, `String` or `&str`",
+    note = "convert the column with `mapv`"
+)]
 pub trait CategoryValue: Clone {
     /// The number type that codes come in: that of the values themselves for floats, else f64.
     type Code: Float;

@@ -137,6 +137,11 @@ use std::sync::Arc;
 /// # Ok(())
 /// # }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a layer for `{F}`",
+    label = "expected a layer such as `Dense::new(10)`",
+    note = "for a custom layer, implement `Layer<F>` for every `F: Float`"
+)]
 pub trait Layer<F: Float>: Debug + Send + Sync {
     /// The layer's name in summaries, messages and files: `"dense"`. Layers of other crates have a namespace:
     /// `"mycrate.swish"`.
