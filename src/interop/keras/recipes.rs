@@ -150,7 +150,10 @@ pub(super) fn write_layer(recipe: &Recipe, place: &Place<'_>) -> Written<Value> 
         }
     };
     settings.insert("name".into(), place.name.into());
-    settings.insert("trainable".into(), place.trainable.into());
+    // Some layers of Keras take no such argument; they have no weights.
+    if !place.trainable && !recipe.kind.starts_with("spatial_dropout") {
+        settings.insert("trainable".into(), false.into());
+    }
     settings.insert("dtype".into(), place.dtype.into());
     Ok(object("keras.layers", class, Value::Object(settings)))
 }
