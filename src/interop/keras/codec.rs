@@ -107,8 +107,9 @@ impl Codec {
                 (None, _) => return Err(expected("true or false")),
             },
             Self::Always(text) => {
-                let is_known =
-                    value.to_string() == text || is_empty(value) && matches!(text, "false" | "null");
+                let known: Option<Value> = serde_json::from_str(text).ok();
+                let is_off = is_empty(value) && matches!(text, "false" | "null");
+                let is_known = is_off || known.as_ref() == Some(value);
                 return if is_known { Ok(None) } else { Err(expected(text)) };
             }
             Self::Ignored => return Ok(None),
@@ -122,9 +123,9 @@ impl Codec {
             | Self::Pair
             | Self::OptionalPair
             | Self::EdgesOfTwo
+            | Self::Axis
             | Self::Axes
             | Self::TargetShape => value.clone(),
-            Self::Axis => value.clone(),
             Self::Activation => write_activation(value)?,
             Self::Initializer => write_initializer(value)?,
             Self::Regularizer => write_regularizer(value)?,

@@ -1,7 +1,7 @@
 //! The layers of a model as Keras has them: a residual block is its layers and their sum.
 
 use super::names::Numbered;
-use super::recipes::{Recipe, group_name};
+use super::recipes::{Recipe, SUM, group_name};
 use super::slots::{Slot, Start, recipe_of, slots_of_plan};
 use crate::float::Float;
 use crate::nn::layer::{Plan, Shape};
@@ -24,9 +24,6 @@ pub(super) struct Entry {
     /// The entries whose outputs it receives; `None` for the input of the model.
     pub(super) sources: Vec<Option<usize>>,
 }
-
-/// The kind of the entry that adds up the branches of a residual block.
-pub(super) const SUM: &str = "add";
 
 /// The layers of a model in Keras's order.
 pub(super) fn entries_of<F: Float>(layout: &Layout<F>) -> Vec<Entry> {

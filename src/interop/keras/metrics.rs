@@ -105,7 +105,7 @@ fn read_metric<F: Float>(value: &Value, output: &Shape) -> Read<AnyMetric<F>> {
         let metric = named(function.and_then(Value::as_str).unwrap_or("a function"))?;
         return Ok(given.map_or(metric.clone(), |given| metric.named(given)));
     }
-    let (kind, config) = recipe_of::<F>(class, config, output)?;
+    let (kind, config) = recipe_of(class, config, output)?;
     let made = from_config::<F>(&kind, &config).ok_or_else(|| unknown(PART, class))?;
     let metric = made.map_err(|source| rejected("metric", source))?;
     let own = metric.name();
@@ -117,7 +117,7 @@ fn read_metric<F: Float>(value: &Value, output: &Shape) -> Read<AnyMetric<F>> {
 }
 
 /// The kind and the configuration of a class.
-fn recipe_of<F: Float>(class: &str, config: &Fields, output: &Shape) -> Read<(String, Config)> {
+fn recipe_of(class: &str, config: &Fields, output: &Shape) -> Read<(String, Config)> {
     let find = |classes: &[(&str, &str)]| {
         classes.iter().find(|(name, _)| *name == class).map(|(_, kind)| (*kind).to_owned())
     };

@@ -78,7 +78,7 @@ fn push_factored<F: Float>(variable: &Variable, state: &OptimizerState<F>, vars:
         let len: usize = shape.iter().product();
         // The means lie at the beginning of a buffer of full size.
         let start = ranges.first().map_or(0, |range| range.start);
-        Var::State { shape, ranges: vec![start..start + len] }
+        Var::State { shape, ranges: std::iter::once(start..start + len).collect() }
     };
     match dims[..] {
         [ref matrices @ .., rows, columns] => {
@@ -102,9 +102,12 @@ pub(super) fn read_vars<F: Float>(
     layout: &Layout<F>,
     state: &mut OptimizerState<F>,
 ) -> Read<()> {
-    let found = weights.optimizer()?;
-    let vars = vars_of(layout, state);
-    if found.len() <= 2 && found.len() < vars.len() || found.is_empty() {
+    let mut found = weights.optimizer()?;
+    let mut vars = vars_of(layout, state);
+    if found.first().is_some_and(|(name, _)| name.ends_with(":0")) {
+        adapt_to_keras_2(&mut found, &mut vars)?;
+    }
+    if found.is_empty() || found.len() <= 2 && found.len() < vars.len() {
         if let Some((name, address)) = found.first() {
             state.iterations = iterations(weights, name, *address)?;
         }
@@ -137,6 +140,20 @@ pub(super) fn read_vars<F: Float>(
             }
             Var::Zeros(_) | Var::MomentumProduct => {}
         }
+    }
+    Ok(())
+}
+
+/// Keras 2 keeps no learning rate among the variables, and keeps momenta of plain gradient descent.
+fn adapt_to_keras_2(found: &mut Vec<(String, u64)>, vars: &mut Vec<Var>) -> Read<()> {
+    if found.iter().any(|(name, _)| name.ends_with("/m:0") || name.ends_with("/v:0")) {
+        let hint = "load the layers by Sequential::load_keras and compile them";
+        let got = "that of an optimizer of Keras before 2.11, in another order";
+        return Err(unsupported("the optimizer", "the state of a later optimizer", got, hint));
+    }
+    vars.retain(|var| *var != Var::LearningRate);
+    if vars.len() == 1 && found.iter().skip(1).all(|(name, _)| name.starts_with("SGD/m/")) {
+        found.truncate(1);
     }
     Ok(())
 }

@@ -9,6 +9,9 @@ use super::problem::{Read, Written, unsupported};
 use crate::nn::layer::Shape;
 use serde_json::{Value, json};
 
+/// The kind of the layer that adds up the branches of a residual block; it exists in Keras's files only.
+pub(super) const SUM: &str = "add";
+
 /// A layer as this crate saves it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Recipe {
@@ -134,7 +137,7 @@ pub(super) fn write_layer(recipe: &Recipe, place: &Place<'_>) -> Written<Value> 
             let layer = inner(config.get("layer"), kind.unwrap_or_default().to_owned())?;
             ("TimeDistributed", Fields::from_iter([("layer".to_owned(), layer)]))
         }
-        super::entries::SUM => ("Add", Fields::new()),
+        SUM => ("Add", Fields::new()),
         kind => {
             let layer = of_kind(kind).ok_or_else(|| {
                 format!("{kind:?} is not a layer of Keras; save the weights alone by save_keras_weights")
@@ -147,7 +150,10 @@ pub(super) fn write_layer(recipe: &Recipe, place: &Place<'_>) -> Written<Value> 
         }
     };
     settings.insert("name".into(), place.name.into());
-    settings.insert("trainable".into(), place.trainable.into());
+    // Some layers of Keras take no such argument; they have no weights.
+    if !place.trainable && !recipe.kind.starts_with("spatial_dropout") {
+        settings.insert("trainable".into(), false.into());
+    }
     settings.insert("dtype".into(), place.dtype.into());
     Ok(object("keras.layers", class, Value::Object(settings)))
 }

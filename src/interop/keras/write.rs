@@ -1,13 +1,13 @@
 //! Models into Keras files.
 
 use super::archive;
-use super::entries::{Entry, SUM, entries_of, is_chain};
+use super::entries::{Entry, entries_of, is_chain};
 use super::hdf5::{Data, Group};
 use super::losses::write_loss;
 use super::metrics::write_metric;
 use super::optimizer_vars::write_vars;
 use super::optimizers::write_optimizer;
-use super::recipes::{Place, put, write_layer};
+use super::recipes::{Place, SUM, put, write_layer};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::Shape;

@@ -283,7 +283,7 @@ impl<F: Float> Data<'_, F> {
 
 /// Writes floats in the width of their type.
 fn write_floats<F: Float>(values: &[F], out: &mut dyn Write) -> io::Result<()> {
-    let mut bytes = Vec::with_capacity(4096.min(values.len() * size_of::<F>()));
+    let mut bytes = Vec::with_capacity(4096.min(size_of_val(values)));
     for values in values.chunks(512) {
         bytes.clear();
         for value in values {
