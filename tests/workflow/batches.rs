@@ -198,7 +198,7 @@ fn a_network_trains_on_a_csv_file_in_one_line() {
     let mut whole = network(1);
     whole.fit_with(&table.data, &table.target, FitOptions::new().batch_size(8).shuffle(false)).unwrap();
     let mut streamed = network(1);
-    streamed.fit_batches(reader().batches(&file, 8).unwrap().values("y"), FitOptions::new()).unwrap();
+    streamed.fit_batches(reader().batches::<f32>(&file, 8).unwrap().values("y"), FitOptions::new()).unwrap();
     assert_eq!(streamed.weights(), whole.weights());
     let classes = CsvReader::new().ignore("y").categories("class", ["no", "yes"]);
     let batches: Vec<_> = prefetch(classes.batches::<f32>(&file, 16).unwrap().classes("class"), 1)
