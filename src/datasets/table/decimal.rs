@@ -38,11 +38,13 @@ impl Decimal {
     }
 
     /// How many significant digits it has.
+    #[cfg(feature = "csv")]
     pub(super) fn n_digits(&self) -> usize {
         self.digits.len()
     }
 
     /// Whether it is an integer.
+    #[cfg(feature = "csv")]
     pub(super) fn is_integer(&self) -> bool {
         self.magnitude >= self.digits.len() as i64
     }

@@ -32,10 +32,13 @@ struct Usual {
 }
 
 /// More different long numbers than this are measurements.
+#[cfg(feature = "csv")]
 const MOST_LABELS: usize = 1 << 12;
 /// More exceptions than this would take memory that the table itself does not.
+#[cfg(feature = "csv")]
 const MOST_EXCEPTIONS: usize = 1 << 20;
 /// A longer text is not a label.
+#[cfg(feature = "csv")]
 const MOST_BYTES: usize = 64;
 
 impl Labels {
@@ -130,6 +133,7 @@ fn bits<F: Float>(value: F) -> u64 {
 }
 
 /// Whether a number that is not long may have rounded to this value, whose shortest decimal form is given.
+#[cfg(feature = "csv")]
 fn is_short<F: Float>(value: F, shortest: &Decimal) -> bool {
     let (n_digits, largest) =
         if size_of::<F>() == 4 { (6, 16_777_216.0) } else { (15, 9_007_199_254_740_992.0) };
