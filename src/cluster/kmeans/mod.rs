@@ -39,7 +39,7 @@ use crate::rng::{Purpose, Rng};
 use crate::validate;
 use fitted::Fitted;
 use lloyd::{Lloyd, Rules, Run};
-use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Axis, Data, Ix1, Ix2};
+use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Axis, Data, Ix2};
 use samples::{Moments, Samples, elements, in_rows};
 use serde::{Deserialize, Serialize};
 
