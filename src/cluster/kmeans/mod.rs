@@ -37,17 +37,8 @@ pub use seeding::{InitFunction, KMeansInit};
 use crate::error::Result;
 use crate::estimator::Estimator;
 use crate::float::Float;
-<<<<<<< HEAD
 use fitted::FittedCenters;
 use ndarray::{Array1, Array2, ArrayBase, Data, Ix2};
-=======
-use crate::rng::{Purpose, Rng};
-use crate::validate;
-use fitted::Fitted;
-use lloyd::{Lloyd, Rules, Run};
-use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Axis, Data, Ix2};
-use samples::{Moments, Samples, elements, in_rows};
->>>>>>> wt-u
 use serde::{Deserialize, Serialize};
 use settings::KMeansSettings;
 
