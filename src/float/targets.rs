@@ -209,8 +209,10 @@ macro_rules! integer_targets {
             #[allow(clippy::cast_lossless, clippy::cast_possible_wrap, reason = "i128 represents all of these types")]
             fn target(array: ArrayViewD<'_, Self>) -> TargetArray<'_, F> {
                 // Broadcast targets that fit no memory are refused when they are prepared.
-                let fits = crate::validate::memory_for::<i128>("targets", array.len()).is_ok();
-                let values = if fits { array.iter().map(|&v| v as i128).collect() } else { Vec::new() };
+                let mut values = Vec::new();
+                if values.try_reserve_exact(array.len()).is_ok() {
+                    values.extend(array.iter().map(|&v| v as i128));
+                }
                 TargetArray(TargetValues::Integers { shape: array.shape().to_vec(), values })
             }
         }

@@ -3,7 +3,7 @@
 use super::Checked;
 use super::graph_load::skip_graph;
 use super::header::{Content, HEADER_LEN};
-use super::limits::LoadOptions;
+use super::limits::{Limits, LoadOptions};
 use super::model_load::{Tensors, check_count, check_number_type, shape_text_of, skip_layers};
 use super::model_save::{MOMENTS, ORIGIN_PARAMS, ORIGIN_STATE};
 use super::reader::{Input, OpenFile, Source};
@@ -122,20 +122,7 @@ impl<F: Float> Model<F> {
         opened: &OpenFile<'_, R>,
         options: &LoadOptions<'_, F>,
     ) -> Checked<(Vec<Step>, Vec<String>)> {
-        let mut records = Records::new(&opened.structure, HEADER_LEN as u64);
-        let left = match opened.header.content {
-            Content::Model => {
-                let head: ModelRecord<'_> = records.next("a model")?;
-                skip_layers(&mut records, &head, &options.limits)?;
-                head.n_tensors
-            }
-            Content::Graph => {
-                let head: GraphRecord<'_> = records.next("a graph model")?;
-                skip_graph(&mut records, &head, &options.limits)?;
-                head.n_tensors
-            }
-            _ => records.next::<WeightsRecord<'_>>("weights")?.n_tensors,
-        };
+        let (records, left) = tensors_of(opened, &options.limits)?;
         check_count(left, &options.limits)?;
         let mut tensors = Tensors { records, left, bytes: 0, convert: options.convert_numbers };
         let (mut steps, mut skipped) = (Vec::new(), Vec::new());
@@ -193,6 +180,25 @@ impl<F: Float> Model<F> {
         }
         Ok(())
     }
+}
+
+/// The records of the tensors of a file, and their number.
+fn tensors_of<'o, R>(opened: &'o OpenFile<'_, R>, limits: &Limits) -> Checked<(Records<'o>, u32)> {
+    let mut records = Records::new(&opened.structure, HEADER_LEN as u64);
+    let left = match opened.header.content {
+        Content::Model => {
+            let head: ModelRecord<'_> = records.next("a model")?;
+            skip_layers(&mut records, &head, limits)?;
+            head.n_tensors
+        }
+        Content::Graph => {
+            let head: GraphRecord<'_> = records.next("a graph model")?;
+            skip_graph(&mut records, &head, limits)?;
+            head.n_tensors
+        }
+        _ => records.next::<WeightsRecord<'_>>("weights")?.n_tensors,
+    };
+    Ok((records, left))
 }
 
 /// What happens to a tensor of the file.

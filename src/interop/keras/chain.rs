@@ -92,10 +92,7 @@ impl<'a> Chain<'a> {
                 }
                 continue;
             }
-            if self.links.len() == max_layers {
-                let (value, limit) = (max_layers as u64 + 1, max_layers as u64);
-                return Err(LoadErrorKind::Limit { what: "layers".into(), value, limit });
-            }
+            check_room(self.links.len(), max_layers)?;
             if self.links.is_empty() && self.input.is_none() {
                 // Keras 2 has the input's shape on the first layer.
                 let build = layer.get("build_config").and_then(|config| config.get("input_shape"));
@@ -111,6 +108,15 @@ impl<'a> Chain<'a> {
         }
         Ok(())
     }
+}
+
+/// Errors if there are as many layers as allowed already.
+fn check_room(n_layers: usize, max_layers: usize) -> Read<()> {
+    if n_layers < max_layers {
+        return Ok(());
+    }
+    let (value, limit) = (max_layers as u64 + 1, max_layers as u64);
+    Err(LoadErrorKind::Limit { what: "layers".into(), value, limit })
 }
 
 fn is_trainable(config: &Fields) -> bool {

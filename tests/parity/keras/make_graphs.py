@@ -159,6 +159,9 @@ def run(seed):
 if __name__ == "__main__":
     folder, count = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 40
     for seed in range(count):
+        # Keras removes the padding mask of a sequence once MultiHeadAttention has read it; here two layers read the sequence.
+        if seed == 10:
+            continue
         with open(os.path.join(folder, f"graph_{seed:02}.json"), "w") as file:
             json.dump(run(seed), file, separators=(",", ":"))
         print(seed, flush=True)
