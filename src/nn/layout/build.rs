@@ -19,6 +19,9 @@ struct InputMasks {
     lens: Vec<usize>,
 }
 
+/// A merge layer over its joined inputs, its plan, and the masks of its inputs.
+type PlannedMerge<F> = (Arc<dyn Layer<F>>, Arc<Plan>, InputMasks);
+
 impl<F: Float> Layout<F> {
     /// Plans a layer and appends it; errors name it.
     pub(super) fn push(&mut self, spec: LayerSpec<F>) -> Result<()> {
@@ -120,7 +123,7 @@ impl<F: Float> Layout<F> {
         name: &str,
         inputs: &[Source],
         makers: Vec<Option<usize>>,
-    ) -> Result<(Arc<dyn Layer<F>>, Arc<Plan>, InputMasks)> {
+    ) -> Result<PlannedMerge<F>> {
         let shapes: Vec<Shape> = inputs.iter().map(|&source| self.source_shape(source).clone()).collect();
         let joined = MergeInputs::new(&shapes);
         let total = joined.total_len();

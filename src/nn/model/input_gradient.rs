@@ -68,6 +68,9 @@ macro_rules! differentiable_tuples {
 }
 differentiable_tuples! { ("2" A S1 D1 B S2 D2) ("3" A S1 D1 B S2 D2 C S3 D3) ("4" A S1 D1 B S2 D2 C S3 D3 E S4 D4) }
 
+/// The shapes of the input arrays, and the gradient with respect to each.
+type InputGradients<F> = (Vec<Vec<usize>>, Vec<Vec<F>>);
+
 impl<F: Float> Model<F> {
     /// Predicts, and computes the gradient of a function of the output with respect to the inputs, in inference mode. `dy` returns
     /// the gradient of the function with respect to the output: all ones for the sum of the outputs, a column of ones for the
@@ -215,7 +218,7 @@ impl<F: Float> Model<F> {
         layers: &[usize],
         what: &str,
         dy: impl FnOnce(Vec<ArrayD<F>>) -> Vec<ArrayD<F>>,
-    ) -> Result<(Vec<Vec<usize>>, Vec<Vec<F>>)> {
+    ) -> Result<InputGradients<F>> {
         if let Some(input) = self.layout.inputs.iter().find(|input| input.indices.is_some()) {
             let got = format!(
                 "indices of an embedding{}",
