@@ -125,7 +125,7 @@ pub(super) fn read_vars<F: Float>(
             Var::LearningRate => {
                 let tensor = weights.reader.tensor(*address, name)?;
                 let mut rate = [0.0];
-                tensor.read(&mut weights.reader, &mut rate)?;
+                tensor.read(weights.reader.source(), &mut rate)?;
                 set_rate(state, rate[0])?;
             }
             Var::State { shape, ranges } => {
@@ -134,7 +134,7 @@ pub(super) fn read_vars<F: Float>(
                 let mut first = 0;
                 for range in ranges {
                     let len = range.len();
-                    tensor.read_from(&mut weights.reader, first, state.moments_mut(range))?;
+                    tensor.read_from(weights.reader.source(), first, state.moments_mut(range))?;
                     first += len;
                 }
             }
@@ -159,7 +159,7 @@ fn adapt_to_keras_2(found: &mut Vec<(String, u64)>, vars: &mut Vec<Var>) -> Read
 }
 
 fn iterations(weights: &mut Weights<'_>, name: &str, address: u64) -> Read<u64> {
-    let steps = weights.reader.tensor(address, name)?.read_integer(&mut weights.reader)?;
+    let steps = weights.reader.tensor(address, name)?.read_integer(weights.reader.source())?;
     if (0..=MOST_STEPS).contains(&steps) {
         return Ok(steps.unsigned_abs());
     }

@@ -126,7 +126,7 @@ impl<'s> Weights<'s> {
         let mut read = |name: &str, address| -> Read<Vec<f64>> {
             let tensor = self.reader.tensor(address, name)?;
             let mut values = vec![0.0; usize::try_from(tensor.len()).unwrap_or_default()];
-            tensor.read(&mut self.reader, &mut values)?;
+            tensor.read(self.reader.source(), &mut values)?;
             Ok(values)
         };
         Ok(Some([read(mean_name, *mean)?, read(variance_name, *variance)?]))
@@ -165,7 +165,7 @@ pub(super) fn read_slots<F: Float>(
     for (tensor, slot) in found {
         let buffer = if slot.in_state { &mut *state } else { &mut *params };
         let values = buffer.get_mut(slot.range.clone()).unwrap_or_default();
-        tensor.read(&mut weights.reader, values)?;
+        tensor.read(weights.reader.source(), values)?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Heaps: the names of a group, and texts of any length.
 
 use super::cursor::malformed;
-use super::reader::{Block, Reader};
+use super::source::{Block, Source};
 use crate::interop::keras::problem::Read;
 use std::io::{Read as Input, Seek};
 
@@ -9,13 +9,13 @@ use std::io::{Read as Input, Seek};
 pub(super) struct LocalHeap(Block);
 
 impl LocalHeap {
-    pub(super) fn read<R: Input + Seek>(reader: &mut Reader<R>, address: u64) -> Read<Self> {
-        let header = reader.block(address, 32)?;
+    pub(super) fn read<R: Input + Seek>(source: &mut Source<R>, address: u64) -> Read<Self> {
+        let header = source.block(address, 32)?;
         let mut cursor = header.cursor();
         cursor.expect("the heap", b"HEAP")?;
         cursor.skip(4)?;
         let (len, _free, data) = (cursor.u64()?, cursor.u64()?, cursor.u64()?);
-        Ok(Self(reader.block(data, len)?))
+        Ok(Self(source.block(data, len)?))
     }
 
     /// The name at an offset: text that ends with a zero.
@@ -29,26 +29,26 @@ impl LocalHeap {
 }
 
 /// The text that a reference to the global heap names: its length, and the place of the collection and in it.
-pub(super) fn variable_text<R: Input + Seek>(reader: &mut Reader<R>, reference: &Block) -> Read<String> {
+pub(super) fn variable_text<R: Input + Seek>(source: &mut Source<R>, reference: &Block) -> Read<String> {
     let mut cursor = reference.cursor();
     let (len, address, index) = (cursor.u32()?, cursor.u64()?, cursor.u32()?);
     if len == 0 {
         return Ok(String::new());
     }
-    let header = reader.block(address, 16)?;
+    let header = source.block(address, 16)?;
     let mut cursor = header.cursor();
     cursor.expect("a collection of the heap", b"GCOL")?;
     cursor.skip(4)?;
     let end = address.saturating_add(cursor.u64()?);
     let mut at = address + 16;
     while at < end {
-        let object = reader.block(at, 16)?;
+        let object = source.block(at, 16)?;
         let mut cursor = object.cursor();
         let found = cursor.u16()? as u64;
         cursor.skip(6)?;
         let size = cursor.u64()?;
         if found == index && index != 0 {
-            let text = reader.block(at + 16, len.min(size))?;
+            let text = source.block(at + 16, len.min(size))?;
             let text = String::from_utf8_lossy(text.bytes());
             return Ok(text.trim_end_matches('\0').to_owned());
         }

@@ -17,9 +17,11 @@
 //! refuse such a file first. It also copies all values into memory to write them.
 
 mod cursor;
+mod datatype;
 mod heap;
 mod object;
 mod reader;
+mod source;
 mod tensor;
 mod writer;
 

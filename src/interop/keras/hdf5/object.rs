@@ -1,10 +1,10 @@
 //! Object headers: the messages that describe a group or a dataset.
 
 use super::cursor::{Cursor, malformed};
-use super::reader::{Block, Reader};
-use super::tensor::{Datatype, dataspace_len};
+use super::datatype::{Datatype, Layout, dataspace_len, newer};
+use super::source::{Block, Source};
 use super::{MAX_RANK, UNDEFINED};
-use crate::interop::keras::problem::{Read, unsupported};
+use crate::interop::keras::problem::Read;
 use std::collections::BTreeSet;
 use std::io::{Read as Input, Seek};
 
@@ -35,13 +35,6 @@ pub(super) struct Object {
     pub(super) attributes: Vec<Attribute>,
 }
 
-/// Where the values of a dataset lie.
-#[derive(Debug, Clone)]
-pub(super) enum Layout {
-    Contiguous { address: u64, len: u64 },
-    Compact(Vec<u8>),
-}
-
 /// A named value beside an object.
 #[derive(Debug, Clone)]
 pub(super) struct Attribute {
@@ -52,8 +45,8 @@ pub(super) struct Attribute {
 
 impl Object {
     /// Reads the header at an address with all its continuations, each of which is visited once.
-    pub(super) fn read<R: Input + Seek>(reader: &mut Reader<R>, address: u64) -> Read<Self> {
-        let prefix = reader.block(address, 16)?;
+    pub(super) fn read<R: Input + Seek>(source: &mut Source<R>, address: u64) -> Read<Self> {
+        let prefix = source.block(address, 16)?;
         let mut cursor = prefix.cursor();
         match cursor.u8()? {
             1 => {}
@@ -69,7 +62,7 @@ impl Object {
             if !visited.insert(address) {
                 return Err(malformed(address, "messages that are not visited twice", "a circle"));
             }
-            let block = reader.block(address, len)?;
+            let block = source.block(address, len)?;
             let mut cursor = block.cursor();
             while cursor.left() >= 8 {
                 let (kind, size) = (cursor.u16()?, cursor.u16()?);
@@ -115,12 +108,6 @@ impl Object {
         }
         Ok(())
     }
-}
-
-/// The error of a feature that h5py uses on request only.
-pub(super) fn newer(got: &str) -> crate::error::LoadErrorKind {
-    let expected = "what Keras writes: symbol-table groups and contiguous data without filters";
-    unsupported("HDF5", expected, got, "save the model again with Keras")
 }
 
 /// A shape; empty for a single value.

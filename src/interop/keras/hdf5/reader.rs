@@ -1,52 +1,22 @@
 //! Files that are read: groups and their members, by address, in a stream.
 
-use super::cursor::{Cursor, malformed};
+use super::cursor::malformed;
+use super::datatype::{Datatype, Layout, dataspace_len, newer};
 use super::heap::{LocalHeap, variable_text};
-use super::object::{Attribute, Layout, Object, newer};
-use super::tensor::{Datatype, Tensor, dataspace_len};
+use super::object::{Attribute, Object};
+use super::source::{Block, Source};
+use super::tensor::Tensor;
 use super::{SIGNATURE, UNDEFINED};
 use crate::error::{LoadErrorKind, excerpt};
 use crate::interop::keras::problem::Read;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, ErrorKind, Read as Input, Seek, SeekFrom};
+use std::io::{self, Read as Input, Seek};
 
-/// A file, or a part of one, of known length.
+/// A file whose groups are read by address.
 pub(in crate::interop::keras) struct Reader<R> {
-    source: R,
-    start: u64,
-    len: u64,
+    source: Source<R>,
     root: u64,
-    /// The error of the system, if reading failed for another reason than what the file holds.
-    failure: Option<io::Error>,
 }
-
-/// Bytes of a file, with their address.
-#[derive(Debug, Clone)]
-pub(super) struct Block {
-    start: u64,
-    bytes: Vec<u8>,
-}
-
-impl Block {
-    pub(super) fn new(start: u64, bytes: Vec<u8>) -> Self {
-        Self { start, bytes }
-    }
-
-    pub(super) fn cursor(&self) -> Cursor<'_> {
-        Cursor::new(&self.bytes, self.start)
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    pub(super) fn start(&self) -> u64 {
-        self.start
-    }
-}
-
-/// The most bytes of one block of metadata: far more than the header of a model with thousands of layers has.
-const MAX_BLOCK: u64 = 64 << 20;
 
 /// The members of a group by name, with the addresses of their object headers.
 pub(in crate::interop::keras) type Members = BTreeMap<String, u64>;
@@ -54,8 +24,8 @@ pub(in crate::interop::keras) type Members = BTreeMap<String, u64>;
 impl<R: Input + Seek> Reader<R> {
     /// Opens what lies in `len` bytes from `start`.
     pub(in crate::interop::keras) fn open(source: R, start: u64, len: u64) -> Read<Self> {
-        let mut reader = Self { source, start, len, root: 0, failure: None };
-        let block = reader.block(0, 96.min(len))?;
+        let mut reader = Self { source: Source::new(source, start, len), root: 0 };
+        let block = reader.source.block(0, 96.min(len))?;
         let mut cursor = block.cursor();
         cursor.expect("an HDF5 file that begins with", SIGNATURE)?;
         let version = cursor.u8()?;
@@ -79,7 +49,12 @@ impl<R: Input + Seek> Reader<R> {
 
     /// The error of the system that reading failed with, if any.
     pub(in crate::interop::keras) fn take_failure(&mut self) -> Option<io::Error> {
-        self.failure.take()
+        self.source.take_failure()
+    }
+
+    /// The bytes of the file, for reading the elements of a tensor.
+    pub(in crate::interop::keras) fn source(&mut self) -> &mut Source<R> {
+        &mut self.source
     }
 
     /// The address of the root group.
@@ -87,46 +62,13 @@ impl<R: Input + Seek> Reader<R> {
         self.root
     }
 
-    /// Reads bytes at an address.
-    pub(super) fn read_at(&mut self, address: u64, bytes: &mut [u8]) -> Read<()> {
-        let end = address.checked_add(bytes.len() as u64).filter(|end| *end <= self.len);
-        if end.is_none() {
-            let expected = format!("{} bytes within the {} of the file", bytes.len(), self.len);
-            return Err(malformed(address, expected, "the end"));
-        }
-        let read = self.source.seek(SeekFrom::Start(self.start + address));
-        read.and_then(|_| self.source.read_exact(bytes)).map_err(|error| {
-            if error.kind() == ErrorKind::UnexpectedEof {
-                return malformed(address, "bytes within the file", "its end: it became shorter");
-            }
-            let got = error.to_string();
-            self.failure = Some(error);
-            malformed(address, "bytes that can be read", got)
-        })
-    }
-
-    /// A block of metadata.
-    pub(super) fn block(&mut self, address: u64, len: u64) -> Read<Block> {
-        if len > MAX_BLOCK || len > self.len {
-            let limit = MAX_BLOCK.min(self.len);
-            return Err(LoadErrorKind::Limit {
-                what: "bytes of a block of metadata".into(),
-                value: len,
-                limit,
-            });
-        }
-        let mut bytes = vec![0; usize::try_from(len).unwrap_or_default()];
-        self.read_at(address, &mut bytes)?;
-        Ok(Block { start: address, bytes })
-    }
-
     /// The members of a group.
     pub(in crate::interop::keras) fn members(&mut self, group: u64) -> Read<Members> {
-        let object = Object::read(self, group)?;
+        let object = Object::read(&mut self.source, group)?;
         let Some((tree, heap)) = object.symbol_table else {
             return Err(malformed(group, "a group", "an object without members"));
         };
-        let heap = LocalHeap::read(self, heap)?;
+        let heap = LocalHeap::read(&mut self.source, heap)?;
         let (mut members, mut taken) = (Members::new(), 0);
         let (mut nodes, mut visited) = (vec![(tree, None)], BTreeSet::new());
         while let Some((address, level)) = nodes.pop() {
@@ -144,7 +86,7 @@ impl<R: Input + Seek> Reader<R> {
 
     /// Adds the children of a node of a B-tree, with the level that they must have plus one; 0 for symbol-table nodes.
     fn tree_node(&mut self, address: u64, level: Option<u8>, nodes: &mut Vec<(u64, Option<u8>)>) -> Read<()> {
-        let prefix = self.block(address, 24)?;
+        let prefix = self.source.block(address, 24)?;
         let mut cursor = prefix.cursor();
         cursor.expect("a node of a B-tree", b"TREE")?;
         let (kind, found, entries) = (cursor.u8()?, cursor.u8()?, cursor.u16()?);
@@ -156,7 +98,7 @@ impl<R: Input + Seek> Reader<R> {
             ));
         }
         // A key before each child: the offset of a name, which is not needed to list them all.
-        let block = self.block(address + 24, 16 * entries as u64)?;
+        let block = self.source.block(address + 24, 16 * entries as u64)?;
         let mut cursor = block.cursor();
         for _ in 0..entries {
             cursor.skip(8)?;
@@ -172,12 +114,12 @@ impl<R: Input + Seek> Reader<R> {
         members: &mut Members,
         taken: &mut u64,
     ) -> Read<()> {
-        let prefix = self.block(address, 8)?;
+        let prefix = self.source.block(address, 8)?;
         let mut cursor = prefix.cursor();
         cursor.expect("a symbol-table node", b"SNOD")?;
         cursor.skip(2)?;
         let entries = cursor.u16()?;
-        let block = self.block(address + 8, 40 * entries as u64)?;
+        let block = self.source.block(address + 8, 40 * entries as u64)?;
         let mut cursor = block.cursor();
         for _ in 0..entries {
             let (name, object, cache) = (cursor.u64()?, cursor.u64()?, cursor.u32()?);
@@ -188,9 +130,9 @@ impl<R: Input + Seek> Reader<R> {
             let name = heap.name(name)?;
             *taken += name.len() as u64;
             // Names lie in the file one by one, so together they are shorter.
-            if *taken > self.len {
+            if *taken > self.source.len() {
                 let what = "bytes of the names in a group".into();
-                return Err(LoadErrorKind::Limit { what, value: *taken, limit: self.len });
+                return Err(LoadErrorKind::Limit { what, value: *taken, limit: self.source.len() });
             }
             members.insert(name.to_owned(), object);
         }
@@ -211,7 +153,7 @@ impl<R: Input + Seek> Reader<R> {
 
     /// The dataset at an address; `name` is its name in messages.
     pub(in crate::interop::keras) fn tensor(&mut self, address: u64, name: &str) -> Read<Tensor> {
-        let object = Object::read(self, address)?;
+        let object = Object::read(&mut self.source, address)?;
         let is_bfloat16 = match object.attributes.iter().find(|attribute| attribute.name == "dtype") {
             Some(attribute) => self.texts_of(attribute)?.first().is_some_and(|dtype| dtype == "bfloat16"),
             None => false,
@@ -223,11 +165,11 @@ impl<R: Input + Seek> Reader<R> {
         let needed = dataspace_len(&shape).and_then(|len| len.checked_mul(datatype.size()));
         let held = match &layout {
             Layout::Contiguous { address: UNDEFINED, .. } => None,
-            Layout::Contiguous { address, len } => Some(*len).filter(|_| *address <= self.len),
+            Layout::Contiguous { address, len } => Some(*len).filter(|_| *address <= self.source.len()),
             Layout::Compact(values) => Some(values.len() as u64),
         };
         let name = excerpt(name);
-        if needed.is_none_or(|needed| needed > held.unwrap_or(0).min(self.len)) {
+        if needed.is_none_or(|needed| needed > held.unwrap_or(0).min(self.source.len())) {
             let expected = "as many bytes as its shape needs".into();
             let got = held.map_or_else(|| "none".into(), |held| held.to_string());
             return Err(LoadErrorKind::Tensor { tensor: name, expected, got });
@@ -237,14 +179,14 @@ impl<R: Input + Seek> Reader<R> {
 
     /// The texts of the attributes of an object, by name: one text each, or a list.
     pub(in crate::interop::keras) fn texts(&mut self, address: u64) -> Read<BTreeMap<String, Vec<String>>> {
-        let object = Object::read(self, address)?;
+        let object = Object::read(&mut self.source, address)?;
         let (mut texts, mut taken) = (BTreeMap::new(), 0);
         for attribute in &object.attributes {
             let found = self.texts_of(attribute)?;
             taken += found.iter().map(|text| text.len() as u64).sum::<u64>();
-            if taken > self.len {
+            if taken > self.source.len() {
                 let what = "bytes of texts in attributes".into();
-                return Err(LoadErrorKind::Limit { what, value: taken, limit: self.len });
+                return Err(LoadErrorKind::Limit { what, value: taken, limit: self.source.len() });
             }
             texts.insert(attribute.name.clone(), found);
         }
@@ -264,11 +206,11 @@ impl<R: Input + Seek> Reader<R> {
                 let mut total = 0;
                 let mut texts = Vec::new();
                 for reference in &references {
-                    let text = variable_text(self, reference)?;
+                    let text = variable_text(&mut self.source, reference)?;
                     total += text.len() as u64;
-                    if total > self.len {
+                    if total > self.source.len() {
                         let what = format!("bytes of the attribute {:?}", excerpt(&attribute.name));
-                        return Err(LoadErrorKind::Limit { what, value: total, limit: self.len });
+                        return Err(LoadErrorKind::Limit { what, value: total, limit: self.source.len() });
                     }
                     texts.push(text);
                 }

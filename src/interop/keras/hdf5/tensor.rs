@@ -1,80 +1,12 @@
 //! Datasets: their shape, the type of their elements, and where these lie.
 
-use super::cursor::{Cursor, malformed};
-use super::object::{Layout, newer};
-use super::reader::Reader;
+use super::datatype::{Datatype, Layout, dataspace_len};
+use super::source::Source;
 use crate::error::LoadErrorKind;
 use crate::float::Float;
 use crate::interop::keras::problem::{Read, unsupported};
 use crate::validate::shape_text;
 use std::io::{Read as Input, Seek};
-
-/// The type of the elements of a dataset or an attribute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Datatype {
-    /// IEEE floats of 2, 4 or 8 bytes.
-    Float(u64),
-    /// Integers, signed or not, of 1 to 8 bytes.
-    Integer { size: u64, signed: bool },
-    /// Texts of this many bytes.
-    Text(u64),
-    /// Texts in the global heap.
-    VariableText,
-    /// Bytes without a meaning, in which Keras stores bfloat16.
-    Opaque(u64),
-}
-
-/// The bytes of a reference to the global heap.
-const REFERENCE: u64 = 16;
-
-impl Datatype {
-    pub(super) fn read(body: &mut Cursor<'_>) -> Read<Self> {
-        let start = body.address();
-        let class = body.u8()?;
-        let bits = [body.u8()?, body.u8()?, body.u8()?];
-        let size = body.u32()?;
-        match class & 0x0f {
-            0 if bits[0] & 1 == 0 && (1..=8).contains(&size) => {
-                Ok(Self::Integer { size, signed: bits[0] & 8 != 0 })
-            }
-            1 if bits[0] & 0x41 == 0 => {
-                body.skip(4)?;
-                let parts = [body.u8()?, body.u8()?, body.u8()?, body.u8()?];
-                match (size, parts) {
-                    (2, [10, 5, 0, 10]) | (4, [23, 8, 0, 23]) | (8, [52, 11, 0, 52]) => Ok(Self::Float(size)),
-                    _ => Err(newer("floats that are not IEEE's")),
-                }
-            }
-            3 => Ok(Self::Text(size)),
-            5 => Ok(Self::Opaque(size)),
-            9 if bits[0] & 0x0f == 1 && size == REFERENCE => Ok(Self::VariableText),
-            0 | 1 => Err(newer("big-endian numbers")),
-            class => Err(malformed(start, "numbers or texts", format!("a datatype of class {class}"))),
-        }
-    }
-
-    /// The bytes of an element.
-    pub(super) fn size(self) -> u64 {
-        match self {
-            Self::Float(size) | Self::Integer { size, .. } | Self::Text(size) | Self::Opaque(size) => size,
-            Self::VariableText => REFERENCE,
-        }
-    }
-
-    fn name(self) -> String {
-        match self {
-            Self::Float(size) => format!("f{}", 8 * size),
-            Self::Integer { size, signed } => format!("{}{}", if signed { 'i' } else { 'u' }, 8 * size),
-            Self::Text(_) | Self::VariableText => "text".into(),
-            Self::Opaque(size) => format!("{size} bytes without a type"),
-        }
-    }
-}
-
-/// The number of elements of a shape.
-pub(super) fn dataspace_len(shape: &[u64]) -> Option<u64> {
-    shape.iter().try_fold(1_u64, |len, dim| len.checked_mul(*dim))
-}
 
 /// A dataset of numbers.
 #[derive(Debug, Clone)]
@@ -119,19 +51,19 @@ impl Tensor {
     /// Reads all elements as floats, which must be finite.
     pub(in crate::interop::keras) fn read<F: Float, R: Input + Seek>(
         &self,
-        reader: &mut Reader<R>,
+        source: &mut Source<R>,
         values: &mut [F],
     ) -> Read<()> {
         if values.len() as u64 != self.len() {
             return Err(self.problem(format!("{} elements", values.len()), self.len().to_string()));
         }
-        self.read_from(reader, 0, values)
+        self.read_from(source, 0, values)
     }
 
     /// Reads the elements from one on, as floats, which must be finite.
     pub(in crate::interop::keras) fn read_from<F: Float, R: Input + Seek>(
         &self,
-        reader: &mut Reader<R>,
+        source: &mut Source<R>,
         first: usize,
         values: &mut [F],
     ) -> Read<()> {
@@ -140,7 +72,7 @@ impl Tensor {
         let (mut bytes, mut index) = (vec![0; CHUNK.min(values.len().saturating_mul(width))], first);
         for values in values.chunks_mut(CHUNK / width.max(1)) {
             let bytes = bytes.get_mut(..values.len() * width).unwrap_or_default();
-            self.bytes_at(reader, index as u64 * width as u64, bytes)?;
+            self.bytes_at(source, index as u64 * width as u64, bytes)?;
             for (value, bytes) in values.iter_mut().zip(bytes.chunks_exact(width.max(1))) {
                 *value = F::of(convert(bytes));
                 if !value.is_finite() {
@@ -156,7 +88,7 @@ impl Tensor {
     /// The only element, as an integer.
     pub(in crate::interop::keras) fn read_integer<R: Input + Seek>(
         &self,
-        reader: &mut Reader<R>,
+        source: &mut Source<R>,
     ) -> Read<i64> {
         let Datatype::Integer { size, signed } = self.datatype else {
             return Err(self.problem("an integer", self.datatype.name()));
@@ -166,7 +98,7 @@ impl Tensor {
         }
         let mut bytes = [0; 8];
         let (used, rest) = bytes.split_at_mut(size as usize);
-        self.bytes_at(reader, 0, used)?;
+        self.bytes_at(source, 0, used)?;
         let is_negative = signed && used.last().is_some_and(|byte| byte & 0x80 != 0);
         rest.fill(if is_negative { 0xff } else { 0 });
         Ok(i64::from_le_bytes(bytes))
@@ -189,9 +121,9 @@ impl Tensor {
         Ok(convert)
     }
 
-    fn bytes_at<R: Input + Seek>(&self, reader: &mut Reader<R>, offset: u64, bytes: &mut [u8]) -> Read<()> {
+    fn bytes_at<R: Input + Seek>(&self, source: &mut Source<R>, offset: u64, bytes: &mut [u8]) -> Read<()> {
         match &self.layout {
-            Layout::Contiguous { address, .. } => reader.read_at(address.saturating_add(offset), bytes),
+            Layout::Contiguous { address, .. } => source.read_at(address.saturating_add(offset), bytes),
             Layout::Compact(values) => {
                 let start = usize::try_from(offset).unwrap_or(usize::MAX);
                 let found = values.get(start..).and_then(|values| values.get(..bytes.len()));

@@ -329,16 +329,16 @@ mod tests {
         let kernel = reader.tensor(members["0"], "kernel").unwrap();
         assert_eq!(kernel.shape(), [20, 30]);
         let mut found = vec![0.0_f32; 600];
-        kernel.read(&mut reader, &mut found).unwrap();
+        kernel.read(reader.source(), &mut found).unwrap();
         assert_eq!(found, values);
         let bias = reader.tensor(members["1"], "bias").unwrap();
         let mut found = vec![1.0_f32; 30];
-        bias.read(&mut reader, &mut found).unwrap();
+        bias.read(reader.source(), &mut found).unwrap();
         assert_eq!(found, [0.0; 30]);
         let vars = reader.find(root, "optimizer/vars").unwrap().unwrap();
         let members = reader.members(vars).unwrap();
         let steps = reader.tensor(members["0"], "steps").unwrap();
-        assert_eq!(steps.read_integer(&mut reader).unwrap(), 1 << 40);
+        assert_eq!(steps.read_integer(reader.source()).unwrap(), 1 << 40);
         let empty = reader.find(root, "empty").unwrap().unwrap();
         assert!(reader.members(empty).unwrap().is_empty());
         assert_eq!(reader.find(root, "layers/lstm").unwrap(), None);
@@ -359,7 +359,7 @@ mod tests {
             let members = reader.members(vars).unwrap();
             assert_eq!(members.len(), n as usize);
             for (name, address) in members {
-                let value = reader.tensor(address, &name).unwrap().read_integer(&mut reader).unwrap();
+                let value = reader.tensor(address, &name).unwrap().read_integer(reader.source()).unwrap();
                 assert_eq!(value.to_string(), name);
             }
         }
