@@ -9,7 +9,6 @@ mod source;
 
 #[cfg(any(feature = "npz", feature = "keras"))]
 pub(crate) use archive::{ArchiveProblem, open_archive};
-#[cfg(any(feature = "csv", feature = "npz"))]
 pub(crate) use bounded::Bounded;
 pub(crate) use format::{check_text, describe};
 pub use limits::ReadLimits;

@@ -20,7 +20,7 @@ use crate::nn::model::outputs::NetworkOutput;
 use std::fmt::Debug;
 use std::io::Write;
 use std::path::Path;
-#[cfg(feature = "onnx")]
+
 impl<F: Float> Model<F> {
     /// Saves everything: layers, weights, state, loss, metrics, the optimizer with its moments and its learning rate
     /// of this moment, options, and where the training stands. A model that is loaded again continues as this one would,

@@ -216,10 +216,7 @@ fn a_network_trains_on_a_csv_file_in_one_line() {
 #[test]
 fn reading_ahead_overlaps_with_work_and_keeps_the_order() {
     let pause = Duration::from_millis(20);
-    let slow = (0..10).map(move |i| {
-        std::thread::sleep(pause);
-        i
-    });
+    let slow = (0..10).inspect(move |_| std::thread::sleep(pause));
     let start = Instant::now();
     let mut items = Vec::new();
     for item in prefetch(slow, 2) {
