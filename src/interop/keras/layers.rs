@@ -352,7 +352,9 @@ mod tests {
     #[test]
     fn every_kind_of_layer_has_a_row_or_is_a_wrapper() {
         let wrappers = ["bidirectional", "residual", "time_distributed"];
-        for kind in KINDS {
+        // Layers of graphs, which have no form in Keras files yet.
+        let of_graphs = ["multi_head_attention", "group_query_attention", "position_embedding"];
+        for kind in KINDS.iter().filter(|kind| !of_graphs.contains(*kind)) {
             assert_ne!(of_kind(kind).is_some(), wrappers.contains(kind), "{kind}");
         }
     }

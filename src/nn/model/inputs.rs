@@ -155,9 +155,11 @@ impl<F: Float> Model<F> {
     ) -> Result<LabeledSamples<'a, F>> {
         self.check_built("evaluate")?;
         self.check_metric_names()?;
+        let original = x.clone();
         let xs = self.input_rows(names[0], x, false)?;
         for (index, x) in xs.iter().enumerate() {
-            self.check_values(&self.input_name(names[0], index), index, x)?;
+            self.check_values(&self.input_name(names[0], index), index, x)
+                .map_err(|error| self.with_caller_index(error, names[0], original.arrays()))?;
         }
         let n = xs[0].nrows();
         let arrays = y.into_arrays();

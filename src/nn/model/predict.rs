@@ -123,6 +123,7 @@ impl<F: Float> Model<F> {
     fn predict_outputs(&self, x: Inputs<'_, F>, options: PredictOptions) -> Result<Vec<Array2<F>>> {
         let batch_size = options.validate("predict")?;
         self.check_built("predict")?;
+        let original = x.clone();
         let xs = self.input_rows("x", x, true)?;
         let n = xs.first().map_or(0, |x| x.nrows());
         let outs = (0..self.outputs.len()).map(|output| {
@@ -137,12 +138,7 @@ impl<F: Float> Model<F> {
             let views = outs.iter_mut().map(|out| out.view_mut()).collect();
             let xs: Vec<_> = xs.iter().map(|x| x.view()).collect();
             let predicted = self.predict_parallel(&xs, batch_size, views);
-            // The error of a batch, whose index counts from the batch, is replaced by that with the caller's index.
-            predicted.or_else(|error| {
-                let checked =
-                    xs.iter().enumerate().try_for_each(|(input, x)| self.check_values("x", input, x));
-                checked.and(Err(error))
-            })?;
+            predicted.map_err(|error| self.with_caller_index(error, "x", original.arrays()))?;
         }
         Ok(outs)
     }
@@ -208,7 +204,7 @@ impl<F: Float> Model<F> {
                 Some(x) => self.predict_rows(std::slice::from_ref(x), rows.clone(), workspace),
                 None => self.predict_copied(x.arrays(), rows.clone(), workspace),
             };
-            batch.map_err(|error| self.with_caller_index(error, x.arrays()))?;
+            batch.map_err(|error| self.with_caller_index(error, "x", x.arrays()))?;
             let predictions = workspace.layer_output(self.layout.outputs[0], rows.len());
             write_output(predictions, out.slice_mut(s![rows, ..]));
         }
@@ -254,11 +250,11 @@ impl<F: Float> Model<F> {
     }
 
     /// The error of a batch, with the index in the caller's array instead of that in the batch.
-    fn with_caller_index(&self, error: Error, arrays: &[InputArray<'_, F>]) -> Error {
-        let checked = arrays
-            .iter()
-            .enumerate()
-            .try_for_each(|(input, array)| self.check_values("x", input, &array.clone().into_values("x")?));
+    pub(super) fn with_caller_index(&self, error: Error, what: &str, arrays: &[InputArray<'_, F>]) -> Error {
+        let checked = arrays.iter().enumerate().try_for_each(|(input, array)| {
+            let name = self.input_name(what, input);
+            self.check_values(&name, input, &array.clone().into_values(&name)?)
+        });
         checked.err().unwrap_or(error)
     }
 
