@@ -6,6 +6,7 @@ use std::iter::Sum;
 
 pub(crate) mod elementary;
 pub(crate) mod inputs;
+pub(crate) mod precompiled;
 pub(crate) mod scaled;
 pub(crate) mod targets;
 
@@ -50,6 +51,10 @@ pub trait Float:
 
     /// Converts to `f64` exactly.
     fn as_f64(self) -> f64;
+
+    /// Calls the function that this crate has compiled for this type.
+    #[doc(hidden)]
+    fn run<'a, 'b, O: precompiled::Operation>(input: O::Input<'a, 'b, Self>) -> O::Output<'a, 'b, Self>;
 }
 
 impl Float for f32 {
@@ -65,6 +70,11 @@ impl Float for f32 {
     fn as_f64(self) -> f64 {
         f64::from(self)
     }
+
+    #[inline]
+    fn run<'a, 'b, O: precompiled::Operation>(input: O::Input<'a, 'b, Self>) -> O::Output<'a, 'b, Self> {
+        O::run_f32(input)
+    }
 }
 
 impl Float for f64 {
@@ -78,5 +88,10 @@ impl Float for f64 {
     #[inline(always)]
     fn as_f64(self) -> f64 {
         self
+    }
+
+    #[inline]
+    fn run<'a, 'b, O: precompiled::Operation>(input: O::Input<'a, 'b, Self>) -> O::Output<'a, 'b, Self> {
+        O::run_f64(input)
     }
 }

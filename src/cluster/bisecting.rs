@@ -4,7 +4,7 @@ mod record;
 mod settings;
 mod tree;
 
-use super::kmeans::fitted::FittedCenters;
+use super::kmeans::fitted::{FittedCenters, transform};
 use super::kmeans::lloyd::{Lloyd, LloydRun, StoppingRules, inertia_of};
 use super::kmeans::moments::Moments;
 use super::kmeans::report::KMeansReport;
@@ -14,6 +14,7 @@ use super::kmeans::{check_counts, label_indices, moments_of};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit, Predict, Score, Transform};
 use crate::float::Float;
+use crate::float::precompiled::precompiled;
 use crate::rng::{Purpose, Rng};
 use crate::validate;
 use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix1, Ix2};
@@ -146,7 +147,7 @@ impl<F: Float> BisectingKMeans<F> {
     ) -> Result<KMeansReport> {
         let weights = sample_weight.to_vec();
         validate::sample_weights("sample_weight", &weights, x.nrows())?;
-        self.fit_rows(x.view(), Some(&weights))
+        fit_rows(self, x.view(), Some(&weights))
     }
 
     /// [`fit`](Fit::fit), and the labels of the rows.
@@ -193,43 +194,6 @@ impl<F: Float> BisectingKMeans<F> {
 
     fn fitted_tree(&self, method: &'static str) -> Result<&(FittedCenters<F>, Tree)> {
         self.fitted.as_ref().ok_or(Error::NotFitted { estimator: Self::NAME, method })
-    }
-
-    fn fit_rows(&mut self, x: ArrayView2<'_, F>, weights: Option<&[F]>) -> Result<KMeansReport> {
-        self.settings.check()?;
-        let n_clusters = self.settings.n_clusters;
-        validate::not_empty("x", &x)?;
-        let (n, d) = x.dim();
-        check_counts(Self::NAME, n_clusters, n)?;
-        let x = in_rows(x)?;
-        let samples = Samples { values: elements(&x), n_features: d, weights };
-        let moments = moments_of(Self::NAME, &samples)?;
-        let center = weighted_mean(&samples, &moments.mean);
-        let mut history = vec![inertia_of(&samples, &center, &vec![0; n])];
-        let root = Node { children: None, rows: (0..n).collect(), inertia: history[0], score: 0.0 };
-        let mut growing = GrowingTree { nodes: vec![root], centers: center };
-        for split in 1..n_clusters {
-            self.split_worst(&mut growing, &samples, &moments, split as u64)?;
-            history.push(growing.inertia());
-        }
-        let (tree, labels, centers) = growing.finish(n, d);
-        let run = LloydRun {
-            inertia: inertia_of(&samples, &centers[..n_clusters * d], &labels),
-            labels,
-            centers: Vec::<F>::new(),
-            n_iter: n_clusters.max(2) - 1,
-            converged: true,
-            history,
-        };
-        let fitted = FittedCenters {
-            n_clusters,
-            labels: label_indices(&run.labels),
-            inertia: run.inertia,
-            n_iter: run.n_iter,
-            ..FittedCenters::at(centers, d)
-        };
-        self.fitted = Some((fitted, tree));
-        Ok(KMeansReport::of(run, n_clusters))
     }
 
     /// Splits the leaf of the largest score.
@@ -295,6 +259,58 @@ impl<F: Float> BisectingKMeans<F> {
     }
 }
 
+precompiled! {
+    fn fit_rows<'a, 'b, F>(kmeans: &'a mut BisectingKMeans<F>, x: ArrayView2<'b, F>, weights: Option<&'b [F]>) -> Result<KMeansReport> {
+        kmeans.settings.check()?;
+        let n_clusters = kmeans.settings.n_clusters;
+        validate::not_empty("x", &x)?;
+        let (n, d) = x.dim();
+        check_counts(BisectingKMeans::<F>::NAME, n_clusters, n)?;
+        let x = in_rows(x)?;
+        let samples = Samples { values: elements(&x), n_features: d, weights };
+        let moments = moments_of(BisectingKMeans::<F>::NAME, &samples)?;
+        let center = weighted_mean(&samples, &moments.mean);
+        let mut history = vec![inertia_of(&samples, &center, &vec![0; n])];
+        let root = Node { children: None, rows: (0..n).collect(), inertia: history[0], score: 0.0 };
+        let mut growing = GrowingTree { nodes: vec![root], centers: center };
+        for split in 1..n_clusters {
+            kmeans.split_worst(&mut growing, &samples, &moments, split as u64)?;
+            history.push(growing.inertia());
+        }
+        let (tree, labels, centers) = growing.finish(n, d);
+        let run = LloydRun {
+            inertia: inertia_of(&samples, &centers[..n_clusters * d], &labels),
+            labels,
+            centers: Vec::<F>::new(),
+            n_iter: n_clusters.max(2) - 1,
+            converged: true,
+            history,
+        };
+        let fitted = FittedCenters {
+            n_clusters,
+            labels: label_indices(&run.labels),
+            inertia: run.inertia,
+            n_iter: run.n_iter,
+            ..FittedCenters::at(centers, d)
+        };
+        kmeans.fitted = Some((fitted, tree));
+        Ok(KMeansReport::of(run, n_clusters))
+    }
+
+    fn predict<'a, 'b, F>(fitted: &'a (FittedCenters<F>, Tree), x: ArrayView2<'b, F>) -> Result<Array1<usize>> {
+        let (fitted, tree) = fitted;
+        fitted.with_rows(BisectingKMeans::<F>::NAME, x, |rows| label_indices(&tree.descend(&rows.samples, fitted)))
+    }
+
+    fn score<'a, 'b, F>(fitted: &'a (FittedCenters<F>, Tree), x: ArrayView2<'b, F>) -> Result<f64> {
+        let (fitted, tree) = fitted;
+        let owner = BisectingKMeans::<F>::NAME;
+        fitted.with_rows(owner, x, |rows| {
+            fitted.score(owner, &rows.samples, &tree.descend(&rows.samples, fitted))
+        })?
+    }
+}
+
 /// The weighted mean of the rows; `mean` is the unweighted one.
 fn weighted_mean<F: Float>(samples: &Samples<'_, F>, mean: &[F]) -> Vec<F> {
     if samples.weights.is_none() {
@@ -321,7 +337,7 @@ impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for BisectingKMeans<F> 
     /// Learns the clusters; what an earlier fit learned is dropped. The report's history is the inertia after
     /// each split.
     fn fit(&mut self, x: &ArrayBase<S, Ix2>, (): ()) -> Result<KMeansReport> {
-        self.fit_rows(x.view(), None)
+        fit_rows(self, x.view(), None)
     }
 }
 
@@ -330,8 +346,7 @@ impl<F: Float, S: Data<Elem = F>> Predict<ArrayBase<S, Ix2>> for BisectingKMeans
 
     /// The leaf in which each row ends. This need not be the one with the nearest center of all.
     fn predict(&self, x: &ArrayBase<S, Ix2>) -> Result<Array1<usize>> {
-        let (fitted, tree) = self.fitted_tree("predict")?;
-        fitted.with_rows(Self::NAME, x.view(), |rows| label_indices(&tree.descend(&rows.samples, fitted)))
+        predict(self.fitted_tree("predict")?, x.view())
     }
 }
 
@@ -340,7 +355,7 @@ impl<F: Float, S: Data<Elem = F>> Transform<ArrayBase<S, Ix2>> for BisectingKMea
 
     /// The distance √Σ(x − c)² of each row to each center, (n, k).
     fn transform(&self, x: &ArrayBase<S, Ix2>) -> Result<Array2<F>> {
-        self.fitted_tree("transform")?.0.transform(Self::NAME, x.view())
+        transform(&self.fitted_tree("transform")?.0, Self::NAME, x.view())
     }
 }
 
@@ -357,10 +372,7 @@ impl<F: Float> BisectingKMeans<F> {
 impl<F: Float, S: Data<Elem = F>> Score<ArrayBase<S, Ix2>> for BisectingKMeans<F> {
     /// Minus the inertia of the rows about the centers of the leaves in which they end.
     fn score(&self, x: &ArrayBase<S, Ix2>, (): ()) -> Result<f64> {
-        let (fitted, tree) = self.fitted_tree("score")?;
-        fitted.with_rows(Self::NAME, x.view(), |rows| {
-            fitted.score(Self::NAME, &rows.samples, &tree.descend(&rows.samples, fitted))
-        })?
+        score(self.fitted_tree("score")?, x.view())
     }
 }
 

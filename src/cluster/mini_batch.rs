@@ -15,6 +15,7 @@ use super::kmeans::{check_counts, label_indices, moments_of};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit};
 use crate::float::Float;
+use crate::float::precompiled::precompiled;
 use crate::rng::{Purpose, Rng};
 use crate::validate;
 use batch::{SelectedRows, WeightedSampler};
@@ -171,7 +172,7 @@ impl<F: Float> MiniBatchKMeans<F> {
     ) -> Result<KMeansReport> {
         let weights = sample_weight.to_vec();
         validate::sample_weights("sample_weight", &weights, x.nrows())?;
-        self.fit_rows(x.view(), Some(&weights))
+        fit_rows(self, x.view(), Some(&weights))
     }
 
     /// One step on these rows: the first call chooses the centers, each further one moves them, also those of a `fit`.
@@ -179,7 +180,7 @@ impl<F: Float> MiniBatchKMeans<F> {
     /// # Errors
     /// As `fit`; the first call needs as many rows as there are clusters, further ones as many features.
     pub fn partial_fit<S: Data<Elem = F>>(&mut self, x: &ArrayBase<S, Ix2>) -> Result<()> {
-        self.take_step(x.view(), None)
+        take_step(self, x.view(), None)
     }
 
     /// [`partial_fit`](Self::partial_fit) with a weight for each row: the more weight a row has, the more it pulls.
@@ -193,44 +194,7 @@ impl<F: Float> MiniBatchKMeans<F> {
     ) -> Result<()> {
         let weights = sample_weight.to_vec();
         validate::sample_weights("sample_weight", &weights, x.nrows())?;
-        self.take_step(x.view(), Some(&weights))
-    }
-
-    fn take_step(&mut self, x: ArrayView2<'_, F>, weights: Option<&[F]>) -> Result<()> {
-        self.settings.check()?;
-        validate::not_empty("x", &x)?;
-        validate::copyable("x", &x)?;
-        match &self.fitted {
-            Some((fitted, _)) => fitted.check(Self::NAME, x).map(drop)?,
-            None => in_range(Self::NAME, x)?,
-        }
-        let x = in_rows(x)?;
-        let samples = Samples { values: elements(&x), n_features: x.ncols(), weights };
-        let mut progress = match self.fitted.clone() {
-            Some((FittedCenters { centered: centers, mean: reference, .. }, counters)) => {
-                Progress { centers, reference, counters }
-            }
-            None => {
-                check_counts(Self::NAME, self.settings.n_clusters, x.nrows())?;
-                self.settings.init.check(self.settings.n_clusters, x.ncols())?;
-                let mut rng = Rng::new(self.settings.seed, Purpose::Clustering, u64::MAX);
-                let moments = moments_of(Self::NAME, &samples)?;
-                self.initialize(&samples, &moments, &mut rng)?
-            }
-        };
-        let mut rng = Rng::new(self.settings.seed, Purpose::Clustering, progress.counters.steps as u64);
-        progress.step(&samples, self.settings.reassignment_ratio, &mut rng);
-        let Progress { centers, reference, counters } = progress;
-        let fitted = FittedCenters::new(centers, reference);
-        let (labels, inertia) = fitted.label_all(&samples);
-        if !(inertia.is_finite() && counters.counts.iter().all(|count| count.is_finite())) {
-            let problem = "they are so large that sums over the rows leave the range of f64; scale them down";
-            return Err(Error::Weight { what: "sample_weight".into(), problem: problem.into() });
-        }
-        let labels = label_indices(&labels);
-        let fitted = FittedCenters { labels, inertia, n_iter: counters.steps, ..fitted };
-        self.fitted = Some((fitted, counters));
-        Ok(())
+        take_step(self, x.view(), Some(&weights))
     }
 
     /// The centers, (k, d).
@@ -334,18 +298,65 @@ impl<F: Float> MiniBatchKMeans<F> {
         Ok(Progress { centers, reference, counters })
     }
 
-    fn fit_rows(&mut self, x: ArrayView2<'_, F>, weights: Option<&[F]>) -> Result<KMeansReport> {
-        self.settings.check()?;
+    /// Number of passes over the data, rounded up; after `partial_fit`, the number of steps.
+    ///
+    /// # Errors
+    /// `NotFitted` before the first fit.
+    pub fn n_iter(&self) -> Result<usize> {
+        Ok(self.learned("n_iter")?.n_iter)
+    }
+}
+
+precompiled! {
+    fn take_step<'a, 'b, F>(kmeans: &'a mut MiniBatchKMeans<F>, x: ArrayView2<'b, F>, weights: Option<&'b [F]>) -> Result<()> {
+        kmeans.settings.check()?;
+        validate::not_empty("x", &x)?;
+        validate::copyable("x", &x)?;
+        match &kmeans.fitted {
+            Some((fitted, _)) => fitted.check(MiniBatchKMeans::<F>::NAME, x).map(drop)?,
+            None => in_range(MiniBatchKMeans::<F>::NAME, x)?,
+        }
+        let x = in_rows(x)?;
+        let samples = Samples { values: elements(&x), n_features: x.ncols(), weights };
+        let mut progress = match kmeans.fitted.clone() {
+            Some((FittedCenters { centered: centers, mean: reference, .. }, counters)) => {
+                Progress { centers, reference, counters }
+            }
+            None => {
+                check_counts(MiniBatchKMeans::<F>::NAME, kmeans.settings.n_clusters, x.nrows())?;
+                kmeans.settings.init.check(kmeans.settings.n_clusters, x.ncols())?;
+                let mut rng = Rng::new(kmeans.settings.seed, Purpose::Clustering, u64::MAX);
+                let moments = moments_of(MiniBatchKMeans::<F>::NAME, &samples)?;
+                kmeans.initialize(&samples, &moments, &mut rng)?
+            }
+        };
+        let mut rng = Rng::new(kmeans.settings.seed, Purpose::Clustering, progress.counters.steps as u64);
+        progress.step(&samples, kmeans.settings.reassignment_ratio, &mut rng);
+        let Progress { centers, reference, counters } = progress;
+        let fitted = FittedCenters::new(centers, reference);
+        let (labels, inertia) = fitted.label_all(&samples);
+        if !(inertia.is_finite() && counters.counts.iter().all(|count| count.is_finite())) {
+            let problem = "they are so large that sums over the rows leave the range of f64; scale them down";
+            return Err(Error::Weight { what: "sample_weight".into(), problem: problem.into() });
+        }
+        let labels = label_indices(&labels);
+        let fitted = FittedCenters { labels, inertia, n_iter: counters.steps, ..fitted };
+        kmeans.fitted = Some((fitted, counters));
+        Ok(())
+    }
+
+    fn fit_rows<'a, 'b, F>(kmeans: &'a mut MiniBatchKMeans<F>, x: ArrayView2<'b, F>, weights: Option<&'b [F]>) -> Result<KMeansReport> {
+        kmeans.settings.check()?;
         validate::not_empty("x", &x)?;
         let (n, d) = x.dim();
-        let settings = &self.settings;
-        check_counts(Self::NAME, settings.n_clusters, n)?;
+        let settings = &kmeans.settings;
+        check_counts(MiniBatchKMeans::<F>::NAME, settings.n_clusters, n)?;
         settings.init.check(settings.n_clusters, d)?;
         let x = in_rows(x)?;
         let samples = Samples { values: elements(&x), n_features: d, weights };
-        let moments = moments_of(Self::NAME, &samples)?;
+        let moments = moments_of(MiniBatchKMeans::<F>::NAME, &samples)?;
         let mut rng = Rng::new(settings.seed, Purpose::Clustering, 0);
-        let mut progress = self.initialize(&samples, &moments, &mut rng)?;
+        let mut progress = kmeans.initialize(&samples, &moments, &mut rng)?;
         let batch_size = settings.batch_size.min(n);
         let steps = (settings.max_iter.saturating_mul(n) / batch_size).max(1);
         let sampler = WeightedSampler::new(&samples);
@@ -373,16 +384,8 @@ impl<F: Float> MiniBatchKMeans<F> {
         let labels = label_indices(&run.labels);
         let fitted = FittedCenters { labels, inertia: run.inertia, n_iter: run.n_iter, ..fitted };
         let report = KMeansReport::of(run, settings.n_clusters);
-        self.fitted = Some((fitted, counters));
+        kmeans.fitted = Some((fitted, counters));
         Ok(report)
-    }
-
-    /// Number of passes over the data, rounded up; after `partial_fit`, the number of steps.
-    ///
-    /// # Errors
-    /// `NotFitted` before the first fit.
-    pub fn n_iter(&self) -> Result<usize> {
-        Ok(self.learned("n_iter")?.n_iter)
     }
 }
 
@@ -400,7 +403,7 @@ impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for MiniBatchKMeans<F> 
     /// Learns the centers; what earlier fits learned is dropped. The report's history is the smoothed inertia a
     /// row, step by step.
     fn fit(&mut self, x: &ArrayBase<S, Ix2>, (): ()) -> Result<KMeansReport> {
-        self.fit_rows(x.view(), None)
+        fit_rows(self, x.view(), None)
     }
 }
 

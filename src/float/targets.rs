@@ -57,7 +57,8 @@ impl<F> TargetArray<'_, F> {
 /// let values: Targets<'_, f32> = (&floats).into();
 /// let booleans: Targets<'_, f32> = [true, false].as_slice().into();
 /// assert_eq!((labels.len(), values.len(), booleans.len()), (3, 2, 2));
-/// let several: Targets<'_, f32> = (&array![1u8, 0], &floats).into();
+/// let booleans = array![1u8, 0];
+/// let several: Targets<'_, f32> = (&booleans, &floats).into();
 /// assert_eq!(several.len(), 2);
 /// ```
 #[derive(Debug, Clone)]

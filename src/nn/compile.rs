@@ -10,8 +10,9 @@ use crate::nn::layout::Layout;
 use crate::nn::model::Model;
 use crate::nn::model::outputs::NetworkOutput;
 use crate::nn::node::AttachedWeights;
-use crate::nn::optimizer::Optimizer;
+use crate::nn::optimizer::{RuleOptimizer, UpdateRule};
 use crate::nn::optimizer_state::OptimizerState;
+use std::sync::Arc;
 
 /// A planned network with its initial weights.
 pub(crate) struct Built<F> {
@@ -58,11 +59,11 @@ impl<F: Float> Built<F> {
     pub(super) fn compile(
         self,
         outputs: Vec<NetworkOutput<F>>,
-        optimizer: impl Optimizer<F>,
+        optimizer: RuleOptimizer<Arc<dyn UpdateRule<F>>>,
         seed: u64,
     ) -> Result<Model<F>> {
         let Self { layout, params, state, attached } = self;
-        let optimizer_state = OptimizerState::new(optimizer.into_rule_optimizer(), &layout)?;
+        let optimizer_state = OptimizerState::new(optimizer, &layout)?;
         let mut model = Model::new(layout, params, state, optimizer_state, outputs, seed);
         if attached {
             model.keep_origin();

@@ -2,13 +2,14 @@
 
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::float::precompiled::precompiled;
 use crate::nn::compile::Built;
 use crate::nn::layout::{LayerSpec, Layout, NetworkInput, Operation, Source};
 use crate::nn::loss::Loss;
 use crate::nn::model::Model;
 use crate::nn::model::outputs::NetworkOutput;
 use crate::nn::node::{AttachedWeights, Node, NodeData, Origin};
-use crate::nn::optimizer::Optimizer;
+use crate::nn::optimizer::{Optimizer, RuleOptimizer, UpdateRule};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -75,7 +76,7 @@ impl<F: Float> Graph<F> {
         loss: impl Loss<F> + 'static,
         weight: f64,
     ) -> Self {
-        self.outputs.push((node.clone(), NetworkOutput::new(name.into(), Arc::new(loss), weight)));
+        self.outputs.push((node.clone(), NetworkOutput::new(name.into(), loss.into_arc(), weight)));
         self
     }
 
@@ -93,6 +94,10 @@ impl<F: Float> Graph<F> {
     /// hyperparameters out of range; shapes that do not fit, with the layer and the shapes of its inputs; outputs that a loss
     /// cannot handle; a loss weight that is negative or not finite.
     pub fn compile(self, optimizer: impl Optimizer<F>) -> Result<Model<F>> {
+        compile(self, optimizer.into_rule_optimizer().map_rule(UpdateRule::into_arc))
+    }
+
+    fn compile_rule(self, optimizer: RuleOptimizer<Arc<dyn UpdateRule<F>>>) -> Result<Model<F>> {
         let Self { inputs, outputs, seed } = self;
         if outputs.is_empty() {
             return Err(Error::invalid_parameter("Graph", "outputs", 0, "at least 1; add one by output"));
@@ -137,6 +142,12 @@ impl<F: Float> Graph<F> {
         let layout = Layout::graph(inputs.iter().map(network_input).collect(), layers, output_layers)?;
         let weights: Vec<_> = weights.iter().map(Option::as_deref).collect();
         Built::new(layout, &outputs, &weights, seed)?.compile(outputs, optimizer, seed)
+    }
+}
+
+precompiled! {
+    fn compile<'a, 'b, F>(graph: Graph<F>, optimizer: RuleOptimizer<Arc<dyn UpdateRule<F>>>) -> Result<Model<F>> {
+        graph.compile_rule(optimizer)
     }
 }
 

@@ -73,15 +73,14 @@ pub(crate) struct LayerSpec<F> {
 pub(crate) struct PlannedLayer<F> {
     /// A merge layer is a [`Joined`] layer.
     pub(crate) layer: Arc<dyn Layer<F>>,
-    pub(crate) merge: Option<Arc<dyn Merge<F>>>,
+    /// What a merge layer has besides.
+    pub(crate) merging: Option<Box<Merging<F>>>,
     /// As in messages and weight names: the given name, or position and kind as in `"0.dense"`.
     pub(crate) name: String,
     pub(crate) is_named: bool,
     /// Shared by all uses of the same layer with the same input shape.
     pub(crate) plan: Arc<Plan>,
     pub(crate) inputs: Vec<Source>,
-    /// The number of columns of each input; empty for a layer with one input.
-    pub(crate) input_lens: Vec<usize>,
     pub(crate) params: Range<usize>,
     pub(crate) state: Range<usize>,
     /// The first layer with the same weights, if they are shared and it is an earlier one.
@@ -89,17 +88,38 @@ pub(crate) struct PlannedLayer<F> {
     /// Whether another layer uses the same weights.
     pub(crate) is_shared: bool,
     pub(crate) trainable: bool,
-    /// For each input, the index of the layer that computes its mask.
-    pub(crate) masks: Vec<Option<usize>>,
-    /// For each input of a merge layer, its number of positions in the joined mask; empty if no input has a mask.
-    pub(crate) mask_lens: Vec<usize>,
     /// Positions per sample of the mask that this layer computes; 0 if it computes none.
     pub(crate) made_mask: usize,
     /// Index of the layer that computes the mask of the output.
     pub(crate) output_mask: Option<usize>,
 }
 
+/// A merge layer, and the sizes of the inputs that are joined for it.
+#[derive(Debug, Clone)]
+pub(crate) struct Merging<F> {
+    pub(crate) merge: Arc<dyn Merge<F>>,
+    /// The number of columns of each input.
+    input_lens: Vec<usize>,
+    /// For each input, its number of positions in the joined mask; empty if no input has a mask.
+    mask_lens: Vec<usize>,
+}
+
 impl<F> PlannedLayer<F> {
+    /// The merge layer, if it is one.
+    pub(crate) fn merge(&self) -> Option<&Arc<dyn Merge<F>>> {
+        self.merging.as_ref().map(|merging| &merging.merge)
+    }
+
+    /// For a merge layer, the number of columns of each input.
+    pub(crate) fn input_lens(&self) -> &[usize] {
+        self.merging.as_ref().map_or(&[], |merging| &merging.input_lens)
+    }
+
+    /// For a merge layer, the number of positions of each input in the joined mask; empty if no input has a mask.
+    pub(crate) fn mask_lens(&self) -> &[usize] {
+        self.merging.as_ref().map_or(&[], |merging| &merging.mask_lens)
+    }
+
     pub(crate) fn input_len(&self) -> usize {
         self.plan.input_shape().size()
     }
@@ -114,7 +134,7 @@ impl<F> PlannedLayer<F> {
 
     /// Whether the inputs are joined in a buffer.
     pub(crate) fn joins_inputs(&self) -> bool {
-        self.merge.is_some()
+        self.merging.is_some()
     }
 
     /// Whether gradients of the parameters are computed by rows, apart from the backward pass.
@@ -230,6 +250,14 @@ impl<F: Float> Layout<F> {
             layout.inputs[input].indices = layout.indices_from(Source::Input(input));
         }
         Ok(layout)
+    }
+
+    /// The index of the layer that computes the mask of a source.
+    pub(crate) fn mask_of(&self, source: Source) -> Option<usize> {
+        match source {
+            Source::Input(_) => None,
+            Source::Node(index) => self.nodes.get(index)?.output_mask,
+        }
     }
 
     /// The shape of the values from a source.

@@ -112,7 +112,16 @@ pub trait Merge<F: Float>: Debug + Send + Sync {
         Self: Sized + 'static,
         F: 'n,
     {
-        Node::merged(Arc::new(self), nodes)
+        Node::merged(Merge::into_arc(self), nodes)
+    }
+
+    /// The layer as networks hold it. The types of this crate override it to be compiled here.
+    #[doc(hidden)]
+    fn into_arc(self) -> Arc<dyn Merge<F>>
+    where
+        Self: Sized + 'static,
+    {
+        Arc::new(self)
     }
 }
 
@@ -386,7 +395,7 @@ pub mod by {
 
 impl<F: Float, L: Layer<F> + 'static> IntoLayer<F, by::Value> for L {
     fn origin(self) -> LayerOrigin<F> {
-        LayerOrigin(Origin::Layer(Arc::new(self)))
+        LayerOrigin(Origin::Layer(Layer::into_arc(self)))
     }
 }
 

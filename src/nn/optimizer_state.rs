@@ -61,13 +61,10 @@ pub(crate) struct OptimizerState<F> {
 
 impl<F: Float> OptimizerState<F> {
     /// Validates an optimizer and allocates its moments for the parameters of `layout`.
-    pub(crate) fn new<R: UpdateRule<F> + 'static>(
-        optimizer: RuleOptimizer<R>,
-        layout: &Layout<F>,
-    ) -> Result<Self> {
+    pub(crate) fn new(optimizer: RuleOptimizer<Arc<dyn UpdateRule<F>>>, layout: &Layout<F>) -> Result<Self> {
         optimizer.validate()?;
         let (rule, learning_rate, modifiers) = optimizer.into_parts();
-        Self::from_parts(Arc::new(rule), learning_rate, modifiers, layout)
+        Self::from_parts(rule, learning_rate, modifiers, layout)
     }
 
     /// Allocates the state of an optimizer that has been validated.

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::float::precompiled::precompiled;
 use crate::nn::compile::Built;
 use crate::nn::layer::{Layer, Shape};
 use crate::nn::layout::{ChainLayer, Layout, PlannedLayer};
@@ -9,7 +10,7 @@ use crate::nn::loss::Loss;
 use crate::nn::model::Model;
 use crate::nn::model::outputs::NetworkOutput;
 use crate::nn::node::AttachedWeights;
-use crate::nn::optimizer::Optimizer;
+use crate::nn::optimizer::{Optimizer, RuleOptimizer, UpdateRule};
 use crate::nn::optimizer_state::OptimizerState;
 use std::sync::Arc;
 
@@ -51,6 +52,16 @@ struct Entry<F> {
     weights: Option<AttachedWeights<F>>,
 }
 
+precompiled! {
+    fn compile<'a, 'b, F>(
+        network: Sequential<F>,
+        optimizer: RuleOptimizer<Arc<dyn UpdateRule<F>>>,
+        output: NetworkOutput<F>,
+    ) -> Result<Model<F>> {
+        network.compile_output(optimizer, output)
+    }
+}
+
 impl<F: Float> Sequential<F> {
     /// Creates a network without layers, for samples of this shape (without the batch axis).
     pub fn new(input_shape: impl Into<Shape>) -> Self {
@@ -90,7 +101,7 @@ impl<F: Float> Sequential<F> {
     #[must_use]
     #[allow(clippy::should_implement_trait, reason = "Keras's name; not an arithmetic operator")]
     pub fn add(mut self, layer: impl Layer<F> + 'static) -> Self {
-        self.layers.push(Entry { layer: Arc::new(layer), trainable: true, name: None, weights: None });
+        self.layers.push(Entry { layer: layer.into_arc(), trainable: true, name: None, weights: None });
         self
     }
 
@@ -186,11 +197,18 @@ impl<F: Float> Sequential<F> {
     /// No layer; hyperparameters out of range; incompatible shapes; outputs that the loss cannot handle, such as logits where
     /// it expects probabilities; a network that does not fit into memory. Errors name the layer.
     pub fn compile(self, optimizer: impl Optimizer<F>, loss: impl Loss<F> + 'static) -> Result<Model<F>> {
-        let output = NetworkOutput::new(String::new(), Arc::new(loss), 1.0);
+        let output = NetworkOutput::new(String::new(), loss.into_arc(), 1.0);
+        compile(self, optimizer.into_rule_optimizer().map_rule(UpdateRule::into_arc), output)
+    }
+
+    fn compile_output(
+        self,
+        optimizer: RuleOptimizer<Arc<dyn UpdateRule<F>>>,
+        output: NetworkOutput<F>,
+    ) -> Result<Model<F>> {
         let Some(input) = self.input.clone() else {
             self.check_layers()?;
-            let optimizer_state =
-                OptimizerState::new(optimizer.into_rule_optimizer(), &Layout::without_layers())?;
+            let optimizer_state = OptimizerState::new(optimizer, &Layout::without_layers())?;
             let seed = self.seed;
             return Model::unbuilt(self, optimizer_state, output, seed);
         };

@@ -73,7 +73,7 @@ impl<F: Float> Workspace<F> {
                     "activations",
                     if node.joins_inputs() { node.input_len().saturating_mul(capacity) } else { 0 },
                 )?,
-                joined_mask: all_valid(node.mask_lens.iter().sum::<usize>().saturating_mul(capacity))?,
+                joined_mask: all_valid(node.mask_lens().iter().sum::<usize>().saturating_mul(capacity))?,
             })
         });
         let nodes = nodes.collect::<Result<_>>()?;
@@ -127,7 +127,7 @@ impl<F: Float> Workspace<F> {
                     && buffers.mask.len() == node.made_mask * self.capacity
                     && buffers.joined.len()
                         == if node.joins_inputs() { node.input_len() * self.capacity } else { 0 }
-                    && buffers.joined_mask.len() == node.mask_lens.iter().sum::<usize>() * self.capacity
+                    && buffers.joined_mask.len() == node.mask_lens().iter().sum::<usize>() * self.capacity
             })
     }
 
@@ -307,7 +307,7 @@ impl<F: Float> Workspace<F> {
             };
             let (inputs, outputs) = (node.input_len(), node.output_len());
             let (x, mask) = if node.joins_inputs() {
-                let positions = node.mask_lens.iter().sum::<usize>();
+                let positions = node.mask_lens().iter().sum::<usize>();
                 let mask = (positions > 0).then(|| Mask::new(&joined_mask[..batch * positions], positions));
                 (matrix(&joined[..batch * inputs], batch, inputs), mask)
             } else {
@@ -382,7 +382,7 @@ impl<F: Float> Sources<'_, F> {
     fn join<'j>(&self, node: &PlannedLayer<F>, joined: &'j mut [F]) -> ArrayView2<'j, F> {
         let total = node.input_len();
         let mut start = 0;
-        for (&source, &len) in node.inputs.iter().zip(&node.input_lens) {
+        for (&source, &len) in node.inputs.iter().zip(node.input_lens()) {
             for row in 0..self.batch {
                 let slot = &mut joined[row * total + start..][..len];
                 match (source, self.x) {
@@ -404,12 +404,12 @@ impl<F: Float> Sources<'_, F> {
 
     /// Copies the masks of the inputs of a merge layer side by side; the positions of an input without a mask are valid.
     fn join_masks<'j>(&self, node: &PlannedLayer<F>, joined: &'j mut [bool]) -> Option<Mask<'j>> {
-        let total: usize = node.mask_lens.iter().sum();
+        let total: usize = node.mask_lens().iter().sum();
         let mut start = 0;
-        for (&maker, &len) in node.masks.iter().zip(&node.mask_lens) {
+        for (&source, &len) in node.inputs.iter().zip(node.mask_lens()) {
             for row in 0..self.batch {
                 let slot = &mut joined[row * total + start..][..len];
-                match maker {
+                match self.layout.mask_of(source) {
                     // Without `uses_mask`, a mask may cover fewer axes; then it does not count.
                     Some(maker) if self.layout.nodes[maker].made_mask == len => {
                         slot.copy_from_slice(&self.before[maker].mask[row * len..][..len]);
@@ -440,13 +440,13 @@ fn input_of<'a, F>(
 }
 
 /// The mask of the input of a layer with one input.
-fn mask_of<'a, F>(
+fn mask_of<'a, F: Float>(
     before: &'a [Buffers<F>],
     layout: &Layout<F>,
     node: &PlannedLayer<F>,
     batch: usize,
 ) -> Option<Mask<'a>> {
-    let index = node.masks[0]?;
+    let index = layout.mask_of(node.inputs[0])?;
     let positions = layout.nodes[index].made_mask;
     Some(Mask::new(&before.get(index)?.mask[..batch * positions], positions))
 }

@@ -11,6 +11,7 @@ use super::registry::rejected;
 use super::tensor_data::{NumberType, Tensor};
 use crate::error::{Error, LoadErrorKind, Result};
 use crate::float::Float;
+use crate::float::precompiled::precompiled;
 use crate::nn::callback::{CallbackState, Checkpoint, Numbers, Position, Rate};
 use crate::nn::history::{HistoryNumbers, HistoryRecord};
 use crate::nn::layout::zeros;
@@ -129,7 +130,7 @@ impl<F: Float> Checkpoint<F> {
     /// # }
     /// ```
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        self.encode()?.to_bytes()
+        encode(self)?.to_bytes()
     }
 
     /// The checkpoint of a file of this crate. It is checked as a model's file is; whether it is one of the run at
@@ -138,48 +139,50 @@ impl<F: Float> Checkpoint<F> {
     /// # Errors
     /// [`Error::Load`] for what is damaged or something else.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        read(Source::bytes(bytes, &Limits::default())?)
+        from_bytes(bytes)
     }
 
     pub(super) fn save(&self, path: &Path) -> Result<()> {
-        self.encode()?.save(path)
+        encode(self)?.save(path)
     }
 
     pub(super) fn load(path: &Path) -> Result<Self> {
-        read(Source::open(path, &Limits::default())?)
+        from_file(path)
     }
+}
 
-    fn encode(&self) -> Result<Encoder<'_>> {
-        let (last_good_epoch, last_good) = (self.last_good.0, self.last_good.1.as_ref());
-        let (history, numbers) = HistoryRecord::split(self.history.clone());
+precompiled! {
+    fn encode<'a, 'b, F>(checkpoint: &'a Checkpoint<F>) -> Result<Encoder<'a>> {
+        let (last_good_epoch, last_good) = (checkpoint.last_good.0, checkpoint.last_good.1.as_ref());
+        let (history, numbers) = HistoryRecord::split(checkpoint.history.clone());
         let HistoryNumbers { epochs, values, value_epochs } = numbers;
         let text = Text {
-            identity: self.identity.clone(),
-            epoch: self.position.epoch,
-            batch: self.position.batch,
-            taken: self.position.taken,
-            stop: self.stop.clone(),
+            identity: checkpoint.identity.clone(),
+            epoch: checkpoint.position.epoch,
+            batch: checkpoint.position.batch,
+            taken: checkpoint.position.taken,
+            stop: checkpoint.stop.clone(),
             history,
             history_lengths: Some(values.iter().map(Vec::len).collect()),
             history_values: Vec::new(),
-            totals: Bits(self.totals.clone()),
-            rate: match self.rate {
+            totals: Bits(checkpoint.totals.clone()),
+            rate: match checkpoint.rate {
                 Rate::Constant(rate) => TextOfRate::Constant(rate),
                 Rate::Factor(factor) => TextOfRate::Factor(factor),
             },
-            counters: Counters::of(&self.numbers),
+            counters: Counters::of(&checkpoint.numbers),
             last_good_epoch,
             last_good: last_good.map(Counters::of),
-            callbacks: self.callbacks.iter().map(|state| state.text.clone()).collect(),
+            callbacks: checkpoint.callbacks.iter().map(|state| state.text.clone()).collect(),
         };
         let run = serde_json::to_string(&text).map_err(|problem| Error::Unsaveable {
             what: "the checkpoint".into(),
             reason: problem.to_string(),
             hint: "look for a number in its history that JSON cannot hold".into(),
         })?;
-        let mut tensors = tensors_of("model", &self.numbers);
+        let mut tensors = tensors_of("model", &checkpoint.numbers);
         tensors.extend(last_good.into_iter().flat_map(|numbers| tensors_of("last good epoch", numbers)));
-        let states = self.callbacks.iter().enumerate();
+        let states = checkpoint.callbacks.iter().enumerate();
         tensors
             .extend(states.map(|(index, state)| Tensor::flat(format!("callback {index}"), &state.numbers)));
         let values: Vec<u64> = values.into_iter().flatten().map(f64::to_bits).collect();
@@ -195,6 +198,14 @@ impl<F: Float> Checkpoint<F> {
         encoder.record(&CheckpointRecord { writer: WRITER, run: &run, n_tensors })?;
         encoder.tensors(tensors)?;
         Ok(encoder)
+    }
+
+    fn from_bytes<'a, 'b, F>(bytes: &'a [u8]) -> Result<Checkpoint<F>> {
+        read(Source::bytes(bytes, &Limits::default())?)
+    }
+
+    fn from_file<'a, 'b, F>(path: &'a Path) -> Result<Checkpoint<F>> {
+        read(Source::open(path, &Limits::default())?)
     }
 }
 

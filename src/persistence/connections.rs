@@ -94,7 +94,7 @@ impl Connections {
                 .map(|node| ConnectedLayer {
                     name: node.is_named.then(|| node.name.clone()),
                     inputs: node.inputs.iter().map(source).collect(),
-                    merge: node.merge.is_some(),
+                    merge: node.joins_inputs(),
                     shares: node.shares,
                 })
                 .collect(),

@@ -14,6 +14,7 @@ use crate::cluster::kmeans::record::{Learned, List, Outline, Recorded, Start};
 use crate::cluster::{BisectingKMeans, KMeans, KMeansInit, MiniBatchKMeans};
 use crate::error::{Error, LoadErrorKind, Result, excerpt};
 use crate::float::Float;
+use crate::float::precompiled::precompiled;
 use crate::nn::layer::Config;
 use crate::nn::layout::zeros;
 use ndarray::Array2;
@@ -83,8 +84,7 @@ impl<F: Float> KMeans<F> {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn load_with(path: impl AsRef<Path>, options: LoadOptions<'_, F>) -> Result<Self> {
-        let source = Source::open(path.as_ref(), &options.limits)?;
-        read(source.structure(&[Content::Estimator], &options.limits)?, &options)
+        load_file(path.as_ref(), options)
     }
 
     /// As [`load`](Self::load), from memory.
@@ -100,6 +100,17 @@ impl<F: Float> KMeans<F> {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn from_bytes_with(bytes: &[u8], options: LoadOptions<'_, F>) -> Result<Self> {
+        load_bytes(bytes, options)
+    }
+}
+
+precompiled! {
+    fn load_file<'a, 'b, F>(path: &'b Path, options: LoadOptions<'a, F>) -> Result<KMeans<F>> {
+        let source = Source::open(path, &options.limits)?;
+        read(source.structure(&[Content::Estimator], &options.limits)?, &options)
+    }
+
+    fn load_bytes<'a, 'b, F>(bytes: &'b [u8], options: LoadOptions<'a, F>) -> Result<KMeans<F>> {
         let source = Source::bytes(bytes, &options.limits)?;
         read(source.structure(&[Content::Estimator], &options.limits)?, &options)
     }
@@ -109,13 +120,23 @@ macro_rules! persistent {
     ($($clustering:ident)*) => {$(
         impl<F: Float> Persist for $clustering<F> {
             fn encode(&self) -> Result<Encoder<'_>> {
-                encoder_of(self)
+                precompiled! {
+                    fn encoder<'a, 'b, F>(clustering: &'a $clustering<F>) -> Result<Encoder<'a>> {
+                        encoder_of(clustering)
+                    }
+                }
+                encoder(self)
             }
 
             fn decode(section: Section<'_>) -> Result<Self> {
-                let (opened, allowed) = section.into_opened();
-                opened.require(&[Content::Estimator])?;
-                read(opened, &allowed.typed::<F>())
+                precompiled! {
+                    fn decoded<'a, 'b, F>(section: Section<'a>) -> Result<$clustering<F>> {
+                        let (opened, allowed) = section.into_opened();
+                        opened.require(&[Content::Estimator])?;
+                        read(opened, &allowed.typed::<F>())
+                    }
+                }
+                decoded(section)
             }
         }
     )*};

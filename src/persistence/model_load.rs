@@ -13,6 +13,7 @@ use super::training::Training;
 use crate::buffer::Buffer;
 use crate::error::{Error, LoadErrorKind, Result, excerpt};
 use crate::float::Float;
+use crate::float::precompiled::precompiled;
 use crate::nn::callback::CallbackSettings;
 use crate::nn::layer::{Config, Layer, Shape};
 use crate::nn::layout::{ChainLayer, Layout, zeros};
@@ -57,13 +58,7 @@ impl<F: Float> Model<F> {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn load_with<'a>(path: impl AsRef<Path>, options: impl Into<LoadOptions<'a, F>>) -> Result<Self> {
-        let options = options.into();
-        let source = Source::open(path.as_ref(), &options.limits)?;
-        read_model(
-            source.structure(&Content::MODELS, &options.limits)?,
-            &options,
-            &MemoryBudget::new(&options.limits),
-        )
+        load_file(path.as_ref(), options.into())
     }
 
     /// As [`load`](Self::load), from memory.
@@ -79,13 +74,21 @@ impl<F: Float> Model<F> {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn from_bytes_with<'a>(bytes: &[u8], options: impl Into<LoadOptions<'a, F>>) -> Result<Self> {
-        let options = options.into();
+        load_bytes(bytes, options.into())
+    }
+}
+
+precompiled! {
+    fn load_file<'a, 'b, F>(path: &'b Path, options: LoadOptions<'a, F>) -> Result<Model<F>> {
+        let source = Source::open(path, &options.limits)?;
+        let opened = source.structure(&Content::MODELS, &options.limits)?;
+        read_model(opened, &options, &MemoryBudget::new(&options.limits))
+    }
+
+    fn load_bytes<'a, 'b, F>(bytes: &'b [u8], options: LoadOptions<'a, F>) -> Result<Model<F>> {
         let source = Source::bytes(bytes, &options.limits)?;
-        read_model(
-            source.structure(&Content::MODELS, &options.limits)?,
-            &options,
-            &MemoryBudget::new(&options.limits),
-        )
+        let opened = source.structure(&Content::MODELS, &options.limits)?;
+        read_model(opened, &options, &MemoryBudget::new(&options.limits))
     }
 }
 

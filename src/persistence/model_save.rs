@@ -10,6 +10,7 @@ use super::tensor_data::Tensor;
 use super::training::Training;
 use crate::error::{Error, LoadErrorKind, Result};
 use crate::float::Float;
+use crate::float::precompiled::precompiled;
 use crate::nn::layer::Config;
 #[cfg(feature = "onnx")]
 use crate::nn::layer::Layer;
@@ -51,7 +52,7 @@ impl<F: Float> Model<F> {
     /// # }
     /// ```
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        self.file_encoder()?.save(path.as_ref())
+        model_encoder(self)?.save(path.as_ref())
     }
 
     /// As [`save`](Self::save), to a writer; it is flushed at the end.
@@ -59,7 +60,7 @@ impl<F: Float> Model<F> {
     /// # Errors
     /// As [`save`](Self::save).
     pub fn save_to(&self, mut writer: impl Write) -> Result<()> {
-        self.file_encoder()?.save_to(&mut writer)
+        model_encoder(self)?.save_to(&mut writer)
     }
 
     /// As [`save`](Self::save), to memory.
@@ -67,7 +68,7 @@ impl<F: Float> Model<F> {
     /// # Errors
     /// As [`save`](Self::save).
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        self.file_encoder()?.to_bytes()
+        model_encoder(self)?.to_bytes()
     }
 
     /// Saves the weights alone, trained and moving ones, under their names.
@@ -75,7 +76,7 @@ impl<F: Float> Model<F> {
     /// # Errors
     /// What the system refuses; NaN among the weights.
     pub fn save_weights(&self, path: impl AsRef<Path>) -> Result<()> {
-        self.weights_encoder()?.save(path.as_ref())
+        weights_encoder(self)?.save(path.as_ref())
     }
 
     /// As [`save_weights`](Self::save_weights), to a writer; it is flushed at the end.
@@ -83,70 +84,7 @@ impl<F: Float> Model<F> {
     /// # Errors
     /// As [`save_weights`](Self::save_weights).
     pub fn save_weights_to(&self, mut writer: impl Write) -> Result<()> {
-        self.weights_encoder()?.save_to(&mut writer)
-    }
-
-    pub(super) fn file_encoder(&self) -> Result<Encoder<'_>> {
-        self.check_built("save")?;
-        let training = Training::of(self)?.to_json()?;
-        let weights = self.weight_tensors();
-        let others = self.other_tensors();
-        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let rule = &self.optimizer_state.rule;
-        let optimizer = config::<F>("optimizer", "the optimizer", rule.kind(), rule.config(), rule)?;
-        let optimizer = Recipe { kind: rule.kind(), config: optimizer.as_json() };
-        let (n_layers, n_tensors) = (count(self.layout.nodes.len()), count(weights.len() + others.len()));
-        let encoder = match Connections::of(self) {
-            Some(connections) => {
-                let connections =
-                    serde_json::to_string(&connections).map_err(|problem| Error::Unsaveable {
-                        what: "the connections of the graph".into(),
-                        reason: problem.to_string(),
-                        hint: "use save_weights".into(),
-                    })?;
-                let mut encoder = Encoder::new(Content::Graph);
-                encoder.record(&GraphRecord {
-                    writer: WRITER,
-                    connections: &connections,
-                    n_layers,
-                    n_outputs: count(self.outputs.len()),
-                    optimizer,
-                    training: &training,
-                    n_tensors,
-                })?;
-                self.record_layers(&mut encoder)?;
-                for output in &self.outputs {
-                    let loss = config_of_loss(output)?;
-                    let loss = Recipe { kind: output.loss.kind(), config: loss.as_json() };
-                    encoder.record(&OutputRecord { loss, n_metrics: count(output.metrics.len()) })?;
-                    record_metrics(&mut encoder, output)?;
-                }
-                encoder
-            }
-            None => {
-                let [output] = &self.outputs[..] else {
-                    return Err(Error::shape("save", "one output", self.outputs.len()));
-                };
-                let loss = config_of_loss(output)?;
-                let mut encoder = Encoder::new(Content::Model);
-                encoder.record(&ModelRecord {
-                    writer: WRITER,
-                    input: Dims::of(self.layout.input().dims()),
-                    n_layers,
-                    loss: Recipe { kind: output.loss.kind(), config: loss.as_json() },
-                    n_metrics: count(output.metrics.len()),
-                    optimizer,
-                    training: &training,
-                    n_tensors,
-                })?;
-                self.record_layers(&mut encoder)?;
-                record_metrics(&mut encoder, output)?;
-                encoder
-            }
-        };
-        let mut encoder = encoder;
-        encoder.tensors(weights.into_iter().chain(others).collect())?;
-        Ok(encoder)
+        weights_encoder(self)?.save_to(&mut writer)
     }
 
     /// Appends the records of the layers.
@@ -157,16 +95,6 @@ impl<F: Float> Model<F> {
             encoder.record(&LayerRecord { recipe, trainable: node.trainable })?;
         }
         Ok(())
-    }
-
-    fn weights_encoder(&self) -> Result<Encoder<'_>> {
-        self.check_built("save_weights")?;
-        let tensors = self.weight_tensors();
-        let n_tensors = u32::try_from(tensors.len()).unwrap_or(u32::MAX);
-        let mut encoder = Encoder::new(Content::Weights);
-        encoder.record(&WeightsRecord { writer: WRITER, n_tensors })?;
-        encoder.tensors(tensors)?;
-        Ok(encoder)
     }
 
     fn weight_tensors(&self) -> Vec<Tensor<'_>> {
@@ -188,6 +116,82 @@ impl<F: Float> Model<F> {
             tensors.push(Tensor::flat(ORIGIN_STATE, state));
         }
         tensors
+    }
+}
+
+precompiled! {
+    /// The whole model as a file.
+    pub(super) fn model_encoder<'a, 'b, F>(model: &'a Model<F>) -> Result<Encoder<'a>> {
+        model.check_built("save")?;
+        let training = Training::of(model)?.to_json()?;
+        let weights = model.weight_tensors();
+        let others = model.other_tensors();
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let rule = &model.optimizer_state.rule;
+        let optimizer = config::<F>("optimizer", "the optimizer", rule.kind(), rule.config(), rule)?;
+        let optimizer = Recipe { kind: rule.kind(), config: optimizer.as_json() };
+        let (n_layers, n_tensors) = (count(model.layout.nodes.len()), count(weights.len() + others.len()));
+        let encoder = match Connections::of(model) {
+            Some(connections) => {
+                let connections =
+                    serde_json::to_string(&connections).map_err(|problem| Error::Unsaveable {
+                        what: "the connections of the graph".into(),
+                        reason: problem.to_string(),
+                        hint: "use save_weights".into(),
+                    })?;
+                let mut encoder = Encoder::new(Content::Graph);
+                encoder.record(&GraphRecord {
+                    writer: WRITER,
+                    connections: &connections,
+                    n_layers,
+                    n_outputs: count(model.outputs.len()),
+                    optimizer,
+                    training: &training,
+                    n_tensors,
+                })?;
+                model.record_layers(&mut encoder)?;
+                for output in &model.outputs {
+                    let loss = config_of_loss(output)?;
+                    let loss = Recipe { kind: output.loss.kind(), config: loss.as_json() };
+                    encoder.record(&OutputRecord { loss, n_metrics: count(output.metrics.len()) })?;
+                    record_metrics(&mut encoder, output)?;
+                }
+                encoder
+            }
+            None => {
+                let [output] = &model.outputs[..] else {
+                    return Err(Error::shape("save", "one output", model.outputs.len()));
+                };
+                let loss = config_of_loss(output)?;
+                let mut encoder = Encoder::new(Content::Model);
+                encoder.record(&ModelRecord {
+                    writer: WRITER,
+                    input: Dims::of(model.layout.input().dims()),
+                    n_layers,
+                    loss: Recipe { kind: output.loss.kind(), config: loss.as_json() },
+                    n_metrics: count(output.metrics.len()),
+                    optimizer,
+                    training: &training,
+                    n_tensors,
+                })?;
+                model.record_layers(&mut encoder)?;
+                record_metrics(&mut encoder, output)?;
+                encoder
+            }
+        };
+        let mut encoder = encoder;
+        encoder.tensors(weights.into_iter().chain(others).collect())?;
+        Ok(encoder)
+    }
+
+    fn weights_encoder<'a, 'b, F>(model: &'a Model<F>) -> Result<Encoder<'a>> {
+        model.check_built("save_weights")?;
+        let tensors = model.weight_tensors();
+        let n_tensors = u32::try_from(tensors.len()).unwrap_or(u32::MAX);
+        let mut encoder = Encoder::new(Content::Weights);
+        encoder.record(&WeightsRecord { writer: WRITER, n_tensors })?;
+        encoder.tensors(tensors)?;
+        Ok(encoder)
     }
 }
 
@@ -217,7 +221,7 @@ fn record_metrics<F: Float>(encoder: &mut Encoder<'_>, output: &NetworkOutput<F>
 /// [`Error::Unsaveable`]: no configuration, or a kind of this crate for another layer.
 pub(crate) fn layer_config<F: Float>(node: &PlannedLayer<F>) -> Result<Config> {
     let (what, kind) = (format!("layer {}", node.name), node.layer.kind());
-    match &node.merge {
+    match node.merge() {
         Some(merge) => config::<F>("merge", &what, kind, merge.config(), merge),
         None => config::<F>("layer", &what, kind, node.layer.config(), &node.layer),
     }

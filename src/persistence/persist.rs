@@ -5,12 +5,14 @@ use super::file::Encoder;
 use super::header::{Content, HEADER_LEN};
 use super::limits::{LoadContext, MemoryBudget, lists_of};
 use super::model_load::{Tensors, read_model};
+use super::model_save::model_encoder;
 use super::reader::{Input, OpenFile, Source};
 use super::records::{EstimatorRecord, Records};
 use super::registry::{check_brackets, rejected};
 use super::tensor_data::{NumberType, Numbers};
 use crate::error::{Error, LoadErrorKind, Result, excerpt, quoted};
 use crate::float::Float;
+use crate::float::precompiled::precompiled;
 use crate::nn::layout::zeros;
 use crate::nn::model::Model;
 use crate::preprocessing::Statistics;
@@ -329,10 +331,16 @@ impl<R: Read> Parts<'_, R> {
 
 impl<F: Float> Persist for Model<F> {
     fn encode(&self) -> Result<Encoder<'_>> {
-        self.file_encoder()
+        model_encoder(self)
     }
 
     fn decode(section: Section<'_>) -> Result<Self> {
+        read_network(section)
+    }
+}
+
+precompiled! {
+    fn read_network<'a, 'b, F>(section: Section<'a>) -> Result<Model<F>> {
         let (opened, allowed) = section.into_opened();
         opened.require(&Content::MODELS)?;
         read_model(opened, &allowed.typed(), &allowed.budget)

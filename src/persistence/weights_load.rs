@@ -11,6 +11,7 @@ use super::records::{Dims, GraphRecord, ModelRecord, Records, WeightsRecord};
 use super::tensor_data::NumberType;
 use crate::error::{LoadErrorKind, Result, excerpt};
 use crate::float::Float;
+use crate::float::precompiled::precompiled;
 use crate::nn::layout::zeros;
 use crate::nn::model::Model;
 use std::borrow::Cow;
@@ -55,8 +56,7 @@ impl<F: Float> Model<F> {
         path: impl AsRef<Path>,
         options: LoadOptions<'_, F>,
     ) -> Result<Vec<String>> {
-        let source = Source::open(path.as_ref(), &options.limits)?;
-        self.read_weights(source, &options)
+        weights_of_file(self, path.as_ref(), options)
     }
 
     /// As [`load_weights_with`](Self::load_weights_with), from memory.
@@ -64,8 +64,7 @@ impl<F: Float> Model<F> {
     /// # Errors
     /// As [`load_weights`](Self::load_weights).
     pub fn weights_from_bytes(&mut self, bytes: &[u8], options: LoadOptions<'_, F>) -> Result<Vec<String>> {
-        let source = Source::bytes(bytes, &options.limits)?;
-        self.read_weights(source, &options)
+        weights_of_bytes(self, bytes, options)
     }
 
     fn read_weights<'a, R: Input<'a>>(
@@ -179,6 +178,26 @@ impl<F: Float> Model<F> {
             }
         }
         Ok(())
+    }
+}
+
+precompiled! {
+    fn weights_of_file<'a, 'b, F>(
+        model: &'a mut Model<F>,
+        path: &'b Path,
+        options: LoadOptions<'b, F>,
+    ) -> Result<Vec<String>> {
+        let source = Source::open(path, &options.limits)?;
+        model.read_weights(source, &options)
+    }
+
+    fn weights_of_bytes<'a, 'b, F>(
+        model: &'a mut Model<F>,
+        bytes: &'b [u8],
+        options: LoadOptions<'b, F>,
+    ) -> Result<Vec<String>> {
+        let source = Source::bytes(bytes, &options.limits)?;
+        model.read_weights(source, &options)
     }
 }
 

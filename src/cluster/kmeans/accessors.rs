@@ -71,7 +71,7 @@ impl<F: Float> KMeans<F> {
     /// # }
     /// ```
     pub fn cluster_inertias<S: Data<Elem = F>>(&self, x: &ArrayBase<S, Ix2>) -> Result<Array1<f64>> {
-        self.learned("cluster_inertias")?.inertias(Self::NAME, x.view())
+        super::fitted::inertias(self.learned("cluster_inertias")?, Self::NAME, x.view())
     }
 
     pub(crate) fn learned(&self, method: &'static str) -> Result<&FittedCenters<F>> {

@@ -14,6 +14,7 @@ use super::settings::KMeansSettings;
 use crate::error::{Error, Result};
 use crate::estimator::Fit;
 use crate::float::Float;
+use crate::float::precompiled::precompiled;
 use crate::rng::{Purpose, Rng};
 use crate::validate;
 use ndarray::{Array1, ArrayBase, ArrayView1, ArrayView2, Axis, Data, Ix2};
@@ -25,22 +26,23 @@ impl<F: Float, S: Data<Elem = F>> Fit<ArrayBase<S, Ix2>> for KMeans<F> {
 
     /// Learns the centers; what an earlier fit learned is dropped.
     fn fit(&mut self, x: &ArrayBase<S, Ix2>, (): ()) -> Result<KMeansReport> {
-        self.fit_rows(x.view(), None)
+        fit_rows(self, x.view(), None)
     }
 }
 
-impl<F: Float> KMeans<F> {
-    pub(super) fn fit_rows(
-        &mut self,
-        x: ArrayView2<'_, F>,
-        weights: Option<ArrayView1<'_, F>>,
+precompiled! {
+    /// Fits on rows, with a weight for each if there are weights.
+    pub(super) fn fit_rows<'a, 'b, F>(
+        kmeans: &'a mut KMeans<F>,
+        x: ArrayView2<'b, F>,
+        weights: Option<ArrayView1<'b, F>>,
     ) -> Result<KMeansReport> {
-        let settings = &self.settings;
+        let settings = &kmeans.settings;
         settings.check()?;
         validate::not_empty("x", &x)?;
         let (n, d) = x.dim();
-        check_counts(Self::NAME, settings.n_clusters, n)?;
-        self.check_feature_names(d)?;
+        check_counts(KMeans::<F>::NAME, settings.n_clusters, n)?;
+        kmeans.check_feature_names(d)?;
         settings.init.check(settings.n_clusters, d)?;
         let weights = weights.map(|weights| weights.to_vec());
         if let Some(weights) = &weights {
@@ -52,23 +54,25 @@ impl<F: Float> KMeans<F> {
             x.as_slice_mut().into_iter().for_each(|rows| normalize(rows, d));
         }
         let samples = Samples { values: elements(&x), n_features: d, weights: weights.as_deref() };
-        let mut moments = moments_of(Self::NAME, &samples)?;
+        let mut moments = moments_of(KMeans::<F>::NAME, &samples)?;
         if settings.spherical {
             moments = moments.about_origin(&samples);
         }
         let max_rows = settings.max_points_per_center.map(|rows| rows.saturating_mul(settings.n_clusters));
         let mut run = match max_rows {
-            Some(count) if count < n => self.fit_subsample(x.view(), &samples, count, &moments)?,
-            _ => self.best_run(x.view(), samples, &moments)?,
+            Some(count) if count < n => kmeans.fit_subsample(x.view(), &samples, count, &moments)?,
+            _ => kmeans.best_run(x.view(), samples, &moments)?,
         };
         let (labels, inertia, n_iter) = (label_indices(&run.labels), run.inertia, run.n_iter);
         let fitted = FittedCenters::at(std::mem::take(&mut run.centers), d);
         let report = KMeansReport::of(run, settings.n_clusters);
-        self.fitted =
+        kmeans.fitted =
             Some(FittedCenters { labels, inertia, n_iter, spherical: settings.spherical, ..fitted });
         Ok(report)
     }
+}
 
+impl<F: Float> KMeans<F> {
     /// The run of least inertia; ties to the first.
     fn best_run(
         &self,

@@ -7,6 +7,7 @@ use super::normalize::normalize;
 use super::samples::{Samples, all_below, elements, in_rows};
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::float::precompiled::precompiled;
 use crate::parallel::zip_chunks;
 use crate::simd::vectorize;
 use crate::validate;
@@ -173,25 +174,6 @@ impl<F: Float> FittedCenters<F> {
         }))
     }
 
-    pub(crate) fn predict(&self, owner: &'static str, x: ArrayView2<'_, F>) -> Result<Array1<usize>> {
-        self.with_rows(owner, x, |rows| self.label(rows).into_iter().map(|label| label as usize).collect())
-    }
-
-    pub(crate) fn transform(&self, owner: &'static str, x: ArrayView2<'_, F>) -> Result<Array2<F>> {
-        self.with_rows(owner, x, |rows| self.distances(&rows.samples))
-    }
-
-    pub(crate) fn minus_inertia(
-        &self,
-        owner: &'static str,
-        x: ArrayView2<'_, F>,
-        weights: Option<&[F]>,
-    ) -> Result<f64> {
-        self.with_rows(owner, x, |rows| {
-            self.score(owner, &Samples { weights, ..rows.samples }, &self.label(rows))
-        })?
-    }
-
     /// Minus the inertia of labeled rows; refuses no rows, and an inertia that is not finite.
     pub(crate) fn score(&self, owner: &'static str, samples: &Samples<'_, F>, labels: &[u32]) -> Result<f64> {
         if labels.is_empty() {
@@ -233,17 +215,6 @@ impl<F: Float> FittedCenters<F> {
         labels.iter().enumerate().map(distance).sum()
     }
 
-    /// Σ‖x − c‖² over the rows of each cluster.
-    pub(crate) fn inertias(&self, owner: &'static str, x: ArrayView2<'_, F>) -> Result<Array1<f64>> {
-        self.with_rows(owner, x, |rows| {
-            let mut inertias = Array1::zeros(self.n_clusters);
-            for (row, label) in self.label(rows).into_iter().enumerate() {
-                inertias[label as usize] += self.inertia_of(&rows.samples.slice(row, 1), &[label]);
-            }
-            inertias
-        })
-    }
-
     fn distances(&self, samples: &Samples<'_, F>) -> Array2<F> {
         let (n, d, k) = (samples.n_samples(), samples.n_features, self.n_clusters);
         let centers = elements(self.cluster_centers());
@@ -263,6 +234,36 @@ impl<F: Float> FittedCenters<F> {
             );
         });
         Array2::from_shape_vec((n, k), distances).unwrap_or_default()
+    }
+}
+
+precompiled! {
+    /// The label of each row.
+    pub(crate) fn predict<'a, 'b, F>(fitted: &'a FittedCenters<F>, owner: &'static str, x: ArrayView2<'b, F>) -> Result<Array1<usize>> {
+        fitted.with_rows(owner, x, |rows| fitted.label(rows).into_iter().map(|label| label as usize).collect())
+    }
+
+    /// The distance of each row to each center, (n, k).
+    pub(crate) fn transform<'a, 'b, F>(fitted: &'a FittedCenters<F>, owner: &'static str, x: ArrayView2<'b, F>) -> Result<Array2<F>> {
+        fitted.with_rows(owner, x, |rows| fitted.distances(&rows.samples))
+    }
+
+    /// Minus the inertia of the rows.
+    pub(crate) fn minus_inertia<'a, 'b, F>(fitted: &'a FittedCenters<F>, owner: &'static str, x: ArrayView2<'b, F>, weights: Option<&'b [F]>) -> Result<f64> {
+        fitted.with_rows(owner, x, |rows| {
+            fitted.score(owner, &Samples { weights, ..rows.samples }, &fitted.label(rows))
+        })?
+    }
+
+    /// Σ‖x − c‖² over the rows of each cluster.
+    pub(crate) fn inertias<'a, 'b, F>(fitted: &'a FittedCenters<F>, owner: &'static str, x: ArrayView2<'b, F>) -> Result<Array1<f64>> {
+        fitted.with_rows(owner, x, |rows| {
+            let mut inertias = Array1::zeros(fitted.n_clusters);
+            for (row, label) in fitted.label(rows).into_iter().enumerate() {
+                inertias[label as usize] += fitted.inertia_of(&rows.samples.slice(row, 1), &[label]);
+            }
+            inertias
+        })
     }
 }
 
@@ -301,7 +302,12 @@ macro_rules! predict_by_nearest_center {
             ) -> Result<f64> {
                 let weights = sample_weight.to_vec();
                 crate::validate::sample_weights("sample_weight", &weights, x.nrows())?;
-                self.learned("score")?.minus_inertia(Self::NAME, x.view(), Some(&weights))
+                $crate::cluster::kmeans::fitted::minus_inertia(
+                    self.learned("score")?,
+                    Self::NAME,
+                    x.view(),
+                    Some(&weights),
+                )
             }
         }
 
@@ -310,7 +316,7 @@ macro_rules! predict_by_nearest_center {
 
             /// The nearest center of each row, ties to the first.
             fn predict(&self, x: &ArrayBase<S, Ix2>) -> Result<Array1<usize>> {
-                self.learned("predict")?.predict(Self::NAME, x.view())
+                $crate::cluster::kmeans::fitted::predict(self.learned("predict")?, Self::NAME, x.view())
             }
         }
 
@@ -319,7 +325,7 @@ macro_rules! predict_by_nearest_center {
 
             /// The distance √Σ(x − c)² of each row to each center, (n, k).
             fn transform(&self, x: &ArrayBase<S, Ix2>) -> Result<Array2<F>> {
-                self.learned("transform")?.transform(Self::NAME, x.view())
+                $crate::cluster::kmeans::fitted::transform(self.learned("transform")?, Self::NAME, x.view())
             }
         }
 
@@ -336,7 +342,12 @@ macro_rules! predict_by_nearest_center {
         impl<F: Float, S: Data<Elem = F>> crate::estimator::Score<ArrayBase<S, Ix2>> for $estimator<F> {
             /// Minus the inertia of the rows.
             fn score(&self, x: &ArrayBase<S, Ix2>, (): ()) -> Result<f64> {
-                self.learned("score")?.minus_inertia(Self::NAME, x.view(), None)
+                $crate::cluster::kmeans::fitted::minus_inertia(
+                    self.learned("score")?,
+                    Self::NAME,
+                    x.view(),
+                    None,
+                )
             }
         }
     };

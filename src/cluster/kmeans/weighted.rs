@@ -1,5 +1,6 @@
 //! Fits with a weight for each row.
 
+use super::fit::fit_rows;
 use super::{KMeans, KMeansReport};
 use crate::error::Result;
 use crate::float::Float;
@@ -29,7 +30,7 @@ impl<F: Float> KMeans<F> {
         x: &ArrayBase<S, Ix2>,
         sample_weight: &ArrayBase<impl Data<Elem = F>, Ix1>,
     ) -> Result<KMeansReport> {
-        self.fit_rows(x.view(), Some(sample_weight.view()))
+        fit_rows(self, x.view(), Some(sample_weight.view()))
     }
 
     /// [`fit_weighted`](Self::fit_weighted), and the labels of the rows.

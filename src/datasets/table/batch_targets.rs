@@ -19,9 +19,10 @@ impl<F: Float> CsvBatches<F> {
     /// # fn main() -> Result<()> {
     /// # let mut model: Model<f32> = Sequential::new(3).add(Dense::new(1)).compile(Sgd::new(0.1), MeanSquaredError::default())?;
     /// // One pass:
-    /// model.fit_batches(CsvReader::new().batches("houses.csv", 64)?.values("price"), FitOptions::new())?;
+    /// let batches = CsvReader::new().batches::<f32>("houses.csv", 64)?;
+    /// model.fit_batches(batches.values("price"), FitOptions::new())?;
     /// // Several, each reading ahead:
-    /// let open = |_| Ok(prefetch(CsvReader::new().batches("houses.csv", 64)?.values("price"), 2));
+    /// let open = |_| Ok(prefetch(CsvReader::new().batches::<f32>("houses.csv", 64)?.values("price"), 2));
     /// model.fit_batches(each_epoch(open), FitOptions::new().epochs(10))?;
     /// # Ok(())
     /// # }
@@ -46,7 +47,7 @@ impl<F: Float> CsvBatches<F> {
     /// # fn main() -> Result<()> {
     /// # let mut model: Model<f32> = Sequential::new(3).add(Dense::new(2)).compile(Sgd::new(0.1), SparseCategoricalCrossentropy::default())?;
     /// let reader = CsvReader::new().categories("churned", ["no", "yes"]);
-    /// model.fit_batches(reader.batches("customers.csv", 64)?.classes("churned"), FitOptions::new())?;
+    /// model.fit_batches(reader.batches::<f32>("customers.csv", 64)?.classes("churned"), FitOptions::new())?;
     /// # Ok(())
     /// # }
     /// ```

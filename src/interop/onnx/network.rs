@@ -87,7 +87,7 @@ fn append_layers<F: Float>(graph: &mut Graph, model: &Model<F>, inputs: &[Tensor
         };
         let shapes: Vec<Shape> =
             node.inputs.iter().map(|&source| layout.source_shape(source).clone()).collect();
-        outputs.push(match node.merge {
+        outputs.push(match node.merge() {
             Some(_) => merge(graph, &recipe, &values, &shapes)?,
             None => layer(graph, &recipe, &values)?,
         });

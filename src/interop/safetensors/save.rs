@@ -100,7 +100,7 @@ impl<F: Float> Model<F> {
             Source::Node(index) => layout.nodes.get(index).map_or("", |node| &node.name),
         };
         let layers = layout.nodes.iter().map(|node| {
-            let config = node.merge.as_ref().map_or_else(|| node.layer.config(), |merge| merge.config());
+            let config = node.merge().map_or_else(|| node.layer.config(), |merge| merge.config());
             LayerEntry {
                 name: &node.name,
                 kind: node.layer.kind(),

@@ -197,6 +197,15 @@ pub trait Layer<F: Float>: Debug + Send + Sync {
     fn config(&self) -> Option<Config> {
         None
     }
+
+    /// The layer as networks hold it. The types of this crate override it to be compiled here.
+    #[doc(hidden)]
+    fn into_arc(self) -> Arc<dyn Layer<F>>
+    where
+        Self: Sized + 'static,
+    {
+        Arc::new(self)
+    }
 }
 
 impl<F: Float, L: Layer<F> + ?Sized> Layer<F> for Arc<L> {

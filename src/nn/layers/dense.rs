@@ -90,6 +90,8 @@ impl Dense {
 }
 
 impl<F: Float> Layer<F> for Dense {
+    crate::float::precompiled::into_arc!(Dense: Layer<F>);
+
     fn kind(&self) -> &'static str {
         "dense"
     }

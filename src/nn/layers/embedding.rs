@@ -118,6 +118,8 @@ impl Embedding {
 }
 
 impl<F: Float> Layer<F> for Embedding {
+    crate::float::precompiled::into_arc!(Embedding: Layer<F>);
+
     fn kind(&self) -> &'static str {
         "embedding"
     }

@@ -81,6 +81,8 @@ impl Masking {
 }
 
 impl<F: Float> Layer<F> for Masking {
+    crate::float::precompiled::into_arc!(Masking: Layer<F>);
+
     fn kind(&self) -> &'static str {
         "masking"
     }

@@ -20,6 +20,8 @@ pub(crate) use identity_passes;
 macro_rules! geometry_layer {
     ($layer:ident: $kind:literal) => {
         impl<F: Float> Layer<F> for $layer {
+            $crate::float::precompiled::into_arc!($layer: Layer<F>);
+
             fn kind(&self) -> &'static str {
                 $kind
             }

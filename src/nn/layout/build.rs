@@ -2,7 +2,7 @@
 
 use super::joined::Joined;
 use super::plan_check::check_plan;
-use super::{LayerSpec, Layout, Operation, PlannedLayer, Source};
+use super::{LayerSpec, Layout, Merging, Operation, PlannedLayer, Source};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::{Layer, MAX_ELEMENTS, MaskOut, MergeInputs, Plan, Shape};
@@ -55,11 +55,13 @@ impl<F: Float> Layout<F> {
         if let Some(first) = shares {
             self.nodes[first].is_shared = true;
         }
-        let input_lens = inputs.iter().map(|&source| self.source_shape(source).size()).collect();
+        let merging = merge.map(|merge| {
+            let input_lens = inputs.iter().map(|&source| self.source_shape(source).size()).collect();
+            Box::new(Merging { merge, input_lens, mask_lens: masks.lens })
+        });
         self.nodes.push(PlannedLayer {
             layer,
-            input_lens: if merge.is_some() { input_lens } else { Vec::new() },
-            merge,
+            merging,
             name,
             is_named,
             made_mask: plan.mask_shape().filter(|_| makes).map_or(0, Shape::size),
@@ -71,18 +73,8 @@ impl<F: Float> Layout<F> {
             shares,
             is_shared: shares.is_some(),
             trainable: shares.map_or(trainable, |first| self.nodes[first].trainable),
-            masks: masks.makers,
-            mask_lens: masks.lens,
         });
         Ok(())
-    }
-
-    /// The index of the layer that computes the mask of a source.
-    fn mask_of(&self, source: Source) -> Option<usize> {
-        match source {
-            Source::Input(_) => None,
-            Source::Node(index) => self.nodes[index].output_mask,
-        }
     }
 
     /// The plan of a layer for its input.

@@ -22,6 +22,8 @@ impl<F: Float> Joined<F> {
 }
 
 impl<F: Float> Layer<F> for Joined<F> {
+    crate::float::precompiled::into_arc!(Joined<F>: Layer<F>);
+
     fn kind(&self) -> &'static str {
         self.merge.kind()
     }

@@ -36,7 +36,7 @@ pub struct AnyLoss<F>(Arc<dyn Loss<F>>);
 impl<F: Float> AnyLoss<F> {
     /// Any loss without its type.
     pub fn new(loss: impl Loss<F> + 'static) -> Self {
-        Self(Arc::new(loss))
+        Self(loss.into_arc())
     }
 }
 
@@ -69,6 +69,8 @@ impl<F: Float> FromStr for AnyLoss<F> {
 }
 
 impl<F: Float> Loss<F> for AnyLoss<F> {
+    crate::float::precompiled::into_arc!(AnyLoss<F>: Loss<F>);
+
     forward_loss!(|outer| outer.0);
 }
 

@@ -71,6 +71,8 @@ impl BinaryCrossentropy {
 }
 
 impl<F: Float> Loss<F> for BinaryCrossentropy {
+    crate::float::precompiled::into_arc!(BinaryCrossentropy: Loss<F>);
+
     fn kind(&self) -> &'static str {
         "binary_crossentropy"
     }

@@ -116,6 +116,8 @@ impl BinaryFocalCrossentropy {
 }
 
 impl<F: Float> Loss<F> for BinaryFocalCrossentropy {
+    crate::float::precompiled::into_arc!(BinaryFocalCrossentropy: Loss<F>);
+
     fn kind(&self) -> &'static str {
         "binary_focal_crossentropy"
     }

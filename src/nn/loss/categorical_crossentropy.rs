@@ -139,6 +139,8 @@ impl SparseCategoricalCrossentropy {
 }
 
 impl<F: Float> Loss<F> for CategoricalCrossentropy {
+    crate::float::precompiled::into_arc!(CategoricalCrossentropy: Loss<F>);
+
     fn kind(&self) -> &'static str {
         "categorical_crossentropy"
     }
@@ -184,6 +186,8 @@ impl<F: Float> Loss<F> for CategoricalCrossentropy {
 }
 
 impl<F: Float> Loss<F> for SparseCategoricalCrossentropy {
+    crate::float::precompiled::into_arc!(SparseCategoricalCrossentropy: Loss<F>);
+
     fn kind(&self) -> &'static str {
         "sparse_categorical_crossentropy"
     }

@@ -105,6 +105,8 @@ impl CategoricalFocalCrossentropy {
 }
 
 impl<F: Float> Loss<F> for CategoricalFocalCrossentropy {
+    crate::float::precompiled::into_arc!(CategoricalFocalCrossentropy: Loss<F>);
+
     fn kind(&self) -> &'static str {
         "categorical_focal_crossentropy"
     }

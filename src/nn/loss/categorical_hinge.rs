@@ -50,6 +50,8 @@ impl CategoricalHinge {
 }
 
 impl<F: Float> Loss<F> for CategoricalHinge {
+    crate::float::precompiled::into_arc!(CategoricalHinge: Loss<F>);
+
     fn kind(&self) -> &'static str {
         "categorical_hinge"
     }

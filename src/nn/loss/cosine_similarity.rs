@@ -49,6 +49,8 @@ impl CosineSimilarity {
 }
 
 impl<F: Float> Loss<F> for CosineSimilarity {
+    crate::float::precompiled::into_arc!(CosineSimilarity: Loss<F>);
+
     fn kind(&self) -> &'static str {
         "cosine_similarity"
     }

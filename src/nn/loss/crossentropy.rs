@@ -59,6 +59,8 @@ impl Crossentropy {
 }
 
 impl<F: Float> Loss<F> for Crossentropy {
+    crate::float::precompiled::into_arc!(Crossentropy: Loss<F>);
+
     fn kind(&self) -> &'static str {
         "crossentropy"
     }

@@ -53,6 +53,8 @@ impl Dice {
 }
 
 impl<F: Float> Loss<F> for Dice {
+    crate::float::precompiled::into_arc!(Dice: Loss<F>);
+
     fn kind(&self) -> &'static str {
         "dice"
     }

@@ -41,6 +41,8 @@ macro_rules! elementwise_losses {
         }
 
         impl<F: Float> Loss<F> for $loss {
+            $crate::float::precompiled::into_arc!($loss: Loss<F>);
+
             fn kind(&self) -> &'static str {
                 $kind
             }

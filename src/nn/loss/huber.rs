@@ -66,6 +66,8 @@ impl Huber {
 }
 
 impl<F: Float> Loss<F> for Huber {
+    crate::float::precompiled::into_arc!(Huber: Loss<F>);
+
     fn kind(&self) -> &'static str {
         "huber"
     }

@@ -207,6 +207,15 @@ pub trait Loss<F: Float>: Debug + Send + Sync {
     fn config(&self) -> Option<Config> {
         None
     }
+
+    /// The loss as networks hold it. The types of this crate override it to be compiled here.
+    #[doc(hidden)]
+    fn into_arc(self) -> Arc<dyn Loss<F>>
+    where
+        Self: Sized + 'static,
+    {
+        Arc::new(self)
+    }
 }
 
 /// Implements the methods of [`Loss`] by those of an inner loss.

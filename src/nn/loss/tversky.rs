@@ -83,6 +83,8 @@ impl Tversky {
 }
 
 impl<F: Float> Loss<F> for Tversky {
+    crate::float::precompiled::into_arc!(Tversky: Loss<F>);
+
     fn kind(&self) -> &'static str {
         "tversky"
     }

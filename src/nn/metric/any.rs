@@ -36,7 +36,7 @@ pub struct AnyMetric<F> {
 impl<F: Float> AnyMetric<F> {
     /// Any metric without its type.
     pub fn new(metric: impl Metric<F> + 'static) -> Self {
-        Self { metric: Arc::new(metric), name: None, weighted: false }
+        Self { metric: metric.into_arc(), name: None, weighted: false }
     }
 
     /// Under another name in logs.
@@ -89,6 +89,8 @@ impl<F: Float> FromStr for AnyMetric<F> {
 }
 
 impl<F: Float> Metric<F> for AnyMetric<F> {
+    crate::float::precompiled::into_arc!(AnyMetric<F>: Metric<F>);
+
     forward_metric!(|outer| outer.metric);
 
     fn name(&self) -> String {

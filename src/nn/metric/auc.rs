@@ -171,6 +171,8 @@ pub(super) fn share(part: f64, whole: f64) -> f64 {
 }
 
 impl<F: Float> Metric<F> for Auc {
+    crate::float::precompiled::into_arc!(Auc: Metric<F>);
+
     fn kind(&self) -> &'static str {
         "auc"
     }

@@ -110,6 +110,8 @@ macro_rules! confusion_metric {
         }
 
         impl<F: Float> Metric<F> for $metric {
+            $crate::float::precompiled::into_arc!($metric: Metric<F>);
+
             fn kind(&self) -> &'static str {
                 $kind
             }

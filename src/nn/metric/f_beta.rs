@@ -76,6 +76,8 @@ impl FBeta {
 }
 
 impl<F: Float> Metric<F> for FBeta {
+    crate::float::precompiled::into_arc!(FBeta: Metric<F>);
+
     fn kind(&self) -> &'static str {
         if self.beta == 1.0 { "f1_score" } else { "fbeta_score" }
     }

@@ -41,12 +41,12 @@ pub struct FromLoss;
 
 impl<F: Float, M: Metric<F> + 'static> IntoMetric<F, FromMetric> for M {
     fn into_metric(self) -> Arc<dyn Metric<F>> {
-        Arc::new(self)
+        Metric::into_arc(self)
     }
 }
 
 impl<F: Float, L: Loss<F> + 'static> IntoMetric<F, FromLoss> for L {
     fn into_metric(self) -> Arc<dyn Metric<F>> {
-        Arc::new(LossMetric::new(self))
+        Metric::into_arc(LossMetric::new(self))
     }
 }

@@ -42,7 +42,7 @@ struct Recipe {
 impl<F: Float> LossMetric<F> {
     /// A loss as a metric.
     pub fn new(loss: impl Loss<F> + 'static) -> Self {
-        Self { loss: Arc::new(loss), negated: false }
+        Self { loss: loss.into_arc(), negated: false }
     }
 
     /// With its sign turned, so that higher is better: what Keras's metric `CosineSimilarity` is to its loss.
@@ -61,6 +61,8 @@ impl<F: Float> LossMetric<F> {
 }
 
 impl<F: Float> Metric<F> for LossMetric<F> {
+    crate::float::precompiled::into_arc!(LossMetric<F>: Metric<F>);
+
     fn kind(&self) -> &'static str {
         "loss"
     }

@@ -31,6 +31,8 @@ impl MeanIou {
 }
 
 impl<F: Float> Metric<F> for MeanIou {
+    crate::float::precompiled::into_arc!(MeanIou: Metric<F>);
+
     fn kind(&self) -> &'static str {
         "mean_io_u"
     }

@@ -16,6 +16,8 @@ macro_rules! mean_metric {
         $(, value |$mean:ident| $value:expr)? $(,)?
     ) => {
         impl<F: $crate::float::Float> super::Metric<F> for $metric {
+            $crate::float::precompiled::into_arc!($metric: $crate::nn::metric::Metric<F>);
+
             fn kind(&self) -> &'static str {
                 $kind
             }

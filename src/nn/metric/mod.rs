@@ -226,6 +226,15 @@ pub trait Metric<F: Float>: Debug + Send + Sync {
     fn alias(&self) -> Option<Alias> {
         None
     }
+
+    /// The metric as networks hold it. The types of this crate override it to be compiled here.
+    #[doc(hidden)]
+    fn into_arc(self) -> Arc<dyn Metric<F>>
+    where
+        Self: Sized + 'static,
+    {
+        Arc::new(self)
+    }
 }
 
 /// Implements the methods of [`Metric`] by those of an inner metric, except `name`, `weighted` and `alias`.

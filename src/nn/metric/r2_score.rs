@@ -29,6 +29,8 @@ impl R2Score {
 }
 
 impl<F: Float> Metric<F> for R2Score {
+    crate::float::precompiled::into_arc!(R2Score: Metric<F>);
+
     fn kind(&self) -> &'static str {
         "r2_score"
     }

@@ -42,6 +42,8 @@ impl SensitivityAtSpecificity {
 }
 
 impl<F: Float> Metric<F> for SensitivityAtSpecificity {
+    crate::float::precompiled::into_arc!(SensitivityAtSpecificity: Metric<F>);
+
     fn kind(&self) -> &'static str {
         "sensitivity_at_specificity"
     }

@@ -177,7 +177,7 @@ impl<F: Float> Model<F> {
                 Source::Input(input) => inputs.get(input).cloned(),
                 Source::Node(layer) => layers.get(layer).cloned(),
             });
-            let origin = match &node.merge {
+            let origin = match node.merge() {
                 Some(merge) => Origin::Merge(merge.clone()),
                 None if node.is_shared => {
                     let key = *keys.entry(node.shares.unwrap_or(index)).or_insert_with(new_key);

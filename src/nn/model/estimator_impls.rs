@@ -4,11 +4,13 @@ use crate::error::Result;
 use crate::estimator::{Estimator, Fit, Predict, Score};
 use crate::float::Float;
 use crate::float::inputs::{InputArray, InputElement, Inputs};
+use crate::float::precompiled::precompiled;
 use crate::float::targets::Targets;
 use crate::nn::fit_options::PredictOptions;
 use crate::nn::history::History;
 use crate::nn::metric::Direction;
 use crate::nn::model::Model;
+use crate::nn::model::fit::fit_kept;
 use ndarray::{Array2, ArrayBase, Data, Dimension};
 
 impl<'y, F, S, D, Y> Fit<ArrayBase<S, D>, Y> for Model<F>
@@ -22,7 +24,7 @@ where
 
     /// Trains with the options of [`Model::with_fit_options`]; a second call continues training.
     fn fit(&mut self, x: &ArrayBase<S, D>, y: Y) -> Result<History> {
-        self.fit_kept(x.into(), y.into())
+        fit_kept(self, x.into(), y.into())
     }
 
     fn fit_class_weighted(
@@ -54,7 +56,7 @@ where
 {
     /// The first metric, negated if lower is better; without metrics, the negative loss.
     fn score(&self, x: &ArrayBase<S, D>, y: Y) -> Result<f64> {
-        self.score_of(x.into(), y.into())
+        score_of(self, x.into(), y.into())
     }
 }
 
@@ -66,7 +68,7 @@ macro_rules! tuples {
             type Report = History;
 
             fn fit(&mut self, x: &($($array,)*), y: Y) -> Result<History> {
-                self.fit_kept((*x).into(), y.into())
+                fit_kept(self, (*x).into(), y.into())
             }
         }
 
@@ -82,7 +84,7 @@ macro_rules! tuples {
             Score<($($array,)*), Y> for Model<F>
         {
             fn score(&self, x: &($($array,)*), y: Y) -> Result<f64> {
-                self.score_of((*x).into(), y.into())
+                score_of(self, (*x).into(), y.into())
             }
         }
     )*};
@@ -90,12 +92,6 @@ macro_rules! tuples {
 tuples! { (A B) (A B C) (A B C D) }
 
 impl<F: Float> Model<F> {
-    /// Trains with the options of [`with_fit_options`](Self::with_fit_options).
-    pub(super) fn fit_kept(&mut self, x: Inputs<'_, F>, y: Targets<'_, F>) -> Result<History> {
-        let options = self.kept_options()?;
-        self.fit_with(x, y, options)
-    }
-
     /// The first metric of the first output that has one, negated if lower is better; without metrics, the negative loss.
     fn score_of(&self, x: Inputs<'_, F>, y: Targets<'_, F>) -> Result<f64> {
         let evaluation = self.evaluate(x, y)?;
@@ -106,11 +102,21 @@ impl<F: Float> Model<F> {
     }
 }
 
+precompiled! {
+    fn score_of<'a, 'b, F>(model: &'a Model<F>, x: Inputs<'b, F>, y: Targets<'b, F>) -> Result<f64> {
+        model.score_of(x, y)
+    }
+
+    fn unfitted<'a, 'b, F>(model: &'a Model<F>) -> Model<F> {
+        let mut fresh = model.clone();
+        fresh.start_over();
+        fresh
+    }
+}
+
 impl<F: Float> Estimator for Model<F> {
     /// The model with the weights it had after [`Sequential::compile`](crate::models::Sequential::compile).
     fn unfitted(&self) -> Self {
-        let mut fresh = self.clone();
-        fresh.start_over();
-        fresh
+        unfitted(self)
     }
 }

@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::float::Float;
 use crate::float::inputs::Inputs;
+use crate::float::precompiled::precompiled;
 use crate::float::targets::Targets;
 use crate::linalg::{matrix, matrix_mut};
 use crate::nn::fit_options::{EvaluateOptions, OutputWeights, PredictOptions};
@@ -144,6 +145,17 @@ impl<F: Float> Scores<F> {
     }
 }
 
+precompiled! {
+    fn evaluate_arrays<'a, 'b, F>(
+        model: &'a Model<F>,
+        x: Inputs<'b, F>,
+        y: Targets<'b, F>,
+        options: EvaluateOptions<F>,
+    ) -> Result<Evaluation> {
+        model.evaluate_arrays(x, y, options)
+    }
+}
+
 impl<F: Float> Model<F> {
     /// Computes the loss and the metrics over samples and their targets.
     ///
@@ -167,10 +179,19 @@ impl<F: Float> Model<F> {
         y: impl Into<Targets<'y, F>>,
         options: EvaluateOptions<F>,
     ) -> Result<Evaluation> {
+        evaluate_arrays(self, x.into(), y.into(), options)
+    }
+
+    fn evaluate_arrays(
+        &self,
+        x: Inputs<'_, F>,
+        y: Targets<'_, F>,
+        options: EvaluateOptions<F>,
+    ) -> Result<Evaluation> {
         let EvaluateOptions { batch_size, sample_weight: common, sample_weight_of: by_output } = options;
         let batch_size = PredictOptions::new().batch_size(batch_size).validate("evaluate")?;
         let weights = OutputWeights { common, by_output };
-        let samples = self.samples(x.into(), y.into(), weights, ["x", "y", "sample_weight"])?;
+        let samples = self.samples(x, y, weights, ["x", "y", "sample_weight"])?;
         let batch_size = self.layout.batch_size("evaluate", samples.len(), batch_size)?;
         let mut workspace = Workspace::new(&self.layout, batch_size.min(samples.len()))?;
         let mut scores = Scores::new(self)?;

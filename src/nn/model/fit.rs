@@ -4,7 +4,9 @@ use crate::class_weight::ClassWeight;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::float::inputs::Inputs;
+use crate::float::precompiled::precompiled;
 use crate::float::targets::Targets;
+use crate::nn::callback::{Callback, StopToken};
 use crate::nn::fit_options::Validation as Given;
 use crate::nn::fit_options::{FitOptions, OutputWeights, PlainOptions};
 use crate::nn::history::{Evaluation, History, Logs};
@@ -30,7 +32,7 @@ impl<F: Float> Model<F> {
         x: impl Into<Inputs<'x, F>>,
         y: impl Into<Targets<'y, F>>,
     ) -> Result<History> {
-        self.fit_kept(x.into(), y.into())
+        fit_kept(self, x.into(), y.into())
     }
 
     /// Trains as Keras's `fit` does. A second call continues training: two calls of one epoch give the same bits as one call
@@ -70,9 +72,17 @@ impl<F: Float> Model<F> {
         y: impl Into<Targets<'y, F>>,
         options: FitOptions<'_, F>,
     ) -> Result<History> {
-        let x = x.into();
+        fit_arrays(self, x.into(), y.into(), options)
+    }
+
+    fn fit_arrays(
+        &mut self,
+        x: Inputs<'_, F>,
+        y: Targets<'_, F>,
+        options: FitOptions<'_, F>,
+    ) -> Result<History> {
         if self.build_for(&x)? {
-            let fitted = self.fit_with(x, y, options);
+            let fitted = self.fit_arrays(x, y, options);
             return self.after_building(fitted);
         }
         let (validation, options) = options.split_validation()?;
@@ -82,7 +92,7 @@ impl<F: Float> Model<F> {
             let hint = "use fit_batches; an epoch over arrays is all of their rows";
             return Err(Error::Misplaced { context: "fit_with", option: "steps_per_epoch", hint });
         }
-        let mut all = self.samples(x, y.into(), sample_weight, ["x", "y", "sample_weight"])?;
+        let mut all = self.samples(x, y, sample_weight, ["x", "y", "sample_weight"])?;
         let n =
             if validation.is_some() { all.len() } else { training_rows(all.len(), plain.validation_split)? };
         let outputs = 0..self.outputs.len();
@@ -107,7 +117,7 @@ impl<F: Float> Model<F> {
         self.layout.check_batch_size("fit", n, plain.batch_size)?;
         let source = InMemory::new(self, &all, n, &plain)?;
         let validation = self.validator(validation.as_ref(), &plain, source.batch_size())?;
-        TrainingLoop::new(self, source, validation, &plain, stop_token)?.run(self, &mut callbacks)
+        TrainingLoop::new(self, Box::new(source), validation, &plain, stop_token)?.run(self, &mut callbacks)
     }
 
     /// The validation of a run, with its buffers.
@@ -174,7 +184,7 @@ impl<F: Float> Model<F> {
     ) -> Result<History> {
         self.check_built("fit_batches; or set the input shape by build")?;
         let (validation, options) = options.split_validation()?;
-        let FitOptions { plain, sample_weight, mut callbacks, stop_token, steps_per_epoch, .. } = options;
+        let FitOptions { plain, sample_weight, callbacks, stop_token, steps_per_epoch, .. } = options;
         plain.validate()?;
         let misplaced = |option, hint| Err(Error::Misplaced { context: "fit_batches", option, hint });
         if plain.validation_split != 0.0 {
@@ -198,9 +208,9 @@ impl<F: Float> Model<F> {
             return Err(Error::invalid_parameter("fit_batches", "epochs", plain.epochs, expected));
         }
         let validation = validation.map(|given| self.validation_data(given)).transpose()?;
-        let source = Stream::new(self, batches.into_epochs(), steps_per_epoch, plain.class_weight.as_ref())?;
-        let validation = self.validator(validation.as_ref(), &plain, source.batch_size())?;
-        TrainingLoop::new(self, source, validation, &plain, stop_token)?.run(self, &mut callbacks)
+        let source = Stream::new(self, batches.into_epochs(), steps_per_epoch, plain.class_weight.clone())?;
+        let run = BatchesRun { source: Box::new(source), validation, options: plain, stop_token, callbacks };
+        run_batches(self, run)
     }
 
     /// Trains one step on one batch. Returns the loss and the metrics from before the update.
@@ -212,7 +222,7 @@ impl<F: Float> Model<F> {
         x: impl Into<Inputs<'x, F>>,
         y: impl Into<Targets<'y, F>>,
     ) -> Result<Evaluation> {
-        self.train_one_batch(x.into(), y.into(), OutputWeights::none())
+        train_one_batch(self, x.into(), y.into(), OutputWeights::none())
     }
 
     /// Trains one step on one batch as [`train_on_batch`](Self::train_on_batch) does, with a weight for each sample or for each
@@ -240,7 +250,7 @@ impl<F: Float> Model<F> {
         y: impl Into<Targets<'y, F>>,
         sample_weight: &ArrayBase<W, E>,
     ) -> Result<Evaluation> {
-        self.train_one_batch(x.into(), y.into(), Some(SampleWeights::of(sample_weight)).into())
+        train_one_batch(self, x.into(), y.into(), Some(SampleWeights::of(sample_weight)).into())
     }
 
     fn train_one_batch(
@@ -280,6 +290,46 @@ impl<F: Float> Model<F> {
         let n = x.len().max(1);
         self.evaluate_with(x, y, crate::nn::fit_options::EvaluateOptions::new().batch_size(n))
     }
+}
+
+precompiled! {
+    pub(super) fn fit_kept<'a, 'b, F>(model: &'a mut Model<F>, x: Inputs<'b, F>, y: Targets<'b, F>) -> Result<History> {
+        let options = model.kept_options()?;
+        model.fit_arrays(x, y, options)
+    }
+
+    fn fit_arrays<'a, 'b, F>(
+        model: &'a mut Model<F>,
+        x: Inputs<'b, F>,
+        y: Targets<'b, F>,
+        options: FitOptions<'b, F>,
+    ) -> Result<History> {
+        model.fit_arrays(x, y, options)
+    }
+
+    fn run_batches<'a, 'b, F>(model: &'a mut Model<F>, run: BatchesRun<'b, F>) -> Result<History> {
+        let BatchesRun { source, validation, options, stop_token, mut callbacks } = run;
+        let validation = model.validator(validation.as_ref(), &options, source.batch_size())?;
+        TrainingLoop::new(model, source, validation, &options, stop_token)?.run(model, &mut callbacks)
+    }
+
+    fn train_one_batch<'a, 'b, F>(
+        model: &'a mut Model<F>,
+        x: Inputs<'b, F>,
+        y: Targets<'b, F>,
+        weights: OutputWeights<F>,
+    ) -> Result<Evaluation> {
+        model.train_one_batch(x, y, weights)
+    }
+}
+
+/// The arguments of a training run on the batches of an iterator.
+struct BatchesRun<'a, F> {
+    source: Box<dyn StepSource<F> + 'a>,
+    validation: Option<ValidationData<'a, F>>,
+    options: PlainOptions,
+    stop_token: Option<StopToken>,
+    callbacks: Vec<Box<dyn Callback<F> + 'a>>,
 }
 
 /// The validation data of the options.

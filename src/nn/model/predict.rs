@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::float::inputs::{InputArray, Inputs};
+use crate::float::precompiled::precompiled;
 use crate::linalg::matrix;
 use crate::nn::fit_options::PredictOptions;
 use crate::nn::layer::Shape;
@@ -83,7 +84,7 @@ impl<F: Float> Model<F> {
                 hint,
             });
         }
-        let mut outputs = self.predict_outputs(x.into(), options)?;
+        let mut outputs = predict_outputs(self, x.into(), options)?;
         outputs.pop().ok_or_else(|| Error::shape("predict", "one output", 0))
     }
 
@@ -104,7 +105,7 @@ impl<F: Float> Model<F> {
         x: impl Into<Inputs<'x, F>>,
         options: PredictOptions,
     ) -> Result<Outputs<F>> {
-        let outputs = self.predict_outputs(x.into(), options)?.into_iter().enumerate();
+        let outputs = predict_outputs(self, x.into(), options)?.into_iter().enumerate();
         let named = outputs.map(|(index, values)| {
             Ok((self.outputs[index].name.clone(), in_shape(values, self.layout.output_shape(index))?))
         });
@@ -173,8 +174,16 @@ impl<F: Float> Model<F> {
         workspace: &mut Workspace<F>,
         out: &mut ArrayBase<T, Ix2>,
     ) -> Result<()> {
+        predict_into(self, x.into(), workspace, out.view_mut())
+    }
+
+    fn predict_into_view(
+        &self,
+        x: &Inputs<'_, F>,
+        workspace: &mut Workspace<F>,
+        mut out: ArrayViewMut2<'_, F>,
+    ) -> Result<()> {
         self.check_built("predict_into")?;
-        let x = x.into();
         let n = self.check_arrays("x", x.arrays())?;
         if self.outputs.len() > 1 {
             let option = "a model with several outputs";
@@ -337,6 +346,25 @@ impl<F: Float> Model<F> {
         };
         workspace.infer(&self.layout, &self.params, &self.state, in_place, rows.len(), &[]);
         workspace.check_indices(&self.layout, rows.len())
+    }
+}
+
+precompiled! {
+    fn predict_outputs<'a, 'b, F>(
+        model: &'a Model<F>,
+        x: Inputs<'b, F>,
+        options: PredictOptions,
+    ) -> Result<Vec<Array2<F>>> {
+        model.predict_outputs(x, options)
+    }
+
+    fn predict_into<'a, 'b, F>(
+        model: &'a Model<F>,
+        x: Inputs<'b, F>,
+        workspace: &'a mut Workspace<F>,
+        out: ArrayViewMut2<'a, F>,
+    ) -> Result<()> {
+        model.predict_into_view(&x, workspace, out)
     }
 }
 

@@ -1,6 +1,5 @@
 //! Taking checkpoints of a training run and resuming from them.
 
-use super::batch_source::StepSource;
 use super::training_loop::{Callbacks, TrainingLoop};
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -8,7 +7,7 @@ use crate::nn::callback::{CallbackState, Checkpoint, Ending, Numbers, Rate};
 use crate::nn::model::Model;
 use crate::nn::optimizer::LearningRate;
 
-impl<F: Float, S: StepSource<F>> TrainingLoop<'_, F, S> {
+impl<F: Float> TrainingLoop<'_, F> {
     /// Passes a checkpoint to every callback if one of them requested it.
     pub(super) fn emit_checkpoint(
         &mut self,

@@ -20,8 +20,8 @@ use std::time::Instant;
 pub(super) type Callbacks<'c, F> = [Box<dyn Callback<F> + 'c>];
 
 /// The state of a training run: batches, validation data, position, logs and history.
-pub(super) struct TrainingLoop<'a, F, S> {
-    pub(super) source: S,
+pub(super) struct TrainingLoop<'a, F> {
+    pub(super) source: Box<dyn StepSource<F> + 'a>,
     /// The validation data, with the buffers and sums to evaluate them.
     validation: Option<Box<dyn Validate<F> + 'a>>,
     pub(super) options: &'a PlainOptions,
@@ -38,10 +38,10 @@ pub(super) struct TrainingLoop<'a, F, S> {
     resume: Option<Checkpoint<F>>,
 }
 
-impl<'a, F: Float, S: StepSource<F>> TrainingLoop<'a, F, S> {
+impl<'a, F: Float> TrainingLoop<'a, F> {
     pub(super) fn new(
         model: &Model<F>,
-        source: S,
+        source: Box<dyn StepSource<F> + 'a>,
         validation: Option<Box<dyn Validate<F> + 'a>>,
         options: &'a PlainOptions,
         token: Option<StopToken>,

@@ -66,6 +66,8 @@ impl Default for Adadelta {
 }
 
 impl<F: Float> UpdateRule<F> for AdadeltaRule {
+    crate::float::precompiled::into_arc!(AdadeltaRule: UpdateRule<F>);
+
     fn kind(&self) -> &'static str {
         "adadelta"
     }

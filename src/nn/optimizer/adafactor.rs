@@ -105,6 +105,8 @@ impl Default for Adafactor {
 }
 
 impl<F: Float> UpdateRule<F> for AdafactorRule {
+    crate::float::precompiled::into_arc!(AdafactorRule: UpdateRule<F>);
+
     fn kind(&self) -> &'static str {
         "adafactor"
     }

@@ -65,6 +65,8 @@ impl Default for Adagrad {
 }
 
 impl<F: Float> UpdateRule<F> for AdagradRule {
+    crate::float::precompiled::into_arc!(AdagradRule: UpdateRule<F>);
+
     fn kind(&self) -> &'static str {
         "adagrad"
     }

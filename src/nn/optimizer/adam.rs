@@ -8,9 +8,11 @@ use super::rule_optimizer::RuleOptimizer;
 use super::schedule::LearningRate;
 use crate::error::Result;
 use crate::float::Float;
+use crate::float::precompiled::precompiled;
 use crate::nn::layer::Config;
 use crate::simd::{Simd, WithSimd, vectorize};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Adam: adaptive estimates of the gradient's first and second moments.
 ///
@@ -124,6 +126,23 @@ impl Default for AdamW {
 }
 
 impl<F: Float, const DECOUPLED: bool> UpdateRule<F> for AdamRule<DECOUPLED> {
+    fn into_arc(self) -> Arc<dyn UpdateRule<F>> {
+        precompiled! {
+            fn adam<'a, 'b, F>(rule: AdamRule<false>) -> Arc<dyn UpdateRule<F>> {
+                Arc::new(rule)
+            }
+            fn adamw<'a, 'b, F>(rule: AdamRule<true>) -> Arc<dyn UpdateRule<F>> {
+                Arc::new(rule)
+            }
+        }
+        let Self { beta_1, beta_2, epsilon, amsgrad } = self;
+        if DECOUPLED {
+            adamw(AdamRule { beta_1, beta_2, epsilon, amsgrad })
+        } else {
+            adam(AdamRule { beta_1, beta_2, epsilon, amsgrad })
+        }
+    }
+
     fn kind(&self) -> &'static str {
         if DECOUPLED { "adamw" } else { "adam" }
     }

@@ -74,6 +74,8 @@ impl Default for Adamax {
 }
 
 impl<F: Float> UpdateRule<F> for AdamaxRule {
+    crate::float::precompiled::into_arc!(AdamaxRule: UpdateRule<F>);
+
     fn kind(&self) -> &'static str {
         "adamax"
     }

@@ -33,6 +33,8 @@ pub type AnyOptimizer<F> = RuleOptimizer<AnyRule<F>>;
 pub struct AnyRule<F>(Arc<dyn UpdateRule<F>>);
 
 impl<F: Float> UpdateRule<F> for AnyRule<F> {
+    crate::float::precompiled::into_arc!(AnyRule<F>: UpdateRule<F>);
+
     forward_rule!(|outer| outer.0);
 }
 
@@ -43,7 +45,7 @@ impl<R> RuleOptimizer<R> {
     where
         R: UpdateRule<F> + 'static,
     {
-        self.map_rule(|rule| AnyRule(Arc::new(rule)))
+        self.map_rule(|rule| AnyRule(rule.into_arc()))
     }
 }
 

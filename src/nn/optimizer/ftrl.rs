@@ -108,6 +108,8 @@ impl Default for Ftrl {
 }
 
 impl<F: Float> UpdateRule<F> for FtrlRule {
+    crate::float::precompiled::into_arc!(FtrlRule: UpdateRule<F>);
+
     fn kind(&self) -> &'static str {
         "ftrl"
     }

@@ -81,6 +81,8 @@ impl Default for Lamb {
 }
 
 impl<F: Float> UpdateRule<F> for LambRule {
+    crate::float::precompiled::into_arc!(LambRule: UpdateRule<F>);
+
     fn kind(&self) -> &'static str {
         "lamb"
     }

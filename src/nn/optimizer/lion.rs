@@ -67,6 +67,8 @@ impl Default for Lion {
 }
 
 impl<F: Float> UpdateRule<F> for LionRule {
+    crate::float::precompiled::into_arc!(LionRule: UpdateRule<F>);
+
     fn kind(&self) -> &'static str {
         "lion"
     }

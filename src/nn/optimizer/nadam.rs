@@ -75,6 +75,8 @@ impl Default for Nadam {
 }
 
 impl<F: Float> UpdateRule<F> for NadamRule {
+    crate::float::precompiled::into_arc!(NadamRule: UpdateRule<F>);
+
     fn kind(&self) -> &'static str {
         "nadam"
     }

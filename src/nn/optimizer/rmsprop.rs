@@ -88,6 +88,8 @@ impl Default for RmsProp {
 }
 
 impl<F: Float> UpdateRule<F> for RmsPropRule {
+    crate::float::precompiled::into_arc!(RmsPropRule: UpdateRule<F>);
+
     fn kind(&self) -> &'static str {
         "rmsprop"
     }

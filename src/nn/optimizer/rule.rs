@@ -179,6 +179,15 @@ pub trait UpdateRule<F: Float>: Debug + Send + Sync {
     fn config(&self) -> Option<Config> {
         None
     }
+
+    /// The update rule as networks hold it. The types of this crate override it to be compiled here.
+    #[doc(hidden)]
+    fn into_arc(self) -> Arc<dyn UpdateRule<F>>
+    where
+        Self: Sized + 'static,
+    {
+        Arc::new(self)
+    }
 }
 
 /// Implements the methods of [`UpdateRule`] by those of an inner rule.

@@ -133,7 +133,7 @@ impl<R> RuleOptimizer<R> {
     }
 
     /// Replaces the rule and keeps the learning rate and the modifiers.
-    pub(super) fn map_rule<T>(self, map: impl FnOnce(R) -> T) -> RuleOptimizer<T> {
+    pub(crate) fn map_rule<T>(self, map: impl FnOnce(R) -> T) -> RuleOptimizer<T> {
         RuleOptimizer { rule: map(self.rule), learning_rate: self.learning_rate, modifiers: self.modifiers }
     }
 

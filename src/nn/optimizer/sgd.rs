@@ -64,6 +64,8 @@ impl Default for Sgd {
 }
 
 impl<F: Float> UpdateRule<F> for SgdRule {
+    crate::float::precompiled::into_arc!(SgdRule: UpdateRule<F>);
+
     fn kind(&self) -> &'static str {
         "sgd"
     }

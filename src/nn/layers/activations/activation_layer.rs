@@ -46,6 +46,8 @@ impl ActivationLayer {
 }
 
 impl<F: Float> Layer<F> for ActivationLayer {
+    crate::float::precompiled::into_arc!(ActivationLayer: Layer<F>);
+
     fn kind(&self) -> &'static str {
         "activation"
     }

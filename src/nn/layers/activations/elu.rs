@@ -54,6 +54,8 @@ impl Default for Elu {
 }
 
 impl<F: Float> Layer<F> for Elu {
+    crate::float::precompiled::into_arc!(Elu: Layer<F>);
+
     fn kind(&self) -> &'static str {
         "elu"
     }

@@ -55,6 +55,8 @@ impl Default for LeakyRelu {
 }
 
 impl<F: Float> Layer<F> for LeakyRelu {
+    crate::float::precompiled::into_arc!(LeakyRelu: Layer<F>);
+
     fn kind(&self) -> &'static str {
         "leaky_re_lu"
     }

@@ -117,6 +117,8 @@ impl PRelu {
 }
 
 impl<F: Float> Layer<F> for PRelu {
+    crate::float::precompiled::into_arc!(PRelu: Layer<F>);
+
     fn kind(&self) -> &'static str {
         "p_re_lu"
     }

@@ -72,6 +72,8 @@ impl Relu {
 }
 
 impl<F: Float> Layer<F> for Relu {
+    crate::float::precompiled::into_arc!(Relu: Layer<F>);
+
     fn kind(&self) -> &'static str {
         "re_lu"
     }

@@ -151,6 +151,8 @@ impl SoftmaxGroups<'_> {
 }
 
 impl<F: Float> Layer<F> for Softmax {
+    crate::float::precompiled::into_arc!(Softmax: Layer<F>);
+
     fn kind(&self) -> &'static str {
         "softmax"
     }

@@ -526,6 +526,8 @@ impl<'a, F> Buffers<'a, F> {
 macro_rules! attention_layer {
     ($layer:ident $kind:literal) => {
         impl<F: Float> Layer<F> for $layer {
+            $crate::float::precompiled::into_arc!($layer: Layer<F>);
+
             fn kind(&self) -> &'static str {
                 $kind
             }
@@ -552,6 +554,8 @@ macro_rules! attention_layer {
         }
 
         impl<F: Float> Merge<F> for $layer {
+            $crate::float::precompiled::into_arc!($layer: Merge<F>);
+
             fn kind(&self) -> &'static str {
                 $kind
             }

@@ -77,6 +77,8 @@ impl PositionEmbedding {
 }
 
 impl<F: Float> Layer<F> for PositionEmbedding {
+    crate::float::precompiled::into_arc!(PositionEmbedding: Layer<F>);
+
     fn kind(&self) -> &'static str {
         "position_embedding"
     }

@@ -107,6 +107,8 @@ impl Concatenate {
 }
 
 impl<F: Float> Merge<F> for Concatenate {
+    crate::float::precompiled::into_arc!(Concatenate: Merge<F>);
+
     fn kind(&self) -> &'static str {
         "concatenate"
     }

@@ -112,6 +112,8 @@ impl Dot {
 }
 
 impl<F: Float> Merge<F> for Dot {
+    crate::float::precompiled::into_arc!(Dot: Merge<F>);
+
     fn kind(&self) -> &'static str {
         "dot"
     }

@@ -193,6 +193,8 @@ macro_rules! elementwise {
         }
 
         impl<F: Float> Merge<F> for $name {
+            $crate::float::precompiled::into_arc!($name: Merge<F>);
+
             fn kind(&self) -> &'static str {
                 $kind
             }

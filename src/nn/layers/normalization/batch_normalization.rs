@@ -154,6 +154,8 @@ impl BatchNormalization {
 const VECTORS: usize = 6;
 
 impl<F: Float> Layer<F> for BatchNormalization {
+    crate::float::precompiled::into_arc!(BatchNormalization: Layer<F>);
+
     fn kind(&self) -> &'static str {
         "batch_normalization"
     }

@@ -187,6 +187,8 @@ impl<F: Float> Group<'_, F> {
 }
 
 impl<F: Float> Layer<F> for GroupNormalization {
+    crate::float::precompiled::into_arc!(GroupNormalization: Layer<F>);
+
     fn kind(&self) -> &'static str {
         "group_normalization"
     }

@@ -139,6 +139,8 @@ impl LayerNormalization {
 }
 
 impl<F: Float> Layer<F> for LayerNormalization {
+    crate::float::precompiled::into_arc!(LayerNormalization: Layer<F>);
+
     fn kind(&self) -> &'static str {
         "layer_normalization"
     }

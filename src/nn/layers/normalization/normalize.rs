@@ -140,6 +140,8 @@ impl Normalization {
 }
 
 impl<F: Float> Layer<F> for Normalization {
+    crate::float::precompiled::into_arc!(Normalization: Layer<F>);
+
     fn kind(&self) -> &'static str {
         "normalization"
     }

@@ -52,6 +52,8 @@ impl Rescaling {
 }
 
 impl<F: Float> Layer<F> for Rescaling {
+    crate::float::precompiled::into_arc!(Rescaling: Layer<F>);
+
     fn kind(&self) -> &'static str {
         "rescaling"
     }

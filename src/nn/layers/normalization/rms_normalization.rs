@@ -151,6 +151,8 @@ fn backward_of_extremes<F: Float>(
 }
 
 impl<F: Float> Layer<F> for RmsNormalization {
+    crate::float::precompiled::into_arc!(RmsNormalization: Layer<F>);
+
     fn kind(&self) -> &'static str {
         "rms_normalization"
     }

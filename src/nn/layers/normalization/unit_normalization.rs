@@ -114,6 +114,8 @@ impl UnitNormalization {
 }
 
 impl<F: Float> Layer<F> for UnitNormalization {
+    crate::float::precompiled::into_arc!(UnitNormalization: Layer<F>);
+
     fn kind(&self) -> &'static str {
         "unit_normalization"
     }

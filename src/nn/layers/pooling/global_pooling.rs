@@ -39,6 +39,8 @@ macro_rules! global_pooling {
         }
 
         impl<F: Float> Layer<F> for $layer {
+            $crate::float::precompiled::into_arc!($layer: Layer<F>);
+
             fn kind(&self) -> &'static str {
                 $kind
             }

@@ -261,6 +261,8 @@ impl<C: Cell, F: Float> Scan<'_, C, F> {
 macro_rules! layer_by_scan {
     ($cell:ty) => {
         impl<F: crate::float::Float> crate::nn::layer::Layer<F> for $cell {
+            $crate::float::precompiled::into_arc!($cell: $crate::nn::layer::Layer<F>);
+
             fn kind(&self) -> &'static str {
                 <Self as super::cell::Cell>::KIND
             }

@@ -41,6 +41,8 @@ impl ActivityRegularization {
 }
 
 impl<F: Float> Layer<F> for ActivityRegularization {
+    crate::float::precompiled::into_arc!(ActivityRegularization: Layer<F>);
+
     fn kind(&self) -> &'static str {
         "activity_regularization"
     }

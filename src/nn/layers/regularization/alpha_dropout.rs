@@ -62,6 +62,8 @@ impl AlphaDropout {
 }
 
 impl<F: Float> Layer<F> for AlphaDropout {
+    crate::float::precompiled::into_arc!(AlphaDropout: Layer<F>);
+
     fn kind(&self) -> &'static str {
         "alpha_dropout"
     }

@@ -52,6 +52,8 @@ impl Dropout {
 }
 
 impl<F: Float> Layer<F> for Dropout {
+    crate::float::precompiled::into_arc!(Dropout: Layer<F>);
+
     fn kind(&self) -> &'static str {
         "dropout"
     }

@@ -43,6 +43,8 @@ impl GaussianDropout {
 }
 
 impl<F: Float> Layer<F> for GaussianDropout {
+    crate::float::precompiled::into_arc!(GaussianDropout: Layer<F>);
+
     fn kind(&self) -> &'static str {
         "gaussian_dropout"
     }

@@ -38,6 +38,8 @@ impl GaussianNoise {
 }
 
 impl<F: Float> Layer<F> for GaussianNoise {
+    crate::float::precompiled::into_arc!(GaussianNoise: Layer<F>);
+
     fn kind(&self) -> &'static str {
         "gaussian_noise"
     }

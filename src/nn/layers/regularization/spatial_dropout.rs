@@ -32,6 +32,8 @@ macro_rules! spatial_dropout {
         }
 
         impl<F: Float> Layer<F> for $layer {
+            $crate::float::precompiled::into_arc!($layer: Layer<F>);
+
             fn kind(&self) -> &'static str {
                 $kind
             }

@@ -39,6 +39,8 @@ impl Flatten {
 }
 
 impl<F: Float> Layer<F> for Flatten {
+    crate::float::precompiled::into_arc!(Flatten: Layer<F>);
+
     fn kind(&self) -> &'static str {
         "flatten"
     }

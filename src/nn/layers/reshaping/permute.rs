@@ -59,6 +59,8 @@ impl Permute {
 }
 
 impl<F: Float> Layer<F> for Permute {
+    crate::float::precompiled::into_arc!(Permute: Layer<F>);
+
     fn kind(&self) -> &'static str {
         "permute"
     }

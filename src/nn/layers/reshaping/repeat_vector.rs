@@ -44,6 +44,8 @@ impl RepeatVector {
 }
 
 impl<F: Float> Layer<F> for RepeatVector {
+    crate::float::precompiled::into_arc!(RepeatVector: Layer<F>);
+
     fn kind(&self) -> &'static str {
         "repeat_vector"
     }

@@ -43,6 +43,8 @@ impl Reshape {
 }
 
 impl<F: Float> Layer<F> for Reshape {
+    crate::float::precompiled::into_arc!(Reshape: Layer<F>);
+
     fn kind(&self) -> &'static str {
         "reshape"
     }

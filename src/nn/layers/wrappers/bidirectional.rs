@@ -93,7 +93,7 @@ struct Blocks<'a, F> {
 impl<F: Float> Bidirectional<F> {
     /// Reads in both directions with this layer.
     pub fn new(layer: impl Layer<F> + 'static) -> Self {
-        Self { layer: Arc::new(layer), backward_layer: None, merge_mode: MergeMode::Concat }
+        Self { layer: layer.into_arc(), backward_layer: None, merge_mode: MergeMode::Concat }
     }
 
     /// Reads from the end with this layer, not with a copy of the first one. As in Keras, it must be set to read
@@ -110,7 +110,7 @@ impl<F: Float> Bidirectional<F> {
     /// ```
     #[must_use]
     pub fn backward_layer(mut self, layer: impl Layer<F> + 'static) -> Self {
-        self.backward_layer = Some(Arc::new(layer));
+        self.backward_layer = Some(layer.into_arc());
         self
     }
 
@@ -276,6 +276,8 @@ fn beside(row: usize, steps: Option<usize>) -> usize {
 }
 
 impl<F: Float> Layer<F> for Bidirectional<F> {
+    crate::float::precompiled::into_arc!(Bidirectional<F>: Layer<F>);
+
     fn kind(&self) -> &'static str {
         "bidirectional"
     }

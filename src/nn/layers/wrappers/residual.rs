@@ -64,7 +64,7 @@ impl<F: Float> Residual<F> {
     #[must_use]
     #[allow(clippy::should_implement_trait, reason = "as in Sequential; nothing is added up")]
     pub fn add(mut self, layer: impl Layer<F> + 'static) -> Self {
-        self.layers.push(Arc::new(layer));
+        self.layers.push(layer.into_arc());
         self
     }
 
@@ -92,6 +92,8 @@ fn start(nested: &[Nested], index: usize, batch: usize) -> usize {
 }
 
 impl<F: Float> Layer<F> for Residual<F> {
+    crate::float::precompiled::into_arc!(Residual<F>: Layer<F>);
+
     fn kind(&self) -> &'static str {
         "residual"
     }

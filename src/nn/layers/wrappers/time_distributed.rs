@@ -58,7 +58,7 @@ struct Recipe {
 impl<F: Float> TimeDistributed<F> {
     /// Applies this layer to every step.
     pub fn new(layer: impl Layer<F> + 'static) -> Self {
-        Self { layer: Arc::new(layer) }
+        Self { layer: layer.into_arc() }
     }
 
     pub(in super::super) fn from_config(config: &Config, inner: &InnerLayers<'_, F>) -> Result<Self> {
@@ -78,6 +78,8 @@ fn mask_inside<'a>(mask: Option<Mask<'a>>, plan: &Plan) -> Option<Mask<'a>> {
 }
 
 impl<F: Float> Layer<F> for TimeDistributed<F> {
+    crate::float::precompiled::into_arc!(TimeDistributed<F>: Layer<F>);
+
     fn kind(&self) -> &'static str {
         "time_distributed"
     }

@@ -72,13 +72,13 @@ impl<F, B: Batch<F>> Batch<F> for Result<B> {
 }
 
 /// Batches of an iterator; each is dropped before the next one is pulled.
-pub(in crate::nn::model) struct Stream<'a, F, E> {
+pub(in crate::nn::model) struct Stream<F, E> {
     batches: E,
     /// The number of epochs begun, and of batches pulled in the last one.
     begun: usize,
     pulled: usize,
     steps_per_epoch: Option<usize>,
-    class_weight: Option<&'a ClassWeight>,
+    class_weight: Option<ClassWeight>,
     /// The buffers of a training step: allocated for the first batch, reallocated for a larger one.
     trainer: Option<Trainer<F>>,
     /// The epoch's running sums until `trainer` is allocated.
@@ -86,12 +86,12 @@ pub(in crate::nn::model) struct Stream<'a, F, E> {
     exhausted: bool,
 }
 
-impl<'a, F: Float, E: EpochBatches<F>> Stream<'a, F, E> {
+impl<F: Float, E: EpochBatches<F>> Stream<F, E> {
     pub(in crate::nn::model) fn new(
         model: &Model<F>,
         batches: E,
         steps_per_epoch: Option<usize>,
-        class_weight: Option<&'a ClassWeight>,
+        class_weight: Option<ClassWeight>,
     ) -> Result<Self> {
         let scores = Scores::new(model)?;
         let trainer = None;
@@ -152,7 +152,7 @@ impl<'a, F: Float, E: EpochBatches<F>> Stream<'a, F, E> {
         let names = [names[0].as_str(), names[1].as_str(), names[2].as_str()];
         let mut samples = model.samples(x, y, weights.into(), names)?;
         let n = samples.len();
-        if let Some(classes) = self.class_weight {
+        if let Some(classes) = &self.class_weight {
             model.weigh_by_class(&mut samples, n, None, classes)?;
         }
         model.layout.check_batch_size("fit_batches", n, n)?;
@@ -169,7 +169,7 @@ impl<'a, F: Float, E: EpochBatches<F>> Stream<'a, F, E> {
     }
 }
 
-impl<F: Float, E: EpochBatches<F>> StepSource<F> for Stream<'_, F, E> {
+impl<F: Float, E: EpochBatches<F>> StepSource<F> for Stream<F, E> {
     fn batches(&self) -> usize {
         self.steps_per_epoch.unwrap_or(match self.batches.size_hint() {
             (least, Some(most)) if least == most => most,
