@@ -1,72 +1,61 @@
-//! Programs as a dependent crate would write them: each is built against this crate from outside and run.
+//! Programs as a dependent crate would write them, with the public interface alone. Cargo builds each as an example of its own,
+//! `acceptance_NAME`; here they run.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// The programs whose features exist.
-const PROGRAMS: &[&str] = &[
-    "quickstart",
-    "pass_the_final",
-    "bad_input",
-    "kmeans",
-    "bad_input_kmeans",
-    "generic",
-    "workflow",
-    "persistence",
-    "persistence_custom",
-    "tuning",
-    "callbacks",
-    "custom_layer",
-    "graph",
-    "input_gradient",
-    "attention",
-    "table_to_service",
-    "interop_keras",
-    "interop_onnx",
-    "interop_safetensors",
+/// The features that programs name in a first line `// features: a,b`, and whether this test is built with them.
+const FEATURES: &[(&str, bool)] = &[
+    ("testing", cfg!(feature = "testing")),
+    ("csv", cfg!(feature = "csv")),
+    ("keras", cfg!(feature = "keras")),
+    ("onnx", cfg!(feature = "onnx")),
+    ("safetensors", cfg!(feature = "safetensors")),
+    ("full", cfg!(feature = "full")),
 ];
+
+/// The programs of which all features are enabled.
+fn programs() -> Vec<String> {
+    let is_enabled = |name: &str| {
+        let feature = FEATURES.iter().find(|(feature, _)| *feature == name);
+        feature.unwrap_or_else(|| panic!("{name} is not among the features")).1
+    };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/acceptance");
+    let mut programs = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let source = fs::read_to_string(&path).unwrap();
+        let line = source.lines().next().and_then(|line| line.strip_prefix("// features:"));
+        if line.into_iter().flat_map(|line| line.split(',')).all(|name| is_enabled(name.trim())) {
+            programs.push(path.file_stem().unwrap().to_string_lossy().into_owned());
+        }
+    }
+    programs
+}
 
 #[test]
 fn every_program_of_a_dependent_crate_builds_and_succeeds() {
-    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let outside = target.join("outside");
-    fs::create_dir_all(outside.join("src/bin")).unwrap();
-    let source =
-        |program: &str| fs::read_to_string(project.join(format!("tests/acceptance/{program}.rs"))).unwrap();
-    // A first line `// features: a,b` names the features that a program needs.
-    let needed =
-        |program: &&str| source(program).lines().next()?.strip_prefix("// features:").map(str::to_owned);
-    let features: Vec<String> = PROGRAMS.iter().filter_map(needed).collect();
-    let features: Vec<&str> = features.iter().flat_map(|line| line.split(',')).map(str::trim).collect();
-    let manifest = format!(
-        "[package]\nname = \"outside\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n[workspace]\n\
-         [dependencies]\naxonal = {{ path = {project:?}, features = {features:?} }}\nserde = {{ version = \"1\", features = [\"derive\"] }}\n\
-         [profile.release]\nopt-level = 1\ndebug-assertions = true\n[profile.release.package.\"*\"]\nopt-level = 1\n"
-    );
-    fs::write(outside.join("Cargo.toml"), manifest).unwrap();
-    fs::copy(project.join("Cargo.lock"), outside.join("Cargo.lock")).ok();
-    // A program that has left the list must not linger from an earlier run.
-    for entry in fs::read_dir(outside.join("src/bin")).unwrap() {
-        fs::remove_file(entry.unwrap().path()).unwrap();
-    }
-    for program in PROGRAMS {
-        let name = format!("{program}.rs");
-        fs::copy(project.join("tests/acceptance").join(&name), outside.join("src/bin").join(&name)).unwrap();
-    }
-    let target = target.join("outside-target");
+    let features: Vec<&str> = FEATURES.iter().filter(|(_, on)| *on).map(|(feature, _)| *feature).collect();
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let (profile, flags) =
+        if cfg!(debug_assertions) { ("debug", &[][..]) } else { ("release", &["--release"][..]) };
+    // They are built already, unless this test runs alone.
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--release", "--bins"])
-        .current_dir(&outside)
-        .env("CARGO_TARGET_DIR", &target)
+        .args(["build", "--quiet", "--examples", "--features", &features.join(",")])
+        .args(flags)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("CARGO_TARGET_DIR", target)
         .output()
         .unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    for program in PROGRAMS {
-        let output =
-            Command::new(target.join("release").join(program)).current_dir(&outside).output().unwrap();
+    let programs = programs();
+    assert!(programs.len() > 10, "{programs:?}");
+    for program in programs {
+        let path = target.join(profile).join("examples").join(format!("acceptance_{program}"));
+        let ran = Command::new(path).current_dir(env!("CARGO_TARGET_TMPDIR")).output();
+        let output = ran.unwrap_or_else(|problem| panic!("{program} (listed in Cargo.toml?): {problem}"));
         assert!(output.status.success(), "{program}:\n{}", String::from_utf8_lossy(&output.stderr));
     }
 }
