@@ -4,6 +4,7 @@
 //! ```text
 //! cargo run --release --features keras --example keras_round_trip -- FOLDER
 //! ```
+// ci: skip (needs the cases)
 use axonal::ndarray::{Array1, Array2, ArrayD};
 use axonal::prelude::*;
 use serde_json::{Value, json};

@@ -5,6 +5,7 @@
 //! `cargo run --release --example serve [MODEL] [ADDRESS]` loads and serves it:
 //!
 //! `curl -d '{"age": 30, "tenure": 5, "spend": null, "plan": "basic", "city": "Oslo"}' localhost:8080/predict`
+// ci: skip (serves until it is stopped; a test asks it)
 
 use axonal::datasets::Record;
 use axonal::prelude::*;

@@ -2,7 +2,6 @@
 //!
 //! `cargo run --release --features csv --example tabular [file.csv target-column]`; without arguments, the breast
 //! tumours that the library embeds.
-// ci: skip (needs the feature csv)
 
 use axonal::datasets::CsvReader;
 use axonal::metrics::{classification_report, confusion_matrix, roc_auc_score};

@@ -36,7 +36,7 @@ fn main() -> Result<()> {
         .compile(Adam::new(0.01))?
         .metric(axonal::metrics::BinaryAccuracy::new());
     println!("{}", model.summary());
-    let history = model.fit_with(&x, &y, FitOptions::new().epochs(8).batch_size(20))?;
+    let history = model.fit_with(&x, &y, FitOptions::new().epochs(20).batch_size(10))?;
     let accuracy = history.get("binary_accuracy").and_then(|values| values.last()).copied().unwrap_or(0.0);
     println!("pixels right: {accuracy:.4}");
     assert!(accuracy > 0.95, "{accuracy}");
