@@ -5,63 +5,75 @@
 //! cargo run --release --features keras --example keras_round_trip -- FOLDER
 //! ```
 // ci: skip (needs the cases)
-use axonal::ndarray::{Array1, Array2, ArrayD};
+use axonal::ndarray::{Array1, ArrayD};
 use axonal::prelude::*;
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// The data of a case: samples of any shape, and targets that are labels or values.
+/// The data of a case: samples of any shape, and targets that are labels or values; several of both for a graph.
 struct Case {
-    x: ArrayD<f32>,
+    inputs: Vec<ArrayD<f32>>,
     labels: Option<Array1<i64>>,
-    values: Array2<f32>,
+    targets: Vec<ArrayD<f32>>,
     steps: usize,
+}
+
+fn floats(list: &Value) -> Vec<f32> {
+    list.as_array().unwrap().iter().map(|x| x.as_f64().unwrap() as f32).collect()
+}
+
+fn shape(list: &Value) -> Vec<usize> {
+    list.as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize).collect()
+}
+
+fn arrays(list: &Value) -> Vec<ArrayD<f32>> {
+    let array =
+        |array: &Value| ArrayD::from_shape_vec(shape(&array["shape"]), floats(&array["values"])).unwrap();
+    list.as_array().unwrap().iter().map(array).collect()
 }
 
 impl Case {
     fn read(path: &Path) -> Self {
         let case: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-        let floats = |name: &str| -> Vec<f32> {
-            case[name].as_array().unwrap().iter().map(|x| x.as_f64().unwrap() as f32).collect()
-        };
-        let shape = |name: &str| -> Vec<usize> {
-            case[name].as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize).collect()
-        };
-        let (x, y) = (floats("x"), floats("y"));
-        let n = shape("x_shape")[0];
-        let labels = case["labels"].as_bool().unwrap().then(|| y.iter().map(|&label| label as i64).collect());
-        Self {
-            x: ArrayD::from_shape_vec(shape("x_shape"), x).unwrap(),
-            labels,
-            values: Array2::from_shape_vec((n, y.len() / n), y).unwrap(),
-            steps: case["steps"].as_u64().unwrap() as usize,
+        let steps = case["steps"].as_u64().unwrap() as usize;
+        if case.get("inputs").is_some() {
+            let (inputs, targets) = (arrays(&case["inputs"]), arrays(&case["targets"]));
+            return Self { inputs, labels: None, targets, steps };
         }
+        let (x, y) = (floats(&case["x"]), floats(&case["y"]));
+        let x = ArrayD::from_shape_vec(shape(&case["x_shape"]), x).unwrap();
+        let n = x.shape()[0];
+        let labels = case["labels"].as_bool().unwrap().then(|| y.iter().map(|&label| label as i64).collect());
+        let values = ArrayD::from_shape_vec(vec![n, y.len() / n], y).unwrap();
+        Self { inputs: vec![x], labels, targets: vec![values], steps }
     }
 
     fn evaluate(&self, model: &Model<f32>) -> Result<Evaluation> {
         match &self.labels {
-            Some(labels) => model.evaluate(&self.x, labels),
-            None => model.evaluate(&self.x, &self.values),
+            Some(labels) => model.evaluate(&self.inputs, labels),
+            None => model.evaluate(&self.inputs, self.targets.as_slice()),
         }
     }
 
     /// Trains for some steps, each with all samples.
     fn train(&self, model: &mut Model<f32>) -> Result<()> {
-        let batch = self.x.shape()[0];
+        let batch = self.inputs[0].shape()[0];
         let options = FitOptions::new().epochs(self.steps).batch_size(batch).shuffle(false);
         match &self.labels {
-            Some(labels) => model.fit_with(&self.x, labels, options)?,
-            None => model.fit_with(&self.x, &self.values, options)?,
+            Some(labels) => model.fit_with(&self.inputs, labels, options)?,
+            None => model.fit_with(&self.inputs, self.targets.as_slice(), options)?,
         };
         Ok(())
     }
 
-    /// What the model answers: its predictions, and its evaluation by name.
+    /// What the model answers: its predictions, output by output, and its evaluation by name.
     fn answers(&self, model: &Model<f32>) -> Result<Value> {
-        let predictions = model.predict(&self.x)?;
+        let predictions = model.predict_all(&self.inputs)?;
+        let predictions: Vec<f32> =
+            predictions.iter().flat_map(|(_, values)| values.iter().copied()).collect();
         let evaluation = self.evaluate(model)?;
         let scores: Vec<_> = evaluation.iter().map(|(name, value)| json!([name, value])).collect();
-        Ok(json!({"predictions": predictions.iter().collect::<Vec<_>>(), "scores": scores}))
+        Ok(json!({"predictions": predictions, "scores": scores}))
     }
 
     fn run(&self, folder: &Path, name: &str) -> Result<Value> {

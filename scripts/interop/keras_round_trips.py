@@ -2,6 +2,7 @@
 """Round trips of models between real Keras and this crate.
 
     scripts/interop/keras_round_trips.py make FOLDER [N [S]] N random models (60) after seed S (0), trained a little and saved by Keras
+    scripts/interop/keras_round_trips.py graphs FOLDER [N [S]]   the same of functional models with branches
     cargo run --release --features keras --example keras_round_trip -- FOLDER
     scripts/interop/keras_round_trips.py compare FOLDER      prints a row of docs/interop.md, and fails on any difference
 
@@ -279,17 +280,122 @@ class Generator:
         return model, x, y, form == "classes"
 
 
+# ------------------------------------------------------------------------------------------------------------ graphs
+
+class Graph:
+    """A random functional model of two inputs, vectors and sequences, with shared layers and one to three outputs."""
+
+    def __init__(self, seed):
+        self.r = r = random.Random(seed)
+        self.vectors = [keras.Input((4,), name="numbers")]
+        self.sequences = [keras.Input((5, 3), name="steps")]
+        self.inputs = [self.vectors[0], self.sequences[0]]
+        self.shared = {}
+        for _ in range(r.randint(3, 9)):
+            r.choice([self.dense, self.merge, self.merge, self.share, self.norm, self.sequence, self.merge_sequences,
+                      self.end, self.inner])()
+        self.end()
+        outputs = []
+        for index in range(r.randint(1, 3)):
+            h = L.Concatenate()([self.vectors[-1], r.choice(self.vectors)]) if index == 0 else r.choice(self.vectors)
+            outputs.append(L.Dense(r.randint(1, 2), name=r.choice([None, f"answer_{index}"]))(h))
+        # Both inputs lead to the first output.
+        first = L.Concatenate()([outputs[0], L.Flatten()(self.sequences[0]), self.vectors[0]])
+        outputs[0] = L.Dense(2, activation="tanh", name="first")(first)
+        self.model = keras.Model(self.inputs, outputs)
+        o = keras.optimizers
+        optimizer = r.choice([lambda: o.Adam(0.01), lambda: o.SGD(0.05, momentum=0.9), lambda: o.RMSprop(0.01),
+                              lambda: o.Nadam(0.01), lambda: o.Adafactor(0.01)])()
+        losses = [r.choice(["mse", "mae", "huber"]) for _ in outputs]
+        weights = [r.choice([1.0, 0.5, 2.0]) for _ in outputs]
+        metrics = [r.choice([[], ["mae"]]) for _ in outputs]
+        if len(outputs) == 1:
+            losses, weights, metrics = losses[0], None, metrics[0]
+        self.model.compile(optimizer, losses, loss_weights=weights, metrics=metrics)
+
+    def vector(self):
+        return self.r.choice(self.vectors)
+
+    def dense(self):
+        self.vectors.append(L.Dense(self.r.randint(3, 4), activation=self.r.choice(["relu", "tanh", "gelu"]))(self.vector()))
+
+    def of_width(self, tensors):
+        width = self.r.choice(tensors).shape[-1]
+        return [t for t in tensors if t.shape == (None, *t.shape[1:-1], width)]
+
+    def merge(self):
+        same = self.of_width(self.vectors)
+        a, b = self.r.choice(same), self.r.choice(same)
+        kind = self.r.choice([L.Add, L.Subtract, L.Multiply, L.Average, L.Maximum, L.Minimum, L.Concatenate])
+        h = kind()([a, b])
+        if kind is L.Concatenate:
+            h = L.Dense(4)(h)
+        self.vectors.append(h)
+
+    def share(self):
+        h = self.vector()
+        layer = self.shared.setdefault(h.shape[-1], L.Dense(4, activation="sigmoid"))
+        self.vectors.append(layer(h))
+
+    def norm(self):
+        self.vectors.append(self.r.choice([L.BatchNormalization, L.LayerNormalization])()(self.vector()))
+
+    def sequence(self):
+        h = self.r.choice(self.sequences)
+        self.sequences.append(self.r.choice([
+            lambda h: L.Conv1D(3, 3, padding="same", activation="relu")(h),
+            lambda h: L.GRU(3, return_sequences=True)(h),
+            lambda h: L.Bidirectional(L.LSTM(2, return_sequences=True), merge_mode="concat")(h),
+            lambda h: L.MultiHeadAttention(2, 3)(h, h),
+            lambda h: L.MultiHeadAttention(2, 2, use_bias=False)(h, self.r.choice(self.sequences), use_causal_mask=True),
+        ])(h))
+
+    def merge_sequences(self):
+        h = self.r.choice(self.sequences)
+        other = L.Dense(h.shape[-1])(self.r.choice(self.sequences))
+        self.sequences.append(self.r.choice([
+            lambda: L.Add()([h, other]), lambda: L.Multiply()([h, other]),
+            lambda: L.Concatenate(axis=-1)([h, other]), lambda: L.Dense(3)(L.Dot(axes=(2, 2))([h, other]))])())
+
+    def end(self):
+        h = self.r.choice(self.sequences)
+        h = self.r.choice([L.Flatten(), L.GlobalAveragePooling1D(), L.LSTM(3)])(h)
+        self.vectors.append(L.Dense(4)(h))
+
+    def inner(self):
+        h = self.vector()
+        inner = keras.Sequential([keras.Input(h.shape[1:]), L.Dense(3, activation="relu"), L.Dense(4)])
+        self.vectors.append(inner(h))
+
+
+def graph_case(seed):
+    model = Graph(seed).model
+    g = np.random.default_rng(seed)
+    array = lambda tensor: np.round(g.normal(size=(ROWS, *tensor.shape[1:])), 3).astype("float32")
+    return model, [array(tensor) for tensor in model.inputs], [array(tensor) for tensor in model.outputs]
+
+
 # ------------------------------------------------------------------------------------------------------- round trips
 
 def answers(model, x, y):
     scores = model.evaluate(x, y, batch_size=ROWS, verbose=0, return_dict=True)
     predictions = model.predict(x, batch_size=ROWS, verbose=0)
+    if isinstance(predictions, list):
+        predictions = np.concatenate([np.ravel(output) for output in predictions])
     return {"predictions": np.asarray(predictions, "float64").ravel().tolist(),
             "scores": [[name, float(value)] for name, value in scores.items()]}
 
 
 def train(model, x, y):
-    model.fit(x, y, epochs=STEPS, batch_size=len(x), shuffle=False, verbose=0)
+    model.fit(x, y, epochs=STEPS, batch_size=ROWS, shuffle=False, verbose=0)
+
+
+def lists(arrays):
+    return [{"shape": list(array.shape), "values": array.ravel().tolist()} for array in arrays]
+
+
+def arrays(lists):
+    return [np.asarray(array["values"], "float32").reshape(array["shape"]) for array in lists]
 
 
 def save_case(folder, name, model, x, y, labels, noisy):
@@ -300,8 +406,9 @@ def save_case(folder, name, model, x, y, labels, noisy):
     want["trained"] = answers(model, x, y)
     if not all(np.isfinite(found["predictions"] + [value for _, value in found["scores"]]).all() for found in want.values()):
         raise ValueError("it diverges")
-    case = {"x": x.ravel().tolist(), "x_shape": list(x.shape), "y": y.ravel().tolist(), "labels": labels, "steps": STEPS,
-            "noisy": noisy, "keras": VERSION, "layers": [layer.__class__.__name__ for layer in model.layers],
+    data = {"inputs": lists(x), "targets": lists(y)} if isinstance(x, list) else {
+        "x": x.ravel().tolist(), "x_shape": list(x.shape), "y": y.ravel().tolist()}
+    case = {**data, "labels": labels, "steps": STEPS, "noisy": noisy, "keras": VERSION, "layers": [layer.__class__.__name__ for layer in model.layers],
             "optimizer": model.optimizer.__class__.__name__, "want": want}
     with open(f"{folder}/{name}.case.json", "w") as out:
         json.dump(case, out)
@@ -312,7 +419,7 @@ def finite(model, x, y):
     return np.isfinite(found["predictions"] + [value for _, value in found["scores"]]).all()
 
 
-def make(folder, n, seed):
+def make(folder, n, seed, graphs=False):
     os.makedirs(folder, exist_ok=True)
     made = 0
     while made < n:
@@ -320,7 +427,7 @@ def make(folder, n, seed):
         keras.utils.set_random_seed(seed)
         generator = Generator(seed)
         try:
-            model, x, y, labels = generator.case()
+            model, x, y, labels = (*graph_case(seed), False) if graphs else generator.case()
             if not finite(model, x, y):
                 continue
             save_case(folder, f"case{seed:04}", model, x, y, labels, generator.noisy)
@@ -356,9 +463,12 @@ def compare(folder, tolerance=2e-3):
         if "error" in got:
             failures.append(f"{name}: {got['error']}")
             continue
-        x = np.asarray(case["x"], "float32").reshape(case["x_shape"])
-        y = np.asarray(case["y"])
-        y = y.astype("int64") if case["labels"] else y.astype("float32").reshape(len(x), -1)
+        if "inputs" in case:
+            x, y = arrays(case["inputs"]), arrays(case["targets"])
+        else:
+            x = np.asarray(case["x"], "float32").reshape(case["x_shape"])
+            y = np.asarray(case["y"])
+            y = y.astype("int64") if case["labels"] else y.astype("float32").reshape(len(x), -1)
 
         def check(stage, found, wanted, limit):
             for what, value in (("predictions", difference(found["predictions"], wanted["predictions"])),
@@ -374,9 +484,11 @@ def compare(folder, tolerance=2e-3):
         try:
             model = keras.models.load_model(f"{folder}/{name}.saved.keras")
             check("written", answers(model, x, y), got["trained"], 2e-5)
-            clone = keras.models.load_model(f"{folder}/{name}.keras")
-            clone.load_weights(f"{folder}/{name}.saved.weights.h5")
-            check("weights", answers(clone, x, y), got["trained"], 2e-5)
+            # A model inside a model is dissolved, so its weights are no longer under its name.
+            if "Sequential" not in case["layers"]:
+                clone = keras.models.load_model(f"{folder}/{name}.keras")
+                clone.load_weights(f"{folder}/{name}.saved.weights.h5")
+                check("weights", answers(clone, x, y), got["trained"], 2e-5)
             if not case["noisy"]:
                 train(model, x, y)
                 check("continued", answers(model, x, y), got["continued"], tolerance)
@@ -416,8 +528,39 @@ def fixture_models():
     yield "image", image, (6, 6, 2), 3
 
 
+def graph_fixture(folder):
+    """Two inputs and outputs, a shared layer, attention, a model inside the model."""
+    keras.utils.set_random_seed(7)
+    a, b = keras.Input((4,), name="numbers"), keras.Input((5, 3), name="steps")
+    shared = L.Dense(3, activation="tanh", name="shared")
+    inner = keras.Sequential([keras.Input((3,)), L.Dense(4, activation="relu"), L.Dense(3)])
+    if os.environ.get("TF_KERAS"):
+        # The weights of a model inside the model are not read from the legacy format.
+        inner = L.Dense(3)
+    attention = L.MultiHeadAttention(2, 3, name="look")(b, b, use_causal_mask=True)
+    deeper = L.Add()([b, attention])
+    summary = L.LSTM(3)(L.Bidirectional(L.LSTM(2, return_sequences=True))(deeper))
+    first, second = shared(a), shared(L.Dense(4)(summary))
+    joined = L.Concatenate()([first, L.Maximum()([first, second]), inner(second), L.Dot(axes=-1)([first, second])])
+    price = L.Dense(1, name="price")(L.BatchNormalization()(joined))
+    model = keras.Model([a, b], [price, L.Dense(2, name="angles")(L.Subtract()([first, second]))], name="graph")
+    model.compile(keras.optimizers.SGD(0.05, momentum=0.9), ["mse", "mae"], loss_weights=[1.0, 0.5], metrics=[["mae"], []])
+    g = np.random.default_rng(3)
+    array = lambda *shape: np.round(g.normal(size=(ROWS, *shape)), 3).astype("float32")
+    x, y = [array(4), array(5, 3)], [array(1), array(2)]
+    train(model, x, y)
+    name = f"{folder}/graph_{VERSION.replace('.', '_')}"
+    model.save(name + (".h5" if os.environ.get("TF_KERAS") else ".keras"))
+    want = {"loaded": answers(model, x, y)}
+    train(model, x, y)
+    want["trained"] = answers(model, x, y)
+    with open(f"{name}.case.json", "w") as out:
+        json.dump({"inputs": lists(x), "targets": lists(y), "want": want}, out)
+
+
 def fixtures(folder):
     os.makedirs(folder, exist_ok=True)
+    graph_fixture(folder)
     for name, model, shape, classes in fixture_models():
         keras.utils.set_random_seed(7)
         g = np.random.default_rng(3)
@@ -455,8 +598,8 @@ def digits(path):
 
 if __name__ == "__main__":
     command, *arguments = sys.argv[1:] or ["help"]
-    if command == "make":
-        make(arguments[0], *map(int, (arguments[1:] + ["60", "0"][len(arguments) - 1:])[:2]))
+    if command in ("make", "graphs"):
+        make(arguments[0], *map(int, (arguments[1:] + ["60", "0"][len(arguments) - 1:])[:2]), graphs=command == "graphs")
     elif command == "compare":
         compare(arguments[0])
     elif command == "fixtures":

@@ -221,7 +221,7 @@ impl<F: Float> Registry<F> {
         Ok(made)
     }
 
-    pub(super) fn make_merge(
+    pub(crate) fn make_merge(
         &self,
         kind: &str,
         config: &Config,

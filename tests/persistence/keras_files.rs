@@ -161,6 +161,89 @@ fn a_functional_model_of_keras_3_0_predicts_the_same() {
     assert_close(&predicted(&model, &case.x), &want, 5e-6, "functional_3_0_5");
 }
 
+/// The data of a graph: several inputs and targets.
+struct GraphCase {
+    inputs: Vec<ArrayD<f32>>,
+    targets: Vec<ArrayD<f32>>,
+    want: Value,
+}
+
+impl GraphCase {
+    fn read(name: &str) -> Self {
+        let case = json(&format!("{name}.case.json"));
+        let array = |array: &Value| {
+            ArrayD::from_shape_vec(lengths(&array["shape"]), numbers(&array["values"])).unwrap()
+        };
+        let arrays = |list: &Value| list.as_array().unwrap().iter().map(array).collect();
+        let (inputs, targets) = (arrays(&case["inputs"]), arrays(&case["targets"]));
+        Self { inputs, targets, want: case["want"].clone() }
+    }
+
+    fn train(&self, model: &mut Model<f32>) {
+        let options = FitOptions::new().epochs(3).batch_size(self.inputs[0].shape()[0]).shuffle(false);
+        model.fit_with(&self.inputs, self.targets.as_slice(), options).unwrap();
+    }
+
+    #[track_caller]
+    fn check(&self, model: &Model<f32>, stage: &str, tolerance: f32, what: &str) {
+        let (want, what) = (&self.want[stage], format!("{what}, {stage}"));
+        let predictions = model.predict_all(&self.inputs).unwrap();
+        let predictions: Vec<f32> =
+            predictions.iter().flat_map(|(_, values)| values.iter().copied()).collect();
+        assert_close(&predictions, &numbers(&want["predictions"]), tolerance, &what);
+        let evaluation = model.evaluate(&self.inputs, self.targets.as_slice()).unwrap();
+        let score = |name: &str| {
+            want["scores"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .find(|score| score[0] == name)
+                .map(|score| numbers(&score[1]))
+        };
+        for name in ["loss", "price_loss", "angles_loss"] {
+            // Keras 3.0 does not tell the losses of the outputs.
+            if let Some(want) = score(name) {
+                let got = evaluation.get(name).unwrap_or_else(|| panic!("{what}: no {name}"));
+                assert_close(&[got as f32], &want, tolerance, &format!("{what}: {name}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn graphs_of_keras_are_read_trained_and_written() {
+    let folder = Folder::new("graphs");
+    for name in ["graph_3_15_1.keras", "graph_3_0_5.keras"] {
+        let case = GraphCase::read(name.split('.').next().unwrap());
+        let mut model = Model::<f32>::load_keras(file(name)).unwrap_or_else(|error| panic!("{error}"));
+        case.check(&model, "loaded", 5e-6, name);
+        let path = folder.path("again.keras");
+        model.save_keras(&path).unwrap();
+        let mut again = Model::<f32>::load_keras(&path).unwrap();
+        case.check(&again, "loaded", 5e-6, name);
+        assert_eq!(again.predict_all(&case.inputs).unwrap(), model.predict_all(&case.inputs).unwrap());
+        case.train(&mut model);
+        case.check(&model, "trained", 2e-5, name);
+        case.train(&mut again);
+        case.check(&again, "trained", 2e-5, name);
+        let weights = folder.path("trained.weights.h5");
+        again.save_keras_weights(&weights).unwrap();
+        let mut other = Model::<f32>::load_keras(&path).unwrap();
+        other.load_keras_weights(&weights).unwrap();
+        assert_eq!(other.weights(), again.weights());
+    }
+}
+
+#[test]
+fn names_in_graphs_are_kept() {
+    let model = Model::<f32>::load_keras(file("graph_3_15_1.keras")).unwrap();
+    let layers: Vec<String> = model.weights().into_iter().map(|weight| weight.name).collect();
+    for name in ["shared/kernel", "look/query/kernel", "price/bias", "angles/kernel"] {
+        assert!(layers.iter().any(|layer| layer == name), "{name}: {layers:?}");
+    }
+    assert!(model.summary().to_string().contains("numbers"));
+}
+
 /// A folder of its own for a test; it is removed with the guard.
 struct Folder(PathBuf);
 
@@ -346,6 +429,9 @@ fn a_residual_block_is_a_functional_model() {
     }
     other.load_keras_weights(&path).unwrap();
     assert_eq!(other.weights(), model.weights());
+    let x = samples(&[4]);
+    let graph = Model::<f32>::load_keras(&path).unwrap();
+    assert_eq!(predicted(&graph, &x), predicted(&model, &x));
 }
 
 #[test]
@@ -397,6 +483,7 @@ fn a_damaged_file_is_an_error_or_a_model_within_the_bound() {
         "minimal_handwritten.keras",
         "functional_3_15_1.keras",
         "functional_tf_2_15_1.h5",
+        "graph_3_15_1.keras",
         "mlp_adam.weights.h5",
     ] {
         let bytes = std::fs::read(file(name)).unwrap();
@@ -405,7 +492,11 @@ fn a_damaged_file_is_an_error_or_a_model_within_the_bound() {
             let (_, peak) = peak_of(|| load(&path, bytes));
             assert!(peak <= bytes.len() + (1 << 20), "{name}, {what}: {peak} bytes");
         };
-        let step = if name.starts_with("minimal") { 1 } else { 37 };
+        let step = match name.split('_').next() {
+            Some("minimal") => 1,
+            Some("graph") => 331,
+            _ => 37,
+        };
         for cut in (0..bytes.len()).step_by(step * 3) {
             std::fs::write(&path, &bytes[..cut]).unwrap();
             let loaded = Model::<f32>::load_keras(&path).is_ok();

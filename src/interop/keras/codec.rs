@@ -30,6 +30,8 @@ pub(super) enum Codec {
     EdgesOfTwo,
     /// One axis, in Keras also as a list of one.
     Axis,
+    /// The axes of two inputs, in Keras also one for both.
+    TwoAxes,
     /// A list of axes, in Keras also one axis.
     Axes,
     /// A sample shape, in Keras with a batch axis before it.
@@ -93,6 +95,11 @@ impl Codec {
                 Value::Array(_) => return Err(expected("one axis")),
                 axis => axis.clone(),
             },
+            Self::TwoAxes => match value {
+                Value::Array(axes) if axes.len() == 2 => value.clone(),
+                Value::Number(_) => json!([value, value]),
+                _ => return Err(expected("one axis or two")),
+            },
             Self::Axes => match value {
                 Value::Array(_) => value.clone(),
                 axis => json!([axis]),
@@ -124,6 +131,7 @@ impl Codec {
             | Self::OptionalPair
             | Self::EdgesOfTwo
             | Self::Axis
+            | Self::TwoAxes
             | Self::Axes
             | Self::TargetShape => value.clone(),
             Self::Activation => write_activation(value)?,

@@ -1,12 +1,14 @@
-//! The layers of a model as Keras has them: a residual block is its layers and their sum.
+//! The layers of a model as Keras has them, in Keras's order: a residual block is its layers and their sum.
 
 use super::names::Numbered;
+use super::order::{EntrySource, keras_order};
 use super::recipes::{Recipe, SUM, group_name};
 use super::slots::{Slot, Start, recipe_of, slots_of_plan};
 use crate::float::Float;
 use crate::nn::layer::{Plan, Shape};
-use crate::nn::layout::Layout;
+use crate::nn::layout::{Layout, PlannedLayer, Source};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// A layer of Keras.
 #[derive(Debug)]
@@ -15,30 +17,128 @@ pub(super) struct Entry {
     pub(super) owner: String,
     /// `None` for a layer without a configuration.
     pub(super) recipe: Option<Recipe>,
-    /// The layer's name in Keras, which is also that of its group of weights.
+    /// The layer's name in Keras.
     pub(super) name: String,
+    /// The name of its group of weights.
+    pub(super) group: String,
     pub(super) slots: Vec<Slot>,
     pub(super) trainable: bool,
-    pub(super) input: Shape,
+    /// The shapes of the inputs and of the output of its first call.
+    pub(super) inputs: Vec<Shape>,
     pub(super) output: Shape,
-    /// The entries whose outputs it receives; `None` for the input of the model.
-    pub(super) sources: Vec<Option<usize>>,
+    /// What it is applied to, call by call.
+    pub(super) calls: Vec<Vec<EntrySource>>,
+}
+
+/// The layers of a model.
+#[derive(Debug)]
+pub(super) struct Entries {
+    pub(super) entries: Vec<Entry>,
+    /// What the outputs of the model are.
+    pub(super) outputs: Vec<EntrySource>,
 }
 
 /// The layers of a model in Keras's order.
-pub(super) fn entries_of<F: Float>(layout: &Layout<F>) -> Vec<Entry> {
-    let (mut entries, mut names, mut source) = (Vec::new(), Numbered::default(), None);
+pub(super) fn entries_of<F: Float>(layout: &Layout<F>) -> Entries {
+    let mut growing = Growing { entries: Vec::new(), kinds: Vec::new() };
+    let mut results: Vec<EntrySource> = Vec::with_capacity(layout.nodes.len());
+    // The entries of each node.
+    let mut own: Vec<Vec<usize>> = Vec::with_capacity(layout.nodes.len());
     for node in &layout.nodes {
-        let at = Start { params: node.params.start, state: node.state.start };
-        let owner = Owner { name: &node.name, kind: node.layer.kind(), trainable: node.trainable };
-        source = push(recipe_of(node), &node.plan, at, &owner, source, &mut entries, &mut names);
+        let sources: Vec<EntrySource> =
+            node.inputs.iter().map(|source| result_of(*source, &results)).collect();
+        let shapes = node.inputs.iter().map(|source| layout.source_shape(*source).clone()).collect();
+        let (result, entries) = match node.shares.and_then(|first| own.get(first)) {
+            Some(first) => (growing.call_again(first, node, sources), first.clone()),
+            None => {
+                let first = growing.entries.len();
+                let at = Start { params: node.params.start, state: node.state.start };
+                let owner = Owner { name: &node.name, kind: node.layer.kind(), trainable: node.trainable };
+                let result = growing.push(recipe_of(node), &node.plan, at, &owner, (sources, shapes));
+                (result, (first..growing.entries.len()).collect())
+            }
+        };
+        results.push(result);
+        own.push(entries);
     }
-    entries
+    let outputs: Vec<EntrySource> =
+        layout.outputs.iter().map(|output| result_of(Source::Node(*output), &results)).collect();
+    let Growing { entries, kinds } = growing;
+    let calls: Vec<_> = entries.iter().map(|entry| entry.calls.as_slice()).collect();
+    let order = keras_order(&calls, &outputs);
+    let entries = Entries { entries, outputs }.sorted(&order);
+    let kinds: Vec<String> = order.iter().filter_map(|index| kinds.get(*index).cloned()).collect();
+    entries.with_names(layout, &kinds, &own, &order)
 }
 
-/// Whether the layers are a chain.
-pub(super) fn is_chain(entries: &[Entry]) -> bool {
-    entries.iter().all(|entry| entry.sources.len() == 1)
+fn result_of(source: Source, results: &[EntrySource]) -> EntrySource {
+    match source {
+        Source::Input(index) => EntrySource::Input(index),
+        Source::Node(index) => results.get(index).copied().unwrap_or(EntrySource::Input(0)),
+    }
+}
+
+impl Entries {
+    /// Whether each layer is called once, with the output of the one before.
+    pub(super) fn is_chain(&self) -> bool {
+        self.outputs.len() == 1
+            && self.entries.iter().enumerate().all(|(index, entry)| {
+                let before = index
+                    .checked_sub(1)
+                    .map_or(EntrySource::Input(0), |before| EntrySource::Entry(before, 0));
+                entry.calls.len() == 1 && entry.calls.first().is_some_and(|call| *call == [before])
+            })
+    }
+
+    /// The entries in another order.
+    fn sorted(self, order: &[usize]) -> Self {
+        let mut places = vec![0; order.len()];
+        order.iter().enumerate().for_each(|(place, index)| places[*index] = place);
+        let moved = |source: EntrySource| match source {
+            EntrySource::Entry(index, call) => EntrySource::Entry(places[index], call),
+            input => input,
+        };
+        let mut entries: Vec<Option<Entry>> = self.entries.into_iter().map(Some).collect();
+        let sorted = order.iter().filter_map(|index| entries.get_mut(*index)?.take());
+        let entries = sorted.map(|entry| Entry {
+            calls: entry.calls.into_iter().map(|call| call.into_iter().map(moved).collect()).collect(),
+            ..entry
+        });
+        Self { entries: entries.collect(), outputs: self.outputs.into_iter().map(moved).collect() }
+    }
+
+    /// Names the entries: those of outputs after these, others as the model does, else by their kinds.
+    fn with_names<F>(
+        mut self,
+        layout: &Layout<F>,
+        kinds: &[String],
+        own: &[Vec<usize>],
+        order: &[usize],
+    ) -> Self {
+        let mut groups = Numbered::default();
+        let mut taken: BTreeSet<String> = layout.inputs.iter().map(|input| input.name.clone()).collect();
+        let given = |node: &PlannedLayer<F>| node.is_named.then(|| node.name.clone());
+        for (node, entries) in layout.nodes.iter().zip(own).filter(|(node, _)| node.shares.is_none()) {
+            let last = entries.last().and_then(|last| order.iter().position(|index| index == last));
+            if let (Some(name), Some(entry)) = (given(node), last.and_then(|last| self.entries.get_mut(last)))
+                && taken.insert(name.clone())
+            {
+                entry.name = name;
+            }
+        }
+        for (entry, kind) in self.entries.iter_mut().zip(kinds) {
+            entry.group = groups.next(kind.clone());
+        }
+        for entry in &mut self.entries {
+            if entry.name.is_empty() {
+                entry.name = entry.group.clone();
+                while !taken.insert(entry.name.clone()) {
+                    entry.name.push('_');
+                }
+            }
+        }
+        self
+    }
 }
 
 struct Owner<'a> {
@@ -47,42 +147,87 @@ struct Owner<'a> {
     trainable: bool,
 }
 
-/// Appends the entries of a layer, and returns the one whose output is the layer's.
-fn push(
-    recipe: Option<Recipe>,
-    plan: &Plan,
-    at: Start,
-    owner: &Owner<'_>,
-    source: Option<usize>,
-    entries: &mut Vec<Entry>,
-    names: &mut Numbered,
-) -> Option<usize> {
-    let inner = recipe.as_ref().filter(|recipe| recipe.kind == "residual");
-    let inner = inner.and_then(|recipe| recipe.config.get("layers")).and_then(Value::as_array);
-    let mut entry = Entry {
-        owner: format!("layer {}", owner.name),
-        recipe: None,
-        name: String::new(),
-        slots: Vec::new(),
-        trainable: owner.trainable,
-        input: plan.input_shape().clone(),
-        output: plan.output_shape().clone(),
-        sources: vec![source],
-    };
-    if let Some(layers) = inner {
-        let mut last = source;
-        for (layer, nested) in layers.iter().zip(plan.nested_layers()) {
-            let at = Start { params: at.params + nested.params.start, state: at.state + nested.state.start };
-            last = push(Recipe::from_json(layer), &nested.plan, at, owner, last, entries, names);
+struct Growing {
+    entries: Vec<Entry>,
+    /// The names of their groups without numbers.
+    kinds: Vec<String>,
+}
+
+impl Growing {
+    /// Appends the entries of a layer, and returns its output.
+    fn push(
+        &mut self,
+        recipe: Option<Recipe>,
+        plan: &Plan,
+        at: Start,
+        owner: &Owner<'_>,
+        (sources, shapes): (Vec<EntrySource>, Vec<Shape>),
+    ) -> EntrySource {
+        let mut entry = Entry {
+            owner: format!("layer {}", owner.name),
+            recipe: None,
+            name: String::new(),
+            group: String::new(),
+            slots: Vec::new(),
+            trainable: owner.trainable,
+            inputs: shapes,
+            output: plan.output_shape().clone(),
+            calls: Vec::new(),
+        };
+        if let Some(layers) = recipe.as_ref().and_then(block) {
+            let first = sources.first().copied().unwrap_or(EntrySource::Input(0));
+            let mut last = first;
+            for (layer, nested) in layers.iter().zip(plan.nested_layers()) {
+                let at =
+                    Start { params: at.params + nested.params.start, state: at.state + nested.state.start };
+                let input = (vec![last], vec![nested.plan.input_shape().clone()]);
+                last = self.push(Recipe::from_json(layer), &nested.plan, at, owner, input);
+            }
+            entry.recipe = Some(Recipe { kind: SUM.into(), config: json!({}) });
+            entry.inputs = vec![plan.input_shape().clone(), entry.output.clone()];
+            entry.calls.push(vec![first, last]);
+        } else {
+            entry.slots = slots_of_plan(recipe.as_ref(), plan, at);
+            entry.recipe = recipe;
+            entry.calls.push(sources);
         }
-        entry.recipe = Some(Recipe { kind: SUM.into(), config: json!({}) });
-        entry.sources.push(last);
-    } else {
-        entry.slots = slots_of_plan(recipe.as_ref(), plan, at);
-        entry.recipe = recipe;
+        let kind = entry.recipe.as_ref().map_or(owner.kind, |recipe| recipe.kind.as_str());
+        self.kinds.push(group_name(kind));
+        self.entries.push(entry);
+        EntrySource::Entry(self.entries.len() - 1, 0)
     }
-    let kind = entry.recipe.as_ref().map_or(owner.kind, |recipe| recipe.kind.as_str());
-    entry.name = names.next(group_name(kind));
-    entries.push(entry);
-    Some(entries.len() - 1)
+
+    /// Calls the entries of a layer once more, and returns the output.
+    fn call_again<F: Float>(
+        &mut self,
+        entries: &[usize],
+        node: &PlannedLayer<F>,
+        sources: Vec<EntrySource>,
+    ) -> EntrySource {
+        let call =
+            self.entries.get(entries.first().copied().unwrap_or(0)).map_or(0, |entry| entry.calls.len());
+        let is_block = recipe_of(node).as_ref().and_then(block).is_some();
+        // The calls are those of the first time, with another input.
+        let from = |source: &EntrySource| match *source {
+            EntrySource::Entry(index, 0) if is_block && entries.contains(&index) => {
+                EntrySource::Entry(index, call)
+            }
+            _ => sources.first().copied().unwrap_or(EntrySource::Input(0)),
+        };
+        for &index in entries {
+            let Some(entry) = self.entries.get_mut(index) else { continue };
+            let again = match entry.calls.first() {
+                Some(first) if is_block => first.iter().map(from).collect(),
+                _ => sources.clone(),
+            };
+            entry.calls.push(again);
+        }
+        EntrySource::Entry(entries.last().copied().unwrap_or(0), call)
+    }
+}
+
+/// The layers of a residual block.
+fn block(recipe: &Recipe) -> Option<&Vec<Value>> {
+    let inner = recipe.config.get("layers").filter(|_| recipe.kind == "residual");
+    inner.and_then(Value::as_array)
 }

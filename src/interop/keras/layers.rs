@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 pub(super) struct Layer {
     pub(super) class: &'static str,
     pub(super) kind: &'static str,
+    /// Whether it has several inputs only.
+    pub(super) merges: bool,
     /// The settings, and the field of the crate's configuration that they lie in, if any.
     groups: &'static [(&'static str, &'static [Setting])],
 }
@@ -134,12 +136,36 @@ const DROPOUT: &[Setting] = &[same("rate", Codec::Same), same("noise_shape", Cod
 const SPATIAL_DROPOUT: &[Setting] =
     &[same("rate", Codec::Same), CHANNELS_LAST, earlier("noise_shape", "", Codec::Always("null"))];
 
+const ATTENTION: &[Setting] = &[
+    same("dropout", Codec::Same),
+    same("use_bias", Codec::Same),
+    same("kernel_initializer", Codec::Initializer),
+    same("bias_initializer", Codec::Initializer),
+    earlier("use_gate", "", Codec::Always("false")),
+    earlier("sliding_window", "", Codec::Always("null")),
+    earlier("kernel_regularizer", "", Codec::Always("null")),
+    earlier("bias_regularizer", "", Codec::Always("null")),
+    earlier("activity_regularizer", "", Codec::Always("null")),
+    earlier("kernel_constraint", "", Codec::Always("null")),
+    earlier("bias_constraint", "", Codec::Always("null")),
+    ignored("flash_attention"),
+    ignored("query_shape"),
+    ignored("key_shape"),
+    ignored("value_shape"),
+];
+
 macro_rules! layers {
-    ($($class:literal => $kind:literal: $($nest:literal $settings:expr),*;)*) => {
+    ($($class:literal => $kind:literal $($merges:ident)?: $($nest:literal $settings:expr),*;)*) => {
         /// All layers that both libraries have, but for wrappers of other layers.
-        pub(super) const LAYERS: &[Layer] =
-            &[$(Layer { class: $class, kind: $kind, groups: &[$(($nest, $settings)),*] }),*];
+        pub(super) const LAYERS: &[Layer] = &[$(Layer {
+            class: $class,
+            kind: $kind,
+            merges: layers!(@merges $($merges)?),
+            groups: &[$(($nest, $settings)),*],
+        }),*];
     };
+    (@merges merges) => { true };
+    (@merges) => { false };
 }
 
 layers! {
@@ -241,6 +267,20 @@ layers! {
         same("reset_after", Codec::Same)],
         "weights" ACTIVATION_AND_BIAS, "weights" KERNEL, "weights" RECURRENT;
     "Masking" => "masking": "" &[same("mask_value", Codec::Same)];
+    "MultiHeadAttention" => "multi_head_attention": "" &[
+        same("num_heads", Codec::Same), same("key_dim", Codec::Same), same("value_dim", Codec::Same),
+        setting_of("output_shape", "output_dim", Codec::Length), ignored("attention_axes")], "" ATTENTION;
+    "GroupQueryAttention" => "group_query_attention": "" &[
+        same("head_dim", Codec::Same), same("num_query_heads", Codec::Same),
+        same("num_key_value_heads", Codec::Same)], "" ATTENTION;
+    "Concatenate" => "concatenate" merges: "" &[same("axis", Codec::Same)];
+    "Add" => "add" merges:;
+    "Subtract" => "subtract" merges:;
+    "Multiply" => "multiply" merges:;
+    "Average" => "average" merges:;
+    "Maximum" => "maximum" merges:;
+    "Minimum" => "minimum" merges:;
+    "Dot" => "dot" merges: "" &[same("axes", Codec::TwoAxes), same("normalize", Codec::Same)];
 }
 
 /// Settings that any layer of Keras may have and that say nothing about what it computes.
@@ -347,14 +387,13 @@ pub(super) fn check_dtype(part: &str, config: &Fields) -> Read<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::layers::KINDS;
+    use crate::nn::layers::{KINDS, MERGE_KINDS};
 
     #[test]
     fn every_kind_of_layer_has_a_row_or_is_a_wrapper() {
         let wrappers = ["bidirectional", "residual", "time_distributed"];
-        // Layers of graphs, which have no form in Keras files yet.
-        let of_graphs = ["multi_head_attention", "group_query_attention", "position_embedding"];
-        for kind in KINDS.iter().filter(|kind| !of_graphs.contains(*kind)) {
+        // Keras itself has no layer of positions.
+        for kind in KINDS.iter().chain(MERGE_KINDS).filter(|kind| **kind != "position_embedding") {
             assert_ne!(of_kind(kind).is_some(), wrappers.contains(kind), "{kind}");
         }
     }

@@ -1,12 +1,11 @@
 //! Keras's files: `.keras` of Keras 3, `.weights.h5`, and the legacy `.h5` of Keras 2 and tf.keras.
 //!
-//! A model is read in four steps: `archive` finds the configuration and the weights in the file, `chain` the layers in
-//! the configuration, `recipes` translates each of them by the table in `layers`, and `weights` finds the arrays that
-//! `slots` says it has. `entries` takes a model apart into Keras's layers. `losses`, `metrics`, `optimizers` and `optimizer_vars` do the same for the training. Writing
-//! uses the same tables the other way.
+//! A model is read in four steps: `archive` finds the configuration and the weights in the file, `outline` the layers and
+//! their connections in the configuration, `recipes` translates each of them by the table in `layers`, and `weights` finds the arrays that
+//! `slots` says it has. `entries` takes a model apart into Keras's layers, in the `order` of Keras. `losses`, `metrics`,
+//! `optimizers` and `optimizer_vars` do the same for the training. Writing uses the same tables the other way.
 
 mod archive;
-mod chain;
 mod codec;
 mod entries;
 mod hdf5;
@@ -18,6 +17,8 @@ mod metrics;
 mod names;
 mod optimizer_vars;
 mod optimizers;
+mod order;
+mod outline;
 mod problem;
 mod read;
 mod recipes;
@@ -27,6 +28,7 @@ mod write;
 
 use crate::error::Result;
 use crate::float::Float;
+use crate::float::precompiled::precompiled;
 use crate::nn::model::Model;
 use crate::nn::sequential::Sequential;
 use crate::persistence::LoadOptions;
@@ -37,8 +39,9 @@ impl<F: Float> Model<F> {
     /// tf.keras.
     ///
     /// Layers, weights, loss, metrics and the optimizer with its state are read, so that training continues where Keras
-    /// left it. The model must be a chain of layers: a `Sequential`, or a functional model without branches. Floats of
-    /// any width become `F`. Keras's random numbers are not this crate's: the noise of dropout differs.
+    /// left it. It may be a `Sequential` or a functional model with several inputs, outputs, branches and shared layers; models
+    /// inside of models are dissolved. The names of inputs, of outputs and of the layers that have one of their own in a graph are
+    /// kept. Floats of any width become `F`. Keras's random numbers are not this crate's: the noise of dropout differs.
     ///
     /// Everything is checked before memory is taken for it; no code in a file is run. Loading takes at most the length of
     /// the file and [`max_extra_bytes`](crate::persistence::Limits::max_extra_bytes) beside the model.
@@ -67,7 +70,7 @@ impl<F: Float> Model<F> {
     /// # Errors
     /// As [`load_keras`](Self::load_keras).
     pub fn load_keras_with(path: impl AsRef<Path>, options: LoadOptions<'_, F>) -> Result<Self> {
-        read::load_model(path.as_ref(), &options)
+        load_model(path.as_ref(), options)
     }
 
     /// Saves the model as Keras 3 saves it: `keras.models.load_model` reads the file without custom objects, predicts and
@@ -96,7 +99,7 @@ impl<F: Float> Model<F> {
     /// # }
     /// ```
     pub fn save_keras(&self, path: impl AsRef<Path>) -> Result<()> {
-        write::save_model(self, path.as_ref())
+        save_model(self, path.as_ref())
     }
 
     /// Replaces all weights by those of a file that Keras has saved: `.weights.h5`, `.keras` or `.h5`. The layers of both
@@ -127,7 +130,7 @@ impl<F: Float> Model<F> {
     /// # }
     /// ```
     pub fn load_keras_weights(&mut self, path: impl AsRef<Path>) -> Result<()> {
-        read::load_weights(self, path.as_ref(), &LoadOptions::new())
+        load_weights(self, path.as_ref())
     }
 
     /// Saves the weights and the optimizer's state as Keras's `save_weights` does, in a file that ends in `.weights.h5`.
@@ -135,7 +138,7 @@ impl<F: Float> Model<F> {
     /// # Errors
     /// What the system refuses ([`Error::Save`](crate::Error::Save)); weights that are not finite.
     pub fn save_keras_weights(&self, path: impl AsRef<Path>) -> Result<()> {
-        write::save_weights(self, path.as_ref())
+        save_weights(self, path.as_ref())
     }
 }
 
@@ -165,6 +168,28 @@ impl<F: Float> Sequential<F> {
     /// # Errors
     /// As [`Model::load_keras`].
     pub fn load_keras_with(path: impl AsRef<Path>, options: LoadOptions<'_, F>) -> Result<Self> {
-        read::load_sequential(path.as_ref(), &options)
+        load_sequential(path.as_ref(), options)
+    }
+}
+
+precompiled! {
+    fn load_model<'a, 'b, F>(path: &'b Path, options: LoadOptions<'a, F>) -> Result<Model<F>> {
+        read::load_model(path, &options)
+    }
+
+    fn load_sequential<'a, 'b, F>(path: &'b Path, options: LoadOptions<'a, F>) -> Result<Sequential<F>> {
+        read::load_sequential(path, &options)
+    }
+
+    fn load_weights<'a, 'b, F>(model: &'a mut Model<F>, path: &'b Path) -> Result<()> {
+        read::load_weights(model, path, &LoadOptions::new())
+    }
+
+    fn save_model<'a, 'b, F>(model: &'a Model<F>, path: &'b Path) -> Result<()> {
+        write::save_model(model, path)
+    }
+
+    fn save_weights<'a, 'b, F>(model: &'a Model<F>, path: &'b Path) -> Result<()> {
+        write::save_weights(model, path)
     }
 }

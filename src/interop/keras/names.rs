@@ -20,6 +20,15 @@ pub(super) fn snake_case(class: &str) -> String {
     snake
 }
 
+/// The name of the groups of a class in files of weights.
+pub(super) fn group_of(class: &str) -> String {
+    match class {
+        // Its class is GroupedQueryAttention, its public name is not.
+        "GroupQueryAttention" => "grouped_query_attention".into(),
+        class => snake_case(class),
+    }
+}
+
 /// Names that are numbered where they repeat: `dense`, `dense_1`, `dense_2`.
 #[derive(Debug, Default)]
 pub(super) struct Numbered(BTreeMap<String, usize>);

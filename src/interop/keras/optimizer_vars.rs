@@ -1,5 +1,6 @@
 //! The variables of an optimizer, in Keras's order.
 
+use super::entries::entries_of;
 use super::hdf5::Data;
 use super::problem::{Read, unsupported};
 use super::weights::Weights;
@@ -8,6 +9,7 @@ use crate::float::Float;
 use crate::nn::layout::{Layout, Variable};
 use crate::nn::optimizer::LearningRate;
 use crate::nn::optimizer_state::OptimizerState;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// A variable of an optimizer.
@@ -26,6 +28,19 @@ enum Var {
     MomentumProduct,
 }
 
+/// The variables in Keras's order.
+fn keras_variables<F: Float>(layout: &Layout<F>) -> Vec<&Variable> {
+    if layout.is_chain {
+        return layout.variables.iter().collect();
+    }
+    let params = |variable: &&Variable| !variable.in_state;
+    let by_start: BTreeMap<usize, &Variable> =
+        layout.variables.iter().filter(params).map(|variable| (variable.range.start, variable)).collect();
+    let entries = entries_of(layout).entries;
+    let slots = entries.iter().flat_map(|entry| entry.slots.iter().filter(|slot| !slot.in_state));
+    slots.filter_map(|slot| by_start.get(&slot.range.start).copied()).collect()
+}
+
 /// The moments of a rule as Keras groups them: those of one list are interleaved, variable by variable.
 fn moment_lists(kind: &str, n_moments: usize, centered: bool) -> Vec<Vec<usize>> {
     match (kind, n_moments) {
@@ -40,8 +55,8 @@ fn moment_lists(kind: &str, n_moments: usize, centered: bool) -> Vec<Vec<usize>>
 }
 
 /// All variables of an optimizer.
-fn vars_of<F: Float>(layout: &Layout<F>, state: &OptimizerState<F>) -> Vec<Var> {
-    let trainable = || layout.variables.iter().filter(|variable| variable.trainable);
+fn vars_of<F: Float>(variables: &[&Variable], state: &OptimizerState<F>) -> Vec<Var> {
+    let trainable = || variables.iter().copied().filter(|variable| variable.trainable);
     let of = |variable: &Variable, ranges| Var::State { shape: variable.shape.dims().to_vec(), ranges };
     let mut vars = vec![Var::Iterations];
     if state.learning_rate.is_constant() {
@@ -103,7 +118,9 @@ pub(super) fn read_vars<F: Float>(
     state: &mut OptimizerState<F>,
 ) -> Read<()> {
     let mut found = weights.optimizer()?;
-    let mut vars = vars_of(layout, state);
+    // The layers are in the order of the file, which is Keras's.
+    let variables: Vec<&Variable> = layout.variables.iter().collect();
+    let mut vars = vars_of(&variables, state);
     if found.first().is_some_and(|(name, _)| name.ends_with(":0")) {
         adapt_to_keras_2(&mut found, &mut vars)?;
     }
@@ -190,7 +207,7 @@ pub(super) fn write_vars<'a, F: Float>(layout: &Layout<F>, state: &'a OptimizerS
         Var::Zeros(shape) => Data::Zeros(shape),
         Var::MomentumProduct => Data::Scalar(F::of(momentum_product(state))),
     };
-    vars_of(layout, state).into_iter().map(data).collect()
+    vars_of(&keras_variables(layout), state).into_iter().map(data).collect()
 }
 
 /// The update from which Nadam's momentum is constant: ½·0.96ᵗ is below 2⁻⁵³.

@@ -9,7 +9,7 @@ use super::problem::{Read, Written, unsupported};
 use crate::nn::layer::Shape;
 use serde_json::{Value, json};
 
-/// The kind of the layer that adds up the branches of a residual block; it exists in Keras's files only.
+/// The kind of the layer that adds up the branches of a residual block; a merge layer.
 pub(super) const SUM: &str = "add";
 
 /// A layer as this crate saves it.
@@ -137,7 +137,6 @@ pub(super) fn write_layer(recipe: &Recipe, place: &Place<'_>) -> Written<Value> 
             let layer = inner(config.get("layer"), kind.unwrap_or_default().to_owned())?;
             ("TimeDistributed", Fields::from_iter([("layer".to_owned(), layer)]))
         }
-        SUM => ("Add", Fields::new()),
         kind => {
             let layer = of_kind(kind).ok_or_else(|| {
                 format!("{kind:?} is not a layer of Keras; save the weights alone by save_keras_weights")
@@ -187,5 +186,8 @@ pub(super) fn check_keras_2(part: &str, config: &Value) -> Read<()> {
 
 /// The name of a class of the user's own in groups of weights: the last part of its kind.
 pub(super) fn group_name(kind: &str) -> String {
-    snake_case(kind.rsplit('.').next().unwrap_or(kind))
+    match kind {
+        "group_query_attention" => "grouped_query_attention".into(),
+        kind => snake_case(kind.rsplit('.').next().unwrap_or(kind)),
+    }
 }

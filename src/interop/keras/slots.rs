@@ -77,7 +77,16 @@ fn push(recipe: &Recipe, plan: &Plan, at: Start, path: &str, slots: &mut Vec<Slo
     for spec in plan.params() {
         let range = params..params + spec.shape.size();
         params = range.end;
-        let (part, shape) = (cell.clone(), spec.shape.clone());
+        let shape = spec.shape.clone();
+        let part = match projection(&recipe.kind, &spec.name) {
+            Some(projection) if path.is_empty() => projection,
+            Some(projection) => format!("{path}/{projection}"),
+            None => cell.clone(),
+        };
+        // The numbers begin anew in each part.
+        if slots.last().is_some_and(|slot| slot.part != part) {
+            index = 0;
+        }
         slots.push(Slot { part, index, shape, range, in_state: false, is_carried: false });
         index += 1;
     }
@@ -95,4 +104,17 @@ fn push(recipe: &Recipe, plan: &Plan, at: Start, path: &str, slots: &mut Vec<Slo
         let (shape, is_carried) = (spec.shape.clone(), spec.carried);
         slots.push(Slot { part, index: own_index, shape, range, in_state: true, is_carried });
     }
+}
+
+/// The group of a kernel or bias of attention: `query/kernel` lies in that of the layer that projects the query.
+fn projection(kind: &str, param: &str) -> Option<String> {
+    let prefix = match kind {
+        "multi_head_attention" => "",
+        // Keras stores its layers under the names of private fields.
+        "group_query_attention" => "_",
+        _ => return None,
+    };
+    let (owner, _) = param.split_once('/')?;
+    let owner = if owner == "attention_output" { "output" } else { owner };
+    Some(format!("{prefix}{owner}_dense"))
 }

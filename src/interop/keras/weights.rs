@@ -102,7 +102,13 @@ impl<'s> Weights<'s> {
         parts.dedup();
         for part in parts {
             let path = if part.is_empty() { key.group.to_owned() } else { format!("{}/{part}", key.group) };
-            let vars = self.vars(&path)?;
+            let mut vars = self.vars(&path)?;
+            if vars.is_empty() && part.ends_with("_dense") {
+                // Versions differ in whether the field of a layer is private.
+                let (group, field) = path.rsplit_once('/').unwrap_or(("", &path));
+                let other = field.strip_prefix('_').map_or_else(|| format!("_{field}"), str::to_owned);
+                vars = self.vars(&format!("{group}/{other}"))?;
+            }
             let own: Vec<_> = wanted.iter().filter(|slot| slot.part == part).collect();
             check_count(LayerKey { group: &path, ..key }, vars.len(), own.len())?;
             for ((name, address), slot) in vars.into_iter().zip(own) {

@@ -57,7 +57,7 @@ mod tests {
         assert!(measurable(x.view()).rows.is_view());
         let same = Array2::from_elem((3, 1), f64::MAX);
         assert_eq!(measurable(same.view()).rows, same);
-        for unit in [2f32.powi(70), 2f32.powi(-70), 2f32.powi(-140)] {
+        for unit in [2f32.powi(70), 2f32.powi(-70), 2f64.powi(-140) as f32] {
             assert_eq!(measurable((&x * array![unit, 1.0]).view()).rows, array![[0.0, 0.0], [1.0, 0.0]]);
         }
         assert_eq!(
