@@ -42,13 +42,11 @@ struct Buffers<F> {
     joined_mask: Vec<bool>,
 }
 
-/// The address of the random numbers of a batch in training.
+/// The random seed of one training step.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StepNoise {
     pub(crate) seed: u64,
     pub(crate) step: u64,
-    /// The number of the first row.
-    pub(crate) first_row: usize,
 }
 
 impl<F: Float> Workspace<F> {
@@ -230,8 +228,7 @@ impl<F: Float> Workspace<F> {
             let state = &mut all[node.state.clone()];
             // As in Keras, a frozen layer does not update its statistics; frozen dropout, which has no state, still drops.
             let mode = if node.trainable || state.is_empty() {
-                let rng = RowRng::new(noise.seed, index as u64, noise.step).offset(noise.first_row);
-                Mode::Train { rng, state }
+                Mode::Train { rng: RowRng::new(noise.seed, index as u64, noise.step), state }
             } else {
                 Mode::Infer { state }
             };

@@ -10,7 +10,7 @@ use crate::nn::layer::Shape;
 use crate::nn::layout::zeros;
 use crate::nn::metric::largest;
 use crate::nn::model::Model;
-use crate::nn::workspace::{StepNoise, Workspace};
+use crate::nn::workspace::Workspace;
 use crate::parallel::{self, thresholds::MIN_OPS_PER_PREDICT_THREAD};
 use ndarray::{Array1, Array2, ArrayBase, ArrayD, ArrayView2, ArrayViewMut2, Axis, DataMut, Ix2, s};
 use std::ops::Range;
@@ -138,10 +138,7 @@ impl<F: Float> Model<F> {
             let batch_size = self.layout.batch_size("predict", n, batch_size)?.min(n);
             let views = outs.iter_mut().map(|out| out.view_mut()).collect();
             let xs: Vec<_> = xs.iter().map(|x| x.view()).collect();
-            let predicted = match options.training {
-                None => self.predict_parallel(&xs, batch_size, views),
-                Some(step) => self.predict_in_training(&xs, batch_size, views, step),
-            };
+            let predicted = self.predict_parallel(&xs, batch_size, views);
             predicted.map_err(|error| self.with_caller_index(error, "x", original.arrays()))?;
         }
         Ok(outs)
@@ -313,31 +310,6 @@ impl<F: Float> Model<F> {
         workers.into_iter().try_for_each(|(_, outcome)| outcome)
     }
 
-    /// Predicts rows in standard layout as a step of the training computes them.
-    fn predict_in_training(
-        &self,
-        xs: &[ArrayView2<'_, F>],
-        batch_size: usize,
-        outs: Vec<ArrayViewMut2<'_, F>>,
-        step: u64,
-    ) -> Result<()> {
-        let n = xs.first().map_or(0, |x| x.nrows());
-        let mut workspace = Workspace::new(&self.layout, batch_size)?;
-        // The moving statistics of the model stay as they are.
-        let mut state = zeros("the state", self.state.len())?;
-        state.copy_from_slice(&self.state);
-        for (rows, outs) in (Batches { n, outs, step: batch_size }) {
-            let batch = self.batch_in_place(xs, rows.clone(), &mut workspace)?;
-            let noise = StepNoise { seed: self.seed, step, first_row: rows.start };
-            workspace.train(&self.layout, &self.params, &mut state, noise, batch, rows.len(), &[]);
-            workspace.check_indices(&self.layout, rows.len())?;
-            for (&layer, out) in self.layout.outputs.iter().zip(outs) {
-                write_output(workspace.layer_output(layer, rows.len()), out);
-            }
-        }
-        Ok(())
-    }
-
     /// Predicts batches of rows.
     fn predict_batches<'a>(
         &self,
@@ -362,26 +334,18 @@ impl<F: Float> Model<F> {
         rows: Range<usize>,
         workspace: &mut Workspace<F>,
     ) -> Result<()> {
-        let in_place = self.batch_in_place(xs, rows.clone(), workspace)?;
-        workspace.infer(&self.layout, &self.params, &self.state, in_place, rows.len(), &[]);
-        workspace.check_indices(&self.layout, rows.len())
-    }
-
-    /// Checks rows. A single input is used where it lies; several are copied into the workspace.
-    fn batch_in_place<'x>(
-        &self,
-        xs: &'x [ArrayView2<'_, F>],
-        rows: Range<usize>,
-        workspace: &mut Workspace<F>,
-    ) -> Result<Option<ArrayView2<'x, F>>> {
         for (input, x) in xs.iter().enumerate() {
             self.check_values("x", input, &x.slice(s![rows.clone(), ..]))?;
         }
-        if let [x] = xs {
-            return Ok(Some(x.slice(s![rows, ..])));
-        }
-        workspace.copy_inputs(xs, rows);
-        Ok(None)
+        let in_place = match xs {
+            [x] => Some(x.slice(s![rows.clone(), ..])),
+            _ => {
+                workspace.copy_inputs(xs, rows.clone());
+                None
+            }
+        };
+        workspace.infer(&self.layout, &self.params, &self.state, in_place, rows.len(), &[]);
+        workspace.check_indices(&self.layout, rows.len())
     }
 }
 

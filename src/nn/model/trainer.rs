@@ -178,7 +178,7 @@ impl<F: Float> Trainer<F> {
     ) -> std::result::Result<(), Divergence> {
         let layout = model.layout.clone();
         let logits = model.logits.clone();
-        let noise = StepNoise { seed: model.seed, step: model.steps_trained, first_row: 0 };
+        let noise = StepNoise { seed: model.seed, step: model.steps_trained };
         self.workspace.train(&layout, &model.params, &mut model.state, noise, x, batch, &logits);
         if let Err(invalid_index) = self.workspace.check_indices(&layout, batch) {
             return Err(Divergence {
