@@ -235,6 +235,25 @@ fn graphs_of_keras_are_read_trained_and_written() {
 }
 
 #[test]
+fn the_layers_of_a_graph_build_another_one() {
+    let path = file("graph_3_15_1.keras");
+    let case = GraphCase::read("graph_3_15_1");
+    let body = axonal::models::Body::<f32>::load_keras(&path).unwrap();
+    let [price, angles] = body.outputs().collect::<Vec<_>>()[..] else { panic!("two outputs") };
+    let model = Graph::new(body.inputs())
+        .output("price", price, MeanSquaredError::new())
+        .output("angles", angles, MeanAbsoluteError::new())
+        .compile(Sgd::new(0.1))
+        .unwrap();
+    let want = Model::<f32>::load_keras(&path).unwrap();
+    assert_eq!(model.predict_all(&case.inputs).unwrap(), want.predict_all(&case.inputs).unwrap());
+    let message = Sequential::<f32>::load_keras(&path).unwrap_err().to_string();
+    assert!(message.contains("Body::load_keras"), "{message}");
+    let chain = axonal::models::Body::<f32>::load_keras(file("minimal_handwritten.keras")).unwrap();
+    assert_eq!((chain.inputs().len(), chain.outputs().count()), (1, 1));
+}
+
+#[test]
 fn names_in_graphs_are_kept() {
     let model = Model::<f32>::load_keras(file("graph_3_15_1.keras")).unwrap();
     let layers: Vec<String> = model.weights().into_iter().map(|weight| weight.name).collect();

@@ -29,6 +29,7 @@ mod write;
 use crate::error::Result;
 use crate::float::Float;
 use crate::float::precompiled::precompiled;
+use crate::nn::model::Body;
 use crate::nn::model::Model;
 use crate::nn::sequential::Sequential;
 use crate::persistence::LoadOptions;
@@ -40,8 +41,7 @@ impl<F: Float> Model<F> {
     ///
     /// Layers, weights, loss, metrics and the optimizer with its state are read, so that training continues where Keras
     /// left it. It may be a `Sequential` or a functional model with several inputs, outputs, branches and shared layers; models
-    /// inside of models are dissolved. The names of inputs, of outputs and of the layers that have one of their own in a graph are
-    /// kept. Floats of any width become `F`. Keras's random numbers are not this crate's: the noise of dropout differs.
+    /// inside models are dissolved. In a graph, the names of inputs and outputs are kept, and those that layers were given. Floats of any width become `F`. Keras's random numbers are not this crate's: the noise of dropout differs.
     ///
     /// Everything is checked before memory is taken for it; no code in a file is run. Loading takes at most the length of
     /// the file and [`max_extra_bytes`](crate::persistence::Limits::max_extra_bytes) beside the model.
@@ -172,7 +172,48 @@ impl<F: Float> Sequential<F> {
     }
 }
 
+impl<F: Float> Body<F> {
+    /// Loads the layers and the weights of any model that Keras has saved, compiled or not: `Sequential` or functional. A
+    /// [`Graph`](crate::models::Graph) of its inputs and outputs, or of a part, is compiled with losses and an optimizer.
+    ///
+    /// # Errors
+    /// As [`Model::load_keras`].
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use axonal::models::Body;
+    /// use axonal::prelude::*;
+    ///
+    /// # fn main() -> Result<()> {
+    /// // keras.Model(image, features), never compiled
+    /// let body = Body::<f32>::load_keras("features.keras")?.frozen();
+    /// let features = body.outputs().next().unwrap();
+    /// let classes = features.then(Dense::new(3).activation(Activation::Softmax));
+    /// let model = Graph::new(body.inputs())
+    ///     .output("class", &classes, SparseCategoricalCrossentropy::new())
+    ///     .compile(Adam::new(0.001))?;
+    /// # let _ = model;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn load_keras(path: impl AsRef<Path>) -> Result<Self> {
+        Self::load_keras_with(path, LoadOptions::new())
+    }
+
+    /// As [`load_keras`](Self::load_keras), with limits.
+    ///
+    /// # Errors
+    /// As [`Model::load_keras`].
+    pub fn load_keras_with(path: impl AsRef<Path>, options: LoadOptions<'_, F>) -> Result<Self> {
+        load_body(path.as_ref(), options)
+    }
+}
+
 precompiled! {
+    fn load_body<'a, 'b, F>(path: &'b Path, options: LoadOptions<'a, F>) -> Result<Body<F>> {
+        read::load_body(path, &options)
+    }
+
     fn load_model<'a, 'b, F>(path: &'b Path, options: LoadOptions<'a, F>) -> Result<Model<F>> {
         read::load_model(path, &options)
     }

@@ -30,9 +30,6 @@ enum Var {
 
 /// The variables in Keras's order.
 fn keras_variables<F: Float>(layout: &Layout<F>) -> Vec<&Variable> {
-    if layout.is_chain {
-        return layout.variables.iter().collect();
-    }
     let params = |variable: &&Variable| !variable.in_state;
     let by_start: BTreeMap<usize, &Variable> =
         layout.variables.iter().filter(params).map(|variable| (variable.range.start, variable)).collect();

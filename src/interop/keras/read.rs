@@ -20,6 +20,7 @@ use crate::error::{Error, LoadErrorKind, Result};
 use crate::float::Float;
 use crate::nn::layer::{Config, MergeInputs, Plan, Shape};
 use crate::nn::layout::{ChainLayer, LayerSpec, Layout, NetworkInput, Operation, Source};
+use crate::nn::model::Body;
 use crate::nn::model::Model;
 use crate::nn::model::outputs::NetworkOutput;
 use crate::nn::optimizer_state::OptimizerState;
@@ -44,19 +45,34 @@ pub(super) fn load_model<F: Float>(path: &Path, options: &LoadOptions<'_, F>) ->
     read_model(&mut opened, &options.limits).map_err(|problem| opened.error(problem))
 }
 
-/// Loads the layers of a model, whether it is compiled or not.
+/// Loads the layers of a model that is a chain, whether it is compiled or not.
 pub(super) fn load_sequential<F: Float>(path: &Path, options: &LoadOptions<'_, F>) -> Result<Sequential<F>> {
+    load_layers(path, options, |layout, params, state| {
+        if layout.is_chain {
+            return Ok(Sequential::from_layout(layout, params, state, 0));
+        }
+        let hint = "load a model with branches by Body::load_keras";
+        Err(unsupported("the model", "a chain of layers", "a graph", hint))
+    })
+}
+
+/// Loads the layers of any model, whether it is compiled or not.
+pub(super) fn load_body<F: Float>(path: &Path, options: &LoadOptions<'_, F>) -> Result<Body<F>> {
+    load_layers(path, options, |layout, params, state| Ok(Body::of(layout, params, state)))
+}
+
+fn load_layers<F: Float, T>(
+    path: &Path,
+    options: &LoadOptions<'_, F>,
+    made: impl FnOnce(&Layout<F>, &[F], &[F]) -> Read<T>,
+) -> Result<T> {
     let mut opened = Opened::open(path, &options.limits)?;
-    let read = |opened: &mut Opened| -> Read<Sequential<F>> {
+    let read = |opened: &mut Opened| -> Read<T> {
         let config = config_of(opened, &options.limits)?;
         let layers = read_layers(opened, &config, &options.limits)?;
         drop(config);
-        if !layers.layout.is_chain {
-            let hint = "load a compiled model by Model::load_keras";
-            return Err(unsupported("the model", "a chain of layers", "a graph", hint));
-        }
         let (params, state) = read_weights(opened, &layers)?;
-        Ok(Sequential::from_layout(&layers.layout, &params, &state, 0))
+        made(&layers.layout, &params, &state)
     };
     read(&mut opened).map_err(|problem| opened.error(problem))
 }
@@ -102,7 +118,11 @@ fn read_model<F: Float>(opened: &mut Opened, limits: &Limits) -> Read<Model<F>> 
     drop(config);
     let layout = &layers.layout;
     if !training.is_object() {
-        let hint = "load the layers by Sequential::load_keras and compile them";
+        let hint = if layout.is_chain {
+            "load the layers by Sequential::load_keras and compile them"
+        } else {
+            "load the layers by Body::load_keras and build a Graph of them"
+        };
         return Err(unsupported("the model", "a compiled model", "none", hint));
     }
     let field = |name: &str| training.get(name).unwrap_or(&Value::Null);
@@ -383,7 +403,7 @@ impl<F: Float> Builder<'_, F> {
         Ok((Operation::Layer(layer), plan))
     }
 
-    /// Charges what a layer takes, and refuses more weights than the file has room for.
+    /// Charges what a layer takes, and refuses weights that are longer than the file.
     fn charge(&mut self, link: &Link<'_>, index: usize, spec: &LayerSpec<F>, plan: &Plan) -> Read<()> {
         let kind = match &spec.operation {
             Operation::Layer(layer) => layer.kind(),

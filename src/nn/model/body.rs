@@ -4,7 +4,7 @@ use super::weights::Weight;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::layer::Shape;
-use crate::nn::layout::Source;
+use crate::nn::layout::{Layout, Source};
 use crate::nn::model::Model;
 use crate::nn::node::{AttachedWeights, Input, Node, Origin, new_key};
 use std::collections::BTreeMap;
@@ -127,14 +127,10 @@ impl<F: Float> Model<F> {
         })
     }
 
-    /// Returns the layers as nodes with their weights, on inputs of their own, to build another model from a part of this one.
+    /// Returns the layers as nodes with their weights, on new inputs, to build another model from a part of this one.
     #[must_use]
     pub fn body(&self) -> Body<F> {
-        let inputs = self.layout.inputs.iter().map(|input| {
-            let name = if input.name.is_empty() { "input" } else { &input.name };
-            Input::new(name, input.shape.clone())
-        });
-        self.applied_to(inputs.collect())
+        Body::of(&self.layout, &self.params, &self.state)
     }
 
     /// Applies the layers, with their weights, to nodes of another graph, one for each input: this model behind new layers.
@@ -166,13 +162,24 @@ impl<F: Float> Model<F> {
             let expected = format!("{} nodes, one for each input of the model", self.layout.inputs.len());
             return Err(Error::shape("body_on", expected, nodes.len()));
         }
-        Ok(self.applied_to(nodes))
+        Ok(Body::applied_to(nodes, &self.layout, &self.params, &self.state))
+    }
+}
+
+impl<F: Float> Body<F> {
+    /// Layers with their weights, on new inputs.
+    pub(crate) fn of(layout: &Layout<F>, params: &[F], state: &[F]) -> Self {
+        let inputs = layout.inputs.iter().map(|input| {
+            let name = if input.name.is_empty() { "input" } else { &input.name };
+            Input::new(name, input.shape.clone())
+        });
+        Self::applied_to(inputs.collect(), layout, params, state)
     }
 
-    fn applied_to(&self, inputs: Vec<Node<F>>) -> Body<F> {
-        let mut layers: Vec<Node<F>> = Vec::with_capacity(self.layout.nodes.len());
+    fn applied_to(inputs: Vec<Node<F>>, layout: &Layout<F>, params: &[F], state: &[F]) -> Self {
+        let mut layers: Vec<Node<F>> = Vec::with_capacity(layout.nodes.len());
         let mut keys = BTreeMap::new();
-        for (index, node) in self.layout.nodes.iter().enumerate() {
+        for (index, node) in layout.nodes.iter().enumerate() {
             let sources = node.inputs.iter().filter_map(|source| match *source {
                 Source::Input(input) => inputs.get(input).cloned(),
                 Source::Node(layer) => layers.get(layer).cloned(),
@@ -186,14 +193,14 @@ impl<F: Float> Model<F> {
                 None => Origin::Layer(node.layer.clone()),
             };
             let weights = AttachedWeights {
-                params: self.params[node.params.clone()].to_vec(),
-                state: self.state[node.state.clone()].to_vec(),
+                params: params[node.params.clone()].to_vec(),
+                state: state[node.state.clone()].to_vec(),
             };
             let made =
                 Node::create(origin, sources.collect()).trainable(node.trainable).with_weights(weights);
             layers.push(if node.is_named { made.named(node.name.clone()) } else { made });
         }
-        let names = self.layout.nodes.iter().map(|node| node.name.clone()).collect();
-        Body { inputs, names, layers, outputs: self.layout.outputs.clone() }
+        let names = layout.nodes.iter().map(|node| node.name.clone()).collect();
+        Self { inputs, names, layers, outputs: layout.outputs.clone() }
     }
 }
