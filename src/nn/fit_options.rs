@@ -471,16 +471,18 @@ impl<'a, F: Float> FitOptions<'a, F> {
 #[serde(default, deny_unknown_fields)]
 pub struct PredictOptions {
     pub(crate) batch_size: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) training: Option<u64>,
 }
 
 impl Default for PredictOptions {
     fn default() -> Self {
-        Self { batch_size: 256 }
+        Self { batch_size: 256, training: None }
     }
 }
 
 impl PredictOptions {
-    /// The defaults: batches of 256.
+    /// The defaults: batches of 256, in inference mode.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -490,6 +492,42 @@ impl PredictOptions {
     #[must_use]
     pub fn batch_size(mut self, batch_size: usize) -> Self {
         self.batch_size = batch_size;
+        self
+    }
+
+    /// Predicts as in a step of the training (Keras's `training=True`): dropout and noise are on, batch normalization uses the
+    /// statistics of the batch. The model does not change.
+    ///
+    /// The noise is a function of the model's seed, of `step` and of the row: other steps draw other noise, the same step the same,
+    /// for any batch size. Averaging over steps is Monte Carlo dropout; the spread says how certain the network is.
+    ///
+    /// # Examples
+    /// ```
+    /// use axonal::ndarray::array;
+    /// use axonal::prelude::*;
+    ///
+    /// # fn main() -> Result<()> {
+    /// let model: Model<f32> = Sequential::new(2)
+    ///     .add(Dense::new(16).activation(Activation::Relu))
+    ///     .add(Dropout::new(0.5))
+    ///     .add(Dense::new(1))
+    ///     .compile(Adam::default(), MeanSquaredError::default())?;
+    /// let x = array![[0.5, -1.0]];
+    /// let sampled: Vec<f32> = (0..100)
+    ///     .map(|step| Ok(model.predict_with(&x, PredictOptions::new().training(step))?[[0, 0]]))
+    ///     .collect::<Result<_>>()?;
+    /// let mean = sampled.iter().sum::<f32>() / 100.0;
+    /// let variance = sampled.iter().map(|y| (y - mean).powi(2)).sum::<f32>() / 99.0;
+    /// assert!(variance > 0.0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # References
+    /// Gal and Ghahramani 2016, arXiv:1506.02142.
+    #[must_use]
+    pub fn training(mut self, step: u64) -> Self {
+        self.training = Some(step);
         self
     }
 

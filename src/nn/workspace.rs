@@ -42,11 +42,44 @@ struct Buffers<F> {
     joined_mask: Vec<bool>,
 }
 
-/// The random seed of one training step.
+/// The address of the random numbers of a batch in training.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StepNoise {
     pub(crate) seed: u64,
     pub(crate) step: u64,
+    /// The number of the first row.
+    pub(crate) first_row: usize,
+}
+
+impl StepNoise {
+    /// The mode of a layer in training. As in Keras, a frozen layer does not update its statistics; frozen dropout, which has no
+    /// state, still drops.
+    fn mode<'s, F>(&self, node: &PlannedLayer<F>, index: usize, state: &'s mut [F]) -> Mode<'s, F> {
+        if node.trainable || state.is_empty() {
+            let rng = RowRng::new(self.seed, index as u64, self.step).offset(self.first_row);
+            Mode::Train { rng, state }
+        } else {
+            Mode::Infer { state }
+        }
+    }
+}
+
+/// The mode of a pass, with the state of all layers.
+#[derive(Debug)]
+pub(crate) enum PassState<'s, F> {
+    /// What recurrent layers carry lies in the workspace.
+    Infer(&'s [F]),
+    Train(&'s mut [F], StepNoise),
+}
+
+impl<F> PassState<'_, F> {
+    /// The mode for a batch that begins with this row.
+    pub(crate) fn at(&mut self, first_row: usize) -> PassState<'_, F> {
+        match self {
+            Self::Infer(state) => PassState::Infer(state),
+            Self::Train(state, noise) => PassState::Train(state, StepNoise { first_row, ..*noise }),
+        }
+    }
 }
 
 impl<F: Float> Workspace<F> {
@@ -168,24 +201,31 @@ impl<F: Float> Workspace<F> {
         }
     }
 
-    /// The forward pass of inference. The activations of the layers in `logits` are skipped.
-    pub(crate) fn infer(
+    /// The forward pass. The activations of the layers in `logits` are skipped.
+    pub(crate) fn forward(
         &mut self,
         layout: &Layout<F>,
         params: &[F],
-        state: &[F],
+        mut state: PassState<'_, F>,
         x: Option<ArrayView2<'_, F>>,
         batch: usize,
         logits: &[usize],
     ) {
         let mut carried = std::mem::take(&mut self.state);
-        for index in 0..layout.nodes.len() {
-            let node = &layout.nodes[index];
-            let state = if node.plan.batch_size().is_some() { &*carried } else { state };
-            let mode = Mode::Infer { state: &state[node.state.clone()] };
+        for (index, node) in layout.nodes.iter().enumerate() {
+            let (own, carries) = (node.state.clone(), node.plan.batch_size().is_some());
+            let mode = match &mut state {
+                PassState::Infer(_) if carries => Mode::Infer { state: &carried[own] },
+                PassState::Infer(state) => Mode::Infer { state: &state[own] },
+                PassState::Train(state, noise) => noise.mode(node, index, &mut state[own]),
+            };
             self.forward_node(layout, index, params, mode, x, batch, logits);
-            if node.plan.batch_size().is_some() {
-                self.carry(node, index, &mut carried, batch);
+            if carries {
+                let state = match &mut state {
+                    PassState::Infer(_) => &mut carried[..],
+                    PassState::Train(state, _) => &mut **state,
+                };
+                self.carry(node, index, state, batch);
             }
         }
         self.state = carried;
@@ -209,34 +249,6 @@ impl<F: Float> Workspace<F> {
             }
         }
         Ok(())
-    }
-
-    /// The forward pass of training: as [`infer`](Self::infer), with noise and state updates.
-    #[allow(clippy::too_many_arguments, reason = "the buffers of one pass, each borrowed separately")]
-    pub(crate) fn train(
-        &mut self,
-        layout: &Layout<F>,
-        params: &[F],
-        state: &mut [F],
-        noise: StepNoise,
-        x: Option<ArrayView2<'_, F>>,
-        batch: usize,
-        logits: &[usize],
-    ) {
-        for (index, node) in layout.nodes.iter().enumerate() {
-            let all = &mut *state;
-            let state = &mut all[node.state.clone()];
-            // As in Keras, a frozen layer does not update its statistics; frozen dropout, which has no state, still drops.
-            let mode = if node.trainable || state.is_empty() {
-                Mode::Train { rng: RowRng::new(noise.seed, index as u64, noise.step), state }
-            } else {
-                Mode::Infer { state }
-            };
-            self.forward_node(layout, index, params, mode, x, batch, logits);
-            if node.plan.batch_size().is_some() {
-                self.carry(node, index, all, batch);
-            }
-        }
     }
 
     /// The forward pass of one layer and its activation.

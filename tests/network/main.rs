@@ -34,5 +34,6 @@ mod tensor_board;
 #[cfg(feature = "testing")]
 mod testing;
 mod training;
+mod training_mode;
 mod validation;
 mod weights_and_batches;

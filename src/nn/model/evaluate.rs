@@ -14,7 +14,7 @@ use crate::nn::metric::{Metric, MetricBatch};
 use crate::nn::model::Model;
 use crate::nn::model::inputs::LabeledSamples;
 use crate::nn::targets::TargetView;
-use crate::nn::workspace::Workspace;
+use crate::nn::workspace::{PassState, Workspace};
 use crate::parallel;
 use std::sync::Arc;
 
@@ -232,7 +232,14 @@ impl<F: Float> Model<F> {
             if x.is_none() {
                 workspace.copy_inputs(&samples.xs, start..end);
             }
-            workspace.infer(&self.layout, &self.params, &self.state, x, batch, &self.logits);
+            workspace.forward(
+                &self.layout,
+                &self.params,
+                PassState::Infer(&self.state),
+                x,
+                batch,
+                &self.logits,
+            );
             workspace.check_indices(&self.layout, batch)?;
             let mut loss = 0.0;
             for output in 0..self.outputs.len() {

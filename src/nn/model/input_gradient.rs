@@ -7,7 +7,7 @@ use crate::float::inputs::{InputElement, Inputs};
 use crate::nn::gradient_slots::{Deltas, Wanted};
 use crate::nn::layer::Shape;
 use crate::nn::model::Model;
-use crate::nn::workspace::Workspace;
+use crate::nn::workspace::{PassState, Workspace};
 use crate::validate::shape_text;
 use ndarray::{Array, Array2, ArrayBase, ArrayD, Data, Dimension};
 
@@ -195,7 +195,7 @@ impl<F: Float> Model<F> {
         let mut workspace = Workspace::with_input(&self.layout, batch)?;
         workspace.start_from(&self.state);
         workspace.copy_inputs(&xs, 0..batch);
-        workspace.infer(&self.layout, &self.params, &self.state, None, batch, &[]);
+        workspace.forward(&self.layout, &self.params, PassState::Infer(&self.state), None, batch, &[]);
         workspace.check_indices(&self.layout, batch)?;
         Ok((workspace, batch))
     }

@@ -10,7 +10,7 @@ use crate::nn::layer::Shape;
 use crate::nn::layout::zeros;
 use crate::nn::metric::largest;
 use crate::nn::model::Model;
-use crate::nn::workspace::Workspace;
+use crate::nn::workspace::{PassState, StepNoise, Workspace};
 use crate::parallel::{self, thresholds::MIN_OPS_PER_PREDICT_THREAD};
 use ndarray::{Array1, Array2, ArrayBase, ArrayD, ArrayView2, ArrayViewMut2, Axis, DataMut, Ix2, s};
 use std::ops::Range;
@@ -138,7 +138,7 @@ impl<F: Float> Model<F> {
             let batch_size = self.layout.batch_size("predict", n, batch_size)?.min(n);
             let views = outs.iter_mut().map(|out| out.view_mut()).collect();
             let xs: Vec<_> = xs.iter().map(|x| x.view()).collect();
-            let predicted = self.predict_parallel(&xs, batch_size, views);
+            let predicted = self.predict_parallel(&xs, batch_size, views, options.training);
             predicted.map_err(|error| self.with_caller_index(error, "x", original.arrays()))?;
         }
         Ok(outs)
@@ -210,7 +210,10 @@ impl<F: Float> Model<F> {
         for start in (0..n).step_by(workspace.capacity()) {
             let rows = start..(start + workspace.capacity()).min(n);
             let batch = match &in_place {
-                Some(x) => self.predict_rows(std::slice::from_ref(x), rows.clone(), workspace),
+                Some(x) => {
+                    let state = PassState::Infer(&self.state);
+                    self.predict_rows(std::slice::from_ref(x), rows.clone(), workspace, state)
+                }
                 None => self.predict_copied(x.arrays(), rows.clone(), workspace),
             };
             batch.map_err(|error| self.with_caller_index(error, "x", x.arrays()))?;
@@ -233,7 +236,7 @@ impl<F: Float> Model<F> {
             array.copy_rows(rows.start, rows.end, buffer);
             self.check_values("x", input, &matrix(buffer, rows.len(), columns))?;
         }
-        workspace.infer(&self.layout, &self.params, &self.state, None, rows.len(), &[]);
+        workspace.forward(&self.layout, &self.params, PassState::Infer(&self.state), None, rows.len(), &[]);
         workspace.check_indices(&self.layout, rows.len())
     }
 
@@ -281,12 +284,14 @@ impl<F: Float> Model<F> {
         Ok(predictions.rows().into_iter().map(class).collect())
     }
 
-    /// Predicts rows in standard layout. Splits the batches among threads if there is enough work.
+    /// Predicts rows in standard layout: with `training`, as that step of the training, else in inference, where the batches are
+    /// split among threads if there is enough work.
     fn predict_parallel(
         &self,
         xs: &[ArrayView2<'_, F>],
         batch_size: usize,
         outs: Vec<ArrayViewMut2<'_, F>>,
+        training: Option<u64>,
     ) -> Result<()> {
         let n = xs.first().map_or(0, |x| x.nrows());
         let operations = self.layout.operations().saturating_mul(n);
@@ -294,10 +299,18 @@ impl<F: Float> Model<F> {
         let small_batch = (n / parallel::threads() / 32).max(1).next_multiple_of(32).min(batch_size);
         let useful = operations / MIN_OPS_PER_PREDICT_THREAD;
         let threads = parallel::threads().min(n.div_ceil(small_batch) / 2).min(useful);
-        if threads < 2 || self.layout.carried().next().is_some() {
+        if threads < 2 || training.is_some() || self.layout.carried().next().is_some() {
             let mut workspace = Workspace::new(&self.layout, batch_size)?;
             workspace.start_from(&self.state);
-            return self.predict_batches(xs, Batches { n, outs, step: batch_size }, &mut workspace);
+            let mut changed = zeros("the state", training.map_or(0, |_| self.state.len()))?;
+            let state = match training {
+                None => PassState::Infer(&self.state),
+                Some(step) => {
+                    changed.copy_from_slice(&self.state);
+                    PassState::Train(&mut changed, StepNoise { seed: self.seed, step, first_row: 0 })
+                }
+            };
+            return self.predict_batches(xs, Batches { n, outs, step: batch_size }, &mut workspace, state);
         }
         let batches = Batches { n, outs, step: small_batch };
         let worker = || Ok((Workspace::new(&self.layout, small_batch)?, Ok(())));
@@ -305,7 +318,8 @@ impl<F: Float> Model<F> {
         let batches = Mutex::new(batches);
         let next = || batches.lock().unwrap_or_else(PoisonError::into_inner).next();
         parallel::on_each_worker(&mut workers, &|(workspace, outcome)| {
-            *outcome = self.predict_batches(xs, std::iter::from_fn(next), workspace);
+            *outcome =
+                self.predict_batches(xs, std::iter::from_fn(next), workspace, PassState::Infer(&self.state));
         });
         workers.into_iter().try_for_each(|(_, outcome)| outcome)
     }
@@ -316,9 +330,10 @@ impl<F: Float> Model<F> {
         xs: &[ArrayView2<'_, F>],
         batches: impl Iterator<Item = (Range<usize>, Vec<ArrayViewMut2<'a, F>>)>,
         workspace: &mut Workspace<F>,
+        mut state: PassState<'_, F>,
     ) -> Result<()> {
         for (rows, outs) in batches {
-            self.predict_rows(xs, rows.clone(), workspace)?;
+            self.predict_rows(xs, rows.clone(), workspace, state.at(rows.start))?;
             for (&layer, out) in self.layout.outputs.iter().zip(outs) {
                 write_output(workspace.layer_output(layer, rows.len()), out);
             }
@@ -333,6 +348,7 @@ impl<F: Float> Model<F> {
         xs: &[ArrayView2<'_, F>],
         rows: Range<usize>,
         workspace: &mut Workspace<F>,
+        state: PassState<'_, F>,
     ) -> Result<()> {
         for (input, x) in xs.iter().enumerate() {
             self.check_values("x", input, &x.slice(s![rows.clone(), ..]))?;
@@ -344,7 +360,7 @@ impl<F: Float> Model<F> {
                 None
             }
         };
-        workspace.infer(&self.layout, &self.params, &self.state, in_place, rows.len(), &[]);
+        workspace.forward(&self.layout, &self.params, state, in_place, rows.len(), &[]);
         workspace.check_indices(&self.layout, rows.len())
     }
 }

@@ -12,7 +12,7 @@ use crate::nn::model::evaluate::Scores;
 use crate::nn::model::inputs::LabeledSamples;
 use crate::nn::optimizer_state::GradTarget;
 use crate::nn::targets::Prepared;
-use crate::nn::workspace::{StepNoise, Workspace};
+use crate::nn::workspace::{PassState, StepNoise, Workspace};
 use crate::parallel::{
     self,
     thresholds::{MAX_UPDATE_THREADS, MIN_OPS_TO_ENTER_POOL},
@@ -178,8 +178,9 @@ impl<F: Float> Trainer<F> {
     ) -> std::result::Result<(), Divergence> {
         let layout = model.layout.clone();
         let logits = model.logits.clone();
-        let noise = StepNoise { seed: model.seed, step: model.steps_trained };
-        self.workspace.train(&layout, &model.params, &mut model.state, noise, x, batch, &logits);
+        let noise = StepNoise { seed: model.seed, step: model.steps_trained, first_row: 0 };
+        let state = PassState::Train(&mut model.state, noise);
+        self.workspace.forward(&layout, &model.params, state, x, batch, &logits);
         if let Err(invalid_index) = self.workspace.check_indices(&layout, batch) {
             return Err(Divergence {
                 quantity: "loss",
