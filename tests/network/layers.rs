@@ -337,6 +337,11 @@ fn layers_made_of_others_hold_the_contract() {
     holds(&TimeDistributed::new(Conv2D::new(2, 2).activation(Activation::Gelu)), [3, 3, 4, 2].as_slice());
     holds(&TimeDistributed::new(Dropout::new(0.5)), [3, 4]);
     holds(&TimeDistributed::new(BatchNormalization::default()), [3, 4]);
+    let coupled = Residual::new()
+        .add(Dense::new(4).activation(Activation::Tanh).activity_regularizer(Regularizer::l2(0.1)))
+        .add(BatchNormalization::default());
+    holds(&TimeDistributed::new(coupled.clone()), [3, 4]);
+    holds(&TimeDistributed::new(TimeDistributed::new(coupled)), [2, 3, 4]);
     holds(&TimeDistributed::new(Lstm::new(2)), [3, 2, 2]);
     holds(&Residual::new().add(Dense::new(5).activation(Activation::Gelu)).add(Dense::new(4)), 4);
     holds(

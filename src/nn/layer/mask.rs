@@ -24,13 +24,16 @@ pub struct Mask<'a> {
     positions: usize,
     /// Length of the runs read in reverse order, if any.
     reversed: Option<usize>,
+    /// The samples that this mask covers: `first`, `first + stride`, …
+    first: usize,
+    stride: usize,
 }
 
 impl<'a> Mask<'a> {
     /// Creates a mask from a flag for each position, (batch, positions); true means valid.
     #[must_use]
     pub fn new(valid: &'a [bool], positions: usize) -> Self {
-        Self { valid, positions, reversed: None }
+        Self { valid, positions, reversed: None, first: 0, stride: 1 }
     }
 
     /// Number of positions of a sample.
@@ -42,6 +45,7 @@ impl<'a> Mask<'a> {
     /// Whether a position of a sample is valid. Positions beyond the end of the mask are.
     #[must_use]
     pub fn is_valid(&self, sample: usize, position: usize) -> bool {
+        let sample = sample.saturating_mul(self.stride).saturating_add(self.first);
         let index = sample.saturating_mul(self.positions).saturating_add(position);
         // Beyond the mask, also where the reversed index would be.
         if index >= self.valid.len() {
@@ -63,6 +67,11 @@ impl<'a> Mask<'a> {
     /// The mask after splitting each sample into `parts` samples.
     pub(crate) fn split(self, parts: usize) -> Self {
         Self { positions: self.positions / parts.max(1), ..self }
+    }
+
+    /// The mask of part `part` of each sample, after splitting each sample into `parts` parts.
+    pub(crate) fn part(self, parts: usize, part: usize) -> Self {
+        Self { first: part, stride: parts, ..self.split(parts) }
     }
 }
 
@@ -114,6 +123,8 @@ mod tests {
         assert_eq!(all(mask.split(2), 4), valid);
         assert_eq!(all(mask.split(2).reversed(), 4), [false, true, true, false, true, true, false, false]);
         assert_eq!(all(mask.reversed().split(2), 4), all(mask.reversed(), 2));
+        assert_eq!(all(mask.part(2, 0), 2), [true, false, true, true]);
+        assert_eq!(all(mask.part(2, 1).reversed(), 2), [true, false, false, false]);
         assert!(mask.is_valid(7, 0));
         assert!(mask.is_valid(usize::MAX, usize::MAX) && mask.reversed().is_valid(usize::MAX, 3));
     }
