@@ -261,6 +261,15 @@ pub enum Error {
         hint: &'static str,
     },
 
+    /// A rank of a group of workers failed, or the ranks do not run the same.
+    #[error("distributed: rank {rank} {problem}")]
+    Distributed {
+        /// The rank that failed or differs.
+        rank: usize,
+        /// What is wrong, to be read behind the number of the rank.
+        problem: String,
+    },
+
     /// A custom callback failed; the model holds the weights of the last whole batch.
     #[error("callback {name}: {source}")]
     Callback {

@@ -36,6 +36,7 @@
 //! | [`cluster`], [`preprocessing`], [`model_selection`], [`pipeline`], [`datasets`] | the families of scikit-learn |
 //! | [`class_weight`] | weights of classes, for imbalanced data |
 //! | [`estimator`] | the traits that all share: `fit`, `predict`, `transform`, `score` |
+//! | [`distributed`] | groups of workers that train or cluster together |
 //! | [`persistence`] | limits of loading, inspection of files |
 //! | [`custom`] | what the author of a custom layer, loss, metric, update rule or callback needs |
 //!
@@ -52,6 +53,7 @@ pub mod class_weight;
 pub mod cluster;
 mod data_file;
 pub mod datasets;
+pub mod distributed;
 mod error;
 pub mod estimator;
 mod float;

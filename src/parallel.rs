@@ -82,6 +82,17 @@ pub(crate) fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     work()
 }
 
+/// Runs `work` in a pool of its own with this number of threads, apart from the global pool; in the current one if the
+/// system refuses threads.
+pub(crate) fn with_own_pool<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
+    #[cfg(feature = "rayon")]
+    if let Ok(pool) = rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
+        return pool.install(work);
+    }
+    let _ = threads;
+    work()
+}
+
 /// Runs `work`, a loop over batches of `ops` each, on a thread of the pool and keeps the other threads awake for its
 /// forks. Runs it on the calling thread if a batch has too few ops to split.
 pub(crate) fn with_hot_pool<R: Send>(ops: usize, work: impl FnOnce() -> R + Send) -> R {

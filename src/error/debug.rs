@@ -44,6 +44,7 @@ message_as_debug!(Error {
     WeightMismatch { name, expected, got }
     UnknownName { what, name, known }
     Misplaced { context, option, hint }
+    Distributed { rank, problem }
     Callback { name, source }
     Parse { source_name, line, column, expected, got, hint }
     OutOfMemory { what, bytes }
