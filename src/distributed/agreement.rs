@@ -51,7 +51,8 @@ mod tests {
     #[test]
     fn an_error_of_one_rank_is_an_error_of_all() {
         let messages = Threads::run(3, |group| {
-            let own = if group.rank() == 2 { Err(Error::unknown_name("color", "red", ["blue"])) } else { Ok(()) };
+            let own =
+                if group.rank() == 2 { Err(Error::unknown_name("color", "red", ["blue"])) } else { Ok(()) };
             let message = agree(group, own).unwrap_err().to_string();
             // The group can be used again.
             group.barrier()?;
@@ -67,7 +68,8 @@ mod tests {
             let settings = [("seed", "1".to_owned()), ("layers", format!("dense\n  units {}", group.rank()))];
             Ok(require_equal(group, &settings).unwrap_err().to_string())
         });
-        let expected = "distributed: rank 1 has the layers units 1, and rank 0 units 0; give every rank the same";
+        let expected =
+            "distributed: rank 1 has the layers units 1, and rank 0 units 0; give every rank the same";
         assert_eq!(messages.unwrap(), [expected; 2]);
         let same = Threads::run(2, |group| require_equal(group, &[("seed", "1".to_owned())]));
         assert!(same.is_ok());

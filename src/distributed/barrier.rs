@@ -29,12 +29,7 @@ struct State {
 
 impl Barrier {
     pub(super) fn new(size: usize) -> Self {
-        Self {
-            size,
-            state: Mutex::default(),
-            opened: Condvar::new(),
-            generation: AtomicUsize::new(0),
-        }
+        Self { size, state: Mutex::default(), opened: Condvar::new(), generation: AtomicUsize::new(0) }
     }
 
     /// A panic while the lock is held leaves the counters whole.

@@ -123,12 +123,7 @@ impl<T: Element> Exchange<T> {
 }
 
 /// Reduces the values of all slots from index `start` on, in the order of the ranks.
-fn reduce_slots<T: Element>(
-    slots: &[RwLock<Vec<T>>],
-    start: usize,
-    reduction: Reduction,
-    values: &mut [T],
-) {
+fn reduce_slots<T: Element>(slots: &[RwLock<Vec<T>>], start: usize, reduction: Reduction, values: &mut [T]) {
     for (rank, slot) in slots.iter().enumerate() {
         let slot = read(slot);
         let slot = &slot[start..][..values.len()];

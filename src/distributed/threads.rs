@@ -67,9 +67,8 @@ impl Threads<'_> {
         let threads = (parallel::threads() / n).max(1);
         let run_rank = |rank| -> Outcome<T> {
             let group = Threads { rank, shared: &shared, calls: AtomicUsize::new(0) };
-            let outcome = catch_unwind(AssertUnwindSafe(|| {
-                parallel::with_own_pool(threads, || work(&group))
-            }));
+            let outcome =
+                catch_unwind(AssertUnwindSafe(|| parallel::with_own_pool(threads, || work(&group))));
             let end = match &outcome {
                 Ok(Ok(_)) => "has ended while other ranks wait for it".to_owned(),
                 Ok(Err(error)) => error.to_string(),

@@ -1,6 +1,7 @@
 //! Options of training, prediction and evaluation.
 
 use crate::class_weight::ClassWeight;
+use crate::distributed::Collective;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::float::inputs::Inputs;
@@ -68,6 +69,7 @@ pub enum OnDivergence {
 /// | `stop_token` | none |
 /// | `on_divergence` | [`OnDivergence::Stop`] |
 /// | `steps_per_epoch` | all batches of the iterator |
+/// | `distributed` | none: this process alone |
 ///
 /// # Examples
 /// ```
@@ -86,6 +88,7 @@ pub struct FitOptions<'a, F> {
     pub(crate) callbacks: Vec<Box<dyn Callback<F> + 'a>>,
     pub(crate) stop_token: Option<StopToken>,
     pub(crate) steps_per_epoch: Option<usize>,
+    pub(crate) group: Option<&'a dyn Collective>,
 }
 
 /// The options that a model can keep for [`Fit::fit`](crate::estimator::Fit::fit).
@@ -207,6 +210,7 @@ impl<F> Default for FitOptions<'_, F> {
             callbacks: Vec::new(),
             stop_token: None,
             steps_per_epoch: None,
+            group: None,
         }
     }
 }
@@ -250,6 +254,8 @@ impl<F> FitOptions<'_, F> {
             Some("stop_token")
         } else if self.steps_per_epoch.is_some() {
             Some("steps_per_epoch")
+        } else if self.group.is_some() {
+            Some("distributed")
         } else {
             None
         }
@@ -447,6 +453,49 @@ impl<'a, F: Float> FitOptions<'a, F> {
     #[must_use]
     pub fn on_divergence(mut self, action: OnDivergence) -> Self {
         self.plain.on_divergence = action;
+        self
+    }
+
+    /// Trains with the other ranks of a group, each on its own rows: data-parallel training with synchronous updates.
+    ///
+    /// Every rank calls `fit_with` with a model of the same architecture, seed and weights, the same options and as many
+    /// callbacks. The global batch is the batches of all ranks together: `batch_size` rows of each, fewer where a rank has fewer
+    /// left. The gradient, the loss and the metrics are those of the global batch, so every rank ends with the same weights, to
+    /// the bit, and the same history. Each rank shuffles its own rows; dropout is drawn by the row in the global batch.
+    ///
+    /// Without [`synchronized`](crate::layers::BatchNormalization::synchronized), batch normalization uses the statistics of
+    /// the rank's own rows, and the moving statistics are averaged over the ranks after each epoch. `validation_split` and
+    /// `validation_data` are rows of each rank; their scores are combined. Callbacks run on every rank; those that write files
+    /// or print run on rank 0 alone ([`Callback::first_rank_only`]). A [`stop_token`](Self::stop_token) of any rank stops all
+    /// after the next batch.
+    ///
+    /// # Errors
+    /// In `fit_with`, on every rank: an error of any rank; models, options or numbers of callbacks that differ; balanced class
+    /// weights, which need the labels of all ranks.
+    ///
+    /// # Examples
+    /// ```
+    /// use axonal::distributed::{Collective, Threads};
+    /// use axonal::ndarray::{Array1, Array2, s};
+    /// use axonal::prelude::*;
+    ///
+    /// # fn main() -> Result<()> {
+    /// let x = Array2::from_shape_fn((40, 3), |(i, j)| ((i * (j + 2)) % 11) as f64 / 11.0);
+    /// let y: Array1<f64> = x.rows().into_iter().map(|row| row.sum()).collect();
+    /// let weights = Threads::run(2, |group| {
+    ///     let own = s![20 * group.rank()..20 * (group.rank() + 1), ..];
+    ///     let mut model = Sequential::new(3).add(Dense::new(1)).seed(1).compile(Sgd::new(0.1), MeanSquaredError::new())?;
+    ///     let options = FitOptions::new().epochs(3).batch_size(5).distributed(group);
+    ///     model.fit_with(&x.slice(own), &y.slice(s![20 * group.rank()..20 * (group.rank() + 1)]), options)?;
+    ///     Ok(model.weights())
+    /// })?;
+    /// assert_eq!(weights[0], weights[1]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn distributed(mut self, group: &'a dyn Collective) -> Self {
+        self.group = Some(group);
         self
     }
 

@@ -190,13 +190,14 @@ impl<F: Float> OptimizerState<F> {
         update.run(len.saturating_mul(batch + 8), target);
     }
 
-    /// Finishes a training step after the backward pass: accumulates, clips, decays and updates the parameters that are
-    /// not fused, then takes moving averages and applies constraints to all.
-    pub(crate) fn step(&mut self, layout: &Layout<F>, params: &mut [F], grads: &mut [F]) {
+    /// Finishes a training step after the backward pass: accumulates, clips, decays and updates the parameters, then takes
+    /// moving averages and applies constraints. `fused` says that [`fused_update`](Self::fused_update) has updated the layers
+    /// that it can update.
+    pub(crate) fn step(&mut self, layout: &Layout<F>, params: &mut [F], grads: &mut [F], fused: bool) {
         if self.accumulate_grads(grads) {
             self.clip_norms(layout, grads);
             let args = self.update_args();
-            for segment in self.segments.iter().filter(|segment| !segment.is_fused) {
+            for segment in self.segments.iter().filter(|segment| !(fused && segment.is_fused)) {
                 let range = segment.params.clone();
                 let moments = segment.offset * self.moments_per_param;
                 let moments = &mut self.moments[moments..][..range.len() * self.moments_per_param];

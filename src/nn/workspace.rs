@@ -291,8 +291,9 @@ impl<F: Float> Workspace<F> {
 
     /// The backward pass. `deltas` holds the gradients of the network's outputs: for a layer in `logits`, of its
     /// pre-activation. Layers that compute parameter gradients by rows are passed to `by_rows`, with all parameters, all
-    /// gradients, the layer's input and the gradient of its output, which `by_rows` may overwrite. Stops and returns false if a
-    /// gradient is not finite.
+    /// gradients, the layer's input and the gradient of its output, which `by_rows` may overwrite. The gradients of activity
+    /// penalties are divided by `samples`, the number of rows of the batch that this one is a part of. Stops and returns false
+    /// if a gradient is not finite.
     #[allow(clippy::too_many_arguments, reason = "the buffers of one pass, each borrowed separately")]
     pub(crate) fn backward(
         &mut self,
@@ -302,6 +303,7 @@ impl<F: Float> Workspace<F> {
         deltas: &mut Deltas<F>,
         x: Option<ArrayView2<'_, F>>,
         batch: usize,
+        samples: usize,
         logits: &[usize],
         mut by_rows: impl FnMut(usize, &mut [F], &mut [F], ArrayView2<'_, F>, &mut [F]),
     ) -> bool {
@@ -328,7 +330,7 @@ impl<F: Float> Workspace<F> {
             let y = &y[..batch * outputs];
             let (dy, dx) = deltas.pair(index, destination, batch * outputs, batch * inputs);
             if let Some(regularizer) = node.plan.declared_activity_regularizer().filter(|_| with_penalties) {
-                regularizer.add_gradient(1.0 / batch as f64, y, dy);
+                regularizer.add_gradient(1.0 / samples as f64, y, dy);
             }
             let z = if z.is_empty() { &[] } else { &z[..batch * outputs] };
             if !batch_split::differentiate(node, batch, !logits.contains(&index), [z, y], dy) {
@@ -350,7 +352,7 @@ impl<F: Float> Workspace<F> {
             );
             let mask = mask.filter(|_| node.plan.declares_using_mask());
             let pass = pass.masked(mask).dx_needed(destination.is_needed());
-            let pass = pass.samples(if with_penalties { batch } else { usize::MAX });
+            let pass = pass.samples(if with_penalties { samples } else { usize::MAX });
             batch_split::backward(node, pass.grads_needed(!rows));
             if rows && node.trainable {
                 by_rows(index, params, grads, x, dy);

@@ -211,4 +211,8 @@ impl<F: Float> Callback<F> for BackupAndRestore {
     fn settings(&self) -> Option<CallbackSettings<F>> {
         Some(CallbackSettings::saved_as("backup_and_restore", self))
     }
+
+    fn first_rank_only(&self) -> bool {
+        true
+    }
 }

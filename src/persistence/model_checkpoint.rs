@@ -216,4 +216,8 @@ impl<F: Float> Callback<F> for ModelCheckpoint {
     fn settings(&self) -> Option<CallbackSettings<F>> {
         Some(CallbackSettings::saved_as("model_checkpoint", self))
     }
+
+    fn first_rank_only(&self) -> bool {
+        true
+    }
 }

@@ -12,6 +12,7 @@ mod bad_input;
 mod callbacks;
 #[cfg(feature = "datasets")]
 mod digits;
+mod distributed;
 mod divergence;
 mod fit_batches;
 mod gradients;

@@ -132,4 +132,8 @@ impl<F: Float> Callback<F> for CsvLogger {
     fn settings(&self) -> Option<CallbackSettings<F>> {
         Some(CallbackSettings::saved_as("csv_logger", self))
     }
+
+    fn first_rank_only(&self) -> bool {
+        true
+    }
 }

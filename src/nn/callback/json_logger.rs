@@ -84,4 +84,8 @@ impl<F: Float> Callback<F> for JsonLogger {
     fn settings(&self) -> Option<CallbackSettings<F>> {
         Some(CallbackSettings::saved_as("json_logger", self))
     }
+
+    fn first_rank_only(&self) -> bool {
+        true
+    }
 }

@@ -170,6 +170,12 @@ pub trait Callback<F: Float> {
     fn settings(&self) -> Option<CallbackSettings<F>> {
         None
     }
+
+    /// Whether the hooks run on rank 0 alone in a [distributed](crate::distributed) run, because the callback writes files or
+    /// prints; false by default. A callback that changes the model must run on every rank and do the same on each.
+    fn first_rank_only(&self) -> bool {
+        false
+    }
 }
 
 impl<F: Float, C: Callback<F> + ?Sized> Callback<F> for &mut C {
@@ -203,6 +209,10 @@ impl<F: Float, C: Callback<F> + ?Sized> Callback<F> for &mut C {
 
     fn load_state(&mut self, state: CallbackState<F>) -> Result<()> {
         (**self).load_state(state)
+    }
+
+    fn first_rank_only(&self) -> bool {
+        (**self).first_rank_only()
     }
 }
 

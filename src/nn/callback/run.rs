@@ -28,6 +28,8 @@ pub(crate) struct Progress {
     pub(crate) stop: Option<String>,
     pub(crate) checkpoint_requested: bool,
     pub(crate) ending: Ending,
+    /// The rank in a distributed run, else 0.
+    pub(crate) rank: usize,
 }
 
 /// How a run ends, as far as is known.
@@ -43,6 +45,12 @@ pub(crate) enum Ending {
 }
 
 impl<F: Float> Run<'_, F> {
+    /// The number of this rank in a [distributed](crate::distributed) run; 0 in others.
+    #[must_use]
+    pub fn rank(&self) -> usize {
+        self.progress.rank
+    }
+
     /// The epoch, counted from 0 (from `initial_epoch` where one is set).
     #[must_use]
     pub fn epoch(&self) -> usize {

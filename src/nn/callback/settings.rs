@@ -150,4 +150,8 @@ impl<F: Float> Callback<F> for FromFactory<F> {
     fn settings(&self) -> Option<CallbackSettings<F>> {
         Some(self.settings.clone())
     }
+
+    fn first_rank_only(&self) -> bool {
+        self.callback.first_rank_only()
+    }
 }

@@ -93,6 +93,10 @@ impl<F: Float> Loss<F> for BinaryCrossentropy {
         (!self.from_logits).then_some(Activation::Sigmoid)
     }
 
+    fn batch_reduction(&self) -> Reduction {
+        self.reduction
+    }
+
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {
         let (targets, last, logits) = (pass.targets, pass.last_axis, pass.logits || self.from_logits);
         let mean = F::one() / F::of(last as f64);

@@ -140,6 +140,10 @@ impl<F: Float> Loss<F> for BinaryFocalCrossentropy {
         (!self.from_logits).then_some(Activation::Sigmoid)
     }
 
+    fn batch_reduction(&self) -> Reduction {
+        self.reduction
+    }
+
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {
         let logits = pass.logits || self.from_logits;
         let (keep, shift) = (F::of(1.0 - self.label_smoothing), F::of(self.label_smoothing / 2.0));

@@ -161,6 +161,10 @@ impl<F: Float> Loss<F> for CategoricalCrossentropy {
         (!self.from_logits).then_some(Activation::Softmax)
     }
 
+    fn batch_reduction(&self) -> Reduction {
+        self.reduction
+    }
+
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {
         let (targets, last, logits) = (pass.targets, pass.last_axis, pass.logits || self.from_logits);
         let (keep, even) = (F::of(1.0 - self.label_smoothing), F::of(self.label_smoothing / (last as f64)));
@@ -206,6 +210,10 @@ impl<F: Float> Loss<F> for SparseCategoricalCrossentropy {
 
     fn fused_activation(&self) -> Option<Activation> {
         (!self.from_logits).then_some(Activation::Softmax)
+    }
+
+    fn batch_reduction(&self) -> Reduction {
+        self.reduction
     }
 
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {

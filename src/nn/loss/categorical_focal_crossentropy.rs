@@ -129,6 +129,10 @@ impl<F: Float> Loss<F> for CategoricalFocalCrossentropy {
         (!self.from_logits).then_some(Activation::Softmax)
     }
 
+    fn batch_reduction(&self) -> Reduction {
+        self.reduction
+    }
+
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {
         let (targets, last, logits) = (pass.targets, pass.last_axis, pass.logits || self.from_logits);
         let (keep, even) = (F::of(1.0 - self.label_smoothing), F::of(self.label_smoothing / (last as f64)));

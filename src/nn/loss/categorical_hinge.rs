@@ -60,6 +60,10 @@ impl<F: Float> Loss<F> for CategoricalHinge {
         TargetRange::Signs
     }
 
+    fn batch_reduction(&self) -> Reduction {
+        self.reduction
+    }
+
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {
         let targets = pass.targets;
         let last = pass.last_axis;

@@ -59,6 +59,10 @@ impl<F: Float> Loss<F> for CosineSimilarity {
         OutputMeaning::Directions
     }
 
+    fn batch_reduction(&self) -> Reduction {
+        self.reduction
+    }
+
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {
         let (targets, last) = (pass.targets, pass.last_axis);
         reduce(

@@ -85,6 +85,10 @@ impl<F: Float> Loss<F> for Crossentropy {
         activation == if outputs == 1 { Activation::Sigmoid } else { Activation::Softmax }
     }
 
+    fn batch_reduction(&self) -> Reduction {
+        self.reduction
+    }
+
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {
         match pass.targets {
             TargetView::Labels(_) => {

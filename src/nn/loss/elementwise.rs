@@ -55,6 +55,10 @@ macro_rules! elementwise_losses {
                 OutputMeaning::$meaning
             }
 
+            fn batch_reduction(&self) -> Reduction {
+                self.reduction
+            }
+
             fn compute(&self, $pass: LossPass<'_, F>) -> f64 {
                 let $reduction = self.reduction;
                 $compute

@@ -76,6 +76,10 @@ impl<F: Float> Loss<F> for Huber {
         above_zero("huber", "delta", self.delta)
     }
 
+    fn batch_reduction(&self) -> Reduction {
+        self.reduction
+    }
+
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {
         let (delta, half) = (F::of(self.delta), F::of(0.5));
         element_mean(pass, self.reduction, |p, t| {

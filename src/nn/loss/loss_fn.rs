@@ -63,6 +63,10 @@ impl<F: Float, C: Fn(&[F], &[F], Option<&mut [F]>) -> F + Send + Sync> Loss<F> f
         self.name
     }
 
+    fn batch_reduction(&self) -> Reduction {
+        self.reduction
+    }
+
     fn compute(&self, pass: LossPass<'_, F>) -> f64 {
         let (targets, last) = (pass.targets, pass.last_axis);
         reduce(

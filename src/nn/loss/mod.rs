@@ -200,6 +200,13 @@ pub trait Loss<F: Float>: Debug + Send + Sync {
         self.fused_activation() == Some(activation)
     }
 
+    /// How the losses of the positions become that of the batch: over the number of positions by default. The ranks of a
+    /// [distributed](crate::distributed) run combine the losses of their rows by it. A loss of the batch as a whole, such as
+    /// [`Dice`], becomes the mean of the ranks' losses, weighted by their rows.
+    fn batch_reduction(&self) -> Reduction {
+        Reduction::SumOverBatchSize
+    }
+
     /// The loss over the batch and, where asked for, its gradient toward the prediction.
     fn compute(&self, pass: LossPass<'_, F>) -> f64;
 
@@ -259,6 +266,11 @@ macro_rules! forward_loss {
         fn fuses(&self, activation: Activation, outputs: usize) -> bool {
             let $outer = self;
             $inner.fuses(activation, outputs)
+        }
+
+        fn batch_reduction(&self) -> $crate::nn::loss::Reduction {
+            let $outer = self;
+            $inner.batch_reduction()
         }
 
         fn compute(&self, pass: LossPass<'_, F>) -> f64 {
@@ -338,6 +350,27 @@ pub(crate) fn reduce<F: Float>(
         total += (value * weight).as_f64();
     }
     if divisor == 0.0 { 0.0 } else { total / divisor }
+}
+
+/// What a batch counts in the loss of a larger batch that it is a part of: the divisor of [`reduce`], with 1 for a sum.
+/// `ignored` says which positions have a label that the loss ignores.
+pub(crate) fn weight_in_whole<F: Float>(
+    reduction: Reduction,
+    positions: usize,
+    weights: Option<&[F]>,
+    mask: Option<&[bool]>,
+    ignored: impl Fn(usize) -> bool,
+) -> f64 {
+    let each = (positions / pass_rows(positions, weights)).max(1);
+    let counted = (0..positions)
+        .filter(|&index| mask.is_none_or(|mask| is_real(mask, index, positions)) && !ignored(index));
+    match reduction {
+        Reduction::Sum => 1.0,
+        Reduction::SumOverBatchSize => counted.count() as f64,
+        Reduction::MeanWithSampleWeight => {
+            counted.map(|index| weights.map_or(1.0, |weights| weights[index / each].as_f64())).sum()
+        }
+    }
 }
 
 /// The mask's entry for a position, given the number of positions.

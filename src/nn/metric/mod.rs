@@ -208,6 +208,12 @@ pub trait Metric<F: Float>: Debug + Send + Sync {
     /// Adds a batch to the sums.
     fn update(&self, batch: MetricBatch<'_, F>, totals: &mut [f64]);
 
+    /// Adds the sums of other batches to the sums, as if [`update`](Self::update) had seen those batches, too; the ranks of a
+    /// [distributed](crate::distributed) run are combined by it. Adds each sum by default.
+    fn merge(&self, totals: &mut [f64], others: &[f64]) {
+        totals.iter_mut().zip(others).for_each(|(total, other)| *total += other);
+    }
+
     /// The metric from its sums.
     fn value(&self, totals: &[f64]) -> f64;
 
@@ -263,6 +269,11 @@ macro_rules! forward_metric {
         fn update(&self, batch: MetricBatch<'_, F>, totals: &mut [f64]) {
             let $outer = self;
             $inner.update(batch, totals);
+        }
+
+        fn merge(&self, totals: &mut [f64], others: &[f64]) {
+            let $outer = self;
+            $inner.merge(totals, others);
         }
 
         fn value(&self, totals: &[f64]) -> f64 {

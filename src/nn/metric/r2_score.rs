@@ -60,6 +60,12 @@ impl<F: Float> Metric<F> for R2Score {
         }
     }
 
+    fn merge(&self, totals: &mut [f64], others: &[f64]) {
+        for (totals, others) in totals.chunks_exact_mut(PER_OUTPUT).zip(others.chunks_exact(PER_OUTPUT)) {
+            merge(totals, others);
+        }
+    }
+
     fn value(&self, totals: &[f64]) -> f64 {
         let outputs = totals.chunks_exact(PER_OUTPUT);
         let n = outputs.len().max(1) as f64;
@@ -96,6 +102,35 @@ fn add(totals: &mut [f64], weight: f64, t: f64, p: f64) {
     let square = DoubleDouble::product(deviation, deviation).times(weight);
     let total = DoubleDouble { high: *squares, low: *squares_low }.plus(square);
     (*squares, *squares_low) = (total.high, total.low);
+}
+
+/// Adds the totals of other targets of an output, shifted by the first target of this one: with d = s₂ - s,
+/// Σw(t - s) = Σw(t - s₂) + d Σw and Σw(t - s)² = Σw(t - s₂)² + 2d Σw(t - s₂) + d² Σw.
+fn merge(totals: &mut [f64], others: &[f64]) {
+    let &[other_weights, other_shift, other_residuals, other_sum, other_sum_low, other_squares, other_low] =
+        others
+    else {
+        return;
+    };
+    if other_weights == 0.0 {
+        return;
+    }
+    if totals[0] == 0.0 {
+        return totals.copy_from_slice(others);
+    }
+    let [weights, shift, residuals, sum, sum_low, squares, squares_low] = totals else { return };
+    let d = other_shift - *shift;
+    let other_sum = DoubleDouble { high: other_sum, low: other_sum_low };
+    let moved = DoubleDouble::product(d, other_weights);
+    let total = DoubleDouble { high: *sum, low: *sum_low }.plus(other_sum).plus(moved);
+    (*sum, *sum_low) = (total.high, total.low);
+    let cross = other_sum.times(2.0 * d).plus(moved.times(d));
+    let total = DoubleDouble { high: *squares, low: *squares_low }
+        .plus(DoubleDouble { high: other_squares, low: other_low })
+        .plus(cross);
+    (*squares, *squares_low) = (total.high, total.low);
+    *weights += other_weights;
+    *residuals += other_residuals;
 }
 
 /// The score of an output from its totals; 0 where the targets do not vary, as in Keras.

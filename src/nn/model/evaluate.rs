@@ -85,13 +85,33 @@ impl<F: Float> Scores<F> {
         true
     }
 
+    /// Adds the sums of another rank, as [`sums`](Self::sums) has returned them.
+    pub(crate) fn merge_sums(&mut self, sums: &[f64]) {
+        let [loss, count, rest @ ..] = sums else { return };
+        self.loss += loss;
+        self.count += count;
+        let mut rest = rest;
+        if self.outputs.len() > 1 {
+            let (losses, totals) = rest.split_at(self.outputs.len().min(rest.len()));
+            self.outputs.iter_mut().zip(losses).for_each(|(output, loss)| output.loss += loss);
+            rest = totals;
+        }
+        for output in &mut self.outputs {
+            for (metric, totals) in output.metrics.iter().zip(&mut output.totals) {
+                let (others, tail) = rest.split_at(totals.len().min(rest.len()));
+                metric.merge(totals, others);
+                rest = tail;
+            }
+        }
+    }
+
     pub(crate) fn has_metrics(&self) -> bool {
         self.outputs.iter().any(|output| !output.metrics.is_empty())
     }
 
-    /// Adds the total loss of a batch, weighted by the batch size.
-    pub(crate) fn add_loss(&mut self, loss: f64, batch: usize) {
-        self.loss += loss * batch as f64;
+    /// Adds the total loss of a batch, or of one rank its share of that of a batch of `global` rows, weighted by the batch size.
+    pub(crate) fn add_loss(&mut self, loss: f64, batch: usize, global: usize) {
+        self.loss += loss * global as f64;
         self.count += batch as f64;
     }
 
@@ -249,7 +269,8 @@ impl<F: Float> Model<F> {
                 scores.add_output_loss(output, own, batch);
                 loss += own * self.outputs[output].loss_weight;
             }
-            scores.add_loss(loss + penalty + workspace.activity_penalty(&self.layout, batch), batch);
+            let loss = loss + penalty + workspace.activity_penalty(&self.layout, batch);
+            scores.add_loss(loss, batch, batch);
             if scores.has_metrics() {
                 self.finish_outputs(workspace, batch);
                 for output in 0..self.outputs.len() {

@@ -1,6 +1,7 @@
 //! Training entry points: `fit_with`, `fit_batches`, `train_on_batch`, `test_on_batch`.
 
 use crate::class_weight::ClassWeight;
+use crate::distributed::agree;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::float::inputs::Inputs;
@@ -12,9 +13,10 @@ use crate::nn::fit_options::{FitOptions, OutputWeights, PlainOptions};
 use crate::nn::history::{Evaluation, History, Logs};
 use crate::nn::model::Model;
 use crate::nn::model::batch_source::{BatchFactory, BatchSource, EpochBatches, InMemory, StepSource, Stream};
+use crate::nn::model::data_parallel::{DataParallel, GlobalBatch};
 use crate::nn::model::inputs::LabeledSamples;
 use crate::nn::model::snapshot::Snapshot;
-use crate::nn::model::trainer::Trainer;
+use crate::nn::model::trainer::{StepOutcome, Trainer};
 use crate::nn::model::training_loop::TrainingLoop;
 use crate::nn::model::validation::{Validate, Validation, ValidationData};
 use crate::nn::sample_weights::SampleWeights;
@@ -81,16 +83,56 @@ impl<F: Float> Model<F> {
         y: Targets<'_, F>,
         options: FitOptions<'_, F>,
     ) -> Result<History> {
-        if self.build_for(&x)? {
-            let fitted = self.fit_arrays(x, y, options);
-            return self.after_building(fitted);
-        }
+        let group = DataParallel::new(options.group, options.stop_token.as_ref());
+        let group = group.as_ref();
+        let built = agreed(group, self.build_for(&x))?;
+        let fitted = self.fit_built(x, y, options, group);
+        if built { self.after_building(fitted) } else { fitted }
+    }
+
+    /// Trains a model whose input shape is known.
+    fn fit_built(
+        &mut self,
+        x: Inputs<'_, F>,
+        y: Targets<'_, F>,
+        options: FitOptions<'_, F>,
+        group: Option<&DataParallel<'_>>,
+    ) -> Result<History> {
+        let prepared = self.prepare_fit(x, y, options);
+        let PreparedFit { all, n, validation, split_weights, plain, mut callbacks, stop_token } =
+            agreed(group, prepared)?;
+        let split = split_weights.map(|weights| ValidationData::Samples(split_off(&all, n, weights)));
+        let validation = validation.or(split);
+        let ranks = match group {
+            Some(group) => {
+                group.require_same_run(self, &plain, (callbacks.len(), None, validation.is_some()))?;
+                Some((group, group.rows(n, plain.batch_size)?))
+            }
+            None => None,
+        };
+        let training = InMemory::new(self, &all, n, &plain, ranks).and_then(|source| {
+            let validation = self.validator(validation.as_ref(), &plain, source.batch_size())?;
+            TrainingLoop::new(self, Box::new(source), validation, &plain, stop_token, group)
+        });
+        agreed(group, training)?.run(self, &mut callbacks)
+    }
+
+    /// Checks the options and the data of a run.
+    fn prepare_fit<'a>(
+        &self,
+        x: Inputs<'a, F>,
+        y: Targets<'_, F>,
+        options: FitOptions<'a, F>,
+    ) -> Result<PreparedFit<'a, F>> {
         let (validation, options) = options.split_validation()?;
-        let FitOptions { plain, sample_weight, mut callbacks, stop_token, steps_per_epoch, .. } = options;
+        let FitOptions { plain, sample_weight, callbacks, stop_token, steps_per_epoch, group, .. } = options;
         plain.validate()?;
         if steps_per_epoch.is_some() {
             let hint = "use fit_batches; an epoch over arrays is all of their rows";
             return Err(Error::Misplaced { context: "fit_with", option: "steps_per_epoch", hint });
+        }
+        if group.is_some_and(|group| group.size() > 1) {
+            check_class_weights(&plain)?;
         }
         let mut all = self.samples(x, y, sample_weight, ["x", "y", "sample_weight"])?;
         let n =
@@ -107,17 +149,10 @@ impl<F: Float> Model<F> {
         for (output, validation) in outputs.zip(&validation_samples_weights) {
             check_weights(&plain, all.weights_of(output, 0, n), validation.as_deref())?;
         }
-        let validation = match validation {
-            Some(given) => Some(self.validation_data(given)?),
-            None if n < all.len() => {
-                Some(ValidationData::Samples(split_off(&all, n, validation_samples_weights)))
-            }
-            None => None,
-        };
+        let validation = validation.map(|given| self.validation_data(given)).transpose()?;
+        let split_weights = (n < all.len()).then_some(validation_samples_weights);
         self.layout.check_batch_size("fit", n, plain.batch_size)?;
-        let source = InMemory::new(self, &all, n, &plain)?;
-        let validation = self.validator(validation.as_ref(), &plain, source.batch_size())?;
-        TrainingLoop::new(self, Box::new(source), validation, &plain, stop_token)?.run(self, &mut callbacks)
+        Ok(PreparedFit { all, n, validation, split_weights, plain, callbacks, stop_token })
     }
 
     /// The validation of a run, with its buffers.
@@ -182,6 +217,27 @@ impl<F: Float> Model<F> {
         batches: B,
         options: FitOptions<'_, F>,
     ) -> Result<History> {
+        let group = DataParallel::new(options.group, options.stop_token.as_ref());
+        let group = group.as_ref();
+        let prepared = self.prepare_batches::<B::Epochs>(options);
+        let PreparedBatches { validation, plain, callbacks, stop_token, steps_per_epoch } =
+            agreed(group, prepared)?;
+        if let Some(group) = group {
+            let others = (callbacks.len(), steps_per_epoch, validation.is_some());
+            group.require_same_run(self, &plain, others)?;
+        }
+        let classes = plain.class_weight.clone();
+        let source = Stream::new(self, batches.into_epochs(), steps_per_epoch, classes, group);
+        let source = agreed(group, source)?;
+        let source = Box::new(source);
+        run_batches(self, BatchesRun { source, validation, options: plain, stop_token, callbacks, group })
+    }
+
+    /// Checks the options of a run on the batches of an iterator.
+    fn prepare_batches<'a, E: EpochBatches<F>>(
+        &self,
+        options: FitOptions<'a, F>,
+    ) -> Result<PreparedBatches<'a, F>> {
         self.check_built("fit_batches; or set the input shape by build")?;
         let (validation, options) = options.split_validation()?;
         let FitOptions { plain, sample_weight, callbacks, stop_token, steps_per_epoch, .. } = options;
@@ -203,14 +259,12 @@ impl<F: Float> Model<F> {
         if steps_per_epoch == Some(0) {
             return Err(Error::invalid_parameter("fit_batches", "steps_per_epoch", 0, "at least 1"));
         }
-        if !B::Epochs::REPEATS && steps_per_epoch.is_none() && plain.epochs > plain.initial_epoch + 1 {
+        if !E::REPEATS && steps_per_epoch.is_none() && plain.epochs > plain.initial_epoch + 1 {
             let expected = "1, or steps_per_epoch to divide the iterator into epochs, or each_epoch";
             return Err(Error::invalid_parameter("fit_batches", "epochs", plain.epochs, expected));
         }
         let validation = validation.map(|given| self.validation_data(given)).transpose()?;
-        let source = Stream::new(self, batches.into_epochs(), steps_per_epoch, plain.class_weight.clone())?;
-        let run = BatchesRun { source: Box::new(source), validation, options: plain, stop_token, callbacks };
-        run_batches(self, run)
+        Ok(PreparedBatches { validation, plain, callbacks, stop_token, steps_per_epoch })
     }
 
     /// Trains one step on one batch. Returns the loss and the metrics from before the update.
@@ -265,10 +319,11 @@ impl<F: Float> Model<F> {
         }
         let samples = self.samples(x, y, weights, ["x", "y", "sample_weight"])?;
         self.layout.check_batch_size("train_on_batch", samples.len(), samples.len())?;
-        let mut trainer = Trainer::new(self, samples.len(), &samples)?;
+        let n = samples.len();
+        let mut trainer = Trainer::new(self, n, &samples, None)?;
         let before = Snapshot::of(self, None);
-        let batch = trainer.load(&samples, 0..samples.len());
-        if let Err(divergence) = trainer.step(self, batch, samples.len()) {
+        let batch = trainer.load(&samples, 0..n);
+        if let StepOutcome::Diverged(divergence) = trainer.step(self, batch, n, GlobalBatch::alone(n))? {
             before.restore(self);
             return Err(divergence.at(0, 0, self.learning_rate(), None));
         }
@@ -308,9 +363,11 @@ precompiled! {
     }
 
     fn run_batches<'a, 'b, F>(model: &'a mut Model<F>, run: BatchesRun<'b, F>) -> Result<History> {
-        let BatchesRun { source, validation, options, stop_token, mut callbacks } = run;
-        let validation = model.validator(validation.as_ref(), &options, source.batch_size())?;
-        TrainingLoop::new(model, source, validation, &options, stop_token)?.run(model, &mut callbacks)
+        let BatchesRun { source, validation, options, stop_token, mut callbacks, group } = run;
+        let training = model
+            .validator(validation.as_ref(), &options, source.batch_size())
+            .and_then(|validation| TrainingLoop::new(model, source, validation, &options, stop_token, group));
+        agreed(group, training)?.run(model, &mut callbacks)
     }
 
     fn train_one_batch<'a, 'b, F>(
@@ -330,6 +387,48 @@ struct BatchesRun<'a, F> {
     options: PlainOptions,
     stop_token: Option<StopToken>,
     callbacks: Vec<Box<dyn Callback<F> + 'a>>,
+    group: Option<&'a DataParallel<'a>>,
+}
+
+/// The checked options of a run on the batches of an iterator.
+struct PreparedBatches<'a, F> {
+    validation: Option<ValidationData<'a, F>>,
+    plain: PlainOptions,
+    callbacks: Vec<Box<dyn Callback<F> + 'a>>,
+    stop_token: Option<StopToken>,
+    steps_per_epoch: Option<usize>,
+}
+
+/// The checked data and options of a training run on arrays.
+struct PreparedFit<'a, F> {
+    all: LabeledSamples<'a, F>,
+    /// The number of rows to train on.
+    n: usize,
+    validation: Option<ValidationData<'a, F>>,
+    /// The sample weights of the rows of `validation_split`, by output.
+    split_weights: Option<Vec<Option<Vec<F>>>>,
+    plain: PlainOptions,
+    callbacks: Vec<Box<dyn Callback<F> + 'a>>,
+    stop_token: Option<StopToken>,
+}
+
+/// The value, if every rank of a distributed run has one.
+fn agreed<T>(group: Option<&DataParallel<'_>>, own: Result<T>) -> Result<T> {
+    match group {
+        Some(group) => agree(group.group, own),
+        None => own,
+    }
+}
+
+/// Errors if class weights depend on the labels of all ranks.
+fn check_class_weights(plain: &PlainOptions) -> Result<()> {
+    let mut weights =
+        plain.class_weight.iter().chain(plain.class_weight_of.iter().map(|(_, weights)| weights));
+    if weights.any(|weights| *weights == ClassWeight::Balanced) {
+        let hint = "it needs the labels of all ranks; pass the weights of compute_class_weight";
+        return Err(Error::Misplaced { context: "fit, distributed", option: "class_weight balanced", hint });
+    }
+    Ok(())
 }
 
 /// The validation data of the options.

@@ -254,6 +254,7 @@ impl<F: Float> Model<F> {
             &mut deltas,
             None,
             batch,
+            batch,
             &[],
             |_, _, _, _, _| {},
         );

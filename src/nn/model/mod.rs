@@ -2,6 +2,7 @@
 
 mod batch_source;
 mod body;
+mod data_parallel;
 mod deferred;
 mod estimator_impls;
 mod evaluate;

@@ -1,6 +1,6 @@
 //! Taking checkpoints of a training run and resuming from them.
 
-use super::training_loop::{Callbacks, TrainingLoop};
+use super::training_loop::{Callbacks, TrainingLoop, runs_on};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::callback::{CallbackState, Checkpoint, Ending, Numbers, Rate};
@@ -11,12 +11,17 @@ impl<F: Float> TrainingLoop<'_, F> {
     /// Passes a checkpoint to every callback if one of them requested it.
     pub(super) fn emit_checkpoint(
         &mut self,
-        model: &Model<F>,
+        model: &mut Model<F>,
         callbacks: &mut Callbacks<'_, F>,
     ) -> Result<()> {
         if !std::mem::take(&mut self.progress.checkpoint_requested) {
             return Ok(());
         }
+        let emitted = if self.progress.rank == 0 { self.emit(model, callbacks) } else { Ok(()) };
+        self.agree(emitted)
+    }
+
+    fn emit(&mut self, model: &Model<F>, callbacks: &mut Callbacks<'_, F>) -> Result<()> {
         let checkpoint = self.checkpoint(model, callbacks)?;
         let mut outcome = Ok(());
         for callback in callbacks {
@@ -71,8 +76,14 @@ impl<F: Float> TrainingLoop<'_, F> {
             let expected = format!("one of this run ({identity}); delete it to start over");
             return Err(Error::invalid_parameter("Run::resume", "checkpoint", got, expected));
         }
+        if self.progress.rank != 0 {
+            // Rank 0 holds the sums of all ranks.
+            self.source.scores().reset();
+        }
         for (callback, state) in callbacks.iter_mut().zip(checkpoint.callbacks) {
-            callback.load_state(state)?;
+            if runs_on(self.progress.rank, &**callback) {
+                callback.load_state(state)?;
+            }
         }
         self.source.skip(checkpoint.position.taken)?;
         match checkpoint.rate {

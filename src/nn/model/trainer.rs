@@ -7,7 +7,9 @@ use crate::linalg::matrix;
 use crate::nn::gradient_slots::{Deltas, Wanted};
 use crate::nn::layer::Gradient;
 use crate::nn::layout::{Layout, zeros};
+use crate::nn::loss::{Reduction, weight_in_whole};
 use crate::nn::model::Model;
+use crate::nn::model::data_parallel::{DataParallel, FLAGS, GlobalBatch};
 use crate::nn::model::evaluate::Scores;
 use crate::nn::model::inputs::LabeledSamples;
 use crate::nn::optimizer_state::GradTarget;
@@ -22,10 +24,23 @@ use ndarray::ArrayView2;
 use std::ops::Range;
 
 /// The buffers of a training step, allocated once a run.
-pub(super) struct Trainer<F> {
+pub(super) struct Trainer<'g, F> {
     pub(super) workspace: Workspace<F>,
     deltas: Deltas<F>,
+    /// The gradients of all parameters, and in a distributed run what is exchanged with them: changes of moving statistics, flags.
     grads: Buffer<F>,
+    ranks: Option<&'g DataParallel<'g>>,
+    /// The state that the ranks of a distributed run share: moving statistics, not what is carried for each sample.
+    shared_state: Vec<Range<usize>>,
+    /// That state before the step.
+    state_before: Vec<F>,
+    /// This rank's share of the loss of each output; 1 without other ranks.
+    shares: Vec<f64>,
+    /// Scratch buffer for the divisors of the losses.
+    divisors: Vec<f64>,
+    reductions: Vec<Reduction>,
+    /// Whether the shares follow from the numbers of rows.
+    shares_by_rows: bool,
     /// Scratch buffer, one part a thread, for gradients of fused updates.
     scratch: Buffer<F>,
     /// The targets and sample weights of each output.
@@ -38,6 +53,16 @@ pub(super) struct Trainer<F> {
     pub(super) scores: Scores<F>,
 }
 
+/// The outcome of one training step.
+pub(super) enum StepOutcome {
+    /// The step updated the model.
+    Trained,
+    /// The loss, a gradient or an input index was invalid.
+    Diverged(Divergence),
+    /// The epoch has no further batch; no step was made.
+    EndOfEpoch,
+}
+
 /// The cause of a diverged step.
 pub(super) struct Divergence {
     pub(super) quantity: &'static str,
@@ -46,8 +71,13 @@ pub(super) struct Divergence {
     pub(super) invalid_index: Option<Box<Error>>,
 }
 
-impl<F: Float> Trainer<F> {
-    pub(super) fn new(model: &Model<F>, batch: usize, samples: &LabeledSamples<'_, F>) -> Result<Self> {
+impl<'g, F: Float> Trainer<'g, F> {
+    pub(super) fn new(
+        model: &Model<F>,
+        batch: usize,
+        samples: &LabeledSamples<'_, F>,
+        ranks: Option<&'g DataParallel<'g>>,
+    ) -> Result<Self> {
         let targets = samples.targets.iter().map(|targets| {
             Ok(match targets {
                 Prepared::Values { width, .. } => Prepared::Values {
@@ -68,10 +98,28 @@ impl<F: Float> Trainer<F> {
         let outputs = &model.layout.outputs;
         let repeated = (1..outputs.len()).filter(|&output| outputs[..output].contains(&outputs[output]));
         let longest = repeated.map(|output| model.layout.output_shape(output).size()).max().unwrap_or(0);
+        let shared =
+            model.layout.nodes.iter().filter(|node| ranks.is_some() && node.plan.batch_size().is_none());
+        let shared_state: Vec<_> =
+            shared.map(|node| node.state.clone()).filter(|state| !state.is_empty()).collect();
+        let shared_len = shared_state.iter().map(Range::len).sum();
+        let exchanged = ranks.map_or(0, |_| shared_len + FLAGS);
         Ok(Self {
             workspace: Workspace::with_input(&model.layout, batch)?,
             deltas: Deltas::new(&model.layout, &model.layout.outputs, Wanted::Params, batch)?,
-            grads: Buffer::zeros("gradients", model.params.len())?,
+            grads: Buffer::zeros("gradients", model.params.len() + exchanged)?,
+            ranks,
+            state_before: zeros("moving statistics", shared_len)?,
+            shared_state,
+            shares: vec![1.0; model.outputs.len()],
+            divisors: vec![0.0; model.outputs.len()],
+            reductions: model.outputs.iter().map(|output| output.loss.batch_reduction()).collect(),
+            shares_by_rows: (0..model.outputs.len()).all(|output| {
+                let loss = &model.outputs[output].loss;
+                loss.batch_reduction() != Reduction::MeanWithSampleWeight
+                    && loss.ignored_label().is_none()
+                    && model.layout.output_mask(output).is_none()
+            }),
             scratch: Buffer::zeros(
                 "gradients",
                 model.optimizer_state.fused_scratch_len() * parallel::threads().min(MAX_UPDATE_THREADS),
@@ -157,17 +205,21 @@ impl<F: Float> Trainer<F> {
 
     /// Runs one step: forward, loss and its gradient, backward, update, metrics. Enters the thread pool if there is enough
     /// work to split.
+    ///
+    /// # Errors
+    /// The failure of another rank. A step that diverges is an outcome.
     pub(super) fn step(
         &mut self,
         model: &mut Model<F>,
         x: Option<ArrayView2<'_, F>>,
         batch: usize,
-    ) -> std::result::Result<(), Divergence> {
+        global: GlobalBatch,
+    ) -> Result<StepOutcome> {
         let operations = model.layout.operations().saturating_mul(batch);
         if operations < MIN_OPS_TO_ENTER_POOL {
-            return self.step_in_pool(model, x, batch);
+            return self.step_in_pool(model, x, batch, global);
         }
-        parallel::in_pool(|| self.step_in_pool(model, x, batch))
+        parallel::in_pool(|| self.step_in_pool(model, x, batch, global))
     }
 
     fn step_in_pool(
@@ -175,42 +227,137 @@ impl<F: Float> Trainer<F> {
         model: &mut Model<F>,
         x: Option<ArrayView2<'_, F>>,
         batch: usize,
-    ) -> std::result::Result<(), Divergence> {
+        global: GlobalBatch,
+    ) -> Result<StepOutcome> {
         let layout = model.layout.clone();
-        let logits = model.logits.clone();
-        let noise = StepNoise { seed: model.seed, step: model.steps_trained, first_row: 0 };
-        let state = PassState::Train(&mut model.state, noise);
-        self.workspace.forward(&layout, &model.params, state, x, batch, &logits);
-        if let Err(invalid_index) = self.workspace.check_indices(&layout, batch) {
-            return Err(Divergence {
-                quantity: "loss",
-                loss: f64::NAN,
-                invalid_index: Some(Box::new(invalid_index)),
+        let n_params = model.params.len();
+        self.keep_state(&model.state);
+        let mut outcome = if batch > 0 { self.forward(model, &layout, x, batch, global) } else { Ok(()) };
+        if let Some(ranks) = self.ranks {
+            self.compute_shares(ranks, model, batch, global)?;
+        }
+        let mut loss = 0.0;
+        if batch > 0 {
+            outcome = outcome.and_then(|()| {
+                loss = self.loss(model, &layout, batch, global)?;
+                self.backward(model, &layout, x, batch, global)
             });
         }
-        let loss = self.loss(model, &layout, batch)?;
-        self.backward(model, &layout, x, batch)?;
+        if let Some(ranks) = self.ranks {
+            if batch == 0 || outcome.is_err() {
+                self.grads.fill(F::zero());
+            } else {
+                self.write_state_changes(n_params, &model.state, share_of(batch, global));
+            }
+            if ranks.sum_step(&mut self.grads, outcome.is_err())? && outcome.is_ok() {
+                outcome = Err(Divergence { quantity: "loss", loss: f64::NAN, invalid_index: None });
+            }
+            self.read_state_changes(n_params, &mut model.state);
+        }
+        if let Err(divergence) = outcome {
+            return Ok(StepOutcome::Diverged(divergence));
+        }
         for variable in layout.variables.iter().filter(|variable| variable.trainable) {
             if let Some(regularizer) = variable.regularizer {
                 let range = variable.range.clone();
                 regularizer.add_gradient(1.0, &model.params[range.clone()], &mut self.grads[range]);
             }
         }
-        model.optimizer_state.step(&layout, &mut model.params, &mut self.grads);
+        let fused = self.ranks.is_none();
+        model.optimizer_state.step(&layout, &mut model.params, &mut self.grads[..n_params], fused);
         model.steps_trained += 1;
-        self.add_scores(model, loss, batch);
-        Ok(())
+        self.add_scores(model, loss, batch, global);
+        Ok(StepOutcome::Trained)
     }
 
-    /// The loss of the batch with all penalties; writes the gradient of the outputs.
+    fn forward(
+        &mut self,
+        model: &mut Model<F>,
+        layout: &Layout<F>,
+        x: Option<ArrayView2<'_, F>>,
+        batch: usize,
+        global: GlobalBatch,
+    ) -> std::result::Result<(), Divergence> {
+        let logits = model.logits.clone();
+        let noise = StepNoise { seed: model.seed, step: model.steps_trained, first_row: global.first_row };
+        let state = PassState::Train(&mut model.state, noise);
+        self.workspace.forward(layout, &model.params, state, x, batch, &logits);
+        self.workspace.check_indices(layout, batch).map_err(|invalid_index| Divergence {
+            quantity: "loss",
+            loss: f64::NAN,
+            invalid_index: Some(Box::new(invalid_index)),
+        })
+    }
+
+    /// Copies the shared state before a step.
+    fn keep_state(&mut self, state: &[F]) {
+        let values = self.shared_state.iter().flat_map(|range| &state[range.clone()]);
+        self.state_before.iter_mut().zip(values).for_each(|(before, &value)| *before = value);
+    }
+
+    /// Writes the change of the shared state by this rank's rows, times its share, behind the gradients.
+    fn write_state_changes(&mut self, n_params: usize, state: &[F], share: f64) {
+        let values = self.shared_state.iter().flat_map(|range| &state[range.clone()]);
+        let changes = self.grads[n_params..].iter_mut().zip(&self.state_before);
+        changes.zip(values).for_each(|((change, &before), &after)| *change = (after - before) * F::of(share));
+    }
+
+    /// Sets the shared state to that before the step plus the changes by all ranks.
+    fn read_state_changes(&self, n_params: usize, state: &mut [F]) {
+        let mut changed =
+            self.state_before.iter().zip(&self.grads[n_params..]).map(|(&before, &change)| before + change);
+        for range in &self.shared_state {
+            state[range.clone()].iter_mut().zip(changed.by_ref()).for_each(|(state, new)| *state = new);
+        }
+    }
+
+    /// Computes this rank's share of the loss of each output.
+    fn compute_shares(
+        &mut self,
+        ranks: &DataParallel<'_>,
+        model: &Model<F>,
+        batch: usize,
+        global: GlobalBatch,
+    ) -> Result<()> {
+        if self.shares_by_rows {
+            for (share, reduction) in self.shares.iter_mut().zip(&self.reductions) {
+                *share = if *reduction == Reduction::Sum { 1.0 } else { share_of(batch, global) };
+            }
+            return Ok(());
+        }
+        for (output, divisor) in self.divisors.iter_mut().enumerate() {
+            *divisor = 0.0;
+            if batch > 0 {
+                let width = self.weights_per_sample[output];
+                let weights = (width > 0).then(|| &self.weights[output][..batch * width]);
+                let mask = self.workspace.mask_by(&model.layout, model.layout.output_mask(output), batch);
+                let shape = model.layout.output_shape(output);
+                let positions = batch * shape.size() / shape.last().max(1);
+                let ignored = model.outputs[output].loss.ignored_label();
+                let is_ignored = |index: usize| match (&self.targets[output], ignored) {
+                    (Prepared::Labels { labels, .. }, Some(ignored)) => labels
+                        .get(index)
+                        .is_none_or(|&label| label >= shape.last() || i64::try_from(label) == Ok(ignored)),
+                    _ => false,
+                };
+                *divisor = weight_in_whole(self.reductions[output], positions, weights, mask, is_ignored);
+            }
+        }
+        self.shares.copy_from_slice(&self.divisors);
+        ranks.shares(&mut self.shares, &self.divisors, &self.reductions)
+    }
+
+    /// The loss of the batch with all penalties, as a share of that of the global batch; writes the gradient of the outputs.
     fn loss(
         &mut self,
         model: &Model<F>,
         layout: &Layout<F>,
         batch: usize,
+        global: GlobalBatch,
     ) -> std::result::Result<f64, Divergence> {
-        let loss = self.losses(model, batch);
-        let loss = loss + model.weight_penalty() + self.workspace.activity_penalty(layout, batch);
+        let loss = self.losses(model, batch, global);
+        let penalty = model.weight_penalty() + self.workspace.activity_penalty(layout, batch);
+        let loss = loss + penalty * share_of(batch, global);
         if loss.is_finite() {
             return Ok(loss);
         }
@@ -224,8 +371,10 @@ impl<F: Float> Trainer<F> {
         layout: &Layout<F>,
         x: Option<ArrayView2<'_, F>>,
         batch: usize,
+        global: GlobalBatch,
     ) -> std::result::Result<(), Divergence> {
         let logits = model.logits.clone();
+        let alone = self.ranks.is_none();
         let (optimizer_state, scratch) = (&mut model.optimizer_state, &mut self.scratch);
         let finite = self.workspace.backward(
             layout,
@@ -234,11 +383,13 @@ impl<F: Float> Trainer<F> {
             &mut self.deltas,
             x,
             batch,
+            global.rows,
             &logits,
             |index, params, grads, x, dy| {
                 let node = &layout.nodes[index];
                 let row = node.grads_by_rows().unwrap_or(1);
-                let fused = optimizer_state.fuses_update(index);
+                // The gradient of a rank is not yet that of the global batch.
+                let fused = alone && optimizer_state.fuses_update(index);
                 let factor = optimizer_state
                     .linear_factor()
                     .filter(|_| fused && node.plan.declares_adding_gradients());
@@ -266,9 +417,9 @@ impl<F: Float> Trainer<F> {
     }
 
     /// Adds the batch to the totals of the loss and the metrics.
-    fn add_scores(&mut self, model: &Model<F>, loss: f64, batch: usize) {
-        self.scores.add_loss(loss, batch);
-        if self.scores.has_metrics() {
+    fn add_scores(&mut self, model: &Model<F>, loss: f64, batch: usize, global: GlobalBatch) {
+        self.scores.add_loss(loss, batch, global.rows);
+        if self.scores.has_metrics() && batch > 0 {
             model.finish_outputs(&mut self.workspace, batch);
             for output in 0..model.outputs.len() {
                 let width = self.weights_per_sample[output];
@@ -280,7 +431,7 @@ impl<F: Float> Trainer<F> {
     }
 
     /// Computes the weighted sum of the losses of all outputs, and their gradients.
-    fn losses(&mut self, model: &Model<F>, batch: usize) -> f64 {
+    fn losses(&mut self, model: &Model<F>, batch: usize, global: GlobalBatch) -> f64 {
         let mut sum = 0.0;
         let outputs = &model.layout.outputs;
         for (output, &layer) in outputs.iter().enumerate() {
@@ -295,7 +446,8 @@ impl<F: Float> Trainer<F> {
                 (true, true) => Some(&mut self.loss_gradient[..len]),
             };
             let loss = model.output_loss(&self.workspace, output, batch, targets, weights, gradient);
-            let weight = model.outputs[output].loss_weight;
+            let share = self.shares[output];
+            let weight = model.outputs[output].loss_weight * share;
             if self.deltas.visits(layer) {
                 let factor = F::of(weight);
                 let gradient = self.deltas.output_mut(layer, len);
@@ -308,11 +460,16 @@ impl<F: Float> Trainer<F> {
                     gradient.iter_mut().for_each(|g| *g *= factor);
                 }
             }
-            self.scores.add_output_loss(output, loss, batch);
+            self.scores.add_output_loss(output, loss * share, global.rows);
             sum += loss * weight;
         }
         sum
     }
+}
+
+/// The rows of this rank as a share of the global batch.
+fn share_of(batch: usize, global: GlobalBatch) -> f64 {
+    if global.rows == 0 { 0.0 } else { batch as f64 / global.rows as f64 }
 }
 
 impl Divergence {

@@ -1,9 +1,12 @@
 //! The training loop of one call of `fit`: epochs, validation, callbacks, recovery from divergence.
 
-use super::batch_source::{StepOutcome, StepSource};
+use super::batch_source::StepSource;
+use super::data_parallel::DataParallel;
+use super::evaluate::Scores;
 use super::snapshot::Snapshot;
-use super::trainer::Divergence;
+use super::trainer::{Divergence, StepOutcome};
 use super::validation::Validate;
+use crate::distributed::{agree, gather_u64};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::log_event::log_event;
@@ -36,6 +39,13 @@ pub(super) struct TrainingLoop<'a, F> {
     pub(super) history: History,
     /// The checkpoint that a callback asked to resume from.
     resume: Option<Checkpoint<F>>,
+    pub(super) ranks: Option<Ranks<'a, F>>,
+}
+
+/// The other ranks of a distributed run, with a buffer for the sums of losses and metrics of all of them.
+pub(super) struct Ranks<'a, F> {
+    pub(super) group: &'a DataParallel<'a>,
+    merged: Scores<F>,
 }
 
 impl<'a, F: Float> TrainingLoop<'a, F> {
@@ -45,6 +55,7 @@ impl<'a, F: Float> TrainingLoop<'a, F> {
         validation: Option<Box<dyn Validate<F> + 'a>>,
         options: &'a PlainOptions,
         token: Option<StopToken>,
+        group: Option<&'a DataParallel<'a>>,
     ) -> Result<Self> {
         let mut names = model.score_names();
         if validation.is_some() {
@@ -56,9 +67,14 @@ impl<'a, F: Float> TrainingLoop<'a, F> {
             batches: source.batches(),
             names: names.clone(),
             logs: Logs::with_keys(model.score_names()),
+            rank: group.map_or(0, |group| group.group.rank()),
             ..Progress::default()
         };
+        let merged = |group| Ok::<_, Error>(Ranks { group, merged: Scores::new(model)? });
+        // The ranks stop together, after a step in which one of their tokens was stopped.
+        let token = group.map_or(token, |group| Some(group.agreed_stop.clone()));
         Ok(Self {
+            ranks: group.map(merged).transpose()?,
             source,
             validation,
             options,
@@ -83,9 +99,9 @@ impl<'a, F: Float> TrainingLoop<'a, F> {
             Err(_) => self.progress.ending = Ending::Failed,
         }
         // Callbacks close their files and restore weights even if training failed.
-        let closed = self.call(model, callbacks, |callback, run| callback.on_train_end(run));
+        let closed = self.call_hook(model, callbacks, |callback, run| callback.on_train_end(run));
         outcome?;
-        closed?;
+        self.agree(closed)?;
         if let Some(reason) = &self.progress.stop {
             log_event!(info, "training stopped after epoch {}: {reason}", self.progress.epoch + 1);
         }
@@ -101,15 +117,24 @@ impl<'a, F: Float> TrainingLoop<'a, F> {
     fn begin(&mut self, model: &mut Model<F>, callbacks: &mut Callbacks<'_, F>) -> Result<()> {
         let mut slot = None;
         let mut outcome = Ok(());
-        for callback in &mut *callbacks {
+        let rank = self.progress.rank;
+        for callback in callbacks.iter_mut().filter(|callback| runs_on(rank, &***callback)) {
             let progress = &mut self.progress;
             let result = callback.on_train_begin(&mut Run { model, progress, resume: Some(&mut slot) });
             outcome = outcome.and(result);
         }
-        outcome.and(self.check_architecture(model))?;
+        self.agree(outcome.and(self.check_architecture(model)))?;
         self.resume = slot;
-        match self.resume.take() {
+        if let Some(ranks) = &self.ranks {
+            self.resume = ranks.group.broadcast_checkpoint(self.resume.take())?;
+        }
+        let resumed = match self.resume.take() {
             Some(checkpoint) => self.resume_from(checkpoint, model, callbacks),
+            None => Ok(()),
+        };
+        self.agree(resumed)?;
+        match &self.ranks {
+            Some(ranks) => ranks.group.require_same_params(model, "before the first step"),
             None => Ok(()),
         }
     }
@@ -172,7 +197,8 @@ impl<'a, F: Float> TrainingLoop<'a, F> {
         }
         // Batch logs have no validation entries; remove those of the previous epoch.
         self.progress.logs.truncate(model.n_scores());
-        self.source.begin_epoch(model, done)?;
+        let begun = self.source.begin_epoch(model, done);
+        self.agree(begun)?;
         while self.progress.stop.is_none() && self.progress.ending != Ending::Interrupted {
             self.progress.batch = done;
             if callbacks.is_empty() {
@@ -203,7 +229,11 @@ impl<'a, F: Float> TrainingLoop<'a, F> {
             self.position.batch = done;
             self.position.taken += 1;
             self.poll_stop_token();
+            self.gather_on_first_rank()?;
             self.source.scores().write(&mut self.progress.logs, 0);
+            if let Some(ranks) = &self.ranks {
+                ranks.merged.write(&mut self.progress.logs, 0);
+            }
             self.call(model, callbacks, |callback, run| callback.on_batch_end(run))?;
             self.poll_stop_token();
             // An interrupted run requests a checkpoint, to be resumable.
@@ -260,10 +290,13 @@ impl<'a, F: Float> TrainingLoop<'a, F> {
         let epoch = self.progress.epoch;
         model.epochs_trained += 1;
         self.last_good.update(model, epoch + 1);
+        if let Some(ranks) = &self.ranks {
+            ranks.group.require_same_params(model, &format!("after epoch {}", epoch + 1))?;
+        }
         self.validate(model, epoch)?;
         self.progress.logs.assign(&self.epoch_logs);
         (self.position.epoch, self.position.batch) = (epoch + 1, 0);
-        if self.source.exhausted() && epoch + 1 < self.options.epochs {
+        if self.is_exhausted()? && epoch + 1 < self.options.epochs {
             self.progress.stop.get_or_insert_with(|| RAN_OUT.into());
         }
         self.call(model, callbacks, |callback, run| callback.on_epoch_end(run))?;
@@ -290,9 +323,10 @@ impl<'a, F: Float> TrainingLoop<'a, F> {
         for name in self.progress.names.iter().filter(|name| validated || !name.starts_with("val_")) {
             self.epoch_logs.insert(name, 0.0);
         }
-        self.source.scores().write(&mut self.epoch_logs, 0);
+        of_all_ranks(&mut self.ranks, Ok(self.source.scores()))?.write(&mut self.epoch_logs, 0);
         if let (true, Some(validation)) = (validated, &mut self.validation) {
-            validation.evaluate(model)?.write(&mut self.epoch_logs, model.n_scores());
+            let scores = of_all_ranks(&mut self.ranks, validation.evaluate(model))?;
+            scores.write(&mut self.epoch_logs, model.n_scores());
         }
         self.epoch_logs.insert("learning_rate", model.learning_rate());
         Ok(())
@@ -305,16 +339,60 @@ impl<'a, F: Float> TrainingLoop<'a, F> {
         }
     }
 
+    /// Combines the sums of all ranks and gives them to rank 0, whose checkpoints hold them. Done after every batch of a run
+    /// with callbacks, so that the order of the additions, and the bits, do not depend on where a run was interrupted.
+    fn gather_on_first_rank(&mut self) -> Result<()> {
+        let Some(Ranks { group, merged }) = &mut self.ranks else { return Ok(()) };
+        let scores = self.source.scores();
+        group.merge_scores(scores, merged)?;
+        scores.reset();
+        if group.is_first() {
+            scores.set_sums(&merged.sums());
+        }
+        Ok(())
+    }
+
+    /// Whether no rank has more batches.
+    fn is_exhausted(&self) -> Result<bool> {
+        let own = self.source.exhausted();
+        match &self.ranks {
+            Some(ranks) => Ok(gather_u64(ranks.group.group, u64::from(own))?.iter().all(|&own| own == 1)),
+            None => Ok(own),
+        }
+    }
+
+    /// In a distributed run an error of any rank is an error of all.
+    pub(super) fn agree<T>(&self, own: Result<T>) -> Result<T> {
+        match &self.ranks {
+            Some(ranks) => agree(ranks.group.group, own),
+            None => own,
+        }
+    }
+
     /// Calls `hook` of every callback in the order in which they were added. All are called even if one fails; the first error
-    /// is returned.
+    /// is returned. The ranks of a distributed run agree on the outcome.
     pub(super) fn call(
         &mut self,
         model: &mut Model<F>,
         callbacks: &mut Callbacks<'_, F>,
         hook: impl Fn(&mut dyn Callback<F>, &mut Run<'_, F>) -> Result<()>,
     ) -> Result<()> {
+        let outcome = self.call_hook(model, callbacks, hook);
+        match &self.ranks {
+            Some(ranks) if !callbacks.is_empty() => ranks.group.agree_on_hook(outcome, &mut self.progress),
+            _ => outcome,
+        }
+    }
+
+    fn call_hook(
+        &mut self,
+        model: &mut Model<F>,
+        callbacks: &mut Callbacks<'_, F>,
+        hook: impl Fn(&mut dyn Callback<F>, &mut Run<'_, F>) -> Result<()>,
+    ) -> Result<()> {
         let mut outcome = Ok(());
-        for callback in callbacks {
+        let rank = self.progress.rank;
+        for callback in callbacks.iter_mut().filter(|callback| runs_on(rank, &***callback)) {
             let mut run = Run { model: &mut *model, progress: &mut self.progress, resume: None };
             outcome = outcome.and(hook(&mut **callback, &mut run));
         }
@@ -335,7 +413,7 @@ impl<'a, F: Float> TrainingLoop<'a, F> {
 
     /// Prints the line of an epoch, unless silent.
     fn print(&self, begun: Instant) {
-        if self.options.verbose == Verbose::Silent {
+        if self.options.verbose == Verbose::Silent || self.progress.rank != 0 {
             return;
         }
         let (epoch, epochs) = (self.progress.epoch + 1, self.progress.epochs);
@@ -346,6 +424,25 @@ impl<'a, F: Float> TrainingLoop<'a, F> {
         // Ignore a closed pipe: training continues without output.
         let _ = writeln!(std::io::stdout(), "{head}{line}");
     }
+}
+
+/// The sums of losses and metrics of all ranks, or the own ones without other ranks.
+fn of_all_ranks<'s, F: Float>(
+    ranks: &'s mut Option<Ranks<'_, F>>,
+    own: Result<&'s mut Scores<F>>,
+) -> Result<&'s Scores<F>> {
+    match ranks {
+        Some(Ranks { group, merged }) => {
+            group.merge_scores(agree(group.group, own)?, merged)?;
+            Ok(merged)
+        }
+        None => own.map(|own| &*own),
+    }
+}
+
+/// Whether a callback runs on this rank.
+pub(super) fn runs_on<F: Float>(rank: usize, callback: &(dyn Callback<F> + '_)) -> bool {
+    rank == 0 || !callback.first_rank_only()
 }
 
 /// The outcome of the batches of one epoch.

@@ -31,7 +31,7 @@ pub(super) struct Validation<'d, 'a, F> {
 /// A validation that a training loop runs.
 pub(super) trait Validate<F> {
     /// Evaluates the model.
-    fn evaluate(&mut self, model: &Model<F>) -> Result<&Scores<F>>;
+    fn evaluate(&mut self, model: &Model<F>) -> Result<&mut Scores<F>>;
 }
 
 impl<'d, 'a, F: Float> Validation<'d, 'a, F> {
@@ -60,7 +60,7 @@ impl<'d, 'a, F: Float> Validation<'d, 'a, F> {
 }
 
 impl<F: Float> Validate<F> for Validation<'_, '_, F> {
-    fn evaluate(&mut self, model: &Model<F>) -> Result<&Scores<F>> {
+    fn evaluate(&mut self, model: &Model<F>) -> Result<&mut Scores<F>> {
         self.scores.reset();
         match (self.data, &mut self.workspace) {
             (ValidationData::Samples(samples), Some(workspace)) => {
@@ -71,7 +71,7 @@ impl<F: Float> Validate<F> for Validation<'_, '_, F> {
             }
             _ => {}
         }
-        Ok(&self.scores)
+        Ok(&mut self.scores)
     }
 }
 

@@ -182,6 +182,10 @@ impl<F: Float> Callback<F> for ProgressBar<'_> {
     fn settings(&self) -> Option<CallbackSettings<F>> {
         self.to_stdout.then(|| CallbackSettings::factory(ProgressBar::new))
     }
+
+    fn first_rank_only(&self) -> bool {
+        true
+    }
 }
 
 impl fmt::Debug for ProgressBar<'_> {

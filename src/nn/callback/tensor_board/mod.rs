@@ -218,4 +218,8 @@ impl<F: Float> Callback<F> for TensorBoard {
         }
         outcome
     }
+
+    fn first_rank_only(&self) -> bool {
+        true
+    }
 }

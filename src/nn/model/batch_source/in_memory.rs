@@ -1,14 +1,15 @@
 //! Batches gathered from arrays in memory, optionally shuffled every epoch.
 
-use super::{StepOutcome, StepSource, run_steps};
+use super::{StepSource, run_steps};
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::callback::StopToken;
 use crate::nn::fit_options::PlainOptions;
 use crate::nn::model::Model;
+use crate::nn::model::data_parallel::{DataParallel, GlobalBatch, RankRows};
 use crate::nn::model::evaluate::Scores;
 use crate::nn::model::inputs::LabeledSamples;
-use crate::nn::model::trainer::Trainer;
+use crate::nn::model::trainer::{StepOutcome, Trainer};
 use crate::parallel;
 use crate::rng::{Purpose, Rng};
 use crate::simd::prefetch;
@@ -16,6 +17,9 @@ use crate::simd::prefetch;
 /// Number of bytes to prefetch from each row of the next batch during the current step. The hardware prefetcher cannot
 /// predict where a row begins in a random order; within a row it needs no help.
 const PREFETCH_BYTES: usize = 512;
+
+/// The bits of the number of an epoch in the address of a shuffle; those above hold the rank.
+const RANK_SHIFT: u32 = 40;
 
 /// Size of a memory page in bytes.
 const PAGE_BYTES: usize = 4096;
@@ -26,7 +30,9 @@ pub(in crate::nn::model) struct InMemory<'a, F> {
     n: usize,
     shuffle: bool,
     order: Vec<usize>,
-    trainer: Trainer<F>,
+    trainer: Trainer<'a, F>,
+    /// The number of this rank and the rows of all ranks, in a distributed run.
+    ranks: Option<(usize, RankRows)>,
 }
 
 impl<'a, F: Float> InMemory<'a, F> {
@@ -35,15 +41,31 @@ impl<'a, F: Float> InMemory<'a, F> {
         samples: &'a LabeledSamples<'a, F>,
         n: usize,
         options: &PlainOptions,
+        ranks: Option<(&'a DataParallel<'a>, RankRows)>,
     ) -> Result<Self> {
-        let trainer = Trainer::new(model, options.batch_size.min(n), samples)?;
-        Ok(Self { samples, n, shuffle: options.shuffle, order: Vec::with_capacity(n), trainer })
+        let (group, ranks) = match ranks {
+            Some((group, rows)) => (Some(group), Some((group.group.rank(), rows))),
+            None => (None, None),
+        };
+        let trainer = Trainer::new(model, options.batch_size.min(n), samples, group)?;
+        Ok(Self { samples, n, shuffle: options.shuffle, order: Vec::with_capacity(n), trainer, ranks })
+    }
+
+    /// The rows of a step of all ranks; `None` after the last step of an epoch.
+    fn global_batch(&self, batch: usize) -> Option<GlobalBatch> {
+        match &self.ranks {
+            Some((_, rows)) => rows.batch(batch),
+            None => {
+                let start = batch * self.batch_size();
+                (start < self.n).then(|| GlobalBatch::alone(self.batch_size().min(self.n - start)))
+            }
+        }
     }
 }
 
 impl<F: Float> StepSource<F> for InMemory<'_, F> {
     fn batches(&self) -> usize {
-        self.n.div_ceil(self.batch_size())
+        self.ranks.as_ref().map_or_else(|| self.n.div_ceil(self.batch_size()), |(_, rows)| rows.steps())
     }
 
     fn batch_size(&self) -> usize {
@@ -52,7 +74,10 @@ impl<F: Float> StepSource<F> for InMemory<'_, F> {
 
     fn identity(&self) -> String {
         let order = if self.shuffle { "shuffled" } else { "in order" };
-        format!("{} samples in batches of {}, {order}", self.n, self.batch_size())
+        match &self.ranks {
+            Some((_, rows)) => format!("{}, {order}", rows.describe()),
+            None => format!("{} samples in batches of {}, {order}", self.n, self.batch_size()),
+        }
     }
 
     fn scores(&mut self) -> &mut Scores<F> {
@@ -63,18 +88,22 @@ impl<F: Float> StepSource<F> for InMemory<'_, F> {
         self.order.clear();
         self.order.extend(0..self.n);
         if self.shuffle {
-            Rng::new(model.seed, Purpose::Shuffle, model.epochs_trained).shuffle(&mut self.order);
+            // Each rank has a stream of its own, the first that of a run without ranks.
+            let rank = self.ranks.as_ref().map_or(0, |(rank, _)| *rank as u64);
+            let stream = model.epochs_trained.wrapping_add(rank << RANK_SHIFT);
+            Rng::new(model.seed, Purpose::Shuffle, stream).shuffle(&mut self.order);
         }
         Ok(())
     }
 
     fn step(&mut self, model: &mut Model<F>, batch: usize) -> Result<StepOutcome> {
-        let start = batch * self.batch_size();
-        if start >= self.n {
-            return Ok(StepOutcome::EndOfEpoch);
-        }
+        let Some(global) = self.global_batch(batch) else { return Ok(StepOutcome::EndOfEpoch) };
+        // A rank that has no rows left takes part with none.
+        let start = batch.saturating_mul(self.batch_size()).min(self.n);
         let end = (start + self.batch_size()).min(self.n);
-        let in_place = if self.shuffle {
+        let in_place = if start == end {
+            None
+        } else if self.shuffle {
             self.trainer.gather(self.samples, &self.order[start..end]);
             let next = (end + self.batch_size()).min(self.n);
             let next_rows = &self.order[end..next];
@@ -92,7 +121,7 @@ impl<F: Float> StepSource<F> for InMemory<'_, F> {
         } else {
             self.trainer.load(self.samples, start..end)
         };
-        Ok(self.trainer.step(model, in_place, end - start).into())
+        self.trainer.step(model, in_place, end - start, global)
     }
 
     /// Enters the thread pool once for all steps: entering it costs more than a small matrix product.

@@ -13,25 +13,9 @@ pub(super) use stream::Stream;
 
 use super::Model;
 use super::evaluate::Scores;
-use super::trainer::Divergence;
+use super::trainer::StepOutcome;
 use crate::error::Result;
 use crate::nn::callback::StopToken;
-
-/// The outcome of one training step.
-pub(super) enum StepOutcome {
-    /// The step updated the model.
-    Trained,
-    /// The loss, a gradient or an input index was invalid.
-    Diverged(Divergence),
-    /// The epoch has no further batch; no step was made.
-    EndOfEpoch,
-}
-
-impl From<std::result::Result<(), Divergence>> for StepOutcome {
-    fn from(step: std::result::Result<(), Divergence>) -> Self {
-        step.map_or_else(Self::Diverged, |()| Self::Trained)
-    }
-}
 
 /// A source of training batches. Owns the buffers of a training step.
 pub(super) trait StepSource<F> {

@@ -1,14 +1,17 @@
 //! Batches pulled from an iterator, for data sets that do not fit into memory.
 
-use super::{EpochBatches, StepOutcome, StepSource};
+use super::{EpochBatches, StepSource};
 use crate::class_weight::ClassWeight;
+use crate::distributed::agree;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::float::inputs::{InputElement, Inputs};
 use crate::float::targets::Targets;
 use crate::nn::model::Model;
+use crate::nn::model::data_parallel::{DataParallel, GlobalBatch};
 use crate::nn::model::evaluate::Scores;
-use crate::nn::model::trainer::Trainer;
+use crate::nn::model::inputs::LabeledSamples;
+use crate::nn::model::trainer::{StepOutcome, Trainer};
 use crate::nn::sample_weights::SampleWeights;
 use ndarray::{ArrayBase, ArrayViewD, Data, Dimension};
 
@@ -72,7 +75,7 @@ impl<F, B: Batch<F>> Batch<F> for Result<B> {
 }
 
 /// Batches of an iterator; each is dropped before the next one is pulled.
-pub(in crate::nn::model) struct Stream<F, E> {
+pub(in crate::nn::model) struct Stream<'g, F, E> {
     batches: E,
     /// The number of epochs begun, and of batches pulled in the last one.
     begun: usize,
@@ -80,18 +83,22 @@ pub(in crate::nn::model) struct Stream<F, E> {
     steps_per_epoch: Option<usize>,
     class_weight: Option<ClassWeight>,
     /// The buffers of a training step: allocated for the first batch, reallocated for a larger one.
-    trainer: Option<Trainer<F>>,
+    trainer: Option<Trainer<'g, F>>,
+    ranks: Option<&'g DataParallel<'g>>,
     /// The epoch's running sums until `trainer` is allocated.
     scores: Scores<F>,
     exhausted: bool,
+    /// Whether the epoch of this rank has ended, while other ranks may have batches left.
+    ended: bool,
 }
 
-impl<F: Float, E: EpochBatches<F>> Stream<F, E> {
+impl<'g, F: Float, E: EpochBatches<F>> Stream<'g, F, E> {
     pub(in crate::nn::model) fn new(
         model: &Model<F>,
         batches: E,
         steps_per_epoch: Option<usize>,
         class_weight: Option<ClassWeight>,
+        ranks: Option<&'g DataParallel<'g>>,
     ) -> Result<Self> {
         let scores = Scores::new(model)?;
         let trainer = None;
@@ -104,6 +111,8 @@ impl<F: Float, E: EpochBatches<F>> Stream<F, E> {
             trainer,
             scores,
             exhausted: false,
+            ranks,
+            ended: false,
         })
     }
 
@@ -121,7 +130,7 @@ impl<F: Float, E: EpochBatches<F>> Stream<F, E> {
     /// Begins the next epoch of the source.
     fn begin(&mut self) -> Result<()> {
         let epoch = self.begun;
-        (self.begun, self.pulled) = (epoch + 1, 0);
+        (self.begun, self.pulled, self.ended) = (epoch + 1, 0, false);
         self.batches.begin(epoch)
     }
 
@@ -148,6 +157,31 @@ impl<F: Float, E: EpochBatches<F>> Stream<F, E> {
         weights: Option<SampleWeights<F>>,
         number: usize,
     ) -> Result<StepOutcome> {
+        let mut prepared = self.prepare(model, x, y, weights, number);
+        let mut n = prepared.as_ref().map_or(0, LabeledSamples::len);
+        let mut global = GlobalBatch::alone(n);
+        if let Some(ranks) = self.ranks {
+            prepared = agree(ranks.group, prepared);
+            if prepared.is_ok() {
+                global = ranks.step_rows(n)?;
+            }
+        }
+        let samples = prepared?;
+        n = samples.len();
+        let Some(trainer) = &mut self.trainer else { return Ok(StepOutcome::EndOfEpoch) };
+        let x = trainer.load(&samples, 0..n);
+        trainer.step(model, x, n, global)
+    }
+
+    /// Checks a batch and makes the buffers large enough for it.
+    fn prepare<'x>(
+        &mut self,
+        model: &Model<F>,
+        x: Inputs<'x, F>,
+        y: Targets<'_, F>,
+        weights: Option<SampleWeights<F>>,
+        number: usize,
+    ) -> Result<LabeledSamples<'x, F>> {
         let names = ["x", "y", "sample_weight"].map(|name| format!("batch {}, {name}", number + 1));
         let names = [names[0].as_str(), names[1].as_str(), names[2].as_str()];
         let mut samples = model.samples(x, y, weights.into(), names)?;
@@ -156,20 +190,41 @@ impl<F: Float, E: EpochBatches<F>> Stream<F, E> {
             model.weigh_by_class(&mut samples, n, None, classes)?;
         }
         model.layout.check_batch_size("fit_batches", n, n)?;
-        let fits = |trainer: &Trainer<F>| trainer.workspace.capacity() >= n && trainer.fits_weights(&samples);
+        let fits =
+            |trainer: &Trainer<'_, F>| trainer.workspace.capacity() >= n && trainer.fits_weights(&samples);
         if !self.trainer.as_ref().is_some_and(fits) {
             let capacity = self.trainer.as_ref().map_or(0, |trainer| trainer.workspace.capacity());
-            let mut larger = Trainer::new(model, n.max(capacity), &samples)?;
+            let mut larger = Trainer::new(model, n.max(capacity), &samples, self.ranks)?;
             std::mem::swap(&mut larger.scores, self.scores());
             self.trainer = Some(larger);
         }
-        let Some(trainer) = &mut self.trainer else { return Ok(StepOutcome::EndOfEpoch) };
-        let x = trainer.load(&samples, 0..n);
-        Ok(trainer.step(model, x, n).into())
+        Ok(samples)
+    }
+
+    /// A step of a rank whose batches have ended, or whose next batch is an error; the other ranks may have batches.
+    fn step_without_batch(
+        &mut self,
+        model: &mut Model<F>,
+        ranks: &DataParallel<'_>,
+        problem: Result<()>,
+    ) -> Result<StepOutcome> {
+        let own = match (&self.trainer, problem) {
+            (_, Err(problem)) => Err(problem),
+            (None, Ok(())) => {
+                Err(Error::Empty { what: "batches of a rank".into(), shape: "()".into(), needed: "batch" })
+            }
+            (Some(_), Ok(())) => Ok(()),
+        };
+        agree(ranks.group, own)?;
+        let global = ranks.step_rows(0)?;
+        match &mut self.trainer {
+            Some(trainer) if global.rows > 0 => trainer.step(model, None, 0, global),
+            _ => Ok(StepOutcome::EndOfEpoch),
+        }
     }
 }
 
-impl<F: Float, E: EpochBatches<F>> StepSource<F> for Stream<F, E> {
+impl<F: Float, E: EpochBatches<F>> StepSource<F> for Stream<'_, F, E> {
     fn batches(&self) -> usize {
         self.steps_per_epoch.unwrap_or(match self.batches.size_hint() {
             (least, Some(most)) if least == most => most,
@@ -205,9 +260,25 @@ impl<F: Float, E: EpochBatches<F>> StepSource<F> for Stream<F, E> {
         if self.steps_per_epoch.is_some_and(|steps| batch >= steps) {
             return Ok(StepOutcome::EndOfEpoch);
         }
-        let Some(next) = self.next()? else { return Ok(StepOutcome::EndOfEpoch) };
+        let next = if self.ended { Ok(None) } else { self.next() };
+        self.ended = matches!(next, Ok(None));
+        let (next, ranks) = match (next, self.ranks) {
+            (Ok(Some(next)), ranks) => (next, ranks),
+            (Ok(None), None) => return Ok(StepOutcome::EndOfEpoch),
+            (Err(problem), None) => return Err(problem),
+            (missing, Some(ranks)) => return self.step_without_batch(model, ranks, missing.map(|_| ())),
+        };
         let weights = next.weights().map(|weights| SampleWeights::of(&weights));
-        next.view(|x, y| self.train_batch(model, x, y, weights, batch))
+        let mut has_data = false;
+        let outcome = next.view(|x, y| {
+            has_data = true;
+            self.train_batch(model, x, y, weights, batch)
+        });
+        match (outcome, ranks) {
+            // An item that is an error has not been seen by the other ranks.
+            (Err(problem), Some(ranks)) if !has_data => self.step_without_batch(model, ranks, Err(problem)),
+            (outcome, _) => outcome,
+        }
     }
 
     fn skip(&mut self, taken: u64) -> Result<()> {
