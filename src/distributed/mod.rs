@@ -7,15 +7,20 @@
 //! |---|---|
 //! | the training of a network | [`FitOptions::distributed`](crate::models::FitOptions::distributed) |
 //!
+//! A rank reads its own rows: [`Shard`] says which rows or files these are. The crate `axonal-mpi` has a group over MPI, for
+//! clusters; `docs/scaling.md` says how such jobs are started, and how they scale.
+//!
 //! Every rank must make the same calls in the same order; a rank that fails or ends early ends the group with an error on
 //! every rank, so that none waits forever.
 
 mod agreement;
 mod barrier;
 mod exchange;
+mod shard;
 mod threads;
 
 pub(crate) use agreement::{agree, require_equal};
+pub use shard::Shard;
 pub use threads::Threads;
 
 use crate::error::{Error, Result};

@@ -184,6 +184,12 @@ impl<F: Float> Model<F> {
         self
     }
 
+    /// The number of epochs of training so far, over all calls of `fit`; saved with the model.
+    #[must_use]
+    pub fn epochs_trained(&self) -> usize {
+        usize::try_from(self.epochs_trained).unwrap_or(usize::MAX)
+    }
+
     /// The shape of one sample of the first input; without axes if the model is not [built](Self::is_built).
     #[must_use]
     pub fn input_shape(&self) -> &Shape {
