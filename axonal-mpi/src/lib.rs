@@ -103,7 +103,12 @@ impl Mpi {
             Reduction::Max => SystemOperation::max(),
             other => {
                 let expected = "Sum, Min or Max";
-                return Err(Error::invalid_parameter("all_reduce", "reduction", format!("{other:?}"), expected));
+                return Err(Error::invalid_parameter(
+                    "all_reduce",
+                    "reduction",
+                    format!("{other:?}"),
+                    expected,
+                ));
             }
         };
         received.resize(values.len().min(MAX_COUNT), T::default());

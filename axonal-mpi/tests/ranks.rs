@@ -190,9 +190,9 @@ fn resumable(group: &Mpi, folder: &Path, kill: usize) -> Result<()> {
     let mut model = classifier()?;
     let history = model.fit_with(&x.select(Axis(0), &own), &y.select(Axis(0), &own), options)?;
     if group.rank() == 0 {
-        let hash = bits(&model.weights())
-            .iter()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        let hash = bits(&model.weights()).iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
         println!("weights {hash:x}, losses {:?}", history.loss());
     }
     Ok(())

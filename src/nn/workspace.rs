@@ -1,6 +1,7 @@
 //! Forward and backward passes of a network, with buffers allocated once for a maximum batch size.
 
 use crate::buffer::Buffer;
+use crate::distributed::Collective;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::linalg::{matrix, matrix_mut};
@@ -44,14 +45,16 @@ struct Buffers<F> {
 
 /// The address of the random numbers of a batch in training.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct StepNoise {
+pub(crate) struct StepNoise<'g> {
     pub(crate) seed: u64,
     pub(crate) step: u64,
     /// The number of the first row.
     pub(crate) first_row: usize,
+    /// The ranks of a distributed step.
+    pub(crate) group: Option<&'g dyn Collective>,
 }
 
-impl StepNoise {
+impl StepNoise<'_> {
     /// The mode of a layer in training. As in Keras, a frozen layer does not update its statistics; frozen dropout, which has no
     /// state, still drops.
     fn mode<'s, F>(&self, node: &PlannedLayer<F>, index: usize, state: &'s mut [F]) -> Mode<'s, F> {
@@ -69,7 +72,7 @@ impl StepNoise {
 pub(crate) enum PassState<'s, F> {
     /// What recurrent layers carry lies in the workspace.
     Infer(&'s [F]),
-    Train(&'s mut [F], StepNoise),
+    Train(&'s mut [F], StepNoise<'s>),
 }
 
 impl<F> PassState<'_, F> {
@@ -79,6 +82,22 @@ impl<F> PassState<'_, F> {
             Self::Infer(state) => PassState::Infer(state),
             Self::Train(state, noise) => PassState::Train(state, StepNoise { first_row, ..*noise }),
         }
+    }
+}
+
+/// The batch of all ranks that a batch is a part of.
+#[derive(Clone, Copy)]
+pub(crate) struct GlobalPass<'g> {
+    /// The number of rows, by which the gradients of activity penalties are divided.
+    pub(crate) rows: usize,
+    /// The ranks, if layers exchange values with them.
+    pub(crate) group: Option<&'g dyn Collective>,
+}
+
+impl GlobalPass<'_> {
+    /// A batch without other ranks.
+    pub(crate) fn alone(rows: usize) -> Self {
+        Self { rows, group: None }
     }
 }
 
@@ -212,6 +231,10 @@ impl<F: Float> Workspace<F> {
         logits: &[usize],
     ) {
         let mut carried = std::mem::take(&mut self.state);
+        let group = match &state {
+            PassState::Infer(_) => None,
+            PassState::Train(_, noise) => noise.group,
+        };
         for (index, node) in layout.nodes.iter().enumerate() {
             let (own, carries) = (node.state.clone(), node.plan.batch_size().is_some());
             let mode = match &mut state {
@@ -219,7 +242,7 @@ impl<F: Float> Workspace<F> {
                 PassState::Infer(state) => Mode::Infer { state: &state[own] },
                 PassState::Train(state, noise) => noise.mode(node, index, &mut state[own]),
             };
-            self.forward_node(layout, index, params, mode, x, batch, logits);
+            self.forward_node(layout, index, params, mode, group, x, batch, logits);
             if carries {
                 let state = match &mut state {
                     PassState::Infer(_) => &mut carried[..],
@@ -259,6 +282,7 @@ impl<F: Float> Workspace<F> {
         index: usize,
         params: &[F],
         mode: Mode<'_, F>,
+        group: Option<&dyn Collective>,
         x: Option<ArrayView2<'_, F>>,
         batch: usize,
         logits: &[usize],
@@ -280,7 +304,8 @@ impl<F: Float> Workspace<F> {
         let y = &mut y[..batch * outputs];
         let cache = &mut cache[..node.plan.cache_len(batch)];
         let pass = Forward::new(x, matrix_mut(y, batch, outputs), &params[node.params.clone()], cache, mode);
-        batch_split::forward(node, pass.masked(mask.filter(|_| node.plan.declares_using_mask())));
+        let mask = mask.filter(|_| node.plan.declares_using_mask());
+        batch_split::forward(node, pass.masked(mask).grouped(group));
         if node.activation().needs_input() {
             z[..y.len()].copy_from_slice(y);
         }
@@ -291,9 +316,8 @@ impl<F: Float> Workspace<F> {
 
     /// The backward pass. `deltas` holds the gradients of the network's outputs: for a layer in `logits`, of its
     /// pre-activation. Layers that compute parameter gradients by rows are passed to `by_rows`, with all parameters, all
-    /// gradients, the layer's input and the gradient of its output, which `by_rows` may overwrite. The gradients of activity
-    /// penalties are divided by `samples`, the number of rows of the batch that this one is a part of. Stops and returns false
-    /// if a gradient is not finite.
+    /// gradients, the layer's input and the gradient of its output, which `by_rows` may overwrite. Stops and returns false if a
+    /// gradient is not finite.
     #[allow(clippy::too_many_arguments, reason = "the buffers of one pass, each borrowed separately")]
     pub(crate) fn backward(
         &mut self,
@@ -303,7 +327,7 @@ impl<F: Float> Workspace<F> {
         deltas: &mut Deltas<F>,
         x: Option<ArrayView2<'_, F>>,
         batch: usize,
-        samples: usize,
+        global: GlobalPass<'_>,
         logits: &[usize],
         mut by_rows: impl FnMut(usize, &mut [F], &mut [F], ArrayView2<'_, F>, &mut [F]),
     ) -> bool {
@@ -312,6 +336,7 @@ impl<F: Float> Workspace<F> {
             grads[node.params.clone()].fill(F::zero());
         }
         let with_penalties = deltas.with_penalties();
+        let mut finite = true;
         for index in (0..layout.nodes.len()).rev() {
             let Some(destination) = deltas.destination(index) else { continue };
             let node = &layout.nodes[index];
@@ -330,10 +355,12 @@ impl<F: Float> Workspace<F> {
             let y = &y[..batch * outputs];
             let (dy, dx) = deltas.pair(index, destination, batch * outputs, batch * inputs);
             if let Some(regularizer) = node.plan.declared_activity_regularizer().filter(|_| with_penalties) {
-                regularizer.add_gradient(1.0 / samples as f64, y, dy);
+                regularizer.add_gradient(1.0 / global.rows as f64, y, dy);
             }
             let z = if z.is_empty() { &[] } else { &z[..batch * outputs] };
-            if !batch_split::differentiate(node, batch, !logits.contains(&index), [z, y], dy) {
+            finite &= batch_split::differentiate(node, batch, !logits.contains(&index), [z, y], dy);
+            // Other ranks wait for the exchanges of the remaining layers.
+            if !finite && global.group.is_none() {
                 return false;
             }
             let rows = node.grads_by_rows().is_some();
@@ -352,14 +379,15 @@ impl<F: Float> Workspace<F> {
             );
             let mask = mask.filter(|_| node.plan.declares_using_mask());
             let pass = pass.masked(mask).dx_needed(destination.is_needed());
-            let pass = pass.samples(if with_penalties { samples } else { usize::MAX });
+            let pass =
+                pass.samples(if with_penalties { global.rows } else { usize::MAX }).grouped(global.group);
             batch_split::backward(node, pass.grads_needed(!rows));
             if rows && node.trainable {
                 by_rows(index, params, grads, x, dy);
             }
             deltas.distribute(layout, index, batch);
         }
-        true
+        finite
     }
 
     /// The sum of all activity penalties, divided by the batch size.

@@ -190,7 +190,7 @@ layers! {
         same("moving_mean_initializer", Codec::Initializer),
         same("moving_variance_initializer", Codec::Initializer),
         earlier("renorm", "", Codec::Always("false")),
-        ignored("renorm_clipping"), ignored("renorm_momentum"), ignored("synchronized")],
+        ignored("renorm_clipping"), ignored("renorm_momentum"), same("synchronized", Codec::Same)],
         "affine" SCALE_AND_CENTER;
     "LayerNormalization" => "layer_normalization": "" &[
         same("axis", Codec::Axes), same("epsilon", Codec::Same),

@@ -1,6 +1,7 @@
 //! Arguments of the layer methods: [`Forward`], [`Backward`], [`Gradient`], [`Carry`], [`ActivityPenalty`].
 
 use super::{Mask, Plan};
+use crate::distributed::Collective;
 use crate::float::Float;
 use crate::rng::RowRng;
 use ndarray::{ArrayView2, ArrayViewMut2};
@@ -73,6 +74,9 @@ pub struct Forward<'a, F> {
     pub mask: Option<Mask<'a>>,
     /// The layer's plan; a container always sets it.
     pub plan: Option<&'a Plan>,
+    /// The ranks of a [distributed](crate::distributed) training step, for a layer that declares
+    /// [`synchronizes`](Plan::synchronizes).
+    pub group: Option<&'a dyn Collective>,
 }
 
 impl<'a, F: Float> Forward<'a, F> {
@@ -84,13 +88,20 @@ impl<'a, F: Float> Forward<'a, F> {
         cache: &'a mut [F],
         mode: Mode<'a, F>,
     ) -> Self {
-        Self { x, y, params, cache, mode, mask: None, plan: None }
+        Self { x, y, params, cache, mode, mask: None, plan: None, group: None }
     }
 
     /// Adds the mask of the input.
     #[must_use]
     pub fn masked(mut self, mask: Option<Mask<'a>>) -> Self {
         self.mask = mask;
+        self
+    }
+
+    /// Adds the ranks of a distributed training step.
+    #[must_use]
+    pub fn grouped(mut self, group: Option<&'a dyn Collective>) -> Self {
+        self.group = group;
         self
     }
 
@@ -136,6 +147,8 @@ pub struct Backward<'a, F> {
     pub mask: Option<Mask<'a>>,
     /// The layer's plan; a container always sets it.
     pub plan: Option<&'a Plan>,
+    /// The ranks of the forward pass.
+    pub group: Option<&'a dyn Collective>,
 }
 
 impl<'a, F: Float> Backward<'a, F> {
@@ -162,6 +175,7 @@ impl<'a, F: Float> Backward<'a, F> {
             samples: x.nrows(),
             mask: None,
             plan: None,
+            group: None,
         }
     }
 
@@ -183,6 +197,13 @@ impl<'a, F: Float> Backward<'a, F> {
     #[must_use]
     pub fn planned(mut self, plan: &'a Plan) -> Self {
         self.plan = Some(plan);
+        self
+    }
+
+    /// Adds the ranks, as [`Forward::grouped`].
+    #[must_use]
+    pub fn grouped(mut self, group: Option<&'a dyn Collective>) -> Self {
+        self.group = group;
         self
     }
 

@@ -82,6 +82,7 @@ pub struct Plan {
     cache_per_sample: usize,
     cache_per_batch: usize,
     rows_independent: bool,
+    synchronizes: bool,
     activation: Activation,
     activity_regularizer: Option<Regularizer>,
     nested: Vec<Nested>,
@@ -140,6 +141,7 @@ impl Plan {
             cache_per_sample: 0,
             cache_per_batch: 0,
             rows_independent: true,
+            synchronizes: false,
             activation: Activation::Linear,
             activity_regularizer: None,
             nested: Vec::new(),
@@ -248,6 +250,14 @@ impl Plan {
     #[must_use]
     pub fn rows_depend(mut self) -> Self {
         self.rows_independent = false;
+        self
+    }
+
+    /// Declares that the layer exchanges values with the ranks of a [distributed](crate::distributed) training step, in its
+    /// forward and backward passes. Every rank then runs both passes in every step, and needs a row in each.
+    #[must_use]
+    pub fn synchronizes(mut self) -> Self {
+        self.synchronizes = true;
         self
     }
 
@@ -417,6 +427,7 @@ impl Plan {
             plan.state.iter().map(|part| StateSpec { name: format!("{name}/{}", part.name), ..part.clone() }),
         );
         self.rows_independent &= plan.rows_independent;
+        self.synchronizes |= plan.synchronizes;
         self.problem = self.problem.or_else(|| plan.problem.clone());
         self.refusal = self.refusal.or_else(|| plan.refusal.clone());
         if matches!(plan.mask, MaskOut::Made(_)) && self.problem.is_none() {
@@ -493,6 +504,12 @@ impl Plan {
     #[must_use]
     pub fn rows_independent(&self) -> bool {
         self.rows_independent
+    }
+
+    /// Whether the layer, or one nested in it, [`synchronizes`](Self::synchronizes).
+    #[must_use]
+    pub fn declares_synchronizing(&self) -> bool {
+        self.synchronizes
     }
 
     /// The declared activation.

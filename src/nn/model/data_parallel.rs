@@ -52,16 +52,19 @@ pub(super) struct GlobalBatch {
     pub(super) first_row: usize,
     /// The number of rows of all ranks.
     pub(super) rows: usize,
+    /// The number of rows of the rank with the fewest.
+    pub(super) least: usize,
 }
 
 impl GlobalBatch {
     /// The rows of a step without other ranks.
     pub(super) fn alone(rows: usize) -> Self {
-        Self { first_row: 0, rows }
+        Self { first_row: 0, rows, least: rows }
     }
 
     fn of(rank: usize, rows: impl Iterator<Item = usize> + Clone) -> Self {
-        Self { first_row: rows.clone().take(rank).sum(), rows: rows.sum() }
+        let least = rows.clone().min().unwrap_or(0);
+        Self { first_row: rows.clone().take(rank).sum(), rows: rows.sum(), least }
     }
 }
 
@@ -249,9 +252,9 @@ mod tests {
     fn steps_and_batches_follow_from_the_rows_of_all_ranks() {
         let rows = RankRows { rank: 1, rows: vec![10, 4, 7], batch_size: 4 };
         assert_eq!(rows.steps(), 3);
-        assert_eq!(rows.batch(0), Some(GlobalBatch { first_row: 4, rows: 12 }));
-        assert_eq!(rows.batch(1), Some(GlobalBatch { first_row: 4, rows: 7 }));
-        assert_eq!(rows.batch(2), Some(GlobalBatch { first_row: 2, rows: 2 }));
+        assert_eq!(rows.batch(0), Some(GlobalBatch { first_row: 4, rows: 12, least: 4 }));
+        assert_eq!(rows.batch(1), Some(GlobalBatch { first_row: 4, rows: 7, least: 0 }));
+        assert_eq!(rows.batch(2), Some(GlobalBatch { first_row: 2, rows: 2, least: 0 }));
         assert_eq!(rows.batch(3), None);
     }
 }

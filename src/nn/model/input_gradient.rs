@@ -7,7 +7,7 @@ use crate::float::inputs::{InputElement, Inputs};
 use crate::nn::gradient_slots::{Deltas, Wanted};
 use crate::nn::layer::Shape;
 use crate::nn::model::Model;
-use crate::nn::workspace::{PassState, Workspace};
+use crate::nn::workspace::{GlobalPass, PassState, Workspace};
 use crate::validate::shape_text;
 use ndarray::{Array, Array2, ArrayBase, ArrayD, Data, Dimension};
 
@@ -254,7 +254,7 @@ impl<F: Float> Model<F> {
             &mut deltas,
             None,
             batch,
-            batch,
+            GlobalPass::alone(batch),
             &[],
             |_, _, _, _, _| {},
         );

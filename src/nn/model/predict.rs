@@ -307,7 +307,8 @@ impl<F: Float> Model<F> {
                 None => PassState::Infer(&self.state),
                 Some(step) => {
                     changed.copy_from_slice(&self.state);
-                    PassState::Train(&mut changed, StepNoise { seed: self.seed, step, first_row: 0 })
+                    let noise = StepNoise { seed: self.seed, step, first_row: 0, group: None };
+                    PassState::Train(&mut changed, noise)
                 }
             };
             return self.predict_batches(xs, Batches { n, outs, step: batch_size }, &mut workspace, state);

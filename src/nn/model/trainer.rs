@@ -1,6 +1,7 @@
 //! One training step: gather, forward, loss, backward, update.
 
 use crate::buffer::Buffer;
+use crate::distributed::{Collective, gather_u64};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::linalg::matrix;
@@ -14,7 +15,7 @@ use crate::nn::model::evaluate::Scores;
 use crate::nn::model::inputs::LabeledSamples;
 use crate::nn::optimizer_state::GradTarget;
 use crate::nn::targets::Prepared;
-use crate::nn::workspace::{PassState, StepNoise, Workspace};
+use crate::nn::workspace::{GlobalPass, PassState, StepNoise, Workspace};
 use crate::parallel::{
     self,
     thresholds::{MAX_UPDATE_THREADS, MIN_OPS_TO_ENTER_POOL},
@@ -34,6 +35,8 @@ pub(super) struct Trainer<'g, F> {
     shared_state: Vec<Range<usize>>,
     /// That state before the step.
     state_before: Vec<F>,
+    /// Whether layers exchange values with other ranks.
+    synchronizes: bool,
     /// This rank's share of the loss of each output; 1 without other ranks.
     shares: Vec<f64>,
     /// Scratch buffer for the divisors of the losses.
@@ -111,6 +114,8 @@ impl<'g, F: Float> Trainer<'g, F> {
             ranks,
             state_before: zeros("moving statistics", shared_len)?,
             shared_state,
+            synchronizes: ranks.is_some()
+                && model.layout.nodes.iter().any(|node| node.plan.declares_synchronizing()),
             shares: vec![1.0; model.outputs.len()],
             divisors: vec![0.0; model.outputs.len()],
             reductions: model.outputs.iter().map(|output| output.loss.batch_reduction()).collect(),
@@ -231,6 +236,11 @@ impl<'g, F: Float> Trainer<'g, F> {
     ) -> Result<StepOutcome> {
         let layout = model.layout.clone();
         let n_params = model.params.len();
+        if self.synchronizes && global.least == 0 {
+            let hint = "give every rank as many rows, or do not synchronize";
+            let context = "a step in which a rank has no rows";
+            return Err(Error::Misplaced { context, option: "a synchronized layer", hint });
+        }
         self.keep_state(&model.state);
         let mut outcome = if batch > 0 { self.forward(model, &layout, x, batch, global) } else { Ok(()) };
         if let Some(ranks) = self.ranks {
@@ -240,8 +250,16 @@ impl<'g, F: Float> Trainer<'g, F> {
         if batch > 0 {
             outcome = outcome.and_then(|()| {
                 loss = self.loss(model, &layout, batch, global)?;
-                self.backward(model, &layout, x, batch, global)
+                Ok(())
             });
+            if let Some(ranks) = self.ranks.filter(|_| self.synchronizes) {
+                // The layers of all ranks exchange values in the backward pass, or none do.
+                let others = gather_u64(ranks.group, u64::from(outcome.is_err()))?;
+                if outcome.is_ok() && others.contains(&1) {
+                    outcome = Err(Divergence::of_another_rank());
+                }
+            }
+            outcome = outcome.and_then(|()| self.backward(model, &layout, x, batch, global));
         }
         if let Some(ranks) = self.ranks {
             if batch == 0 || outcome.is_err() {
@@ -250,7 +268,7 @@ impl<'g, F: Float> Trainer<'g, F> {
                 self.write_state_changes(n_params, &model.state, share_of(batch, global));
             }
             if ranks.sum_step(&mut self.grads, outcome.is_err())? && outcome.is_ok() {
-                outcome = Err(Divergence { quantity: "loss", loss: f64::NAN, invalid_index: None });
+                outcome = Err(Divergence::of_another_rank());
             }
             self.read_state_changes(n_params, &mut model.state);
         }
@@ -279,7 +297,12 @@ impl<'g, F: Float> Trainer<'g, F> {
         global: GlobalBatch,
     ) -> std::result::Result<(), Divergence> {
         let logits = model.logits.clone();
-        let noise = StepNoise { seed: model.seed, step: model.steps_trained, first_row: global.first_row };
+        let noise = StepNoise {
+            seed: model.seed,
+            step: model.steps_trained,
+            first_row: global.first_row,
+            group: self.synchronizing_group(),
+        };
         let state = PassState::Train(&mut model.state, noise);
         self.workspace.forward(layout, &model.params, state, x, batch, &logits);
         self.workspace.check_indices(layout, batch).map_err(|invalid_index| Divergence {
@@ -287,6 +310,11 @@ impl<'g, F: Float> Trainer<'g, F> {
             loss: f64::NAN,
             invalid_index: Some(Box::new(invalid_index)),
         })
+    }
+
+    /// The ranks, if layers exchange values with them.
+    fn synchronizing_group(&self) -> Option<&'g dyn Collective> {
+        self.ranks.filter(|_| self.synchronizes).map(|ranks| ranks.group)
     }
 
     /// Copies the shared state before a step.
@@ -374,7 +402,7 @@ impl<'g, F: Float> Trainer<'g, F> {
         global: GlobalBatch,
     ) -> std::result::Result<(), Divergence> {
         let logits = model.logits.clone();
-        let alone = self.ranks.is_none();
+        let (alone, group) = (self.ranks.is_none(), self.synchronizing_group());
         let (optimizer_state, scratch) = (&mut model.optimizer_state, &mut self.scratch);
         let finite = self.workspace.backward(
             layout,
@@ -383,7 +411,7 @@ impl<'g, F: Float> Trainer<'g, F> {
             &mut self.deltas,
             x,
             batch,
-            global.rows,
+            GlobalPass { rows: global.rows, group },
             &logits,
             |index, params, grads, x, dy| {
                 let node = &layout.nodes[index];
@@ -473,6 +501,11 @@ fn share_of(batch: usize, global: GlobalBatch) -> f64 {
 }
 
 impl Divergence {
+    /// The divergence of a step that another rank could not compute.
+    fn of_another_rank() -> Self {
+        Self { quantity: "loss", loss: f64::NAN, invalid_index: None }
+    }
+
     pub(super) fn at(
         self,
         epoch: usize,

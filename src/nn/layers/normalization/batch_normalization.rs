@@ -4,6 +4,7 @@ use super::super::{Runs, axis_of, ones, zeros};
 use super::feature_sums::{Real, Sums, map, shares_of};
 use super::scale_and_center::{ScaleAndCenter, scale_and_center_setters};
 use super::{check_epsilon, extremes};
+use crate::distributed::{self, Collective};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::initializer::Initializer;
@@ -31,8 +32,8 @@ use serde::{Deserialize, Serialize};
 /// | `moving_variance`, state | (features) | `moving_variance_initializer` | ones |
 ///
 /// `axis` -1, `momentum` 0.99 and `epsilon` 0.001 by default, as in Keras:
-/// `moving = momentum · moving + (1 - momentum) · batch`. Keras's `synchronized` averages over several devices, of which
-/// there is one.
+/// `moving = momentum · moving + (1 - momentum) · batch`. With `synchronized`, the batch of a
+/// [distributed](crate::distributed) run is that of all ranks; off by default, so that each rank normalizes its own rows.
 ///
 /// # Errors
 /// In `compile`: an axis that the sample does not have, a momentum outside [0, 1], an epsilon not above 0.
@@ -55,6 +56,8 @@ pub struct BatchNormalization {
     affine: ScaleAndCenter,
     moving_mean_initializer: Initializer,
     moving_variance_initializer: Initializer,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    synchronized: bool,
 }
 
 impl Default for BatchNormalization {
@@ -66,6 +69,7 @@ impl Default for BatchNormalization {
             affine: ScaleAndCenter::default(),
             moving_mean_initializer: zeros(),
             moving_variance_initializer: ones(),
+            synchronized: false,
         }
     }
 }
@@ -114,23 +118,40 @@ impl BatchNormalization {
         self
     }
 
+    /// Sets whether the statistics are those of the rows of all ranks in a [distributed](crate::distributed) run, which then
+    /// exchanges sums in the forward and backward passes of the layer.
+    #[must_use]
+    pub fn synchronized(mut self, synchronized: bool) -> Self {
+        self.synchronized = synchronized;
+        self
+    }
+
+    /// The ranks with which statistics are exchanged.
+    fn ranks<'g>(&self, group: Option<&'g dyn Collective>) -> Option<&'g dyn Collective> {
+        group.filter(|_| self.synchronized)
+    }
+
     /// Takes mean and variance of a batch, of which features have these shares, and lets the moving ones follow. A variance that
     /// `F` cannot hold is left infinite, and `inverse` holds what is multiplied by.
     fn learn<F: Float>(
         &self,
         sums: &Sums<'_, F>,
+        group: Option<&dyn Collective>,
         [mean, inverse, variance, shares, partial]: [&mut [F]; 5],
         state: &mut [F],
     ) {
         sums.of([inverse, inverse], mean, partial, |x, _, _, _| x);
+        sum_over(group, mean);
         mean.iter_mut().zip(&*shares).for_each(|(mean, &share)| *mean *= share);
         sums.of([mean, mean], variance, partial, |x, _, mean, _| (x - mean) * (x - mean));
+        sum_over(group, variance);
         variance.iter_mut().zip(&*shares).for_each(|(variance, &share)| *variance *= share);
         let momentum = F::of(self.momentum);
         let follow = |moving: &mut F, batch: F| *moving = momentum * *moving + (F::one() - momentum) * batch;
         let (moving_mean, moving_variance) = state.split_at_mut(mean.len());
         for (channel, moving) in moving_variance.iter_mut().enumerate() {
-            if variance[channel].is_finite() {
+            if variance[channel].is_finite() || group.is_some() {
+                // Of ranks, each knows its own rows only; an overflow then ends the run.
                 follow(moving, variance[channel]);
             } else {
                 let (exact_mean, deviation) = sums.moments_of_extremes(channel);
@@ -169,6 +190,7 @@ impl<F: Float> Layer<F> for BatchNormalization {
         }
         let features = Shape::from(input.dims()[axis]);
         let plan = self.affine.declare(Plan::output(input.clone()).input(input), &features);
+        let plan = if self.synchronized { plan.synchronizes() } else { plan };
         Ok(plan
             .uses_mask()
             .passes_mask()
@@ -179,8 +201,9 @@ impl<F: Float> Layer<F> for BatchNormalization {
             .rows_depend())
     }
 
-    fn forward(&self, Forward { x, mut y, params, cache, mut mode, mask, plan, .. }: Forward<'_, F>) {
-        let runs = self.runs(plan, x.ncols());
+    fn forward(&self, pass: Forward<'_, F>) {
+        let Forward { x, mut y, params, cache, mut mode, mask, plan, group, .. } = pass;
+        let (runs, group) = (self.runs(plan, x.ncols()), self.ranks(group));
         let real = mask.map(|mask| Real { mask, columns: x.ncols() });
         let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
         let Some((batch_statistics, vectors)) = cache.split_last_mut() else { return };
@@ -188,7 +211,9 @@ impl<F: Float> Layer<F> for BatchNormalization {
         *batch_statistics = if mode.is_training() { F::one() } else { F::zero() };
         if let Mode::Train { state, .. } = &mut mode {
             shares_of(real, x.len(), runs, shift);
-            self.learn(&Sums { runs, a: x, b: x, real }, [mean, inverse, variance, shift, partial], state);
+            shares_over(group, shift);
+            let sums = Sums { runs, a: x, b: x, real };
+            self.learn(&sums, group, [mean, inverse, variance, shift, partial], state);
         } else {
             let (moving_mean, moving_variance) = mode.state().split_at(runs.length);
             mean.copy_from_slice(moving_mean);
@@ -215,8 +240,8 @@ impl<F: Float> Layer<F> for BatchNormalization {
     }
 
     fn backward(&self, pass: Backward<'_, F>) {
-        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, mask, plan, .. } = pass;
-        let runs = self.runs(plan, x.ncols());
+        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, mask, plan, group, .. } = pass;
+        let (runs, group) = (self.runs(plan, x.ncols()), self.ranks(group));
         let real = mask.map(|mask| Real { mask, columns: x.ncols() });
         let (Some(x), Some(dy), Some(dx)) = (x.as_slice(), dy.as_slice(), dx.as_slice_mut()) else { return };
         let Some((batch_statistics, vectors)) = cache.split_last_mut() else { return };
@@ -246,6 +271,10 @@ impl<F: Float> Layer<F> for BatchNormalization {
         // ones are constants, so the two means are 0.
         let shares = partial;
         shares_of(real, x.len(), runs, shares);
+        let group = group.filter(|_| *batch_statistics != F::zero());
+        shares_over(group, shares);
+        sum_over(group, dbeta);
+        sum_over(group, dgamma);
         let (gamma, _) = self.affine.parts(params);
         for channel in 0..runs.length {
             scale[channel] = inverse[channel] * gamma.map_or(F::one(), |gamma| gamma[channel]);
@@ -274,6 +303,24 @@ impl<F: Float> Layer<F> for BatchNormalization {
     fn config(&self) -> Option<Config> {
         Config::of(self)
     }
+}
+
+/// Sums values over the ranks, if there are any. Where a rank has failed the values become NaN, which ends the run.
+fn sum_over<F: Float>(group: Option<&dyn Collective>, values: &mut [F]) {
+    if group.is_some_and(|group| distributed::sum(group, values).is_err()) {
+        values.fill(F::nan());
+    }
+}
+
+/// Turns the shares by the numbers of this rank into those by the numbers of all ranks.
+fn shares_over<F: Float>(group: Option<&dyn Collective>, shares: &mut [F]) {
+    if group.is_none() {
+        return;
+    }
+    let inverted = |value: &mut F| *value = if *value > F::zero() { F::one() / *value } else { *value };
+    shares.iter_mut().for_each(inverted);
+    sum_over(group, shares);
+    shares.iter_mut().for_each(inverted);
 }
 
 /// The vectors of the cache.

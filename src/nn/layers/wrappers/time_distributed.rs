@@ -142,7 +142,7 @@ fn runs_step_by_step(inner: &Plan) -> bool {
 impl<F: Float> TimeDistributed<F> {
     /// The forward pass of a layer that couples the samples of a batch.
     fn forward_steps(&self, pass: Forward<'_, F>, plan: &Plan, inner: &Plan) {
-        let Forward { x, mut y, params, cache, mut mode, mask, .. } = pass;
+        let Forward { x, mut y, params, cache, mut mode, mask, group, .. } = pass;
         let (steps, samples) = (steps(plan), x.nrows());
         let (inputs, outputs) = (inner.input_shape().size(), inner.output_shape().size());
         let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
@@ -156,14 +156,15 @@ impl<F: Float> TimeDistributed<F> {
                 infer @ Mode::Infer { .. } => infer,
             };
             let pass = Forward::new(rows(x_step, inputs), rows_mut(y_step, outputs), params, cache, mode);
-            self.layer.forward(pass.masked(mask.map(|mask| mask.part(steps, step))).planned(inner));
+            let pass = pass.masked(mask.map(|mask| mask.part(steps, step)));
+            self.layer.forward(pass.planned(inner).grouped(group));
             scatter(y_step, steps, step, outputs, y);
         }
     }
 
     /// The backward pass of a layer that couples the samples of a batch.
     fn backward_steps(&self, pass: Backward<'_, F>, plan: &Plan, inner: &Plan) {
-        let Backward { y, dy, mut dx, dx_needed, params, grads, cache, samples, mask, .. } = pass;
+        let Backward { y, dy, mut dx, dx_needed, params, grads, cache, samples, mask, group, .. } = pass;
         let (steps, n) = (steps(plan), y.nrows());
         let (inputs, outputs) = (inner.input_shape().size(), inner.output_shape().size());
         let (Some(y), Some(dy), Some(dx)) = (y.as_slice(), dy.as_slice(), dx.as_slice_mut()) else { return };
@@ -184,7 +185,7 @@ impl<F: Float> TimeDistributed<F> {
                 grads,
                 cache,
             );
-            let pass = pass.samples(samples).dx_needed(dx_needed);
+            let pass = pass.samples(samples).dx_needed(dx_needed).grouped(group);
             self.layer.backward(pass.masked(mask.map(|mask| mask.part(steps, step))).planned(inner));
             if dx_needed {
                 scatter(dx_step, steps, step, inputs, dx);
