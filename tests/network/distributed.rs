@@ -441,6 +441,57 @@ fn a_resumed_run_ends_with_the_bits_of_an_uninterrupted_one() {
 }
 
 #[test]
+fn a_run_continues_between_epochs_with_another_number_of_ranks() {
+    let (x, y) = rows();
+    let folder = std::env::temp_dir().join(format!("axonal-distributed-ranks-{}", std::process::id()));
+    let run = |ranks: usize, stop_at: (usize, usize)| {
+        Threads::run(ranks, |group| {
+            let own = interleaved(group.rank(), ranks);
+            let token = StopToken::new();
+            let stop = LambdaCallback::new().on_batch_end(|run| {
+                if (run.epoch(), run.batch()) == stop_at {
+                    token.stop();
+                }
+                Ok(())
+            });
+            let backup = BackupAndRestore::new(&folder).delete_checkpoint(false);
+            let options = FitOptions::new().epochs(4).shuffle(false).batch_size(BATCH * 4 / ranks);
+            let options = options.stop_token(&token).callback(backup).callback(stop).distributed(group);
+            let mut model = classifier()?;
+            let history = model.fit_with(&x.select(Axis(0), &own), &y.select(Axis(0), &own), options)?;
+            Ok((model.weights(), history))
+        })
+    };
+    // Two ranks train until the end of the second epoch, four go on from there.
+    run(2, (1, 2)).unwrap();
+    let others = run(4, (9, 9)).unwrap_err().to_string();
+    assert!(others.contains("of another run"), "in the middle of an epoch: {others}");
+    std::fs::remove_dir_all(&folder).unwrap();
+    let epochs = |ranks: usize, epochs: usize| {
+        Threads::run(ranks, |group| {
+            let own = interleaved(group.rank(), ranks);
+            let backup = BackupAndRestore::new(&folder).delete_checkpoint(false);
+            let options = FitOptions::new().epochs(epochs).shuffle(false).batch_size(BATCH * 4 / ranks);
+            let mut model = classifier()?;
+            let options = options.callback(backup).distributed(group);
+            let history = model.fit_with(&x.select(Axis(0), &own), &y.select(Axis(0), &own), options)?;
+            Ok((model.weights(), history))
+        })
+        .unwrap()
+    };
+    epochs(2, 2);
+    let resumed = epochs(4, 4);
+    assert_eq!(resumed[0].1.epochs(), 4);
+    assert!(resumed.iter().all(|rank| *rank == resumed[0]));
+    let mut alone = classifier().unwrap();
+    let options = FitOptions::new().epochs(4).shuffle(false).batch_size(BATCH * 4);
+    alone.fit_with(&x, &y, options).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    // The order of rows within a batch of 16 differs, the rows do not.
+    assert_same(&resumed[0].0, &alone.weights(), 1e-12);
+}
+
+#[test]
 fn iterators_of_different_lengths_are_trained_together() {
     let (x, y) = rows();
     let counts = [5, 3];

@@ -76,6 +76,9 @@ pub(super) struct RankRows {
 }
 
 impl RankRows {
+    /// How descriptions begin.
+    pub(super) const PREFIX: &str = "ranks of ";
+
     /// The number of steps of an epoch: that of the rank with the most rows.
     pub(super) fn steps(&self) -> usize {
         self.rows.iter().map(|rows| rows.div_ceil(self.batch_size)).max().unwrap_or(0)
@@ -92,7 +95,7 @@ impl RankRows {
     /// The description of the data in checkpoints.
     pub(super) fn describe(&self) -> String {
         let rows: Vec<String> = self.rows.iter().map(ToString::to_string).collect();
-        format!("ranks of {}", rows.join(" + "))
+        format!("{}{}", Self::PREFIX, rows.join(" + "))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Taking checkpoints of a training run and resuming from them.
 
+use super::data_parallel::RankRows;
 use super::training_loop::{Callbacks, TrainingLoop, runs_on};
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -64,7 +65,11 @@ impl<F: Float> TrainingLoop<'_, F> {
         let identity = self.identity(model, callbacks.len());
         let (last_good_epoch, last_good) = checkpoint.last_good;
         let last_good = last_good.unwrap_or_else(|| checkpoint.numbers.clone());
-        let same = checkpoint.identity == identity
+        // Between epochs a run may continue with another number of ranks.
+        let same_run = checkpoint.identity == identity
+            || checkpoint.position.batch == 0
+                && without_ranks(&checkpoint.identity) == without_ranks(&identity);
+        let same = same_run
             && checkpoint.numbers.fit(model)
             && last_good.fit(model)
             && checkpoint.callbacks.len() == callbacks.len()
@@ -123,6 +128,15 @@ impl<F: Float> TrainingLoop<'_, F> {
             self.source.identity(),
         )
     }
+}
+
+/// A description of a run without the rows of each rank.
+fn without_ranks(identity: &str) -> Vec<&str> {
+    let part = |part| match part {
+        rows if str::starts_with(rows, RankRows::PREFIX) => rows.split_once(", ").map_or("", |(_, order)| order),
+        other => other,
+    };
+    identity.split("; ").map(part).collect()
 }
 
 /// The losses of the outputs: the kind for a chain, with names and weights for a graph.
