@@ -8,7 +8,7 @@
 //! | the training of a network | [`FitOptions::distributed`](crate::models::FitOptions::distributed) |
 //!
 //! A rank reads its own rows: [`Shard`] says which rows or files these are. The crate `axonal-mpi` has a group over MPI, for
-//! clusters; `docs/scaling.md` says how such jobs are started, and how they scale.
+//! clusters; `docs/distributed.md` says how such jobs are started, and how they scale.
 //!
 //! Every rank must make the same calls in the same order; a rank that fails or ends early ends the group with an error on
 //! every rank, so that none waits forever.
