@@ -7,7 +7,7 @@ use crate::float::Float;
 use crate::float::inputs::Inputs;
 use crate::float::targets::Targets;
 use crate::nn::callback::{Callback, CallbackSettings, FromFactory, StopToken};
-use crate::nn::model::{Batch, BatchFactory, EachBatch};
+use crate::nn::model::{Batch, BatchFactory, EachBatch, Group, data_parallel};
 use crate::nn::sample_weights::SampleWeights;
 use ndarray::{ArrayBase, Data, Dimension};
 use serde::ser::Error as _;
@@ -88,7 +88,7 @@ pub struct FitOptions<'a, F> {
     pub(crate) callbacks: Vec<Box<dyn Callback<F> + 'a>>,
     pub(crate) stop_token: Option<StopToken>,
     pub(crate) steps_per_epoch: Option<usize>,
-    pub(crate) group: Option<&'a dyn Collective>,
+    pub(crate) group: Option<Group<'a, F>>,
 }
 
 /// The options that a model can keep for [`Fit::fit`](crate::estimator::Fit::fit).
@@ -495,7 +495,7 @@ impl<'a, F: Float> FitOptions<'a, F> {
     /// ```
     #[must_use]
     pub fn distributed(mut self, group: &'a dyn Collective) -> Self {
-        self.group = Some(group);
+        self.group = Some(Group { collective: group, make: data_parallel });
         self
     }
 

@@ -3,6 +3,7 @@
 use crate::{COUNT, LIVE};
 use axonal::callbacks::LambdaCallback;
 use axonal::custom::Run;
+use axonal::distributed::Threads;
 use axonal::layers::Softmax;
 use axonal::ndarray::{Array1, Array2};
 use axonal::prelude::*;
@@ -128,4 +129,26 @@ fn predict_into_allocates_nothing() {
         }
         assert_eq!(allocations(), before);
     }
+}
+
+#[test]
+fn the_steps_of_a_rank_allocate_nothing() {
+    let count = |rows: usize| {
+        let counts = Threads::run(2, |group| {
+            let x = Array2::from_shape_fn((rows, 6), |(i, j)| ((i * 7 + j) % 5) as f32);
+            let y = Array1::from_shape_fn(rows, |i| i % 3);
+            let mut model = Sequential::new(6)
+                .add(Dense::new(200).activation(Activation::Relu))
+                .add(BatchNormalization::new().synchronized(true))
+                .add(Dense::new(3).activation(Activation::Softmax))
+                .compile(Adam::new(0.01), SparseCategoricalCrossentropy::new())?
+                .metric(Accuracy::new());
+            let before = allocations();
+            model.fit_with(&x, &y, FitOptions::new().epochs(2).batch_size(8).distributed(group))?;
+            Ok(allocations() - before)
+        });
+        counts.unwrap()
+    };
+    // As many for 10 steps an epoch as for 100. The first run allocates the buffers of the group's thread.
+    assert_eq!(count(80), count(800));
 }

@@ -1,7 +1,6 @@
 //! Training entry points: `fit_with`, `fit_batches`, `train_on_batch`, `test_on_batch`.
 
 use crate::class_weight::ClassWeight;
-use crate::distributed::agree;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::float::inputs::Inputs;
@@ -13,8 +12,8 @@ use crate::nn::fit_options::{FitOptions, OutputWeights, PlainOptions};
 use crate::nn::history::{Evaluation, History, Logs};
 use crate::nn::model::Model;
 use crate::nn::model::batch_source::{BatchFactory, BatchSource, EpochBatches, InMemory, StepSource, Stream};
-use crate::nn::model::data_parallel::{DataParallel, GlobalBatch};
 use crate::nn::model::inputs::LabeledSamples;
+use crate::nn::model::ranks::{GlobalBatch, Group, Ranks, agreed};
 use crate::nn::model::snapshot::Snapshot;
 use crate::nn::model::trainer::{StepOutcome, Trainer};
 use crate::nn::model::training_loop::TrainingLoop;
@@ -83,10 +82,10 @@ impl<F: Float> Model<F> {
         y: Targets<'_, F>,
         options: FitOptions<'_, F>,
     ) -> Result<History> {
-        let group = DataParallel::new(options.group, options.stop_token.as_ref());
-        let group = group.as_ref();
-        let built = agreed(group, self.build_for(&x))?;
-        let fitted = self.fit_built(x, y, options, group);
+        let ranks = Group::ranks(options.group.as_ref(), options.stop_token.as_ref());
+        let ranks = ranks.as_deref();
+        let built = agreed(ranks, self.build_for(&x))?;
+        let fitted = self.fit_built(x, y, options, ranks);
         if built { self.after_building(fitted) } else { fitted }
     }
 
@@ -96,25 +95,25 @@ impl<F: Float> Model<F> {
         x: Inputs<'_, F>,
         y: Targets<'_, F>,
         options: FitOptions<'_, F>,
-        group: Option<&DataParallel<'_>>,
+        ranks: Option<&(dyn Ranks<F> + '_)>,
     ) -> Result<History> {
         let prepared = self.prepare_fit(x, y, options);
         let PreparedFit { all, n, validation, split_weights, plain, mut callbacks, stop_token } =
-            agreed(group, prepared)?;
+            agreed(ranks, prepared)?;
         let split = split_weights.map(|weights| ValidationData::Samples(split_off(&all, n, weights)));
         let validation = validation.or(split);
-        let ranks = match group {
-            Some(group) => {
-                group.require_same_run(self, &plain, (callbacks.len(), None, validation.is_some()))?;
-                Some((group, group.rows(n, plain.batch_size)?))
+        let with_rows = match ranks {
+            Some(ranks) => {
+                ranks.require_same_run(self, &plain, (callbacks.len(), None, validation.is_some()))?;
+                Some((ranks, ranks.rows(n, plain.batch_size)?))
             }
             None => None,
         };
-        let training = InMemory::new(self, &all, n, &plain, ranks).and_then(|source| {
+        let training = InMemory::new(self, &all, n, &plain, with_rows).and_then(|source| {
             let validation = self.validator(validation.as_ref(), &plain, source.batch_size())?;
-            TrainingLoop::new(self, Box::new(source), validation, &plain, stop_token, group)
+            TrainingLoop::new(self, Box::new(source), validation, &plain, stop_token, ranks)
         });
-        agreed(group, training)?.run(self, &mut callbacks)
+        agreed(ranks, training)?.run(self, &mut callbacks)
     }
 
     /// Checks the options and the data of a run.
@@ -131,7 +130,7 @@ impl<F: Float> Model<F> {
             let hint = "use fit_batches; an epoch over arrays is all of their rows";
             return Err(Error::Misplaced { context: "fit_with", option: "steps_per_epoch", hint });
         }
-        if group.is_some_and(|group| group.size() > 1) {
+        if group.is_some_and(|group| group.collective.size() > 1) {
             check_class_weights(&plain)?;
         }
         let mut all = self.samples(x, y, sample_weight, ["x", "y", "sample_weight"])?;
@@ -217,20 +216,20 @@ impl<F: Float> Model<F> {
         batches: B,
         options: FitOptions<'_, F>,
     ) -> Result<History> {
-        let group = DataParallel::new(options.group, options.stop_token.as_ref());
-        let group = group.as_ref();
+        let ranks = Group::ranks(options.group.as_ref(), options.stop_token.as_ref());
+        let ranks = ranks.as_deref();
         let prepared = self.prepare_batches::<B::Epochs>(options);
         let PreparedBatches { validation, plain, callbacks, stop_token, steps_per_epoch } =
-            agreed(group, prepared)?;
-        if let Some(group) = group {
+            agreed(ranks, prepared)?;
+        if let Some(ranks) = ranks {
             let others = (callbacks.len(), steps_per_epoch, validation.is_some());
-            group.require_same_run(self, &plain, others)?;
+            ranks.require_same_run(self, &plain, others)?;
         }
         let classes = plain.class_weight.clone();
-        let source = Stream::new(self, batches.into_epochs(), steps_per_epoch, classes, group);
-        let source = agreed(group, source)?;
+        let source = Stream::new(self, batches.into_epochs(), steps_per_epoch, classes, ranks);
+        let source = agreed(ranks, source)?;
         let source = Box::new(source);
-        run_batches(self, BatchesRun { source, validation, options: plain, stop_token, callbacks, group })
+        run_batches(self, BatchesRun { source, validation, options: plain, stop_token, callbacks, ranks })
     }
 
     /// Checks the options of a run on the batches of an iterator.
@@ -363,11 +362,11 @@ precompiled! {
     }
 
     fn run_batches<'a, 'b, F>(model: &'a mut Model<F>, run: BatchesRun<'b, F>) -> Result<History> {
-        let BatchesRun { source, validation, options, stop_token, mut callbacks, group } = run;
+        let BatchesRun { source, validation, options, stop_token, mut callbacks, ranks } = run;
         let training = model
             .validator(validation.as_ref(), &options, source.batch_size())
-            .and_then(|validation| TrainingLoop::new(model, source, validation, &options, stop_token, group));
-        agreed(group, training)?.run(model, &mut callbacks)
+            .and_then(|validation| TrainingLoop::new(model, source, validation, &options, stop_token, ranks));
+        agreed(ranks, training)?.run(model, &mut callbacks)
     }
 
     fn train_one_batch<'a, 'b, F>(
@@ -387,7 +386,7 @@ struct BatchesRun<'a, F> {
     options: PlainOptions,
     stop_token: Option<StopToken>,
     callbacks: Vec<Box<dyn Callback<F> + 'a>>,
-    group: Option<&'a DataParallel<'a>>,
+    ranks: Option<&'a dyn Ranks<F>>,
 }
 
 /// The checked options of a run on the batches of an iterator.
@@ -410,14 +409,6 @@ struct PreparedFit<'a, F> {
     plain: PlainOptions,
     callbacks: Vec<Box<dyn Callback<F> + 'a>>,
     stop_token: Option<StopToken>,
-}
-
-/// The value, if every rank of a distributed run has one.
-fn agreed<T>(group: Option<&DataParallel<'_>>, own: Result<T>) -> Result<T> {
-    match group {
-        Some(group) => agree(group.group, own),
-        None => own,
-    }
 }
 
 /// Errors if class weights depend on the labels of all ranks.

@@ -1,6 +1,6 @@
 //! Taking checkpoints of a training run and resuming from them.
 
-use super::data_parallel::RankRows;
+use super::ranks::RankRows;
 use super::training_loop::{Callbacks, TrainingLoop, runs_on};
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -133,7 +133,9 @@ impl<F: Float> TrainingLoop<'_, F> {
 /// A description of a run without the rows of each rank.
 fn without_ranks(identity: &str) -> Vec<&str> {
     let part = |part| match part {
-        rows if str::starts_with(rows, RankRows::PREFIX) => rows.split_once(", ").map_or("", |(_, order)| order),
+        rows if str::starts_with(rows, RankRows::PREFIX) => {
+            rows.split_once(", ").map_or("", |(_, order)| order)
+        }
         other => other,
     };
     identity.split("; ").map(part).collect()

@@ -1,7 +1,7 @@
 //! One training step: gather, forward, loss, backward, update.
 
 use crate::buffer::Buffer;
-use crate::distributed::{Collective, gather_u64};
+use crate::distributed::Collective;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::linalg::matrix;
@@ -10,9 +10,9 @@ use crate::nn::layer::Gradient;
 use crate::nn::layout::{Layout, zeros};
 use crate::nn::loss::{Reduction, weight_in_whole};
 use crate::nn::model::Model;
-use crate::nn::model::data_parallel::{DataParallel, FLAGS, GlobalBatch};
 use crate::nn::model::evaluate::Scores;
 use crate::nn::model::inputs::LabeledSamples;
+use crate::nn::model::ranks::{FLAGS, GlobalBatch, Ranks};
 use crate::nn::optimizer_state::GradTarget;
 use crate::nn::targets::Prepared;
 use crate::nn::workspace::{GlobalPass, PassState, StepNoise, Workspace};
@@ -30,7 +30,7 @@ pub(super) struct Trainer<'g, F> {
     deltas: Deltas<F>,
     /// The gradients of all parameters, and in a distributed run what is exchanged with them: changes of moving statistics, flags.
     grads: Buffer<F>,
-    ranks: Option<&'g DataParallel<'g>>,
+    ranks: Option<&'g dyn Ranks<F>>,
     /// The state that the ranks of a distributed run share: moving statistics, not what is carried for each sample.
     shared_state: Vec<Range<usize>>,
     /// That state before the step.
@@ -79,7 +79,7 @@ impl<'g, F: Float> Trainer<'g, F> {
         model: &Model<F>,
         batch: usize,
         samples: &LabeledSamples<'_, F>,
-        ranks: Option<&'g DataParallel<'g>>,
+        ranks: Option<&'g dyn Ranks<F>>,
     ) -> Result<Self> {
         let targets = samples.targets.iter().map(|targets| {
             Ok(match targets {
@@ -254,8 +254,7 @@ impl<'g, F: Float> Trainer<'g, F> {
             });
             if let Some(ranks) = self.ranks.filter(|_| self.synchronizes) {
                 // The layers of all ranks exchange values in the backward pass, or none do.
-                let others = gather_u64(ranks.group, u64::from(outcome.is_err()))?;
-                if outcome.is_ok() && others.contains(&1) {
+                if ranks.any(outcome.is_err())? && outcome.is_ok() {
                     outcome = Err(Divergence::of_another_rank());
                 }
             }
@@ -314,7 +313,7 @@ impl<'g, F: Float> Trainer<'g, F> {
 
     /// The ranks, if layers exchange values with them.
     fn synchronizing_group(&self) -> Option<&'g dyn Collective> {
-        self.ranks.filter(|_| self.synchronizes).map(|ranks| ranks.group)
+        self.ranks.filter(|_| self.synchronizes).map(|ranks| ranks.group())
     }
 
     /// Copies the shared state before a step.
@@ -342,7 +341,7 @@ impl<'g, F: Float> Trainer<'g, F> {
     /// Computes this rank's share of the loss of each output.
     fn compute_shares(
         &mut self,
-        ranks: &DataParallel<'_>,
+        ranks: &dyn Ranks<F>,
         model: &Model<F>,
         batch: usize,
         global: GlobalBatch,

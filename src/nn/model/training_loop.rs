@@ -1,12 +1,11 @@
 //! The training loop of one call of `fit`: epochs, validation, callbacks, recovery from divergence.
 
 use super::batch_source::StepSource;
-use super::data_parallel::DataParallel;
 use super::evaluate::Scores;
+use super::ranks::{Ranks, agreed};
 use super::snapshot::Snapshot;
 use super::trainer::{Divergence, StepOutcome};
 use super::validation::Validate;
-use crate::distributed::{agree, gather_u64};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::log_event::log_event;
@@ -39,12 +38,12 @@ pub(super) struct TrainingLoop<'a, F> {
     pub(super) history: History,
     /// The checkpoint that a callback asked to resume from.
     resume: Option<Checkpoint<F>>,
-    pub(super) ranks: Option<Ranks<'a, F>>,
+    ranks: Option<MergedScores<'a, F>>,
 }
 
 /// The other ranks of a distributed run, with a buffer for the sums of losses and metrics of all of them.
-pub(super) struct Ranks<'a, F> {
-    pub(super) group: &'a DataParallel<'a>,
+struct MergedScores<'a, F> {
+    ranks: &'a dyn Ranks<F>,
     merged: Scores<F>,
 }
 
@@ -55,7 +54,7 @@ impl<'a, F: Float> TrainingLoop<'a, F> {
         validation: Option<Box<dyn Validate<F> + 'a>>,
         options: &'a PlainOptions,
         token: Option<StopToken>,
-        group: Option<&'a DataParallel<'a>>,
+        ranks: Option<&'a dyn Ranks<F>>,
     ) -> Result<Self> {
         let mut names = model.score_names();
         if validation.is_some() {
@@ -67,14 +66,14 @@ impl<'a, F: Float> TrainingLoop<'a, F> {
             batches: source.batches(),
             names: names.clone(),
             logs: Logs::with_keys(model.score_names()),
-            rank: group.map_or(0, |group| group.group.rank()),
+            rank: ranks.map_or(0, |ranks| ranks.group().rank()),
             ..Progress::default()
         };
-        let merged = |group| Ok::<_, Error>(Ranks { group, merged: Scores::new(model)? });
+        let merged = |ranks| Ok::<_, Error>(MergedScores { ranks, merged: Scores::new(model)? });
         // The ranks stop together, after a step in which one of their tokens was stopped.
-        let token = group.map_or(token, |group| Some(group.agreed_stop.clone()));
+        let token = ranks.map_or(token, |ranks| Some(ranks.agreed_stop()));
         Ok(Self {
-            ranks: group.map(merged).transpose()?,
+            ranks: ranks.map(merged).transpose()?,
             source,
             validation,
             options,
@@ -126,7 +125,7 @@ impl<'a, F: Float> TrainingLoop<'a, F> {
         self.agree(outcome.and(self.check_architecture(model)))?;
         self.resume = slot;
         if let Some(ranks) = &self.ranks {
-            self.resume = ranks.group.broadcast_checkpoint(self.resume.take())?;
+            self.resume = ranks.ranks.broadcast_checkpoint(self.resume.take())?;
         }
         let resumed = match self.resume.take() {
             Some(checkpoint) => self.resume_from(checkpoint, model, callbacks),
@@ -134,7 +133,7 @@ impl<'a, F: Float> TrainingLoop<'a, F> {
         };
         self.agree(resumed)?;
         match &self.ranks {
-            Some(ranks) => ranks.group.require_same_params(model, "before the first step"),
+            Some(ranks) => ranks.ranks.require_same_params(model, "before the first step"),
             None => Ok(()),
         }
     }
@@ -291,7 +290,7 @@ impl<'a, F: Float> TrainingLoop<'a, F> {
         model.epochs_trained += 1;
         self.last_good.update(model, epoch + 1);
         if let Some(ranks) = &self.ranks {
-            ranks.group.require_same_params(model, &format!("after epoch {}", epoch + 1))?;
+            ranks.ranks.require_same_params(model, &format!("after epoch {}", epoch + 1))?;
         }
         self.validate(model, epoch)?;
         self.progress.logs.assign(&self.epoch_logs);
@@ -342,11 +341,11 @@ impl<'a, F: Float> TrainingLoop<'a, F> {
     /// Combines the sums of all ranks and gives them to rank 0, whose checkpoints hold them. Done after every batch of a run
     /// with callbacks, so that the order of the additions, and the bits, do not depend on where a run was interrupted.
     fn gather_on_first_rank(&mut self) -> Result<()> {
-        let Some(Ranks { group, merged }) = &mut self.ranks else { return Ok(()) };
+        let Some(MergedScores { ranks, merged }) = &mut self.ranks else { return Ok(()) };
         let scores = self.source.scores();
-        group.merge_scores(scores, merged)?;
+        ranks.merge_scores(scores, merged)?;
         scores.reset();
-        if group.is_first() {
+        if self.progress.rank == 0 {
             scores.set_sums(&merged.sums());
         }
         Ok(())
@@ -356,17 +355,14 @@ impl<'a, F: Float> TrainingLoop<'a, F> {
     fn is_exhausted(&self) -> Result<bool> {
         let own = self.source.exhausted();
         match &self.ranks {
-            Some(ranks) => Ok(gather_u64(ranks.group.group, u64::from(own))?.iter().all(|&own| own == 1)),
+            Some(ranks) => ranks.ranks.any(!own).map(|any| !any),
             None => Ok(own),
         }
     }
 
     /// In a distributed run an error of any rank is an error of all.
     pub(super) fn agree<T>(&self, own: Result<T>) -> Result<T> {
-        match &self.ranks {
-            Some(ranks) => agree(ranks.group.group, own),
-            None => own,
-        }
+        agreed(self.ranks.as_ref().map(|ranks| ranks.ranks), own)
     }
 
     /// Calls `hook` of every callback in the order in which they were added. All are called even if one fails; the first error
@@ -379,7 +375,7 @@ impl<'a, F: Float> TrainingLoop<'a, F> {
     ) -> Result<()> {
         let outcome = self.call_hook(model, callbacks, hook);
         match &self.ranks {
-            Some(ranks) if !callbacks.is_empty() => ranks.group.agree_on_hook(outcome, &mut self.progress),
+            Some(ranks) if !callbacks.is_empty() => ranks.ranks.agree_on_hook(outcome, &mut self.progress),
             _ => outcome,
         }
     }
@@ -428,12 +424,12 @@ impl<'a, F: Float> TrainingLoop<'a, F> {
 
 /// The sums of losses and metrics of all ranks, or the own ones without other ranks.
 fn of_all_ranks<'s, F: Float>(
-    ranks: &'s mut Option<Ranks<'_, F>>,
+    ranks: &'s mut Option<MergedScores<'_, F>>,
     own: Result<&'s mut Scores<F>>,
 ) -> Result<&'s Scores<F>> {
     match ranks {
-        Some(Ranks { group, merged }) => {
-            group.merge_scores(agree(group.group, own)?, merged)?;
+        Some(MergedScores { ranks, merged }) => {
+            ranks.merge_scores(agreed(Some(*ranks), own)?, merged)?;
             Ok(merged)
         }
         None => own.map(|own| &*own),

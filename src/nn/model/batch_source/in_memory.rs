@@ -6,9 +6,9 @@ use crate::float::Float;
 use crate::nn::callback::StopToken;
 use crate::nn::fit_options::PlainOptions;
 use crate::nn::model::Model;
-use crate::nn::model::data_parallel::{DataParallel, GlobalBatch, RankRows};
 use crate::nn::model::evaluate::Scores;
 use crate::nn::model::inputs::LabeledSamples;
+use crate::nn::model::ranks::{GlobalBatch, RankRows, Ranks};
 use crate::nn::model::trainer::{StepOutcome, Trainer};
 use crate::parallel;
 use crate::rng::{Purpose, Rng};
@@ -41,13 +41,13 @@ impl<'a, F: Float> InMemory<'a, F> {
         samples: &'a LabeledSamples<'a, F>,
         n: usize,
         options: &PlainOptions,
-        ranks: Option<(&'a DataParallel<'a>, RankRows)>,
+        ranks: Option<(&'a dyn Ranks<F>, RankRows)>,
     ) -> Result<Self> {
-        let (group, ranks) = match ranks {
-            Some((group, rows)) => (Some(group), Some((group.group.rank(), rows))),
+        let (all, ranks) = match ranks {
+            Some((ranks, rows)) => (Some(ranks), Some((ranks.group().rank(), rows))),
             None => (None, None),
         };
-        let trainer = Trainer::new(model, options.batch_size.min(n), samples, group)?;
+        let trainer = Trainer::new(model, options.batch_size.min(n), samples, all)?;
         Ok(Self { samples, n, shuffle: options.shuffle, order: Vec::with_capacity(n), trainer, ranks })
     }
 

@@ -2,15 +2,14 @@
 
 use super::{EpochBatches, StepSource};
 use crate::class_weight::ClassWeight;
-use crate::distributed::agree;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::float::inputs::{InputElement, Inputs};
 use crate::float::targets::Targets;
 use crate::nn::model::Model;
-use crate::nn::model::data_parallel::{DataParallel, GlobalBatch};
 use crate::nn::model::evaluate::Scores;
 use crate::nn::model::inputs::LabeledSamples;
+use crate::nn::model::ranks::{GlobalBatch, Ranks, agreed};
 use crate::nn::model::trainer::{StepOutcome, Trainer};
 use crate::nn::sample_weights::SampleWeights;
 use ndarray::{ArrayBase, ArrayViewD, Data, Dimension};
@@ -84,7 +83,7 @@ pub(in crate::nn::model) struct Stream<'g, F, E> {
     class_weight: Option<ClassWeight>,
     /// The buffers of a training step: allocated for the first batch, reallocated for a larger one.
     trainer: Option<Trainer<'g, F>>,
-    ranks: Option<&'g DataParallel<'g>>,
+    ranks: Option<&'g dyn Ranks<F>>,
     /// The epoch's running sums until `trainer` is allocated.
     scores: Scores<F>,
     exhausted: bool,
@@ -98,7 +97,7 @@ impl<'g, F: Float, E: EpochBatches<F>> Stream<'g, F, E> {
         batches: E,
         steps_per_epoch: Option<usize>,
         class_weight: Option<ClassWeight>,
-        ranks: Option<&'g DataParallel<'g>>,
+        ranks: Option<&'g dyn Ranks<F>>,
     ) -> Result<Self> {
         let scores = Scores::new(model)?;
         let trainer = None;
@@ -161,7 +160,7 @@ impl<'g, F: Float, E: EpochBatches<F>> Stream<'g, F, E> {
         let mut n = prepared.as_ref().map_or(0, LabeledSamples::len);
         let mut global = GlobalBatch::alone(n);
         if let Some(ranks) = self.ranks {
-            prepared = agree(ranks.group, prepared);
+            prepared = agreed(Some(ranks), prepared);
             if prepared.is_ok() {
                 global = ranks.step_rows(n)?;
             }
@@ -205,7 +204,7 @@ impl<'g, F: Float, E: EpochBatches<F>> Stream<'g, F, E> {
     fn step_without_batch(
         &mut self,
         model: &mut Model<F>,
-        ranks: &DataParallel<'_>,
+        ranks: &dyn Ranks<F>,
         problem: Result<()>,
     ) -> Result<StepOutcome> {
         let own = match (&self.trainer, problem) {
@@ -215,7 +214,7 @@ impl<'g, F: Float, E: EpochBatches<F>> Stream<'g, F, E> {
             }
             (Some(_), Ok(())) => Ok(()),
         };
-        agree(ranks.group, own)?;
+        agreed(Some(ranks), own)?;
         let global = ranks.step_rows(0)?;
         match &mut self.trainer {
             Some(trainer) if global.rows > 0 => trainer.step(model, None, 0, global),
