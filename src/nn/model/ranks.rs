@@ -56,10 +56,13 @@ pub(crate) trait Ranks<F>: Sync {
     fn agree_on_hook(&self, own: Result<()>, progress: &mut Progress) -> Result<()>;
 }
 
+/// Makes the ranks of a run from a group and the token that stops this rank.
+pub(crate) type MakeRanks<F> = for<'g> fn(&'g dyn Collective, Option<&StopToken>) -> Box<dyn Ranks<F> + 'g>;
+
 /// A group, and how its ranks are made.
 pub(crate) struct Group<'a, F> {
     pub(crate) collective: &'a dyn Collective,
-    pub(crate) make: for<'g> fn(&'g dyn Collective, Option<&StopToken>) -> Box<dyn Ranks<F> + 'g>,
+    pub(crate) make: MakeRanks<F>,
 }
 
 impl<'a, F: Float> Group<'a, F> {
