@@ -82,7 +82,7 @@ pub(crate) fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     work()
 }
 
-/// Runs `work` in a pool of its own with this number of threads, apart from the global pool; in the current one if the
+/// Runs `work` in a separate pool with this number of threads, apart from the global pool; in the current one if the
 /// system refuses threads.
 pub(crate) fn with_own_pool<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
     #[cfg(feature = "rayon")]

@@ -1,4 +1,4 @@
-//! Handwritten digits, trained by all ranks together; `--resume` goes on from the last saved epoch, with the same or another
+//! Handwritten digits, trained by all ranks together; `--resume` continues from the last saved epoch, with the same or another
 //! number of ranks.
 //!
 //! `cargo build --release -p axonal-mpi --examples`, then

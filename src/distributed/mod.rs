@@ -80,7 +80,7 @@ from_slices!(f32 => F32, f64 => F64, i64 => I64, u64 => U64);
 /// A group of workers, as one of them sees it.
 ///
 /// The ranks are numbered from 0 to `size - 1`. Every rank must make the same calls in the same order, with as many values.
-/// An implementation within one process must give each rank a thread pool of its own, as [`Threads`] does: a rank waits
+/// An implementation within one process must give each rank a separate thread pool, as [`Threads`] does: a rank waits
 /// within its calls, and work that another rank has queued in the same pool would wait with it.
 ///
 /// # Examples

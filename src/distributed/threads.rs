@@ -259,13 +259,13 @@ mod tests {
         let ended = Threads::run(2, |group| if group.rank() == 0 { Ok(()) } else { group.barrier() });
         let message = ended.unwrap_err().to_string();
         assert!(message.contains("rank 0") && message.contains("has ended"), "{message}");
-        let told = Threads::run(2, |group| {
+        let closed = Threads::run(2, |group| {
             if group.rank() == 0 {
                 group.fail("the disk is full");
             }
             group.barrier()
         });
-        assert!(told.unwrap_err().to_string().contains("the disk is full"));
+        assert!(closed.unwrap_err().to_string().contains("the disk is full"));
         assert!(Threads::run(0, |_| Ok(())).is_err());
     }
 

@@ -462,7 +462,7 @@ fn a_run_continues_between_epochs_with_another_number_of_ranks() {
             Ok((model.weights(), history))
         })
     };
-    // Two ranks train until the end of the second epoch, four go on from there.
+    // Two ranks train until the end of the second epoch, four continue from there.
     run(2, (1, 2)).unwrap();
     let others = run(4, (9, 9)).unwrap_err().to_string();
     assert!(others.contains("of another run"), "in the middle of an epoch: {others}");

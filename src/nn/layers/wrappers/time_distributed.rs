@@ -1,7 +1,7 @@
 //! One layer at every step.
 //!
 //! A step of a sample is a sample of the nested layer: the steps of a batch are one batch of `batch · steps` samples. A layer
-//! that couples the samples of a batch (batch normalization) runs step by step, as in Keras: each step is a batch of its own,
+//! that couples the samples of a batch (batch normalization) runs step by step, as in Keras: each step is a separate batch
 //! with its own statistics, and the moving statistics follow one step after the other.
 
 use super::{check_depth, penalty_inside};
@@ -134,7 +134,7 @@ fn scatter<F: Copy>(values: &[F], steps: usize, step: usize, size: usize, sample
     values.chunks_exact(size.max(1)).zip(to).for_each(|(values, to)| to.copy_from_slice(values));
 }
 
-/// Whether each step is a batch of its own.
+/// Whether each step is a separate batch.
 fn runs_step_by_step(inner: &Plan) -> bool {
     !inner.rows_independent()
 }

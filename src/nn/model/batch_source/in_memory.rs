@@ -88,7 +88,7 @@ impl<F: Float> StepSource<F> for InMemory<'_, F> {
         self.order.clear();
         self.order.extend(0..self.n);
         if self.shuffle {
-            // Each rank has a stream of its own, the first that of a run without ranks.
+            // Each rank has a separate stream; that of rank 0 is the stream of a run without ranks.
             let rank = self.ranks.as_ref().map_or(0, |(rank, _)| *rank as u64);
             let stream = model.epochs_trained.wrapping_add(rank << RANK_SHIFT);
             Rng::new(model.seed, Purpose::Shuffle, stream).shuffle(&mut self.order);
