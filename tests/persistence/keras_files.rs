@@ -213,7 +213,7 @@ impl GraphCase {
 #[test]
 fn graphs_of_keras_are_read_trained_and_written() {
     let folder = Folder::new("graphs");
-    for name in ["graph_3_15_1.keras", "graph_3_0_5.keras"] {
+    for name in ["graph_3_15_1.keras", "graph_3_0_5.keras", "attention_3_15_1.keras"] {
         let case = GraphCase::read(name.split('.').next().unwrap());
         let mut model = Model::<f32>::load_keras(file(name)).unwrap_or_else(|error| panic!("{error}"));
         case.check(&model, "loaded", 5e-6, name);
