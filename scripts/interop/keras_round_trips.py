@@ -293,7 +293,7 @@ class Graph:
         self.shared = {}
         for _ in range(r.randint(3, 9)):
             r.choice([self.dense, self.merge, self.merge, self.share, self.norm, self.sequence, self.merge_sequences,
-                      self.attend, self.end, self.inner])()
+                      self.attend, self.attend, self.end, self.inner])()
         self.end()
         outputs = []
         for index in range(r.randint(1, 3)):
@@ -386,8 +386,7 @@ def graph_case(seed):
     g = np.random.default_rng(seed)
     array = lambda tensor: np.round(g.normal(size=(ROWS, *tensor.shape[1:])), 3).astype("float32")
     inputs = [array(tensor) for tensor in model.inputs]
-    for row in range(ROWS):
-        # Padding for the layers behind Masking.
+    for row in range(ROWS if any(isinstance(layer, L.Masking) for layer in model.layers) else 0):
         inputs[1][row, 5 - row % 3:] = 0
     return model, inputs, [array(tensor) for tensor in model.outputs]
 
