@@ -293,7 +293,7 @@ class Graph:
         self.shared = {}
         for _ in range(r.randint(3, 9)):
             r.choice([self.dense, self.merge, self.merge, self.share, self.norm, self.sequence, self.merge_sequences,
-                      self.end, self.inner])()
+                      self.attend, self.attend, self.end, self.inner])()
         self.end()
         outputs = []
         for index in range(r.randint(1, 3)):
@@ -357,6 +357,19 @@ class Graph:
             lambda: L.Add()([h, other]), lambda: L.Multiply()([h, other]),
             lambda: L.Concatenate(axis=-1)([h, other]), lambda: L.Dense(3)(L.Dot(axes=(2, 2))([h, other]))])())
 
+    def attend(self):
+        """Attention without projections of one sequence to another; a mask of the value, a separate key."""
+        r = self.r
+        query, value = r.choice(self.sequences), r.choice(self.sequences)
+        if r.random() < 0.3:
+            value = L.Masking(mask_value=0.0)(self.sequences[0])
+        inputs = [query, value]
+        if value.shape[-1] != query.shape[-1] or r.random() < 0.3:
+            inputs.append(L.Dense(query.shape[-1], activation="tanh")(value))
+        layer = r.choice([lambda: L.Attention(use_scale=r.random() < 0.7), lambda: L.Attention(use_scale=True, score_mode="concat"),
+                          lambda: L.Attention(score_mode="concat"), lambda: L.AdditiveAttention(use_scale=r.random() < 0.7)])()
+        self.sequences.append(layer(inputs, use_causal_mask=r.random() < 0.4))
+
     def end(self):
         h = self.r.choice(self.sequences)
         h = self.r.choice([L.Flatten(), L.GlobalAveragePooling1D(), L.LSTM(3)])(h)
@@ -372,7 +385,10 @@ def graph_case(seed):
     model = Graph(seed).model
     g = np.random.default_rng(seed)
     array = lambda tensor: np.round(g.normal(size=(ROWS, *tensor.shape[1:])), 3).astype("float32")
-    return model, [array(tensor) for tensor in model.inputs], [array(tensor) for tensor in model.outputs]
+    inputs = [array(tensor) for tensor in model.inputs]
+    for row in range(ROWS if any(isinstance(layer, L.Masking) for layer in model.layers) else 0):
+        inputs[1][row, 5 - row % 3:] = 0
+    return model, inputs, [array(tensor) for tensor in model.outputs]
 
 
 # ------------------------------------------------------------------------------------------------------- round trips
@@ -528,6 +544,36 @@ def fixture_models():
     yield "image", image, (6, 6, 2), 3
 
 
+def attention_fixture(folder):
+    """Attention without projections, in all forms, with padding masks of queries and values."""
+    keras.utils.set_random_seed(7)
+    query, value = keras.Input((4, 3), name="query"), keras.Input((5, 3), name="value")
+    q, v = L.Masking()(query), L.Masking()(value)
+    dot = L.Attention(use_scale=True, name="dot")([q, v])
+    concat = L.Attention(score_mode="concat", use_scale=True, name="concat")([dot, v, L.Dense(3)(value)], use_causal_mask=True)
+    additive = L.AdditiveAttention(name="additive")([concat, v])
+    plain = L.AdditiveAttention(use_scale=False)([L.Attention()([query, value]), value], use_causal_mask=True)
+    joined = L.Concatenate()([L.Flatten()(h) for h in [concat, additive, plain]])
+    model = keras.Model([query, value], L.Dense(2, name="answer")(joined))
+    model.compile(keras.optimizers.Adam(0.02), "mse")
+    g = np.random.default_rng(3)
+    array = lambda *shape: np.round(g.normal(size=(ROWS, *shape)), 3).astype("float32")
+    x, y = [array(4, 3), array(5, 3)], [array(2)]
+    for row in range(ROWS):
+        x[0][row, 4 - row % 2:], x[1][row, 5 - row % 3:] = 0, 0
+    save_graph_fixture(f"{folder}/attention_{VERSION.replace('.', '_')}", model, x, y)
+
+
+def save_graph_fixture(name, model, x, y):
+    train(model, x, y)
+    model.save(name + (".h5" if os.environ.get("TF_KERAS") else ".keras"))
+    want = {"loaded": answers(model, x, y)}
+    train(model, x, y)
+    want["trained"] = answers(model, x, y)
+    with open(f"{name}.case.json", "w") as out:
+        json.dump({"inputs": lists(x), "targets": lists(y), "want": want}, out)
+
+
 def graph_fixture(folder):
     """Two inputs and outputs, a shared layer, attention, a model inside the model."""
     keras.utils.set_random_seed(7)
@@ -547,20 +593,13 @@ def graph_fixture(folder):
     model.compile(keras.optimizers.SGD(0.05, momentum=0.9), ["mse", "mae"], loss_weights=[1.0, 0.5], metrics=[["mae"], []])
     g = np.random.default_rng(3)
     array = lambda *shape: np.round(g.normal(size=(ROWS, *shape)), 3).astype("float32")
-    x, y = [array(4), array(5, 3)], [array(1), array(2)]
-    train(model, x, y)
-    name = f"{folder}/graph_{VERSION.replace('.', '_')}"
-    model.save(name + (".h5" if os.environ.get("TF_KERAS") else ".keras"))
-    want = {"loaded": answers(model, x, y)}
-    train(model, x, y)
-    want["trained"] = answers(model, x, y)
-    with open(f"{name}.case.json", "w") as out:
-        json.dump({"inputs": lists(x), "targets": lists(y), "want": want}, out)
+    save_graph_fixture(f"{folder}/graph_{VERSION.replace('.', '_')}", model, [array(4), array(5, 3)], [array(1), array(2)])
 
 
 def fixtures(folder):
     os.makedirs(folder, exist_ok=True)
     graph_fixture(folder)
+    attention_fixture(folder)
     for name, model, shape, classes in fixture_models():
         keras.utils.set_random_seed(7)
         g = np.random.default_rng(3)

@@ -6,7 +6,7 @@
 //! | activations with parameters | [`Relu`], [`LeakyRelu`], [`PRelu`], [`Elu`], [`Softmax`] |
 //! | convolution | [`Conv1D`], [`Conv2D`], [`Conv2DTranspose`], [`DepthwiseConv2D`], [`SeparableConv2D`] |
 //! | pooling | [`MaxPooling1D`], [`MaxPooling2D`], [`AveragePooling1D`], [`AveragePooling2D`] and their global forms |
-//! | attention | [`MultiHeadAttention`], [`GroupQueryAttention`], [`PositionEmbedding`] |
+//! | attention | [`MultiHeadAttention`], [`GroupQueryAttention`], [`PositionEmbedding`]; in a graph also [`Attention`], [`AdditiveAttention`] |
 //! | recurrent | [`Lstm`], [`Gru`], [`SimpleRnn`] |
 //! | normalization | [`BatchNormalization`], [`LayerNormalization`], [`RmsNormalization`], [`GroupNormalization`], [`UnitNormalization`]; [`Normalization`] and [`Rescaling`] of inputs |
 //! | regularization | [`Dropout`], [`SpatialDropout1D`], [`SpatialDropout2D`], [`AlphaDropout`], [`GaussianDropout`], [`GaussianNoise`], [`ActivityRegularization`] |
@@ -26,15 +26,15 @@ pub use crate::initializer::Initializer;
 pub use crate::nn::constraint::Constraint;
 pub use crate::nn::layer::Layer;
 pub use crate::nn::layers::{
-    ActivationLayer, ActivityRegularization, Add, AlphaDropout, Average, AveragePooling1D, AveragePooling2D,
-    Axes, BatchNormalization, Bidirectional, Concatenate, Conv1D, Conv2D, Conv2DTranspose, Cropping1D,
-    Cropping2D, Dense, DepthwiseConv2D, Dot, Dropout, Elu, Embedding, Flatten, GaussianDropout,
-    GaussianNoise, GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalMaxPooling1D, GlobalMaxPooling2D,
-    GroupNormalization, GroupQueryAttention, Gru, Interpolation, LayerNormalization, LeakyRelu, Lstm,
-    Masking, MaxPooling1D, MaxPooling2D, Maximum, MergeMode, Minimum, MultiHeadAttention, Multiply,
-    Normalization, PRelu, Padding, Permute, PositionEmbedding, Relu, RepeatVector, Rescaling, Reshape,
-    Residual, RmsNormalization, SeparableConv2D, SimpleRnn, Size2D, Softmax, SpatialDropout1D,
-    SpatialDropout2D, Subtract, TimeDistributed, UnitNormalization, UpSampling1D, UpSampling2D,
-    ZeroPadding1D, ZeroPadding2D,
+    ActivationLayer, ActivityRegularization, Add, AdditiveAttention, AlphaDropout, Attention, Average,
+    AveragePooling1D, AveragePooling2D, Axes, BatchNormalization, Bidirectional, Concatenate, Conv1D, Conv2D,
+    Conv2DTranspose, Cropping1D, Cropping2D, Dense, DepthwiseConv2D, Dot, Dropout, Elu, Embedding, Flatten,
+    GaussianDropout, GaussianNoise, GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalMaxPooling1D,
+    GlobalMaxPooling2D, GroupNormalization, GroupQueryAttention, Gru, Interpolation, LayerNormalization,
+    LeakyRelu, Lstm, Masking, MaxPooling1D, MaxPooling2D, Maximum, MergeMode, Minimum, MultiHeadAttention,
+    Multiply, Normalization, PRelu, Padding, Permute, PositionEmbedding, Relu, RepeatVector, Rescaling,
+    Reshape, Residual, RmsNormalization, ScoreMode, SeparableConv2D, SimpleRnn, Size2D, Softmax,
+    SpatialDropout1D, SpatialDropout2D, Subtract, TimeDistributed, UnitNormalization, UpSampling1D,
+    UpSampling2D, ZeroPadding1D, ZeroPadding2D,
 };
 pub use crate::nn::regularizer::Regularizer;

@@ -4,7 +4,7 @@ use crate::{COUNT, LIVE};
 use axonal::callbacks::LambdaCallback;
 use axonal::custom::Run;
 use axonal::distributed::Threads;
-use axonal::layers::Softmax;
+use axonal::layers::{AdditiveAttention, Attention, ScoreMode, Softmax};
 use axonal::ndarray::{Array1, Array2};
 use axonal::prelude::*;
 use std::cell::Cell;
@@ -82,6 +82,26 @@ fn a_step_over_padded_sequences_allocates_nothing_after_the_first() {
         .add(Dense::new(3).activation(Activation::Softmax))
         .compile(Adam::default(), SparseCategoricalCrossentropy::default())
         .unwrap();
+    let mut counts = AtBatchEnd::default();
+    model.fit_with(&x, &y, FitOptions::new().epochs(2).batch_size(32).callback(&mut counts)).unwrap();
+    for epoch in counts.0.chunks(7) {
+        assert_eq!(epoch[0], epoch[6], "allocations at batch ends: {counts:?}", counts = counts.0);
+    }
+}
+
+#[test]
+fn a_step_of_attention_and_projections_allocates_nothing_after_the_first() {
+    let x = Array2::from_shape_fn((200, 6), |(i, j)| ((i * 7 + j * 13) % 5) as f32);
+    let y: Array1<usize> = (0..200).map(|i| i % 3).collect();
+    let input = Input::new("x", 6);
+    let words = input.then(Embedding::new(5, 4).mask_zero(true));
+    let concat = Attention::new().score_mode(ScoreMode::Concat).use_scale(true).dropout(0.2);
+    let first = Attention::new().use_scale(true).causal(true).of([&words, &words]);
+    let second = AdditiveAttention::new().of([&concat.of([&first, &words, &words]), &words]);
+    let block = Residual::new().add(Dense::new(5).activation(Activation::Tanh)).projection(Dense::new(5));
+    let last = second.then(block).then(Lstm::new(4)).then(Dense::new(3).activation(Activation::Softmax));
+    let graph = Graph::new([&input]).output("y", &last, SparseCategoricalCrossentropy::default());
+    let mut model: Model<f32> = graph.compile(Adam::default()).unwrap();
     let mut counts = AtBatchEnd::default();
     model.fit_with(&x, &y, FitOptions::new().epochs(2).batch_size(32).callback(&mut counts)).unwrap();
     for epoch in counts.0.chunks(7) {

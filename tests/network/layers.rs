@@ -353,6 +353,114 @@ fn layers_made_of_others_hold_the_contract() {
 }
 
 #[test]
+fn residual_blocks_with_a_projection_hold_the_contract() {
+    let chain = || Residual::new().add(Dense::new(5).activation(Activation::Gelu)).add(Dense::new(2));
+    holds(&chain().projection(Dense::new(2).activation(Activation::Tanh)), 4);
+    holds(&chain().projection(Dense::new(2).use_bias(false)), [3, 4]);
+    // A shortcut that is wider than all layers of the chain inside.
+    let wide = Residual::new().add(Dense::new(6)).add(BatchNormalization::default());
+    holds(
+        &Residual::new().add(Dense::new(3)).projection(wide.projection(Dense::new(6))).add(Dense::new(6)),
+        2,
+    );
+    let conv = |size: usize| Conv2D::new(3, size).padding(Padding::Same);
+    let block = Residual::new().add(conv(3).strides(2).activation(Activation::Relu)).add(conv(3));
+    holds(&block.projection(conv(1).strides(2)), [4, 5, 2]);
+    holds(&Residual::new().add(Lstm::new(3)).projection(Gru::new(3)), [4, 2]);
+    holds(&Residual::new().add(Dropout::new(0.4)).projection(Dropout::new(0.3)), 3);
+    holds(
+        &TimeDistributed::new(Residual::new().add(Lstm::new(2)).projection(GlobalMaxPooling1D::default())),
+        [3, 4, 2],
+    );
+}
+
+/// A stage of a residual network, as one layer and as a graph: projection, a block with an identity shortcut.
+fn stage(as_layers: bool) -> Model<f64> {
+    let conv = |size: usize| Conv2D::new(4, size).padding(Padding::Same);
+    let first = || conv(3).strides(2).activation(Activation::Relu);
+    let shortcut = || conv(1).strides(2).use_bias(false).activation(Activation::LeakyRelu);
+    let x = Input::new("x", [6, 6, 3]);
+    let y = if as_layers {
+        let block = Residual::new().add(first()).add(BatchNormalization::default()).add(conv(3));
+        x.then(block.projection(shortcut()))
+    } else {
+        let chain = x.then(first()).then(BatchNormalization::default()).then(conv(3));
+        Add::new().of([&chain, &x.then(shortcut())])
+    };
+    let y = y.then(Flatten::new()).then(Dense::new(2));
+    Graph::new([&x]).output("y", &y, MeanSquaredError::new()).compile(Adam::new(0.01)).unwrap()
+}
+
+#[test]
+fn a_projection_has_the_bits_of_the_graph_of_both_branches() {
+    let (mut block, mut graph) = (stage(true), stage(false));
+    // The name in the graph of a weight of the block.
+    let in_graph = |name: &str| match name.strip_prefix("0.residual/") {
+        Some(inner) => inner.replace("projection/", "3.conv2d/"),
+        None => name.replace("2.dense/", "6.dense/"),
+    };
+    for weight in block.weights() {
+        graph.set_weight(&in_graph(&weight.name), &weight.value).unwrap();
+    }
+    let x = axonal::ndarray::Array4::from_shape_fn((10, 6, 6, 3), |(i, j, k, c)| {
+        ((i * 7 + j * 5 + k * 3 + c) % 13) as f64 / 6.0 - 1.0
+    });
+    let y = Array2::from_shape_fn((10, 2), |(i, j)| ((i + j) % 3) as f64);
+    let options = || FitOptions::new().epochs(3).batch_size(4).shuffle(false);
+    let losses =
+        [&mut block, &mut graph].map(|model| model.fit_with(&x, &y, options()).unwrap().loss().to_vec());
+    assert_eq!(losses[0], losses[1]);
+    assert_eq!(block.predict(&x).unwrap(), graph.predict(&x).unwrap());
+    let trained = graph.weights();
+    assert_eq!(trained.len(), block.weights().len());
+    for weight in block.weights() {
+        let other = trained.iter().find(|other| other.name == in_graph(&weight.name)).unwrap();
+        assert_eq!(other.value, weight.value, "{}", weight.name);
+    }
+    let gradient = |model: &Model<f64>| model.input_gradient(&x, |y| y.mapv(|y| y * 0.5)).unwrap().1;
+    assert_eq!(gradient(&block), gradient(&graph));
+    let loaded = Model::<f64>::from_bytes(&block.to_bytes().unwrap()).unwrap();
+    assert_eq!(loaded.predict(&x).unwrap(), block.predict(&x).unwrap());
+}
+
+#[test]
+fn a_shortcut_of_another_shape_is_refused_with_both_shapes_and_the_remedy() {
+    let refused = |layer: Residual<f64>| layer.plan(&Shape::from([4, 3])).unwrap_err().to_string();
+    let message = refused(Residual::new().add(Dense::new(5)));
+    for word in ["residual", "(4, 3)", "(4, 5)", "add a projection"] {
+        assert!(message.contains(word), "{word} in {message}");
+    }
+    let message = refused(Residual::new().add(Dense::new(5)).projection(Dense::new(6)));
+    for word in ["residual", "(4, 6)", "(4, 5)", "units or filters"] {
+        assert!(message.contains(word), "{word} in {message}");
+    }
+    let message = refused(Residual::new().projection(Dense::new(3)));
+    assert!(message.contains("at least 1 layer"), "{message}");
+    let message = refused(Residual::new().add(Dense::new(2)).projection(Dense::new(0)));
+    assert!(message.contains("units"), "{message}");
+}
+
+#[test]
+fn both_branches_bound_the_indices_of_their_input() {
+    let block = Residual::new().add(Embedding::new(5, 2)).projection(Embedding::new(3, 2));
+    let model = Sequential::<f64>::new(4).add(block).compile(Sgd::new(0.1), MeanSquaredError::new()).unwrap();
+    let error = model.predict(&Array2::from_elem((1, 4), 4.0)).unwrap_err().to_string();
+    assert!(error.contains("0..=2") || error.contains("0 to 2"), "{error}");
+}
+
+#[test]
+fn a_configuration_without_a_projection_is_that_of_earlier_versions() {
+    let config = Residual::<f64>::new().add(Dropout::new(0.5)).config().unwrap();
+    assert_eq!(
+        config.as_json(),
+        r#"{"layers":[{"kind":"dropout","config":{"rate":0.5,"noise_shape":null}}]}"#
+    );
+    let config =
+        Residual::<f64>::new().add(Dropout::new(0.5)).projection(Dropout::new(0.25)).config().unwrap();
+    assert!(config.as_json().contains(r#""projection":{"kind":"dropout""#), "{}", config.as_json());
+}
+
+#[test]
 fn layers_too_deep_inside_of_each_other_are_refused() {
     let mut layer: Residual<f64> = Residual::new().add(Dense::new(3));
     for _ in 0..20 {

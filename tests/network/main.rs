@@ -8,6 +8,8 @@ mod activations;
 #[cfg(feature = "testing")]
 mod activity_regularizers;
 mod any;
+#[cfg(feature = "testing")]
+mod attention;
 mod bad_input;
 mod callbacks;
 #[cfg(feature = "datasets")]

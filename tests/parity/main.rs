@@ -12,6 +12,7 @@
     reason = "a test"
 )]
 
+mod attention;
 #[path = "../common/mod.rs"]
 mod common;
 mod golden;
@@ -114,6 +115,8 @@ fn outcomes(path: &Path) -> Vec<Outcome> {
         })]
     } else if has("case") && has("cluster_centers") {
         vec![kmeans::run(&content)]
+    } else if has("attention_cases") {
+        attention::run(&content)
     } else if has("optimizers") && has("losses") {
         golden::run(&content)
     } else {

@@ -213,7 +213,7 @@ impl GraphCase {
 #[test]
 fn graphs_of_keras_are_read_trained_and_written() {
     let folder = Folder::new("graphs");
-    for name in ["graph_3_15_1.keras", "graph_3_0_5.keras"] {
+    for name in ["graph_3_15_1.keras", "graph_3_0_5.keras", "attention_3_15_1.keras"] {
         let case = GraphCase::read(name.split('.').next().unwrap());
         let mut model = Model::<f32>::load_keras(file(name)).unwrap_or_else(|error| panic!("{error}"));
         case.check(&model, "loaded", 5e-6, name);
@@ -451,6 +451,42 @@ fn a_residual_block_is_a_functional_model() {
     let x = samples(&[4]);
     let graph = Model::<f32>::load_keras(&path).unwrap();
     assert_eq!(predicted(&graph, &x), predicted(&model, &x));
+}
+
+#[test]
+fn a_projection_shortcut_is_a_branch_of_a_functional_model() {
+    let folder = Folder::new("projection");
+    let conv = |filters, size| Conv2D::new(filters, size).padding(Padding::Same);
+    let block = Residual::new()
+        .add(conv(3, 3).strides(2).activation(Activation::Relu))
+        .add(BatchNormalization::default())
+        .add(conv(3, 3))
+        .projection(conv(3, 1).strides(2));
+    let inner = Residual::new()
+        .add(Dense::new(4))
+        .projection(Residual::new().add(Dense::new(4)).projection(Dense::new(4)));
+    let model = Sequential::<f32>::new([6, 6, 2])
+        .add(block)
+        .add(Flatten::new())
+        .add(Residual::new().add(Dense::new(4).activation(Activation::Tanh)).projection(inner))
+        .add(Dense::new(1))
+        .compile(Adam::new(0.01), MeanSquaredError::default())
+        .unwrap();
+    let loaded = round_trip(&folder, "projection", model.clone());
+    let count = |class: &str| {
+        let bytes = std::fs::read(folder.path("projection.keras")).unwrap();
+        String::from_utf8_lossy(&bytes).matches(&format!("\"class_name\":\"{class}\"")).count()
+    };
+    assert_eq!((count("Functional"), count("Add"), count("Conv2D")), (1, 4, 3));
+    assert_eq!(loaded.count_params(), model.count_params());
+    let path = folder.path("projection.weights.h5");
+    model.save_keras_weights(&path).unwrap();
+    let mut other = model.clone();
+    for weight in model.weights() {
+        other.set_weight(&weight.name, &weight.value.mapv(|w| w + 1.0)).unwrap();
+    }
+    other.load_keras_weights(&path).unwrap();
+    assert_eq!(other.weights(), model.weights());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::order::{EntrySource, keras_order};
 use super::recipes::{Recipe, SUM, group_name};
 use super::slots::{Slot, Start, recipe_of, slots_of_plan};
 use crate::float::Float;
-use crate::nn::layer::{Plan, Shape};
+use crate::nn::layer::{Nested, Plan, Shape};
 use crate::nn::layout::{Layout, PlannedLayer, Source};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -174,18 +174,24 @@ impl Growing {
             output: plan.output_shape().clone(),
             calls: Vec::new(),
         };
-        if let Some(layers) = recipe.as_ref().and_then(block) {
+        if let Some(Block { layers, projection }) = recipe.as_ref().and_then(block) {
             let first = sources.first().copied().unwrap_or(EntrySource::Input(0));
-            let mut last = first;
-            for (layer, nested) in layers.iter().zip(plan.nested_layers()) {
+            let mut push = |layer: &Value, nested: &Nested, source: EntrySource| {
                 let at =
                     Start { params: at.params + nested.params.start, state: at.state + nested.state.start };
-                let input = (vec![last], vec![nested.plan.input_shape().clone()]);
-                last = self.push(Recipe::from_json(layer), &nested.plan, at, owner, input);
-            }
+                let input = (vec![source], vec![nested.plan.input_shape().clone()]);
+                self.push(Recipe::from_json(layer), &nested.plan, at, owner, input)
+            };
+            let mut nested = plan.nested_layers().iter();
+            let chain = layers.iter().zip(nested.by_ref().take(layers.len()));
+            let last = chain.fold(first, |source, (layer, nested)| push(layer, nested, source));
+            let shortcut = match (projection, nested.next()) {
+                (Some(layer), Some(nested)) => push(layer, nested, first),
+                _ => first,
+            };
             entry.recipe = Some(Recipe { kind: SUM.into(), config: json!({}) });
-            entry.inputs = vec![plan.input_shape().clone(), entry.output.clone()];
-            entry.calls.push(vec![first, last]);
+            entry.inputs = vec![entry.output.clone(); 2];
+            entry.calls.push(vec![shortcut, last]);
         } else {
             entry.slots = slots_of_plan(recipe.as_ref(), plan, at);
             entry.recipe = recipe;
@@ -227,7 +233,14 @@ impl Growing {
 }
 
 /// The layers of a residual block.
-fn block(recipe: &Recipe) -> Option<&Vec<Value>> {
-    let inner = recipe.config.get("layers").filter(|_| recipe.kind == "residual");
-    inner.and_then(Value::as_array)
+struct Block<'a> {
+    layers: &'a [Value],
+    /// The layer of the shortcut, if it is not the identity.
+    projection: Option<&'a Value>,
+}
+
+fn block(recipe: &Recipe) -> Option<Block<'_>> {
+    let layers = recipe.config.get("layers").filter(|_| recipe.kind == "residual")?.as_array()?;
+    let projection = recipe.config.get("projection").filter(|layer| !layer.is_null());
+    Some(Block { layers, projection })
 }

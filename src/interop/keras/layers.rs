@@ -154,6 +154,13 @@ const ATTENTION: &[Setting] = &[
     ignored("value_shape"),
 ];
 
+const UNPROJECTED_ATTENTION: &[Setting] = &[
+    same("use_scale", Codec::Same),
+    same("dropout", Codec::Same),
+    // Now an argument of the call.
+    earlier("causal", "causal", Codec::Same),
+];
+
 macro_rules! layers {
     ($($class:literal => $kind:literal $($merges:ident)?: $($nest:literal $settings:expr),*;)*) => {
         /// All layers that both libraries have, but for wrappers of other layers.
@@ -273,6 +280,8 @@ layers! {
     "GroupQueryAttention" => "group_query_attention": "" &[
         same("head_dim", Codec::Same), same("num_query_heads", Codec::Same),
         same("num_key_value_heads", Codec::Same)], "" ATTENTION;
+    "Attention" => "attention" merges: "" &[same("score_mode", Codec::Same)], "" UNPROJECTED_ATTENTION;
+    "AdditiveAttention" => "additive_attention" merges: "" UNPROJECTED_ATTENTION;
     "Concatenate" => "concatenate" merges: "" &[same("axis", Codec::Same)];
     "Add" => "add" merges:;
     "Subtract" => "subtract" merges:;

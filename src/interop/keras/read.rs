@@ -345,12 +345,15 @@ impl<F: Float> Builder<'_, F> {
             Some(LayerSpec { operation: Operation::Layer(layer), .. }) if !is_merge => {
                 (Operation::Layer(layer.clone()), layer.plan(&samples.shape).map_err(owner)?)
             }
-            Some(LayerSpec { operation: Operation::Merge(merge), .. }) if is_merge && !is_attention => {
+            Some(LayerSpec { operation: Operation::Merge(merge), .. })
+                if is_merge && !link.class.ends_with("Attention") =>
+            {
                 let plan = merge.plan(MergeInputs::new(shapes)).map_err(owner)?;
                 (Operation::Merge(merge.clone()), plan)
             }
             Some(_) => {
-                let hint = "this crate shares attention only as self-attention; use two layers";
+                let hint =
+                    "this crate shares attention only as self-attention with projections; use two layers";
                 return Err(unsupported(&link.part, "one call", "several", hint));
             }
             None => self.operation((call, link), index, &samples, (is_merge, shapes))?,

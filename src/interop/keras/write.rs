@@ -243,18 +243,20 @@ fn call_of<F: Float>(
 ) -> Value {
     let mut arguments: Vec<Value> = sources.iter().map(|source| common.tensor(network, *source)).collect();
     let mut named = json!({});
-    match &entry.recipe {
-        Some(recipe) if recipe.kind.ends_with("_attention") => {
+    let kind = entry.recipe.as_ref().map_or("", |recipe| recipe.kind.as_str());
+    match kind {
+        "multi_head_attention" | "group_query_attention" => {
             // Self-attention is said by the same input for the query and the value.
             if let [query] = &arguments[..] {
                 arguments.push(query.clone());
             }
-            if recipe.config.get("causal").and_then(Value::as_bool).unwrap_or(false) {
-                put(&mut named, "use_causal_mask", json!(true));
-            }
         }
         _ if arguments.len() > 1 => arguments = vec![Value::Array(arguments)],
         _ => {}
+    }
+    let causal = entry.recipe.as_ref().and_then(|recipe| recipe.config.get("causal"));
+    if kind.ends_with("attention") && causal.and_then(Value::as_bool).unwrap_or(false) {
+        put(&mut named, "use_causal_mask", json!(true));
     }
     json!({"args": arguments, "kwargs": named})
 }

@@ -17,6 +17,8 @@ use serde::{Deserialize, Serialize};
 /// | [`GlobalAveragePooling1D`](crate::layers::GlobalAveragePooling1D) | averages the valid steps; the mask ends |
 /// | [`BatchNormalization`](crate::layers::BatchNormalization) | statistics of the valid steps; the mask passes |
 /// | [`Softmax`](crate::layers::Softmax) over steps | padded steps have probability 0; the mask passes |
+/// | [`MultiHeadAttention`](crate::layers::MultiHeadAttention), [`GroupQueryAttention`](crate::layers::GroupQueryAttention) | padded keys get no weight; the mask passes |
+/// | [`Attention`](crate::layers::Attention), [`AdditiveAttention`](crate::layers::AdditiveAttention) | padded values get no weight, padded queries are 0; the mask of the query passes |
 /// | [`TimeDistributed`](crate::layers::TimeDistributed), [`Residual`](crate::layers::Residual) | as their inner layers |
 /// | [`Dense`](crate::layers::Dense), activations, dropout and noise, the other normalizations | computed step by step; the mask passes |
 /// | all others: convolution, other pooling, reshaping | the mask ends |

@@ -33,7 +33,9 @@ mod window;
 mod wrappers;
 
 pub use activations::{ActivationLayer, Axes, Elu, LeakyRelu, PRelu, Relu, Softmax};
-pub use attention::{GroupQueryAttention, MultiHeadAttention, PositionEmbedding};
+pub use attention::{
+    AdditiveAttention, Attention, GroupQueryAttention, MultiHeadAttention, PositionEmbedding, ScoreMode,
+};
 pub use convolution::{Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D};
 pub use dense::Dense;
 pub use embedding::Embedding;

@@ -308,6 +308,16 @@ pub(crate) mod contract {
             &[&[3], &[2, 3]],
         ),
         (
+            "residual",
+            r#"{"layers":[{"kind":"dense","config":{"units":2,"activation":"gelu"}},{"kind":"dropout","config":{"rate":0.3}}],"projection":{"kind":"dense","config":{"units":2,"activation":"tanh"}}}"#,
+            &[&[3], &[2, 3]],
+        ),
+        (
+            "residual",
+            r#"{"layers":[{"kind":"conv2d","config":{"filters":3,"kernel_size":[2,2],"strides":[2,2],"padding":"same"}},{"kind":"batch_normalization","config":{}}],"projection":{"kind":"conv2d","config":{"filters":3,"kernel_size":[1,1],"strides":[2,2]}}}"#,
+            &[&[4, 3, 2]],
+        ),
+        (
             "time_distributed",
             r#"{"layer":{"kind":"residual","config":{"layers":[{"kind":"batch_normalization","config":{}}]}}}"#,
             &[&[2, 3], &[2, 2, 2]],

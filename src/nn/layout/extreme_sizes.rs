@@ -109,6 +109,7 @@ fn extreme_layers_inside_others_are_errors() {
             ("time_distributed", format!(r#"{{"layer":{}}}"#, dense(extreme))),
             ("residual", format!(r#"{{"layers":[{},{}]}}"#, dense(extreme), dense(3))),
             ("residual", format!(r#"{{"layers":[{},{}]}}"#, dense(extreme), dense(extreme))),
+            ("residual", format!(r#"{{"layers":[{}],"projection":{}}}"#, dense(extreme), dense(extreme))),
         ];
         for (kind, config) in cases {
             let layer = create(kind, &Config::from_json(config)).unwrap();

@@ -387,6 +387,9 @@ fn masks(cases: &mut Cases) {
     with(cases, "residual", |layers| {
         layers.add(Residual::new().add(Gru::new(3).return_sequences(true)).add(Dense::new(3)))
     });
+    with(cases, "residual with projection", |layers| {
+        layers.add(Residual::new().add(Lstm::new(2)).projection(Gru::new(2)))
+    });
     let documents = Sequential::<f32>::new([3, 4])
         .add(Embedding::new(3, 2).mask_zero(true))
         .add(TimeDistributed::new(Lstm::new(3)))
@@ -406,6 +409,16 @@ fn wrappers(cases: &mut Cases) {
     let residual = Residual::new().add(Dense::new(4).activation(Activation::Gelu)).add(Dropout::new(0.5));
     cases.layer("residual", &[[4]], residual.clone());
     cases.layer("residual", &[[3, 4]], residual.add(LayerNormalization::new()));
+    let projected = Residual::new().add(Dense::new(5).activation(Activation::Tanh)).add(Dense::new(3));
+    let projected = projected.projection(Dense::new(3).activation(Activation::Relu));
+    cases.layer("residual with projection", &[[4]], projected.clone());
+    cases.layer("residual with projection", &[[3, 4]], projected);
+    let conv = |size: usize| Conv2D::new(3, size).strides(2).padding(Padding::Same);
+    cases.layer(
+        "residual with projection, strides",
+        &[[4, 5, 2]],
+        Residual::new().add(conv(3).activation(Activation::Relu)).projection(conv(1)),
+    );
     let nested = Residual::new().add(Residual::new().add(Conv2D::new(2, 3).padding(Padding::Same)));
     cases.layer("residual in residual", &[[4, 3, 2]], nested.add(BatchNormalization::new()));
     cases.layer(

@@ -3,8 +3,8 @@
 use super::onnx_cases::{Inputs, set_weights};
 use axonal::custom::Merge;
 use axonal::layers::{
-    Average, Dot, GroupQueryAttention, Maximum, Minimum, MultiHeadAttention, Multiply, PositionEmbedding,
-    Subtract,
+    AdditiveAttention, Attention, Average, Dot, GroupQueryAttention, Maximum, Minimum, MultiHeadAttention,
+    Multiply, PositionEmbedding, ScoreMode, Subtract,
 };
 use axonal::ndarray::ArrayD;
 use axonal::prelude::*;
@@ -92,8 +92,19 @@ fn attention(layer: impl Merge<f32> + 'static, masks: bool) -> Built {
     (Graph::new([&a, &b]).output("y", &y, mse()), vec![Inputs::Indices(4); 2])
 }
 
+/// Attention without projections, with a separate key or not.
+fn unprojected(layer: impl Merge<f32> + 'static, masks: bool, has_key: bool) -> Built {
+    let (a, b) = (real("query", &[4]), real("value", &[6]));
+    let query = a.then(Embedding::new(4, 3).mask_zero(masks));
+    let value = b.then(Embedding::new(4, 3).mask_zero(masks));
+    let key = b.then(Embedding::new(4, 3));
+    let y = if has_key { layer.of([&query, &value, &key]) } else { layer.of([&query, &value]) };
+    (Graph::new([&a, &b]).output("y", &y, mse()), vec![Inputs::Indices(4); 2])
+}
+
 pub fn all(scale: f32) -> Vec<GraphCase> {
     let (rows, sequences) = ([&[4][..]; 2], [&[3, 4][..]; 2]);
+    let concat = Attention::new().score_mode(ScoreMode::Concat);
     let built: Vec<(&str, Built)> = vec![
         ("add", joined(Add::new(), rows)),
         ("add broadcast", joined(Add::new(), [&[3, 4], &[4]])),
@@ -123,6 +134,16 @@ pub fn all(scale: f32) -> Vec<GraphCase> {
         ("masked attention", attention(MultiHeadAttention::new(3, 2).use_bias(false), true)),
         ("grouped attention", attention(GroupQueryAttention::new(3, 4, 2), false)),
         ("masked grouped attention", attention(GroupQueryAttention::new(2, 4, 1).causal(true), true)),
+        ("attention of one head", unprojected(Attention::new().use_scale(true), false, true)),
+        ("masked attention of one head", unprojected(Attention::new().causal(true), true, false)),
+        ("concat attention", unprojected(concat.use_scale(true), true, true)),
+        ("causal concat attention", unprojected(concat.causal(true), false, false)),
+        ("additive attention", unprojected(AdditiveAttention::new().dropout(0.5), true, false)),
+        ("causal additive attention", unprojected(AdditiveAttention::new().causal(true), true, true)),
+        (
+            "additive attention without scale",
+            unprojected(AdditiveAttention::new().use_scale(false), false, true),
+        ),
     ];
     let case = |(name, (graph, inputs)): (&str, Built)| {
         let mut model = graph.compile(Sgd::new(0.1)).unwrap_or_else(|problem| panic!("{name}: {problem}"));

@@ -5,6 +5,7 @@ use super::merge_inputs::Inputs;
 use super::{LayerNode, Tensor, constant};
 use crate::error::Result;
 use crate::nn::layer::Shape;
+use crate::nn::layers::ScoreMode;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -106,6 +107,93 @@ fn repeated(graph: &mut Graph, x: &str, n_heads: usize, n_kv_heads: usize) -> St
     graph.op_with("Gather", &[x, &heads], [("axis", Attribute::Int(1))])
 }
 
+#[derive(Deserialize)]
+struct UnprojectedConfig {
+    causal: bool,
+    #[serde(default)]
+    score_mode: ScoreMode,
+}
+
+/// `softmax(S) · V` of one head, with the scores of the inputs themselves. The output of a padded query is 0.
+pub(super) fn unprojected(graph: &mut Graph, node: &LayerNode<'_>, inputs: &Inputs<'_>) -> Result<Tensor> {
+    let UnprojectedConfig { causal, score_mode } = node.config()?;
+    let key = if inputs.tensors.len() > 2 { 2 } else { 1 };
+    let found = [0, key, 1].map(|role| inputs.tensors.get(role).zip(inputs.shapes.get(role)));
+    let [Some((query, q)), Some((key, k)), Some((value, _))] = found else {
+        return Err(node.refused("it has no inputs"));
+    };
+    let (&[queries, dim], &[keys, _]) = (q.dims(), k.dims()) else {
+        return Err(node.refused("its inputs are not sequences"));
+    };
+    let sizes = [queries, keys, dim];
+    let mut scores = if node.kind == "attention" && score_mode == ScoreMode::Dot {
+        dot_scores(graph, node, [&query.name, &key.name])
+    } else {
+        additive_scores(graph, node, [&query.name, &key.name], sizes)
+    };
+    let valid = value.mask.as_ref().map(|mask| graph.reshape(mask, &[1, keys]));
+    let past = causal.then(|| past(graph, &[1, queries, keys], [queries, keys]));
+    let allowed = valid.into_iter().chain(past).reduce(|all, condition| graph.op("And", &[&all, &condition]));
+    if let Some(allowed) = allowed {
+        let excluded = graph.scalar(EXCLUDED);
+        scores = graph.op("Where", &[&allowed, &scores, &excluded]);
+    }
+    let weights = graph.op_with("Softmax", &[&scores], [("axis", Attribute::Int(-1))]);
+    let mut name = graph.op("MatMul", &[&weights, &value.name]);
+    if let Some(mask) = &query.mask {
+        let (valid, zero) = (graph.reshape(mask, &[queries, 1]), graph.scalar(0.0));
+        name = graph.op("Where", &[&valid, &name, &zero]);
+    }
+    Ok(Tensor { name, mask: query.mask.clone() })
+}
+
+/// `scale · Q · Kᵀ`.
+fn dot_scores(graph: &mut Graph, node: &LayerNode<'_>, [query, key]: [&str; 2]) -> String {
+    let transposed = graph.transpose(key, &[0, 2, 1]);
+    let scores = graph.op("MatMul", &[query, &transposed]);
+    match node.weight("scale") {
+        Some((dims, scale)) => {
+            let scale = constant(graph, "scale", dims, scale);
+            graph.op("Mul", &[&scores, &scale])
+        }
+        None => scores,
+    }
+}
+
+/// `Σ w ⊙ tanh(scale · (q + k))`: `Attention` has a scalar scale and one weight for all features, `AdditiveAttention` no scale
+/// there and a weight for each feature.
+fn additive_scores(
+    graph: &mut Graph,
+    node: &LayerNode<'_>,
+    [query, key]: [&str; 2],
+    [queries, keys, dim]: [usize; 3],
+) -> String {
+    let (query, key) = (graph.reshape(query, &[queries, 1, dim]), graph.reshape(key, &[1, keys, dim]));
+    let mut sums = graph.op("Add", &[&query, &key]);
+    let scale = node.weight("scale");
+    let weights = if node.kind == "attention" {
+        if let Some((dims, scale)) = scale {
+            let scale = constant(graph, "scale", dims, scale);
+            sums = graph.op("Mul", &[&sums, &scale]);
+        }
+        let weight = node.weight("concat_score_weight").and_then(|(_, weight)| weight.first().copied());
+        vec![weight.unwrap_or(1.0); dim]
+    } else {
+        scale.map_or_else(|| vec![1.0; dim], |(_, weights)| weights.to_vec())
+    };
+    let tanh = graph.op("Tanh", &[&sums]);
+    let weights = graph.tensor("score_weights", &[dim, 1], weights);
+    let scores = graph.op("MatMul", &[&tanh, &weights]);
+    graph.reshape(&scores, &[queries, keys])
+}
+
+/// True where a key is not later than the query, of the shape `dims`.
+fn past(graph: &mut Graph, dims: &[usize], [queries, keys]: [usize; 2]) -> String {
+    let past = (0..queries).flat_map(|query| (0..keys).map(move |key| f32::from(u8::from(key <= query))));
+    let past = graph.tensor("causal", dims, past.collect());
+    graph.cast(&past, ElementType::Bool)
+}
+
 /// Which keys each query attends to, broadcast to (batch, heads, queries, keys); `None` if all.
 fn allowed(
     graph: &mut Graph,
@@ -121,9 +209,7 @@ fn allowed(
         conditions.push(graph.reshape(mask, &[1, 1, keys]));
     }
     if causal {
-        let past = (0..queries).flat_map(|query| (0..keys).map(move |key| f32::from(u8::from(key <= query))));
-        let past = graph.tensor("causal", &[1, 1, queries, keys], past.collect());
-        conditions.push(graph.cast(&past, ElementType::Bool));
+        conditions.push(past(graph, &[1, 1, queries, keys], [queries, keys]));
     }
     conditions.into_iter().reduce(|all, condition| graph.op("And", &[&all, &condition]))
 }

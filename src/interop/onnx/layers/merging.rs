@@ -20,6 +20,8 @@ pub(super) const EXPORTERS: &[(&str, MergeExporter)] = &[
     ("dot", dot),
     ("multi_head_attention", attention::merged),
     ("group_query_attention", attention::merged),
+    ("attention", attention::unprojected),
+    ("additive_attention", attention::unprojected),
 ];
 
 /// Applies an operator to the first two inputs, then to the result and the next one. A position is valid where it is in any

@@ -12,18 +12,23 @@ use std::slice;
 #[derive(Deserialize)]
 struct ResidualConfig {
     layers: Vec<LayerConfig>,
+    projection: Option<LayerConfig>,
 }
 
-/// `x + layers(x)`. The mask reaches the layers up to the first that does not pass it on.
+/// `x + layers(x)`, or `projection(x) + layers(x)`. The mask reaches the layers up to the first that does not pass it on.
 pub(super) fn residual(graph: &mut Graph, node: &LayerNode<'_>, x: &Tensor) -> Result<String> {
-    let ResidualConfig { layers } = node.config()?;
+    let ResidualConfig { layers, projection } = node.config()?;
     let (mut value, mut mask) = (x.name.clone(), x.mask.clone());
     for (nested, recipe) in node.plan.nested_layers().iter().zip(&layers) {
         let input = Tensor { name: value, mask: mask.clone() };
         value = layer(graph, &node.nested(nested, recipe), &[input])?.name;
         mask = mask.filter(|_| nested.plan.declares_passing_mask());
     }
-    Ok(graph.op("Add", &[&x.name, &value]))
+    let shortcut = match (&projection, node.plan.nested_layers().get(layers.len())) {
+        (Some(recipe), Some(nested)) => layer(graph, &node.nested(nested, recipe), slice::from_ref(x))?.name,
+        _ => x.name.clone(),
+    };
+    Ok(graph.op("Add", &[&shortcut, &value]))
 }
 
 #[derive(Deserialize)]

@@ -1,9 +1,9 @@
-//! Scaled dot-product attention of several heads, in blocks of queries.
+//! Attention of several heads, in blocks of queries.
 //!
-//! For each sample, head and block of up to 64 queries:
+//! For each sample, head and block of queries, 64 for dot products:
 //!
 //! ```text
-//! S = scale · Q_block · Kᵀ        (block, keys)      keys behind the last valid one, or behind the block if
+//! S = scores(Q_block, K)          (block, keys)      keys behind the last valid one, or behind the block if
 //! P = softmax(S)                                     causal, are left out
 //! O_block = P · V                 (block, values)
 //! ```
@@ -16,13 +16,15 @@
 use crate::activation::Activation;
 use crate::float::Float;
 use crate::linalg::{gemm, matrix, matrix_mut};
-use crate::nn::layer::Mask;
+use crate::nn::layer::Mode;
+use crate::nn::layers::regularization::draw;
 use crate::parallel;
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 use std::ops::Range;
 
-/// Queries of a block.
-const BLOCK: usize = 64;
+use super::batch::{Batch, Gradients, Sample};
+use super::scores::{Operands, ScoreGradients, Scores};
+use super::validity::Validity;
 
 /// Chunks of a batch.
 const CHUNKS: usize = 8;
@@ -37,45 +39,9 @@ pub(super) struct Heads {
     pub(super) n_kv_heads: usize,
     pub(super) key_dim: usize,
     pub(super) value_dim: usize,
+    pub(super) scores: Scores,
     pub(super) causal: bool,
     pub(super) has_dropout: bool,
-}
-
-/// Which queries and keys of a batch are valid: positions of one mask, or all.
-#[derive(Debug, Clone)]
-pub(super) struct Validity<'a> {
-    pub(super) mask: Option<Mask<'a>>,
-    pub(super) queries: Range<usize>,
-    /// The positions of keys and of values; a key counts if both are valid.
-    pub(super) keys: [Range<usize>; 2],
-}
-
-impl Validity<'_> {
-    fn query(&self, sample: usize, query: usize) -> bool {
-        self.mask.is_none_or(|mask| mask.is_valid(sample, self.queries.start + query))
-    }
-
-    fn key(&self, sample: usize, key: usize) -> bool {
-        self.mask.is_none_or(|mask| self.keys.iter().all(|keys| mask.is_valid(sample, keys.start + key)))
-    }
-}
-
-/// The projected queries, keys and values of a batch, and the buffers of a pass.
-pub(super) struct Batch<'a, F> {
-    pub(super) queries: &'a [F],
-    pub(super) keys: &'a [F],
-    pub(super) values: &'a [F],
-    /// The factors of dropout on the weights; empty without dropout.
-    pub(super) dropout: &'a [F],
-    /// Two blocks for each sample.
-    pub(super) scratch: &'a mut [F],
-}
-
-/// The gradients of queries, keys and values.
-pub(super) struct Gradients<'a, F> {
-    pub(super) queries: &'a mut [F],
-    pub(super) keys: &'a mut [F],
-    pub(super) values: &'a mut [F],
 }
 
 /// Takes the first `len` elements of a slice.
@@ -107,21 +73,52 @@ impl Heads {
         if self.has_dropout { weights } else { 0 }
     }
 
+    /// The number of weights of the scores.
+    pub(super) fn score_weights_len(&self) -> usize {
+        self.scores.weights_len(self.key_dim)
+    }
+
     pub(super) fn scratch_len(&self) -> usize {
-        self.queries.min(BLOCK).saturating_mul(self.keys).saturating_mul(2)
+        let block = self.queries.min(self.scores.block());
+        block.saturating_mul(self.keys).saturating_mul(2).saturating_add(self.tanh_len())
+    }
+
+    /// The length of the scratch of the scores.
+    fn tanh_len(&self) -> usize {
+        self.scores.scratch_len(self.keys, self.key_dim)
     }
 
     /// Multiply-adds of the products of one sample.
     fn ops(&self) -> usize {
         let pairs = self.n_heads.saturating_mul(self.queries).saturating_mul(self.keys);
-        pairs.saturating_mul(self.key_dim.saturating_add(self.value_dim))
+        pairs.saturating_mul(self.scores.ops(self.key_dim).saturating_add(self.value_dim))
+    }
+
+    /// Draws the factors of dropout on the weights of a batch; all are 1 in inference.
+    pub(super) fn draw_dropout<F: Float>(&self, rate: f64, mode: Mode<'_, F>, factors: &mut [F]) {
+        if !self.has_dropout {
+            return;
+        }
+        let Mode::Train { rng, .. } = mode else { return factors.fill(F::one()) };
+        let keep = F::of(1.0 / (1.0 - rate));
+        for (row, factors) in factors.chunks_exact_mut(self.dropout_len().max(1)).enumerate() {
+            draw(&mut rng.row(row), rate, [F::zero(), keep], None, factors);
+        }
     }
 
     /// Computes the outputs, (samples · queries, heads · value_dim).
-    pub(super) fn forward<F: Float>(&self, batch: Batch<'_, F>, valid: &Validity<'_>, outputs: &mut [F]) {
+    ///
+    /// `scratch`: two blocks for each sample, and what the scores need.
+    pub(super) fn forward<F: Float>(
+        &self,
+        batch: Batch<'_, F>,
+        scratch: &mut [F],
+        valid: &Validity<'_>,
+        outputs: &mut [F],
+    ) {
         let n = outputs.len() / self.outputs_len().max(1);
         let chunk = n.div_ceil(CHUNKS).max(1);
-        let (mut outputs, mut scratch) = (outputs, batch.scratch);
+        let (mut outputs, mut scratch) = (outputs, scratch);
         let mut first = 0;
         let mut chunks: [_; CHUNKS] = std::array::from_fn(|_| {
             let samples = first..(first + chunk).min(n);
@@ -130,7 +127,6 @@ impl Heads {
             let scratch = take(&mut scratch, samples.len() * self.scratch_len());
             (samples, outputs, scratch)
         });
-        let (queries, keys, values, dropout) = (batch.queries, batch.keys, batch.values, batch.dropout);
         parallel::for_each_split(self.ops().saturating_mul(n), &mut chunks, &|(
             samples,
             outputs,
@@ -138,27 +134,24 @@ impl Heads {
         )| {
             let outputs = outputs.chunks_exact_mut(self.outputs_len().max(1));
             for (sample, outputs) in samples.clone().zip(outputs) {
-                let inputs = self.sample(sample, queries, keys, values, dropout);
+                let inputs = self.sample(sample, batch);
                 self.forward_sample(sample, inputs, valid, scratch, outputs);
             }
         });
     }
 
     /// The matrices of one sample.
-    fn sample<'a, F>(
-        &self,
-        sample: usize,
-        queries: &'a [F],
-        keys: &'a [F],
-        values: &'a [F],
-        dropout: &'a [F],
-    ) -> Sample<'a, F> {
-        let part = |values: &'a [F], len: usize| &values[sample * len..][..len];
+    fn sample<'a, F>(&self, sample: usize, batch: Batch<'a, F>) -> Sample<'a, F> {
+        let Batch { queries, keys, values, score_weights, dropout } = batch;
+        let dropout_len = if dropout.is_empty() { 0 } else { self.dropout_len() };
+        let (queries, keys) = (queries.get(sample, self.queries_len()), keys.get(sample, self.keys_len()));
+        let values = values.get(sample, self.values_len());
         Sample {
-            queries: matrix(part(queries, self.queries_len()), self.queries, self.n_heads * self.key_dim),
-            keys: matrix(part(keys, self.keys_len()), self.keys, self.n_kv_heads * self.key_dim),
-            values: matrix(part(values, self.values_len()), self.keys, self.n_kv_heads * self.value_dim),
-            dropout: part(dropout, if dropout.is_empty() { 0 } else { self.dropout_len() }),
+            queries: matrix(queries, self.queries, self.n_heads * self.key_dim),
+            keys: matrix(keys, self.keys, self.n_kv_heads * self.key_dim),
+            values: matrix(values, self.keys, self.n_kv_heads * self.value_dim),
+            score_weights,
+            dropout: &dropout[sample * dropout_len..][..dropout_len],
         }
     }
 
@@ -172,17 +165,18 @@ impl Heads {
     ) {
         let mut outputs = matrix_mut(outputs, self.queries, self.n_heads * self.value_dim);
         let n_keys = self.last_key(sample, valid);
+        let (tanh, scratch) = scratch.split_at_mut(self.tanh_len());
         for head in 0..self.n_heads {
-            for start in (0..self.queries).step_by(BLOCK) {
-                let block = start..(start + BLOCK).min(self.queries);
+            for start in (0..self.queries).step_by(self.scores.block()) {
+                let block = start..(start + self.scores.block()).min(self.queries);
                 let width = self.width(n_keys, &block);
                 let weights = &mut scratch[..block.len() * width];
-                self.weights(sample, &inputs, valid, head, block.clone(), weights);
+                self.weights(sample, &inputs, valid, head, block.clone(), (&mut *tanh, &mut *weights));
                 self.drop(inputs.dropout, head, &block, weights);
                 let values = inputs.values.slice(s![..width, self.value_columns(head)]);
                 let out = outputs.slice_mut(s![block.clone(), self.output_columns(head)]);
                 gemm(F::one(), matrix(weights, block.len(), width), values, F::zero(), out);
-                for query in block.clone().filter(|&query| self.is_empty(sample, valid, query, width)) {
+                for query in block.clone().filter(|&query| self.reads_mean(sample, valid, query, width)) {
                     let mut out = outputs.slice_mut(s![query, self.output_columns(head)]);
                     self.mean_of_values(&inputs, head, &mut out);
                 }
@@ -220,6 +214,11 @@ impl Heads {
         !valid.query(sample, query) || !(0..width).any(|key| valid.key(sample, key))
     }
 
+    /// Whether the output of a query is the mean of the values.
+    fn reads_mean(&self, sample: usize, valid: &Validity<'_>, query: usize, width: usize) -> bool {
+        !valid.has_zero_output(sample, query) && self.is_empty(sample, valid, query, width)
+    }
+
     fn query_columns(&self, head: usize) -> Range<usize> {
         head * self.key_dim..(head + 1) * self.key_dim
     }
@@ -241,8 +240,19 @@ impl Heads {
         self.output_columns(self.kv_head(head))
     }
 
-    fn scale<F: Float>(&self) -> F {
-        F::of(1.0 / (self.key_dim as f64).sqrt())
+    /// The queries of a block and the keys that they see.
+    fn operands<'a, F>(
+        &self,
+        inputs: &'a Sample<'_, F>,
+        head: usize,
+        block: Range<usize>,
+        width: usize,
+    ) -> Operands<'a, F> {
+        Operands {
+            queries: inputs.queries.slice(s![block, self.query_columns(head)]),
+            keys: inputs.keys.slice(s![..width, self.key_columns(head)]),
+            weights: inputs.score_weights,
+        }
     }
 
     /// Computes the weights of a block of queries, (queries, keys); zero where a query sees no key.
@@ -253,15 +263,13 @@ impl Heads {
         valid: &Validity<'_>,
         head: usize,
         block: Range<usize>,
-        weights: &mut [F],
+        (tanh, weights): (&mut [F], &mut [F]),
     ) {
         let width = weights.len() / block.len().max(1);
         if width == 0 {
             return;
         }
-        let queries = inputs.queries.slice(s![block.clone(), self.query_columns(head)]);
-        let keys = inputs.keys.slice(s![..width, self.key_columns(head)]);
-        gemm(self.scale(), queries, keys.t(), F::zero(), matrix_mut(weights, block.len(), width));
+        self.scores.compute(&self.operands(inputs, head, block.clone(), width), tanh, weights);
         if !self.causal && valid.mask.is_none() {
             return Activation::Softmax.apply(width, weights);
         }
@@ -298,14 +306,16 @@ impl Heads {
     pub(super) fn backward<F: Float>(
         &self,
         batch: Batch<'_, F>,
+        scratch: &mut [F],
         valid: &Validity<'_>,
         d_outputs: &[F],
         gradients: Gradients<'_, F>,
     ) {
         let n = d_outputs.len() / self.outputs_len().max(1);
         let chunk = n.div_ceil(CHUNKS).max(1);
-        let Gradients { queries: mut d_queries, keys: mut d_keys, values: mut d_values } = gradients;
-        let mut scratch = batch.scratch;
+        let Gradients { queries: mut d_queries, keys: mut d_keys, values: mut d_values, .. } = gradients;
+        let mut d_score_weights = gradients.score_weights;
+        let mut scratch = scratch;
         let mut first = 0;
         let mut chunks: [_; CHUNKS] = std::array::from_fn(|_| {
             let samples = first..(first + chunk).min(n);
@@ -314,20 +324,21 @@ impl Heads {
                 queries: take(&mut d_queries, samples.len() * self.queries_len()),
                 keys: take(&mut d_keys, samples.len() * self.keys_len()),
                 values: take(&mut d_values, samples.len() * self.values_len()),
+                score_weights: take(&mut d_score_weights, samples.len() * self.score_weights_len()),
             };
             (samples.clone(), gradients, take(&mut scratch, samples.len() * self.scratch_len()))
         });
-        let (queries, keys, values, dropout) = (batch.queries, batch.keys, batch.values, batch.dropout);
         let ops = self.ops().saturating_mul(n).saturating_mul(2);
         parallel::for_each_split(ops, &mut chunks, &|(samples, gradients, scratch)| {
             for (place, sample) in samples.clone().enumerate() {
-                let inputs = self.sample(sample, queries, keys, values, dropout);
+                let inputs = self.sample(sample, batch);
                 let d_outputs = &d_outputs[sample * self.outputs_len()..][..self.outputs_len()];
                 let part = |place: usize, len: usize| place * len..(place + 1) * len;
                 let gradients = Gradients {
                     queries: &mut gradients.queries[part(place, self.queries_len())],
                     keys: &mut gradients.keys[part(place, self.keys_len())],
                     values: &mut gradients.values[part(place, self.values_len())],
+                    score_weights: &mut gradients.score_weights[part(place, self.score_weights_len())],
                 };
                 self.backward_sample(sample, &inputs, valid, scratch, d_outputs, gradients);
             }
@@ -346,15 +357,17 @@ impl Heads {
         gradients.queries.fill(F::zero());
         gradients.keys.fill(F::zero());
         gradients.values.fill(F::zero());
+        gradients.score_weights.fill(F::zero());
         let d_outputs = matrix(d_outputs, self.queries, self.n_heads * self.value_dim);
         let mut d_queries = matrix_mut(gradients.queries, self.queries, self.n_heads * self.key_dim);
         let mut d_keys = matrix_mut(gradients.keys, self.keys, self.n_kv_heads * self.key_dim);
         let mut d_values = matrix_mut(gradients.values, self.keys, self.n_kv_heads * self.value_dim);
         let n_keys = self.last_key(sample, valid);
+        let (tanh, scratch) = scratch.split_at_mut(self.tanh_len());
         let (first, second) = scratch.split_at_mut(scratch.len() / 2);
         for head in 0..self.n_heads {
-            for start in (0..self.queries).step_by(BLOCK) {
-                let block = start..(start + BLOCK).min(self.queries);
+            for start in (0..self.queries).step_by(self.scores.block()) {
+                let block = start..(start + self.scores.block()).min(self.queries);
                 let width = self.width(n_keys, &block);
                 let (weights, d_weights) =
                     (&mut first[..block.len() * width], &mut second[..block.len() * width]);
@@ -363,7 +376,7 @@ impl Heads {
                 if width == 0 {
                     continue;
                 }
-                self.weights(sample, inputs, valid, head, block.clone(), weights);
+                self.weights(sample, inputs, valid, head, block.clone(), (&mut *tanh, &mut *weights));
                 let values = inputs.values.slice(s![..width, self.value_columns(head)]);
                 // O = (P ⊙ factors) V  =>  dP = factors ⊙ (dO Vᵀ), dV += (P ⊙ factors)ᵀ dO
                 gemm(F::one(), d_out, values.t(), F::zero(), matrix_mut(d_weights, block.len(), width));
@@ -374,19 +387,13 @@ impl Heads {
                 let weights = matrix(weights, block.len(), width);
                 let own = d_values.slice_mut(s![..width, self.value_columns(head)]);
                 gemm(F::one(), weights.t(), d_out, F::one(), own);
-                // S = scale · Q Kᵀ  =>  dQ = scale · dS K, dK += scale · dSᵀ Q
-                let d_scores = matrix(d_weights, block.len(), width);
-                let keys = inputs.keys.slice(s![..width, self.key_columns(head)]);
-                let queries = inputs.queries.slice(s![block.clone(), self.query_columns(head)]);
-                gemm(
-                    self.scale(),
-                    d_scores,
-                    keys,
-                    F::zero(),
-                    d_queries.slice_mut(s![block, self.query_columns(head)]),
-                );
-                let own = d_keys.slice_mut(s![..width, self.key_columns(head)]);
-                gemm(self.scale(), d_scores.t(), queries, F::one(), own);
+                let gradients = ScoreGradients {
+                    queries: d_queries.slice_mut(s![block.clone(), self.query_columns(head)]),
+                    keys: d_keys.slice_mut(s![..width, self.key_columns(head)]),
+                    weights: &mut *gradients.score_weights,
+                };
+                let operands = self.operands(inputs, head, block, width);
+                self.scores.backward(&operands, tanh, d_weights, gradients);
             }
         }
     }
@@ -408,19 +415,11 @@ impl Heads {
         }
         let scale = F::one() / F::of(self.keys.max(1) as f64);
         for (query, d_out) in block.zip(d_out.rows()) {
-            if self.is_empty(sample, valid, query, width) {
+            if self.reads_mean(sample, valid, query, width) {
                 for mut row in d_values.slice_mut(s![.., self.value_columns(head)]).rows_mut() {
                     row.iter_mut().zip(&d_out).for_each(|(slot, &d)| *slot += d * scale);
                 }
             }
         }
     }
-}
-
-/// The projections of one sample.
-struct Sample<'a, F> {
-    queries: ArrayView2<'a, F>,
-    keys: ArrayView2<'a, F>,
-    values: ArrayView2<'a, F>,
-    dropout: &'a [F],
 }

@@ -1,10 +1,19 @@
 //! Attention layers and position embeddings.
 
+mod additive_attention;
+#[allow(clippy::module_inception, reason = "the file of the layer of this name")]
+mod attention;
+mod batch;
 mod heads;
 mod multi_head_attention;
 mod position_embedding;
 mod projection;
+mod scores;
+mod single_head;
+mod validity;
 
+pub use additive_attention::AdditiveAttention;
+pub use attention::{Attention, ScoreMode};
 pub use multi_head_attention::{GroupQueryAttention, MultiHeadAttention};
 pub use position_embedding::PositionEmbedding;
 

@@ -1,14 +1,17 @@
 //! Multi-head attention, and its form with fewer heads of keys and values.
 
-use super::heads::{Batch, Gradients, Heads, Validity};
+use super::batch::{Batch, Gradients, Samples};
+use super::heads::Heads;
 use super::projection::{Part, project, project_backward};
+use super::scores::Scores;
+use super::validity::Validity;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::initializer::Initializer;
-use crate::nn::layer::{Backward, Config, Forward, Layer, Mask, MergeInputs, Mode, Plan, Shape};
+use crate::nn::layer::{Backward, Config, Forward, Layer, Mask, MergeInputs, Plan, Shape};
 use crate::nn::layers::defaults::{glorot_uniform, yes, zeros};
 use crate::nn::layers::positive::require_positive;
-use crate::nn::layers::regularization::{check_rate, draw};
+use crate::nn::layers::regularization::check_rate;
 use crate::nn::node::Merge;
 use serde::{Deserialize, Serialize};
 
@@ -335,6 +338,7 @@ impl Options<'_> {
             n_kv_heads,
             key_dim,
             value_dim,
+            scores: Scores::Dot { scale: 1.0 / (key_dim as f64).sqrt() },
             causal: self.causal,
             has_dropout: self.dropout > 0.0,
         };
@@ -397,28 +401,16 @@ impl Options<'_> {
         for ((part, weights), out) in geometry.parts.iter().zip(&weights).zip(projected) {
             project(x, part, weights.kernel, weights.bias, out);
         }
-        if heads.has_dropout {
-            let keep = F::of(1.0 / (1.0 - self.dropout));
-            match mode {
-                Mode::Train { rng, .. } => {
-                    for (row, factors) in
-                        buffers.dropout.chunks_exact_mut(heads.dropout_len().max(1)).enumerate()
-                    {
-                        draw(&mut rng.row(row), self.dropout, [F::zero(), keep], None, factors);
-                    }
-                }
-                Mode::Infer { .. } => buffers.dropout.fill(F::one()),
-            }
-        }
+        heads.draw_dropout(self.dropout, mode, buffers.dropout);
         let valid = validity(mask, &geometry);
         let batch = Batch {
-            queries: buffers.queries,
-            keys: buffers.keys,
-            values: buffers.values,
+            queries: Samples::contiguous(buffers.queries, heads.queries_len()),
+            keys: Samples::contiguous(buffers.keys, heads.keys_len()),
+            values: Samples::contiguous(buffers.values, heads.values_len()),
+            score_weights: &[],
             dropout: buffers.dropout,
-            scratch: buffers.scratch,
         };
-        heads.forward(batch, &valid, buffers.outputs);
+        heads.forward(batch, buffers.scratch, &valid, buffers.outputs);
         let output = output_part(&geometry);
         let joined = crate::linalg::matrix(buffers.outputs, n, heads.outputs_len());
         if let Some(y) = y.as_slice_mut() {
@@ -441,18 +433,19 @@ impl Options<'_> {
         project_backward(joined, &output, weights[3].kernel, dy, d_output, Some((d_joined, false)));
         let valid = validity(mask, &geometry);
         let batch = Batch {
-            queries: buffers.queries,
-            keys: buffers.keys,
-            values: buffers.values,
+            queries: Samples::contiguous(buffers.queries, heads.queries_len()),
+            keys: Samples::contiguous(buffers.keys, heads.keys_len()),
+            values: Samples::contiguous(buffers.values, heads.values_len()),
+            score_weights: &[],
             dropout: buffers.dropout,
-            scratch: buffers.scratch,
         };
         let gradients = Gradients {
             queries: &mut *buffers.d_queries,
             keys: &mut *buffers.d_keys,
             values: &mut *buffers.d_values,
+            score_weights: &mut [],
         };
-        heads.backward(batch, &valid, buffers.d_outputs, gradients);
+        heads.backward(batch, buffers.scratch, &valid, buffers.d_outputs, gradients);
         let d_projected = [&*buffers.d_queries, &*buffers.d_keys, &*buffers.d_values];
         let d_weights = [d_query, d_key, d_value];
         for (role, ((d_projected, d_weights), weights)) in
@@ -480,6 +473,7 @@ fn validity<'a>(mask: Option<Mask<'a>>, geometry: &Geometry) -> Validity<'a> {
         mask,
         queries: query.positions.clone(),
         keys: [key.positions.clone(), value.positions.clone()],
+        zeroes_padding: false,
     }
 }
 

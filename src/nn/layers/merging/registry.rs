@@ -4,7 +4,7 @@ use super::{Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::Config;
-use crate::nn::layers::attention::{GroupQueryAttention, MultiHeadAttention};
+use crate::nn::layers::attention::{AdditiveAttention, Attention, GroupQueryAttention, MultiHeadAttention};
 use crate::nn::node::Merge;
 use std::sync::Arc;
 
@@ -34,4 +34,6 @@ catalog! {
     "dot" => Dot,
     "multi_head_attention" => MultiHeadAttention,
     "group_query_attention" => GroupQueryAttention,
+    "attention" => Attention,
+    "additive_attention" => AdditiveAttention,
 }
