@@ -26,6 +26,8 @@ pub use fit_with::FitWith;
 pub use input_gradient::Differentiable;
 pub use predict::Outputs;
 pub use summary::Summary;
+#[cfg(feature = "plot")]
+pub(crate) use summary::batch_shape;
 pub use validation::SampleBatch;
 pub use weights::Weight;
 
