@@ -1,7 +1,7 @@
 //! Segmentation with skip connections (Ronneberger, Fischer and Brox 2015, arXiv:1505.04597): which pixels of a noisy image
 //! belong to the disk?
 //!
-//! `cargo run --release --example unet`
+//! `cargo run --release --example unet`; with `--features plot` it also draws the network into `target/unet-model.svg`.
 
 use axonal::layers::UpSampling2D;
 use axonal::ndarray::Array4;
@@ -36,6 +36,8 @@ fn main() -> Result<()> {
         .compile(Adam::new(0.01))?
         .metric(axonal::metrics::BinaryAccuracy::new());
     println!("{}", model.summary());
+    #[cfg(feature = "plot")]
+    model.plot().show_layer_activations(true).save("target/unet-model.svg")?;
     let history = model.fit_with(&x, &y, FitOptions::new().epochs(20).batch_size(10))?;
     let accuracy = history.get("binary_accuracy").and_then(|values| values.last()).copied().unwrap_or(0.0);
     println!("pixels right: {accuracy:.4}");

@@ -1,10 +1,10 @@
-//! Pictures to look at: learning curves, clusters, images with predictions, confusion matrices; as SVG files, which
+//! Pictures to look at: learning curves, clusters, images with predictions, confusion matrices, models; as SVG files, which
 //! every browser shows.
 //!
 //! [`History::plot`](crate::models::History::plot) draws the loss and the metrics of a run,
 //! [`ConfusionMatrix::plot`](crate::metrics::ConfusionMatrix::plot) what was taken for what, [`ClusterPlot`] points by
 //! label with their centers, [`Elbow::plot`](crate::cluster::Elbow::plot) how many there should be, [`ImageGrid`] images
-//! with labels and predictions.
+//! with labels and predictions, [`Model::plot`](crate::models::Model::plot) the layers of a model and their connections.
 
 mod axes;
 mod cluster_plot;
@@ -12,10 +12,12 @@ mod confusion;
 mod curves;
 mod elbow;
 mod image_grid;
+mod model_plot;
 mod plane;
 
 pub use cluster_plot::ClusterPlot;
 pub use image_grid::ImageGrid;
+pub use model_plot::{ModelPlot, RankDir};
 
 use crate::error::{Error, Result};
 use std::path::Path;

@@ -20,6 +20,7 @@ mod fit_batches;
 mod gradients;
 #[cfg(feature = "testing")]
 mod graph;
+mod input_gradients;
 #[cfg(feature = "testing")]
 mod layers;
 #[cfg(feature = "testing")]

@@ -17,9 +17,9 @@ pub fn run(content: &Value) -> Outcome {
 
 /// Keras rounds the decay rates inside these optimizers' bias corrections to `f32`, and normalizes in `f32` by these
 /// layers on JAX, whatever the network's type.
-fn tolerance(optimizer: &Value, layers: &[Value]) -> f64 {
+pub fn tolerance<'v>(optimizer: &Value, mut layers: impl Iterator<Item = &'v Value>) -> f64 {
     let normalizations = ["GroupNormalization", "LayerNormalization", "RMSNormalization"];
-    if layers.iter().any(|layer| normalizations.iter().any(|class| layer["class"] == *class)) {
+    if layers.any(|layer| normalizations.iter().any(|class| layer["class"] == *class)) {
         return 1e-5;
     }
     let class = optimizer.get("class").unwrap_or(optimizer).as_str().unwrap_or_default().to_lowercase();
@@ -27,7 +27,7 @@ fn tolerance(optimizer: &Value, layers: &[Value]) -> f64 {
     if rounded.contains(&class.rsplit('.').next().unwrap_or_default()) { 1e-5 } else { 1e-6 }
 }
 
-fn array(value: &Value) -> ArrayD<f64> {
+pub fn array(value: &Value) -> ArrayD<f64> {
     ArrayD::from_shape_vec(IxDyn(&shape(value)), flat(value)).expect("a regular list")
 }
 
@@ -142,7 +142,7 @@ fn train(content: &Value) -> Built<(Difference, f64)> {
     set_weights(&mut model, &content["initial_weights"]);
 
     let x = array(&content["x"]);
-    let options = fit_options(content)?;
+    let options = fit_options(&case["fit"], content)?;
     let options = match &validation {
         Some((x, y)) => with_targets!(y, |y| options.validation_data(x, y)),
         None => options,
@@ -167,7 +167,7 @@ fn train(content: &Value) -> Built<(Difference, f64)> {
     let predictions: Vec<f64> =
         model.predict(&x).map_err(|error| error.to_string())?.iter().copied().collect();
     difference.numbers("predictions", &predictions, &flat(&content["predictions"]));
-    Ok((difference, tolerance(&case["optimizer"], layers)))
+    Ok((difference, tolerance(&case["optimizer"], layers.iter())))
 }
 
 /// Whether Keras does not count it among the weights: what stateful layers remember.
@@ -189,9 +189,16 @@ fn set_weights(model: &mut Model<f64>, initial: &Value) {
     model.set_weights(&weights).expect("weights of Keras's shapes");
 }
 
-fn fit_options<'v>(content: &Value) -> Built<FitOptions<'v, f64>> {
+/// The classes of a dictionary with their weights.
+pub fn class_weight(value: &Value) -> Vec<(usize, f64)> {
+    let weights = value.as_object().into_iter().flatten();
+    weights.map(|(class, weight)| (class.parse().unwrap(), weight.as_f64().unwrap())).collect()
+}
+
+/// The options that the arguments of `fit` give; data are beside them, in `content`.
+pub fn fit_options<'v>(arguments: &Value, content: &Value) -> Built<FitOptions<'v, f64>> {
     let mut options = FitOptions::new().shuffle(false);
-    for (key, value) in content["case"]["fit"].as_object().into_iter().flatten() {
+    for (key, value) in arguments.as_object().into_iter().flatten() {
         let whole = || value.as_u64().unwrap_or_default() as usize;
         options = match key.as_str() {
             "epochs" => options.epochs(whole()),
@@ -199,12 +206,7 @@ fn fit_options<'v>(content: &Value) -> Built<FitOptions<'v, f64>> {
             "initial_epoch" => options.initial_epoch(whole()),
             "validation_freq" => options.validation_freq(whole()),
             "validation_split" => options.validation_split(value.as_f64().unwrap_or_default()),
-            "class_weight" => {
-                let weights = value.as_object().into_iter().flatten();
-                let parsed =
-                    weights.map(|(class, weight)| (class.parse().unwrap(), weight.as_f64().unwrap()));
-                options.class_weight(parsed.collect::<Vec<(usize, f64)>>())
-            }
+            "class_weight" => options.class_weight(class_weight(value)),
             // Made from two arrays, which live longer.
             "validation_data" => options,
             "sample_weight" => options.sample_weight(&array(&content["sample_weight"])),
@@ -214,7 +216,7 @@ fn fit_options<'v>(content: &Value) -> Built<FitOptions<'v, f64>> {
     Ok(options)
 }
 
-fn compare_history(difference: &mut Difference, history: &History, want: &Value) {
+pub fn compare_history(difference: &mut Difference, history: &History, want: &Value) {
     for (key, want) in want.as_object().into_iter().flatten() {
         let epochs = want.as_array().map(Vec::as_slice).unwrap_or_default();
         // An epoch's value is a list where the metric has several thresholds.
@@ -227,7 +229,7 @@ fn compare_history(difference: &mut Difference, history: &History, want: &Value)
     }
 }
 
-fn compare_evaluation(difference: &mut Difference, got: &Evaluation, want: &Value) {
+pub fn compare_evaluation(difference: &mut Difference, got: &Evaluation, want: &Value) {
     for (key, want) in want.as_object().into_iter().flatten() {
         for (index, &number) in flat(want).iter().enumerate() {
             let key = if want.is_array() { keras_config::one_of_several(key, index) } else { key.clone() };

@@ -1,12 +1,15 @@
 //! A functional model of Keras: the same graph on the same data from the same weights, without shuffling.
 
 use crate::keras_config::{self, Arguments, Built};
+use crate::keras_fit::{self, array};
 use crate::keras_layers;
-use crate::{Difference, Outcome, flat, shape};
+use crate::{Difference, Outcome, flat};
+use axonal::custom::Merge;
 use axonal::layers::{Average, Dot, GroupQueryAttention, Maximum, Minimum, Multiply};
 use axonal::losses::AnyLoss;
+use axonal::metrics::AnyMetric;
 use axonal::models::Node;
-use axonal::ndarray::{ArrayD, IxDyn};
+use axonal::ndarray::ArrayD;
 use axonal::prelude::*;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -23,8 +26,8 @@ fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-fn array(value: &Value) -> ArrayD<f64> {
-    ArrayD::from_shape_vec(IxDyn(&shape(value)), flat(value)).expect("a regular list")
+fn arrays(value: &Value) -> Vec<ArrayD<f64>> {
+    list(value).iter().map(array).collect()
 }
 
 /// The node of a layer that reads one or several others.
@@ -44,17 +47,18 @@ fn node(
         "Maximum" => Maximum::new().of(inputs()),
         "Minimum" => Minimum::new().of(inputs()),
         "Concatenate" => Concatenate::new().axis(a.number("axis").unwrap_or(-1.0) as isize).of(inputs()),
-        "Dot" => Dot::new(size("axes") as isize, size("axes") as isize).of(inputs()),
+        "Dot" => {
+            let axis = size("axes") as isize;
+            Dot::new(axis, axis).normalize(a.flag("normalize") == Some(true)).of(inputs())
+        }
         "MultiHeadAttention" => {
             let layer = MultiHeadAttention::new(size("num_heads"), size("key_dim")).causal(causal);
-            match inputs().count() {
-                1 => inputs().next().map(|input| input.then(layer)).ok_or("an input")?,
-                _ => layer.of(inputs()),
-            }
+            attention(layer.use_bias(a.flag("use_bias") != Some(false)), inputs())?
         }
         "GroupQueryAttention" => {
             let heads = (size("num_query_heads"), size("num_key_value_heads"));
-            GroupQueryAttention::new(size("head_dim"), heads.0, heads.1).causal(causal).of(inputs())
+            let layer = GroupQueryAttention::new(size("head_dim"), heads.0, heads.1).causal(causal);
+            attention(layer.use_bias(a.flag("use_bias") != Some(false)), inputs())?
         }
         _ => {
             let input = inputs().next().ok_or("an input")?;
@@ -69,10 +73,22 @@ fn node(
             }
         }
     };
-    Ok(made.named(text(&spec["name"])))
+    Ok(made.named(text(&spec["name"])).trainable(spec["trainable"] != false))
 }
 
-fn model(graph: &Value) -> Built<Model<f64>> {
+/// Attention of a sequence over itself, or over others.
+fn attention<'n>(
+    layer: impl Layer<f64> + Merge<f64> + 'static,
+    inputs: impl Iterator<Item = &'n Node<f64>>,
+) -> Built<Node<f64>> {
+    match inputs.collect::<Vec<_>>()[..] {
+        [] => Err("attention without an input".into()),
+        [input] => Ok(input.then(layer)),
+        ref several => Ok(layer.of(several.iter().copied())),
+    }
+}
+
+fn model(graph: &Value, optimizer: &Value) -> Built<Model<f64>> {
     let mut nodes: BTreeMap<String, Node<f64>> = BTreeMap::new();
     let mut inputs = Vec::new();
     for input in list(&graph["inputs"]) {
@@ -93,7 +109,20 @@ fn model(graph: &Value) -> Built<Model<f64>> {
         let loss: AnyLoss<f64> = keras_config::loss(&output["loss"])?;
         built = built.weighted_output(text(&output["name"]), &nodes[&text(&output["node"])], loss, weight);
     }
-    built.compile(Sgd::new(0.05).momentum(0.5)).map_err(|error| error.to_string())
+    let optimizer = keras_config::optimizer(optimizer, None)?;
+    let mut model = built.compile(optimizer).map_err(|error| error.to_string())?;
+    for output in list(&graph["outputs"]) {
+        let name = text(&output["name"]);
+        for metric in list(&output["metrics"]) {
+            let made = keras_config::metrics(metric)?;
+            model = made.into_iter().fold(model, |model, metric| model.metric_of(&name, metric));
+        }
+        for metric in list(&output["weighted_metrics"]) {
+            let made = keras_config::metrics(metric)?.into_iter().map(AnyMetric::weighted);
+            model = made.fold(model, |model, metric| model.metric_of(&name, metric));
+        }
+    }
+    Ok(model)
 }
 
 /// The weights in Keras's order for each of its layers.
@@ -112,24 +141,60 @@ fn for_each_weight(
     Ok(())
 }
 
-fn train(content: &Value) -> Built<(Difference, f64)> {
-    let mut model = model(&content["graph"])?;
-    let mut initial = Vec::new();
-    for_each_weight(&model, &content["initial_weights"], |name, _, value| {
-        initial.push((name.to_string(), array(value)))
-    })?;
-    for (name, value) in initial {
-        model.set_weight(&name, &value).map_err(|error| error.to_string())?;
+fn set_weights(model: &mut Model<f64>, initial: &Value) -> Built<()> {
+    let mut weights = Vec::new();
+    for_each_weight(model, initial, |name, _, value| weights.push((name.to_string(), array(value))))?;
+    weights
+        .iter()
+        .try_for_each(|(name, value)| model.set_weight(name, value))
+        .map_err(|error| error.to_string())
+}
+
+/// Adds the weights of classes and samples, which depend on the outputs.
+fn weighted<'v>(mut options: FitOptions<'v, f64>, content: &Value) -> FitOptions<'v, f64> {
+    if !content["sample_weight"].is_null() {
+        options = options.sample_weight(&array(&content["sample_weight"]));
     }
-    let xs: Vec<ArrayD<f64>> = list(&content["x"]).iter().map(array).collect();
-    let ys: Vec<ArrayD<f64>> = list(&content["y"]).iter().map(array).collect();
-    let options = FitOptions::new().epochs(3).batch_size(5).shuffle(false);
+    for (output, weights) in content["sample_weight_of"].as_object().into_iter().flatten() {
+        options = options.sample_weight_of(output, &array(weights));
+    }
+    for (output, classes) in content["class_weight_of"].as_object().into_iter().flatten() {
+        options = options.class_weight_of(output, keras_fit::class_weight(classes));
+    }
+    options
+}
+
+fn evaluate_options(content: &Value) -> EvaluateOptions<f64> {
+    let batch_size = content["fit"]["batch_size"].as_u64().unwrap_or(32);
+    let mut options = EvaluateOptions::new().batch_size(batch_size as usize);
+    if !content["sample_weight"].is_null() {
+        options = options.sample_weight(&array(&content["sample_weight"]));
+    }
+    for (output, weights) in content["sample_weight_of"].as_object().into_iter().flatten() {
+        options = options.sample_weight_of(output, &array(weights));
+    }
+    options
+}
+
+fn train(content: &Value) -> Built<(Difference, f64)> {
+    let mut model = model(&content["graph"], &content["optimizer"])?;
+    set_weights(&mut model, &content["initial_weights"])?;
+    let (xs, ys) = (arrays(&content["x"]), arrays(&content["y"]));
+    let (x_val, y_val) = (arrays(&content["x_val"]), arrays(&content["y_val"]));
+    let mut options = weighted(keras_fit::fit_options(&content["fit"], content)?, content);
+    if !x_val.is_empty() {
+        options = options.validation_data(&x_val, y_val.as_slice());
+    }
+    if !content["validation_sample_weight"].is_null() {
+        options = options.validation_sample_weight(&array(&content["validation_sample_weight"]));
+    }
     let history = model.fit_with(&xs, ys.as_slice(), options).map_err(|error| error.to_string())?;
+    let evaluation = model.evaluate_with(&xs, ys.as_slice(), evaluate_options(content));
+    let evaluation = evaluation.map_err(|error| error.to_string())?;
+
     let mut difference = Difference::default();
-    difference.numbers("loss", history.loss(), &flat(&content["loss"]));
-    let evaluated = model.evaluate_with(&xs, ys.as_slice(), EvaluateOptions::new().batch_size(5));
-    let evaluated = evaluated.map_err(|error| error.to_string())?;
-    difference.number("evaluate", evaluated.loss(), content["evaluate"].as_f64().unwrap_or(f64::NAN));
+    keras_fit::compare_history(&mut difference, &history, &content["history"]);
+    keras_fit::compare_evaluation(&mut difference, &evaluation, &content["evaluate"]);
     for_each_weight(&model, &content["final_weights"], |name, value, want| {
         let got: Vec<f64> = value.iter().copied().collect();
         difference.numbers(&format!("final {name}"), &got, &flat(want));
@@ -139,6 +204,6 @@ fn train(content: &Value) -> Built<(Difference, f64)> {
         let got: Vec<f64> = got.iter().copied().collect();
         difference.numbers(&format!("prediction {name}"), &got, &flat(want));
     }
-    // Keras keeps sums of losses in f32.
-    Ok((difference, 1e-6))
+    let layers = list(&content["graph"]["nodes"]).iter().map(|node| &node["layer"]);
+    Ok((difference, keras_fit::tolerance(&content["optimizer"], layers)))
 }

@@ -2,6 +2,8 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 #[cfg(feature = "plot")]
+mod model_plot;
+#[cfg(feature = "plot")]
 mod plot;
 #[cfg(feature = "progress")]
 mod progress;

@@ -157,7 +157,7 @@ impl<F: Float> Model<F> {
     }
 
     /// The layers of a model that is not built.
-    pub(super) fn unbuilt_layers(&self) -> Option<&Sequential<F>> {
+    pub(crate) fn unbuilt_layers(&self) -> Option<&Sequential<F>> {
         let deferred = self.deferred.as_ref()?;
         (!self.is_built()).then_some(&deferred.builder)
     }

@@ -30,6 +30,8 @@ pub use input_gradient::Differentiable;
 pub use predict::Outputs;
 pub(crate) use ranks::Group;
 pub use summary::Summary;
+#[cfg(feature = "plot")]
+pub(crate) use summary::batch_shape;
 pub use validation::SampleBatch;
 pub use weights::Weight;
 

@@ -54,13 +54,13 @@ impl<F: Float> Model<F> {
             let connected: Vec<String> = node.inputs.iter().map(source).collect();
             [
                 format!("{}{frozen}{shared}", node.name),
-                shape_text(node.plan.output_shape()),
+                batch_shape(node.plan.output_shape()),
                 thousands(n_params),
                 connected.join(", "),
             ]
         };
         let input =
-            |input: &NetworkInput| [input.name.clone(), shape_text(&input.shape), "0".into(), "-".into()];
+            |input: &NetworkInput| [input.name.clone(), batch_shape(&input.shape), "0".into(), "-".into()];
         let inputs = layout.inputs.iter().filter(|_| !layout.is_chain).map(input);
         let trainable = self.count_trainable_params();
         let rows = match self.unbuilt_layers() {
@@ -83,7 +83,7 @@ impl<F: Float> Model<F> {
 }
 
 /// The shape of a batch: "(None, 3)".
-fn shape_text(sample: &Shape) -> String {
+pub(crate) fn batch_shape(sample: &Shape) -> String {
     let dims = sample.dims().iter().map(|dim| format!(", {dim}"));
     match sample.dims() {
         [] => "(None)".into(),
