@@ -2,7 +2,7 @@
 
 use axonal::callbacks::LambdaCallback;
 use axonal::distributed::{Collective, Threads};
-use axonal::layers::{Masking, TimeDistributed};
+use axonal::layers::{Masking, Residual, TimeDistributed};
 use axonal::losses::Reduction;
 use axonal::metrics::R2Score;
 use axonal::models::{Weight, each_epoch};
@@ -240,7 +240,7 @@ fn synchronized_statistics_are_those_of_the_global_batch() {
             .add(Masking::new(0.0))
             .add(normalization())
             .add(Dense::new(4).use_bias(false))
-            .add(TimeDistributed::new(normalization()))
+            .add(Residual::new().add(TimeDistributed::new(normalization())).add(Dense::new(4)))
             .add(Gru::new(3))
             .add(normalization().epsilon(0.1))
             .add(Dense::new(2))

@@ -206,7 +206,7 @@ impl<F: Float> Layer<F> for Residual<F> {
     }
 
     fn forward(&self, pass: Forward<'_, F>) {
-        let Forward { x, mut y, params, cache, mut mode, mask, plan, .. } = pass;
+        let Forward { x, mut y, params, cache, mut mode, mask, plan, group, .. } = pass;
         let batch = x.nrows();
         let nested = plan.map_or(&[][..], Plan::nested_layers);
         let all = nested;
@@ -236,7 +236,8 @@ impl<F: Float> Layer<F> for Residual<F> {
                 &mut caches[range.start - first..range.end - first],
                 mode,
             );
-            layer.forward(pass.masked(self.mask_of(all, index, mask)).planned(&nested.plan));
+            let pass = pass.masked(self.mask_of(all, index, mask)).grouped(group);
+            layer.forward(pass.planned(&nested.plan));
             z.copy_from_slice(y);
             nested.plan.declared_activation().apply(nested.plan.output_shape().last(), y);
         }
@@ -251,7 +252,8 @@ impl<F: Float> Layer<F> for Residual<F> {
     }
 
     fn backward(&self, pass: Backward<'_, F>) {
-        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, samples, mask, plan, .. } = pass;
+        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, samples, mask, plan, group, .. } =
+            pass;
         let batch = x.nrows();
         let nested = plan.map_or(&[][..], Plan::nested_layers);
         let all = nested;
@@ -283,7 +285,7 @@ impl<F: Float> Layer<F> for Residual<F> {
                 &mut caches[range.start - first..range.end - first],
             );
             let pass = pass.masked(self.mask_of(all, index, mask)).planned(&nested.plan);
-            layer.backward(pass.samples(samples).dx_needed(dx_needed));
+            layer.backward(pass.samples(samples).dx_needed(dx_needed).grouped(group));
         };
         // y = shortcut + layers(x)  =>  dx = what the shortcut passes back + what the layers pass back
         if self.projection.is_some() {
