@@ -6,13 +6,18 @@ use crate::error::{Error, Result};
 /// Returns the value if every rank has one. If any rank has an error, every rank returns one: its own, or one that names the
 /// first rank with an error.
 pub(crate) fn agree<T>(group: &dyn Collective, own: Result<T>) -> Result<T> {
-    let message = own.as_ref().err().map(ToString::to_string).unwrap_or_default();
-    let messages = group.all_gather(message.as_bytes());
+    let agreed = agree_on(group, own.as_ref().err().map(ToString::to_string).as_deref());
     let value = own?;
-    match messages?.iter().enumerate().find(|(_, message)| !message.is_empty()) {
-        None => Ok(value),
-        Some((rank, message)) => {
-            let problem = format!("failed: {}", String::from_utf8_lossy(message));
+    agreed.map(|()| value)
+}
+
+/// Errors on every rank if any rank has a problem; the error names the first such rank.
+pub(crate) fn agree_on(group: &dyn Collective, problem: Option<&str>) -> Result<()> {
+    let problems = group.all_gather(problem.unwrap_or_default().as_bytes())?;
+    match problems.iter().enumerate().find(|(_, problem)| !problem.is_empty()) {
+        None => Ok(()),
+        Some((rank, problem)) => {
+            let problem = format!("failed: {}", String::from_utf8_lossy(problem));
             Err(Error::Distributed { rank, problem })
         }
     }

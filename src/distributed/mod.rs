@@ -19,7 +19,7 @@ mod exchange;
 mod shard;
 mod threads;
 
-pub(crate) use agreement::{agree, require_equal};
+pub(crate) use agreement::{agree, agree_on, require_equal};
 pub use shard::Shard;
 pub use threads::Threads;
 

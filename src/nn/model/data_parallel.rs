@@ -25,13 +25,13 @@
 //! Every rank takes part in every exchange, also with an error or without rows, so that none waits for another in vain.
 
 use super::evaluate::Scores;
-use super::ranks::{FLAGS, GlobalBatch, RankRows, Ranks};
-use crate::distributed::{self, Collective, agree};
+use super::rank_step::Exchange;
+use super::ranks::{GlobalBatch, RankRows, RankStep, Ranks, agreed};
+use crate::distributed::{self, Collective};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::callback::{Checkpoint, Progress, StopToken};
 use crate::nn::fit_options::{PlainOptions, Verbose};
-use crate::nn::loss::Reduction;
 use crate::nn::model::Model;
 
 /// The group of a training run, as one rank sees it.
@@ -80,7 +80,7 @@ impl<F: Float> Ranks<F> for DataParallel<'_> {
             ("seed", model.seed.to_string()),
             ("network", model.summary().to_string()),
             ("losses and metrics", model.score_names().join("\n")),
-            ("optimizer", optimizer.rule.kind().to_owned()),
+            ("optimizer", format!("{} with {:?}", optimizer.rule.kind(), optimizer.modifiers)),
             ("learning rate", optimizer.current_rate().to_string()),
             ("options", options),
             ("number of callbacks", callbacks.to_string()),
@@ -104,28 +104,12 @@ impl<F: Float> Ranks<F> for DataParallel<'_> {
         Ok(GlobalBatch::of(self.group.rank(), rows))
     }
 
-    fn sum_step(&self, values: &mut [F], diverged: bool) -> Result<bool> {
-        let Some(first_flag) = values.len().checked_sub(FLAGS) else { return Ok(diverged) };
-        let flag = |is_set: bool| if is_set { F::one() } else { F::zero() };
-        values[first_flag] = flag(diverged);
-        values[first_flag + 1] = flag(self.token.as_ref().is_some_and(StopToken::is_stopped));
-        distributed::sum(self.group, values)?;
-        if values[first_flag + 1] > F::zero() {
-            self.agreed_stop.stop();
-        }
-        Ok(values[first_flag] > F::zero())
+    fn step<'s>(&'s self, model: &Model<F>) -> Result<Box<dyn RankStep<F> + 's>> {
+        Ok(Box::new(Exchange::new(self.group, self.token.clone(), self.agreed_stop.clone(), model)?))
     }
 
-    fn shares(&self, divisors: &mut [f64], own: &[f64], reductions: &[Reduction]) -> Result<()> {
-        distributed::sum(self.group, divisors)?;
-        for ((share, own), reduction) in divisors.iter_mut().zip(own).zip(reductions) {
-            *share = match reduction {
-                Reduction::Sum => 1.0,
-                _ if *share > 0.0 => own / *share,
-                _ => 0.0,
-            };
-        }
-        Ok(())
+    fn agree(&self, problem: Option<String>) -> Result<()> {
+        distributed::agree_on(self.group, problem.as_deref())
     }
 
     fn merge_scores(&self, own: &Scores<F>, merged: &mut Scores<F>) -> Result<()> {
@@ -142,7 +126,7 @@ impl<F: Float> Ranks<F> for DataParallel<'_> {
     fn broadcast_checkpoint(&self, own: Option<Checkpoint<F>>) -> Result<Option<Checkpoint<F>>> {
         let is_first = self.group.rank() == 0;
         let encoded = own.as_ref().filter(|_| is_first).map_or_else(|| Ok(Vec::new()), Checkpoint::to_bytes);
-        let mut bytes = agree(self.group, encoded)?;
+        let mut bytes = agreed::<F, _>(Some(self), encoded)?;
         self.group.broadcast(&mut bytes, 0)?;
         match (is_first, bytes.is_empty()) {
             (true, _) => Ok(own),
@@ -166,7 +150,10 @@ impl<F: Float> Ranks<F> for DataParallel<'_> {
     }
 
     fn agree_on_hook(&self, own: Result<()>, progress: &mut Progress) -> Result<()> {
-        agree(self.group, own)?;
+        let agreed =
+            distributed::agree_on(self.group, own.as_ref().err().map(ToString::to_string).as_deref());
+        own?;
+        agreed?;
         let own = format!(
             "{}{}",
             u8::from(progress.checkpoint_requested),

@@ -12,6 +12,7 @@ mod input_gradient;
 mod inputs;
 pub(crate) mod outputs;
 mod predict;
+mod rank_step;
 mod ranks;
 mod resume;
 mod snapshot;

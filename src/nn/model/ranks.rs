@@ -1,13 +1,14 @@
 //! What the training loop needs of the ranks of a distributed run.
 
 use super::evaluate::Scores;
-use crate::distributed::{Collective, agree};
+use crate::distributed::Collective;
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::callback::{Checkpoint, Progress, StopToken};
 use crate::nn::fit_options::PlainOptions;
-use crate::nn::loss::Reduction;
 use crate::nn::model::Model;
+use crate::nn::targets::Prepared;
+use crate::nn::workspace::Workspace;
 
 /// The ranks of a distributed run, as one of them sees them. [`DataParallel`](super::data_parallel::DataParallel) implements it;
 /// behind the trait, a program that does not call `FitOptions::distributed` does not link it.
@@ -33,15 +34,11 @@ pub(crate) trait Ranks<F>: Sync {
     /// Exchanges the numbers of rows of one step.
     fn step_rows(&self, rows: usize) -> Result<GlobalBatch>;
 
-    /// Sums what the ranks have computed in a step, of which the last [`FLAGS`] values are written here. Returns whether any
-    /// rank diverged.
-    fn sum_step(&self, values: &mut [F], diverged: bool) -> Result<bool>;
+    /// What one rank exchanges in each step of training this model.
+    fn step<'s>(&'s self, model: &Model<F>) -> Result<Box<dyn RankStep<F> + 's>>;
 
     /// Whether any rank has a condition.
     fn any(&self, own: bool) -> Result<bool>;
-
-    /// Sums the divisors of the losses of the outputs over the ranks, and replaces them by this rank's share of each.
-    fn shares(&self, divisors: &mut [f64], own: &[f64], reductions: &[Reduction]) -> Result<()>;
 
     /// Combines the sums of losses and metrics of all ranks into `merged`.
     fn merge_scores(&self, own: &Scores<F>, merged: &mut Scores<F>) -> Result<()>;
@@ -52,8 +49,50 @@ pub(crate) trait Ranks<F>: Sync {
     /// Errors on every rank if the parameters of a rank are not those of rank 0, to the bit.
     fn require_same_params(&self, model: &Model<F>, when: &str) -> Result<()>;
 
+    /// Errors on every rank if any rank has an error, of which this is the message.
+    fn agree(&self, problem: Option<String>) -> Result<()>;
+
     /// Shares what the callbacks of a hook have decided: errors, a reason to stop, a request for a checkpoint.
     fn agree_on_hook(&self, own: Result<()>, progress: &mut Progress) -> Result<()>;
+}
+
+/// What one rank exchanges in a training step. Every rank calls the methods in the same order, also without rows.
+pub(crate) trait RankStep<F>: Send + Sync {
+    /// The number of values that are exchanged behind the gradients.
+    fn extra_len(&self) -> usize;
+
+    /// The ranks, if layers exchange values with them.
+    fn group(&self) -> Option<&dyn Collective>;
+
+    /// Prepares a step, given the state before.
+    fn begin(&mut self, state: &[F], global: GlobalBatch) -> Result<()>;
+
+    /// Computes this rank's share of the loss of each output, after the forward pass.
+    fn shares(&mut self, batch: LossInputs<'_, F>, global: GlobalBatch, shares: &mut [f64]) -> Result<()>;
+
+    /// Whether every rank can run its backward pass, if the passes depend on each other.
+    fn all_go_on(&mut self, own: bool) -> Result<bool>;
+
+    /// Makes the gradients and the changes of moving statistics those of all ranks. Returns whether no rank diverged.
+    fn exchange(
+        &mut self,
+        values: &mut [F],
+        state: &mut [F],
+        is_finite: bool,
+        batch: (usize, GlobalBatch),
+    ) -> Result<bool>;
+}
+
+/// What the divisors of the losses follow from: the batch of a rank after its forward pass.
+#[derive(Clone, Copy)]
+pub(crate) struct LossInputs<'s, F> {
+    pub(super) model: &'s Model<F>,
+    pub(super) workspace: &'s Workspace<F>,
+    pub(super) batch: usize,
+    pub(super) targets: &'s [Prepared<F>],
+    pub(super) weights: &'s [Vec<F>],
+    /// The number of sample weights of each sample, by output; 0 without weights.
+    pub(super) weights_per_sample: &'s [usize],
 }
 
 /// Makes the ranks of a run from a group and the token that stops this rank.
@@ -81,14 +120,11 @@ impl<F> std::fmt::Debug for Group<'_, F> {
 
 /// The value, if every rank of a distributed run has one.
 pub(super) fn agreed<F, T>(ranks: Option<&(dyn Ranks<F> + '_)>, own: Result<T>) -> Result<T> {
-    match ranks {
-        Some(ranks) => agree(ranks.group(), own),
-        None => own,
-    }
+    let Some(ranks) = ranks else { return own };
+    let agreed = ranks.agree(own.as_ref().err().map(ToString::to_string));
+    let value = own?;
+    agreed.map(|()| value)
 }
-
-/// Values at the end of the exchange of a step: whether a rank diverged, and whether one was interrupted.
-pub(super) const FLAGS: usize = 2;
 
 /// The rows of one step of all ranks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +138,11 @@ pub(crate) struct GlobalBatch {
 }
 
 impl GlobalBatch {
+    /// The share of `rows` rows of it.
+    pub(super) fn share(&self, rows: usize) -> f64 {
+        if self.rows == 0 { 0.0 } else { rows as f64 / self.rows as f64 }
+    }
+
     /// The rows of a step without other ranks.
     pub(super) fn alone(rows: usize) -> Self {
         Self { first_row: 0, rows, least: rows }

@@ -1,18 +1,16 @@
 //! One training step: gather, forward, loss, backward, update.
 
 use crate::buffer::Buffer;
-use crate::distributed::Collective;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::linalg::matrix;
 use crate::nn::gradient_slots::{Deltas, Wanted};
 use crate::nn::layer::Gradient;
 use crate::nn::layout::{Layout, zeros};
-use crate::nn::loss::{Reduction, weight_in_whole};
 use crate::nn::model::Model;
 use crate::nn::model::evaluate::Scores;
 use crate::nn::model::inputs::LabeledSamples;
-use crate::nn::model::ranks::{FLAGS, GlobalBatch, Ranks};
+use crate::nn::model::ranks::{GlobalBatch, LossInputs, RankStep, Ranks};
 use crate::nn::optimizer_state::GradTarget;
 use crate::nn::targets::Prepared;
 use crate::nn::workspace::{GlobalPass, PassState, StepNoise, Workspace};
@@ -30,20 +28,10 @@ pub(super) struct Trainer<'g, F> {
     deltas: Deltas<F>,
     /// The gradients of all parameters, and in a distributed run what is exchanged with them: changes of moving statistics, flags.
     grads: Buffer<F>,
-    ranks: Option<&'g dyn Ranks<F>>,
-    /// The state that the ranks of a distributed run share: moving statistics, not what is carried for each sample.
-    shared_state: Vec<Range<usize>>,
-    /// That state before the step.
-    state_before: Vec<F>,
-    /// Whether layers exchange values with other ranks.
-    synchronizes: bool,
+    /// What is exchanged with the other ranks of a distributed run.
+    rank: Option<Box<dyn RankStep<F> + 'g>>,
     /// This rank's share of the loss of each output; 1 without other ranks.
     shares: Vec<f64>,
-    /// Scratch buffer for the divisors of the losses.
-    divisors: Vec<f64>,
-    reductions: Vec<Reduction>,
-    /// Whether the shares follow from the numbers of rows.
-    shares_by_rows: bool,
     /// Scratch buffer, one part a thread, for gradients of fused updates.
     scratch: Buffer<F>,
     /// The targets and sample weights of each output.
@@ -101,30 +89,14 @@ impl<'g, F: Float> Trainer<'g, F> {
         let outputs = &model.layout.outputs;
         let repeated = (1..outputs.len()).filter(|&output| outputs[..output].contains(&outputs[output]));
         let longest = repeated.map(|output| model.layout.output_shape(output).size()).max().unwrap_or(0);
-        let shared =
-            model.layout.nodes.iter().filter(|node| ranks.is_some() && node.plan.batch_size().is_none());
-        let shared_state: Vec<_> =
-            shared.map(|node| node.state.clone()).filter(|state| !state.is_empty()).collect();
-        let shared_len = shared_state.iter().map(Range::len).sum();
-        let exchanged = ranks.map_or(0, |_| shared_len + FLAGS);
+        let rank = ranks.map(|ranks| ranks.step(model)).transpose()?;
+        let extra = rank.as_ref().map_or(0, |rank| rank.extra_len());
         Ok(Self {
             workspace: Workspace::with_input(&model.layout, batch)?,
             deltas: Deltas::new(&model.layout, &model.layout.outputs, Wanted::Params, batch)?,
-            grads: Buffer::zeros("gradients", model.params.len() + exchanged)?,
-            ranks,
-            state_before: zeros("moving statistics", shared_len)?,
-            shared_state,
-            synchronizes: ranks.is_some()
-                && model.layout.nodes.iter().any(|node| node.plan.declares_synchronizing()),
+            grads: Buffer::zeros("gradients", model.params.len() + extra)?,
+            rank,
             shares: vec![1.0; model.outputs.len()],
-            divisors: vec![0.0; model.outputs.len()],
-            reductions: model.outputs.iter().map(|output| output.loss.batch_reduction()).collect(),
-            shares_by_rows: (0..model.outputs.len()).all(|output| {
-                let loss = &model.outputs[output].loss;
-                loss.batch_reduction() != Reduction::MeanWithSampleWeight
-                    && loss.ignored_label().is_none()
-                    && model.layout.output_mask(output).is_none()
-            }),
             scratch: Buffer::zeros(
                 "gradients",
                 model.optimizer_state.fused_scratch_len() * parallel::threads().min(MAX_UPDATE_THREADS),
@@ -236,40 +208,28 @@ impl<'g, F: Float> Trainer<'g, F> {
     ) -> Result<StepOutcome> {
         let layout = model.layout.clone();
         let n_params = model.params.len();
-        if self.synchronizes && global.least == 0 {
-            let hint = "give every rank as many rows, or do not synchronize";
-            let context = "a step in which a rank has no rows";
-            return Err(Error::Misplaced { context, option: "a synchronized layer", hint });
+        if let Some(rank) = &mut self.rank {
+            rank.begin(&model.state, global)?;
         }
-        self.keep_state(&model.state);
         let mut outcome = if batch > 0 { self.forward(model, &layout, x, batch, global) } else { Ok(()) };
-        if let Some(ranks) = self.ranks {
-            self.compute_shares(ranks, model, batch, global)?;
-        }
+        self.compute_shares(model, batch, global)?;
         let mut loss = 0.0;
         if batch > 0 {
             outcome = outcome.and_then(|()| {
                 loss = self.loss(model, &layout, batch, global)?;
                 Ok(())
             });
-            if let Some(ranks) = self.ranks.filter(|_| self.synchronizes) {
-                // The layers of all ranks exchange values in the backward pass, or none do.
-                if ranks.any(outcome.is_err())? && outcome.is_ok() {
-                    outcome = Err(Divergence::of_another_rank());
-                }
+            if let Some(rank) = &mut self.rank
+                && !rank.all_go_on(outcome.is_ok())?
+            {
+                outcome = outcome.and_then(|()| Err(Divergence::of_another_rank()));
             }
             outcome = outcome.and_then(|()| self.backward(model, &layout, x, batch, global));
         }
-        if let Some(ranks) = self.ranks {
-            if batch == 0 || outcome.is_err() {
-                self.grads.fill(F::zero());
-            } else {
-                self.write_state_changes(n_params, &model.state, share_of(batch, global));
-            }
-            if ranks.sum_step(&mut self.grads, outcome.is_err())? && outcome.is_ok() {
-                outcome = Err(Divergence::of_another_rank());
-            }
-            self.read_state_changes(n_params, &mut model.state);
+        if let Some(rank) = &mut self.rank
+            && !rank.exchange(&mut self.grads, &mut model.state, outcome.is_ok(), (batch, global))?
+        {
+            outcome = outcome.and_then(|()| Err(Divergence::of_another_rank()));
         }
         if let Err(divergence) = outcome {
             return Ok(StepOutcome::Diverged(divergence));
@@ -280,7 +240,7 @@ impl<'g, F: Float> Trainer<'g, F> {
                 regularizer.add_gradient(1.0, &model.params[range.clone()], &mut self.grads[range]);
             }
         }
-        let fused = self.ranks.is_none();
+        let fused = self.rank.is_none();
         model.optimizer_state.step(&layout, &mut model.params, &mut self.grads[..n_params], fused);
         model.steps_trained += 1;
         self.add_scores(model, loss, batch, global);
@@ -300,7 +260,7 @@ impl<'g, F: Float> Trainer<'g, F> {
             seed: model.seed,
             step: model.steps_trained,
             first_row: global.first_row,
-            group: self.synchronizing_group(),
+            group: self.rank.as_ref().and_then(|rank| rank.group()),
         };
         let state = PassState::Train(&mut model.state, noise);
         self.workspace.forward(layout, &model.params, state, x, batch, &logits);
@@ -311,67 +271,18 @@ impl<'g, F: Float> Trainer<'g, F> {
         })
     }
 
-    /// The ranks, if layers exchange values with them.
-    fn synchronizing_group(&self) -> Option<&'g dyn Collective> {
-        self.ranks.filter(|_| self.synchronizes).map(|ranks| ranks.group())
-    }
-
-    /// Copies the shared state before a step.
-    fn keep_state(&mut self, state: &[F]) {
-        let values = self.shared_state.iter().flat_map(|range| &state[range.clone()]);
-        self.state_before.iter_mut().zip(values).for_each(|(before, &value)| *before = value);
-    }
-
-    /// Writes the change of the shared state by this rank's rows, times its share, behind the gradients.
-    fn write_state_changes(&mut self, n_params: usize, state: &[F], share: f64) {
-        let values = self.shared_state.iter().flat_map(|range| &state[range.clone()]);
-        let changes = self.grads[n_params..].iter_mut().zip(&self.state_before);
-        changes.zip(values).for_each(|((change, &before), &after)| *change = (after - before) * F::of(share));
-    }
-
-    /// Sets the shared state to that before the step plus the changes by all ranks.
-    fn read_state_changes(&self, n_params: usize, state: &mut [F]) {
-        let mut changed =
-            self.state_before.iter().zip(&self.grads[n_params..]).map(|(&before, &change)| before + change);
-        for range in &self.shared_state {
-            state[range.clone()].iter_mut().zip(changed.by_ref()).for_each(|(state, new)| *state = new);
-        }
-    }
-
     /// Computes this rank's share of the loss of each output.
-    fn compute_shares(
-        &mut self,
-        ranks: &dyn Ranks<F>,
-        model: &Model<F>,
-        batch: usize,
-        global: GlobalBatch,
-    ) -> Result<()> {
-        if self.shares_by_rows {
-            for (share, reduction) in self.shares.iter_mut().zip(&self.reductions) {
-                *share = if *reduction == Reduction::Sum { 1.0 } else { share_of(batch, global) };
-            }
-            return Ok(());
-        }
-        for (output, divisor) in self.divisors.iter_mut().enumerate() {
-            *divisor = 0.0;
-            if batch > 0 {
-                let width = self.weights_per_sample[output];
-                let weights = (width > 0).then(|| &self.weights[output][..batch * width]);
-                let mask = self.workspace.mask_by(&model.layout, model.layout.output_mask(output), batch);
-                let shape = model.layout.output_shape(output);
-                let positions = batch * shape.size() / shape.last().max(1);
-                let ignored = model.outputs[output].loss.ignored_label();
-                let is_ignored = |index: usize| match (&self.targets[output], ignored) {
-                    (Prepared::Labels { labels, .. }, Some(ignored)) => labels
-                        .get(index)
-                        .is_none_or(|&label| label >= shape.last() || i64::try_from(label) == Ok(ignored)),
-                    _ => false,
-                };
-                *divisor = weight_in_whole(self.reductions[output], positions, weights, mask, is_ignored);
-            }
-        }
-        self.shares.copy_from_slice(&self.divisors);
-        ranks.shares(&mut self.shares, &self.divisors, &self.reductions)
+    fn compute_shares(&mut self, model: &Model<F>, batch: usize, global: GlobalBatch) -> Result<()> {
+        let Some(rank) = &mut self.rank else { return Ok(()) };
+        let inputs = LossInputs {
+            model,
+            workspace: &self.workspace,
+            batch,
+            targets: &self.targets,
+            weights: &self.weights,
+            weights_per_sample: &self.weights_per_sample,
+        };
+        rank.shares(inputs, global, &mut self.shares)
     }
 
     /// The loss of the batch with all penalties, as a share of that of the global batch; writes the gradient of the outputs.
@@ -384,7 +295,7 @@ impl<'g, F: Float> Trainer<'g, F> {
     ) -> std::result::Result<f64, Divergence> {
         let loss = self.losses(model, batch, global);
         let penalty = model.weight_penalty() + self.workspace.activity_penalty(layout, batch);
-        let loss = loss + penalty * share_of(batch, global);
+        let loss = loss + penalty * global.share(batch);
         if loss.is_finite() {
             return Ok(loss);
         }
@@ -401,7 +312,7 @@ impl<'g, F: Float> Trainer<'g, F> {
         global: GlobalBatch,
     ) -> std::result::Result<(), Divergence> {
         let logits = model.logits.clone();
-        let (alone, group) = (self.ranks.is_none(), self.synchronizing_group());
+        let (alone, group) = (self.rank.is_none(), self.rank.as_ref().and_then(|rank| rank.group()));
         let (optimizer_state, scratch) = (&mut model.optimizer_state, &mut self.scratch);
         let finite = self.workspace.backward(
             layout,
@@ -492,11 +403,6 @@ impl<'g, F: Float> Trainer<'g, F> {
         }
         sum
     }
-}
-
-/// The rows of this rank as a share of the global batch.
-fn share_of(batch: usize, global: GlobalBatch) -> f64 {
-    if global.rows == 0 { 0.0 } else { batch as f64 / global.rows as f64 }
 }
 
 impl Divergence {
