@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::simd::vectorize;
-use ndarray::{ArrayBase, ArrayView2, Data, Dimension, Ix2};
+use ndarray::{ArrayBase, ArrayView2, ArrayViewD, Data, Dimension, Ix2};
 
 /// Formats a shape for messages: `(4)`, `(28, 28)`.
 pub(crate) fn shape_text(shape: &[usize]) -> String {
@@ -17,19 +17,24 @@ pub(crate) fn finite<F: Float, S: Data<Elem = F>, D: Dimension>(
     array: &ArrayBase<S, D>,
 ) -> Result<()> {
     let all_finite = match array.as_slice_memory_order() {
-        Some(slice) => vectorize(
-            #[inline(always)]
-            || {
-                // No early exit within a chunk, so that the compiler vectorizes it.
-                slice.chunks(1024).all(|chunk| chunk.iter().fold(true, |finite, v| finite & v.is_finite()))
-            },
-        ),
+        Some(slice) => all_finite(slice),
         None => array.iter().all(|v| v.is_finite()),
     };
-    if all_finite {
-        return Ok(());
-    }
-    match array.view().into_dyn().indexed_iter().find(|(_, v)| !v.is_finite()) {
+    if all_finite { Ok(()) } else { first_non_finite(what, &array.view().into_dyn()) }
+}
+
+/// Whether all elements are finite. No early exit within a chunk, so that the compiler vectorizes it.
+fn all_finite<F: Float>(slice: &[F]) -> bool {
+    vectorize(
+        #[inline(always)]
+        || slice.chunks(1024).all(|chunk| chunk.iter().fold(true, |finite, v| finite & v.is_finite())),
+    )
+}
+
+/// The error of the first element that is not finite.
+#[cold]
+fn first_non_finite<F: Float>(what: &str, array: &ArrayViewD<'_, F>) -> Result<()> {
+    match array.indexed_iter().find(|(_, v)| !v.is_finite()) {
         Some((index, v)) => Err(Error::non_finite(what, v.as_f64(), index.slice().to_vec())),
         None => Ok(()),
     }
@@ -41,11 +46,20 @@ pub(crate) fn indices<F: Float, S: Data<Elem = F>, D: Dimension>(
     array: &ArrayBase<S, D>,
     len: usize,
 ) -> Result<()> {
-    let is_invalid = |v: F| !(v >= F::zero() && v.as_f64() < len as f64 && v == v.trunc());
-    if !array.iter().any(|&v| is_invalid(v)) {
-        return Ok(());
+    if array.iter().any(|&v| !is_index(v, len)) {
+        return first_invalid_index(what, &array.view().into_dyn(), len);
     }
-    match array.view().into_dyn().indexed_iter().find(|&(_, &v)| is_invalid(v)) {
+    Ok(())
+}
+
+fn is_index<F: Float>(v: F, len: usize) -> bool {
+    v >= F::zero() && v.as_f64() < len as f64 && v == v.trunc()
+}
+
+/// The error of the first element that is not an index.
+#[cold]
+fn first_invalid_index<F: Float>(what: &str, array: &ArrayViewD<'_, F>, len: usize) -> Result<()> {
+    match array.indexed_iter().find(|&(_, &v)| !is_index(v, len)) {
         Some((index, v)) => Err(Error::Index {
             what: what.into(),
             value: v.as_f64().to_string(),

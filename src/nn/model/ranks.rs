@@ -159,11 +159,14 @@ pub(crate) struct RankRows {
     rank: usize,
     rows: Vec<usize>,
     batch_size: usize,
+    /// The description of the data in checkpoints.
+    description: String,
 }
 
 impl RankRows {
     pub(super) fn new(rank: usize, rows: Vec<usize>, batch_size: usize) -> Self {
-        Self { rank, rows, batch_size }
+        let texts: Vec<String> = rows.iter().map(ToString::to_string).collect();
+        Self { rank, batch_size, description: format!("{}{}", Self::PREFIX, texts.join(" + ")), rows }
     }
 
     /// How descriptions begin.
@@ -183,9 +186,8 @@ impl RankRows {
     }
 
     /// The description of the data in checkpoints.
-    pub(super) fn describe(&self) -> String {
-        let rows: Vec<String> = self.rows.iter().map(ToString::to_string).collect();
-        format!("{}{}", Self::PREFIX, rows.join(" + "))
+    pub(super) fn description(&self) -> &str {
+        &self.description
     }
 }
 
@@ -195,7 +197,7 @@ mod tests {
 
     #[test]
     fn steps_and_batches_follow_from_the_rows_of_all_ranks() {
-        let rows = RankRows { rank: 1, rows: vec![10, 4, 7], batch_size: 4 };
+        let rows = RankRows::new(1, vec![10, 4, 7], 4);
         assert_eq!(rows.steps(), 3);
         assert_eq!(rows.batch(0), Some(GlobalBatch { first_row: 4, rows: 12, least: 4 }));
         assert_eq!(rows.batch(1), Some(GlobalBatch { first_row: 4, rows: 7, least: 0 }));

@@ -132,13 +132,11 @@ impl<F: Float> TrainingLoop<'_, F> {
 
 /// A description of a run without the rows of each rank.
 fn without_ranks(identity: &str) -> Vec<&str> {
-    let part = |part| match part {
-        rows if str::starts_with(rows, RankRows::PREFIX) => {
-            rows.split_once(", ").map_or("", |(_, order)| order)
-        }
-        other => other,
+    let part = |part: &'_ str| -> usize {
+        // Behind the rows, the order.
+        if part.trim_start().starts_with(RankRows::PREFIX) { part.find(',').unwrap_or(0) } else { 0 }
     };
-    identity.split("; ").map(part).collect()
+    identity.split(';').map(|text| &text[part(text)..]).collect()
 }
 
 /// The losses of the outputs: the kind for a chain, with names and weights for a graph.

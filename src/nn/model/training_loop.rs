@@ -21,6 +21,9 @@ use std::time::Instant;
 /// The callbacks of a run.
 pub(super) type Callbacks<'c, F> = [Box<dyn Callback<F> + 'c>];
 
+/// A hook of a callback. A function pointer, because a closure type for each hook would compile the loop over the callbacks again.
+type Hook<F> = fn(&mut dyn Callback<F>, &mut Run<'_, F>) -> Result<()>;
+
 /// The state of a training run: batches, validation data, position, logs and history.
 pub(super) struct TrainingLoop<'a, F> {
     pub(super) source: Box<dyn StepSource<F> + 'a>,
@@ -371,7 +374,7 @@ impl<'a, F: Float> TrainingLoop<'a, F> {
         &mut self,
         model: &mut Model<F>,
         callbacks: &mut Callbacks<'_, F>,
-        hook: impl Fn(&mut dyn Callback<F>, &mut Run<'_, F>) -> Result<()>,
+        hook: Hook<F>,
     ) -> Result<()> {
         let outcome = self.call_hook(model, callbacks, hook);
         match &self.ranks {
@@ -384,7 +387,7 @@ impl<'a, F: Float> TrainingLoop<'a, F> {
         &mut self,
         model: &mut Model<F>,
         callbacks: &mut Callbacks<'_, F>,
-        hook: impl Fn(&mut dyn Callback<F>, &mut Run<'_, F>) -> Result<()>,
+        hook: Hook<F>,
     ) -> Result<()> {
         let mut outcome = Ok(());
         let rank = self.progress.rank;

@@ -75,7 +75,7 @@ impl<F: Float> StepSource<F> for InMemory<'_, F> {
     fn identity(&self) -> String {
         let order = if self.shuffle { "shuffled" } else { "in order" };
         match &self.ranks {
-            Some((_, rows)) => format!("{}, {order}", rows.describe()),
+            Some((_, rows)) => format!("{}, {order}", rows.description()),
             None => format!("{} samples in batches of {}, {order}", self.n, self.batch_size()),
         }
     }
