@@ -6,14 +6,14 @@ use crate::error::{Error, Result};
 /// Returns the value if every rank has one. If any rank has an error, every rank returns one: its own, or one that names the
 /// first rank with an error.
 pub(crate) fn agree<T>(group: &dyn Collective, own: Result<T>) -> Result<T> {
-    let agreed = agree_on(group, own.as_ref().err().map(ToString::to_string).as_deref());
-    let value = own?;
-    agreed.map(|()| value)
+    let agreed = agree_on(group, own.as_ref().err());
+    own.and_then(|value| agreed.map(|()| value))
 }
 
 /// Errors on every rank if any rank has a problem; the error names the first such rank.
-pub(crate) fn agree_on(group: &dyn Collective, problem: Option<&str>) -> Result<()> {
-    let problems = group.all_gather(problem.unwrap_or_default().as_bytes())?;
+pub(crate) fn agree_on(group: &dyn Collective, problem: Option<&Error>) -> Result<()> {
+    let message = problem.map(ToString::to_string).unwrap_or_default();
+    let problems = group.all_gather(message.as_bytes())?;
     match problems.iter().enumerate().find(|(_, problem)| !problem.is_empty()) {
         None => Ok(()),
         Some((rank, problem)) => {

@@ -12,17 +12,28 @@ macro_rules! message_as_debug {
                 if !f.alternate() {
                     return fmt::Display::fmt(self, f);
                 }
+                let message = self.to_string();
                 match self {
                     $(Self::$variant { $($field),* } => {
-                        let mut fields = f.debug_struct(stringify!($variant));
-                        fields.field("message", &self.to_string());
-                        $(fields.field(stringify!($field), $field);)*
-                        fields.finish()
+                        write_fields(f, stringify!($variant), &[
+                            ("message", &message),
+                            $((stringify!($field), $field)),*
+                        ])
                     })*
                 }
             }
         }
     };
+}
+
+/// Writes the name and the fields of a variant. Behind one function, because every program whose `main` returns an error holds
+/// the code for all variants.
+fn write_fields(f: &mut fmt::Formatter<'_>, name: &str, fields: &[(&str, &dyn fmt::Debug)]) -> fmt::Result {
+    let mut written = f.debug_struct(name);
+    for (name, value) in fields {
+        written.field(name, value);
+    }
+    written.finish()
 }
 
 message_as_debug!(Error {

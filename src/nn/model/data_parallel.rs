@@ -108,8 +108,8 @@ impl<F: Float> Ranks<F> for DataParallel<'_> {
         Ok(Box::new(Exchange::new(self.group, self.token.clone(), self.agreed_stop.clone(), model)?))
     }
 
-    fn agree(&self, problem: Option<String>) -> Result<()> {
-        distributed::agree_on(self.group, problem.as_deref())
+    fn agree(&self, problem: Option<&Error>) -> Result<()> {
+        distributed::agree_on(self.group, problem)
     }
 
     fn merge_scores(&self, own: &Scores<F>, merged: &mut Scores<F>) -> Result<()> {
@@ -135,13 +135,13 @@ impl<F: Float> Ranks<F> for DataParallel<'_> {
         }
     }
 
-    fn require_same_params(&self, model: &Model<F>, when: &str) -> Result<()> {
+    fn require_same_params(&self, model: &Model<F>, epochs: usize) -> Result<()> {
         let hashes = distributed::gather_u64(self.group, hash_of(&model.params))?;
         match hashes.iter().position(|hash| Some(hash) != hashes.first()) {
             None => Ok(()),
             Some(rank) => {
                 let problem = format!(
-                    "has other parameters than rank 0 {when}; build the model with the same seed or weights on every \
+                    "has other parameters than rank 0 after {epochs} epochs; build the model with the same seed or weights on every \
                      rank, and let callbacks change it on all ranks alike"
                 );
                 Err(Error::Distributed { rank, problem })
@@ -150,8 +150,7 @@ impl<F: Float> Ranks<F> for DataParallel<'_> {
     }
 
     fn agree_on_hook(&self, own: Result<()>, progress: &mut Progress) -> Result<()> {
-        let agreed =
-            distributed::agree_on(self.group, own.as_ref().err().map(ToString::to_string).as_deref());
+        let agreed = distributed::agree_on(self.group, own.as_ref().err());
         own?;
         agreed?;
         let own = format!(

@@ -2,7 +2,7 @@
 
 use super::evaluate::Scores;
 use crate::distributed::Collective;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::nn::callback::{Checkpoint, Progress, StopToken};
 use crate::nn::fit_options::PlainOptions;
@@ -46,11 +46,11 @@ pub(crate) trait Ranks<F>: Sync {
     /// The checkpoint of rank 0 on every rank, if it has one.
     fn broadcast_checkpoint(&self, own: Option<Checkpoint<F>>) -> Result<Option<Checkpoint<F>>>;
 
-    /// Errors on every rank if the parameters of a rank are not those of rank 0, to the bit.
-    fn require_same_params(&self, model: &Model<F>, when: &str) -> Result<()>;
+    /// Errors on every rank if the parameters of a rank are not those of rank 0, to the bit, after this number of epochs.
+    fn require_same_params(&self, model: &Model<F>, epochs: usize) -> Result<()>;
 
-    /// Errors on every rank if any rank has an error, of which this is the message.
-    fn agree(&self, problem: Option<String>) -> Result<()>;
+    /// Errors on every rank if any rank has a problem.
+    fn agree(&self, problem: Option<&Error>) -> Result<()>;
 
     /// Shares what the callbacks of a hook have decided: errors, a reason to stop, a request for a checkpoint.
     fn agree_on_hook(&self, own: Result<()>, progress: &mut Progress) -> Result<()>;
@@ -121,9 +121,8 @@ impl<F> std::fmt::Debug for Group<'_, F> {
 /// The value, if every rank of a distributed run has one.
 pub(super) fn agreed<F, T>(ranks: Option<&(dyn Ranks<F> + '_)>, own: Result<T>) -> Result<T> {
     let Some(ranks) = ranks else { return own };
-    let agreed = ranks.agree(own.as_ref().err().map(ToString::to_string));
-    let value = own?;
-    agreed.map(|()| value)
+    let agreed = ranks.agree(own.as_ref().err());
+    own.and_then(|value| agreed.map(|()| value))
 }
 
 /// The rows of one step of all ranks.

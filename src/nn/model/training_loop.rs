@@ -136,7 +136,7 @@ impl<'a, F: Float> TrainingLoop<'a, F> {
         };
         self.agree(resumed)?;
         match &self.ranks {
-            Some(ranks) => ranks.ranks.require_same_params(model, "before the first step"),
+            Some(ranks) => ranks.ranks.require_same_params(model, self.position.epoch),
             None => Ok(()),
         }
     }
@@ -293,7 +293,7 @@ impl<'a, F: Float> TrainingLoop<'a, F> {
         model.epochs_trained += 1;
         self.last_good.update(model, epoch + 1);
         if let Some(ranks) = &self.ranks {
-            ranks.ranks.require_same_params(model, &format!("after epoch {}", epoch + 1))?;
+            ranks.ranks.require_same_params(model, epoch + 1)?;
         }
         self.validate(model, epoch)?;
         self.progress.logs.assign(&self.epoch_logs);
