@@ -1,6 +1,6 @@
 //! The arrays passed to a network as inputs, of any number type: [`Inputs`], [`InputArray`].
 
-use super::Float;
+use super::{Float, zeros};
 use crate::error::{Error, Result};
 use ndarray::{ArrayBase, ArrayViewD, Data, Dimension, IxDyn, RawData, ViewRepr};
 
@@ -52,10 +52,18 @@ macro_rules! elements {
 
             /// The values as floats: a view if they are, else a converted copy.
             pub(crate) fn into_values(self, what: &str) -> Result<ndarray::CowArray<'a, F, IxDyn>> {
+                // Each type adds its loop to the size of a program, and nothing else.
+                let shape = IxDyn(self.shape());
+                let mut values = match &self.0 {
+                    Elements::Values(_) => Vec::new(),
+                    _ => zeros(what, shape.size())?,
+                };
                 match self.0 {
-                    Elements::Values(array) => Ok(array.into()),
-                    $(Elements::$variant(array) => converted(what, &array).map(Into::into),)*
+                    Elements::Values(array) => return Ok(array.into()),
+                    $(Elements::$variant(array) => convert(&array, &mut values),)*
                 }
+                let converted = ndarray::ArrayD::from_shape_vec(shape, values);
+                converted.map(Into::into).map_err(|_| Error::shape(what, "an array", "another number of elements"))
             }
 
             /// The samples as rows of a matrix, if they are floats in standard layout.
@@ -100,14 +108,9 @@ impl ToFloat for bool {
     }
 }
 
-fn converted<F: Float, T: ToFloat>(what: &str, array: &ArrayViewD<'_, T>) -> Result<ndarray::ArrayD<F>> {
-    let mut values = Vec::new();
-    let refused =
-        |_| Error::OutOfMemory { what: what.into(), bytes: array.len().saturating_mul(size_of::<F>()) };
-    values.try_reserve_exact(array.len()).map_err(refused)?;
-    values.extend(array.iter().map(|value| value.to::<F>()));
-    ndarray::ArrayD::from_shape_vec(array.raw_dim(), values)
-        .map_err(|_| Error::shape(what, "an array", "another number of elements"))
+#[inline(never)]
+fn convert<F: Float, T: ToFloat>(array: &ArrayViewD<'_, T>, values: &mut [F]) {
+    values.iter_mut().zip(array).for_each(|(slot, value)| *slot = value.to::<F>());
 }
 
 fn copy_rows<F, T: Copy>(

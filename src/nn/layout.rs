@@ -11,6 +11,7 @@ use crate::activation::Activation;
 use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::float::Float;
+pub(crate) use crate::float::zeros;
 use crate::initializer::Initializer;
 use crate::nn::constraint::Constraint;
 use crate::nn::layer::{Layer, MAX_ELEMENTS, Nested, ParamSpec, Plan, Shape, StateSpec};
@@ -449,13 +450,4 @@ fn plan_bytes(plan: &Plan) -> usize {
     let nested = plan.nested_layers().iter().map(|nested| size_of::<Nested>() + plan_bytes(&nested.plan));
     let shapes = 8 * (plan.input_shape().rank() + plan.output_shape().rank());
     size_of::<Plan>() + shapes + params.chain(state).chain(nested).sum::<usize>()
-}
-
-/// Allocates `len` zeros; errors if memory is insufficient.
-pub(crate) fn zeros<F: Float>(what: &str, len: usize) -> Result<Vec<F>> {
-    let mut values = Vec::new();
-    let refused = |_| Error::OutOfMemory { what: what.into(), bytes: len.saturating_mul(size_of::<F>()) };
-    values.try_reserve_exact(len).map_err(refused)?;
-    values.resize(len, F::zero());
-    Ok(values)
 }

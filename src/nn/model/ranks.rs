@@ -120,7 +120,15 @@ impl<F> std::fmt::Debug for Group<'_, F> {
 
 /// The value, if every rank of a distributed run has one.
 pub(super) fn agreed<F, T>(ranks: Option<&(dyn Ranks<F> + '_)>, own: Result<T>) -> Result<T> {
-    let Some(ranks) = ranks else { return own };
+    match ranks {
+        Some(ranks) => settled(ranks, own),
+        None => own,
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn settled<F, T>(ranks: &(dyn Ranks<F> + '_), own: Result<T>) -> Result<T> {
     let agreed = ranks.agree(own.as_ref().err());
     own.and_then(|value| agreed.map(|()| value))
 }
