@@ -6,6 +6,7 @@
 //! | to distribute | use |
 //! |---|---|
 //! | the training of a network | [`FitOptions::distributed`](crate::models::FitOptions::distributed) |
+//! | k-means | [`KMeans::fit_distributed`](crate::cluster::KMeans::fit_distributed) |
 //!
 //! Every rank must make the same calls in the same order; a rank that fails or ends early ends the group with an error on
 //! every rank, so that none waits forever.

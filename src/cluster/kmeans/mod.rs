@@ -8,12 +8,13 @@
 //! | which center is nearest | `assign/`: packing, the kernel, rounding margins |
 //! | which rows keep their label unseen | `pruning/` (Hamerly 2010) |
 //! | what are the means | `sums/`: exact sums, relocation of empty clusters |
-//! | how are the rows of several ranks one data set | `ranks/`: sums that do not depend on the split |
+//! | how are the rows of several ranks one data set | `distributed`, `ranks/`: sums that do not depend on the split |
 //! | how is it saved | `record` |
 
 mod accessors;
 pub(crate) mod assign;
 pub(crate) mod distance;
+mod distributed;
 mod feature_names;
 mod fit;
 pub(crate) mod fitted;
