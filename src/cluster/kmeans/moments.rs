@@ -174,7 +174,7 @@ fn fold_lines(sums: &mut [f64], width: usize) {
 fn totals<F: Float>(chunks: &[RowSums<'_, F>], width: usize, ranks: &Ranks<'_>) -> Result<Vec<f64>> {
     let mut sums = TreeSums::new(ranks);
     sums.compute(width, |chunk| &chunks[chunk].sums)?;
-    Ok((0..width).map(|column| sums.total(column)).collect())
+    Ok(sums.totals())
 }
 
 fn column_sums<F: Float>(samples: &Samples<'_, F>, ranks: &Ranks<'_>) -> Result<Vec<f64>> {
@@ -231,11 +231,11 @@ impl SumsOfSquares {
             fold_lines(sums, d);
         });
         let mut columns = totals(&chunks, d + OF_WEIGHTS, ranks)?;
-        let of_weights: Vec<f64> = columns.drain(..OF_WEIGHTS).collect();
-        let (total, weight) = match (samples.weights, &of_weights[..]) {
-            (Some(_), &[total, weight]) => (total, weight),
-            _ => (columns.iter().sum(), ranks.n_rows() as f64),
+        let (total, weight) = match samples.weights {
+            Some(_) => (columns[0], columns[1]),
+            None => (columns[OF_WEIGHTS..].iter().sum(), ranks.n_rows() as f64),
         };
+        columns.drain(..OF_WEIGHTS);
         Ok(Self { columns, total, weight })
     }
 }

@@ -83,6 +83,15 @@ impl<'r> TreeSums<'r> {
         self.node(0, self.root(), column)
     }
 
+    /// The sums of all columns over all rows.
+    pub(crate) fn totals(self) -> Vec<f64> {
+        // The line of the only block, or of none.
+        if self.lines.len() == self.width {
+            return self.lines;
+        }
+        (0..self.width).map(|column| self.total(column)).collect()
+    }
+
     /// The number of chunks of the root, a power of two.
     fn root(&self) -> usize {
         self.ranks.n_rows().div_ceil(CHUNK).next_power_of_two()
