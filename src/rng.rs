@@ -71,6 +71,12 @@ impl Rng {
         (self.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
 
+    /// Skips `count` draws of [`uniform`](Self::uniform).
+    pub(crate) fn skip(&mut self, count: usize) {
+        // A draw takes two words of the stream.
+        self.0.set_word_pos(self.0.get_word_pos().wrapping_add(2 * count as u128));
+    }
+
     /// Draws from the standard normal distribution.
     pub fn normal(&mut self) -> f64 {
         StandardNormal.sample(&mut self.0)
@@ -197,6 +203,17 @@ mod tests {
         let variance = draws.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 1e5;
         assert!((mean - 0.5).abs() < 0.005 && (variance - 1.0 / 12.0).abs() < 0.002, "{mean} {variance}");
         assert!(draws.iter().all(|v| (0.0..1.0).contains(v)));
+    }
+
+    #[test]
+    fn skipped_draws_are_those_that_would_come() {
+        for (before, count) in [(0, 0), (1, 3), (7, 8), (5, 1000)] {
+            let (mut drawn, mut skipped) = (Rng::new(1, Purpose::Other, 0), Rng::new(1, Purpose::Other, 0));
+            (0..before + count).for_each(|_| _ = drawn.uniform());
+            (0..before).for_each(|_| _ = skipped.uniform());
+            skipped.skip(count);
+            assert_eq!(skipped.uniform(), drawn.uniform());
+        }
     }
 
     #[test]

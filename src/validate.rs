@@ -116,14 +116,20 @@ pub(crate) fn features<F>(what: &str, array: &ArrayView2<'_, F>, expected: usize
 
 /// Checks sample weights: one finite, non-negative weight for each sample, not all zero.
 pub(crate) fn sample_weights<F: Float>(what: &str, weights: &[F], n_samples: usize) -> Result<()> {
+    weights_or_zeros(what, weights, n_samples)?;
+    if weights.iter().all(|w| *w == F::zero()) {
+        return Err(Error::Weight { what: what.into(), problem: "all weights are zero".into() });
+    }
+    Ok(())
+}
+
+/// Checks sample weights that may all be zero: one finite, non-negative weight for each sample.
+pub(crate) fn weights_or_zeros<F: Float>(what: &str, weights: &[F], n_samples: usize) -> Result<()> {
     length(what, weights.len(), n_samples)?;
     finite(what, &ndarray::aview1(weights))?;
     if let Some(index) = weights.iter().position(|w| *w < F::zero()) {
         let problem = format!("weight {} at [{index}] is negative", weights[index]);
         return Err(Error::Weight { what: what.into(), problem });
-    }
-    if weights.iter().all(|w| *w == F::zero()) {
-        return Err(Error::Weight { what: what.into(), problem: "all weights are zero".into() });
     }
     Ok(())
 }

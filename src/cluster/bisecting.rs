@@ -7,6 +7,7 @@ mod tree;
 use super::kmeans::fitted::{FittedCenters, transform};
 use super::kmeans::lloyd::{Lloyd, LloydRun, StoppingRules, inertia_of};
 use super::kmeans::moments::Moments;
+use super::kmeans::ranks::Ranks;
 use super::kmeans::report::KMeansReport;
 use super::kmeans::samples::{Samples, elements, in_rows};
 use super::kmeans::seeding::{KMeansInit, check_in_reach};
@@ -236,20 +237,18 @@ impl<F: Float> BisectingKMeans<F> {
 
     /// The best of several runs that split rows in two.
     fn bisect(&self, rows: &Samples<'_, F>, moments: &Moments<F>, split: u64) -> Result<LloydRun<F>> {
-        let d = rows.n_features;
         let BisectingSettings { init, n_init, max_iter, tol, seed, .. } = &self.settings;
         let rules = StoppingRules { max_iter: *max_iter, tolerance: *tol, spherical: false, verbose: false };
         // Less their own mean the rows are near to each other.
-        let own = Moments::of(rows)?;
-        let mut lloyd = Lloyd::new(*rows, &own, 2);
+        let ranks = Ranks::alone(rows.n_samples());
+        let own = Moments::of(rows, &ranks)?;
+        let mut lloyd = Lloyd::new(*rows, &ranks, &own, 2)?;
         let mut best: Option<LloydRun<F>> = None;
         for attempt in 0..*n_init as u64 {
             let mut rng = Rng::new(*seed, Purpose::Clustering, (split << 32) | attempt);
-            let x = ArrayView2::from_shape((rows.n_samples(), d), rows.values)
-                .unwrap_or_else(|_| ndarray::aview2::<F, 0>(&[]));
-            let centers = init.initial_centers_or_unweighted(x, rows, 2, &mut rng)?;
+            let centers = init.initial_centers_or_unweighted((rows, &ranks), 2, &mut rng)?;
             check_in_reach(Self::NAME, &centers, &moments.mean)?;
-            let run = lloyd.run(centers, rules);
+            let run = lloyd.run(centers, rules)?;
             // Better by more than rounding.
             if best.as_ref().is_none_or(|best| run.inertia < best.inertia * (1.0 - 1e-6)) {
                 best = Some(run);
@@ -268,7 +267,7 @@ precompiled! {
         check_counts(BisectingKMeans::<F>::NAME, n_clusters, n)?;
         let x = in_rows(x)?;
         let samples = Samples { values: elements(&x), n_features: d, weights };
-        let moments = moments_of(BisectingKMeans::<F>::NAME, &samples)?;
+        let moments = moments_of(BisectingKMeans::<F>::NAME, &samples, &Ranks::alone(n))?;
         let center = weighted_mean(&samples, &moments.mean);
         let mut history = vec![inertia_of(&samples, &center, &vec![0; n])];
         let root = Node { children: None, rows: (0..n).collect(), inertia: history[0], score: 0.0 };

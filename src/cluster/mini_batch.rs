@@ -8,9 +8,11 @@ mod settings;
 use super::kmeans::fitted::{FittedCenters, predict_by_nearest_center};
 use super::kmeans::lloyd::LloydRun;
 use super::kmeans::moments::Moments;
+use super::kmeans::ranks::Ranks;
 use super::kmeans::report::KMeansReport;
 use super::kmeans::samples::{Samples, elements, in_range, in_rows};
-use super::kmeans::seeding::{KMeansInit, check_in_reach, sample_without_replacement};
+use super::kmeans::seeding::random_rows::sample_without_replacement;
+use super::kmeans::seeding::{KMeansInit, check_in_reach};
 use super::kmeans::{check_counts, label_indices, moments_of};
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit};
@@ -283,8 +285,8 @@ impl<F: Float> MiniBatchKMeans<F> {
             let places: Vec<usize> = places.into_iter().map(|place| weighted[place]).collect();
             let drawn = SelectedRows::new(samples, &places);
             let drawn = drawn.samples(d);
-            let x = ArrayView2::from_shape((drawn.n_samples(), d), drawn.values).unwrap_or_else(|_| empty());
-            let mut centers = init.initial_centers(x, &drawn, n_clusters, rng)?;
+            let ranks = Ranks::alone(drawn.n_samples());
+            let mut centers = init.initial_centers((&drawn, &ranks), n_clusters, rng)?;
             check_in_reach(Self::NAME, &centers, &moments.mean)?;
             centers.iter_mut().zip(reference.iter().cycle()).for_each(|(c, point)| *c -= *point);
             let fitted = FittedCenters::new(centers, reference.clone());
@@ -326,7 +328,7 @@ precompiled! {
                 check_counts(MiniBatchKMeans::<F>::NAME, kmeans.settings.n_clusters, x.nrows())?;
                 kmeans.settings.init.check(kmeans.settings.n_clusters, x.ncols())?;
                 let mut rng = Rng::new(kmeans.settings.seed, Purpose::Clustering, u64::MAX);
-                let moments = moments_of(MiniBatchKMeans::<F>::NAME, &samples)?;
+                let moments = moments_of(MiniBatchKMeans::<F>::NAME, &samples, &Ranks::alone(x.nrows()))?;
                 kmeans.initialize(&samples, &moments, &mut rng)?
             }
         };
@@ -354,7 +356,7 @@ precompiled! {
         settings.init.check(settings.n_clusters, d)?;
         let x = in_rows(x)?;
         let samples = Samples { values: elements(&x), n_features: d, weights };
-        let moments = moments_of(MiniBatchKMeans::<F>::NAME, &samples)?;
+        let moments = moments_of(MiniBatchKMeans::<F>::NAME, &samples, &Ranks::alone(x.nrows()))?;
         let mut rng = Rng::new(settings.seed, Purpose::Clustering, 0);
         let mut progress = kmeans.initialize(&samples, &moments, &mut rng)?;
         let batch_size = settings.batch_size.min(n);
@@ -387,10 +389,6 @@ precompiled! {
         kmeans.fitted = Some((fitted, counters));
         Ok(report)
     }
-}
-
-fn empty<'a, F>() -> ArrayView2<'a, F> {
-    ndarray::aview2::<F, 0>(&[])
 }
 
 predict_by_nearest_center!(MiniBatchKMeans);

@@ -63,6 +63,7 @@
 mod common;
 
 mod badly_scaled;
+mod distributed;
 mod invalid_input;
 mod kmeans;
 mod mersenne_twister;

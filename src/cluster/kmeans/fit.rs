@@ -1,23 +1,26 @@
 //! Fitting: checks of the data, the runs from several initial centers, and the choice of the best.
 
 use super::KMeans;
-use super::assign::labels::NO_LABEL;
 use super::assign::packed_centers::MAX_CLUSTERS;
 use super::fitted::FittedCenters;
 use super::lloyd::{Lloyd, LloydRun, StoppingRules};
 use super::moments::Moments;
 use super::normalize::normalize;
+use super::ranks::Ranks;
+use super::ranks::alignment::AlignedRows;
 use super::report::KMeansReport;
 use super::samples::{Samples, elements, in_range, in_rows};
 use super::seeding::check_in_reach;
+use super::seeding::random_rows::sample_without_replacement;
 use super::settings::KMeansSettings;
+use super::sums::fixed_point::heaviest;
 use crate::error::{Error, Result};
 use crate::estimator::Fit;
 use crate::float::Float;
 use crate::float::precompiled::precompiled;
 use crate::rng::{Purpose, Rng};
 use crate::validate;
-use ndarray::{Array1, ArrayBase, ArrayView1, ArrayView2, Axis, Data, Ix2};
+use ndarray::{Array1, ArrayBase, ArrayView1, ArrayView2, Data, Ix2};
 
 crate::estimator::inherent_fit!(KMeans<F>, KMeansReport);
 
@@ -54,50 +57,62 @@ precompiled! {
             x.as_slice_mut().into_iter().for_each(|rows| normalize(rows, d));
         }
         let samples = Samples { values: elements(&x), n_features: d, weights: weights.as_deref() };
-        let mut moments = moments_of(KMeans::<F>::NAME, &samples)?;
-        if settings.spherical {
-            moments = moments.about_origin(&samples);
-        }
-        let max_rows = settings.max_points_per_center.map(|rows| rows.saturating_mul(settings.n_clusters));
-        let mut run = match max_rows {
-            Some(count) if count < n => kmeans.fit_subsample(x.view(), &samples, count, &moments)?,
-            _ => kmeans.best_run(x.view(), samples, &moments)?,
-        };
-        let (labels, inertia, n_iter) = (label_indices(&run.labels), run.inertia, run.n_iter);
-        let fitted = FittedCenters::at(std::mem::take(&mut run.centers), d);
-        let report = KMeansReport::of(run, settings.n_clusters);
-        kmeans.fitted =
-            Some(FittedCenters { labels, inertia, n_iter, spherical: settings.spherical, ..fitted });
-        Ok(report)
+        let mut run = kmeans.fit_checked(&samples, &Ranks::alone(n))?;
+        let labels = label_indices(&run.labels);
+        kmeans.keep(&mut run, labels, d);
+        Ok(KMeansReport::of(run, kmeans.settings.n_clusters))
     }
 }
 
 impl<F: Float> KMeans<F> {
+    /// The best run on checked rows of all ranks, of length 1 for a spherical clustering. The labels are those of this rank's rows.
+    pub(super) fn fit_checked(&self, samples: &Samples<'_, F>, ranks: &Ranks<'_>) -> Result<LloydRun<F>> {
+        let settings = &self.settings;
+        let mut moments = moments_of(Self::NAME, samples, ranks)?;
+        if settings.spherical {
+            moments = moments.about_origin(samples, ranks)?;
+        }
+        let max_rows = settings.max_points_per_center.map(|rows| rows.saturating_mul(settings.n_clusters));
+        match max_rows {
+            Some(count) if count < ranks.n_rows() => self.fit_subsample((samples, ranks), count, &moments),
+            _ => self.best_run((samples, ranks), &moments),
+        }
+    }
+
+    /// Keeps the result of a fit, and takes the centers for it.
+    pub(super) fn keep(&mut self, run: &mut LloydRun<F>, labels: Array1<usize>, n_features: usize) {
+        let fitted = FittedCenters::at(std::mem::take(&mut run.centers), n_features);
+        let (inertia, n_iter, spherical) = (run.inertia, run.n_iter, self.settings.spherical);
+        self.fitted = Some(FittedCenters { labels, inertia, n_iter, spherical, ..fitted });
+    }
+
     /// The run of least inertia; ties to the first.
     fn best_run(
         &self,
-        x: ArrayView2<'_, F>,
-        samples: Samples<'_, F>,
+        (samples, ranks): (&Samples<'_, F>, &Ranks<'_>),
         moments: &Moments<F>,
     ) -> Result<LloydRun<F>> {
         let KMeansSettings { init, n_init, tol, seed, .. } = &self.settings;
         let &KMeansSettings { n_clusters, max_iter, spherical, verbose, .. } = &self.settings;
-        let tolerance = tol * moments.mean_variance;
+        let (tolerance, verbose) = (tol * moments.mean_variance, verbose && ranks.rank() == 0);
         let rules = StoppingRules { max_iter, tolerance, spherical, verbose };
         let n_runs = if init.is_given() { 1 } else { n_init.unwrap_or(init.default_runs()) };
-        let mut lloyd = Lloyd::new(samples, moments, n_clusters);
+        let mut lloyd = Lloyd::new(*samples, ranks, moments, n_clusters)?;
         let mut best: Option<LloydRun<F>> = None;
         for run in 0..n_runs {
             let mut rng = Rng::new(*seed, Purpose::Clustering, run as u64);
-            let mut centers = init.initial_centers(x, &samples, n_clusters, &mut rng)?;
+            let mut centers = init.initial_centers((samples, ranks), n_clusters, &mut rng)?;
             check_in_reach(Self::NAME, &centers, &moments.mean)?;
             if spherical {
                 normalize(&mut centers, samples.n_features);
             }
-            let run = lloyd.run(centers, rules);
-            let better = best.as_ref().is_none_or(|best| {
-                run.inertia < best.inertia && !same_clustering(&run.labels, &best.labels, n_clusters)
-            });
+            let run = lloyd.run(centers, rules)?;
+            let better = match &best {
+                Some(best) if run.inertia < best.inertia => {
+                    !same_clustering(&run.labels, &best.labels, n_clusters, ranks)?
+                }
+                best => best.is_none(),
+            };
             if better {
                 best = Some(run);
             }
@@ -108,28 +123,38 @@ impl<F: Float> KMeans<F> {
     /// Runs on `count` rows of positive weight, then labels all rows.
     fn fit_subsample(
         &self,
-        x: ArrayView2<'_, F>,
-        samples: &Samples<'_, F>,
+        (samples, ranks): (&Samples<'_, F>, &Ranks<'_>),
         count: usize,
         moments: &Moments<F>,
     ) -> Result<LloydRun<F>> {
         let mut rng = Rng::new(self.settings.seed, Purpose::Clustering, u64::MAX);
-        let mut rows: Vec<usize> =
+        let n_clusters = self.settings.n_clusters;
+        let with_weight: Vec<usize> =
             (0..samples.n_samples()).filter(|&row| samples.weight(row) > 0.0).collect();
-        rng.shuffle(&mut rows);
-        rows.truncate(count);
-        rows.sort_unstable();
-        if rows.len() < self.settings.n_clusters {
-            return self.best_run(x, *samples, moments);
+        let (before, n_with_weight) = ranks.count_before(with_weight.len())?;
+        if n_with_weight.min(count) < n_clusters {
+            return self.best_run((samples, ranks), moments);
         }
-        let subset = x.select(Axis(0), &rows);
+        let mut drawn = sample_without_replacement(n_with_weight, count, &mut rng);
+        drawn.sort_unstable();
+        let own = drawn.into_iter().filter_map(|place| with_weight.get(place.checked_sub(before)?));
+        let rows: Vec<usize> = own.copied().collect();
+        let values: Vec<F> = rows.iter().flat_map(|&row| samples.row(row)).copied().collect();
         let weights: Option<Vec<F>> =
             samples.weights.map(|weights| rows.iter().map(|&row| weights[row]).collect());
-        let subset_samples = Samples { values: elements(&subset), weights: weights.as_deref(), ..*samples };
-        let mut run =
-            self.best_run(subset.view(), subset_samples, &moments.with_total_of(&subset_samples))?;
-        let lloyd = Lloyd::new(*samples, moments, self.settings.n_clusters);
-        (run.labels, run.inertia) = lloyd.label(&run.centers);
+        let subset = Samples { values: &values, weights: weights.as_deref(), ..*samples };
+        let run_on = |subset: &Samples<'_, F>, ranks: &Ranks<'_>| {
+            self.best_run((subset, ranks), &moments.with_totals_of(subset, ranks)?)
+        };
+        let mut run = match ranks.group() {
+            Some(group) => {
+                let aligned = AlignedRows::new(group, subset)?;
+                run_on(&aligned.samples(), &aligned.ranks)?
+            }
+            None => run_on(&subset, &Ranks::alone(rows.len()))?,
+        };
+        let lloyd = Lloyd::new(*samples, ranks, moments, n_clusters)?;
+        (run.labels, run.inertia) = lloyd.label(&run.centers)?;
         Ok(run)
     }
 }
@@ -148,8 +173,12 @@ pub(crate) fn check_counts(owner: &'static str, n_clusters: usize, n_samples: us
 
 /// The moments of weighted rows. Refuses rows so far apart or so close together that their squared distances leave the range of
 /// `F`, and weights so large or so small that sums do.
-pub(crate) fn moments_of<F: Float>(owner: &'static str, samples: &Samples<'_, F>) -> Result<Moments<F>> {
-    let moments = Moments::of(samples).map_err(|error| match error {
+pub(crate) fn moments_of<F: Float>(
+    owner: &'static str,
+    samples: &Samples<'_, F>,
+    ranks: &Ranks<'_>,
+) -> Result<Moments<F>> {
+    let moments = Moments::of(samples, ranks).map_err(|error| match error {
         Error::InvalidParameter { name, value, expected, .. } => {
             Error::InvalidParameter { owner: owner.into(), name, value, expected }
         }
@@ -157,9 +186,9 @@ pub(crate) fn moments_of<F: Float>(owner: &'static str, samples: &Samples<'_, F>
     })?;
     let variance = moments.mean_variance;
     if variance < F::min_positive_value().as_f64() {
-        check_distinct(owner, samples)?;
+        check_distinct(owner, samples, ranks)?;
     }
-    let heaviest = samples.weights.map(|weights| weights.iter().map(|w| w.as_f64()).fold(0.0, f64::max));
+    let heaviest = heaviest(samples, ranks)?;
     // A smaller product is subnormal or zero.
     let least = f64::MIN_POSITIVE / f64::EPSILON;
     if variance > 0.0 && heaviest.is_some_and(|weight| weight * variance.min(variance.sqrt()) < least) {
@@ -170,15 +199,17 @@ pub(crate) fn moments_of<F: Float>(owner: &'static str, samples: &Samples<'_, F>
 }
 
 /// Refuses rows that differ by so little that all distances underflow.
-fn check_distinct<F: Float>(owner: &'static str, samples: &Samples<'_, F>) -> Result<()> {
-    let first = samples.row(0);
-    let differs = (0..samples.n_samples()).find(|&row| samples.row(row) != first);
-    let Some(row) = differs else { return Ok(()) };
-    let offs = samples.row(row).iter().zip(first).map(|(a, b)| (*a - *b).as_f64().abs());
-    let value = format!("spread so little (row {row} lies {:.1e} from row 0)", offs.fold(0.0, f64::max));
+fn check_distinct<F: Float>(owner: &'static str, samples: &Samples<'_, F>, ranks: &Ranks<'_>) -> Result<()> {
+    let mut first = Vec::new();
+    ranks.copy_rows(samples, &[0], &mut first)?;
+    let differs = samples.values.chunks_exact(samples.n_features).position(|row| row != first);
+    let Some(row) = differs else { return ranks.agree(Ok(())) };
+    let offs = samples.row(row).iter().zip(&first).map(|(a, b)| (*a - *b).as_f64().abs());
+    let (offs, row) = (offs.fold(0.0, f64::max), ranks.first_row() + row);
+    let value = format!("spread so little (row {row} lies {offs:.1e} from row 0)");
     let expected =
         format!("rows whose squared distances stay within the range of {}; scale them up", F::NAME);
-    Err(Error::invalid_parameter(owner, "x", value, expected))
+    ranks.agree(Err(Error::invalid_parameter(owner, "x", value, expected)))
 }
 
 /// Labels as array indices.
@@ -186,26 +217,43 @@ pub(crate) fn label_indices(labels: &[u32]) -> Array1<usize> {
     labels.iter().map(|&label| label as usize).collect()
 }
 
-/// Whether two labelings are equal up to a permutation of the clusters.
-fn same_clustering(a: &[u32], b: &[u32], n_clusters: usize) -> bool {
-    let mut names = vec![NO_LABEL; n_clusters];
-    a.iter().zip(b).all(|(&a, &b)| {
-        let name = &mut names[a as usize];
-        if *name == NO_LABEL {
-            *name = b;
-        }
-        *name == b
-    })
+/// Whether two labelings of the rows of all ranks are equal up to a permutation of the clusters: whether the rows of each
+/// cluster of `a` have one label in `b`.
+fn same_clustering(a: &[u32], b: &[u32], n_clusters: usize, ranks: &Ranks<'_>) -> Result<bool> {
+    // The least and the greatest label, the latter with all bits inverted.
+    let mut labels = vec![u64::MAX; 2 * n_clusters];
+    let (least, greatest) = labels.split_at_mut(n_clusters);
+    for (&a, &b) in a.iter().zip(b) {
+        let (cluster, label) = (a as usize, u64::from(b));
+        least[cluster] = least[cluster].min(label);
+        greatest[cluster] = greatest[cluster].min(!label);
+    }
+    ranks.min(&mut labels)?;
+    let (least, greatest) = labels.split_at(n_clusters);
+    Ok(least.iter().zip(greatest).all(|(least, greatest)| *least == u64::MAX || *least == !greatest))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::same_clustering;
+    use super::*;
+    use crate::distributed::{Collective, Threads};
 
     #[test]
     fn a_clustering_is_the_same_up_to_the_names_of_its_clusters() {
-        assert!(same_clustering(&[0, 0, 1, 2], &[2, 2, 0, 1], 3));
-        assert!(!same_clustering(&[0, 0, 1, 2], &[2, 1, 0, 1], 3));
-        assert!(!same_clustering(&[0, 0, 0, 1], &[0, 0, 1, 1], 2));
+        let is_same = |a: &[u32], b: &[u32], n_clusters| {
+            let whole = same_clustering(a, b, n_clusters, &Ranks::alone(a.len())).unwrap();
+            let of_ranks = Threads::run(2, |group| {
+                let own = if group.rank() == 0 { 0..1 } else { 1..a.len() };
+                let rows = vec![0.0; own.len()];
+                let samples = Samples { values: &rows, n_features: 1, weights: None };
+                let aligned = AlignedRows::new(group, samples)?;
+                same_clustering(&a[own.clone()], &b[own], n_clusters, &aligned.ranks)
+            });
+            assert_eq!(of_ranks.unwrap(), [whole; 2]);
+            whole
+        };
+        assert!(is_same(&[0, 0, 1, 2], &[2, 2, 0, 1], 3));
+        assert!(!is_same(&[0, 0, 1, 2], &[2, 1, 0, 1], 3));
+        assert!(!is_same(&[0, 0, 0, 1], &[0, 0, 1, 1], 2));
     }
 }

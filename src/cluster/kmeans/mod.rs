@@ -8,11 +8,13 @@
 //! | which center is nearest | `assign/`: packing, the kernel, rounding margins |
 //! | which rows keep their label unseen | `pruning/` (Hamerly 2010) |
 //! | what are the means | `sums/`: exact sums, relocation of empty clusters |
+//! | how are the rows of several ranks one data set | `distributed`, `ranks/`: sums that do not depend on the split |
 //! | how is it saved | `record` |
 
 mod accessors;
 pub(crate) mod assign;
 pub(crate) mod distance;
+mod distributed;
 mod feature_names;
 mod fit;
 pub(crate) mod fitted;
@@ -20,6 +22,7 @@ pub(crate) mod lloyd;
 pub(crate) mod moments;
 mod normalize;
 mod pruning;
+pub(crate) mod ranks;
 pub(crate) mod record;
 pub(crate) mod report;
 pub(crate) mod samples;
@@ -31,7 +34,7 @@ mod weighted;
 
 pub(crate) use fit::{check_counts, label_indices, moments_of};
 pub use report::KMeansReport;
-pub use seeding::plus_plus::{kmeans_plusplus, kmeans_plusplus_weighted};
+pub use seeding::kmeans_plusplus::{kmeans_plusplus, kmeans_plusplus_weighted};
 pub use seeding::{InitFunction, KMeansInit};
 
 use crate::error::Result;

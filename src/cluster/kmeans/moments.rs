@@ -1,6 +1,8 @@
 //! The mean and the sums of squares of the data.
 
-use super::samples::{Samples, out_of_range};
+use super::ranks::tree_sums::TreeSums;
+use super::ranks::{CHUNK, Ranks};
+use super::samples::{Samples, too_large};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::parallel;
@@ -11,9 +13,6 @@ use ndarray::ArrayView2;
 /// Accumulators side by side, so that short rows fill whole vectors too.
 const WIDTH: usize = 32;
 
-/// Rows of a task that sums over columns.
-const CHUNK: usize = 4096;
-
 /// Mean and sums of squares of the data.
 #[derive(Debug, Clone)]
 pub(crate) struct Moments<F> {
@@ -23,44 +22,50 @@ pub(crate) struct Moments<F> {
     pub(crate) mean_variance: f64,
     /// Σ wᵢ‖xᵢ − mean‖².
     pub(crate) total_sum_of_squares: f64,
+    /// Σ wᵢ.
+    pub(crate) weight: f64,
     /// Unweighted Σ (xᵢ − mean)² of each column: no value of these rows is farther from the mean than its root.
     pub(crate) column_sums_of_squares: Vec<f64>,
 }
 
 impl<F: Float> Moments<F> {
-    /// The moments of the rows; refuses rows that are not finite, and values whose squares are out of range.
-    pub(crate) fn of(samples: &Samples<'_, F>) -> Result<Self> {
-        let (n, d) = (samples.n_samples(), samples.n_features);
+    /// The moments of the rows of all ranks; refuses rows that are not finite, and values whose squares are out of range.
+    pub(crate) fn of(samples: &Samples<'_, F>, ranks: &Ranks<'_>) -> Result<Self> {
+        let (n, d) = (ranks.n_rows(), samples.n_features);
         // A column sum is finite only if each element is: this pass is the check, too.
-        let mean: Vec<f64> = column_sums(samples).iter().map(|sum| sum / n as f64).collect();
+        let mean: Vec<f64> = column_sums(samples, ranks)?.iter().map(|sum| sum / n as f64).collect();
         if mean.iter().any(|m| !m.is_finite()) {
-            let rows = ArrayView2::from_shape((n, d), samples.values);
-            rows.map_or(Ok(()), |rows| validate::finite("x", &rows))?;
-            return Err(out_of_range(samples));
+            let rows = ArrayView2::from_shape((samples.n_samples(), d), samples.values);
+            ranks.agree(rows.map_or(Ok(()), |rows| validate::finite("x", &rows)))?;
+            ranks.agree(out_of_range(samples, ranks))?;
         }
         let mean: Vec<F> = mean.into_iter().map(F::of).collect();
-        let (column_sums_of_squares, weighted) = sums_of_squares(samples, &mean);
-        let total = column_sums_of_squares.iter().sum::<f64>();
-        let total_sum_of_squares = weighted.unwrap_or(total);
+        let squares = SumsOfSquares::about(&mean, samples, ranks)?;
+        let total = squares.columns.iter().sum::<f64>();
         // Scores of rows and the norms in them are finite if this is.
         let in_range = 4.0 * total < F::max_value().as_f64();
         if !in_range {
-            return Err(out_of_range(samples));
+            ranks.agree(out_of_range(samples, ranks))?;
         }
-        let weight: f64 = samples.weights.into_iter().flatten().map(|w| w.as_f64()).sum();
-        if !(weight.is_finite() && total_sum_of_squares.is_finite()) {
+        if !(squares.weight.is_finite() && squares.total.is_finite()) {
             let problem = "they are so large that sums over the rows leave the range of f64; scale them down";
             return Err(Error::Weight { what: "sample_weight".into(), problem: problem.into() });
         }
-        Ok(Self { mean, mean_variance: total / (n * d) as f64, total_sum_of_squares, column_sums_of_squares })
+        Ok(Self {
+            mean,
+            mean_variance: total / (n * d) as f64,
+            total_sum_of_squares: squares.total,
+            weight: squares.weight,
+            column_sums_of_squares: squares.columns,
+        })
     }
 
     /// The moments about the origin in place of the mean.
-    pub(crate) fn about_origin(self, samples: &Samples<'_, F>) -> Self {
+    pub(crate) fn about_origin(self, samples: &Samples<'_, F>, ranks: &Ranks<'_>) -> Result<Self> {
         let mean = vec![F::zero(); self.mean.len()];
-        let (column_sums_of_squares, weighted) = sums_of_squares(samples, &mean);
-        let total_sum_of_squares = weighted.unwrap_or_else(|| column_sums_of_squares.iter().sum());
-        Self { mean, total_sum_of_squares, column_sums_of_squares, ..self }
+        let squares = SumsOfSquares::about(&mean, samples, ranks)?;
+        let (total_sum_of_squares, column_sums_of_squares) = (squares.total, squares.columns);
+        Ok(Self { mean, total_sum_of_squares, column_sums_of_squares, ..self })
     }
 
     /// The point to subtract from centers that move in small steps, by column: the mean where it is large beside the standard
@@ -77,25 +82,31 @@ impl<F: Float> Moments<F> {
 
     /// A bound of the rounding error of the total sum of squares less the explained one, where sums about the origin are
     /// exact up to one rounding.
-    pub(crate) fn rounding_error(&self, samples: &Samples<'_, F>) -> f64 {
+    pub(crate) fn rounding_error(&self) -> f64 {
         /// Relative error of the `f64` sums.
         const ROUNDING: f64 = 1e-12;
-        let weight: f64 = match samples.weights {
-            Some(weights) => weights.iter().map(|weight| weight.as_f64()).sum(),
-            None => samples.n_samples() as f64,
-        };
         // Σ W|c − m|·|m|, by the Cauchy-Schwarz inequality.
         let square: f64 = self.mean.iter().map(|mean| (mean.as_f64() * f64::EPSILON).powi(2)).sum();
         ROUNDING * self.total_sum_of_squares
-            + 4.0 * (square * weight).sqrt() * self.total_sum_of_squares.sqrt()
+            + 4.0 * (square * self.weight).sqrt() * self.total_sum_of_squares.sqrt()
     }
 
-    /// The moments with the total sum of squares of other rows.
-    pub(crate) fn with_total_of(&self, samples: &Samples<'_, F>) -> Self {
-        let (columns, weighted) = sums_of_squares(samples, &self.mean);
-        let total_sum_of_squares = weighted.unwrap_or_else(|| columns.iter().sum());
-        Self { total_sum_of_squares, ..self.clone() }
+    /// The moments with the total sum of squares and the weight of other rows.
+    pub(crate) fn with_totals_of(&self, samples: &Samples<'_, F>, ranks: &Ranks<'_>) -> Result<Self> {
+        let squares = SumsOfSquares::about(&self.mean, samples, ranks)?;
+        Ok(Self { total_sum_of_squares: squares.total, weight: squares.weight, ..self.clone() })
     }
+}
+
+/// The error of rows that spread too far; it names the largest value of this rank, and its row among those of all ranks. No error
+/// where this rank has no rows.
+fn out_of_range<F: Float>(samples: &Samples<'_, F>, ranks: &Ranks<'_>) -> Result<()> {
+    let (d, magnitude) = (samples.n_features, |index: usize| samples.values[index].as_f64().abs());
+    let largest = (0..samples.values.len()).max_by(|&a, &b| magnitude(a).total_cmp(&magnitude(b)));
+    let error = |largest: usize| {
+        too_large("KMeans", samples.values[largest], ranks.first_row() + largest / d, largest % d)
+    };
+    largest.map_or(Ok(()), |largest| Err(error(largest)))
 }
 
 /// A chunk of the rows and its sums.
@@ -151,7 +162,22 @@ fn add_terms<F: Float>(values: &[F], mean: &[f64], sums: &mut [f64], term: impl 
     }
 }
 
-fn column_sums<F: Float>(samples: &Samples<'_, F>) -> Vec<f64> {
+/// Adds up lines of `width` sums side by side into the first one.
+fn fold_lines(sums: &mut [f64], width: usize) {
+    let (first, others) = sums.split_at_mut(width);
+    for other in others.chunks_exact(width) {
+        first.iter_mut().zip(other).for_each(|(sum, other)| *sum += other);
+    }
+}
+
+/// The sums of chunks over all ranks.
+fn totals<F: Float>(chunks: &[RowSums<'_, F>], width: usize, ranks: &Ranks<'_>) -> Result<Vec<f64>> {
+    let mut sums = TreeSums::new(ranks);
+    sums.compute(width, |chunk| &chunks[chunk].sums)?;
+    Ok(sums.totals())
+}
+
+fn column_sums<F: Float>(samples: &Samples<'_, F>, ranks: &Ranks<'_>) -> Result<Vec<f64>> {
     let d = samples.n_features;
     let width = d * rows_together(d);
     let (zeros, mut chunks) = (vec![0.0; width], chunks(samples, width));
@@ -160,42 +186,56 @@ fn column_sums<F: Float>(samples: &Samples<'_, F>) -> Vec<f64> {
             #[inline(always)]
             || add_terms(chunk.samples.values, &zeros, &mut chunk.sums, |x, _| x),
         );
+        fold_lines(&mut chunk.sums, d);
     });
-    let mut total = vec![0.0; d];
-    for sums in chunks.iter().flat_map(|chunk| chunk.sums.chunks_exact(d)) {
-        total.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
-    }
-    total
+    totals(&chunks, d, ranks)
 }
 
-/// Σ (xᵢ − mean)² of each column, and Σ wᵢ‖xᵢ − mean‖² where there are weights.
-fn sums_of_squares<F: Float>(samples: &Samples<'_, F>, mean: &[F]) -> (Vec<f64>, Option<f64>) {
-    let d = samples.n_features;
-    let together = if samples.weights.is_some() { 1 } else { rows_together(d) };
-    let mean: Vec<f64> = mean.iter().map(|mean| mean.as_f64()).collect::<Vec<_>>().repeat(together);
-    let mut chunks = chunks(samples, mean.len() + 1);
-    parallel::for_each(samples.values.len(), &mut chunks, |chunk| {
-        vectorize(
-            #[inline(always)]
-            || {
-                let square = |x: f64, mean: f64| {
-                    let difference = x - mean;
-                    difference * difference
-                };
-                let Some((weighted, sums)) = chunk.sums.split_first_mut() else { return };
-                if chunk.samples.weights.is_some() {
-                    for (row, x) in chunk.samples.values.chunks(d).enumerate() {
-                        let squares = x.iter().zip(&mean).map(|(x, mean)| square(x.as_f64(), *mean));
-                        *weighted += chunk.samples.weight(row) * squares.sum::<f64>();
+/// Sums of squares about a point.
+struct SumsOfSquares {
+    /// Σ (xᵢ − point)² of each column.
+    columns: Vec<f64>,
+    /// Σ wᵢ‖xᵢ − point‖².
+    total: f64,
+    /// Σ wᵢ.
+    weight: f64,
+}
+
+impl SumsOfSquares {
+    fn about<F: Float>(point: &[F], samples: &Samples<'_, F>, ranks: &Ranks<'_>) -> Result<Self> {
+        /// The weighted sum of squares and the weight, before those of the columns.
+        const OF_WEIGHTS: usize = 2;
+        let d = samples.n_features;
+        let together = if samples.weights.is_some() { 1 } else { rows_together(d) };
+        let point: Vec<f64> = point.iter().map(|x| x.as_f64()).collect::<Vec<_>>().repeat(together);
+        let mut chunks = chunks(samples, point.len() + OF_WEIGHTS);
+        parallel::for_each(samples.values.len(), &mut chunks, |chunk| {
+            let (of_weights, sums) = chunk.sums.split_at_mut(OF_WEIGHTS);
+            vectorize(
+                #[inline(always)]
+                || {
+                    let square = |x: f64, point: f64| {
+                        let difference = x - point;
+                        difference * difference
+                    };
+                    if chunk.samples.weights.is_some() {
+                        for (row, x) in chunk.samples.values.chunks(d).enumerate() {
+                            let squares = x.iter().zip(&point).map(|(x, point)| square(x.as_f64(), *point));
+                            of_weights[0] += chunk.samples.weight(row) * squares.sum::<f64>();
+                            of_weights[1] += chunk.samples.weight(row);
+                        }
                     }
-                }
-                add_terms(chunk.samples.values, &mean, sums, square);
-            },
-        );
-    });
-    let mut columns = vec![0.0; d];
-    for sums in chunks.iter().flat_map(|chunk| chunk.sums[1..].chunks_exact(d)) {
-        columns.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
+                    add_terms(chunk.samples.values, &point, sums, square);
+                },
+            );
+            fold_lines(sums, d);
+        });
+        let mut columns = totals(&chunks, d + OF_WEIGHTS, ranks)?;
+        let (total, weight) = match samples.weights {
+            Some(_) => (columns[0], columns[1]),
+            None => (columns[OF_WEIGHTS..].iter().sum(), ranks.n_rows() as f64),
+        };
+        columns.drain(..OF_WEIGHTS);
+        Ok(Self { columns, total, weight })
     }
-    (columns, samples.weights.map(|_| chunks.iter().map(|chunk| chunk.sums[0]).sum()))
 }

@@ -22,16 +22,22 @@ pub struct KMeansReport {
 }
 
 impl KMeansReport {
+    /// The report of a run on all rows.
     pub(crate) fn of<F>(run: LloydRun<F>, n_clusters: usize) -> Self {
         let mut used = vec![false; n_clusters];
         run.labels.iter().for_each(|&label| used[label as usize] = true);
-        let empty_clusters: Vec<usize> = (0..n_clusters).filter(|&cluster| !used[cluster]).collect();
+        Self::with_used(run, &used)
+    }
+
+    /// The report of a run, and of which clusters have a point.
+    pub(crate) fn with_used<F>(run: LloydRun<F>, used: &[bool]) -> Self {
+        let empty_clusters: Vec<usize> = (0..used.len()).filter(|&cluster| !used[cluster]).collect();
         Self {
             inertia: run.inertia,
             n_iter: run.n_iter,
             converged: run.converged,
             history: run.history,
-            distinct_clusters: n_clusters - empty_clusters.len(),
+            distinct_clusters: used.len() - empty_clusters.len(),
             empty_clusters,
         }
     }

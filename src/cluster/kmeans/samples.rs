@@ -77,16 +77,9 @@ pub(crate) fn in_range<F: Float>(owner: &'static str, x: ArrayView2<'_, F>) -> R
     }
 }
 
-fn too_large<F: Float>(owner: &'static str, value: F, row: usize, feature: usize) -> Error {
+/// The error of a value whose squared distances leave the range of `F`.
+pub(super) fn too_large<F: Float>(owner: &'static str, value: F, row: usize, feature: usize) -> Error {
     let expected =
         format!("values whose squared distances stay within the range of {}; scale x down", F::NAME);
     Error::invalid_parameter(owner, "x", format!("{value:e} at [{row}, {feature}]"), expected)
-}
-
-/// The error of rows that spread too far; it names the largest value.
-pub(super) fn out_of_range<F: Float>(samples: &Samples<'_, F>) -> Error {
-    let (d, magnitude) = (samples.n_features, |index: usize| samples.values[index].as_f64().abs());
-    let largest =
-        (0..samples.values.len()).max_by(|&a, &b| magnitude(a).total_cmp(&magnitude(b))).unwrap_or(0);
-    too_large("KMeans", samples.values[largest], largest / d, largest % d)
 }

@@ -3,7 +3,7 @@
 
 use crate::cluster::kmeans::fitted::FittedCenters;
 use crate::cluster::kmeans::samples::Samples;
-use crate::cluster::kmeans::seeding::sample_without_replacement;
+use crate::cluster::kmeans::seeding::random_rows::sample_without_replacement;
 use crate::float::Float;
 use crate::rng::Rng;
 

@@ -1,8 +1,13 @@
 //! The inertia of labels about centers, and what keeps its history monotone.
 
+use super::Lloyd;
 use crate::cluster::kmeans::distance::squared_distance;
+use crate::cluster::kmeans::ranks::tree_sums::TreeSums;
+use crate::cluster::kmeans::ranks::{CHUNK, Ranks};
 use crate::cluster::kmeans::samples::Samples;
+use crate::error::Result;
 use crate::float::Float;
+use crate::parallel::zip_chunks;
 use crate::simd::{prefetch, vectorize};
 
 /// An inertia, and whether it is accurate to all digits of its type.
@@ -31,6 +36,77 @@ pub(crate) fn inertia_of<F: Float>(samples: &Samples<'_, F>, centers: &[F], labe
     )
 }
 
+/// The buffers of inertias of the rows of all ranks.
+#[derive(Debug)]
+pub(super) struct InertiaSums<'r> {
+    chunks: Vec<ChunkInertia>,
+    sums: TreeSums<'r>,
+}
+
+/// The inertia of a chunk of the rows.
+#[derive(Debug)]
+struct ChunkInertia {
+    first_row: usize,
+    inertia: f64,
+}
+
+impl<'r> InertiaSums<'r> {
+    /// For `n_rows` rows of this rank.
+    pub(super) fn new(n_rows: usize, ranks: &'r Ranks<'r>) -> Self {
+        let chunk = |first_row| ChunkInertia { first_row, inertia: 0.0 };
+        Self { chunks: (0..n_rows).step_by(CHUNK).map(chunk).collect(), sums: TreeSums::new(ranks) }
+    }
+
+    /// Σ wᵢ‖xᵢ − c‖² over the labeled rows of all ranks.
+    pub(super) fn compute<F: Float>(
+        &mut self,
+        samples: &Samples<'_, F>,
+        centers: &[F],
+        labels: &mut [u32],
+    ) -> Result<f64> {
+        zip_chunks(samples.values.len(), &mut self.chunks, labels, CHUNK, |chunk, labels| {
+            chunk.inertia = inertia_of(&samples.slice(chunk.first_row, labels.len()), centers, labels);
+        });
+        self.sums.compute(1, |chunk| std::slice::from_ref(&self.chunks[chunk].inertia))?;
+        Ok(self.sums.total(0))
+    }
+}
+
+impl<F: Float> Lloyd<'_, F> {
+    /// The inertia of the labels about the centers made of them, a few rows having `moved` to other clusters since.
+    ///
+    /// The total sum of squares less the explained one costs nothing, but cancels where clusters are tight. There the rows are
+    /// read again; then the center of a cluster of equal rows becomes that row, to the bit.
+    pub(super) fn inertia_after(
+        &mut self,
+        centers: &mut [F],
+        labels: &mut [u32],
+        moves: &[(usize, u32)],
+    ) -> Result<Inertia> {
+        /// The relative error up to which an inertia in the history is right.
+        const ACCURACY: f64 = 1e-9;
+        let value = self.total_sum_of_squares - self.sums.explained(centers, &self.mean) / self.grid.scale;
+        let digits = F::epsilon().as_f64();
+        if value * digits.max(ACCURACY) >= self.rounding_error {
+            return Ok(Inertia { value, is_exact: value * digits >= self.rounding_error });
+        }
+        let own = moves.iter().filter_map(|&(row, cluster)| Some((self.ranks.own(row)?, cluster)));
+        let before: Vec<(usize, u32)> =
+            own.map(|(row, cluster)| (row, std::mem::replace(&mut labels[row], cluster))).collect();
+        let mut value = self.inertia(centers, labels)?;
+        if value > 0.0 && snap_to_equal_rows((&self.samples, self.ranks), labels, centers)? {
+            value = self.inertia(centers, labels)?;
+        }
+        before.into_iter().for_each(|(row, label)| labels[row] = label);
+        Ok(Inertia { value, is_exact: true })
+    }
+
+    /// Σ wᵢ‖xᵢ − c‖² by the direct formula.
+    pub(super) fn inertia(&mut self, centers: &[F], labels: &mut [u32]) -> Result<f64> {
+        self.inertia_sums.compute(&self.samples, centers, labels)
+    }
+}
+
 /// An inertia that exceeds the one before it by rounding alone is replaced by it.
 pub(super) fn not_above(inertia: f64, before: Option<f64>) -> f64 {
     const ROUNDING: f64 = 1e-6;
@@ -42,40 +118,52 @@ pub(super) fn not_above(inertia: f64, before: Option<f64>) -> f64 {
 
 /// Moves the center of each cluster whose rows are all equal to that row. Returns whether a center changed.
 pub(super) fn snap_to_equal_rows<F: Float>(
-    samples: &Samples<'_, F>,
+    (samples, ranks): (&Samples<'_, F>, &Ranks<'_>),
     labels: &[u32],
     centers: &mut [F],
-) -> bool {
-    /// The rows of a cluster.
-    #[derive(Clone, Copy)]
-    enum Members {
-        None,
-        EqualTo(usize),
-        Different,
-    }
+) -> Result<bool> {
     let d = samples.n_features;
-    let mut clusters = vec![Members::None; centers.len() / d];
-    let mut undecided = clusters.len();
-    for (row, &label) in labels.iter().enumerate().filter(|&(row, _)| samples.weight(row) > 0.0) {
-        let members = &mut clusters[label as usize];
-        match *members {
-            Members::None => *members = Members::EqualTo(row),
-            Members::EqualTo(first) if samples.row(first) != samples.row(row) => {
-                *members = Members::Different;
-                undecided -= 1;
-                if undecided == 0 {
-                    return false;
-                }
+    let n_clusters = centers.len() / d;
+    let members = || labels.iter().enumerate().filter(|&(row, _)| samples.weight(row) > 0.0);
+    // The first row of each cluster.
+    let mut first = vec![u64::MAX; n_clusters];
+    let mut missing = n_clusters;
+    for (row, &label) in members() {
+        if first[label as usize] == u64::MAX {
+            first[label as usize] = (ranks.first_row() + row) as u64;
+            missing -= 1;
+            if missing == 0 {
+                break;
             }
-            _ => {}
         }
     }
+    ranks.min(&mut first)?;
+    let rows: Vec<usize> = first.iter().filter(|row| **row < u64::MAX).map(|row| *row as usize).collect();
+    let mut values = Vec::new();
+    ranks.copy_rows(samples, &rows, &mut values)?;
+    let mut values = values.chunks_exact(d);
+    let points: Vec<&[F]> =
+        first.iter().map(|row| if *row < u64::MAX { values.next().unwrap_or(&[]) } else { &[] }).collect();
+    // 1 for a cluster with different rows, and for one without rows.
+    let mut differs: Vec<f64> = points.iter().map(|point| f64::from(u8::from(point.is_empty()))).collect();
+    let mut undecided = rows.len();
+    for (row, &label) in members() {
+        let cluster = label as usize;
+        if differs[cluster] == 0.0 && samples.row(row) != points[cluster] {
+            differs[cluster] = 1.0;
+            undecided -= 1;
+            if undecided == 0 {
+                break;
+            }
+        }
+    }
+    ranks.max(&mut differs)?;
     let mut changed = false;
-    for (center, members) in centers.chunks_exact_mut(d).zip(clusters) {
-        if let Members::EqualTo(row) = members {
-            changed |= center != samples.row(row);
-            center.copy_from_slice(samples.row(row));
-        }
+    for ((center, point), _) in
+        centers.chunks_exact_mut(d).zip(points).zip(differs).filter(|(_, differs)| *differs == 0.0)
+    {
+        changed |= center != point;
+        center.copy_from_slice(point);
     }
-    changed
+    Ok(changed)
 }

@@ -1,11 +1,13 @@
 //! Lloyd's iteration: every row to its nearest center, every center to the mean of its rows.
 //!
 //! The rows are cut into shards by the sizes of the problem and of the registers, and the sums of the clusters are exact: the
-//! bits of a result do not depend on the number of threads. Nothing is allocated inside an iteration.
+//! bits of a result do not depend on the number of threads. Nothing is allocated inside an iteration. The rows may be those of
+//! one rank of a group: then all ranks iterate in step, and have the same centers.
 
 mod inertia;
 mod shard;
 mod strategy;
+mod verbose;
 
 pub(crate) use inertia::inertia_of;
 
@@ -15,21 +17,23 @@ use super::distance::sum_over;
 use super::moments::Moments;
 use super::normalize::normalize;
 use super::pruning::Pruning;
+use super::ranks::Ranks;
 use super::samples::Samples;
 use super::scratch_pool::ScratchPool;
 use super::sums::Sums;
 use super::sums::exact_sums::ExactSums;
 use super::sums::fixed_point::FixedPoint;
 use super::sums::relocation::relocate_empty;
+use crate::error::Result;
 use crate::float::Float;
 use crate::parallel::thresholds::{MIN_ELEMENTS_TO_FORK, OPS_PER_ELEMENT};
 use crate::parallel::{threads_for, with_hot_pool, zip_chunks};
 use crate::simd::vectorize;
-use inertia::{Inertia, not_above, snap_to_equal_rows};
+use inertia::{InertiaSums, not_above};
 use shard::{AssignPass, AssignScratch, ScratchLayout, Shard};
-use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 use strategy::AssignStrategy;
+use verbose::print_iteration;
 
 /// When a run stops, and whether it is spherical.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +67,7 @@ const MAX_SUM_BYTES: usize = 4 << 20;
 #[derive(Debug)]
 pub(crate) struct Lloyd<'a, F> {
     samples: Samples<'a, F>,
+    ranks: &'a Ranks<'a>,
     n_clusters: usize,
     mean: Vec<F>,
     total_sum_of_squares: f64,
@@ -77,63 +82,76 @@ pub(crate) struct Lloyd<'a, F> {
     scratch_layout: ScratchLayout,
     grid: FixedPoint,
     exact_sums: Mutex<ExactSums>,
+    /// The sums of all ranks, if there are several.
+    sums_of_ranks: Option<ExactSums>,
     sums: Sums,
+    inertia_sums: InertiaSums<'a>,
 }
 
 impl<'a, F: Float> Lloyd<'a, F> {
-    pub(crate) fn new(samples: Samples<'a, F>, moments: &Moments<F>, n_clusters: usize) -> Self {
+    pub(crate) fn new(
+        samples: Samples<'a, F>,
+        ranks: &'a Ranks<'a>,
+        moments: &Moments<F>,
+        n_clusters: usize,
+    ) -> Result<Self> {
         let strategy = AssignStrategy::for_data(samples.values, n_clusters, samples.n_features);
-        Self::with_strategy(samples, moments, n_clusters, strategy)
+        Self::with_strategy((samples, ranks), moments, n_clusters, strategy)
     }
 
     fn with_strategy(
-        samples: Samples<'a, F>,
+        (samples, ranks): (Samples<'a, F>, &'a Ranks<'a>),
         moments: &Moments<F>,
         n_clusters: usize,
         strategy: AssignStrategy,
-    ) -> Self {
+    ) -> Result<Self> {
         let (n, d) = (samples.n_samples(), samples.n_features);
         let packed_centers = PackedCenters::new(n_clusters, d);
         let operations = samples.values.len().saturating_mul(n_clusters) / OPS_PER_ELEMENT;
         let n_shards = if operations < MIN_ELEMENTS_TO_FORK { 1 } else { n.div_ceil(256).min(64) };
         // Whole groups of rows: a part of one takes as long.
-        let shard_rows = n.div_ceil(n_shards).next_multiple_of(packed_centers.lanes());
-        let pruning = strategy.prunes().then(|| Pruning::new(&samples, &moments.mean, &packed_centers));
+        let shard_rows = n.div_ceil(n_shards).max(1).next_multiple_of(packed_centers.lanes());
+        let prunes = strategy.prunes() && n > 0;
+        let pruning = prunes.then(|| Pruning::new(&samples, &moments.mean, &packed_centers));
         let shard = |first_row| {
             let rows = samples.slice(first_row, shard_rows.min(n - first_row)).values;
             Shard::new(first_row, rows, &moments.mean, &packed_centers, strategy)
         };
         let shards: Vec<_> = (0..n).step_by(shard_rows).map(shard).collect();
-        let grid = FixedPoint::new(&samples, moments);
+        let grid = FixedPoint::new(&samples, ranks, moments)?;
         let n_threads = threads_for(operations, shards.len());
         let has_own_sums = n_threads > 1 && n_threads.saturating_mul(grid.bytes(n_clusters)) <= MAX_SUM_BYTES;
         let scratch_layout = ScratchLayout { shard_rows, strategy, has_own_sums };
         let pool =
             ScratchPool::new(operations, shards.len(), || scratch_layout.allocate(&packed_centers, &grid));
-        Self {
+        let exact_sums = ExactSums::new(&grid, n_clusters);
+        Ok(Self {
             samples,
+            ranks,
             n_clusters,
             mean: moments.mean.clone(),
             total_sum_of_squares: moments.total_sum_of_squares,
-            rounding_error: moments.rounding_error(&samples),
+            rounding_error: moments.rounding_error(),
             norms: SquaredNorms { typical: moments.mean_variance * d as f64, largest: f64::INFINITY },
             pruning,
             shards,
             pool,
             scratch_layout,
-            exact_sums: Mutex::new(ExactSums::new(&grid, n_clusters)),
+            sums_of_ranks: (ranks.size() > 1).then(|| exact_sums.clone()),
+            exact_sums: Mutex::new(exact_sums),
             grid,
             sums: Sums::new(n_clusters, d),
+            inertia_sums: InertiaSums::new(n, ranks),
             packed_centers,
-        }
+        })
     }
 
     /// Iterates from the initial centers (k, d).
-    pub(crate) fn run(&mut self, initial: Vec<F>, rules: StoppingRules) -> LloydRun<F> {
+    pub(crate) fn run(&mut self, initial: Vec<F>, rules: StoppingRules) -> Result<LloydRun<F>> {
         with_hot_pool(self.operations(), || self.iterate(initial, rules))
     }
 
-    fn iterate(&mut self, initial: Vec<F>, rules: StoppingRules) -> LloydRun<F> {
+    fn iterate(&mut self, initial: Vec<F>, rules: StoppingRules) -> Result<LloydRun<F>> {
         let mut labels = vec![NO_LABEL; self.samples.n_samples()];
         let mut centers = initial;
         let mut previous = centers.clone();
@@ -144,14 +162,15 @@ impl<'a, F: Float> Lloyd<'a, F> {
         self.exact_sums.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
         while !converged && history.len() < rules.max_iter {
             self.set_centers(&previous, &centers);
-            let changed = self.assign_and_sum(&mut labels);
-            let moves = relocate_empty(&self.samples, &centers, &labels, (&mut self.sums, self.grid.scale));
+            let changed = self.assign_and_sum(&mut labels)?;
+            let rows = (&self.samples, self.ranks);
+            let moves = relocate_empty(rows, &centers, &labels, (&mut self.sums, self.grid.scale))?;
             std::mem::swap(&mut previous, &mut centers);
             self.sums.write_means(&mut centers);
             if rules.spherical {
                 normalize(&mut centers, self.samples.n_features);
             }
-            let inertia = self.inertia_after(&mut centers, &mut labels, &moves);
+            let inertia = self.inertia_after(&mut centers, &mut labels, &moves)?;
             is_exact = inertia.is_exact;
             history.push(not_above(inertia.value, history.last().copied()));
             // Labels that a relocation left behind, now or in the iteration before, are not those of the new centers.
@@ -166,21 +185,21 @@ impl<'a, F: Float> Lloyd<'a, F> {
         let mut settled = strict;
         if !strict {
             self.set_centers(&previous, &centers);
-            settled = self.assign(&mut labels, false) == 0 && !relocated;
+            settled = self.assign_all(&mut labels)? == 0 && !relocated;
         }
         let inertia = match history.pop() {
             // That of these labels about these centers.
             Some(inertia) if settled => {
-                let exact = if is_exact { inertia } else { self.inertia(&centers, &mut labels) };
+                let exact = if is_exact { inertia } else { self.inertia(&centers, &mut labels)? };
                 history.push(not_above(exact, history.last().copied()));
                 exact
             }
             last => {
                 history.extend(last);
-                self.inertia(&centers, &mut labels)
+                self.inertia(&centers, &mut labels)?
             }
         };
-        LloydRun { labels, centers, inertia, n_iter: history.len(), converged, history }
+        Ok(LloydRun { labels, centers, inertia, n_iter: history.len(), converged, history })
     }
 
     /// Packs centers that have moved, and updates the bounds.
@@ -192,12 +211,12 @@ impl<'a, F: Float> Lloyd<'a, F> {
     }
 
     /// The labels of all rows about these centers, and their inertia.
-    pub(crate) fn label(mut self, centers: &[F]) -> (Vec<u32>, f64) {
+    pub(crate) fn label(mut self, centers: &[F]) -> Result<(Vec<u32>, f64)> {
         let mut labels = vec![NO_LABEL; self.samples.n_samples()];
         self.packed_centers.set(centers, &self.mean, self.norms);
         self.assign(&mut labels, false);
-        let inertia = self.inertia(centers, &mut labels);
-        (labels, inertia)
+        let inertia = self.inertia(centers, &mut labels)?;
+        Ok((labels, inertia))
     }
 
     /// Multiply-adds of a pass that compares every row with every center.
@@ -205,14 +224,26 @@ impl<'a, F: Float> Lloyd<'a, F> {
         self.samples.values.len().saturating_mul(self.n_clusters)
     }
 
-    /// Labels all rows, and computes the sums of the clusters. Returns the number of changed labels.
-    fn assign_and_sum(&mut self, labels: &mut [u32]) -> usize {
-        let changed = self.assign(labels, true);
+    /// Labels all rows, and computes the sums of the clusters. Returns the number of changed labels, of all ranks.
+    fn assign_and_sum(&mut self, labels: &mut [u32]) -> Result<usize> {
+        let mut changed = self.assign(labels, true);
         let exact = self.exact_sums.get_mut().unwrap_or_else(PoisonError::into_inner);
         let of_threads = self.pool.iter_mut().filter_map(|scratch| scratch.sums.as_mut());
         of_threads.for_each(|own| exact.merge(own));
-        exact.write_to(&self.grid, &mut self.sums);
-        changed
+        if let Some(of_all) = &mut self.sums_of_ranks {
+            changed = of_all.sum_over(self.ranks, exact, changed)?;
+            of_all.write_to(&self.grid, &mut self.sums);
+        } else {
+            exact.write_to(&self.grid, &mut self.sums);
+        }
+        Ok(changed)
+    }
+
+    /// Labels all rows. Returns the number of changed labels, of all ranks.
+    fn assign_all(&mut self, labels: &mut [u32]) -> Result<usize> {
+        let mut changed = [self.assign(labels, false) as i64];
+        self.ranks.sum(&mut changed)?;
+        Ok(changed[0] as usize)
     }
 
     /// Labels all rows, and updates the exact sums if `with_sums`. Returns the number of changed labels.
@@ -241,56 +272,6 @@ impl<'a, F: Float> Lloyd<'a, F> {
         self.pruning.iter_mut().for_each(|pruning| pruning.end_pass(searched, &self.packed_centers));
         changed
     }
-
-    /// The inertia of the labels about the centers made of them, a few rows having `moved` to other clusters since.
-    ///
-    /// The total sum of squares less the explained one costs nothing, but cancels where clusters are tight. There the rows are
-    /// read again; then the center of a cluster of equal rows becomes that row, to the bit.
-    fn inertia_after(&mut self, centers: &mut [F], labels: &mut [u32], moves: &[(usize, u32)]) -> Inertia {
-        /// The relative error up to which an inertia in the history is right.
-        const ACCURACY: f64 = 1e-9;
-        let value = self.total_sum_of_squares - self.sums.explained(centers, &self.mean) / self.grid.scale;
-        let digits = F::epsilon().as_f64();
-        if value * digits.max(ACCURACY) >= self.rounding_error {
-            return Inertia { value, is_exact: value * digits >= self.rounding_error };
-        }
-        let before: Vec<u32> = moves.iter().map(|&(row, _)| labels[row]).collect();
-        moves.iter().for_each(|&(row, cluster)| labels[row] = cluster);
-        let mut value = self.inertia(centers, labels);
-        if value > 0.0 && snap_to_equal_rows(&self.samples, labels, centers) {
-            value = self.inertia(centers, labels);
-        }
-        moves.iter().zip(before).for_each(|(&(row, _), label)| labels[row] = label);
-        Inertia { value, is_exact: true }
-    }
-
-    /// Σ wᵢ‖xᵢ − c‖² by the direct formula.
-    fn inertia(&mut self, centers: &[F], labels: &mut [u32]) -> f64 {
-        let (samples, shard_rows) = (self.samples, self.scratch_layout.shard_rows);
-        zip_chunks(samples.values.len(), &mut self.shards, labels, shard_rows, |shard, labels| {
-            shard.compute_inertia(&samples, centers, labels);
-        });
-        self.shards.iter().map(|shard| shard.inertia).sum()
-    }
-}
-
-/// Prints the inertia of the last iteration, and how the run converged, in the words of scikit-learn.
-fn print_iteration(history: &[f64], converged: Option<(bool, f64)>, tolerance: f64) {
-    let number = history.len().saturating_sub(1);
-    let inertia = history.last().copied().unwrap_or_default();
-    let mut out = std::io::stdout().lock();
-    // Ignore a closed pipe: the fit continues without output.
-    let _ = writeln!(out, "Iteration {number}, inertia {inertia}.");
-    let _ = match converged {
-        None => Ok(()),
-        Some((true, _)) => writeln!(out, "Converged at iteration {number}: strict convergence."),
-        Some((false, shift)) => {
-            writeln!(
-                out,
-                "Converged at iteration {number}: center shift {shift} within tolerance {tolerance}."
-            )
-        }
-    };
 }
 
 /// Σ‖to − from‖² over the centers.
@@ -333,7 +314,8 @@ mod tests {
     fn count_pruned_runs<F: Float>(n: usize, d: usize, k: usize, seed: u64) -> usize {
         let values = points::<F>(n, d, seed);
         let samples = Samples { values: &values, n_features: d, weights: None };
-        let moments = Moments::of(&samples).unwrap();
+        let ranks = Ranks::alone(samples.n_samples());
+        let moments = Moments::of(&samples, &ranks).unwrap();
         let start: Vec<F> = values[..k * d].to_vec();
         let rules = |max_iter| StoppingRules { max_iter, tolerance: 0.0, spherical: false, verbose: false };
         let mut used = 0;
@@ -342,11 +324,11 @@ mod tests {
         for (max_iter, (plain, pruned, forced)) in
             [5, 30, 300].into_iter().flat_map(|max_iter| cases.clone().map(move |case| (max_iter, case)))
         {
-            let mut plain = Lloyd::with_strategy(samples, &moments, k, plain);
-            let want = plain.run(start.clone(), rules(max_iter));
-            let mut lloyd = Lloyd::with_strategy(samples, &moments, k, pruned);
+            let mut plain = Lloyd::with_strategy((samples, &ranks), &moments, k, plain).unwrap();
+            let want = plain.run(start.clone(), rules(max_iter)).unwrap();
+            let mut lloyd = Lloyd::with_strategy((samples, &ranks), &moments, k, pruned).unwrap();
             lloyd.pruning.iter_mut().filter(|_| forced).for_each(Pruning::force);
-            let got = lloyd.run(start.clone(), rules(max_iter));
+            let got = lloyd.run(start.clone(), rules(max_iter)).unwrap();
             assert_eq!(got.labels, want.labels, "n = {n}, d = {d}, k = {k}, seed {seed}, {pruned:?}");
             assert_eq!((got.centers, got.n_iter), (want.centers, want.n_iter));
             assert_eq!((got.history, got.inertia), (want.history, want.inertia));
@@ -363,11 +345,14 @@ mod tests {
             let weights: Vec<f64> = (0..n).map(|row| (row % 4) as f64 / 3.0).collect();
             for weights in [None, Some(&weights[..])] {
                 let samples = Samples { values: &values, n_features: d, weights };
-                let moments = Moments::of(&samples).unwrap();
+                let ranks = Ranks::alone(samples.n_samples());
+                let moments = Moments::of(&samples, &ranks).unwrap();
                 let start: Vec<f64> = values[..k * d].to_vec();
                 let rules = StoppingRules { max_iter: 40, tolerance: 0.0, spherical: false, verbose: false };
-                let run =
-                    |strategy| Lloyd::with_strategy(samples, &moments, k, strategy).run(start.clone(), rules);
+                let run = |strategy| {
+                    let mut lloyd = Lloyd::with_strategy((samples, &ranks), &moments, k, strategy).unwrap();
+                    lloyd.run(start.clone(), rules).unwrap()
+                };
                 let (packed, streamed) = (run(StayPacked), run(Stream));
                 assert_eq!((packed.labels, packed.n_iter), (streamed.labels, streamed.n_iter));
                 let near = packed.centers.iter().zip(&streamed.centers).all(|(a, b)| (a - b).abs() < 1e-11);
@@ -383,13 +368,15 @@ mod tests {
         let weights: Vec<f32> = (0..700).map(|row| (row % 4) as f32).collect();
         for weights in [None, Some(&weights[..])] {
             let samples = Samples { values: &values, n_features: 5, weights };
-            let moments = Moments::of(&samples).unwrap();
+            let ranks = Ranks::alone(samples.n_samples());
+            let moments = Moments::of(&samples, &ranks).unwrap();
             let start = |first: usize| -> Vec<f32> { values[first * 5..][..7 * 5].to_vec() };
             let rules = StoppingRules { max_iter: 9, tolerance: 0.0, spherical: false, verbose: false };
-            let mut lloyd = Lloyd::new(samples, &moments, 7);
-            lloyd.run(start(0), rules);
+            let new = || Lloyd::new(samples, &ranks, &moments, 7).unwrap();
+            let mut lloyd = new();
+            lloyd.run(start(0), rules).unwrap();
             let (again, fresh) =
-                (lloyd.run(start(300), rules), Lloyd::new(samples, &moments, 7).run(start(300), rules));
+                (lloyd.run(start(300), rules).unwrap(), new().run(start(300), rules).unwrap());
             assert_eq!((again.labels, again.history), (fresh.labels, fresh.history));
             assert_eq!(again.centers, fresh.centers);
         }

@@ -1,6 +1,5 @@
 //! A shard of the rows, and the pass that labels it and updates the sums.
 
-use super::inertia::inertia_of;
 use super::strategy::AssignStrategy;
 use crate::buffer::Buffer;
 use crate::cluster::kmeans::assign::labels::Reassigned;
@@ -89,7 +88,6 @@ pub(super) struct Shard<F> {
     pub(super) searched: usize,
     /// An upper bound of ‖x − mean‖², infinite until a pass has computed those of all rows.
     pub(super) max_square: f64,
-    pub(super) inertia: f64,
 }
 
 impl<F: Float> Shard<F> {
@@ -111,7 +109,6 @@ impl<F: Float> Shard<F> {
             changed: 0,
             searched: 0,
             max_square: f64::INFINITY,
-            inertia: 0.0,
         }
     }
 
@@ -213,11 +210,6 @@ impl<F: Float> Shard<F> {
             self.changed += pass.update_sums(&samples.slice(first, labels.len()), scratch, labels);
         }
         self.squares_known = true;
-    }
-
-    /// Computes the inertia of the rows by the direct formula.
-    pub(super) fn compute_inertia(&mut self, samples: &Samples<'_, F>, centers: &[F], labels: &[u32]) {
-        self.inertia = inertia_of(&samples.slice(self.first_row, labels.len()), centers, labels);
     }
 }
 

@@ -6,10 +6,13 @@
 //! registers, so that each row is read from memory once per center.
 
 use super::candidate_kernel::{CandidateKernel, GroupScratch, MAX_RECORDED};
-use super::row_chunk::{CHUNK, RowChunk};
+use super::row_chunk::RowChunk;
 use crate::cluster::kmeans::distance::squared_distance;
+use crate::cluster::kmeans::ranks::{CHUNK, Ranks};
 use crate::cluster::kmeans::samples::Samples;
 use crate::cluster::kmeans::scratch_pool::ScratchPool;
+use crate::cluster::kmeans::sums::fixed_point::heaviest;
+use crate::error::Result;
 use crate::float::Float;
 use crate::parallel;
 use crate::simd::vectorize;
@@ -42,7 +45,10 @@ impl SeedingStrategy {
 /// The candidates for the next center.
 #[derive(Debug)]
 pub(crate) struct Candidates<F> {
+    /// Their numbers among the rows of all ranks.
     pub(crate) rows: Vec<usize>,
+    /// Their values, one row after the other.
+    pub(crate) values: Vec<F>,
     strategy: SeedingStrategy,
     /// For each center a quarter of the squared distance to the nearest candidate; empty where no rows are skipped.
     skip_limits: Vec<F>,
@@ -57,14 +63,28 @@ fn quarter_of_squared_distance<F: Float>(a: &[F], b: &[F]) -> F {
 }
 
 impl<F: Float> Candidates<F> {
-    pub(crate) fn new(samples: &Samples<'_, F>, n_trials: usize, strategy: SeedingStrategy) -> Self {
+    pub(crate) fn new(
+        (samples, ranks): (&Samples<'_, F>, &Ranks<'_>),
+        n_trials: usize,
+        strategy: SeedingStrategy,
+    ) -> Result<Self> {
         let (operations, chunks) =
             (samples.values.len().saturating_mul(n_trials), samples.n_samples().div_ceil(CHUNK));
         let pool = ScratchPool::new(operations, chunks, || GroupScratch::new(samples.n_features, n_trials));
-        let max_weight = samples.weights.map_or(1.0, |weights| {
-            weights.iter().fold(0.0, |heaviest: f64, weight| heaviest.max(weight.as_f64()))
-        });
-        Self { rows: Vec::with_capacity(n_trials), strategy, skip_limits: Vec::new(), max_weight, pool }
+        Ok(Self {
+            rows: Vec::with_capacity(n_trials),
+            values: Vec::with_capacity(n_trials * samples.n_features),
+            strategy,
+            skip_limits: Vec::new(),
+            max_weight: heaviest(samples, ranks)?.unwrap_or(1.0),
+            pool,
+        })
+    }
+
+    /// The values of a candidate.
+    pub(crate) fn row(&self, candidate: usize) -> &[F] {
+        let d = self.values.len() / self.rows.len();
+        &self.values[candidate * d..][..d]
     }
 
     /// The bit of a candidate in [`RowChunk::closer`]; all bits for a candidate beyond those that are recorded.
@@ -72,20 +92,20 @@ impl<F: Float> Candidates<F> {
         if candidate < MAX_RECORDED { 1 << candidate } else { u32::MAX }
     }
 
-    /// Computes up to which distance to a center rows are skipped.
-    pub(crate) fn set_skip_limits(&mut self, samples: &Samples<'_, F>, chosen: &[usize]) {
+    /// Computes up to which distance to a center rows are skipped. `chosen` are the values of the centers.
+    pub(crate) fn set_skip_limits(&mut self, chosen: &[F], n_features: usize) {
         self.skip_limits.clear();
         if self.strategy == SeedingStrategy::AllRows {
             return;
         }
-        let (limits, rows) = (&mut self.skip_limits, &self.rows);
+        let (limits, rows) = (&mut self.skip_limits, &self.values);
         vectorize(
             #[inline(always)]
             || {
-                for &center in chosen {
+                for center in chosen.chunks_exact(n_features) {
                     let mut nearest = F::infinity();
-                    for &row in rows {
-                        let distance = quarter_of_squared_distance(samples.row(row), samples.row(center));
+                    for row in rows.chunks_exact(n_features) {
+                        let distance = quarter_of_squared_distance(row, center);
                         nearest = if distance < nearest { distance } else { nearest };
                     }
                     limits.push(nearest);
@@ -104,7 +124,7 @@ impl<F: Float> Candidates<F> {
         chunks: &mut [RowChunk<'_, F>],
     ) {
         let operations = samples.values.len().saturating_mul(self.rows.len());
-        let rows: Vec<&[F]> = self.rows.iter().map(|&row| samples.row(row)).collect();
+        let rows: Vec<&[F]> = self.values.chunks_exact(samples.n_features).collect();
         parallel::for_each(operations, chunks, |chunk| {
             let work = |scratch: &mut GroupScratch<F>| {
                 F::run_simd(CandidateKernel {

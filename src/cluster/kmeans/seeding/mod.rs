@@ -1,10 +1,15 @@
-//! Seeding: the initial centers ([`KMeansInit`]), by greedy k-means++ ([`plus_plus`]), at random, or given.
+//! Seeding: the initial centers ([`KMeansInit`]), by greedy k-means++ ([`plus_plus`], [`kmeans_plusplus`]), at random
+//! ([`random_rows`]), or given.
 
 mod candidate_kernel;
 mod candidates;
+mod draws;
+pub(crate) mod kmeans_plusplus;
 pub(crate) mod plus_plus;
+pub(crate) mod random_rows;
 mod row_chunk;
 
+use super::ranks::Ranks;
 use super::samples::Samples;
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -98,39 +103,45 @@ impl<F: Float> KMeansInit<F> {
     /// The initial centers, (k, d) in row-major order.
     pub(crate) fn initial_centers(
         &self,
-        x: ArrayView2<'_, F>,
-        samples: &Samples<'_, F>,
+        (samples, ranks): (&Samples<'_, F>, &Ranks<'_>),
         n_clusters: usize,
         rng: &mut Rng,
     ) -> Result<Vec<F>> {
-        let rows = match self {
+        match self {
             Self::PlusPlus => {
                 let trials = plus_plus::default_trials(n_clusters);
-                plus_plus::choose(samples, n_clusters, trials, &mut || rng.uniform())
+                Ok(plus_plus::choose((samples, ranks), n_clusters, trials, &mut || rng.uniform())?.values)
             }
-            Self::Random => sample_rows(samples, n_clusters, rng)?,
-            Self::Centers(centers) => return Ok(centers.iter().copied().collect()),
+            Self::Random => {
+                let rows = random_rows::sample((samples, ranks), n_clusters, rng)?;
+                let mut centers = Vec::with_capacity(n_clusters * samples.n_features);
+                ranks.copy_rows(samples, &rows, &mut centers)?;
+                Ok(centers)
+            }
+            Self::Centers(centers) => Ok(centers.iter().copied().collect()),
             Self::Function(function) => {
+                let shape = (samples.n_samples(), samples.n_features);
+                let x = ArrayView2::from_shape(shape, samples.values)
+                    .unwrap_or_else(|_| ndarray::aview2::<F, 0>(&[]));
                 let centers = function(x, n_clusters, rng)?;
                 check_centers(&centers, n_clusters, samples.n_features)?;
-                return Ok(centers.iter().copied().collect());
+                Ok(centers.iter().copied().collect())
             }
-        };
-        Ok(rows.into_iter().flat_map(|row| samples.row(row)).copied().collect())
+        }
     }
 
     /// [`initial_centers`](Self::initial_centers) for subsets that may have too few rows of positive weight to draw from: then
     /// weights are ignored.
     pub(crate) fn initial_centers_or_unweighted(
         &self,
-        x: ArrayView2<'_, F>,
-        samples: &Samples<'_, F>,
+        (samples, ranks): (&Samples<'_, F>, &Ranks<'_>),
         n_clusters: usize,
         rng: &mut Rng,
     ) -> Result<Vec<F>> {
-        match self.initial_centers(x, samples, n_clusters, rng) {
+        match self.initial_centers((samples, ranks), n_clusters, rng) {
             Err(Error::Weight { .. }) => {
-                self.initial_centers(x, &Samples { weights: None, ..*samples }, n_clusters, rng)
+                let unweighted = Samples { weights: None, ..*samples };
+                self.initial_centers((&unweighted, ranks), n_clusters, rng)
             }
             result => result,
         }
@@ -157,70 +168,4 @@ fn check_centers<F: Float>(centers: &Array2<F>, n_clusters: usize, n_features: u
         return Err(Error::shape("initial centers", expected, shape_text(centers.shape())));
     }
     finite("initial centers", centers)
-}
-
-/// Draws distinct rows, one after the other in proportion to the weights of the remaining ones.
-fn sample_rows<F: Float>(samples: &Samples<'_, F>, n_clusters: usize, rng: &mut Rng) -> Result<Vec<usize>> {
-    let n = samples.n_samples();
-    let Some(weights) = samples.weights else { return Ok(sample_without_replacement(n, n_clusters, rng)) };
-    // Efraimidis and Spirakis 2006: the largest u^(1/w), here as the smallest −ln(u)/w.
-    let mut keys: Vec<(f64, usize)> = weights
-        .iter()
-        .enumerate()
-        .filter(|(_, w)| **w > F::zero())
-        .map(|(row, w)| (-(1.0 - rng.uniform()).ln() / w.as_f64(), row))
-        .collect();
-    if keys.len() < n_clusters {
-        let problem = format!(
-            "{} weights are above zero, random centers need n_clusters={n_clusters} of them",
-            keys.len()
-        );
-        return Err(Error::Weight { what: "sample_weight".into(), problem });
-    }
-    keys.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    Ok(keys.into_iter().take(n_clusters).map(|(_, row)| row).collect())
-}
-
-/// Draws `count` of the numbers below `n`, in the order of drawing (Floyd's method would sort them).
-pub(crate) fn sample_without_replacement(n: usize, count: usize, rng: &mut Rng) -> Vec<usize> {
-    let mut numbers: Vec<usize> = (0..n).collect();
-    for place in 0..count.min(n) {
-        numbers.swap(place, place + rng.below(n - place));
-    }
-    numbers.truncate(count);
-    numbers
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rng::Purpose;
-
-    #[test]
-    fn random_rows_are_distinct_and_never_weightless() {
-        let x: Vec<f64> = (0..50).map(f64::from).collect();
-        let weights: Vec<f64> = (0..50).map(|row| f64::from(row % 2)).collect();
-        for weights in [None, Some(weights.as_slice())] {
-            let samples = Samples { values: &x, n_features: 1, weights };
-            for seed in 0..20 {
-                let mut rows =
-                    sample_rows(&samples, 20, &mut Rng::new(seed, Purpose::Clustering, 0)).unwrap();
-                assert!(weights.is_none() || rows.iter().all(|row| row % 2 == 1));
-                rows.sort_unstable();
-                rows.dedup();
-                assert_eq!(rows.len(), 20);
-            }
-        }
-    }
-
-    #[test]
-    fn heavier_rows_are_likelier_to_be_drawn() {
-        let samples = Samples { values: &[0.0, 1.0], n_features: 1, weights: Some(&[1.0, 3.0]) };
-        let heavy = (0..4000)
-            .filter(|&seed| {
-                sample_rows(&samples, 1, &mut Rng::new(seed, Purpose::Clustering, 0)).unwrap() == [1]
-            })
-            .count();
-        assert!(heavy.abs_diff(3000) < 120, "{heavy}");
-    }
 }

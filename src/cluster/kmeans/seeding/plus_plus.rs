@@ -1,235 +1,147 @@
 //! Greedy k-means++: each center is drawn among the rows with a probability proportional to the squared distance D to the
 //! centers so far, and of several such draws the one is kept that leaves the least inertia.
 //!
-//! The sum Σ w·D, the potential, is kept by chunks of rows; a draw first selects a chunk by its potential, then a row in it.
+//! The sum Σ w·D, the potential, is kept by chunks of rows; a draw ([`draws`](super::draws)) first selects a chunk by its potential,
+//! then a row in it.
 
 use super::candidates::{Candidates, SeedingStrategy};
-use super::row_chunk::{CHUNK, RowChunk, chunks};
+use super::draws::{WeightDraws, locate_distance, row_by_distance};
+use super::row_chunk::{RowChunk, chunks};
 use crate::cluster::kmeans::distance::squared_distance;
-use crate::cluster::kmeans::samples::{Samples, elements, in_range, in_rows};
-use crate::cluster::kmeans::{check_counts, moments_of};
-use crate::error::{Error, Result};
+use crate::cluster::kmeans::ranks::tree_sums::TreeSums;
+use crate::cluster::kmeans::ranks::{CHUNK, Ranks};
+use crate::cluster::kmeans::samples::Samples;
+use crate::error::Result;
 use crate::float::Float;
 use crate::parallel;
-use crate::rng::Rng;
 use crate::simd::{prefetch, vectorize};
-use crate::validate;
-use ndarray::{Array2, ArrayBase, Axis, Data, Ix1, Ix2};
 
-/// Chooses centers among the rows by greedy k-means++: the centers (k, d), and the rows that they are.
-///
-/// `n_local_trials` rows are drawn for each center, by default 2 + ⌊ln k⌋.
-///
-/// # Errors
-/// No data; NaN, infinities, or values whose squared distances leave the range of `F`; fewer rows than clusters; no
-/// clusters; no trials, or more than there are rows.
-///
-/// # Examples
-/// ```
-/// use axonal::cluster::kmeans_plusplus;
-/// use axonal::ndarray::array;
-/// use axonal::rng::{Purpose, Rng};
-///
-/// let x = array![[1.0, 2.0], [1.0, 4.0], [10.0, 2.0], [10.0, 4.0]];
-/// let (centers, rows) = kmeans_plusplus(&x, 2, None, &mut Rng::new(0, Purpose::Clustering, 0))?;
-/// assert_eq!(centers.row(0), x.row(rows[0]));
-/// assert_ne!(rows[0] / 2, rows[1] / 2, "the second center lies in the other group");
-/// # Ok::<(), axonal::Error>(())
-/// ```
-///
-/// # References
-/// Arthur and Vassilvitskii, k-means++: the advantages of careful seeding, 2007.
-pub fn kmeans_plusplus<F: Float>(
-    x: &ArrayBase<impl Data<Elem = F>, Ix2>,
-    n_clusters: usize,
-    n_local_trials: Option<usize>,
-    rng: &mut Rng,
-) -> Result<(Array2<F>, Vec<usize>)> {
-    choose_among("kmeans_plusplus", x, None, (n_clusters, n_local_trials), rng)
+/// Rows that were chosen as centers.
+#[derive(Debug, Default)]
+pub(crate) struct Chosen<F> {
+    /// Their numbers among the rows of all ranks.
+    pub(crate) rows: Vec<usize>,
+    /// Their values, (k, d).
+    pub(crate) values: Vec<F>,
 }
 
-/// [`kmeans_plusplus`] among weighted rows: a row is the likelier to be drawn the more it weighs, and one without weight
-/// never is.
-///
-/// # Errors
-/// As `kmeans_plusplus`; weights that are negative, not finite, all zero, or not one for each row.
-///
-/// # Examples
-/// ```
-/// use axonal::cluster::kmeans_plusplus_weighted;
-/// use axonal::ndarray::array;
-/// use axonal::rng::{Purpose, Rng};
-///
-/// let x = array![[1.0, 2.0], [1.0, 4.0], [10.0, 2.0], [10.0, 4.0]];
-/// let weights = array![1.0, 0.0, 0.0, 1.0];
-/// let mut rng = Rng::new(0, Purpose::Clustering, 0);
-/// let (_, mut rows) = kmeans_plusplus_weighted(&x, &weights, 2, None, &mut rng)?;
-/// rows.sort();
-/// assert_eq!(rows, [0, 3]);
-/// # Ok::<(), axonal::Error>(())
-/// ```
-pub fn kmeans_plusplus_weighted<F: Float>(
-    x: &ArrayBase<impl Data<Elem = F>, Ix2>,
-    sample_weight: &ArrayBase<impl Data<Elem = F>, Ix1>,
-    n_clusters: usize,
-    n_local_trials: Option<usize>,
-    rng: &mut Rng,
-) -> Result<(Array2<F>, Vec<usize>)> {
-    let weights = sample_weight.to_vec();
-    choose_among("kmeans_plusplus_weighted", x, Some(&weights), (n_clusters, n_local_trials), rng)
+impl<F: Float> Chosen<F> {
+    fn push(&mut self, row: usize, values: &[F]) {
+        self.rows.push(row);
+        self.values.extend_from_slice(values);
+    }
 }
 
-fn choose_among<F: Float>(
-    owner: &'static str,
-    x: &ArrayBase<impl Data<Elem = F>, Ix2>,
-    weights: Option<&[F]>,
-    (n_clusters, n_local_trials): (usize, Option<usize>),
-    rng: &mut Rng,
-) -> Result<(Array2<F>, Vec<usize>)> {
-    validate::not_empty("x", x)?;
-    if let Some(weights) = weights {
-        validate::sample_weights("sample_weight", weights, x.nrows())?;
-    }
-    if n_clusters == 0 {
-        return Err(Error::invalid_parameter(owner, "n_clusters", 0, "at least 1"));
-    }
-    check_counts(owner, n_clusters, x.nrows())?;
-    let n_trials = n_local_trials.unwrap_or(default_trials(n_clusters));
-    if n_local_trials.is_some_and(|trials| trials == 0 || trials > x.nrows()) {
-        let expected = format!("1 to n_samples = {}", x.nrows());
-        return Err(Error::invalid_parameter(owner, "n_local_trials", n_trials, expected));
-    }
-    let given = x.view();
-    let x = in_rows(given)?;
-    let samples = Samples { values: elements(&x), n_features: x.ncols(), weights };
-    let small = F::of(F::min_positive_value().as_f64().sqrt() / F::epsilon().as_f64());
-    if weights.is_some() {
-        in_range(owner, given)?;
-    }
-    if weights.is_some() || samples.values.iter().all(|x| x.abs() < small) {
-        // Values or weights so small that squared distances may underflow.
-        moments_of(owner, &samples)?;
-    }
-    let strategy = SeedingStrategy::for_sizes(n_clusters, samples.n_features);
-    let check_range = || in_range(owner, given);
-    let rows =
-        choose_with(&samples, (n_clusters, n_trials), strategy, (&check_range, &mut || rng.uniform()))?;
-    Ok((x.select(Axis(0), &rows), rows))
-}
-
-/// Chooses rows as centers, of rows that were checked.
+/// Chooses rows of all ranks as centers, of rows that were checked.
 ///
-/// `draw` returns numbers uniform on [0, 1): one for the first center, `n_trials` for each other.
+/// `draw` returns numbers uniform on [0, 1), the same on every rank: one for the first center, `n_trials` for each other.
 pub(crate) fn choose<F: Float>(
-    samples: &Samples<'_, F>,
+    rows: (&Samples<'_, F>, &Ranks<'_>),
     n_clusters: usize,
     n_trials: usize,
     draw: &mut dyn FnMut() -> f64,
-) -> Vec<usize> {
-    let strategy = SeedingStrategy::for_sizes(n_clusters, samples.n_features);
-    choose_with(samples, (n_clusters, n_trials), strategy, (&|| Ok(()), draw)).unwrap_or_default()
+) -> Result<Chosen<F>> {
+    let strategy = SeedingStrategy::for_sizes(n_clusters, rows.0.n_features);
+    choose_with(rows, (n_clusters, n_trials), strategy, (&|| Ok(()), draw))
 }
 
 /// [`choose`] by a strategy. Where the distances to the first center are so large that others may have no square in the range of
 /// `F`, `check_range` decides whether to continue.
-fn choose_with<F: Float>(
-    samples: &Samples<'_, F>,
+pub(super) fn choose_with<F: Float>(
+    (samples, ranks): (&Samples<'_, F>, &Ranks<'_>),
     (n_clusters, n_trials): (usize, usize),
     strategy: SeedingStrategy,
     (check_range, draw): (&dyn Fn() -> Result<()>, &mut dyn FnMut() -> f64),
-) -> Result<Vec<usize>> {
-    let n = samples.n_samples();
-    let mut candidates = Candidates::new(samples, n_trials, strategy);
+) -> Result<Chosen<F>> {
+    let (n, d) = (samples.n_samples(), samples.n_features);
+    let mut candidates = Candidates::new((samples, ranks), n_trials, strategy)?;
     let n_marks = if strategy == SeedingStrategy::SkipClose { n } else { 0 };
     let (mut distances, mut centers, mut closer) =
         (vec![F::infinity(); n], vec![0; n_marks], vec![0; n_marks]);
     let mut chunks = chunks(&mut distances, &mut centers, &mut closer, n_trials);
-    let mut chosen = vec![sample_by_weight(samples, draw())];
-    set_distances(samples, samples.row(chosen[0]), &mut chunks);
-    let potential = |chunks: &[RowChunk<'_, F>]| chunks.iter().map(|chunk| chunk.potential).sum::<f64>();
+    let draws = Draws { samples, ranks, by_weight: WeightDraws::new(*samples, ranks)? };
+    draws.first(draw(), &mut candidates)?;
+    let mut chosen = Chosen::default();
+    chosen.push(candidates.rows[0], candidates.row(0));
+    set_distances(samples, &chosen.values, &mut chunks);
+    let mut sums = TreeSums::new(ranks);
+    sums.compute(1, |chunk| std::slice::from_ref(&chunks[chunk].potential))?;
     // Rows at a squared distance of D from a third one lie within 4 D of each other.
-    let in_range = 4.0 * potential(&chunks) < F::max_value().as_f64();
+    let in_range = 4.0 * sums.total(0) < F::max_value().as_f64();
     if !in_range {
         check_range()?;
     }
-    let mut last = None;
-    while chosen.len() < n_clusters {
-        let potential = potential(&chunks);
-        candidates.rows.clear();
-        for _ in 0..n_trials {
-            let uniform = draw();
-            // Where every row coincides with a center, any row will do.
-            let row = sample_by_distance(samples, &chunks, last, uniform * potential)
-                .unwrap_or_else(|| sample_by_weight(samples, uniform));
-            candidates.rows.push(row);
-        }
-        candidates.set_skip_limits(samples, &chosen);
+    let mut best = 0;
+    while chosen.rows.len() < n_clusters {
+        let last_values = &chosen.values[chosen.values.len() - d..];
+        // The distances to the first center are known.
+        let is_missing = strategy == SeedingStrategy::AllRows && chosen.rows.len() > 1;
+        let last = is_missing.then_some(last_values);
+        let potential = sums.total(best);
+        draws.candidates(n_trials, (&sums, best, &chunks), last, draw, &mut candidates)?;
+        candidates.set_skip_limits(&chosen.values, d);
         candidates.score(samples, potential, last, &mut chunks);
-        let best = best_trial(&chunks, n_trials);
+        sums.compute(n_trials, |chunk| &chunks[chunk].candidate_potentials)?;
+        best = best_trial(&sums, n_trials);
         chunks.iter_mut().for_each(|chunk| chunk.potential = chunk.candidate_potentials[best]);
-        chosen.push(candidates.rows[best]);
-        match strategy {
-            SeedingStrategy::SkipClose => merge_last(samples, &chosen, &mut chunks, candidates.bit(best)),
-            SeedingStrategy::AllRows => last = Some(samples.row(candidates.rows[best])),
+        chosen.push(candidates.rows[best], candidates.row(best));
+        if strategy == SeedingStrategy::SkipClose {
+            merge_last(samples, &chosen, &mut chunks, candidates.bit(best));
         }
     }
     Ok(chosen)
 }
 
+/// Draws among the rows of all ranks.
+struct Draws<'a, F> {
+    samples: &'a Samples<'a, F>,
+    ranks: &'a Ranks<'a>,
+    by_weight: WeightDraws<'a, F>,
+}
+
+impl<F: Float> Draws<'_, F> {
+    /// Draws the first center as the only candidate.
+    fn first(&self, uniform: f64, candidates: &mut Candidates<F>) -> Result<()> {
+        candidates.rows.clear();
+        candidates.rows.push(self.by_weight.row(uniform).map_or(0, |row| self.ranks.first_row() + row));
+        self.share(candidates)
+    }
+
+    /// Draws candidates for the next center.
+    fn candidates(
+        &self,
+        n_trials: usize,
+        (sums, column, chunks): (&TreeSums<'_>, usize, &[RowChunk<'_, F>]),
+        last: Option<&[F]>,
+        draw: &mut dyn FnMut() -> f64,
+        candidates: &mut Candidates<F>,
+    ) -> Result<()> {
+        let potential = sums.total(column);
+        candidates.rows.clear();
+        for _ in 0..n_trials {
+            let uniform = draw();
+            let row = match locate_distance((self.ranks, sums, column), chunks, uniform * potential) {
+                Some(place) => {
+                    place.map(|(chunk, target)| row_by_distance(self.samples, &chunks[chunk], last, target))
+                }
+                // Where every row coincides with a center, any row will do.
+                None => self.by_weight.row(uniform),
+            };
+            candidates.rows.push(row.map_or(0, |row| self.ranks.first_row() + row));
+        }
+        self.share(candidates)
+    }
+
+    /// Copies the candidates, which each rank has found some of, to all ranks.
+    fn share(&self, candidates: &mut Candidates<F>) -> Result<()> {
+        self.ranks.combine_rows(&mut candidates.rows)?;
+        self.ranks.copy_rows(self.samples, &candidates.rows, &mut candidates.values)
+    }
+}
+
 /// How many candidates scikit-learn tries for each center.
 pub(crate) fn default_trials(n_clusters: usize) -> usize {
     2 + (n_clusters as f64).ln() as usize
-}
-
-/// The row at which the running sum of the weights passes a share of their total.
-fn sample_by_weight<F: Float>(samples: &Samples<'_, F>, share: f64) -> usize {
-    let n = samples.n_samples();
-    let total: f64 = (0..n).map(|row| samples.weight(row)).sum();
-    first_above(0..n, share * total, |row| samples.weight(row)).unwrap_or(0)
-}
-
-/// The row at which the running sum of w·D passes `target`; `None` where all distances are zero.
-fn sample_by_distance<F: Float>(
-    samples: &Samples<'_, F>,
-    chunks: &[RowChunk<'_, F>],
-    last: Option<&[F]>,
-    target: f64,
-) -> Option<usize> {
-    let chunk = first_above(0..chunks.len(), target, |chunk| chunks[chunk].potential)?;
-    let before: f64 = chunks[..chunk].iter().map(|chunk| chunk.potential).sum();
-    let RowChunk { first_row, distances, .. } = &chunks[chunk];
-    let distance = |row: usize| match last {
-        Some(last) => {
-            let own = squared_distance(samples.row(first_row + row), last);
-            if own < distances[row] { own } else { distances[row] }
-        }
-        None => distances[row],
-    };
-    let row = vectorize(
-        #[inline(always)]
-        || {
-            let mass = |row: usize| samples.weight(first_row + row) * distance(row).as_f64();
-            first_above(0..distances.len(), target - before, mass)
-        },
-    )?;
-    Some(first_row + row)
-}
-
-/// The first index at which the running sum of masses exceeds `target`; where rounding keeps the sum below it, the last index
-/// with a mass above 0.
-fn first_above(indices: std::ops::Range<usize>, target: f64, mass: impl Fn(usize) -> f64) -> Option<usize> {
-    let (mut sum, mut last) = (0.0, None);
-    for index in indices {
-        let mass = mass(index);
-        if mass > 0.0 {
-            sum += mass;
-            last = Some(index);
-            if sum > target {
-                break;
-            }
-        }
-    }
-    last
 }
 
 /// Computes the distances of all rows to the first center.
@@ -252,14 +164,14 @@ fn set_distances<F: Float>(samples: &Samples<'_, F>, center: &[F], chunks: &mut 
 /// Merges the last center into the distances of the rows that have a bit of `mask`.
 fn merge_last<F: Float>(
     samples: &Samples<'_, F>,
-    chosen: &[usize],
+    chosen: &Chosen<F>,
     chunks: &mut [RowChunk<'_, F>],
     mask: u32,
 ) {
     /// How many rows ahead a row is prefetched.
     const AHEAD: usize = 8;
-    let Some((&last, earlier)) = chosen.split_last() else { return };
-    let center = samples.row(last);
+    let earlier = chosen.rows.len() - 1;
+    let center = &chosen.values[earlier * samples.n_features..];
     parallel::for_each(samples.values.len(), chunks, |chunk| {
         let all = samples.slice(chunk.first_row, chunk.closer.len());
         vectorize(
@@ -276,7 +188,7 @@ fn merge_last<F: Float>(
                     let distance = squared_distance(all.row(row), center);
                     if distance < chunk.distances[row] {
                         chunk.distances[row] = distance;
-                        chunk.centers[row] = earlier.len() as u32;
+                        chunk.centers[row] = earlier as u32;
                     }
                 }
             },
@@ -285,11 +197,10 @@ fn merge_last<F: Float>(
 }
 
 /// The candidate that leaves the least potential, ties to the first.
-fn best_trial<F>(chunks: &[RowChunk<'_, F>], n_trials: usize) -> usize {
-    let potential = |trial: usize| chunks.iter().map(|chunk| chunk.candidate_potentials[trial]).sum::<f64>();
+fn best_trial(sums: &TreeSums<'_>, n_trials: usize) -> usize {
     (1..n_trials)
-        .fold((0, potential(0)), |best, trial| {
-            let left = potential(trial);
+        .fold((0, sums.total(0)), |best, trial| {
+            let left = sums.total(trial);
             if left < best.1 { (trial, left) } else { best }
         })
         .0
@@ -301,16 +212,37 @@ mod mersenne_twister;
 
 #[cfg(test)]
 mod tests {
+    use super::super::draws::first_above;
     use super::SeedingStrategy::{AllRows, SkipClose};
     use super::mersenne_twister::MersenneTwister;
     use super::*;
-    use crate::rng::Purpose;
+    use crate::rng::{Purpose, Rng};
+
+    fn chosen<F: Float>(
+        samples: &Samples<'_, F>,
+        n_clusters: usize,
+        n_trials: usize,
+        draw: &mut dyn FnMut() -> f64,
+    ) -> Vec<usize> {
+        let ranks = Ranks::alone(samples.n_samples());
+        choose((samples, &ranks), n_clusters, n_trials, draw).unwrap().rows
+    }
+
+    fn chosen_with(
+        samples: &Samples<'_, f32>,
+        sizes: (usize, usize),
+        strategy: SeedingStrategy,
+        draw: &mut dyn FnMut() -> f64,
+    ) -> Vec<usize> {
+        let ranks = Ranks::alone(samples.n_samples());
+        choose_with((samples, &ranks), sizes, strategy, (&|| Ok(()), draw)).unwrap().rows
+    }
 
     fn of_iris(n_clusters: usize, seed: u32) -> Vec<usize> {
         let iris = crate::datasets::load_iris::<f64>().unwrap();
         let samples = Samples { values: iris.data.as_slice().unwrap(), n_features: 4, weights: None };
         let mut twister = MersenneTwister::new(seed);
-        choose(&samples, n_clusters, default_trials(n_clusters), &mut || twister.uniform())
+        chosen(&samples, n_clusters, default_trials(n_clusters), &mut || twister.uniform())
     }
 
     /// What scikit-learn chooses with these seeds of numpy's generator.
@@ -319,7 +251,7 @@ mod tests {
         let x = [1.0, 2.0, 1.0, 4.0, 1.0, 0.0, 10.0, 2.0, 10.0, 4.0, 10.0, 0.0];
         let samples = Samples { values: &x, n_features: 2, weights: None };
         let mut twister = MersenneTwister::new(0);
-        assert_eq!(choose(&samples, 2, 2, &mut || twister.uniform()), [3, 2]);
+        assert_eq!(chosen(&samples, 2, 2, &mut || twister.uniform()), [3, 2]);
         assert_eq!(of_iris(3, 0), [82, 46, 112]);
         assert_eq!(of_iris(3, 1), [62, 0, 77]);
         assert_eq!(of_iris(3, 42), [56, 37, 59]);
@@ -342,7 +274,9 @@ mod tests {
         let distance = |a: usize, b: usize| -> f64 {
             samples.row(a).iter().zip(samples.row(b)).map(|(a, b)| f64::from(a - b).powi(2)).sum()
         };
-        let mut chosen = vec![sample_by_weight(samples, draw())];
+        let weight = |row: usize| samples.weight(row);
+        let total: f64 = (0..n).map(weight).sum();
+        let mut chosen = vec![first_above(0..n, draw() * total, weight).unwrap()];
         while chosen.len() < n_clusters {
             let mass: Vec<f64> = (0..n)
                 .map(|row| {
@@ -375,8 +309,8 @@ mod tests {
                 let mut other = rng();
                 let want = choose_plainly(&samples, 40, 9, &mut || other.uniform());
                 for (strategy, mut rng) in [(AllRows, rng()), (SkipClose, rng())] {
-                    let fast = choose_with(&samples, (40, 9), strategy, (&|| Ok(()), &mut || rng.uniform()));
-                    assert_eq!(fast.unwrap(), want, "d = {d}, {strategy:?}");
+                    let fast = chosen_with(&samples, (40, 9), strategy, &mut || rng.uniform());
+                    assert_eq!(fast, want, "d = {d}, {strategy:?}");
                 }
             }
         }
@@ -390,9 +324,9 @@ mod tests {
         for n in 660..692 {
             let samples = Samples { values: &x[..n * 33], n_features: 33, weights: None };
             let (mut a, mut b) = (Rng::new(3, Purpose::Clustering, 0), Rng::new(3, Purpose::Clustering, 0));
-            let all = choose_with(&samples, (60, 9), AllRows, (&|| Ok(()), &mut || a.uniform()));
-            let skipped = choose_with(&samples, (60, 9), SkipClose, (&|| Ok(()), &mut || b.uniform()));
-            assert_eq!(all.unwrap(), skipped.unwrap(), "n = {n}");
+            let all = chosen_with(&samples, (60, 9), AllRows, &mut || a.uniform());
+            let skipped = chosen_with(&samples, (60, 9), SkipClose, &mut || b.uniform());
+            assert_eq!(all, skipped, "n = {n}");
         }
     }
 
@@ -404,9 +338,7 @@ mod tests {
         let mut other = rng();
         let want = choose_plainly(&samples, 12, 41, &mut || other.uniform());
         for (strategy, mut rng) in [(AllRows, rng()), (SkipClose, rng())] {
-            let draw = &mut || rng.uniform();
-            let fast = choose_with(&samples, (12, 41), strategy, (&|| Ok(()), draw));
-            assert_eq!(fast.unwrap(), want);
+            assert_eq!(chosen_with(&samples, (12, 41), strategy, &mut || rng.uniform()), want);
         }
     }
 
@@ -415,7 +347,7 @@ mod tests {
         let x: Vec<f32> = (0..60).map(|row| (row % 5) as f32).collect();
         let samples = Samples { values: &x, n_features: 1, weights: None };
         let mut rng = Rng::new(1, Purpose::Clustering, 0);
-        let chosen = choose(&samples, 10, 4, &mut || rng.uniform());
+        let chosen = chosen(&samples, 10, 4, &mut || rng.uniform());
         let mut first: Vec<f32> = chosen[..5].iter().map(|&row| x[row]).collect();
         first.sort_by(f32::total_cmp);
         assert_eq!((chosen.len(), first), (10, vec![0.0, 1.0, 2.0, 3.0, 4.0]));
@@ -428,7 +360,7 @@ mod tests {
         let samples = Samples { values: &x, n_features: 2, weights: Some(&weights) };
         for seed in 0..20 {
             let mut rng = Rng::new(seed, Purpose::Clustering, 0);
-            assert!(choose(&samples, 20, 5, &mut || rng.uniform()).iter().all(|row| row % 2 == 1));
+            assert!(chosen(&samples, 20, 5, &mut || rng.uniform()).iter().all(|row| row % 2 == 1));
         }
     }
 }

@@ -1,11 +1,11 @@
 //! The state of greedy k-means++ for a chunk of the rows.
 
-/// Rows of a task.
-pub(crate) const CHUNK: usize = 1024;
+use crate::cluster::kmeans::ranks::CHUNK;
 
 /// A chunk of the rows, and its part of the sums over all rows.
 #[derive(Debug)]
 pub(crate) struct RowChunk<'a, F> {
+    /// The place of its first row among those of this rank.
     pub(crate) first_row: usize,
     /// The squared distance D of each row to its nearest center; where no rows are skipped, the last center is merged
     /// with the next candidates.

@@ -10,7 +10,9 @@ use super::Sums;
 use super::fixed_point::{FINE_STEPS, FixedPoint, bits, remainder_bits, steps};
 use crate::buffer::Buffer;
 use crate::cluster::kmeans::assign::labels::{NO_LABEL, Reassigned};
+use crate::cluster::kmeans::ranks::Ranks;
 use crate::cluster::kmeans::samples::Samples;
+use crate::error::Result;
 use crate::float::Float;
 use crate::simd::{prefetch, vectorize};
 
@@ -108,6 +110,19 @@ impl ExactSums {
         other.clear();
     }
 
+    /// Sets these to the sums of all ranks, of which `own` are those of this one. Returns the sum of `count` over the ranks.
+    pub(crate) fn sum_over(&mut self, ranks: &Ranks<'_>, own: &Self, count: usize) -> Result<usize> {
+        let mut values = [&own.counts[..], &own.high, &own.low, &[count as i64]].concat();
+        ranks.sum(&mut values)?;
+        let (counts, rest) = values.split_at(own.counts.len());
+        let (high, rest) = rest.split_at(own.high.len());
+        let (low, count) = rest.split_at(own.low.len());
+        self.counts.copy_from_slice(counts);
+        self.high.copy_from_slice(high);
+        self.low.copy_from_slice(low);
+        Ok(count.iter().sum::<i64>() as usize)
+    }
+
     /// Rounds the sums to `f64`; the weights in them are multiplied with the scale of the grid.
     pub(crate) fn write_to(&self, grid: &FixedPoint, sums: &mut Sums) {
         let (d, width) = (grid.n_features, grid.rounding_constants.len());
@@ -202,12 +217,12 @@ mod tests {
             let columns = column_sums_of_squares.iter_mut().zip(row.iter().zip(&mean));
             columns.for_each(|(squares, (x, mean))| *squares += (*x - *mean).as_f64().powi(2));
         }
-        Moments { mean, mean_variance: 0.0, total_sum_of_squares: 0.0, column_sums_of_squares }
+        Moments { mean, mean_variance: 0.0, total_sum_of_squares: 0.0, weight: 0.0, column_sums_of_squares }
     }
 
     /// The sums after the rows had all these labels, one set after the other, cut into chunks whose sums are merged.
     fn after<F: Float>(samples: &Samples<'_, F>, moments: &Moments<F>, path: &[Vec<u32>]) -> Vec<f64> {
-        let grid = FixedPoint::new(samples, moments);
+        let grid = FixedPoint::new(samples, &Ranks::alone(samples.n_samples()), moments).unwrap();
         let mut exact = ExactSums::new(&grid, 5);
         let mut others = exact.clone();
         let mut previous = vec![NO_LABEL; samples.n_samples()];
@@ -331,7 +346,7 @@ mod tests {
         let many = Samples { values: &values, ..one };
         let size = |samples: &Samples<'_, f32>| {
             let moments = Moments { column_sums_of_squares: vec![1.0], ..moments(samples, vec![0.0]) };
-            FixedPoint::new(samples, &moments).step_sizes[0]
+            FixedPoint::new(samples, &Ranks::alone(samples.n_samples()), &moments).unwrap().step_sizes[0]
         };
         assert_eq!(size(&many), 2.0 * size(&one));
     }

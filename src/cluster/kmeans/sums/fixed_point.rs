@@ -14,7 +14,9 @@
 use super::width;
 use crate::buffer::Buffer;
 use crate::cluster::kmeans::moments::Moments;
+use crate::cluster::kmeans::ranks::Ranks;
 use crate::cluster::kmeans::samples::Samples;
+use crate::error::Result;
 use crate::float::Float;
 
 /// The grid of each column.
@@ -68,19 +70,23 @@ pub(crate) fn steps(sum: i64, n: i64, constant: f64) -> f64 {
 }
 
 impl FixedPoint {
-    /// The grid for these rows; the moments may include others.
-    pub(crate) fn new<F: Float>(samples: &Samples<'_, F>, moments: &Moments<F>) -> Self {
-        let (n, d) = (samples.n_samples(), samples.n_features);
-        let heaviest = |weights: &[F]| weights.iter().map(|weight| weight.as_f64()).fold(0.0, f64::max);
-        let scale = samples.weights.map_or(1.0, |weights| scale_below_2(heaviest(weights)));
+    /// The grid for the rows of all ranks; the moments may include others.
+    pub(crate) fn new<F: Float>(
+        samples: &Samples<'_, F>,
+        ranks: &Ranks<'_>,
+        moments: &Moments<F>,
+    ) -> Result<Self> {
+        let (n, d) = (ranks.n_rows(), samples.n_features);
+        let scale = heaviest(samples, ranks)?.map_or(1.0, scale_below_2);
         let root = (n as f64).sqrt();
-        let farthest = |column: usize| {
-            let size = |row: usize| samples.row(row)[column].as_f64().abs();
-            (0..n).map(size).fold(0.0, f64::max) * root
+        // Squares of `f64` values may have underflowed.
+        let is_unknown = |squares: f64| squares < MIN_SUM_OF_SQUARES && size_of::<F>() > size_of::<f32>();
+        let farthest = match moments.column_sums_of_squares.iter().any(|squares| is_unknown(*squares)) {
+            true => farthest(samples, ranks)?,
+            false => Vec::new(),
         };
         let bound = |(column, squares): (usize, &f64)| match *squares {
-            // Squares of `f64` values may have underflowed.
-            squares if squares < MIN_SUM_OF_SQUARES && size_of::<F>() > size_of::<f32>() => farthest(column),
+            squares if is_unknown(squares) => farthest[column] * root,
             // By the triangle inequality for the columns as vectors.
             squares => squares.sqrt() + root * moments.mean[column].as_f64().abs(),
         };
@@ -96,7 +102,7 @@ impl FixedPoint {
             *constant = *size * ROUNDING_CONSTANT;
         }
         let has_fine_steps = size_of::<F>() > size_of::<f32>() || samples.weights.is_some();
-        Self { n_features: d, has_fine_steps, scale, step_sizes, rounding_constants }
+        Ok(Self { n_features: d, has_fine_steps, scale, step_sizes, rounding_constants })
     }
 
     /// Size in bytes of the sums of `n_clusters` clusters.
@@ -104,6 +110,27 @@ impl FixedPoint {
         let elements = (n_clusters + 1).saturating_mul(self.rounding_constants.len());
         elements.saturating_mul(size_of::<i64>() * if self.has_fine_steps { 2 } else { 1 })
     }
+}
+
+/// The largest weight of all ranks, if rows have weights.
+pub(crate) fn heaviest<F: Float>(samples: &Samples<'_, F>, ranks: &Ranks<'_>) -> Result<Option<f64>> {
+    let Some(weights) = samples.weights else { return Ok(None) };
+    let mut heaviest = [weights.iter().map(|weight| weight.as_f64()).fold(0.0, f64::max)];
+    ranks.max(&mut heaviest)?;
+    Ok(Some(heaviest[0]))
+}
+
+/// The largest magnitude in each column, of all ranks.
+fn farthest<F: Float>(samples: &Samples<'_, F>, ranks: &Ranks<'_>) -> Result<Vec<f64>> {
+    let mut farthest = vec![0.0; samples.n_features];
+    for row in samples.values.chunks_exact(samples.n_features) {
+        farthest
+            .iter_mut()
+            .zip(row)
+            .for_each(|(farthest, x)| *farthest = f64::max(*farthest, x.as_f64().abs()));
+    }
+    ranks.max(&mut farthest)?;
+    Ok(farthest)
 }
 
 /// The largest power of two whose product with a value of at least 0 is below 2.
