@@ -108,9 +108,31 @@ impl ToFloat for bool {
     }
 }
 
+/// Converts the elements of an array, in logical order. Arrays of integers are seldom in another layout than the standard one;
+/// for these, a slow loop that is small.
 #[inline(never)]
 fn convert<F: Float, T: ToFloat>(array: &ArrayViewD<'_, T>, values: &mut [F]) {
-    values.iter_mut().zip(array).for_each(|(slot, value)| *slot = value.to::<F>());
+    if let Some(elements) = array.to_slice() {
+        return values.iter_mut().zip(elements).for_each(|(slot, value)| *slot = value.to::<F>());
+    }
+    let mut index = vec![0; array.ndim()];
+    for slot in values {
+        if let Some(value) = array.get(&index[..]) {
+            *slot = value.to::<F>();
+        }
+        advance(&mut index, array.shape());
+    }
+}
+
+/// Advances an index to the next element in logical order.
+fn advance(index: &mut [usize], shape: &[usize]) {
+    for (place, &len) in index.iter_mut().zip(shape).rev() {
+        *place += 1;
+        if *place < len {
+            return;
+        }
+        *place = 0;
+    }
 }
 
 fn copy_rows<F, T: Copy>(
