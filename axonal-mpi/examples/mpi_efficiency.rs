@@ -130,7 +130,8 @@ fn kmeans(group: &Mpi) -> Result<()> {
     let x = Array2::from_shape_simple_fn((500_000, 16), || rng.uniform() as f32);
     let start = Array2::from_shape_fn((64, 16), |(i, j)| ((i * 37 + j * 11) % 101) as f32 / 101.0);
     compare(group, "KMeans 500,000 × 16, k = 64, 10 iterations", |group| {
-        let mut kmeans = KMeans::new(64).init(Init::Centers(start.clone())).n_init(1).max_iter(10).tol(0.0);
+        let mut kmeans =
+            KMeans::new(64).init(KMeansInit::Centers(start.clone())).n_init(1).max_iter(10).tol(0.0);
         match group {
             Some(group) => kmeans.fit_distributed(&x, group).map(|_| ()),
             None => kmeans.fit(&x).map(|_| ()),

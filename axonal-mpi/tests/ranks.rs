@@ -3,7 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 use axonal::callbacks::LambdaCallback;
-use axonal::distributed::{Collective, Reduction};
+use axonal::distributed::{Collective, Reduction, Shard};
 use axonal::models::Weight;
 use axonal::ndarray::{Array1, Array2, Axis};
 use axonal::prelude::*;
@@ -49,7 +49,8 @@ fn run_jobs() {
     for ranks in 1..=4 {
         succeeds(ranks, &["collectives"]);
         succeeds(ranks, &["training"]);
-        println!("{ranks} ranks: collectives and training ok");
+        succeeds(ranks, &["clustering"]);
+        println!("{ranks} ranks: collectives, training and clustering ok");
     }
     a_failing_rank_ends_the_job();
     a_killed_job_resumes_to_the_same_bits();
@@ -90,6 +91,7 @@ fn run_rank(arguments: &[String]) {
         match arguments[0].as_str() {
             "collectives" => collectives(group)?,
             "training" => training(group)?,
+            "clustering" => clustering(group)?,
             "error" if group.rank() == 1 => {
                 return Err(Error::invalid_parameter("here", "x", "the disk of rank 1 is full", "space"));
             }
@@ -145,6 +147,30 @@ fn classifier() -> Result<Model<f64>> {
 /// The bits of all weights.
 fn bits(weights: &[Weight<f64>]) -> Vec<u8> {
     weights.iter().flat_map(|weight| weight.value.iter().flat_map(|v| v.to_bits().to_le_bytes())).collect()
+}
+
+fn clustering(group: &Mpi) -> Result<()> {
+    let x = Array2::from_shape_fn((5_000, 4), |(i, j)| ((i * 29 + j * 13 + i * i) % 211) as f32);
+    let weights = Array1::from_shape_fn(5_000, |i| 1.0 + (i % 3) as f32);
+    let own: Vec<usize> = Shard::of(group.rank(), group.size()).rows(5_000).collect();
+    let (own_x, own_weights) = (x.select(Axis(0), &own), weights.select(Axis(0), &own));
+    let (mut plain, mut weighted) = (KMeans::new(7).seed(2), KMeans::new(7).seed(2));
+    let reports = [plain.fit(&x)?, weighted.fit_weighted(&x, &weights)?];
+    let (mut by_ranks, mut by_ranks_weighted) = (KMeans::new(7).seed(2), KMeans::new(7).seed(2));
+    let own_reports = [
+        by_ranks.fit_distributed(&own_x, group)?,
+        by_ranks_weighted.fit_distributed_weighted(&own_x, &own_weights, group)?,
+    ];
+    for (own, whole) in own_reports.iter().zip(&reports) {
+        assert_eq!((own.inertia.to_bits(), own.n_iter), (whole.inertia.to_bits(), whole.n_iter));
+    }
+    for (own, whole) in [(&by_ranks, &plain), (&by_ranks_weighted, &weighted)] {
+        assert_eq!(own.cluster_centers()?, whole.cluster_centers()?);
+        let labels = whole.labels()?.to_vec();
+        let first = Shard::of(group.rank(), group.size()).rows(5_000).start;
+        assert_eq!(own.labels()?.to_vec(), labels[first..first + own_x.nrows()]);
+    }
+    Ok(())
 }
 
 fn training(group: &Mpi) -> Result<()> {
