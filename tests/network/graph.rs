@@ -8,7 +8,7 @@ use axonal::prelude::*;
 use axonal::testing::{check_layer, check_merge};
 
 fn says<T>(result: Result<T>, words: &[&str]) {
-    let message = result.err().expect("an error").to_string();
+    let message = result.map(|_| ()).unwrap_err().to_string();
     for word in words {
         assert!(message.contains(word), "{word} in {message}");
     }
