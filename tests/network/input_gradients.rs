@@ -241,6 +241,9 @@ fn every_merge_layer_has_the_gradient_of_its_outputs_toward_its_inputs() {
         check_merge(Dot::new(-1, -1).normalize(true), [&[2, 3], &[4, 3]]),
         check_merge(MultiHeadAttention::new(2, 3).value_dim(2).causal(true), [&[4, 3], &[4, 2]]),
         check_merge(GroupQueryAttention::new(2, 4, 2), [&[4, 3], &[5, 3]]),
+        check_merge(Attention::new().use_scale(true).dropout(0.3), [&[4, 3], &[5, 3]]),
+        check_merge(Attention::new().score_mode(ScoreMode::Concat).causal(true), [&[4, 3], &[4, 3]]),
+        check_merge(AdditiveAttention::new(), [&[4, 3], &[5, 3]]),
     ]);
     assert_eq!(checked, kinds(MERGE_LAYERS), "a merge layer of the registry has no case here");
 }
