@@ -5,7 +5,7 @@
 //! `RAYON_NUM_THREADS=1 mpirun -n 2 target/release/examples/mpi_efficiency`
 
 use axonal::distributed::{Collective, Reduction};
-use axonal::ndarray::{Array1, Array2, Array4};
+use axonal::ndarray::{Array1, Array2, Array4, ArrayD};
 use axonal::prelude::*;
 use axonal::rng::{Purpose, Rng};
 use axonal_mpi::Mpi;
@@ -105,15 +105,30 @@ fn dense(group: &Mpi, name: &str, sizes: &[usize], batch: usize, rows: usize) ->
         layers = layers.add(Dense::new(units).activation(Activation::Relu));
     }
     let layers = layers.add(Dense::new(outputs).activation(Activation::Softmax));
-    let mut model = layers.compile(Adam::default(), SparseCategoricalCrossentropy::default())?;
-    compare(group, name, |group| model.fit_with(&x, &y, options(batch, group)).map(|_| ()))
+    let model = layers.compile(Adam::default(), SparseCategoricalCrossentropy::default())?;
+    compare_training(group, name, &model, (&x.into_dyn(), &y), batch)
+}
+
+/// Trains one copy of a model alone and one with the group, of which every rank must have the same parameters.
+fn compare_training(
+    group: &Mpi,
+    name: &str,
+    model: &Model<f32>,
+    (x, y): (&ArrayD<f32>, &Array1<usize>),
+    batch: usize,
+) -> Result<()> {
+    let (mut alone, mut together) = (model.clone(), model.clone());
+    compare(group, name, |group| {
+        let model = if group.is_some() { &mut together } else { &mut alone };
+        model.fit_with(x, y, options(batch, group)).map(|_| ())
+    })
 }
 
 fn convolution(group: &Mpi) -> Result<()> {
     let mut rng = Rng::new(1, Purpose::Dataset, group.rank() as u64);
     let x = Array4::from_shape_simple_fn((1_500, 28, 28, 1), || rng.uniform() as f32);
     let y = labels(1_500, &mut rng);
-    let mut model = Sequential::new([28, 28, 1])
+    let model = Sequential::new([28, 28, 1])
         .add(Conv2D::new(16, 3).activation(Activation::Relu))
         .add(MaxPooling2D::new(2))
         .add(Conv2D::new(32, 3).activation(Activation::Relu))
@@ -121,7 +136,7 @@ fn convolution(group: &Mpi) -> Result<()> {
         .add(Dense::new(10).activation(Activation::Softmax))
         .compile(Adam::default(), SparseCategoricalCrossentropy::default())?;
     let name = "Conv2D 16 + 32, 28 × 28, batch 64";
-    compare(group, name, |group| model.fit_with(&x, &y, options(64, group)).map(|_| ()))
+    compare_training(group, name, &model, (&x.into_dyn(), &y), 64)
 }
 
 /// Half a million rows of each rank, 64 clusters, 10 iterations.
