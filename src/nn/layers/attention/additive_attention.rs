@@ -1,6 +1,6 @@
 //! Attention of one sequence to another with additive scores.
 
-use super::single_head::{Form, SingleHead};
+use super::single_head::{Form, SingleHead, by_single_head};
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::{Backward, Config, Forward, MaskPass, MergeInputs, Plan, Shape};
@@ -87,54 +87,10 @@ impl AdditiveAttention {
         self
     }
 
-    /// Sets the fraction of attention weights to drop in training, 0 ≤ rate < 1.
-    #[must_use]
-    pub fn dropout(mut self, rate: f64) -> Self {
-        self.dropout = rate;
-        self
-    }
-
-    /// Sets whether a position reads only from itself and earlier positions (Keras's `use_causal_mask`).
-    #[must_use]
-    pub fn causal(mut self, causal: bool) -> Self {
-        self.causal = causal;
-        self
-    }
-
     fn head(&self) -> SingleHead {
         let Self { use_scale, dropout, causal } = *self;
         SingleHead { kind: "additive_attention", form: Form::Additive, use_scale, dropout, causal }
     }
 }
 
-impl<F: Float> Merge<F> for AdditiveAttention {
-    crate::float::precompiled::into_arc!(AdditiveAttention: Merge<F>);
-
-    fn kind(&self) -> &'static str {
-        "additive_attention"
-    }
-
-    fn plan(&self, inputs: MergeInputs<'_>) -> Result<Plan> {
-        self.head().plan(inputs)
-    }
-
-    fn forward(&self, inputs: MergeInputs<'_>, pass: Forward<'_, F>) {
-        self.head().forward(inputs, pass);
-    }
-
-    fn backward(&self, inputs: MergeInputs<'_>, pass: Backward<'_, F>) {
-        self.head().backward(inputs, pass);
-    }
-
-    fn mask_shape(&self, inputs: MergeInputs<'_>, masked: &[bool]) -> Option<Shape> {
-        super::query_mask_shape(inputs, masked)
-    }
-
-    fn mask(&self, inputs: MergeInputs<'_>, pass: MaskPass<'_, F>) {
-        super::query_mask(inputs, pass);
-    }
-
-    fn config(&self) -> Option<Config> {
-        Config::of(self)
-    }
-}
+by_single_head!(AdditiveAttention);

@@ -1,6 +1,6 @@
 //! Attention of one sequence to another without projections, by dot products or sums.
 
-use super::single_head::{Form, SingleHead};
+use super::single_head::{Form, SingleHead, by_single_head};
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::{Backward, Config, Forward, MaskPass, MergeInputs, Plan, Shape};
@@ -105,20 +105,6 @@ impl Attention {
         self
     }
 
-    /// Sets the fraction of attention weights to drop in training, 0 ≤ rate < 1.
-    #[must_use]
-    pub fn dropout(mut self, rate: f64) -> Self {
-        self.dropout = rate;
-        self
-    }
-
-    /// Sets whether a position reads only from itself and earlier positions (Keras's `use_causal_mask`).
-    #[must_use]
-    pub fn causal(mut self, causal: bool) -> Self {
-        self.causal = causal;
-        self
-    }
-
     fn head(&self) -> SingleHead {
         let form = match self.score_mode {
             ScoreMode::Dot => Form::Dot,
@@ -129,34 +115,4 @@ impl Attention {
     }
 }
 
-impl<F: Float> Merge<F> for Attention {
-    crate::float::precompiled::into_arc!(Attention: Merge<F>);
-
-    fn kind(&self) -> &'static str {
-        "attention"
-    }
-
-    fn plan(&self, inputs: MergeInputs<'_>) -> Result<Plan> {
-        self.head().plan(inputs)
-    }
-
-    fn forward(&self, inputs: MergeInputs<'_>, pass: Forward<'_, F>) {
-        self.head().forward(inputs, pass);
-    }
-
-    fn backward(&self, inputs: MergeInputs<'_>, pass: Backward<'_, F>) {
-        self.head().backward(inputs, pass);
-    }
-
-    fn mask_shape(&self, inputs: MergeInputs<'_>, masked: &[bool]) -> Option<Shape> {
-        super::query_mask_shape(inputs, masked)
-    }
-
-    fn mask(&self, inputs: MergeInputs<'_>, pass: MaskPass<'_, F>) {
-        super::query_mask(inputs, pass);
-    }
-
-    fn config(&self) -> Option<Config> {
-        Config::of(self)
-    }
-}
+by_single_head!(Attention);

@@ -47,6 +47,60 @@ struct Geometry {
     parts: [Part; 3],
 }
 
+/// Implements a layer by its [`SingleHead`], which `head()` returns: the setters of the options that both layers have, and [`Merge`].
+macro_rules! by_single_head {
+    ($layer:ident) => {
+        impl $layer {
+            /// Sets the fraction of attention weights to drop in training, 0 ≤ rate < 1.
+            #[must_use]
+            pub fn dropout(mut self, rate: f64) -> Self {
+                self.dropout = rate;
+                self
+            }
+
+            /// Sets whether a position reads only from itself and earlier positions (Keras's `use_causal_mask`).
+            #[must_use]
+            pub fn causal(mut self, causal: bool) -> Self {
+                self.causal = causal;
+                self
+            }
+        }
+
+        impl<F: Float> Merge<F> for $layer {
+            crate::float::precompiled::into_arc!($layer: Merge<F>);
+
+            fn kind(&self) -> &'static str {
+                self.head().kind
+            }
+
+            fn plan(&self, inputs: MergeInputs<'_>) -> Result<Plan> {
+                self.head().plan(inputs)
+            }
+
+            fn forward(&self, inputs: MergeInputs<'_>, pass: Forward<'_, F>) {
+                self.head().forward(inputs, pass);
+            }
+
+            fn backward(&self, inputs: MergeInputs<'_>, pass: Backward<'_, F>) {
+                self.head().backward(inputs, pass);
+            }
+
+            fn mask_shape(&self, inputs: MergeInputs<'_>, masked: &[bool]) -> Option<Shape> {
+                super::query_mask_shape(inputs, masked)
+            }
+
+            fn mask(&self, inputs: MergeInputs<'_>, pass: MaskPass<'_, F>) {
+                super::query_mask(inputs, pass);
+            }
+
+            fn config(&self) -> Option<Config> {
+                Config::of(self)
+            }
+        }
+    };
+}
+pub(super) use by_single_head;
+
 impl SingleHead {
     /// The sizes for the inputs query and value, or query, value and key.
     fn geometry(&self, inputs: MergeInputs<'_>) -> Result<Geometry> {
