@@ -13,9 +13,9 @@ use crate::nn::history::{Evaluation, History, Logs};
 use crate::nn::model::Model;
 use crate::nn::model::batch_source::{BatchFactory, BatchSource, EpochBatches, InMemory, StepSource, Stream};
 use crate::nn::model::inputs::LabeledSamples;
-use crate::nn::model::ranks::{GlobalBatch, Group, Ranks, agreed};
+use crate::nn::model::ranks::{Group, Ranks, agreed};
 use crate::nn::model::snapshot::Snapshot;
-use crate::nn::model::trainer::{StepOutcome, Trainer};
+use crate::nn::model::trainer::{StepOutcome, StepRows, Trainer};
 use crate::nn::model::training_loop::TrainingLoop;
 use crate::nn::model::validation::{Validate, Validation, ValidationData};
 use crate::nn::sample_weights::SampleWeights;
@@ -322,7 +322,7 @@ impl<F: Float> Model<F> {
         let mut trainer = Trainer::new(self, n, &samples, None)?;
         let before = Snapshot::of(self, None);
         let batch = trainer.load(&samples, 0..n);
-        if let StepOutcome::Diverged(divergence) = trainer.step(self, batch, n, GlobalBatch::alone(n))? {
+        if let StepOutcome::Diverged(divergence) = trainer.step(self, StepRows::alone(batch, n))? {
             before.restore(self);
             return Err(divergence.at(0, 0, self.learning_rate(), None));
         }

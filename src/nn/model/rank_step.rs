@@ -84,11 +84,6 @@ impl<'g, F: Float> Exchange<'g, F> {
         };
         weight_in_whole(self.reductions[output], positions, weights, mask, is_ignored)
     }
-
-    /// The shared values of a state.
-    fn shared<'s>(&'s self, state: &'s [F]) -> impl Iterator<Item = &'s F> {
-        self.shared_state.iter().flat_map(|range| &state[range.clone()])
-    }
 }
 
 impl<F: Float> RankStep<F> for Exchange<'_, F> {
@@ -106,7 +101,7 @@ impl<F: Float> RankStep<F> for Exchange<'_, F> {
             let context = "a step in which a rank has no rows";
             return Err(Error::Misplaced { context, option: "a synchronized layer", hint });
         }
-        let values = self.shared_state.iter().flat_map(|range| &state[range.clone()]);
+        let values = parts(&self.shared_state, state);
         self.state_before.iter_mut().zip(values).for_each(|(before, &value)| *before = value);
         Ok(())
     }
@@ -156,7 +151,7 @@ impl<F: Float> RankStep<F> for Exchange<'_, F> {
             let share = F::of(global.share(batch));
             let changes = values[first_extra..].iter_mut().zip(&self.state_before);
             changes
-                .zip(self.shared(state))
+                .zip(parts(&self.shared_state, state))
                 .for_each(|((change, &before), &after)| *change = (after - before) * share);
         }
         let first_flag = values.len() - FLAGS;
@@ -175,4 +170,9 @@ impl<F: Float> RankStep<F> for Exchange<'_, F> {
         }
         Ok(values[first_flag] == F::zero())
     }
+}
+
+/// The values of some ranges of a state.
+fn parts<'s, F>(ranges: &'s [Range<usize>], state: &'s [F]) -> impl Iterator<Item = &'s F> {
+    ranges.iter().flat_map(|range| &state[range.clone()])
 }

@@ -44,6 +44,28 @@ pub(super) struct Trainer<'g, F> {
     pub(super) scores: Scores<F>,
 }
 
+/// The rows of a step.
+#[derive(Clone, Copy)]
+pub(super) struct StepRows<'x, F> {
+    /// The samples, if they are read in place; else they are in the workspace.
+    pub(super) x: Option<ArrayView2<'x, F>>,
+    pub(super) batch: usize,
+    /// The batch of all ranks that these are a part of.
+    pub(super) global: GlobalBatch,
+}
+
+impl<'x, F> StepRows<'x, F> {
+    /// The rows of a step without other ranks.
+    pub(super) fn alone(x: Option<ArrayView2<'x, F>>, batch: usize) -> Self {
+        Self { x, batch, global: GlobalBatch::alone(batch) }
+    }
+
+    /// These rows as a share of the global batch.
+    fn share(&self) -> f64 {
+        self.global.share(self.batch)
+    }
+}
+
 /// The outcome of one training step.
 pub(super) enum StepOutcome {
     /// The step updated the model.
@@ -185,38 +207,27 @@ impl<'g, F: Float> Trainer<'g, F> {
     ///
     /// # Errors
     /// The failure of another rank. A step that diverges is an outcome.
-    pub(super) fn step(
-        &mut self,
-        model: &mut Model<F>,
-        x: Option<ArrayView2<'_, F>>,
-        batch: usize,
-        global: GlobalBatch,
-    ) -> Result<StepOutcome> {
-        let operations = model.layout.operations().saturating_mul(batch);
+    pub(super) fn step(&mut self, model: &mut Model<F>, rows: StepRows<'_, F>) -> Result<StepOutcome> {
+        let operations = model.layout.operations().saturating_mul(rows.batch);
         if operations < MIN_OPS_TO_ENTER_POOL {
-            return self.step_in_pool(model, x, batch, global);
+            return self.step_in_pool(model, rows);
         }
-        parallel::in_pool(|| self.step_in_pool(model, x, batch, global))
+        parallel::in_pool(|| self.step_in_pool(model, rows))
     }
 
-    fn step_in_pool(
-        &mut self,
-        model: &mut Model<F>,
-        x: Option<ArrayView2<'_, F>>,
-        batch: usize,
-        global: GlobalBatch,
-    ) -> Result<StepOutcome> {
+    fn step_in_pool(&mut self, model: &mut Model<F>, rows: StepRows<'_, F>) -> Result<StepOutcome> {
         let layout = model.layout.clone();
         let n_params = model.params.len();
         if let Some(rank) = &mut self.rank {
-            rank.begin(&model.state, global)?;
+            rank.begin(&model.state, rows.global)?;
         }
-        let mut outcome = if batch > 0 { self.forward(model, &layout, x, batch, global) } else { Ok(()) };
-        self.compute_shares(model, batch, global)?;
+        let is_empty = rows.batch == 0;
+        let mut outcome = if is_empty { Ok(()) } else { self.forward(model, &layout, rows) };
+        self.compute_shares(model, rows)?;
         let mut loss = 0.0;
-        if batch > 0 {
+        if !is_empty {
             outcome = outcome.and_then(|()| {
-                loss = self.loss(model, &layout, batch, global)?;
+                loss = self.loss(model, &layout, rows)?;
                 Ok(())
             });
             if let Some(rank) = &mut self.rank
@@ -224,10 +235,15 @@ impl<'g, F: Float> Trainer<'g, F> {
             {
                 outcome = outcome.and_then(|()| Err(Divergence::of_another_rank()));
             }
-            outcome = outcome.and_then(|()| self.backward(model, &layout, x, batch, global));
+            outcome = outcome.and_then(|()| self.backward(model, &layout, rows));
         }
         if let Some(rank) = &mut self.rank
-            && !rank.exchange(&mut self.grads, &mut model.state, outcome.is_ok(), (batch, global))?
+            && !rank.exchange(
+                &mut self.grads,
+                &mut model.state,
+                outcome.is_ok(),
+                (rows.batch, rows.global),
+            )?
         {
             outcome = outcome.and_then(|()| Err(Divergence::of_another_rank()));
         }
@@ -243,7 +259,7 @@ impl<'g, F: Float> Trainer<'g, F> {
         let fused = self.rank.is_none();
         model.optimizer_state.step(&layout, &mut model.params, &mut self.grads[..n_params], fused);
         model.steps_trained += 1;
-        self.add_scores(model, loss, batch, global);
+        self.add_scores(model, loss, rows);
         Ok(StepOutcome::Trained)
     }
 
@@ -251,9 +267,7 @@ impl<'g, F: Float> Trainer<'g, F> {
         &mut self,
         model: &mut Model<F>,
         layout: &Layout<F>,
-        x: Option<ArrayView2<'_, F>>,
-        batch: usize,
-        global: GlobalBatch,
+        StepRows { x, batch, global }: StepRows<'_, F>,
     ) -> std::result::Result<(), Divergence> {
         let logits = model.logits.clone();
         let noise = StepNoise {
@@ -272,17 +286,17 @@ impl<'g, F: Float> Trainer<'g, F> {
     }
 
     /// Computes this rank's share of the loss of each output.
-    fn compute_shares(&mut self, model: &Model<F>, batch: usize, global: GlobalBatch) -> Result<()> {
+    fn compute_shares(&mut self, model: &Model<F>, rows: StepRows<'_, F>) -> Result<()> {
         let Some(rank) = &mut self.rank else { return Ok(()) };
         let inputs = LossInputs {
             model,
             workspace: &self.workspace,
-            batch,
+            batch: rows.batch,
             targets: &self.targets,
             weights: &self.weights,
             weights_per_sample: &self.weights_per_sample,
         };
-        rank.shares(inputs, global, &mut self.shares)
+        rank.shares(inputs, rows.global, &mut self.shares)
     }
 
     /// The loss of the batch with all penalties, as a share of that of the global batch; writes the gradient of the outputs.
@@ -290,12 +304,11 @@ impl<'g, F: Float> Trainer<'g, F> {
         &mut self,
         model: &Model<F>,
         layout: &Layout<F>,
-        batch: usize,
-        global: GlobalBatch,
+        rows: StepRows<'_, F>,
     ) -> std::result::Result<f64, Divergence> {
-        let loss = self.losses(model, batch, global);
-        let penalty = model.weight_penalty() + self.workspace.activity_penalty(layout, batch);
-        let loss = loss + penalty * global.share(batch);
+        let loss = self.losses(model, rows);
+        let penalty = model.weight_penalty() + self.workspace.activity_penalty(layout, rows.batch);
+        let loss = loss + penalty * rows.share();
         if loss.is_finite() {
             return Ok(loss);
         }
@@ -307,9 +320,7 @@ impl<'g, F: Float> Trainer<'g, F> {
         &mut self,
         model: &mut Model<F>,
         layout: &Layout<F>,
-        x: Option<ArrayView2<'_, F>>,
-        batch: usize,
-        global: GlobalBatch,
+        StepRows { x, batch, global }: StepRows<'_, F>,
     ) -> std::result::Result<(), Divergence> {
         let logits = model.logits.clone();
         let (alone, group) = (self.rank.is_none(), self.rank.as_ref().and_then(|rank| rank.group()));
@@ -355,7 +366,7 @@ impl<'g, F: Float> Trainer<'g, F> {
     }
 
     /// Adds the batch to the totals of the loss and the metrics.
-    fn add_scores(&mut self, model: &Model<F>, loss: f64, batch: usize, global: GlobalBatch) {
+    fn add_scores(&mut self, model: &Model<F>, loss: f64, StepRows { batch, global, .. }: StepRows<'_, F>) {
         self.scores.add_loss(loss, batch, global.rows);
         if self.scores.has_metrics() && batch > 0 {
             model.finish_outputs(&mut self.workspace, batch);
@@ -369,7 +380,7 @@ impl<'g, F: Float> Trainer<'g, F> {
     }
 
     /// Computes the weighted sum of the losses of all outputs, and their gradients.
-    fn losses(&mut self, model: &Model<F>, batch: usize, global: GlobalBatch) -> f64 {
+    fn losses(&mut self, model: &Model<F>, StepRows { batch, global, .. }: StepRows<'_, F>) -> f64 {
         let mut sum = 0.0;
         let outputs = &model.layout.outputs;
         for (output, &layer) in outputs.iter().enumerate() {

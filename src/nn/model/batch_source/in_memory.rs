@@ -9,7 +9,7 @@ use crate::nn::model::Model;
 use crate::nn::model::evaluate::Scores;
 use crate::nn::model::inputs::LabeledSamples;
 use crate::nn::model::ranks::{GlobalBatch, RankRows, Ranks};
-use crate::nn::model::trainer::{StepOutcome, Trainer};
+use crate::nn::model::trainer::{StepOutcome, StepRows, Trainer};
 use crate::parallel;
 use crate::rng::{Purpose, Rng};
 use crate::simd::prefetch;
@@ -121,7 +121,7 @@ impl<F: Float> StepSource<F> for InMemory<'_, F> {
         } else {
             self.trainer.load(self.samples, start..end)
         };
-        self.trainer.step(model, in_place, end - start, global)
+        self.trainer.step(model, StepRows { x: in_place, batch: end - start, global })
     }
 
     /// Enters the thread pool once for all steps: entering it costs more than a small matrix product.

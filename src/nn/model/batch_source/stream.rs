@@ -10,7 +10,7 @@ use crate::nn::model::Model;
 use crate::nn::model::evaluate::Scores;
 use crate::nn::model::inputs::LabeledSamples;
 use crate::nn::model::ranks::{GlobalBatch, Ranks, agreed};
-use crate::nn::model::trainer::{StepOutcome, Trainer};
+use crate::nn::model::trainer::{StepOutcome, StepRows, Trainer};
 use crate::nn::sample_weights::SampleWeights;
 use ndarray::{ArrayBase, ArrayViewD, Data, Dimension};
 
@@ -169,7 +169,7 @@ impl<'g, F: Float, E: EpochBatches<F>> Stream<'g, F, E> {
         n = samples.len();
         let Some(trainer) = &mut self.trainer else { return Ok(StepOutcome::EndOfEpoch) };
         let x = trainer.load(&samples, 0..n);
-        trainer.step(model, x, n, global)
+        trainer.step(model, StepRows { x, batch: n, global })
     }
 
     /// Checks a batch and makes the buffers large enough for it.
@@ -217,7 +217,7 @@ impl<'g, F: Float, E: EpochBatches<F>> Stream<'g, F, E> {
         agreed(Some(ranks), own)?;
         let global = ranks.step_rows(0)?;
         match &mut self.trainer {
-            Some(trainer) if global.rows > 0 => trainer.step(model, None, 0, global),
+            Some(trainer) if global.rows > 0 => trainer.step(model, StepRows { x: None, batch: 0, global }),
             _ => Ok(StepOutcome::EndOfEpoch),
         }
     }
