@@ -2,11 +2,11 @@
 
 use axonal::callbacks::LambdaCallback;
 use axonal::distributed::{Collective, Threads};
-use axonal::layers::{Masking, Residual, TimeDistributed};
+use axonal::layers::{DepthwiseConv2D, Masking, Residual, TimeDistributed};
 use axonal::losses::Reduction;
 use axonal::metrics::R2Score;
 use axonal::models::{Weight, each_epoch};
-use axonal::ndarray::{Array1, Array2, Array3, Axis};
+use axonal::ndarray::{Array1, Array2, Array3, Array4, Axis};
 use axonal::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -147,6 +147,41 @@ fn masked_sequences_share_the_loss_by_valid_steps() {
     };
     agrees(model, |model, own, options| {
         model.fit_with(&x.select(Axis(0), own), &y.select(Axis(0), own), options)
+    });
+}
+
+#[test]
+fn images_and_indices_are_trained_together() {
+    let images = Array4::from_shape_fn((ROWS, 6, 6, 2), |(i, r, c, k)| {
+        ((i * 5 + r * 7 + c * 3 + k) % 13) as f64 / 13.0
+    });
+    let (_, y) = rows();
+    let convolution = || {
+        Sequential::new([6, 6, 2])
+            .add(Conv2D::new(3, 3).activation(Activation::Relu))
+            .add(DepthwiseConv2D::new(2))
+            .add(MaxPooling2D::new(2))
+            .add(Flatten::new())
+            .add(Dense::new(2).activation(Activation::Softmax))
+            .seed(8)
+            .compile(Sgd::new(0.1).momentum(0.9).nesterov(true), SparseCategoricalCrossentropy::new())
+            .map(|model| model.metric(Accuracy::new()))
+    };
+    agrees(convolution, |model, own, options| {
+        model.fit_with(&images.select(Axis(0), own), &y.select(Axis(0), own), options)
+    });
+    // Rows of the table that only one rank reads, and rows that both do.
+    let words = Array2::from_shape_fn((ROWS, 4), |(i, t)| (i * 3 + t * t) % 11);
+    let embedding = || {
+        Sequential::new(4)
+            .add(Embedding::new(11, 3).mask_zero(true))
+            .add(GlobalAveragePooling1D::new())
+            .add(Dense::new(2).activation(Activation::Softmax))
+            .seed(9)
+            .compile(Sgd::new(0.5).clipvalue(0.01), SparseCategoricalCrossentropy::new())
+    };
+    agrees(embedding, |model, own, options| {
+        model.fit_with(&words.select(Axis(0), own), &y.select(Axis(0), own), options)
     });
 }
 
