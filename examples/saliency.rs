@@ -6,6 +6,7 @@
 
 use axonal::ndarray::{Array1, Array2, Array4, Axis, s};
 use axonal::prelude::*;
+use axonal::rng::{Purpose, Rng};
 
 const SIDE: usize = 8;
 /// Noisy copies of each image, and the standard deviation of the noise, for pixels from 0 to 1.
@@ -22,15 +23,10 @@ fn gradient(model: &Model<f32>, x: &Array4<f32>, classes: &Array1<usize>) -> Res
 
 /// SmoothGrad: the mean gradient over noisy copies of the images.
 fn smooth_gradient(model: &Model<f32>, x: &Array4<f32>, classes: &Array1<usize>) -> Result<Array4<f32>> {
-    let mut state = 1_u64;
-    let mut uniform = move || {
-        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (state >> 40) as f32 / (1_u64 << 24) as f32
-    };
+    let mut rng = Rng::new(1, Purpose::Other, 0);
     let mut sum = Array4::zeros(x.raw_dim());
     for _ in 0..COPIES {
-        // The sum of twelve uniform values is close to normal.
-        let noise = |pixel: &f32| pixel + NOISE * ((0..12).map(|_| uniform()).sum::<f32>() - 6.0);
+        let noise = |pixel: &f32| pixel + NOISE * rng.normal() as f32;
         sum += &gradient(model, &x.map(noise), classes)?;
     }
     Ok(sum / COPIES as f32)

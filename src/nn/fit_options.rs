@@ -464,7 +464,7 @@ impl<'a, F: Float> FitOptions<'a, F> {
     /// the bit, and the same history. Each rank shuffles its own rows; dropout is drawn by the row in the global batch.
     ///
     /// Without [`synchronized`](crate::layers::BatchNormalization::synchronized), batch normalization uses the statistics of
-    /// the rank's own rows, and the moving statistics are averaged over the ranks after each epoch. `validation_split` and
+    /// the rank's own rows, and the moving statistics are averaged over the ranks by their rows. `validation_split` and
     /// `validation_data` are rows of each rank; their scores are combined. Callbacks run on every rank; those that write files
     /// or print run on rank 0 alone ([`Callback::first_rank_only`]). A [`stop_token`](Self::stop_token) of any rank stops all
     /// after the next batch.

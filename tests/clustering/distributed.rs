@@ -237,7 +237,7 @@ proptest! {
     }
 }
 
-/// The messages of all ranks, each of which must get an error and can go on.
+/// The messages of all ranks, each of which must get an error and can continue.
 fn messages(
     ranks: usize,
     fit: impl Fn(&Threads<'_>) -> Result<axonal::cluster::KMeansReport> + Sync,

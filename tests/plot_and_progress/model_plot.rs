@@ -4,6 +4,7 @@ use axonal::layers::{Add, Bidirectional, Dot, Residual};
 use axonal::models::Node;
 use axonal::plot::{ModelPlot, RankDir};
 use axonal::prelude::*;
+use axonal::rng::{Purpose, Rng};
 use std::fs;
 
 fn drawn(name: &str, plot: &ModelPlot) -> String {
@@ -248,11 +249,8 @@ fn models_that_are_too_large_are_refused() {
 
 /// A graph of dense layers and sums; each reads one of the last `reach` nodes.
 fn random_graph(seed: u64, n: usize, reach: usize) -> Model<f32> {
-    let mut state = seed;
-    let mut below = |bound: usize| {
-        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (state >> 33) as usize % bound
-    };
+    let mut rng = Rng::new(seed, Purpose::Other, 0);
+    let mut below = |bound: usize| rng.below(bound);
     let inputs: Vec<Node<f32>> =
         (0..1 + below(3)).map(|index| Input::new(format!("input {index}"), 4)).collect();
     let mut nodes: Vec<Node<f32>> = inputs.iter().map(|input| input.then(Dense::new(4))).collect();

@@ -552,9 +552,9 @@ mod tests {
         let circle =
             functional(&[("Dense", "a", &[&[("b", 0)]]), ("Dense", "b", &[&[("a", 0)]])], &[], &["a"]);
         assert!(Outline::of(&circle, 16, 100).unwrap_err().to_string().contains("circle"));
-        let layers: &[Layer<'_>] = &[("InputLayer", "in", &[]), ("Dense", "d", &[&[("nobody", 0)]])];
+        let layers: &[Layer<'_>] = &[("InputLayer", "in", &[]), ("Dense", "d", &[&[("missing", 0)]])];
         let model = functional(layers, &["in"], &["d"]);
-        assert!(Outline::of(&model, 16, 100).unwrap_err().to_string().contains("nobody"));
+        assert!(Outline::of(&model, 16, 100).unwrap_err().to_string().contains("missing"));
         let no_output = functional(&[("InputLayer", "in", &[])], &["in"], &[]);
         assert!(Outline::of(&no_output, 16, 100).is_err());
     }

@@ -137,7 +137,7 @@ pub trait Callback<F: Float> {
     }
 
     /// After a batch or an epoch at which some callback has called [`Run::request_checkpoint`], and after every
-    /// callback has seen that batch or epoch.
+    /// callback has seen that batch or epoch. In a [distributed](crate::distributed) run on rank 0 alone.
     ///
     /// # Errors
     /// As [`on_epoch_begin`](Self::on_epoch_begin).

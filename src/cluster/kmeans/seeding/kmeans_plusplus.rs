@@ -1,4 +1,4 @@
-//! Greedy k-means++ as functions of its own, without a clustering.
+//! Greedy k-means++ as public functions, without a clustering.
 
 use super::candidates::SeedingStrategy;
 use super::plus_plus::{Chosen, choose_with, default_trials};
