@@ -11,9 +11,13 @@
 //! | contiguous matrices, up to 64 columns | `small_n.rs`: one k-block, nothing packed |
 //! | all others | `tiles.rs`: panels, tiles, a micro-kernel |
 //! | either, if it is large | `parallel.rs`: parts of the output on several threads |
+//! | the patches of an image and a kernel | `patches.rs`: a convolution without im2col |
+//! | channel by channel | `depthwise.rs` |
 
+pub(crate) mod depthwise;
 mod engine_matrixmultiply;
 mod parallel;
+pub(crate) mod patches;
 mod small_n;
 mod tiles;
 mod views;
