@@ -1,4 +1,4 @@
-//! Cross-correlation, the "convolution" of neural networks, as a matrix product of im2col patches and the kernel.
+//! Cross-correlation, the "convolution" of neural networks, as a matrix product of patches and the kernel.
 //!
 //! ```text
 //!    patches                                kernel                    y
@@ -13,23 +13,29 @@
 //! With groups there is one such product per group, of its channels and its filters. A 1 × 1 window needs no patches:
 //! the input itself is the matrix.
 //!
-//! Two levels of blocking:
+//! # Passes
+//! | | computed as | scratch space |
+//! |---|---|---|
+//! | y | patches · kernel, the patches read where they lie ([`patches`]) | padded images |
+//! | gradient of the kernel | patchesᵀ · dy, the same way | padded images |
+//! | gradient with respect to the input | patches of dy · reversed kernel, if the strides are 1 and the padding adds few positions | padded images of dy |
+//! | | else dy · kernelᵀ, added to the input elements that the patches are copies of (col2im) | patches |
 //!
-//! - *Chunks of the batch.* The batch is split into [`BATCH_CHUNKS`] chunks, each with separate patches and parameter
-//!   gradients, which threads compute in parallel. The number depends on the layer alone, not on the number of
-//!   threads, and the gradients of the chunks are added in order, so results do not depend on the number of threads
-//!   either. A layer with large patches or gradients uses a single chunk, because each chunk needs a copy of both.
-//! - *Blocks of samples within a chunk.* Patches are gathered for up to [`MAX_BLOCK_SAMPLES`] samples at a time, as
-//!   many as stay in the cache between im2col and the product. With one sample at a time, which was tried first, an
-//!   epoch of Fashion-MNIST (batch size 64) took 1.1 times as long on one core.
+//! im2col and one product, which was here first, copied each element once a tap: prediction with two 3 × 3
+//! convolutions took 1.2 times as long, and the gradient of the kernel of a first layer with one channel 3 times.
 //!
-//! The backward pass transposes the kernel once per batch, because a product with a transposed operand is slower than
-//! one with a contiguous operand.
+//! # Chunks of the batch
+//! The batch is split into [`BATCH_CHUNKS`] chunks, each with separate scratch space and parameter gradients, which threads
+//! compute in parallel. The number depends on the layer alone, not on the number of threads, and the gradients of the
+//! chunks are added in order, so results do not depend on the number of threads either. A backward pass with large patches
+//! or gradients uses a single chunk, because each chunk needs a copy of both.
 
 use super::im2col::Im2col;
+use super::padded_images::PaddedImages;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::linalg;
+use crate::linalg::patches::{self, Columns, MIN_BLOCK_POSITIONS};
 use crate::nn::layer::{Backward, Forward, Plan, Shape};
 use crate::nn::layers::kernel_and_bias::KernelAndBias;
 use crate::nn::layers::positive::require_positive;
@@ -37,6 +43,7 @@ use crate::nn::layers::rows::{rows, rows_mut};
 use crate::nn::layers::window::{Grid, Window, WindowSpec};
 use crate::parallel;
 use ndarray::{ArrayView2, s};
+use std::ops::Range;
 
 /// Geometry of a convolution: a window, the filters, and the groups that channels and filters are divided into.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +54,9 @@ pub(super) struct Correlation<'a> {
     filters: usize,
     groups: usize,
     weights: &'a KernelAndBias,
+    images: PaddedImages,
+    /// The images of output gradients, if the gradient with respect to the input is a convolution of these.
+    gradient_images: Option<PaddedImages>,
 }
 
 /// Largest number of patch elements in a block of several samples; as many stay in the cache.
@@ -61,14 +71,21 @@ const BATCH_CHUNKS: usize = 4;
 /// Largest length of the patches and of the gradients of one chunk with which a batch is split.
 const MAX_CHUNK_LEN: usize = 2 * MAX_BLOCK_LEN;
 
-/// A chunk of the batch and the buffers that one thread needs to compute it.
+/// The parameters of a forward pass.
+#[derive(Clone, Copy)]
+struct ForwardPass<'a, F> {
+    /// The packed kernels of the groups.
+    packed: &'a [F],
+    bias: Option<&'a [F]>,
+}
+
+/// A chunk of the batch and the buffers that one thread needs for its backward pass.
 struct BatchChunk<'a, F> {
     x: &'a [F],
-    /// The output, or in the backward pass the gradient with respect to the input.
-    out: &'a mut [F],
+    dx: &'a mut [F],
     dy: &'a [F],
     grads: &'a mut [F],
-    patches: &'a mut [F],
+    scratch: &'a mut [F],
 }
 
 impl<'a> Correlation<'a> {
@@ -88,7 +105,12 @@ impl<'a> Correlation<'a> {
             return Err(Error::invalid_parameter(owner, "groups", groups, expected));
         }
         let window = spec.for_input(owner, dims)?;
-        Ok(Self { grid: spec.grid, window, channels, filters, groups, weights })
+        let images = PaddedImages::new(window, channels);
+        // That convolution multiplies the zeros of the padding, too. Where these are many, patches take less time.
+        let few_zeros = window.input_positions() <= window.positions().saturating_add(window.positions() / 8);
+        let gradient_images =
+            if few_zeros && groups == 1 { PaddedImages::of_gradients(window, filters) } else { None };
+        Ok(Self { grid: spec.grid, window, channels, filters, groups, weights, images, gradient_images })
     }
 
     /// Declares the output shape, the parameters and the cache.
@@ -100,11 +122,15 @@ impl<'a> Correlation<'a> {
         self.weights.bias_and_activation(plan, self.filters).batch_cache(self.batch_cache())
     }
 
+    /// Returns the channels of a group.
+    fn channels_of(&self, group: usize) -> Range<usize> {
+        let size = self.channels / self.groups;
+        group * size..(group + 1) * size
+    }
+
     /// Returns the im2col of the channels of a group.
     fn im2col(&self, group: usize) -> Im2col {
-        let size = self.channels / self.groups;
-        let channel_range = group * size..(group + 1) * size;
-        Im2col { window: self.window, channels: self.channels, channel_range }
+        Im2col { window: self.window, channels: self.channels, channel_range: self.channels_of(group) }
     }
 
     fn kernel_len(&self) -> usize {
@@ -134,15 +160,46 @@ impl<'a> Correlation<'a> {
     /// Returns the number of chunks of the batch. It depends on the layer alone, so that sums over the batch are
     /// added in the same order for any number of threads.
     fn batch_chunks(&self) -> usize {
-        if self.block_len().max(self.grads_len()) <= MAX_CHUNK_LEN { BATCH_CHUNKS } else { 1 }
+        let patches = if self.gradient_images.is_some() { 0 } else { self.block_len() };
+        if patches.max(self.grads_len()) <= MAX_CHUNK_LEN { BATCH_CHUNKS } else { 1 }
     }
 
-    /// Returns the length of the cache: the patches of each chunk, the transposed kernel, and the gradients of all
-    /// chunks but the first, which adds to the layer's gradients directly.
+    /// Returns the length of the cache. The forward pass needs the padded images of each chunk and the packed kernel; the
+    /// backward pass the scratch space of each chunk, the kernel of the gradient with respect to the input, and the
+    /// gradients of all chunks but the first, which adds to the layer's gradients directly.
     fn batch_cache(&self) -> usize {
-        let (patches, partial) =
-            (self.block_len().saturating_mul(self.batch_chunks()), self.batch_chunks() - 1);
-        patches.saturating_add(self.kernel_len()).saturating_add(self.grads_len().saturating_mul(partial))
+        let scratch = self.backward_scratch_len().saturating_mul(self.batch_chunks());
+        let partial = self.grads_len().saturating_mul(self.batch_chunks() - 1);
+        let backward = scratch.saturating_add(self.gradient_kernel_len()).saturating_add(partial);
+        backward.max(self.scratch_len().saturating_add(self.packed_len()))
+    }
+
+    /// Returns the length of a chunk's scratch space in the backward pass: padded images or patches.
+    fn backward_scratch_len(&self) -> usize {
+        let images = self.images.copy_len().saturating_mul(self.padded_samples());
+        let gradients = match self.gradient_images {
+            Some(images) => images.copy_len().saturating_mul(self.padded_samples()),
+            None => self.block_len(),
+        };
+        images.max(gradients)
+    }
+
+    /// Returns the length of what [`prepare_gradient_kernel`](Self::prepare_gradient_kernel) writes.
+    fn gradient_kernel_len(&self) -> usize {
+        let rows = self.window.taps().saturating_mul(self.filters);
+        let packed = self.gradient_images.map_or(0, |_| patches::packed_len(rows, self.channels));
+        self.kernel_len().saturating_add(packed)
+    }
+
+    /// Returns the length of the padded images of all chunks.
+    fn scratch_len(&self) -> usize {
+        self.images.copy_len().saturating_mul(self.padded_samples()).saturating_mul(BATCH_CHUNKS)
+    }
+
+    /// Returns the length of the packed kernels of all groups.
+    fn packed_len(&self) -> usize {
+        let len = patches::packed_len(self.kernel_len() / self.filters, self.filters / self.groups);
+        len.saturating_mul(self.groups)
     }
 
     fn input_len(&self) -> usize {
@@ -156,23 +213,33 @@ impl<'a> Correlation<'a> {
     pub(super) fn forward<F: Float>(&self, Forward { x, mut y, params, cache, .. }: Forward<'_, F>) {
         let (kernel, bias) = params.split_at(self.kernel_len());
         let bias = self.weights.use_bias.then_some(bias);
-        let kernel = rows(kernel, self.filters);
         let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
         if self.window.is_pointwise() && self.groups == 1 {
             // Each position is a row of the product.
+            let kernel = rows(kernel, self.filters);
             return linalg::affine(rows(x, self.channels), kernel, bias, rows_mut(y, self.filters));
         }
-        let samples = (x.len() / self.input_len()).div_ceil(self.batch_chunks()).max(1);
-        let mut patches = cache.chunks_exact_mut(self.block_len());
+        let (scratch, packed) = cache.split_at_mut(self.scratch_len());
+        for group in 0..self.groups {
+            patches::pack(kernel, self.filters, self.filters_of(group), self.packed_mut(packed, group));
+        }
+        let pass = ForwardPass { packed, bias };
+        let ops = self.multiply_adds(x.len());
+        let samples = x.len() / self.input_len();
+        if samples < BATCH_CHUNKS {
+            // Too few samples to share: threads share the rows of each sample's output.
+            let each = x.chunks_exact(self.input_len()).zip(y.chunks_exact_mut(self.output_len()));
+            return each.for_each(|(x, y)| self.forward_sample(ops / samples, x, y, scratch, pass));
+        }
+        let samples = samples.div_ceil(BATCH_CHUNKS);
         let mut xs = x.chunks(samples * self.input_len());
         let mut ys = y.chunks_mut(samples * self.output_len());
-        let mut chunks: [Option<BatchChunk<'_, F>>; BATCH_CHUNKS] = std::array::from_fn(|_| {
-            let (x, out) = (xs.next()?, ys.next()?);
-            Some(BatchChunk { x, out, dy: &[], grads: &mut [], patches: patches.next()? })
-        });
-        parallel::for_each_split(self.multiply_adds(x.len()), &mut chunks, &|chunk| {
-            if let Some(chunk) = chunk {
-                self.forward_chunk(chunk, kernel, bias);
+        let mut scratch = scratch.chunks_exact_mut((self.scratch_len() / BATCH_CHUNKS).max(1));
+        let mut chunks: [_; BATCH_CHUNKS] =
+            std::array::from_fn(|_| Some((xs.next()?, ys.next()?, scratch.next().unwrap_or_default())));
+        parallel::for_each_split(ops, &mut chunks, &|chunk| {
+            if let Some((x, y, scratch)) = chunk {
+                self.forward_chunk(x, y, scratch, pass);
             }
         });
     }
@@ -182,39 +249,73 @@ impl<'a> Correlation<'a> {
         (len / self.input_len()).saturating_mul(self.window.positions()).saturating_mul(self.kernel_len())
     }
 
-    fn forward_chunk<F: Float>(
-        &self,
-        chunk: &mut BatchChunk<'_, F>,
-        kernel: ArrayView2<'_, F>,
-        bias: Option<&[F]>,
-    ) {
-        let (samples, per_group) = (self.block_samples(), self.filters / self.groups);
-        let xs = chunk.x.chunks(samples * self.input_len());
-        for (x, y) in xs.zip(chunk.out.chunks_mut(samples * self.output_len())) {
-            let mut y = rows_mut(y, self.filters);
-            for group in 0..self.groups {
-                let im2col = self.im2col(group);
-                let patches = self.gather(&im2col, x, chunk.patches);
-                let filters = group * per_group..(group + 1) * per_group;
-                let bias = bias.map(|bias| &bias[filters.clone()]);
-                linalg::affine(
-                    rows(patches, im2col.patch_len()),
-                    kernel.slice(s![.., filters.clone()]),
-                    bias,
-                    y.slice_mut(s![.., filters]),
-                );
-            }
+    /// The filters of a group.
+    fn filters_of(&self, group: usize) -> Columns {
+        let len = self.filters / self.groups;
+        Columns { first: group * len, len }
+    }
+
+    /// The packed kernel of a group.
+    fn packed_mut<'p, F>(&self, packed: &'p mut [F], group: usize) -> &'p mut [F] {
+        let len = self.packed_len() / self.groups;
+        &mut packed[group * len..][..len]
+    }
+
+    /// Computes the outputs of a chunk of the batch.
+    fn forward_chunk<F: Float>(&self, x: &[F], y: &mut [F], scratch: &mut [F], pass: ForwardPass<'_, F>) {
+        let samples = self.padded_samples();
+        let blocks = x.chunks(samples * self.input_len()).zip(y.chunks_mut(samples * self.output_len()));
+        for (x, y) in blocks {
+            self.outputs_of(self.images.of(x, scratch), y, self.images.all_positions(), pass);
         }
     }
 
-    /// Gathers the patches of the samples `x` at the front of `patches`, and returns that part.
-    fn gather<'p, F: Float>(&self, im2col: &Im2col, x: &[F], patches: &'p mut [F]) -> &'p mut [F] {
-        let len = self.patches_len();
-        let patches = &mut patches[..x.len() / self.input_len() * len];
-        for (x, patches) in x.chunks_exact(self.input_len()).zip(patches.chunks_exact_mut(len)) {
-            im2col.gather(x, patches);
+    /// Computes the output of one sample, which threads share.
+    fn forward_sample<F: Float>(
+        &self,
+        ops: usize,
+        x: &[F],
+        y: &mut [F],
+        scratch: &mut [F],
+        pass: ForwardPass<'_, F>,
+    ) {
+        let image = self.images.of(x, scratch);
+        // The output is split along its rows; that of a sequence, which has one row, along its columns.
+        let axis = usize::from(self.window.output[0] == 1);
+        let len = self.window.output[axis];
+        let band = len.div_ceil(BATCH_CHUNKS).max(1);
+        let mut ys = y.chunks_mut(self.output_len() / len.max(1) * band);
+        let mut bands: [_; BATCH_CHUNKS] =
+            std::array::from_fn(|index| Some((index * band..((index + 1) * band).min(len), ys.next()?)));
+        parallel::for_each_split(ops, &mut bands, &|part| {
+            if let Some((range, y)) = part {
+                let mut positions = self.images.all_positions();
+                positions[axis] = range.clone();
+                self.outputs_of(image, y, positions, pass);
+            }
+        });
+    }
+
+    /// Computes rows and columns of the outputs of padded images.
+    fn outputs_of<F: Float>(
+        &self,
+        images: &[F],
+        y: &mut [F],
+        positions: [Range<usize>; 2],
+        pass: ForwardPass<'_, F>,
+    ) {
+        for group in 0..self.groups {
+            let (columns, len) = (self.filters_of(group), self.packed_len() / self.groups);
+            let packed = &pass.packed[group * len..][..len];
+            let bias = pass.bias.map(|bias| &bias[columns.first..columns.first + columns.len]);
+            let layout = self.images.patches(positions.clone(), self.channels_of(group));
+            patches::product((images, &layout), packed, bias, (y, self.filters, columns));
         }
-        patches
+    }
+
+    /// Returns the number of padded samples whose product is computed together.
+    fn padded_samples(&self) -> usize {
+        MIN_BLOCK_POSITIONS.div_ceil(self.window.positions().max(1))
     }
 
     pub(super) fn backward<F: Float>(&self, pass: Backward<'_, F>) {
@@ -231,19 +332,22 @@ impl<'a> Correlation<'a> {
             }
             return;
         }
-        let (patches, rest) = cache.split_at_mut(self.block_len() * self.batch_chunks());
-        let (transposed, partial) = rest.split_at_mut(self.kernel_len());
-        rows_mut(transposed, kernel.nrows()).assign(&kernel.t());
-        let transposed = dx_needed.then(|| rows(transposed, kernel.nrows()));
+        let (scratch, rest) =
+            cache.split_at_mut(self.backward_scratch_len().saturating_mul(self.batch_chunks()));
+        let (kernels, partial) = rest.split_at_mut(self.gradient_kernel_len());
+        if dx_needed {
+            self.prepare_gradient_kernel(kernel, kernels);
+        }
+        let kernels = dx_needed.then_some(&*kernels);
         let samples = (x.len() / self.input_len()).div_ceil(self.batch_chunks()).max(1);
         let mut xs = x.chunks(samples * self.input_len());
         let mut dxs = dx.chunks_mut(samples * self.input_len());
         let mut dys = dy.chunks(samples * self.output_len());
-        let mut patches = patches.chunks_exact_mut(self.block_len());
+        let mut scratch = scratch.chunks_exact_mut(self.backward_scratch_len().max(1));
         let mut partial = partial.chunks_exact_mut(self.grads_len());
         let mut first = Some(grads);
         let mut chunks: [Option<BatchChunk<'_, F>>; BATCH_CHUNKS] = std::array::from_fn(|_| {
-            let (x, out, dy) = (xs.next()?, dxs.next()?, dys.next()?);
+            let (x, dx, dy) = (xs.next()?, dxs.next()?, dys.next()?);
             let grads = match first.take() {
                 Some(grads) => grads,
                 None => {
@@ -252,11 +356,11 @@ impl<'a> Correlation<'a> {
                     grads
                 }
             };
-            Some(BatchChunk { x, out, dy, grads, patches: patches.next()? })
+            Some(BatchChunk { x, dx, dy, grads, scratch: scratch.next().unwrap_or_default() })
         });
         parallel::for_each_split(self.multiply_adds(x.len()).saturating_mul(2), &mut chunks, &|chunk| {
             if let Some(chunk) = chunk {
-                self.backward_chunk(chunk, transposed);
+                self.backward_chunk(chunk, kernels);
             }
         });
         let mut chunks = chunks.into_iter().flatten();
@@ -267,38 +371,73 @@ impl<'a> Correlation<'a> {
         }
     }
 
-    /// Computes a chunk's gradients. `transposed` is the transposed kernel, (filters, taps · channels), if the
-    /// gradient with respect to the input is needed.
-    fn backward_chunk<F: Float>(&self, chunk: &mut BatchChunk<'_, F>, transposed: Option<ArrayView2<'_, F>>) {
-        let (samples, per_group) = (self.block_samples(), self.filters / self.groups);
+    /// Computes a chunk's gradients; that with respect to the input if `kernels` are given, by
+    /// [`prepare_gradient_kernel`](Self::prepare_gradient_kernel).
+    fn backward_chunk<F: Float>(&self, chunk: &mut BatchChunk<'_, F>, kernels: Option<&[F]>) {
         let (input_len, output_len) = (self.input_len(), self.output_len());
         let (dkernel, dbias) = chunk.grads.split_at_mut(self.kernel_len());
-        let mut dkernel = rows_mut(dkernel, self.filters);
         linalg::add_rows(rows(chunk.dy, self.filters), dbias);
-        let blocks = chunk.x.chunks(samples * input_len).zip(chunk.out.chunks_mut(samples * input_len));
-        for ((x, dx), dy) in blocks.zip(chunk.dy.chunks(samples * output_len)) {
-            let dy = rows(dy, self.filters);
-            if transposed.is_some() {
-                dx.fill(F::zero());
+        let samples = self.padded_samples();
+        let blocks = chunk.x.chunks(samples * input_len).zip(chunk.dy.chunks(samples * output_len));
+        for ((x, dy), dx) in blocks.zip(chunk.dx.chunks_mut(samples * input_len)) {
+            let images = self.images.of(x, chunk.scratch);
+            for group in 0..self.groups {
+                // y = patches · kernel  =>  dkernel += patchesᵀ · dy
+                let layout = self.images.patches(self.images.all_positions(), self.channels_of(group));
+                let columns = self.filters_of(group);
+                patches::add_matrix_gradient((images, &layout), dy, dkernel, self.filters, columns);
             }
+            match (kernels, self.gradient_images) {
+                (Some(kernels), Some(images)) => {
+                    // dx = the windows of dy · the reversed kernel
+                    let layout = images.patches(images.all_positions(), 0..self.filters);
+                    let columns = Columns { first: 0, len: self.channels };
+                    let packed = &kernels[self.kernel_len()..];
+                    let dy = images.of(dy, chunk.scratch);
+                    patches::product((dy, &layout), packed, None, (dx, self.channels, columns));
+                }
+                (Some(kernels), None) => self.scatter_input_gradient(dy, kernels, dx, chunk.scratch),
+                (None, _) => {}
+            }
+        }
+    }
+
+    /// Computes the gradient with respect to the input by the gradient of the patches: dpatches = dy · kernelᵀ, each added
+    /// to the elements that the patches are copies of. `transposed`: the transposed kernel.
+    fn scatter_input_gradient<F: Float>(&self, dy: &[F], transposed: &[F], dx: &mut [F], dpatches: &mut [F]) {
+        let transposed = rows(transposed, self.kernel_len() / self.filters);
+        let (samples, per_group) = (self.block_samples(), self.filters / self.groups);
+        dx.fill(F::zero());
+        let blocks = dx.chunks_mut(samples * self.input_len()).zip(dy.chunks(samples * self.output_len()));
+        for (dx, dy) in blocks {
+            let dy = rows(dy, self.filters);
             for group in 0..self.groups {
                 let im2col = self.im2col(group);
                 let filters = group * per_group..(group + 1) * per_group;
-                let dy = dy.slice(s![.., filters.clone()]);
-                // y = patches · kernel  =>  dkernel += patchesᵀ · dy, dpatches = dy · kernelᵀ
-                let patches = self.gather(&im2col, x, chunk.patches);
-                let matrix = rows(patches, im2col.patch_len());
-                linalg::gemm(F::one(), matrix.t(), dy, F::one(), dkernel.slice_mut(s![.., filters.clone()]));
-                if let Some(transposed) = transposed {
-                    // The gradient of the patches overwrites the patches.
-                    let kernel = transposed.slice(s![filters, ..]);
-                    linalg::gemm(F::one(), dy, kernel, F::zero(), rows_mut(patches, im2col.patch_len()));
-                    let dpatches = patches.chunks_exact(self.patches_len());
-                    dpatches
-                        .zip(dx.chunks_exact_mut(input_len))
-                        .for_each(|(dpatches, dx)| im2col.scatter_add(dpatches, dx));
-                }
+                let dpatches = &mut dpatches[..dx.len() / self.input_len() * self.patches_len()];
+                let kernel = transposed.slice(s![filters.clone(), ..]);
+                let product = rows_mut(dpatches, im2col.patch_len());
+                linalg::gemm(F::one(), dy.slice(s![.., filters]), kernel, F::zero(), product);
+                let dpatches = dpatches.chunks_exact(self.patches_len());
+                dpatches
+                    .zip(dx.chunks_exact_mut(self.input_len()))
+                    .for_each(|(dpatches, dx)| im2col.scatter_add(dpatches, dx));
             }
         }
+    }
+
+    /// Writes what the gradient with respect to the input is multiplied by: the transposed kernel, (filters, taps ·
+    /// channels); or the kernel with its taps in reverse, (taps · filters, channels), and its panels.
+    fn prepare_gradient_kernel<F: Float>(&self, kernel: ArrayView2<'_, F>, to: &mut [F]) {
+        let (reversed, packed) = to.split_at_mut(self.kernel_len());
+        if self.gradient_images.is_none() {
+            return rows_mut(reversed, kernel.nrows()).assign(&kernel.t());
+        }
+        let taps = reversed.chunks_exact_mut(self.filters * self.channels);
+        for (to, tap) in taps.zip((0..self.window.taps()).rev()) {
+            let tap = kernel.slice(s![tap * self.channels..(tap + 1) * self.channels, ..]);
+            rows_mut(to, self.channels).assign(&tap.t());
+        }
+        patches::pack(reversed, self.channels, Columns { first: 0, len: self.channels }, packed);
     }
 }

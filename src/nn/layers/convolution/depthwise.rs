@@ -1,14 +1,27 @@
 //! Depthwise convolution: each channel is convolved with separate filters.
 //!
-//! There is no matrix product over channels, so it is computed directly: for each output position and tap, one
-//! multiply-add over the contiguous channels, which the compiler vectorizes.
+//! There is no matrix product over channels. With one filter per channel, and channels for a register, the kernels of
+//! [`linalg::depthwise`] compute it; else plain loops: for each output position and tap, one multiply-add over the
+//! contiguous channels, which the compiler vectorizes.
+//!
+//! As in [`correlation`](super::correlation), the batch is split into [`BATCH_CHUNKS`] chunks with separate gradients of
+//! the kernel, which are added in order, so that results do not depend on the number of threads.
 
+use super::padded_images::PaddedImages;
 use crate::error::Result;
 use crate::float::Float;
+use crate::linalg::{self, depthwise::has_kernel_for};
 use crate::nn::layer::Shape;
 use crate::nn::layers::positive::require_positive;
 use crate::nn::layers::window::{Window, WindowSpec};
+use crate::parallel;
 use crate::simd::vectorize;
+
+/// Number of chunks that a batch is split into.
+const BATCH_CHUNKS: usize = 4;
+
+/// Multiply-adds of a matrix product that take as long as one here, which loads its operands.
+const OPS_PER_MULTIPLY_ADD: usize = 4;
 
 /// A window over each channel, with `multiplier` filters per channel.
 #[derive(Debug, Clone, Copy)]
@@ -60,8 +73,77 @@ impl Depthwise {
         self.window.positions().saturating_mul(self.output_channels())
     }
 
-    /// Adds the convolution of a sample to `y`. `kernel`: (taps, channels, multiplier).
-    pub(super) fn forward<F: Float>(&self, x: &[F], kernel: &[F], y: &mut [F]) {
+    /// Returns whether the kernels of [`linalg::depthwise`] apply.
+    fn has_kernel<F: Float>(&self) -> bool {
+        self.multiplier == 1 && has_kernel_for::<F>(self.channels)
+    }
+
+    /// Returns the images that the window slides over.
+    fn images(&self) -> PaddedImages {
+        PaddedImages::new(self.window, self.channels)
+    }
+
+    /// Returns the length of the padded images of a chunk of the batch.
+    fn chunk_len(&self) -> usize {
+        let gradients =
+            PaddedImages::of_gradients(self.window, self.channels).map_or(0, |images| images.copy_len());
+        self.images().copy_len().max(gradients)
+    }
+
+    /// Returns the length of the cache: padded images of each chunk, the reversed kernel, and the gradients of the kernel
+    /// of all chunks but the first.
+    pub(super) fn batch_cache(&self) -> usize {
+        self.chunk_len().saturating_add(self.kernel_len()).saturating_mul(BATCH_CHUNKS)
+    }
+
+    fn multiply_adds(&self, samples: usize) -> usize {
+        // A multiply-add here takes as long as a few of a matrix product.
+        samples
+            .saturating_mul(self.output_len())
+            .saturating_mul(self.window.taps())
+            .saturating_mul(OPS_PER_MULTIPLY_ADD)
+    }
+
+    /// Computes the convolution of a batch. `kernel`: (taps, channels, multiplier), `bias`: (channels · multiplier).
+    pub(super) fn forward<F: Float>(
+        &self,
+        x: &[F],
+        kernel: &[F],
+        bias: Option<&[F]>,
+        y: &mut [F],
+        cache: &mut [F],
+    ) {
+        let samples = x.len() / self.input_len();
+        let chunk = samples.div_ceil(BATCH_CHUNKS).max(1);
+        let (mut xs, mut ys) = (x.chunks(chunk * self.input_len()), y.chunks_mut(chunk * self.output_len()));
+        let mut caches = cache.chunks_exact_mut((cache.len() / BATCH_CHUNKS).max(1));
+        let mut chunks: [_; BATCH_CHUNKS] =
+            std::array::from_fn(|_| Some((xs.next()?, ys.next()?, caches.next().unwrap_or_default())));
+        parallel::for_each_split(self.multiply_adds(samples), &mut chunks, &|chunk| {
+            let Some((x, y, cache)) = chunk else { return };
+            for (x, y) in x.chunks_exact(self.input_len()).zip(y.chunks_exact_mut(self.output_len())) {
+                self.forward_sample(x, kernel, bias, y, cache);
+            }
+        });
+    }
+
+    fn forward_sample<F: Float>(
+        &self,
+        x: &[F],
+        kernel: &[F],
+        bias: Option<&[F]>,
+        y: &mut [F],
+        cache: &mut [F],
+    ) {
+        if self.has_kernel::<F>() {
+            let images = self.images();
+            let layout = images.taps(images.all_positions(), 0..self.channels);
+            return linalg::depthwise::forward((images.of(x, cache), &layout), kernel, bias, y);
+        }
+        match bias {
+            Some(bias) => y.chunks_exact_mut(self.output_channels()).for_each(|y| y.copy_from_slice(bias)),
+            None => y.fill(F::zero()),
+        }
         let (channels, outputs, multiplier) = (self.channels, self.output_channels(), self.multiplier);
         vectorize(
             #[inline(always)]
@@ -70,28 +152,69 @@ impl Depthwise {
                     let x = &x[index * channels..][..channels];
                     let (kernel, y) =
                         (&kernel[tap * outputs..][..outputs], &mut y[position * outputs..][..outputs]);
-                    if multiplier == 1 {
-                        y.iter_mut().zip(x.iter().zip(kernel)).for_each(|(y, (&x, &w))| *y += x * w);
-                    } else {
-                        let per_channel = y.chunks_exact_mut(multiplier).zip(kernel.chunks_exact(multiplier));
-                        for ((y, kernel), &x) in per_channel.zip(x) {
-                            y.iter_mut().zip(kernel).for_each(|(y, &w)| *y += x * w);
-                        }
+                    let per_channel = y.chunks_exact_mut(multiplier).zip(kernel.chunks_exact(multiplier));
+                    for ((y, kernel), &x) in per_channel.zip(x) {
+                        y.iter_mut().zip(kernel).for_each(|(y, &w)| *y += x * w);
                     }
                 });
             },
         );
     }
 
-    /// Adds to the gradients with respect to the kernel and, if `dx` is given, a sample.
-    pub(super) fn backward<F: Float>(
-        &self,
-        x: &[F],
-        dy: &[F],
-        kernel: &[F],
-        dkernel: &mut [F],
-        mut dx: Option<&mut [F]>,
-    ) {
+    /// Adds the gradient with respect to the kernel to `dkernel` and computes that with respect to the input, if `dx` is
+    /// needed.
+    pub(super) fn backward<F: Float>(&self, pass: DepthwiseBackward<'_, F>) {
+        let DepthwiseBackward { x, dy, kernel, dkernel, dx, dx_needed, cache } = pass;
+        let samples = x.len() / self.input_len();
+        let chunk = samples.div_ceil(BATCH_CHUNKS).max(1);
+        let (mut xs, mut dys) = (x.chunks(chunk * self.input_len()), dy.chunks(chunk * self.output_len()));
+        let mut dxs = dx.chunks_mut(chunk * self.input_len());
+        let (images, rest) = cache.split_at_mut(self.chunk_len() * BATCH_CHUNKS);
+        let (reversed, partial) = rest.split_at_mut(self.kernel_len());
+        let outputs = self.output_channels();
+        let taps = reversed.chunks_exact_mut(outputs).zip(kernel.chunks_exact(outputs).rev());
+        taps.for_each(|(to, from)| to.copy_from_slice(from));
+        let kernels = (kernel, &*reversed);
+        let mut images = images.chunks_exact_mut(self.chunk_len().max(1));
+        let mut partial = partial.chunks_exact_mut(self.kernel_len());
+        let mut first = Some(&mut *dkernel);
+        let mut chunks: [_; BATCH_CHUNKS] = std::array::from_fn(|_| {
+            let (x, dy, dx) = (xs.next()?, dys.next()?, dxs.next()?);
+            let dkernel = match first.take() {
+                Some(dkernel) => dkernel,
+                None => {
+                    let dkernel = partial.next()?;
+                    dkernel.fill(F::zero());
+                    dkernel
+                }
+            };
+            Some((x, dy, dx, dkernel, images.next().unwrap_or_default()))
+        });
+        parallel::for_each_split(self.multiply_adds(samples).saturating_mul(2), &mut chunks, &|chunk| {
+            let Some((x, dy, dx, dkernel, images)) = chunk else { return };
+            let samples = x.chunks_exact(self.input_len()).zip(dx.chunks_exact_mut(self.input_len()));
+            for ((x, dx), dy) in samples.zip(dy.chunks_exact(self.output_len())) {
+                self.add_kernel_gradient(x, dy, dkernel, images);
+                if dx_needed {
+                    self.input_gradient(dy, kernels, dx, images);
+                }
+            }
+        });
+        let mut chunks = chunks.into_iter().flatten().map(|(_, _, _, dkernel, _)| dkernel);
+        if let Some(sum) = chunks.next() {
+            for dkernel in chunks {
+                sum.iter_mut().zip(dkernel).for_each(|(sum, &mut g)| *sum += g);
+            }
+        }
+    }
+
+    /// Adds the gradient with respect to the kernel of one sample.
+    fn add_kernel_gradient<F: Float>(&self, x: &[F], dy: &[F], dkernel: &mut [F], copies: &mut [F]) {
+        if self.has_kernel::<F>() {
+            let images = self.images();
+            let layout = images.taps(images.all_positions(), 0..self.channels);
+            return linalg::depthwise::add_kernel_gradient((images.of(x, copies), &layout), dy, dkernel);
+        }
         let (channels, outputs, multiplier) = (self.channels, self.output_channels(), self.multiplier);
         vectorize(
             #[inline(always)]
@@ -99,17 +222,40 @@ impl Depthwise {
                 self.window.for_each_tap(|position, tap, index| {
                     let x = &x[index * channels..][..channels];
                     let dy = &dy[position * outputs..][..outputs];
-                    let range = tap * outputs..(tap + 1) * outputs;
-                    // y += x w  =>  dw += x dy, dx += w dy
-                    for ((dw, dy), &x) in dkernel[range.clone()]
-                        .chunks_exact_mut(multiplier)
-                        .zip(dy.chunks_exact(multiplier))
-                        .zip(x)
-                    {
+                    let dkernel = &mut dkernel[tap * outputs..][..outputs];
+                    // y += x w  =>  dw += x dy
+                    let per_channel = dkernel.chunks_exact_mut(multiplier).zip(dy.chunks_exact(multiplier));
+                    for ((dw, dy), &x) in per_channel.zip(x) {
                         dw.iter_mut().zip(dy).for_each(|(dw, &dy)| *dw += x * dy);
                     }
-                    let Some(dx) = &mut dx else { return };
-                    let per_channel = kernel[range].chunks_exact(multiplier).zip(dy.chunks_exact(multiplier));
+                });
+            },
+        );
+    }
+
+    /// Computes the gradient with respect to one sample. `kernels`: the kernel, and with its taps in reverse.
+    fn input_gradient<F: Float>(
+        &self,
+        dy: &[F],
+        (kernel, reversed): (&[F], &[F]),
+        dx: &mut [F],
+        copies: &mut [F],
+    ) {
+        let images = PaddedImages::of_gradients(self.window, self.channels);
+        if let Some(images) = images.filter(|_| self.has_kernel::<F>()) {
+            let layout = images.taps(images.all_positions(), 0..self.channels);
+            return linalg::depthwise::forward((images.of(dy, copies), &layout), reversed, None, dx);
+        }
+        dx.fill(F::zero());
+        let (channels, outputs, multiplier) = (self.channels, self.output_channels(), self.multiplier);
+        vectorize(
+            #[inline(always)]
+            || {
+                self.window.for_each_tap(|position, tap, index| {
+                    let dy = &dy[position * outputs..][..outputs];
+                    let kernel = &kernel[tap * outputs..][..outputs];
+                    // y += x w  =>  dx += w dy
+                    let per_channel = kernel.chunks_exact(multiplier).zip(dy.chunks_exact(multiplier));
                     for (dx, (kernel, dy)) in dx[index * channels..][..channels].iter_mut().zip(per_channel) {
                         kernel.iter().zip(dy).for_each(|(&w, &dy)| *dx += w * dy);
                     }
@@ -117,4 +263,15 @@ impl Depthwise {
             },
         );
     }
+}
+
+/// The arguments of [`Depthwise::backward`].
+pub(super) struct DepthwiseBackward<'a, F> {
+    pub(super) x: &'a [F],
+    pub(super) dy: &'a [F],
+    pub(super) kernel: &'a [F],
+    pub(super) dkernel: &'a mut [F],
+    pub(super) dx: &'a mut [F],
+    pub(super) dx_needed: bool,
+    pub(super) cache: &'a mut [F],
 }

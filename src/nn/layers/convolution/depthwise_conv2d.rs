@@ -1,6 +1,6 @@
 //! 2D depthwise convolution over images.
 
-use super::depthwise::Depthwise;
+use super::depthwise::{Depthwise, DepthwiseBackward};
 use crate::activation::Activation;
 use crate::error::Result;
 use crate::float::Float;
@@ -104,31 +104,22 @@ impl DepthwiseWithBias<'_> {
         let channels = self.depthwise.output_channels();
         let plan = Plan::output(self.depthwise.output_shape(channels)).input(input);
         let plan = self.weights.kernel(plan, "kernel", self.depthwise.kernel_shape());
-        self.weights.bias_and_activation(plan, channels)
+        self.weights.bias_and_activation(plan, channels).batch_cache(self.depthwise.batch_cache())
     }
 
-    fn forward<F: Float>(&self, Forward { x, mut y, params, .. }: Forward<'_, F>) {
-        let depthwise = self.depthwise;
+    fn forward<F: Float>(&self, Forward { x, mut y, params, cache, .. }: Forward<'_, F>) {
         let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
-        let (kernel, bias) = params.split_at(depthwise.kernel_len());
-        y.fill(F::zero());
-        if self.weights.use_bias {
-            y.chunks_exact_mut(depthwise.output_channels()).for_each(|y| y.copy_from_slice(bias));
-        }
-        let samples = x.chunks_exact(depthwise.input_len()).zip(y.chunks_exact_mut(depthwise.output_len()));
-        samples.for_each(|(x, y)| depthwise.forward(x, kernel, y));
+        let (kernel, bias) = params.split_at(self.depthwise.kernel_len());
+        let bias = self.weights.use_bias.then_some(bias);
+        self.depthwise.forward(x, kernel, bias, y, cache);
     }
 
     fn backward<F: Float>(&self, pass: Backward<'_, F>) {
-        let Backward { x, dy, mut dx, dx_needed, params, grads, .. } = pass;
-        let depthwise = self.depthwise;
+        let Backward { x, dy, mut dx, dx_needed, params, grads, cache, .. } = pass;
         let (Some(x), Some(dy), Some(dx)) = (x.as_slice(), dy.as_slice(), dx.as_slice_mut()) else { return };
-        let (dkernel, dbias) = grads.split_at_mut(depthwise.kernel_len());
-        linalg::add_rows(rows(dy, depthwise.output_channels()), dbias);
-        dx.fill(F::zero());
-        let samples = x.chunks_exact(depthwise.input_len()).zip(dx.chunks_exact_mut(depthwise.input_len()));
-        for ((x, dx), dy) in samples.zip(dy.chunks_exact(depthwise.output_len())) {
-            depthwise.backward(x, dy, &params[..depthwise.kernel_len()], dkernel, dx_needed.then_some(dx));
-        }
+        let (dkernel, dbias) = grads.split_at_mut(self.depthwise.kernel_len());
+        linalg::add_rows(rows(dy, self.depthwise.output_channels()), dbias);
+        let kernel = &params[..self.depthwise.kernel_len()];
+        self.depthwise.backward(DepthwiseBackward { x, dy, kernel, dkernel, dx, dx_needed, cache });
     }
 }

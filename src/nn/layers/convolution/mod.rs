@@ -7,6 +7,7 @@ mod correlation;
 mod depthwise;
 mod depthwise_conv2d;
 mod im2col;
+mod padded_images;
 mod separable_conv2d;
 
 pub use conv1d::Conv1D;

@@ -1,6 +1,6 @@
 //! 2D depthwise separable convolution over images.
 
-use super::depthwise::Depthwise;
+use super::depthwise::{Depthwise, DepthwiseBackward};
 use crate::activation::Activation;
 use crate::error::Result;
 use crate::float::Float;
@@ -181,7 +181,7 @@ struct Separable<'a> {
 }
 
 impl Separable<'_> {
-    /// Declares the output shape, the parameters, and a cache for `hidden` and its gradient for one sample.
+    /// Declares the output shape, the parameters, and caches for `hidden`, its gradient and the depthwise convolution.
     fn plan(&self, input: &Shape) -> Plan {
         let Self { depthwise, layer: SeparableConv2D { filters, weights, depthwise: own, pointwise, .. } } =
             self;
@@ -190,7 +190,7 @@ impl Separable<'_> {
         let shape = [1, 1, depthwise.output_channels(), *filters];
         let plan = pointwise.apply_to(weights).kernel(plan, "pointwise_kernel", shape);
         let plan = weights.bias_and_activation(plan, *filters);
-        plan.cache(depthwise.output_len()).batch_cache(depthwise.output_len())
+        plan.cache(depthwise.output_len().saturating_mul(2)).batch_cache(depthwise.batch_cache())
     }
 
     fn forward<F: Float>(&self, Forward { x, mut y, params, cache, .. }: Forward<'_, F>) {
@@ -198,12 +198,9 @@ impl Separable<'_> {
         let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
         let (kernel, rest) = params.split_at(depthwise.kernel_len());
         let (pointwise, bias) = rest.split_at(depthwise.output_channels() * filters);
-        let hidden = &mut cache[..x.len() / depthwise.input_len() * depthwise.output_len()];
-        hidden.fill(F::zero());
-        let samples = x.chunks_exact(depthwise.input_len());
-        for (x, hidden) in samples.zip(hidden.chunks_exact_mut(depthwise.output_len())) {
-            depthwise.forward(x, kernel, hidden);
-        }
+        let (hidden, rest) = cache.split_at_mut(x.len() / depthwise.input_len() * depthwise.output_len());
+        let (_, depthwise_cache) = rest.split_at_mut(hidden.len());
+        depthwise.forward(x, kernel, None, hidden, depthwise_cache);
         let hidden = rows(hidden, depthwise.output_channels());
         let bias = self.layer.weights.use_bias.then_some(bias);
         linalg::affine(hidden, rows(pointwise, filters), bias, rows_mut(y, filters));
@@ -217,17 +214,14 @@ impl Separable<'_> {
         let pointwise = rows(&pointwise[..depthwise.output_channels() * filters], filters);
         let (dkernel, rest) = grads.split_at_mut(depthwise.kernel_len());
         let (dpointwise, dbias) = rest.split_at_mut(pointwise.len());
-        let (hidden, dhidden) = cache.split_at_mut(cache.len() - depthwise.output_len());
+        let (hidden, rest) = cache.split_at_mut(x.len() / depthwise.input_len() * depthwise.output_len());
+        let (dhidden, cache) = rest.split_at_mut(hidden.len());
         let (hidden, dy_rows) = (rows(hidden, depthwise.output_channels()), rows(dy, filters));
         // y = hidden · pointwise + bias  =>  dpointwise += hiddenᵀ · dy, dbias += Σ dy, dhidden = dy · pointwiseᵀ
         linalg::add_rows(dy_rows, dbias);
         linalg::gemm(F::one(), hidden.t(), dy_rows, F::one(), rows_mut(dpointwise, filters));
-        dx.fill(F::zero());
-        let samples = x.chunks_exact(depthwise.input_len()).zip(dx.chunks_exact_mut(depthwise.input_len()));
-        for ((x, dx), dy) in samples.zip(dy.chunks_exact(depthwise.window.positions() * filters)) {
-            let product = rows_mut(dhidden, depthwise.output_channels());
-            linalg::gemm(F::one(), rows(dy, filters), pointwise.t(), F::zero(), product);
-            depthwise.backward(x, dhidden, kernel, dkernel, dx_needed.then_some(dx));
-        }
+        let product = rows_mut(dhidden, depthwise.output_channels());
+        linalg::gemm(F::one(), dy_rows, pointwise.t(), F::zero(), product);
+        depthwise.backward(DepthwiseBackward { x, dy: dhidden, kernel, dkernel, dx, dx_needed, cache });
     }
 }
