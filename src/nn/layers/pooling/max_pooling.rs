@@ -66,58 +66,86 @@ window_pooling! {
     MaxPooling2D: "max_pooling2d", Size2D, impl Into<Size2D>, MaxPool
 }
 
+/// Channels whose maxima are computed together: two registers of `f32` with AVX2.
+const CHANNELS: usize = 16;
+
+/// Replaces each maximum by `x` if that is larger.
+#[inline(always)]
+fn update_maxima<F: Float>(maxima: &mut [F; CHANNELS], x: &[F]) {
+    let larger = |(maximum, &x): (&mut F, &F)| *maximum = if x > *maximum { x } else { *maximum };
+    match <&[F; CHANNELS]>::try_from(x) {
+        // The compiler unrolls a loop of known length.
+        Ok(x) => maxima.iter_mut().zip(x).for_each(larger),
+        Err(_) => maxima.iter_mut().zip(x).for_each(larger),
+    }
+}
+
 /// The passes of max pooling.
 #[derive(Debug, Clone, Copy)]
 struct MaxPool(PoolingWindow);
 
 impl MaxPool {
-    /// Declares the output shape, and a cache for the tap of each maximum.
+    /// Declares the output shape.
     fn plan(&self, input: &Shape) -> Plan {
-        self.0.plan(input).cache(self.0.output_len())
+        self.0.plan(input)
     }
 
-    fn forward<F: Float>(&self, Forward { x, mut y, cache, .. }: Forward<'_, F>) {
+    fn forward<F: Float>(&self, Forward { x, mut y, .. }: Forward<'_, F>) {
         let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
         let PoolingWindow { window, channels, .. } = self.0;
         let samples = x.chunks_exact(self.0.input_len()).zip(y.chunks_exact_mut(self.0.output_len()));
         vectorize(
             #[inline(always)]
             || {
-                for ((x, y), taps) in samples.zip(cache.chunks_exact_mut(self.0.output_len())) {
-                    y.fill(F::neg_infinity());
-                    taps.fill(F::zero());
-                    window.for_each_tap(|position, tap, index| {
-                        let tap = F::of(tap as f64);
-                        let x = &x[index * channels..][..channels];
-                        let y = &mut y[position * channels..][..channels];
-                        let taps = &mut taps[position * channels..][..channels];
-                        for ((y, taps), &x) in y.iter_mut().zip(taps).zip(x) {
-                            *taps = if x > *y { tap } else { *taps };
-                            *y = if x > *y { x } else { *y };
+                for (x, y) in samples {
+                    for row in 0..window.output[0] {
+                        let tap_rows = window.valid_taps(0, row);
+                        for column in 0..window.output[1] {
+                            let taps = window.valid_taps(1, column);
+                            let y = &mut y[(row * window.output[1] + column) * channels..][..channels];
+                            // The maxima of some channels stay in registers while the taps are read.
+                            for (block, y) in y.chunks_mut(CHANNELS).enumerate() {
+                                let mut maxima = [F::neg_infinity(); CHANNELS];
+                                for tap_row in tap_rows.clone() {
+                                    let line = window.input_index(0, row, tap_row) * window.input[1];
+                                    for tap in taps.clone() {
+                                        let index = line + window.input_index(1, column, tap);
+                                        let x = &x[index * channels + block * CHANNELS..][..y.len()];
+                                        update_maxima(&mut maxima, x);
+                                    }
+                                }
+                                y.copy_from_slice(&maxima[..y.len()]);
+                            }
                         }
-                    });
+                    }
                 }
             },
         );
     }
 
-    fn backward<F: Float>(&self, Backward { dy, mut dx, cache, .. }: Backward<'_, F>) {
-        let (Some(dy), Some(dx)) = (dy.as_slice(), dx.as_slice_mut()) else { return };
+    fn backward<F: Float>(&self, Backward { x, y, mut dy, mut dx, .. }: Backward<'_, F>) {
+        let (Some(x), Some(y)) = (x.as_slice(), y.as_slice()) else { return };
+        let (Some(dy), Some(dx)) = (dy.as_slice_mut(), dx.as_slice_mut()) else { return };
         let PoolingWindow { window, channels, .. } = self.0;
-        let samples = dy.chunks_exact(self.0.output_len()).zip(dx.chunks_exact_mut(self.0.input_len()));
+        let (input_len, output_len) = (self.0.input_len(), self.0.output_len());
+        let inputs = x.chunks_exact(input_len).zip(dx.chunks_exact_mut(input_len));
+        let outputs = y.chunks_exact(output_len).zip(dy.chunks_exact_mut(output_len));
         vectorize(
             #[inline(always)]
             || {
-                for ((dy, dx), taps) in samples.zip(cache.chunks_exact(self.0.output_len())) {
+                for ((x, dx), (y, dy)) in inputs.zip(outputs) {
                     dx.fill(F::zero());
-                    // y = x at the tap of the maximum  =>  dx at that tap += dy
-                    window.for_each_tap(|position, tap, index| {
-                        let tap = F::of(tap as f64);
-                        let dy = &dy[position * channels..][..channels];
-                        let taps = &taps[position * channels..][..channels];
-                        let dx = &mut dx[index * channels..][..channels];
-                        for ((dx, &dy), &maximum) in dx.iter_mut().zip(dy).zip(taps) {
-                            *dx += if maximum == tap { dy } else { F::zero() };
+                    // y = x at the first tap with the maximum  =>  dx at that tap += dy. A gradient that has been added is
+                    // set to zero, so that later taps with the same value add nothing.
+                    window.for_each_tap(|position, _, index| {
+                        let inputs = index * channels..(index + 1) * channels;
+                        let outputs = position * channels..(position + 1) * channels;
+                        let inputs = dx[inputs.clone()].iter_mut().zip(&x[inputs]);
+                        let outputs = dy[outputs.clone()].iter_mut().zip(&y[outputs]);
+                        for ((dx, &x), (dy, &y)) in inputs.zip(outputs) {
+                            let (added, left) = if x == y { (*dy, F::zero()) } else { (F::zero(), *dy) };
+                            *dx += added;
+                            *dy = left;
                         }
                     });
                 }
