@@ -407,6 +407,31 @@ impl<F: Float> Layout<F> {
         moved.saturating_mul(parallel::thresholds::OPS_PER_MOVE).saturating_add(self.params_len)
     }
 
+    /// Number of rows that a forward pass computes fastest together.
+    ///
+    /// With few rows, the activations stay in the second-level cache between the layers; with many, the weights are read
+    /// less often for each row. So it is as many rows as [`CACHE_BYTES`] hold, and at least so many that reading weights
+    /// does not take longer than the activations, which are moved through a farther cache otherwise. The weights of a
+    /// convolution are used for all positions of a row, those of a recurrent layer are read again for every step.
+    pub(crate) fn cached_rows(&self) -> usize {
+        let inputs = self.inputs.iter().map(|input| input.shape.size());
+        let (mut activations, mut weights) = (inputs.fold(0, usize::saturating_add), 0_usize);
+        for node in &self.nodes {
+            let cache = node.plan.cache_len(1).saturating_sub(node.plan.cache_len(0));
+            activations = activations.saturating_add(node.output_len()).saturating_add(cache);
+            let reads = if node.plan.scans_sequence() {
+                node.plan.input_shape().dims().first().map_or(1, |&steps| steps)
+            } else {
+                1
+            };
+            let len = node.params.len();
+            let near = len.saturating_mul(size_of::<F>()) <= CACHE_BYTES;
+            weights = weights.saturating_add(len.saturating_mul(reads) / if near { NEAR_READ } else { 1 });
+        }
+        let in_cache = CACHE_BYTES / activations.saturating_mul(size_of::<F>()).max(1);
+        in_cache.max(weights / activations.max(1)).max(1)
+    }
+
     /// Allocates and initializes parameters and state.
     pub(crate) fn initialize(&self, seed: u64) -> Result<(Buffer<F>, Buffer<F>)> {
         let mut params = Buffer::zeros("the parameters", self.params_len)?;
@@ -440,6 +465,12 @@ impl<F: Float> Layout<F> {
 
 /// Approximate size in bytes of the optimizer's bookkeeping for a layer; half of it for each array.
 const OPTIMIZER_STATE_BYTES: usize = 150;
+
+/// Bytes of activations that stay in the second-level cache of a core: 512 KiB in the smallest that are in use.
+const CACHE_BYTES: usize = 512 << 10;
+
+/// Times that weights are read from the second-level cache while activations are moved once through a farther one.
+const NEAR_READ: usize = 8;
 
 /// Size of a plan in bytes, including nested plans.
 fn plan_bytes(plan: &Plan) -> usize {

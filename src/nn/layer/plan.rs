@@ -598,6 +598,11 @@ impl Plan {
         self.reads_sequence
     }
 
+    /// Whether the layer, or one inside it, scans a sequence step by step.
+    pub(crate) fn scans_sequence(&self) -> bool {
+        self.reads_sequence || self.nested.iter().any(|nested| nested.plan.scans_sequence())
+    }
+
     /// Whether the layer handles the activity regularizers of its nested layers.
     #[must_use]
     pub fn declares_nested_penalties(&self) -> bool {

@@ -58,7 +58,7 @@ impl<F> Outputs<F> {
 }
 
 impl<F: Float> Model<F> {
-    /// Predicts the outputs of a network with one output, (batch, outputs), in batches of 256. Works before `fit`, too, with
+    /// Predicts the outputs of a network with one output, (batch, outputs), in batches of at most 256. Works before `fit`, too, with
     /// the initial weights.
     ///
     /// # Errors
@@ -295,11 +295,15 @@ impl<F: Float> Model<F> {
     ) -> Result<()> {
         let n = xs.first().map_or(0, |x| x.nrows());
         let operations = self.layout.operations().saturating_mul(n);
+        // In inference rows do not depend on one another, so that batches are of the size that is fastest.
+        let carries = self.layout.carried().next().is_some();
+        let keeps_batches = training.is_some() || carries;
+        let batch_size = if keeps_batches { batch_size } else { batch_size.min(self.layout.cached_rows()) };
         // About 32 batches per thread balance the load.
         let small_batch = (n / parallel::threads() / 32).max(1).next_multiple_of(32).min(batch_size);
         let useful = operations / MIN_OPS_PER_PREDICT_THREAD;
         let threads = parallel::threads().min(n.div_ceil(small_batch) / 2).min(useful);
-        if threads < 2 || training.is_some() || self.layout.carried().next().is_some() {
+        if threads < 2 || keeps_batches {
             let mut workspace = Workspace::new(&self.layout, batch_size)?;
             workspace.start_from(&self.state);
             let mut changed = zeros("the state", training.map_or(0, |_| self.state.len()))?;
