@@ -30,11 +30,14 @@ pub(super) struct ScanCache<'a, F> {
     pub(super) dstate: &'a mut [F],
     /// The gradient toward the reset state of a step, (batch, units), for [`Recurrence::ResetState`].
     pub(super) dreset: &'a mut [F],
-    /// Scratch space of a backward step, (gates · units).
+    /// Scratch space of a backward step, (gates · units) for each chunk of the batch.
     dgates: &'a mut [F],
     /// The transposed recurrent kernel, (gates · units, units).
     pub(super) recurrent_kernel_t: &'a mut [F],
 }
+
+/// Most chunks of a batch that are scanned side by side.
+pub(super) const MAX_CHUNKS: usize = 8;
 
 impl ScanLayout {
     /// Length of the part of the cache that grows with the batch, for one sample.
@@ -49,7 +52,7 @@ impl ScanLayout {
 
     /// Length of the part of the cache that does not depend on the batch.
     pub(super) fn cache_per_batch(&self) -> usize {
-        self.gate_width.saturating_mul(self.units.saturating_add(1))
+        self.gate_width.saturating_mul(self.units.saturating_add(MAX_CHUNKS))
     }
 
     fn reset_width(&self) -> usize {
@@ -73,13 +76,55 @@ impl ScanLayout {
             state: take(batch * self.state_width),
             dstate: take(batch * self.state_width),
             dreset: take(batch * self.reset_width()),
-            dgates: take(self.gate_width),
+            dgates: take(self.gate_width * MAX_CHUNKS),
             recurrent_kernel_t: take(self.gate_width * self.units),
         }
     }
 }
 
-impl<F: Float> ScanCache<'_, F> {
+impl<'a, F: Float> ScanCache<'a, F> {
+    /// Splits off the buffers of the first samples, without dropout and without the transposed kernel.
+    pub(super) fn split_off_samples(&mut self, samples: usize) -> Self {
+        let ScanLayout { steps, gate_width, state_width, recurrent_width, saved_width, .. } = self.layout;
+        let rows = samples * steps;
+        let [inputs, states] = self.layout.dropout_shapes().map(|dropout| dropout.inactive(samples));
+        Self {
+            layout: self.layout,
+            inputs,
+            states,
+            a: split_off_front(&mut self.a, rows * gate_width),
+            gates: split_off_front(&mut self.gates, rows * gate_width),
+            previous: split_off_front(&mut self.previous, rows * state_width),
+            recurrent: split_off_front(&mut self.recurrent, rows * recurrent_width),
+            saved: split_off_front(&mut self.saved, rows * saved_width),
+            state: split_off_front(&mut self.state, samples * state_width),
+            dstate: split_off_front(&mut self.dstate, samples * state_width),
+            dreset: split_off_front(&mut self.dreset, samples * self.layout.reset_width()),
+            dgates: split_off_front(&mut self.dgates, gate_width),
+            recurrent_kernel_t: &mut [],
+        }
+    }
+
+    /// Borrows all buffers but the transposed kernel.
+    pub(super) fn reborrow(&mut self) -> ScanCache<'_, F> {
+        let Self { layout, a, gates, previous, recurrent, saved, state, dstate, dreset, dgates, .. } = self;
+        ScanCache {
+            layout: *layout,
+            inputs: self.inputs.reborrow(),
+            states: self.states.reborrow(),
+            a,
+            gates,
+            previous,
+            recurrent,
+            saved,
+            state,
+            dstate,
+            dreset,
+            dgates,
+            recurrent_kernel_t: &mut [],
+        }
+    }
+
     /// Draws the dropout masks of a training step. Inputs and states use separate random streams.
     pub(super) fn draw_dropout(&mut self, mode: &Mode<'_, F>) {
         let rng = match mode {
@@ -164,7 +209,7 @@ impl<F: Float> ScanCache<'_, F> {
             previous: &self.previous[range(width)],
             state,
             dstate: &mut self.dstate[sample * width..][..width],
-            dgates: self.dgates,
+            dgates: &mut self.dgates[..layout.gate_width],
         };
         let reset = layout.reset_width();
         (slices, &self.dreset[sample * reset..][..reset])

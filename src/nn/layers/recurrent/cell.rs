@@ -25,7 +25,7 @@ use std::ops::Range;
 ///
 /// [`scan`](super::scan) calls them for every step of every sample that is not padding. The gradient through the
 /// products with `W` and `R` is the scan's; a cell differentiates what lies between the pre-activations and the state.
-pub(super) trait Cell {
+pub(super) trait Cell: Sync {
     /// The layer's name in messages and files.
     const KIND: &'static str;
 

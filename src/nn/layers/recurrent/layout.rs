@@ -86,6 +86,11 @@ impl ScanLayout {
         if self.return_sequences { Plan::output([self.steps, self.units]) } else { Plan::output(self.units) }
     }
 
+    /// Values of the output for each sample.
+    pub(super) fn output_len(&self) -> usize {
+        self.units * if self.return_sequences { self.steps } else { 1 }
+    }
+
     /// The dropout of the inputs and that of the states. As in Keras, all gates share a mask unless states are dropped.
     pub(super) fn dropout_shapes(&self) -> [DropoutShape; 2] {
         let masks = if self.recurrent_dropout > 0.0 { self.gates } else { 1 };

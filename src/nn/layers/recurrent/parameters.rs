@@ -42,7 +42,7 @@ pub(super) fn plan<C: Cell>(cell: &C, input: &Shape) -> Result<Plan> {
 }
 
 /// The parameters of a recurrent layer, or their gradients, in the order of the plan.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Weights<T> {
     /// `W`, (features, gates · units).
     pub(super) kernel: T,

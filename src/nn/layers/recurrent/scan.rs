@@ -22,14 +22,18 @@
 //! [`Recurrence`] has the two variations of the product with `R`.
 
 use super::super::{rows, rows_mut};
-use super::cache::ScanCache;
-use super::cell::{Cell, Recurrence};
+use super::cache::{MAX_CHUNKS, ScanCache};
+use super::cell::{Cell, Recurrence, split_off_front};
 use super::layout::ScanLayout;
 use super::parameters::Weights;
 use crate::float::Float;
 use crate::linalg;
 use crate::nn::layer::{Backward, Carry, Forward, Mask};
+use crate::parallel;
 use ndarray::{ArrayView2, s};
+
+/// Fewest samples of a chunk: two tiles of rows of a product.
+const MIN_CHUNK_SAMPLES: usize = 8;
 
 /// Computes the output `y` from the input `x`.
 pub(super) fn forward<F: Float>(cell: &impl Cell, pass: Forward<'_, F>) {
@@ -37,58 +41,44 @@ pub(super) fn forward<F: Float>(cell: &impl Cell, pass: Forward<'_, F>) {
     let Some(layout) = ScanLayout::of_pass(cell, plan) else { return y.fill(F::nan()) };
     let batch = x.nrows();
     let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
-    let cache = layout.split_cache(batch, cache);
-    let mut scan = Scan { cell, layout, batch, weights: layout.split_params(params), cache, mask };
-    scan.cache.draw_dropout(&mode);
-    scan.cache.load_state(mode.state());
+    let weights = layout.split_params(params);
+    let mut cache = layout.split_cache(batch, cache);
+    cache.draw_dropout(&mode);
+    cache.load_state(mode.state());
     // a = x · W + b
-    let (kernel, width) = (rows(scan.weights.kernel, layout.gate_width), layout.gate_width);
-    let bias = Some(scan.weights.bias).filter(|bias| !bias.is_empty());
-    scan.cache.inputs.affine(rows(x, layout.features), kernel, bias, rows_mut(scan.cache.a, width));
-    for step in 0..layout.steps {
-        scan.cache.keep_previous(step);
-        scan.add_recurrent_product(step);
-        for sample in 0..batch {
-            let padded = scan.is_padded(sample, step);
-            if !padded {
-                cell.forward_step(scan.cache.forward_slices(sample, step));
-            }
-            match layout.output_range(sample, step) {
-                Some(range) if padded && layout.zero_output_for_mask => y[range].fill(F::zero()),
-                Some(range) => y[range].copy_from_slice(scan.cache.h(sample)),
-                None => {}
-            }
+    let (kernel, width) = (rows(weights.kernel, layout.gate_width), layout.gate_width);
+    let bias = Some(weights.bias).filter(|bias| !bias.is_empty());
+    cache.inputs.affine(rows(x, layout.features), kernel, bias, rows_mut(cache.a, width));
+    let scan = Scan { cell, layout, batch, weights, cache: cache.reborrow(), mask, first: 0, kernel_t: &[] };
+    scan.in_chunks(y, layout.output_len(), &|scan, y| {
+        for step in 0..layout.steps {
+            scan.forward_step(y, step);
         }
-    }
+    });
 }
 
 /// Computes the gradient toward the input and the parameters from `dy`.
 pub(super) fn backward<F: Float>(cell: &impl Cell, pass: Backward<'_, F>) {
-    let Backward { x, dy, mut dx, dx_needed, params, grads, cache, mask, plan, .. } = pass;
+    let Backward { x, mut dy, mut dx, dx_needed, params, grads, cache, mask, plan, .. } = pass;
     let Some(layout) = ScanLayout::of_pass(cell, plan) else { return dx.fill(F::nan()) };
     let batch = x.nrows();
-    let (Some(x), Some(dy), Some(dx)) = (x.as_slice(), dy.as_slice(), dx.as_slice_mut()) else { return };
-    let cache = layout.split_cache(batch, cache);
-    let mut scan = Scan { cell, layout, batch, weights: layout.split_params(params), cache, mask };
-    let recurrent_kernel = rows(scan.weights.recurrent_kernel, layout.gate_width);
-    rows_mut(scan.cache.recurrent_kernel_t, layout.units).assign(&recurrent_kernel.t());
-    scan.cache.dstate.fill(F::zero());
-    for step in (0..layout.steps).rev() {
-        for sample in 0..batch {
-            scan.add_output_gradient(dy, sample, step);
-            scan.cell_backward(sample, step);
+    let (Some(x), Some(dy), Some(dx)) = (x.as_slice(), dy.as_slice_mut(), dx.as_slice_mut()) else { return };
+    let weights = layout.split_params(params);
+    let mut cache = layout.split_cache(batch, cache);
+    let kernel_t = std::mem::take(&mut cache.recurrent_kernel_t);
+    rows_mut(kernel_t, layout.units).assign(&rows(weights.recurrent_kernel, layout.gate_width).t());
+    cache.dstate.fill(F::zero());
+    let scan = Scan { cell, layout, batch, weights, cache: cache.reborrow(), mask, first: 0, kernel_t };
+    scan.in_chunks(dy, layout.output_len(), &|scan, dy| {
+        for step in (0..layout.steps).rev() {
+            scan.backward_step(dy, step);
         }
-        if layout.recurrence == Recurrence::ResetState {
-            scan.reset_states_backward(step);
-        }
-        if step > 0 {
-            scan.add_previous_output_gradient(step);
-        }
-    }
+    });
+    let mut scan = Scan { cell, layout, batch, weights, cache, mask, first: 0, kernel_t };
     scan.add_weight_gradients(rows(x, layout.features), layout.split_grads(grads));
     if dx_needed {
         // a = x · W + b  =>  dx = da · Wᵀ
-        let kernel = rows(scan.weights.kernel, layout.gate_width);
+        let kernel = rows(weights.kernel, layout.gate_width);
         let (da, dx) = (rows(scan.cache.a, layout.gate_width), rows_mut(dx, layout.features));
         scan.cache.inputs.operand_gradient(0..layout.gates, da, kernel.t(), F::zero(), dx);
     }
@@ -101,20 +91,84 @@ pub(super) fn carry<F: Float>(cell: &impl Cell, Carry { cache, state, batch, pla
     }
 }
 
-/// A scan in progress.
+/// A scan in progress, over a batch or a chunk of it.
 struct Scan<'a, C, F> {
     cell: &'a C,
     layout: ScanLayout,
+    /// Number of samples.
     batch: usize,
     weights: Weights<&'a [F]>,
     cache: ScanCache<'a, F>,
     mask: Option<Mask<'a>>,
+    /// The place of the first sample in the batch.
+    first: usize,
+    /// The transposed recurrent kernel, in the backward scan.
+    kernel_t: &'a [F],
 }
 
-impl<C: Cell, F: Float> Scan<'_, C, F> {
+impl<'a, C: Cell, F: Float> Scan<'a, C, F> {
+    /// Runs `work` on chunks of the samples, each with its part of `values`, `len` a sample. The scans of samples do not
+    /// depend on one another, so the chunks change no bit; their number is that of the threads. A chunk scans all steps,
+    /// because a fork of each step costs more than it saves.
+    fn in_chunks(mut self, mut values: &mut [F], len: usize, work: &(impl Fn(&mut Self, &mut [F]) + Sync)) {
+        let ops =
+            self.batch.saturating_mul(self.layout.steps).saturating_mul(self.weights.recurrent_kernel.len());
+        let n = parallel::threads().min(self.batch / MIN_CHUNK_SAMPLES).min(MAX_CHUNKS);
+        if n < 2 || !parallel::should_fork(ops) || self.cache.states.is_active() {
+            return work(&mut self, values);
+        }
+        let samples = self.batch.div_ceil(n);
+        let mut chunks: [_; MAX_CHUNKS] = std::array::from_fn(|_| {
+            let samples = samples.min(self.batch);
+            let cache = self.cache.split_off_samples(samples);
+            let values = split_off_front(&mut values, samples * len);
+            let Self { cell, layout, weights, mask, first, kernel_t, .. } = self;
+            let chunk = Self { cell, layout, batch: samples, weights, cache, mask, first, kernel_t };
+            self.batch -= samples;
+            self.first += samples;
+            (samples > 0).then_some((chunk, values))
+        });
+        parallel::for_each_split(ops, &mut chunks[..n], &|chunk| {
+            if let Some((scan, values)) = chunk {
+                work(scan, values);
+            }
+        });
+    }
+
     /// Whether a sample's step is padding, which keeps the state.
     fn is_padded(&self, sample: usize, step: usize) -> bool {
-        self.mask.is_some_and(|mask| !mask.is_valid(sample, self.layout.position(step)))
+        self.mask.is_some_and(|mask| !mask.is_valid(self.first + sample, self.layout.position(step)))
+    }
+
+    /// Computes a step of all samples, and its outputs.
+    fn forward_step(&mut self, y: &mut [F], step: usize) {
+        self.cache.keep_previous(step);
+        self.add_recurrent_product(step);
+        for sample in 0..self.batch {
+            let padded = self.is_padded(sample, step);
+            if !padded {
+                self.cell.forward_step(self.cache.forward_slices(sample, step));
+            }
+            match self.layout.output_range(sample, step) {
+                Some(range) if padded && self.layout.zero_output_for_mask => y[range].fill(F::zero()),
+                Some(range) => y[range].copy_from_slice(self.cache.h(sample)),
+                None => {}
+            }
+        }
+    }
+
+    /// Differentiates a step of all samples.
+    fn backward_step(&mut self, dy: &[F], step: usize) {
+        for sample in 0..self.batch {
+            self.add_output_gradient(dy, sample, step);
+            self.cell_backward(sample, step);
+        }
+        if self.layout.recurrence == Recurrence::ResetState {
+            self.reset_states_backward(step);
+        }
+        if step > 0 {
+            self.add_previous_output_gradient(step);
+        }
     }
 
     /// Adds the product of the previous output with the recurrent kernel to the pre-activations of a step.
@@ -201,7 +255,7 @@ impl<C: Cell, F: Float> Scan<'_, C, F> {
             let (last, da) =
                 (layout.gates - 1..layout.gates, layout.step_rows(cache.a, step, layout.gate_width));
             let (kernel_t, dreset) =
-                (rows(cache.recurrent_kernel_t, layout.units), rows_mut(cache.dreset, layout.units));
+                (rows(self.kernel_t, layout.units), rows_mut(cache.dreset, layout.units));
             cache.states.operand_gradient(last, da, kernel_t, F::zero(), dreset);
         } else {
             cache.dreset.fill(F::zero());
@@ -221,7 +275,7 @@ impl<C: Cell, F: Float> Scan<'_, C, F> {
         // a = … + h₋₁ · R  =>  dh₋₁ += da · Rᵀ;  u = h₋₁ · R + b₁  =>  dh₋₁ += du · Rᵀ
         let sums = if layout.recurrence == Recurrence::Separate { &*cache.recurrent } else { &*cache.a };
         let dsums = layout.step_rows(sums, step, layout.gate_width);
-        let kernel_t = rows(cache.recurrent_kernel_t, layout.units);
+        let kernel_t = rows(self.kernel_t, layout.units);
         let dh = rows_mut(cache.dstate, layout.state_width).slice_move(s![.., ..layout.units]);
         let direct = layout.recurrence.direct_gates(layout.gates);
         cache.states.operand_gradient(direct, dsums, kernel_t, F::one(), dh);

@@ -43,6 +43,11 @@ impl DropoutShape {
             masked: split_off_front(cache, steps * batch * self.width),
         }
     }
+
+    /// No dropout, for some samples of a batch.
+    pub(super) fn inactive<'a, F>(self, batch: usize) -> VariationalDropout<'a, F> {
+        VariationalDropout { shape: self, batch, active: false, masks: &mut [], masked: &mut [] }
+    }
 }
 
 /// The products of an operand under dropout, `x ∘ m` with a mask `m`, with a kernel.
@@ -61,6 +66,17 @@ pub(super) struct VariationalDropout<'a, F> {
 }
 
 impl<F: Float> VariationalDropout<'_, F> {
+    /// Whether values are dropped.
+    pub(super) fn is_active(&self) -> bool {
+        self.active
+    }
+
+    /// Borrows the buffers.
+    pub(super) fn reborrow(&mut self) -> VariationalDropout<'_, F> {
+        let Self { shape, batch, active, masks, masked } = self;
+        VariationalDropout { shape: *shape, batch: *batch, active: *active, masks, masked }
+    }
+
     /// Draws the masks of all samples; without a generator (inference) every mask is 1.
     pub(super) fn draw(&mut self, rng: Option<RowRng>) {
         let DropoutShape { rate, width, masks, .. } = self.shape;
