@@ -254,11 +254,11 @@ def main():
         print(f"{threads} thread(s), rows per second of {ROWS:,} predictions\n{'network':<12}{'axonal':>14}")
         predicted = ours("predict", threads)
         for network in NETWORKS:
-            compare(network, predicted[f"{network} {ROWS} predict"]["rows_per_second"], ROWS, ANSWERING, threads)
+            compare(network, predicted[f"{network} {ROWS} predict"]["rows_per_second"], ROWS, PREDICTION_PEERS, threads)
         print(f"{threads} thread(s), samples per second of training\n{'work':<12}{'axonal':>14}")
         trained = {name.split()[0]: row for name, row in ours("training", threads).items() if "samples_per_second" in row}
         for work, (_, _, rows, _) in WORKS.items():
-            compare(work, trained[work]["samples_per_second"], rows // share, PEERS, threads)
+            compare(work, trained[work]["samples_per_second"], rows // share, TRAINING_PEERS, threads)
     if given.json:
         Path(given.json).write_text(json.dumps({"bench": "compare", "rows": measured}, indent=2) + "\n")
 

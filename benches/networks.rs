@@ -1,0 +1,237 @@
+//! Training and prediction of small networks of every kind of layer, which `compare_networks.py` runs beside peers.
+//!
+//! `cargo bench --features onnx --bench networks [-- --quick] [--json FOLDER] [--only NAME] [--onnx FOLDER]`
+//!
+//! With `--onnx`, the networks are exported to the folder and nothing is measured.
+
+#![allow(missing_docs, clippy::expect_used, reason = "a bench")]
+
+mod measure;
+
+use axonal::layers::*;
+use axonal::ndarray::{Array1, ArrayD, IxDyn};
+use axonal::prelude::*;
+use axonal::rng::{Purpose, Rng};
+use measure::{Bench, thread_counts, with_threads};
+
+/// A network: its layers but the last, the shape of a sample, rows, and batch size.
+struct Case {
+    name: &'static str,
+    layers: fn(Sequential<f32>) -> Sequential<f32>,
+    shape: &'static [usize],
+    rows: usize,
+    batch: usize,
+    /// The samples are word indices below this number.
+    words: Option<usize>,
+}
+
+const CASES: &[Case] = &[
+    Case {
+        name: "lstm",
+        layers: |net| net.add(Lstm::new(64)),
+        shape: &[50, 16],
+        rows: 2_048,
+        batch: 32,
+        words: None,
+    },
+    Case {
+        name: "gru",
+        layers: |net| net.add(Gru::new(64)),
+        shape: &[50, 16],
+        rows: 2_048,
+        batch: 32,
+        words: None,
+    },
+    Case {
+        name: "two_lstm",
+        layers: |net| net.add(Lstm::new(128).return_sequences(true)).add(Lstm::new(128)),
+        shape: &[100, 32],
+        rows: 256,
+        batch: 64,
+        words: None,
+    },
+    Case {
+        name: "conv2d",
+        layers: |net| {
+            net.add(Conv2D::new(32, 3).activation(Activation::Relu))
+                .add(MaxPooling2D::new(2))
+                .add(Conv2D::new(64, 3).activation(Activation::Relu))
+                .add(MaxPooling2D::new(2))
+                .add(Flatten::default())
+        },
+        shape: &[28, 28, 1],
+        rows: 1_024,
+        batch: 64,
+        words: None,
+    },
+    Case {
+        name: "conv2d_batch_norm",
+        layers: |net| {
+            let block = |net: Sequential<f32>, filters| {
+                net.add(Conv2D::new(filters, 3).padding(Padding::Same))
+                    .add(BatchNormalization::default())
+                    .add(ActivationLayer::new(Activation::Relu))
+                    .add(MaxPooling2D::new(2))
+            };
+            block(block(net, 32), 64).add(Flatten::default())
+        },
+        shape: &[32, 32, 3],
+        rows: 512,
+        batch: 64,
+        words: None,
+    },
+    Case {
+        name: "causal_conv1d",
+        layers: |net| {
+            let conv = || Conv1D::new(32, 3).padding(Padding::Causal).activation(Activation::Relu);
+            net.add(conv()).add(conv()).add(GlobalAveragePooling1D::default())
+        },
+        shape: &[200, 16],
+        rows: 2_048,
+        batch: 32,
+        words: None,
+    },
+    Case {
+        name: "embedding",
+        layers: |net| net.add(Embedding::new(5_000, 32)).add(GlobalAveragePooling1D::default()),
+        shape: &[64],
+        rows: 16_384,
+        batch: 128,
+        words: Some(5_000),
+    },
+    Case {
+        name: "masked_embedding",
+        layers: |net| {
+            net.add(Embedding::new(5_000, 32).mask_zero(true)).add(GlobalAveragePooling1D::default())
+        },
+        shape: &[64],
+        rows: 16_384,
+        batch: 128,
+        words: Some(5_000),
+    },
+    Case {
+        name: "mlp_batch_norm_dropout",
+        layers: |net| {
+            let block = |net: Sequential<f32>| {
+                net.add(Dense::new(128))
+                    .add(BatchNormalization::default())
+                    .add(ActivationLayer::new(Activation::Relu))
+                    .add(Dropout::new(0.3))
+            };
+            block(block(net))
+        },
+        shape: &[64],
+        rows: 16_384,
+        batch: 128,
+        words: None,
+    },
+    Case {
+        name: "mlp_layer_norm",
+        layers: |net| {
+            let block = |net: Sequential<f32>| {
+                net.add(Dense::new(128).activation(Activation::Relu)).add(LayerNormalization::default())
+            };
+            block(block(net))
+        },
+        shape: &[64],
+        rows: 16_384,
+        batch: 128,
+        words: None,
+    },
+    Case {
+        name: "depthwise",
+        layers: |net| {
+            net.add(DepthwiseConv2D::new(3).padding(Padding::Same).activation(Activation::Relu))
+                .add(Conv2D::new(32, 1).activation(Activation::Relu))
+                .add(GlobalAveragePooling2D::default())
+        },
+        shape: &[32, 32, 16],
+        rows: 512,
+        batch: 64,
+        words: None,
+    },
+    Case {
+        name: "separable",
+        layers: |net| {
+            net.add(SeparableConv2D::new(32, 3).activation(Activation::Relu))
+                .add(MaxPooling2D::new(2))
+                .add(SeparableConv2D::new(64, 3).activation(Activation::Relu))
+                .add(GlobalAveragePooling2D::default())
+        },
+        shape: &[32, 32, 16],
+        rows: 512,
+        batch: 64,
+        words: None,
+    },
+    Case {
+        name: "attention",
+        layers: |net| {
+            net.add(Residual::new(MultiHeadAttention::new(4, 16)))
+                .add(LayerNormalization::default())
+                .add(GlobalAveragePooling1D::default())
+        },
+        shape: &[64, 64],
+        rows: 512,
+        batch: 32,
+        words: None,
+    },
+];
+
+impl Case {
+    fn model(&self) -> Model<f32> {
+        (self.layers)(Sequential::new(self.shape))
+            .add(Dense::new(10).activation(Activation::Softmax))
+            .compile(Adam::default(), SparseCategoricalCrossentropy::default())
+            .expect("the network compiles")
+    }
+
+    fn data(&self, rows: usize) -> (ArrayD<f32>, Array1<usize>) {
+        let mut rng = Rng::new(0, Purpose::Other, 0);
+        let shape: Vec<usize> = [rows].iter().chain(self.shape).copied().collect();
+        let value = || match self.words {
+            Some(words) => (rng.uniform() * words as f64).floor() as f32,
+            None => rng.uniform() as f32,
+        };
+        (ArrayD::from_shape_simple_fn(IxDyn(&shape), value), Array1::from_shape_fn(rows, |i| i % 10))
+    }
+
+    fn measure(&self, bench: &mut Bench, threads: usize) {
+        let mut model = self.model();
+        let rows = if bench.quick { self.rows / 4 } else { self.rows };
+        let (x, y) = self.data(rows);
+        let options = || FitOptions::new().batch_size(self.batch);
+        let fit = bench.time(|| model.fit_with(&x, &y, options()).map(|_| ()).expect("an epoch"));
+        let predict = bench.time(|| model.predict(&x).expect("predictions"));
+        for (how, timing) in [("train", fit), ("predict", predict)] {
+            let rate = [("samples_per_second", rows as f64 / timing.median)];
+            bench.line(&format!("{} {how}", self.name), threads, timing, None, &rate);
+        }
+    }
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    let named =
+        |option: &str| args.iter().position(|arg| arg == option).and_then(|at| args.get(at + 1)).cloned();
+    let only = named("--only");
+    let cases = CASES.iter().filter(|case| only.as_ref().is_none_or(|only| only == case.name));
+    if let Some(folder) = named("--onnx") {
+        #[cfg(feature = "onnx")]
+        for case in cases {
+            let path = std::path::Path::new(&folder).join(format!("{}.onnx", case.name));
+            if let Err(error) = case.model().export_onnx(path) {
+                eprintln!("{error}");
+            }
+        }
+        #[cfg(not(feature = "onnx"))]
+        panic!("{folder}: --onnx needs the feature onnx");
+        return;
+    }
+    let mut bench = Bench::new("networks");
+    for case in cases {
+        for &threads in thread_counts() {
+            with_threads(threads, || case.measure(&mut bench, threads));
+        }
+    }
+    bench.finish();
+}
