@@ -1,6 +1,6 @@
 //! An iteration of k-means allocates nothing, and a fit needs a few bytes a row beyond the rows themselves.
 
-use crate::{COUNT, LIVE, PEAK};
+use crate::allocation::{COUNT, LIVE, PEAK};
 use axonal::metrics::silhouette_samples;
 use axonal::ndarray::{Array1, Array2, s};
 use axonal::prelude::*;

@@ -1,6 +1,6 @@
 //! Allocations: none in a training step after the first, none in `predict_into`.
 
-use crate::{COUNT, LIVE};
+use crate::allocation::{COUNT, LIVE};
 use axonal::callbacks::LambdaCallback;
 use axonal::custom::Run;
 use axonal::distributed::Threads;

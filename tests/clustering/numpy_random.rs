@@ -1,6 +1,6 @@
 //! numpy's `RandomState`, so that what scikit-learn draws from a seed can be drawn here.
 
-use crate::mersenne_twister::MersenneTwister;
+use crate::clustering::mersenne_twister::MersenneTwister;
 use axonal::ndarray::{Array1, Array2, ArrayView2};
 
 /// What numpy draws from MT19937.

@@ -1,6 +1,6 @@
 //! Whole fits of scikit-learn from its own seeds, with numpy's generator in the place of ours.
 
-use crate::numpy_random::{kmeans_plusplus, make_blobs};
+use crate::clustering::numpy_random::{kmeans_plusplus, make_blobs};
 use axonal::datasets::load_iris;
 use axonal::ndarray::{Array2, Axis, array};
 use axonal::prelude::*;

@@ -80,8 +80,8 @@ fn starts_are_drawn_from_three_batches_or_three_rows_a_cluster() {
 
 #[test]
 fn pieces_from_any_start_find_the_blobs() {
-    let centers = crate::seeded::centers_of_the_reference_tests();
-    let (x, truth) = crate::numpy_random::make_blobs(100, &centers, 42);
+    let centers = crate::clustering::seeded::centers_of_the_reference_tests();
+    let (x, truth) = crate::clustering::numpy_random::make_blobs(100, &centers, 42);
     let given = KMeansInit::Centers(centers.clone());
     let computed = KMeansInit::function(move |_, _, _| Ok(centers.clone()));
     for init in [KMeansInit::Random, KMeansInit::PlusPlus, given, computed] {

@@ -1,8 +1,21 @@
-//! Networks through the public interface: their parts, their training, and what surrounds a training run.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
+//! Networks through the public interface: their parts, their training, and what surrounds a training run; numbers of Keras
+//! and scikit-learn (`parity`); allocations (`allocation`).
+#![allow(
+    missing_docs,
+    clippy::missing_panics_doc,
+    clippy::missing_errors_doc,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test"
+)]
 
+#[path = "../allocation/mod.rs"]
+mod allocation;
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../parity/mod.rs"]
+mod parity;
 
 mod activations;
 #[cfg(feature = "testing")]

@@ -1,7 +1,7 @@
 //! Attention without projections: outputs, and gradients of inputs and weights.
 
-use crate::keras_config::Built;
-use crate::{Difference, Outcome, flat, shape};
+use crate::parity::keras_config::Built;
+use crate::parity::{Difference, Outcome, flat, shape};
 use axonal::custom::{Backward, Forward, Mask, Merge, MergeInputs, Mode, Shape};
 use axonal::layers::{AdditiveAttention, Attention, ScoreMode};
 use axonal::ndarray::{Array2, ArrayView2};

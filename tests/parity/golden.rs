@@ -1,8 +1,8 @@
 //! Tables of Keras's numbers, made in `f32`: activations, schedules, optimizers, losses, metrics, constraints.
 
 use crate::common::param_only_layer::Walk;
-use crate::keras_config::Built;
-use crate::{Difference, Outcome, flat, keras_config, shape};
+use crate::parity::keras_config::Built;
+use crate::parity::{Difference, Outcome, flat, keras_config, shape};
 use axonal::custom::{Forward, LossPass, MetricBatch, Mode, Shape, TargetForm, TargetView};
 use axonal::layers::{Constraint, Normalization, RmsNormalization, UnitNormalization};
 use axonal::losses::AnyLoss;

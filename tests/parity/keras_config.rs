@@ -2,8 +2,8 @@
 //!
 //! What is not there yet is an error that names it; so is an argument that nothing reads.
 
-use crate::keras_layers;
-use crate::sparse_embedding_grads::{Observed, Occurrences, Unsummed};
+use crate::parity::keras_layers;
+use crate::parity::sparse_embedding_grads::{Observed, Occurrences, Unsummed};
 use axonal::custom::RuleOptimizer;
 use axonal::layers::Constraint;
 use axonal::losses::{
@@ -192,7 +192,7 @@ fn learning_rate(value: &Value) -> Built<LearningRate> {
             set!(CosineDecayRestarts::new(initial, steps), a, number t_mul number m_mul number alpha).into()
         }
         "PiecewiseConstantDecay" | "PiecewiseConstant" => {
-            let list = |key| a.get(key).map(crate::flat).unwrap_or_default();
+            let list = |key| a.get(key).map(crate::parity::flat).unwrap_or_default();
             PiecewiseConstantDecay::new(list("boundaries").into_iter().map(|v| v as u64), list("values"))
                 .into()
         }
@@ -272,7 +272,7 @@ pub fn loss(value: &Value) -> Built<AnyLoss<f64>> {
 
 /// The metrics of a configuration; with several thresholds, one for each, its number behind the name.
 pub fn metrics(value: &Value) -> Built<Vec<AnyMetric<f64>>> {
-    let thresholds = value.get("thresholds").map(crate::flat).unwrap_or_default();
+    let thresholds = value.get("thresholds").map(crate::parity::flat).unwrap_or_default();
     if thresholds.len() < 2 {
         return Ok(vec![metric(value)?]);
     }
@@ -304,7 +304,7 @@ pub fn metric(value: &Value) -> Built<AnyMetric<f64>> {
     macro_rules! counted {
         ($metric:ident) => {{
             let metric = set!($metric::default(), a, whole top_k whole class_id);
-            AnyMetric::new(match a.get("thresholds").map(crate::flat).as_deref() {
+            AnyMetric::new(match a.get("thresholds").map(crate::parity::flat).as_deref() {
                 None => metric,
                 Some(&[threshold]) => metric.threshold(threshold),
                 Some(_) => return Err(format!("several thresholds of {}", a.class)),
@@ -431,7 +431,7 @@ pub fn constraint(value: &Value) -> Built<Constraint> {
         }
         class => return Err(format!("constraint {class}")),
     };
-    let axes: Vec<f64> = a.get("axis").map(crate::flat).unwrap_or(vec![0.0]);
+    let axes: Vec<f64> = a.get("axis").map(crate::parity::flat).unwrap_or(vec![0.0]);
     if axes.iter().enumerate().any(|(index, &axis)| axis != index as f64) {
         return Err(format!("constraint over the axes {axes:?}"));
     }

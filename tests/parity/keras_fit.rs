@@ -1,8 +1,8 @@
 //! A training run of Keras: the same model on the same data from the same weights, without shuffling.
 
-use crate::keras_config::Built;
-use crate::sparse_embedding_grads::Occurrences;
-use crate::{Difference, Outcome, flat, keras_config, shape};
+use crate::parity::keras_config::Built;
+use crate::parity::sparse_embedding_grads::Occurrences;
+use crate::parity::{Difference, Outcome, flat, keras_config, shape};
 use axonal::custom::TargetForm;
 use axonal::metrics::AnyMetric;
 use axonal::models::Weight;

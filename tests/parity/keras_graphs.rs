@@ -1,9 +1,9 @@
 //! A functional model of Keras: the same graph on the same data from the same weights, without shuffling.
 
-use crate::keras_config::{self, Arguments, Built};
-use crate::keras_fit::{self, array};
-use crate::keras_layers;
-use crate::{Difference, Outcome, flat};
+use crate::parity::keras_config::{self, Arguments, Built};
+use crate::parity::keras_fit::{self, array};
+use crate::parity::keras_layers;
+use crate::parity::{Difference, Outcome, flat};
 use axonal::custom::Merge;
 use axonal::layers::{Average, Dot, GroupQueryAttention, Maximum, Minimum, Multiply};
 use axonal::losses::AnyLoss;

@@ -1,7 +1,7 @@
 //! Layers from Keras's configurations.
 
-use crate::flat;
-use crate::keras_config::{Arguments, Built, activation, constraint, dense, regularizer};
+use crate::parity::flat;
+use crate::parity::keras_config::{Arguments, Built, activation, constraint, dense, regularizer};
 use axonal::layers::{
     ActivationLayer, ActivityRegularization, AlphaDropout, AveragePooling1D, AveragePooling2D,
     Conv2DTranspose, Cropping1D, Cropping2D, DepthwiseConv2D, Elu, GaussianDropout, GaussianNoise,

@@ -1,7 +1,7 @@
 //! A k-means run of scikit-learn from given centers.
 
-use crate::keras_config::Built;
-use crate::{Difference, Outcome, flat, shape};
+use crate::parity::keras_config::Built;
+use crate::parity::{Difference, Outcome, flat, shape};
 use axonal::ndarray::{Array1, Array2};
 use axonal::prelude::*;
 use serde_json::Value;

@@ -6,7 +6,7 @@
 //! clips as Keras does and shifts the rule's moments by what the rows make of them. The crate's own layer and rules do
 //! the rest.
 
-use crate::keras_config::Built;
+use crate::parity::keras_config::Built;
 use axonal::custom::{Backward, Config, Forward, MaskPass, Plan, Shape, Step, UpdateRule};
 use axonal::optimizers::AnyRule;
 use axonal::prelude::*;

@@ -1,4 +1,5 @@
-//! What comes before and after `fit`: data, preprocessing, model selection, pipelines, reports.
+//! What comes before and after `fit`: data, preprocessing, model selection, pipelines, reports; clustering (`clustering`);
+//! pictures and the progress bar (`plot_and_progress`); programs of dependent crates; the source itself.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -8,9 +9,15 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../clustering/mod.rs"]
+mod clustering;
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../plot_and_progress/mod.rs"]
+mod plot_and_progress;
 
+mod acceptance;
+mod architecture;
 mod batches;
 mod data_files;
 mod datasets;

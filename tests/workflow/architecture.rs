@@ -1,6 +1,5 @@
 //! Tests of the source text: the table of modules in ARCHITECTURE.md against the `use` declarations, import circles, module
 //! heads, the length of functions, and the size of the prelude.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

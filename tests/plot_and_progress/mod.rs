@@ -1,5 +1,4 @@
 //! What a person looks at: pictures and the progress bar.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 #[cfg(feature = "plot")]
 mod model_plot;

@@ -2,19 +2,8 @@
 //!
 //! The folder is `tests/parity`, or the one that the environment variable `AXONAL_PARITY` names. A file says by its
 //! content what it is: a training run of Keras, a table of Keras's numbers, a k-means run of scikit-learn.
-#![allow(
-    missing_docs,
-    clippy::missing_panics_doc,
-    clippy::missing_errors_doc,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test"
-)]
 
 mod attention;
-#[path = "../common/mod.rs"]
-mod common;
 mod golden;
 mod keras_config;
 mod keras_fit;

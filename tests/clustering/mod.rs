@@ -57,10 +57,6 @@
 //! | faiss: as many points as clusters | `as_many_clusters_as_rows_are_those_rows` |
 //! | faiss: weights | `heavy_rows_pull_the_centers_to_them` |
 //! | faiss: early stop | `a_tolerance_ends_a_run_before_its_iterations_are_spent` |
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
-
-#[path = "../common/mod.rs"]
-mod common;
 
 mod badly_scaled;
 mod distributed;

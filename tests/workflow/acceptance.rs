@@ -1,6 +1,5 @@
 //! Programs that a dependent crate would write, with the public interface alone: each is compiled against the built library, as
 //! cargo compiles a dependent, and run.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -1,7 +1,6 @@
 //! Allocations, counted by the allocator: none in the steady state of training, `predict_into` and k-means, and bounds of the
 //! memory of a clustering.
 #![allow(unsafe_code, reason = "counting allocations takes a global allocator")]
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 mod kmeans;
 mod training;
