@@ -188,7 +188,7 @@ def main():
                     theirs = {peer: found[work] for peer, found in rates.items() if peer != "axonal" and work in found}
                     line = "".join(f"   {peer}: {value:,.0f} ({own / value:.2f}x)" for peer, value in theirs.items())
                     print(f"{name:<24}{work:<8} {threads} thread(s) {own:>12,.0f}{line}", flush=True)
-                    measured.append({"network": name, "work": work, "threads": threads, "axonal": own, "peers": theirs})
+                    measured.append({"work": f"{name} {work}", "threads": threads, "axonal": own, "peers": theirs})
     if given.json:
         Path(given.json).write_text(json.dumps({"bench": "compare_networks", "rows": measured}, indent=2) + "\n")
 
