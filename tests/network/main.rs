@@ -3,6 +3,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/temporary.rs"]
+mod temporary;
 
 mod activations;
 #[cfg(feature = "testing")]

@@ -10,6 +10,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/temporary.rs"]
+mod temporary;
 
 mod batches;
 mod data_files;
