@@ -23,6 +23,8 @@ mod gradients;
 #[cfg(feature = "testing")]
 mod graph;
 mod input_gradients;
+#[cfg(target_arch = "x86_64")]
+mod instruction_sets;
 #[cfg(feature = "testing")]
 mod layers;
 #[cfg(feature = "testing")]
