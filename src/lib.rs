@@ -43,6 +43,19 @@
 //! # Promises
 //! Nothing that a caller passes panics: every mistake is an [`Error`] that says what was expected and what came.
 //! The same seed gives the same bits, at any number of threads. Arrays are [`ndarray`]'s, which is re-exported.
+//!
+//! # Threads and processes
+//! With the feature `rayon`, work that is large enough is split over the current rayon pool: the one whose
+//! `ThreadPool::install` encloses the call, else the global one. Models and clusterings are `Send + Sync`.
+//!
+//! Do not use this crate in a process that was made by `fork` without `exec` from a process that used it: the child has
+//! none of the pool's threads and waits for them forever. Fork before the first call, or start the child by `exec`, as
+//! [`std::process::Command`] does.
+//!
+//! # Instruction sets
+//! Kernels use AVX-512, AVX2 with FMA, NEON or scalar code, whichever is the widest that the processor supports
+//! ([`simd::instruction_set`]). k-means gives the same bits with each of them, but for choices of k-means++ by scalar code between
+//! candidates that are equal up to rounding; networks differ by rounding.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(unreachable_pub)]
 

@@ -8,6 +8,7 @@ use crate::parallel;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, Builder, ScopedJoinHandle};
 
 /// One rank of a group of threads of this process, for tests and for machines with many cores.
 ///
@@ -54,7 +55,7 @@ impl Threads<'_> {
     /// of the program are divided among the ranks.
     ///
     /// # Errors
-    /// `n` of 0, and the error of the rank that failed first: it ends the group, and the calls of the other ranks return
+    /// `n` of 0, threads that the system refuses (WebAssembly has none), and the error of the rank that failed first: it ends the group, and the calls of the other ranks return
     /// [`Error::Distributed`].
     ///
     /// # Panics
@@ -78,9 +79,18 @@ impl Threads<'_> {
             outcome
         };
         let run_rank = &run_rank;
-        let outcomes: Vec<Outcome<T>> = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..n).map(|rank| scope.spawn(move || run_rank(rank))).collect();
-            workers.into_iter().map(|worker| worker.join().unwrap_or_else(Err)).collect()
+        let outcomes: Vec<Outcome<T>> = thread::scope(|scope| {
+            let spawn = |rank| {
+                let worker = Builder::new().spawn_scoped(scope, move || run_rank(rank));
+                worker.map_err(|cause| {
+                    let problem = format!("cannot start its thread: {cause}; use fewer ranks");
+                    shared.barrier.close(rank, &problem);
+                    Error::Distributed { rank, problem }
+                })
+            };
+            let workers: Vec<_> = (0..n).map(spawn).collect();
+            let join = |worker: ScopedJoinHandle<'_, Outcome<T>>| worker.join().unwrap_or_else(Err);
+            workers.into_iter().map(|worker| worker.map_or_else(|error| Ok(Err(error)), join)).collect()
         });
         results_of(outcomes)
     }
@@ -189,6 +199,13 @@ fn results_of<T>(outcomes: Vec<Outcome<T>>) -> Result<Vec<T>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_family = "wasm")]
+    #[test]
+    fn without_threads_a_group_is_an_error() {
+        let message = Threads::run(2, |_| Ok(())).unwrap_err().to_string();
+        assert!(message.contains("rank 0") && message.contains("cannot start its thread"), "{message}");
+    }
 
     #[test]
     fn reductions_are_those_of_the_ranks_in_order() {

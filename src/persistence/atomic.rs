@@ -7,6 +7,7 @@
 //! A process that was killed leaves its temporary file behind. Temporary files are locked while they are written, so
 //! the next save of the same file detects abandoned ones and removes them.
 
+use crate::data_file::process_id;
 use crate::error::{Error, Result, file_type};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -171,7 +172,7 @@ fn temporary_name(name: &str) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let moment = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    format!("{}{:x}-{:x}-{count:x}{SUFFIX}", prefix(name), std::process::id(), moment.as_nanos())
+    format!("{}{:x}-{:x}-{count:x}{SUFFIX}", prefix(name), process_id(), moment.as_nanos())
 }
 
 fn prefix(name: &str) -> String {

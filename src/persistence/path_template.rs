@@ -146,7 +146,12 @@ fn number(digits: &str) -> Option<usize> {
 }
 
 #[cfg(test)]
+#[path = "../../tests/common/temporary.rs"]
+mod temporary;
+
+#[cfg(test)]
 mod tests {
+    use super::temporary::temporary_path;
     use super::*;
 
     fn filled(template: &str) -> Result<String> {
@@ -177,7 +182,7 @@ mod tests {
 
     #[test]
     fn folders_that_exist_are_taken_as_they_are() {
-        let root = std::env::temp_dir().join(format!("axonal-template-{}", std::process::id()));
+        let root = temporary_path("template");
         std::fs::create_dir_all(root.join("run{1}").join("{epoch}")).unwrap();
         let fill = |path: &str| {
             let template = PathTemplate::new(&root.join(path));

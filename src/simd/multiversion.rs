@@ -1,8 +1,8 @@
 //! Function multiversioning: compiles a function for each instruction set and calls the best version that the processor
 //! supports.
 //!
-//! The `unsafe` blocks call a function compiled for an instruction set right after the processor has reported that
-//! instruction set. On a machine with AVX2, Adam's pass over 100,000 parameters takes about a third of the time of the
+//! The `unsafe` blocks call a function compiled for an instruction set that `instruction_set` returned: the processor has
+//! reported it. On a machine with AVX2, Adam's pass over 100,000 parameters takes about a third of the time of the
 //! baseline build.
 #![allow(unsafe_code, reason = "calling a #[target_feature] function needs it; see the module's docs")]
 
@@ -12,6 +12,8 @@ use super::backends::Neon;
 use super::backends::Scalar;
 #[cfg(target_arch = "x86_64")]
 use super::backends::{Avx2, Avx512};
+#[cfg(target_arch = "x86_64")]
+use super::instruction_set::{InstructionSet, instruction_set};
 use super::register::Simd;
 
 /// Runs `work` compiled for the widest instruction set of the processor.
@@ -32,12 +34,13 @@ use super::register::Simd;
 pub fn vectorize<R>(work: impl FnOnce() -> R) -> R {
     #[cfg(target_arch = "x86_64")]
     {
-        if has_avx512() {
-            // SAFETY: the processor has just reported each of the features.
+        let set = instruction_set();
+        if set == InstructionSet::Avx512 {
+            // SAFETY: the processor has reported each of the features.
             return unsafe { vectorize_avx512(work) };
         }
-        if has_avx2() {
-            // SAFETY: the processor has just reported both features.
+        if set == InstructionSet::Avx2 {
+            // SAFETY: the processor has reported both features.
             return unsafe { vectorize_avx2(work) };
         }
     }
@@ -67,16 +70,18 @@ pub fn fma<F: ndarray::NdFloat, const FMA: bool>(a: F, b: F, c: F) -> F {
 pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
     {
-        if has_avx512() {
-            // SAFETY: the processor has just reported each of the features.
+        let set = instruction_set();
+        if set == InstructionSet::Avx512 {
+            // SAFETY: the processor has reported each of the features.
             return unsafe { dispatch_avx512(kernel) };
         }
-        if has_avx2() {
-            // SAFETY: the processor has just reported both features.
+        if set == InstructionSet::Avx2 {
+            // SAFETY: the processor has reported both features.
             return unsafe { dispatch_avx2(kernel) };
         }
     }
-    if cfg!(any(target_feature = "fma", target_arch = "aarch64")) {
+    // On x86-64 the fused multiply-add belongs to AVX2, whatever the target: one set has one result.
+    if cfg!(any(target_arch = "aarch64", all(target_feature = "fma", not(target_arch = "x86_64")))) {
         kernel.run::<true>()
     } else {
         kernel.run::<false>()
@@ -117,12 +122,13 @@ macro_rules! simd_element {
             fn run_simd<W: WithSimd<Self>>(work: W) -> W::Output {
                 #[cfg(target_arch = "x86_64")]
                 {
-                    if has_avx512() {
-                        // SAFETY: the processor has just reported each of the features.
+                    let set = instruction_set();
+                    if set == InstructionSet::Avx512 {
+                        // SAFETY: the processor has reported each of the features.
                         return unsafe { run_simd_avx512::<$float, W>(work) };
                     }
-                    if has_avx2() {
-                        // SAFETY: the processor has just reported both features.
+                    if set == InstructionSet::Avx2 {
+                        // SAFETY: the processor has reported both features.
                         return unsafe { run_simd_avx2::<$float, W>(work) };
                     }
                 }
@@ -136,25 +142,6 @@ macro_rules! simd_element {
 }
 simd_element!(f32);
 simd_element!(f64);
-
-/// Whether the processor has AVX-512 F, VL, DQ and BW, and AVX2 and FMA, which the same functions are compiled with. The
-/// standard library caches the answer of `cpuid`.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-fn has_avx512() -> bool {
-    is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512vl")
-        && is_x86_feature_detected!("avx512dq")
-        && is_x86_feature_detected!("avx512bw")
-        && has_avx2()
-}
-
-/// Whether the processor has AVX2 and FMA.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-fn has_avx2() -> bool {
-    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
-}
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]

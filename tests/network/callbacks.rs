@@ -1,5 +1,6 @@
 //! Callbacks as their users meet them: files, errors, interruptions.
 
+use crate::temporary::temporary_path;
 use axonal::callbacks::{JsonLogger, LambdaCallback, LearningRateScheduler};
 use axonal::custom::Run;
 use axonal::ndarray::{Array1, Array2};
@@ -13,7 +14,7 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("axonal-callbacks-{name}-{}", std::process::id()));
+        let path = temporary_path(&format!("callbacks-{name}"));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).unwrap();
         Self(path)

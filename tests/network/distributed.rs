@@ -1,5 +1,6 @@
 //! Data-parallel training over ranks: against one process with the global batch, to the bit between ranks, and with errors.
 
+use crate::temporary::temporary_path;
 use axonal::callbacks::LambdaCallback;
 use axonal::distributed::{Collective, Threads};
 use axonal::layers::{DepthwiseConv2D, Masking, Residual, TimeDistributed};
@@ -302,7 +303,7 @@ fn synchronized_statistics_are_those_of_the_global_batch() {
 #[test]
 fn callbacks_see_the_same_run_on_every_rank_and_files_are_written_once() {
     let (x, y) = rows();
-    let folder = std::env::temp_dir().join(format!("axonal-distributed-{}", std::process::id()));
+    let folder = temporary_path("distributed");
     std::fs::create_dir_all(&folder).unwrap();
     let results = Threads::run(2, |group| {
         let own = interleaved(group.rank(), 2);
@@ -433,7 +434,7 @@ fn a_stop_token_of_one_rank_stops_all_after_the_same_batch() {
 #[test]
 fn a_resumed_run_ends_with_the_bits_of_an_uninterrupted_one() {
     let (x, y) = rows();
-    let folder = std::env::temp_dir().join(format!("axonal-distributed-resume-{}", std::process::id()));
+    let folder = temporary_path("distributed-resume");
     let run = |stop_at: usize, folder: &std::path::Path| {
         let steps = AtomicUsize::new(0);
         Threads::run(2, |group| {
@@ -478,7 +479,7 @@ fn a_resumed_run_ends_with_the_bits_of_an_uninterrupted_one() {
 #[test]
 fn a_run_continues_between_epochs_with_another_number_of_ranks() {
     let (x, y) = rows();
-    let folder = std::env::temp_dir().join(format!("axonal-distributed-ranks-{}", std::process::id()));
+    let folder = temporary_path("distributed-ranks");
     let run = |ranks: usize, stop_at: (usize, usize)| {
         Threads::run(ranks, |group| {
             let own = interleaved(group.rank(), ranks);

@@ -16,6 +16,8 @@ mod allocation;
 mod common;
 #[path = "../parity/mod.rs"]
 mod parity;
+#[path = "../common/temporary.rs"]
+mod temporary;
 
 mod activations;
 #[cfg(feature = "testing")]
@@ -34,6 +36,8 @@ mod gradients;
 #[cfg(feature = "testing")]
 mod graph;
 mod input_gradients;
+#[cfg(target_arch = "x86_64")]
+mod instruction_sets;
 #[cfg(feature = "testing")]
 mod layers;
 #[cfg(feature = "testing")]

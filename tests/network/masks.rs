@@ -1,5 +1,6 @@
 //! Padded sequences: what the layers, the loss and the metrics make of padding.
 
+use crate::temporary::temporary_path;
 use axonal::custom::{Backward, Forward, LossPass, Mask, MaskPass, Plan, Shape, TargetView};
 use axonal::layers::{Masking, MergeMode, SimpleRnn, Softmax, TimeDistributed};
 use axonal::losses::{Dice, Reduction};
@@ -228,7 +229,7 @@ fn a_masked_network_comes_back_from_its_file() {
         .add(Dense::new(1))
         .compile(Sgd::default(), MeanSquaredError::default())
         .unwrap();
-    let folder = std::env::temp_dir().join(format!("axonal-masks-{}", std::process::id()));
+    let folder = temporary_path("masks");
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join("model.axonal");
     model.save(&path).unwrap();

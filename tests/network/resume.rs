@@ -1,5 +1,6 @@
 //! A run that is interrupted anywhere and resumed ends as one that was not, to the bit.
 
+use crate::temporary::temporary_path;
 use axonal::callbacks::{Checkpoint, JsonLogger, LambdaCallback};
 use axonal::custom::Run;
 use axonal::ndarray::{Array1, Array2, s};
@@ -13,7 +14,7 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("axonal-resume-{name}-{}", std::process::id()));
+        let path = temporary_path(&format!("resume-{name}"));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).unwrap();
         Self(path)

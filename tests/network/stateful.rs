@@ -1,5 +1,6 @@
 //! Layers that remember the batch before.
 
+use crate::temporary::temporary_path;
 use axonal::layers::{SimpleRnn, TimeDistributed};
 use axonal::ndarray::{Array2, Array3, s};
 use axonal::prelude::*;
@@ -136,7 +137,7 @@ fn a_stateful_network_trains_on_from_its_file() {
         .add(Dense::new(1));
     let mut model = network.compile(Adam::default(), MeanSquaredError::default()).unwrap();
     model.fit_with(&x, &y, options()).unwrap();
-    let folder = std::env::temp_dir().join(format!("axonal-stateful-{}", std::process::id()));
+    let folder = temporary_path("stateful");
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join("model.axonal");
     model.save(&path).unwrap();

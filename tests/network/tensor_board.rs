@@ -1,13 +1,14 @@
 //! Event files: their framing and contents here, and TensorBoard's own reader where it is installed
 //! (`parity/tensorboard/check.py`).
 
+use crate::temporary::temporary_path;
 use axonal::callbacks::{TensorBoard, UpdateFreq};
 use axonal::ndarray::{Array1, Array2};
 use axonal::prelude::*;
 use std::path::{Path, PathBuf};
 
 fn folder(name: &str) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("axonal-board-{name}-{}", std::process::id()));
+    let folder = temporary_path(&format!("board-{name}"));
     let _ = std::fs::remove_dir_all(&folder);
     folder
 }

@@ -1,5 +1,6 @@
 //! Class weights, weights of steps and of validation data, and evaluation, prediction and training from iterators.
 
+use crate::temporary::temporary_path;
 use axonal::class_weight::{ClassWeight, compute_class_weight, compute_sample_weight};
 use axonal::models::each_epoch;
 use axonal::ndarray::{Array1, Array2, Array3, Axis, array, s};
@@ -269,7 +270,7 @@ fn a_source_that_begins_anew_trains_as_arrays_in_order_do() {
 
 #[test]
 fn a_run_over_a_source_that_begins_anew_resumes_to_the_bit() {
-    let folder = std::env::temp_dir().join(format!("axonal-each-epoch-{}", std::process::id()));
+    let folder = temporary_path("each-epoch");
     let _ = std::fs::remove_dir_all(&folder);
     let source =
         || each_epoch(|epoch| Ok(halves().into_iter().map(move |(x, y)| (x * (epoch + 1) as f64 / 4.0, y))));

@@ -1,6 +1,7 @@
 //! The memory that readers of data files take: what is read, within the limits, whatever a header claims.
 
 use super::memory::peak_of;
+use crate::temporary::temporary_path;
 use axonal::datasets::{CsvReader, NpzReader, ReadLimits, read_idx_with, read_npy_with};
 use axonal::ndarray::{Ix1, IxDyn};
 use axonal::preprocessing::LabelEncoder;
@@ -16,7 +17,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn file(name: &str, bytes: &[u8]) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("axonal-data-limits-{}-{name}", std::process::id()));
+    let path = temporary_path(&format!("data-limits-{name}"));
     std::fs::write(&path, bytes).unwrap();
     path
 }

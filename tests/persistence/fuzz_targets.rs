@@ -1,6 +1,7 @@
 //! What holds for any bytes whatever: the bodies of the fuzz targets, which a test replays over their corpus.
 #![allow(dead_code, reason = "each fuzz target uses its own")]
 
+use crate::temporary::{process_id, temporary_folder};
 use axonal::callbacks::Checkpoint;
 use axonal::cluster::{BisectingKMeans, MiniBatchKMeans};
 use axonal::layers::{
@@ -354,8 +355,8 @@ pub fn table(bytes: &[u8]) {
 pub fn arrays(bytes: &[u8]) {
     use axonal::datasets::{read_idx, read_npy};
     let folder =
-        if std::path::Path::new("/dev/shm").is_dir() { "/dev/shm".into() } else { std::env::temp_dir() };
-    let path = folder.join(format!("axonal-arrays-{}", std::process::id()));
+        if std::path::Path::new("/dev/shm").is_dir() { "/dev/shm".into() } else { temporary_folder() };
+    let path = folder.join(format!("axonal-arrays-{}", process_id()));
     std::fs::write(&path, bytes).expect("a place for a file");
     let _ = read_idx::<u8>(&path);
     let _ = read_idx::<f32>(&path);

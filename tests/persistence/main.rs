@@ -1,6 +1,9 @@
 //! Saving and loading: nothing lost, nothing let in.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
+#[path = "../common/temporary.rs"]
+mod temporary;
+
 mod clusterings;
 mod configurations;
 #[cfg(feature = "testing")]

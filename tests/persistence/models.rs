@@ -1,5 +1,6 @@
 //! Models and data that the tests save.
 
+use crate::temporary::temporary_path;
 use axonal::callbacks::Checkpoint;
 use axonal::cluster::{BisectingKMeans, BisectingStrategy, MiniBatchKMeans};
 use axonal::custom::Run;
@@ -113,7 +114,7 @@ pub(crate) fn checkpoint() -> Vec<u8> {
 
 /// A directory of a test's own.
 pub(crate) fn directory(name: &str) -> std::path::PathBuf {
-    let directory = std::env::temp_dir().join(format!("axonal-{name}-{}", std::process::id()));
+    let directory = temporary_path(name);
     std::fs::create_dir_all(&directory).unwrap();
     directory
 }

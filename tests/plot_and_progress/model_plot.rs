@@ -1,5 +1,6 @@
 //! Pictures of models: what they show, and how boxes and connections lie.
 
+use crate::temporary::temporary_path;
 use axonal::layers::{Add, Bidirectional, Dot, Residual};
 use axonal::models::Node;
 use axonal::plot::{ModelPlot, RankDir};
@@ -8,7 +9,7 @@ use axonal::rng::{Purpose, Rng};
 use std::fs;
 
 fn drawn(name: &str, plot: &ModelPlot) -> String {
-    let path = std::env::temp_dir().join(format!("axonal-model-{name}-{}.svg", std::process::id()));
+    let path = temporary_path(&format!("model-{name}.svg"));
     plot.save(&path).unwrap();
     let text = fs::read_to_string(&path).unwrap();
     fs::remove_file(&path).unwrap();
@@ -18,7 +19,7 @@ fn drawn(name: &str, plot: &ModelPlot) -> String {
 }
 
 fn refused(plot: &ModelPlot, words: &[&str]) {
-    let path = std::env::temp_dir().join(format!("axonal-model-refused-{}.svg", std::process::id()));
+    let path = temporary_path("model-refused.svg");
     let message = plot.save(&path).unwrap_err().to_string();
     assert!(words.iter().all(|word| message.contains(word)), "{words:?} in {message}");
     assert!(!path.exists());

@@ -1,5 +1,6 @@
 //! Pictures: what is in them, and what is refused.
 
+use crate::temporary::temporary_path;
 use axonal::callbacks::LearningRateScheduler;
 use axonal::metrics::ConfusionMatrix;
 use axonal::ndarray::{Array1, Array2, Array3, Array4, array};
@@ -10,7 +11,7 @@ use std::path::Path;
 
 /// The text of the picture that `draw` writes.
 fn drawn(name: &str, draw: impl FnOnce(&Path) -> Result<()>) -> Result<String> {
-    let path = std::env::temp_dir().join(format!("axonal-plot-{name}-{}.svg", std::process::id()));
+    let path = temporary_path(&format!("plot-{name}.svg"));
     draw(&path)?;
     let text = fs::read_to_string(&path).unwrap();
     fs::remove_file(&path).unwrap();

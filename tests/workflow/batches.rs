@@ -1,6 +1,7 @@
 //! Data files in batches of rows, pairs of them, and reading ahead.
 
 use crate::common::error_message;
+use crate::temporary::temporary_path;
 use axonal::datasets::{NpyBatches, ReadLimits, npy_batches, npy_batches_with, paired, prefetch, write_npy};
 use axonal::models::each_epoch;
 use axonal::ndarray::{Array1, Array2, Array3, Axis, Ix1, Ix2, Ix3, IxDyn, concatenate, s};
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 fn path(name: &str) -> PathBuf {
-    std::env::temp_dir().join(format!("axonal-batches-{}-{name}", std::process::id()))
+    temporary_path(&format!("batches-{name}"))
 }
 
 fn data() -> (Array2<f32>, Array1<f32>) {

@@ -1,6 +1,7 @@
 //! Tables, IDX and NumPy files: what is read, and what is refused where.
 
 use crate::common::error_message;
+use crate::temporary::temporary_path;
 use axonal::Result;
 use axonal::datasets::{load_idx, read_idx, read_npy, write_npy};
 use axonal::ndarray::{Array, Array1, Array2, Array3, Ix1, Ix2, Ix3, IxDyn, ShapeBuilder, array};
@@ -11,7 +12,7 @@ struct Scratch(PathBuf);
 
 impl Scratch {
     fn new(name: &str, bytes: impl AsRef<[u8]>) -> Self {
-        let path = std::env::temp_dir().join(format!("axonal-{}-{name}", std::process::id()));
+        let path = temporary_path(name);
         std::fs::write(&path, bytes).unwrap();
         Self(path)
     }

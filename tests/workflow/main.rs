@@ -15,6 +15,8 @@ mod clustering;
 mod common;
 #[path = "../plot_and_progress/mod.rs"]
 mod plot_and_progress;
+#[path = "../common/temporary.rs"]
+mod temporary;
 
 mod acceptance;
 mod architecture;

@@ -2,6 +2,7 @@
 //! place, the cause and what to do.
 
 use crate::common::error_message;
+use crate::temporary::{temporary_folder, temporary_path};
 use axonal::Result;
 use axonal::datasets::{ReadLimits, load_idx, read_idx, read_idx_with, read_npy, read_npy_with};
 use axonal::ndarray::{Ix1, Ix2, IxDyn, array};
@@ -13,7 +14,7 @@ struct Scratch(PathBuf);
 
 impl Scratch {
     fn new(name: &str, bytes: impl AsRef<[u8]>) -> Self {
-        let path = std::env::temp_dir().join(format!("axonal-malformed-{}-{name}", std::process::id()));
+        let path = temporary_path(&format!("malformed-{name}"));
         std::fs::write(&path, bytes).unwrap();
         Self(path)
     }
@@ -35,7 +36,7 @@ fn tight(max_stream_bytes: u64) -> ReadLimits {
 /// The bytes through a named pipe, written by a thread.
 #[cfg(unix)]
 fn through_a_pipe<T>(name: &str, bytes: Vec<u8>, read: impl FnOnce(&std::path::Path) -> T) -> T {
-    let path = std::env::temp_dir().join(format!("axonal-pipe-{}-{name}", std::process::id()));
+    let path = temporary_path(&format!("pipe-{name}"));
     let _ = std::fs::remove_file(&path);
     assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
     let target = path.clone();
@@ -463,7 +464,7 @@ mod csv {
         assert!(error_message(read("b.csv", &b"1\n".repeat(1000), 100)).contains("more than 100 bytes"));
         assert!(error_message(CsvReader::new().read::<f64>("/dev/zero")).contains("binary data"));
         assert!(error_message(CsvReader::new().read::<f64>("/dev/null")).contains("is empty"));
-        assert!(error_message(CsvReader::new().read::<f64>(std::env::temp_dir())).contains("irectory"));
+        assert!(error_message(CsvReader::new().read::<f64>(temporary_folder())).contains("irectory"));
     }
 }
 

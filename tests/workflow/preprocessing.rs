@@ -1,6 +1,7 @@
 //! Transformers: values that scikit-learn gives, ways back, refusals.
 
 use crate::common::error_message;
+use crate::temporary::temporary_path;
 use axonal::ndarray::{Array1, Array2, array, s};
 use axonal::prelude::*;
 #[cfg(feature = "pca")]
@@ -245,7 +246,7 @@ fn label_encoders_know_their_classes() {
             .contains("classes is empty")
     );
     assert!(error_message(LabelEncoder::new().transform(["x"].as_slice())).contains("not fitted"));
-    let path = std::env::temp_dir().join(format!("axonal-labels-{}.txt", std::process::id()));
+    let path = temporary_path("labels.txt");
     std::fs::write(&path, "zebra\nant\n").unwrap();
     assert_eq!(LabelEncoder::from_file(&path).unwrap().classes().unwrap(), ["zebra", "ant"]);
     std::fs::remove_file(&path).unwrap();

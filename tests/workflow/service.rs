@@ -5,6 +5,7 @@ mod churn;
 #[path = "../../examples/serve.rs"]
 mod serve;
 
+use crate::temporary::temporary_path;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -55,7 +56,7 @@ fn eight_clients_get_ten_thousand_answers_and_none_is_wrong() {
     let (x, y) = churn::read(&churn::customers(300)).unwrap();
     let mut classifier = churn::classifier().unwrap();
     axonal::estimator::Fit::fit(&mut classifier, &x, &y).unwrap();
-    let path = std::env::temp_dir().join(format!("axonal-serve-{}.axonal", std::process::id()));
+    let path = temporary_path("serve.axonal");
     classifier.save(&path).unwrap();
     let loaded = Arc::new(serve::Churn::load(&path).unwrap());
     std::fs::remove_file(&path).unwrap();

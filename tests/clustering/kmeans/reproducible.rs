@@ -20,7 +20,7 @@ impl Bits {
         self.add(kmeans.labels().unwrap().mapv(|label| label as f64));
         self.add(kmeans.cluster_centers().unwrap().iter().copied());
         self.add(kmeans.predict(x).unwrap().mapv(|label| label as f64));
-        self.add(kmeans.transform(&x.slice(s![..700, ..])).unwrap());
+        self.add(kmeans.transform(&x.slice(s![..x.nrows().min(700), ..])).unwrap());
         self.add([kmeans.score(x).unwrap()]);
     }
 }
@@ -66,6 +66,88 @@ fn the_bits_do_not_depend_on_threads() {
     for n_threads in [2, 8] {
         assert!(of(n_threads) == alone, "{n_threads} threads");
     }
+}
+
+/// Blobs from integers and exact operations alone, the same bits on every processor.
+fn integer_blobs<F: Float>(n: usize, d: usize, n_blobs: u64, seed: u64) -> Array2<F> {
+    let mut state = seed;
+    let mut uniform = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f64 / f64::from(1 << 24)
+    };
+    let centers = Array2::from_shape_fn((n_blobs as usize, d), |_| 20.0 * uniform());
+    Array2::from_shape_fn((n, d), |(row, column)| {
+        let noise = uniform() + uniform() + uniform() - 1.5;
+        F::of(centers[[row * 7 % n_blobs as usize, column]] + 3.0 * noise)
+    })
+}
+
+/// FNV-1a.
+fn digest(bits: &Bits) -> String {
+    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+    let bytes = bits.0.iter().flat_map(|bits| bits.to_le_bytes());
+    format!("{:016x}", bytes.fold(0xcbf2_9ce4_8422_2325, mix))
+}
+
+/// Rows, features and clusters. The last have enough features and clusters for k-means++ to skip rows.
+const SIZES: [(usize, usize, usize); 5] =
+    [(3_000, 2, 9), (1_500, 10, 16), (901, 16, 33), (500, 65, 12), (400, 300, 120)];
+
+/// The recorded digests hold for every instruction set, pointer width, byte order and number of threads.
+#[test]
+fn the_bits_of_a_start_are_the_same_on_every_processor() {
+    fn in_precision<F: Float>() -> [String; 5] {
+        SIZES.map(|(n, d, k)| {
+            let x = integer_blobs::<F>(n, d, k as u64 + 3, (n + d) as u64);
+            let weights = Array1::from_shape_fn(n, |row| F::of(0.1 * (1 + row % 7) as f64));
+            let start = KMeansInit::Centers(x.slice(s![..k, ..]).to_owned());
+            let mut bits = Bits(Vec::new());
+            bits.of_fit(&x, KMeans::new(k).init(start.clone()).max_iter(4), None);
+            bits.of_fit(&x, KMeans::new(k).init(start.clone()).max_iter(4), Some(&weights));
+            bits.of_fit(&x, KMeans::new(k).init(start).spherical(true).max_iter(4), None);
+            bits.of_fit(&x, KMeans::new(k).init(KMeansInit::Random).n_init(2).max_iter(4), None);
+            let mut batches = MiniBatchKMeans::new(k).init(KMeansInit::Random).max_iter(2);
+            bits.add([batches.fit(&x).unwrap().inertia]);
+            bits.add(batches.cluster_centers().unwrap().iter().copied());
+            digest(&bits)
+        })
+    }
+    let f32s =
+        ["4944556329ec05ad", "965b1af6d507fd79", "4d52eff5c8176a80", "ba03000ded8d753f", "2f71da334f9a84bf"];
+    let f64s =
+        ["62dd8895777cdeb3", "4d8d6183c0de16e9", "0768812125f19d3c", "a8afd90a8724ece5", "a236d69c7ec7a085"];
+    assert_eq!(
+        (in_precision::<f32>(), in_precision::<f64>()),
+        (f32s.map(String::from), f64s.map(String::from))
+    );
+}
+
+/// Scalar code has no fused multiply-add, and its sums differ in the last digits; that changes none of these choices.
+#[test]
+fn kmeans_plus_plus_chooses_the_same_rows_on_every_processor() {
+    fn in_precision<F: Float>() -> [String; 5] {
+        SIZES.map(|(n, d, k)| {
+            let x = integer_blobs::<F>(n, d, k as u64 + 3, (n + d) as u64);
+            let weights = Array1::from_shape_fn(n, |row| F::of(0.1 * (1 + row % 7) as f64));
+            let mut bits = Bits(Vec::new());
+            for seed in 0..4 {
+                bits.of_fit(&x, KMeans::new(k).seed(seed).max_iter(1), None);
+                bits.of_fit(&x, KMeans::new(k).seed(seed).max_iter(1), Some(&weights));
+            }
+            let mut halves = BisectingKMeans::new(6);
+            bits.add([halves.fit(&x).unwrap().inertia]);
+            bits.add(halves.cluster_centers().unwrap().iter().copied());
+            digest(&bits)
+        })
+    }
+    let f32s =
+        ["85323c51ddb10ca8", "78600ae6c8e0ac3f", "48901f5045e2d7cb", "dfd09175889dc205", "639f8d61e9b45e80"];
+    let f64s =
+        ["05209eb323baec60", "ffef3920f5c01669", "4a9c5515400898c1", "f90b3c75fd42c950", "c37e194960fa70ac"];
+    assert_eq!(
+        (in_precision::<f32>(), in_precision::<f64>()),
+        (f32s.map(String::from), f64s.map(String::from))
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use super::onnx_cases::{self, Case, compiled};
 use super::onnx_graphs::{self, GraphCase};
 use super::{onnx_random, onnx_reader};
+use crate::temporary::temporary_path;
 use axonal::cluster::MiniBatchKMeans;
 use axonal::ndarray::{Array2, ArrayBase, ArrayD, Axis, Data, Dimension, array};
 use axonal::prelude::*;
@@ -503,7 +504,7 @@ fn weights_beyond_f32_are_refused() {
 
 #[test]
 fn files_are_replaced_whole() {
-    let path = std::env::temp_dir().join(format!("axonal-{}.onnx", std::process::id()));
+    let path = temporary_path("file.onnx");
     fs::write(&path, "something else").unwrap();
     let model = compiled(Sequential::new(3).add(Dense::new(2)), 1.0);
     model.export_onnx(&path).unwrap();

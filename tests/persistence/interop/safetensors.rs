@@ -2,6 +2,7 @@
 //! `scripts/interop/safetensors.py`.
 
 use crate::memory::peak_of;
+use crate::temporary::{temporary_folder, temporary_path};
 use axonal::LoadErrorKind;
 use axonal::ndarray::Array2;
 use axonal::persistence::{Limits, LoadOptions};
@@ -50,7 +51,7 @@ fn weights_come_back_to_the_bit() {
 
 #[test]
 fn files_and_bytes_are_the_same() {
-    let path = std::env::temp_dir().join(format!("axonal-{}.safetensors", std::process::id()));
+    let path = temporary_path("file.safetensors");
     let (model, mut other) = (network::<f32>(1), network::<f32>(2));
     model.save_safetensors(&path).unwrap();
     assert_eq!(fs::read(&path).unwrap(), model.to_safetensors().unwrap());
@@ -68,7 +69,7 @@ fn files_and_bytes_are_the_same() {
     assert_eq!(third.weights(), before);
     fs::remove_file(&path).unwrap();
     assert!(matches!(third.load_safetensors(&path), Err(Error::Io { .. })));
-    assert!(third.load_safetensors(std::env::temp_dir()).unwrap_err().to_string().contains("a directory"));
+    assert!(third.load_safetensors(temporary_folder()).unwrap_err().to_string().contains("a directory"));
 }
 
 #[test]
@@ -180,7 +181,7 @@ fn other_files_are_recognized() {
 
 /// A load takes at most the length of the file and a MiB, from memory and from disk.
 fn load_within_the_bound(model: &mut Model<f32>, file: &[u8]) -> Result<Vec<String>> {
-    let path = std::env::temp_dir().join(format!("axonal-bound-{}.safetensors", std::process::id()));
+    let path = temporary_path("bound.safetensors");
     fs::write(&path, file).unwrap();
     let options = || LoadOptions::new().skip_mismatch(true);
     let (from_disk, peak) = peak_of(|| model.load_safetensors_with(&path, options()));

@@ -4,6 +4,7 @@
 //! The checksum is CRC-32C (Castagnoli). Both formats are a few lines, fewer than the tables of a dependency.
 
 use super::protobuf::Message;
+use crate::data_file::process_id;
 use crate::error::{Error, Result};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
@@ -60,7 +61,7 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 impl EventFile {
     /// Creates a file of a new name in a folder that exists.
     pub(super) fn create(folder: &Path) -> Result<Self> {
-        let (seconds, process) = (wall_time(), std::process::id());
+        let (seconds, process) = (wall_time(), process_id());
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = folder.join(format!("events.out.tfevents.{seconds:010.0}.axonal.{process}.{number}.v2"));
         let opened = OpenOptions::new().create_new(true).write(true).open(&path);
