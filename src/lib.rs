@@ -43,6 +43,19 @@
 //! # Promises
 //! Nothing that a caller passes panics: every mistake is an [`Error`] that says what was expected and what came.
 //! The same seed gives the same bits, at any number of threads. Arrays are [`ndarray`]'s, which is re-exported.
+//!
+//! # WebAssembly
+//! The crate compiles for `wasm32-unknown-unknown`, for browsers and other hosts without an operating system, and needs no
+//! JavaScript. Nothing panics where such a host lacks something:
+//!
+//! | missing | effect |
+//! |---|---|
+//! | threads | all work runs on the calling thread; [`distributed::Threads`] is an error |
+//! | files | loading and saving by path is an error; `to_bytes` and `from_bytes` work |
+//! | clock | elapsed times in progress lines and of cross-validation are zero |
+//!
+//! WASI has files and clocks, but no threads. The feature `progress` links `wasm-bindgen` on `wasm32`.
+//! `examples/web` in the repository is a page that trains and clusters.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(unreachable_pub)]
 
@@ -57,6 +70,7 @@ pub mod distributed;
 mod error;
 pub mod estimator;
 mod float;
+mod host;
 mod initializer;
 #[cfg(any(feature = "keras", feature = "onnx", feature = "safetensors"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "keras", feature = "onnx", feature = "safetensors"))))]
