@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn the_network_learns_and_recognizes_written_digits() {
         let mut recognizer = Recognizer::new().unwrap();
-        let (first, last) = (0..30).fold((None, Scores::default()), |(first, _), _| {
+        let (first, last) = (0..20).fold((None, Scores::default()), |(first, _), _| {
             let scores = recognizer.train_epoch().unwrap();
             (first.or(Some(scores)), scores)
         });
