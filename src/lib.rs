@@ -56,6 +56,19 @@
 //! Kernels use AVX-512, AVX2 with FMA, NEON or scalar code, whichever is the widest that the processor supports
 //! ([`simd::instruction_set`]). k-means gives the same bits with each of them, but for choices of k-means++ by scalar code between
 //! candidates that are equal up to rounding; networks differ by rounding.
+//!
+//! # WebAssembly
+//! The crate compiles for `wasm32-unknown-unknown`, for browsers and other hosts without an operating system, and needs no
+//! JavaScript. Nothing panics where such a host lacks something:
+//!
+//! | missing | effect |
+//! |---|---|
+//! | threads | all work runs on the calling thread; [`distributed::Threads`] is an error |
+//! | files | loading and saving by path is an error; `to_bytes` and `from_bytes` work |
+//! | clock | elapsed times in progress lines and of cross-validation are zero |
+//!
+//! WASI has files and clocks, but no threads. The feature `progress` links `wasm-bindgen` on `wasm32`.
+//! `examples/web` in the repository is a page that trains and clusters.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(unreachable_pub)]
 
@@ -70,6 +83,7 @@ pub mod distributed;
 mod error;
 pub mod estimator;
 mod float;
+mod host;
 mod initializer;
 #[cfg(any(feature = "keras", feature = "onnx", feature = "safetensors"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "keras", feature = "onnx", feature = "safetensors"))))]

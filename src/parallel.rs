@@ -20,6 +20,8 @@ mod hot_pool;
 pub(crate) mod thresholds;
 
 #[cfg(feature = "rayon")]
+use crate::host::HAS_CLOCK;
+#[cfg(feature = "rayon")]
 use hot_pool::{FlagGuard, HAS_OWN_WORK, HotPool, IN_FORK, POOL_IS_HOT};
 use thresholds::MIN_ELEMENTS_TO_FORK;
 #[cfg(feature = "rayon")]
@@ -94,10 +96,11 @@ pub(crate) fn with_own_pool<R: Send>(threads: usize, work: impl FnOnce() -> R + 
 }
 
 /// Runs `work`, a loop over batches of `ops` each, on a thread of the pool and keeps the other threads awake for its
-/// forks. Runs it on the calling thread if a batch has too few ops to split.
+/// forks. Runs it on the calling thread if a batch has too few ops to split, or without a clock, by which the polling
+/// threads return to their own work.
 pub(crate) fn with_hot_pool<R: Send>(ops: usize, work: impl FnOnce() -> R + Send) -> R {
     #[cfg(feature = "rayon")]
-    if ops >= MIN_OPS_TO_KEEP_POOL_HOT && rayon::current_num_threads() > 1 {
+    if ops >= MIN_OPS_TO_KEEP_POOL_HOT && HAS_CLOCK && rayon::current_num_threads() > 1 {
         return rayon::scope(|_| {
             let _hot = HotPool::start();
             work()

@@ -20,11 +20,6 @@ use crate::error::{Error, LoadErrorKind};
 use std::io;
 use std::path::Path;
 
-/// The number of the process, for names of new files; 0 on WebAssembly, where [`std::process::id`] panics.
-pub(crate) fn process_id() -> u32 {
-    if cfg!(target_family = "wasm") { 0 } else { std::process::id() }
-}
-
 /// The error of a failed read; one that ran into a limit names the limit.
 pub(crate) fn failed(path: &Path, source: io::Error) -> Error {
     match source.downcast::<bounded::Exceeded>() {

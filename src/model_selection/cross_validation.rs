@@ -2,9 +2,10 @@ use super::fold::checked_folds;
 use super::{Fold, FoldTargets, Samples, Splitter};
 use crate::error::Result;
 use crate::estimator::{Estimator, Fit, Score};
+use crate::host::Timer;
 use ndarray::Array1;
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Whatever can be fitted to and scored on folds of `X` and `Y`. Nothing to implement: every [`Estimator`] that
 /// fits and scores, with a reference to targets or without targets, is one.
@@ -133,10 +134,10 @@ pub fn cross_validate<X: Samples + ?Sized, Y: FoldTargets, E: FoldEstimator<X, Y
     y.check(x.n_samples())?;
     let validate = |fold: Fold| {
         let data = FoldData::<X, Y>::of(x, y, &fold);
-        let start = Instant::now();
+        let start = Timer::start();
         let estimator = data.fit(estimator)?;
         let fit_time = start.elapsed();
-        let start = Instant::now();
+        let start = Timer::start();
         let test_score = data.test_score(&estimator)?;
         let score_time = start.elapsed();
         let train_score = data.train_score(&estimator)?;
@@ -209,9 +210,9 @@ pub struct FoldReport<E> {
     pub test_score: f64,
     /// The score on the samples learned from.
     pub train_score: f64,
-    /// How long `fit` took.
+    /// How long `fit` took; zero where there is no clock (`wasm32-unknown-unknown`).
     pub fit_time: Duration,
-    /// How long scoring the test part took.
+    /// How long scoring the test part took; zero where there is no clock.
     pub score_time: Duration,
     /// The estimator as fitted on this fold.
     pub estimator: E,

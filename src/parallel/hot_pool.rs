@@ -13,11 +13,12 @@
 //! Nothing depends on a polling thread: a thread that is busy elsewhere simply does not poll.
 
 use super::thresholds::MAX_HOT_THREADS;
+use crate::host::Timer;
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::LocalKey;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Unsuccessful polls after which a thread yields its processor to other processes.
 const POLLS_BEFORE_YIELD: u32 = 256;
@@ -82,7 +83,7 @@ fn poll(cooled: Arc<AtomicBool>) {
         return;
     }
     let _hot = FlagGuard::set(&POOL_IS_HOT, true);
-    let (start, mut polls) = (Instant::now(), 0);
+    let (start, mut polls) = (Timer::start(), 0);
     while !cooled.load(Ordering::Acquire) {
         if rayon::yield_now() == Some(rayon::Yield::Executed) {
             polls = 0;

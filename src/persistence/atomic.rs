@@ -7,13 +7,13 @@
 //! A process that was killed leaves its temporary file behind. Temporary files are locked while they are written, so
 //! the next save of the same file detects abandoned ones and removes them.
 
-use crate::data_file::process_id;
 use crate::error::{Error, Result, file_type};
+use crate::host;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// The file operations of a save, in a form in which a test can let each of them fail.
 trait Disk {
@@ -171,8 +171,8 @@ const SUFFIX: &str = ".axonal-tmp";
 fn temporary_name(name: &str) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let moment = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    format!("{}{:x}-{:x}-{count:x}{SUFFIX}", prefix(name), process_id(), moment.as_nanos())
+    let (process, moment) = (host::process_id(), host::unix_time().as_nanos());
+    format!("{}{process:x}-{moment:x}-{count:x}{SUFFIX}", prefix(name))
 }
 
 fn prefix(name: &str) -> String {

@@ -288,6 +288,19 @@ fn every_file_says_what_it_contains() {
     assert!(missing.is_empty(), "files without a module head (`//!`):\n{}", missing.join("\n"));
 }
 
+/// A clock or a process id that the host may not have is behind `host`, where the unit tests may compare with it.
+#[test]
+fn clocks_and_process_ids_are_read_in_host_only() {
+    const CALLS: [&str; 3] = ["Instant::now", "SystemTime::now", "process::id"];
+    let files = sources();
+    for call in CALLS {
+        assert!(code(&files["host"]).contains(call), "host does not call {call}");
+        for (module, source) in files.iter().filter(|(module, _)| *module != "host") {
+            assert!(!code(source).contains(call), "{module} calls {call}; use crate::host");
+        }
+    }
+}
+
 #[test]
 fn the_prelude_is_small() {
     let files = sources();

@@ -8,6 +8,7 @@ use super::trainer::{Divergence, StepOutcome};
 use super::validation::Validate;
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::host::Timer;
 use crate::log_event::log_event;
 use crate::nn::callback::{Callback, Checkpoint, Ending, Position, Progress, Run, StopToken, epoch_line};
 use crate::nn::fit_options::{OnDivergence, PlainOptions, Verbose};
@@ -16,7 +17,6 @@ use crate::nn::layout::Layout;
 use crate::nn::model::Model;
 use std::io::Write as _;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// The callbacks of a run.
 pub(super) type Callbacks<'c, F> = [Box<dyn Callback<F> + 'c>];
@@ -152,7 +152,7 @@ impl<'a, F: Float> TrainingLoop<'a, F> {
             if self.progress.ending == Ending::Interrupted {
                 break;
             }
-            let begun = Instant::now();
+            let begun = Timer::start();
             if done == 0 {
                 if self.progress.stop.is_none() {
                     self.call(model, callbacks, |callback, run| callback.on_epoch_begin(run))?;
@@ -287,7 +287,7 @@ impl<'a, F: Float> TrainingLoop<'a, F> {
         &mut self,
         model: &mut Model<F>,
         callbacks: &mut Callbacks<'_, F>,
-        begun: Instant,
+        begun: Timer,
     ) -> Result<()> {
         let epoch = self.progress.epoch;
         model.epochs_trained += 1;
@@ -411,7 +411,7 @@ impl<'a, F: Float> TrainingLoop<'a, F> {
     }
 
     /// Prints the line of an epoch, unless silent.
-    fn print(&self, begun: Instant) {
+    fn print(&self, begun: Timer) {
         if self.options.verbose == Verbose::Silent || self.progress.rank != 0 {
             return;
         }

@@ -6,12 +6,13 @@ mod output;
 use super::{Callback, CallbackSettings, Run};
 use crate::error::Result;
 use crate::float::Float;
+use crate::host::Timer;
 use indicatif::ProgressStyle;
 use line::Line;
 use output::Output;
 use std::fmt;
 use std::io::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Shows the progress of a run as Keras does: on a terminal a bar that moves with the batches, anywhere else (a file, a
 /// pipe) one line per epoch.
@@ -42,8 +43,8 @@ pub struct ProgressBar<'a> {
     /// Whether "Epoch 3/10" is still to be written.
     header_due: bool,
     /// When the epoch began, and how many of its batches had been done before.
-    begun: (Instant, usize),
-    drawn: Option<Instant>,
+    begun: (Timer, usize),
+    drawn: Option<Timer>,
     /// The bar of the running epoch, with its last line.
     bar: Option<(indicatif::ProgressBar, String)>,
 }
@@ -82,7 +83,7 @@ impl<'a> ProgressBar<'a> {
             output,
             to_stdout: false,
             header_due: true,
-            begun: (Instant::now(), 0),
+            begun: (Timer::start(), 0),
             drawn: None,
             bar: None,
         }
@@ -107,7 +108,7 @@ impl<'a> ProgressBar<'a> {
         bar.set_message(line.clone());
         *last = line;
         self.output.flush();
-        self.drawn = Some(Instant::now());
+        self.drawn = Some(Timer::start());
     }
 
     /// Takes the line of the running epoch away, and answers what it was.
@@ -129,12 +130,12 @@ impl<'a> ProgressBar<'a> {
 impl<F: Float> Callback<F> for ProgressBar<'_> {
     fn on_train_begin(&mut self, _: &mut Run<'_, F>) -> Result<()> {
         self.clear();
-        (self.header_due, self.begun, self.drawn) = (true, (Instant::now(), 0), None);
+        (self.header_due, self.begun, self.drawn) = (true, (Timer::start(), 0), None);
         Ok(())
     }
 
     fn on_epoch_begin(&mut self, _: &mut Run<'_, F>) -> Result<()> {
-        (self.header_due, self.begun, self.drawn) = (true, (Instant::now(), 0), None);
+        (self.header_due, self.begun, self.drawn) = (true, (Timer::start(), 0), None);
         Ok(())
     }
 

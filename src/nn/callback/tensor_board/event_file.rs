@@ -4,13 +4,12 @@
 //! The checksum is CRC-32C (Castagnoli). Both formats are a few lines, fewer than the tables of a dependency.
 
 use super::protobuf::Message;
-use crate::data_file::process_id;
 use crate::error::{Error, Result};
+use crate::host;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 const TABLE: [u32; 256] = table();
 
@@ -45,7 +44,7 @@ fn masked(bytes: &[u8]) -> u32 {
 
 /// Seconds since 1970.
 pub(super) fn wall_time() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |elapsed| elapsed.as_secs_f64())
+    host::unix_time().as_secs_f64()
 }
 
 /// An event file that is being written.
@@ -61,7 +60,7 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 impl EventFile {
     /// Creates a file of a new name in a folder that exists.
     pub(super) fn create(folder: &Path) -> Result<Self> {
-        let (seconds, process) = (wall_time(), process_id());
+        let (seconds, process) = (wall_time(), host::process_id());
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = folder.join(format!("events.out.tfevents.{seconds:010.0}.axonal.{process}.{number}.v2"));
         let opened = OpenOptions::new().create_new(true).write(true).open(&path);
