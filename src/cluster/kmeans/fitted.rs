@@ -193,9 +193,14 @@ impl<F: Float> FittedCenters<F> {
 
     /// The labels of checked rows, and their inertia.
     pub(crate) fn label_all(&self, samples: &Samples<'_, F>) -> (Vec<u32>, f64) {
-        let labels = self.label(CheckedRows { samples: *samples, are_usual: false });
+        let labels = self.labels_of(samples);
         let inertia = self.inertia_of(samples, &labels);
         (labels, inertia)
+    }
+
+    /// The labels of checked rows.
+    pub(crate) fn labels_of(&self, samples: &Samples<'_, F>) -> Vec<u32> {
+        self.label(CheckedRows { samples: *samples, are_usual: false })
     }
 
     fn label(&self, CheckedRows { samples, are_usual }: CheckedRows<'_, F>) -> Vec<u32> {

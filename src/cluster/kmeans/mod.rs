@@ -14,7 +14,7 @@
 mod accessors;
 pub(crate) mod assign;
 pub(crate) mod distance;
-mod distributed;
+pub(crate) mod distributed;
 mod feature_names;
 mod fit;
 pub(crate) mod fitted;

@@ -72,6 +72,15 @@ impl<'r> InertiaSums<'r> {
     }
 }
 
+/// Σ wᵢ‖xᵢ − c‖² over the labeled rows of all ranks.
+pub(crate) fn inertia_over<F: Float>(
+    (samples, ranks): (&Samples<'_, F>, &Ranks<'_>),
+    centers: &[F],
+    labels: &mut [u32],
+) -> Result<f64> {
+    InertiaSums::new(samples.n_samples(), ranks).compute(samples, centers, labels)
+}
+
 impl<F: Float> Lloyd<'_, F> {
     /// The inertia of the labels about the centers made of them, a few rows having `moved` to other clusters since.
     ///

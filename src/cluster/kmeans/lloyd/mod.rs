@@ -9,7 +9,7 @@ mod shard;
 mod strategy;
 mod verbose;
 
-pub(crate) use inertia::inertia_of;
+pub(crate) use inertia::{inertia_of, inertia_over};
 
 use super::assign::labels::NO_LABEL;
 use super::assign::packed_centers::{PackedCenters, SquaredNorms};

@@ -87,6 +87,25 @@ impl<F: Float> KMeansInit<F> {
         }
     }
 
+    /// The initialization as text, with all digits of given centers: a line for each.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            // `Debug` of an array leaves values out.
+            Self::Centers(centers) => {
+                let lines = centers.rows().into_iter().map(|center| format!("{:?}", center.to_vec()));
+                lines.collect::<Vec<_>>().join("\n")
+            }
+            init => format!("{init:?}"),
+        }
+    }
+
+    /// Refuses a function for the rows of several ranks, none of which holds all rows.
+    pub(crate) fn check_distributed(&self) -> Result<()> {
+        let Self::Function(_) = self else { return Ok(()) };
+        let expected = "PlusPlus, Random or Centers: a function needs the rows of all ranks";
+        Err(Error::invalid_parameter("fit_distributed", "init", "a function", expected))
+    }
+
     /// Whether every run would start from the same centers.
     pub(crate) fn is_given(&self) -> bool {
         matches!(self, Self::Centers(_))
