@@ -2,7 +2,6 @@
 //! on every rank, and no rank that waits forever.
 
 use crate::common::assert_error_contains;
-use axonal::cluster::MiniBatchKMeans;
 use axonal::distributed::{Collective, Threads};
 use axonal::ndarray::{Array1, Array2, Axis, array, concatenate, s};
 use axonal::prelude::*;
@@ -11,20 +10,20 @@ use proptest::prelude::*;
 
 /// The numbers of a fit that all ranks share, as bits where they are reals.
 #[derive(Debug, PartialEq)]
-struct Shared {
+pub(super) struct Shared {
     centers: Vec<u64>,
     inertia: u64,
     history: Vec<u64>,
     n_iter: usize,
     converged: bool,
-    empty_clusters: Vec<usize>,
+    pub(super) empty_clusters: Vec<usize>,
 }
 
 fn bits(values: impl IntoIterator<Item = f64>) -> Vec<u64> {
     values.into_iter().map(f64::to_bits).collect()
 }
 
-fn shared<F: Float>(kmeans: &KMeans<F>, report: &axonal::cluster::KMeansReport) -> Shared {
+pub(super) fn shared<F: Float>(kmeans: &KMeans<F>, report: &axonal::cluster::KMeansReport) -> Shared {
     assert_eq!(kmeans.inertia().unwrap().to_bits(), report.inertia.to_bits());
     Shared {
         centers: bits(kmeans.cluster_centers().unwrap().iter().map(|c| c.as_f64())),
@@ -73,13 +72,13 @@ fn equal_parts(n: usize, ranks: usize) -> Vec<usize> {
     (1..=ranks).map(|rank| n * rank / ranks).collect()
 }
 
-fn normal<F: Float>(n: usize, d: usize, seed: u64) -> Array2<F> {
+pub(super) fn normal<F: Float>(n: usize, d: usize, seed: u64) -> Array2<F> {
     let mut rng = Rng::new(seed, Purpose::Other, 77);
     Array2::from_shape_fn((n, d), |_| F::of(rng.normal()))
 }
 
 /// Overlapping clusters far from the origin, whose columns have different units.
-fn blobs<F: Float>(n: usize, d: usize, seed: u64) -> Array2<F> {
+pub(super) fn blobs<F: Float>(n: usize, d: usize, seed: u64) -> Array2<F> {
     let mut rng = Rng::new(seed, Purpose::Other, 78);
     let centers: Vec<f64> = (0..9 * d).map(|_| 3.0 * rng.normal()).collect();
     Array2::from_shape_fn((n, d), |(row, column)| {
@@ -88,7 +87,7 @@ fn blobs<F: Float>(n: usize, d: usize, seed: u64) -> Array2<F> {
     })
 }
 
-fn weights<F: Float>(n: usize, seed: u64) -> Array1<F> {
+pub(super) fn weights<F: Float>(n: usize, seed: u64) -> Array1<F> {
     let mut rng = Rng::new(seed, Purpose::Other, 79);
     Array1::from_shape_fn(n, |row| F::of(if row % 7 == 3 { 0.0 } else { (2.0 * rng.normal()).exp() }))
 }

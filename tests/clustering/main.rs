@@ -63,6 +63,7 @@
 mod common;
 
 mod badly_scaled;
+mod batches;
 mod distributed;
 mod invalid_input;
 mod kmeans;

@@ -4,6 +4,7 @@
 //! bits of a result do not depend on the number of threads. Nothing is allocated inside an iteration. The rows may be those of
 //! one rank of a group: then all ranks iterate in step, and have the same centers.
 
+pub(crate) mod batched;
 mod inertia;
 mod shard;
 mod strategy;

@@ -1,6 +1,7 @@
 //! Seeding: the initial centers ([`KMeansInit`]), by greedy k-means++ ([`plus_plus`], [`kmeans_plusplus`]), at random
 //! ([`random_rows`]), or given.
 
+pub(crate) mod batched;
 mod candidate_kernel;
 mod candidates;
 mod draws;
