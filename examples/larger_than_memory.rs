@@ -79,7 +79,7 @@ fn peak_megabytes() -> Option<f64> {
 }
 
 fn main() -> Result<()> {
-    let gigabytes: f64 = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(0.1);
+    let gigabytes: f64 = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(0.02);
     let batches = ((gigabytes * 1e9 / (BATCH * FEATURES * size_of::<f32>()) as f64) as usize).max(2);
     let Some(kind) = std::env::args().nth(2) else {
         println!(
@@ -101,6 +101,6 @@ fn main() -> Result<()> {
     let bytes = rows * (FEATURES * size_of::<f32>()) as f64;
     let memory = peak_megabytes().map_or("unknown".into(), |peak| format!("{peak:.0}"));
     let (per_pass, rate) = (bytes / passes as f64 / 1e9, bytes / 1e9 / seconds);
-    println!("| `{kind}` | {per_pass:.1} | {passes} | {memory} | {rate:.2} | {:.2e} |", rows / seconds);
+    println!("| `{kind}` | {per_pass:.2} | {passes} | {memory} | {rate:.2} | {:.2e} |", rows / seconds);
     Ok(())
 }
