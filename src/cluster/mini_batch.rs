@@ -1,14 +1,16 @@
 //! k-means on small random batches: for data that is large, or comes in pieces.
 
 mod batch;
+mod distributed;
 mod progress;
 mod record;
 mod settings;
 
 use super::kmeans::fitted::{FittedCenters, predict_by_nearest_center};
-use super::kmeans::lloyd::LloydRun;
+use super::kmeans::lloyd::{LloydRun, inertia_over};
 use super::kmeans::moments::Moments;
 use super::kmeans::ranks::Ranks;
+use super::kmeans::ranks::gather::RowCopies;
 use super::kmeans::report::KMeansReport;
 use super::kmeans::samples::{Samples, elements, in_range, in_rows};
 use super::kmeans::seeding::random_rows::sample_without_replacement;
@@ -20,7 +22,7 @@ use crate::float::Float;
 use crate::float::precompiled::precompiled;
 use crate::rng::{Purpose, Rng};
 use crate::validate;
-use batch::{SelectedRows, WeightedSampler};
+use batch::{RowsWithWeight, WeightedSampler};
 use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix1, Ix2};
 use progress::{Convergence, Counters, Progress};
 use serde::{Deserialize, Serialize};
@@ -258,22 +260,23 @@ impl<F: Float> MiniBatchKMeans<F> {
         }
     }
 
-    /// The best of several initializations, compared on rows drawn at random.
+    /// The best of several initializations, compared on rows of all ranks drawn at random.
     fn initialize(
         &self,
-        samples: &Samples<'_, F>,
+        rows: (&Samples<'_, F>, &Ranks<'_>),
         moments: &Moments<F>,
         rng: &mut Rng,
     ) -> Result<Progress<F>> {
         let MiniBatchSettings { n_clusters, init, init_size, batch_size, n_init, .. } = &self.settings;
-        let (n_clusters, n, d) = (*n_clusters, samples.n_samples(), samples.n_features);
+        let (samples, ranks) = rows;
+        let (n_clusters, n) = (*n_clusters, ranks.n_rows());
         let reference = moments.reference(n);
         let init_rows = init_size.unwrap_or(batch_size.saturating_mul(3));
         let init_rows = if init_rows < n_clusters { n_clusters.saturating_mul(3) } else { init_rows };
-        let validation: Vec<usize> = (0..init_rows.min(n)).map(|_| rng.below(n)).collect();
-        let validation = SelectedRows::new(samples, &validation);
+        let validation: Vec<_> = (0..init_rows.min(n)).map(|_| ranks.locate(rng.below(n))).collect();
+        let validation = RowCopies::new(rows, &validation)?;
         // Rows without weight cannot be initial centers.
-        let weighted: Vec<usize> = (0..n).filter(|&row| samples.weight(row) > 0.0).collect();
+        let weighted = RowsWithWeight::new(samples, ranks)?;
         let n_starts = match init {
             KMeansInit::Centers(_) => 1,
             KMeansInit::PlusPlus => n_init.unwrap_or(1),
@@ -281,16 +284,17 @@ impl<F: Float> MiniBatchKMeans<F> {
         };
         let mut best: Option<(f64, Vec<F>)> = None;
         for _ in 0..n_starts {
-            let places = sample_without_replacement(weighted.len(), init_rows.min(weighted.len()), rng);
-            let places: Vec<usize> = places.into_iter().map(|place| weighted[place]).collect();
-            let drawn = SelectedRows::new(samples, &places);
-            let drawn = drawn.samples(d);
-            let ranks = Ranks::alone(drawn.n_samples());
-            let mut centers = init.initial_centers((&drawn, &ranks), n_clusters, rng)?;
+            let count = weighted.count();
+            let places = sample_without_replacement(count, init_rows.min(count), rng);
+            let places: Vec<_> = places.into_iter().map(|place| weighted.row(place)).collect();
+            let drawn = RowCopies::new(rows, &places)?;
+            // Every rank has the drawn rows, and chooses the same centers.
+            let alone = Ranks::alone(places.len());
+            let mut centers = init.initial_centers((&drawn.samples(), &alone), n_clusters, rng)?;
             check_in_reach(Self::NAME, &centers, &moments.mean)?;
             centers.iter_mut().zip(reference.iter().cycle()).for_each(|(c, point)| *c -= *point);
             let fitted = FittedCenters::new(centers, reference.clone());
-            let (_, inertia) = fitted.label_all(&validation.samples(d));
+            let (_, inertia) = fitted.label_all(&validation.samples());
             if best.as_ref().is_none_or(|(least, _)| inertia < *least) {
                 best = Some((inertia, fitted.centered));
             }
@@ -307,6 +311,51 @@ impl<F: Float> MiniBatchKMeans<F> {
     pub fn n_iter(&self) -> Result<usize> {
         Ok(self.learned("n_iter")?.n_iter)
     }
+
+    /// Learns from checked rows of all ranks; what earlier fits learned is dropped. The labels of the run are those of this
+    /// rank's rows.
+    fn fit_checked(
+        &self,
+        (samples, ranks): (&Samples<'_, F>, &Ranks<'_>),
+    ) -> Result<(FittedCenters<F>, Counters, LloydRun<F>)> {
+        let settings = &self.settings;
+        let n = ranks.n_rows();
+        let moments = moments_of(Self::NAME, samples, ranks)?;
+        let mut rng = Rng::new(settings.seed, Purpose::Clustering, 0);
+        let mut progress = self.initialize((samples, ranks), &moments, &mut rng)?;
+        let batch_size = settings.batch_size.min(n);
+        let steps = (settings.max_iter.saturating_mul(n) / batch_size).max(1);
+        let sampler = WeightedSampler::new(samples, ranks)?;
+        let tolerance = settings.tol * moments.mean_variance;
+        let mut convergence = Convergence::new(batch_size, n, settings.max_no_improvement, tolerance);
+        // The weights are in the probabilities of the draws.
+        let unweighted = Samples { weights: None, ..*samples };
+        let mut converged = false;
+        while !converged && progress.counters.steps < steps {
+            let rows: Vec<_> = (0..batch_size).map(|_| sampler.row(&mut rng)).collect();
+            let batch = RowCopies::new((&unweighted, ranks), &rows)?;
+            let step = progress.step((&batch.samples(), ranks), settings.reassignment_ratio, &mut rng)?;
+            converged = convergence.is_reached(step.inertia / batch_size as f64, step.total_shift);
+        }
+        let Progress { centers, reference, counters } = progress;
+        let fitted = FittedCenters::new(centers, reference);
+        let mut labels = fitted.labels_of(samples);
+        let inertia = inertia_over((samples, ranks), elements(fitted.cluster_centers()), &mut labels)?;
+        let n_iter = (counters.steps * batch_size).div_ceil(n);
+        let (centers, history) = (Vec::new(), convergence.history);
+        Ok((fitted, counters, LloydRun { inertia, labels, centers, n_iter, converged, history }))
+    }
+
+    /// Keeps the result of a fit.
+    fn keep(
+        &mut self,
+        (fitted, counters): (FittedCenters<F>, Counters),
+        run: &LloydRun<F>,
+        labels: Array1<usize>,
+    ) {
+        let fitted = FittedCenters { labels, inertia: run.inertia, n_iter: run.n_iter, ..fitted };
+        self.fitted = Some((fitted, counters));
+    }
 }
 
 precompiled! {
@@ -320,6 +369,7 @@ precompiled! {
         }
         let x = in_rows(x)?;
         let samples = Samples { values: elements(&x), n_features: x.ncols(), weights };
+        let ranks = Ranks::alone(x.nrows());
         let mut progress = match kmeans.fitted.clone() {
             Some((FittedCenters { centered: centers, mean: reference, .. }, counters)) => {
                 Progress { centers, reference, counters }
@@ -328,12 +378,12 @@ precompiled! {
                 check_counts(MiniBatchKMeans::<F>::NAME, kmeans.settings.n_clusters, x.nrows())?;
                 kmeans.settings.init.check(kmeans.settings.n_clusters, x.ncols())?;
                 let mut rng = Rng::new(kmeans.settings.seed, Purpose::Clustering, u64::MAX);
-                let moments = moments_of(MiniBatchKMeans::<F>::NAME, &samples, &Ranks::alone(x.nrows()))?;
-                kmeans.initialize(&samples, &moments, &mut rng)?
+                let moments = moments_of(MiniBatchKMeans::<F>::NAME, &samples, &ranks)?;
+                kmeans.initialize((&samples, &ranks), &moments, &mut rng)?
             }
         };
         let mut rng = Rng::new(kmeans.settings.seed, Purpose::Clustering, progress.counters.steps as u64);
-        progress.step(&samples, kmeans.settings.reassignment_ratio, &mut rng);
+        progress.step((&samples, &ranks), kmeans.settings.reassignment_ratio, &mut rng)?;
         let Progress { centers, reference, counters } = progress;
         let fitted = FittedCenters::new(centers, reference);
         let (labels, inertia) = fitted.label_all(&samples);
@@ -356,38 +406,9 @@ precompiled! {
         settings.init.check(settings.n_clusters, d)?;
         let x = in_rows(x)?;
         let samples = Samples { values: elements(&x), n_features: d, weights };
-        let moments = moments_of(MiniBatchKMeans::<F>::NAME, &samples, &Ranks::alone(x.nrows()))?;
-        let mut rng = Rng::new(settings.seed, Purpose::Clustering, 0);
-        let mut progress = kmeans.initialize(&samples, &moments, &mut rng)?;
-        let batch_size = settings.batch_size.min(n);
-        let steps = (settings.max_iter.saturating_mul(n) / batch_size).max(1);
-        let sampler = WeightedSampler::new(&samples);
-        let tolerance = settings.tol * moments.mean_variance;
-        let mut convergence = Convergence::new(batch_size, n, settings.max_no_improvement, tolerance);
-        let mut converged = false;
-        while !converged && progress.counters.steps < steps {
-            let rows: Vec<usize> = (0..batch_size).map(|_| sampler.row(&mut rng)).collect();
-            // The weights are in the probabilities of the draws.
-            let batch = SelectedRows::new(&Samples { weights: None, ..samples }, &rows);
-            let step = progress.step(&batch.samples(d), settings.reassignment_ratio, &mut rng);
-            converged = convergence.is_reached(step.inertia / batch_size as f64, step.total_shift);
-        }
-        let Progress { centers, reference, counters } = progress;
-        let fitted = FittedCenters::new(centers, reference);
-        let (labels, inertia) = fitted.label_all(&samples);
-        let run = LloydRun {
-            inertia,
-            labels,
-            centers: Vec::<F>::new(),
-            n_iter: (counters.steps * batch_size).div_ceil(n),
-            converged,
-            history: convergence.history,
-        };
-        let labels = label_indices(&run.labels);
-        let fitted = FittedCenters { labels, inertia: run.inertia, n_iter: run.n_iter, ..fitted };
-        let report = KMeansReport::of(run, settings.n_clusters);
-        kmeans.fitted = Some((fitted, counters));
-        Ok(report)
+        let (fitted, counters, run) = kmeans.fit_checked((&samples, &Ranks::alone(n)))?;
+        kmeans.keep((fitted, counters), &run, label_indices(&run.labels));
+        Ok(KMeansReport::of(run, kmeans.settings.n_clusters))
     }
 }
 

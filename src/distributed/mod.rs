@@ -7,6 +7,7 @@
 //! |---|---|
 //! | the training of a network | [`FitOptions::distributed`](crate::models::FitOptions::distributed) |
 //! | k-means | [`KMeans::fit_distributed`](crate::cluster::KMeans::fit_distributed) |
+//! | mini-batch k-means | [`MiniBatchKMeans::fit_distributed`](crate::cluster::MiniBatchKMeans::fit_distributed) |
 //!
 //! A rank reads its own rows: [`Shard`] says which rows or files these are. The crate `axonal-mpi` has a group over MPI, for
 //! clusters; `docs/distributed.md` says how such jobs are started, and how they scale.

@@ -88,3 +88,44 @@ fn silhouettes_do_not_store_all_pairs() {
     let peak = peak_of(|| assert_eq!(silhouette_samples(&x, &labels).unwrap().len(), n));
     assert!(peak < 1 << 20, "{peak} bytes");
 }
+
+/// A batch of rows, a function of its number: 128 KB.
+fn batch(number: usize) -> Array2<f32> {
+    let mut state = number as u32;
+    Array2::from_shape_simple_fn((500, 64), || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32
+    })
+}
+
+/// The most bytes that some work on a few and on ten times as many batches had at once: 1.5 and 15 MB of rows.
+fn peaks(work: impl Fn(usize) + Send + Sync) -> [isize; 2] {
+    [12, 120].map(|batches| peak_of(|| work(batches)))
+}
+
+#[test]
+fn batches_need_memory_for_themselves_and_not_for_their_number() {
+    // The sums of chunks: 8 bytes for each 1024 rows, and as many for each candidate of k-means++.
+    const FEW_KILOBYTES: isize = 16 << 10;
+    for init in [KMeansInit::PlusPlus, KMeansInit::Random] {
+        let [few, many] = peaks(|batches| {
+            let mut kmeans = KMeans::new(2).init(init.clone()).n_init(1).max_iter(2);
+            kmeans.fit_batches(|_| Ok((0..batches).map(batch))).unwrap();
+        });
+        assert!(many <= few + FEW_KILOBYTES, "{init:?}: {few} bytes, then {many}");
+        // A batch, and the buffer that gathers batches, which may exist twice while it grows.
+        assert!(few > 128_000 && many < 4 << 20, "{few} bytes, then {many}");
+    }
+    let [few, many] = peaks(|batches| {
+        let mut kmeans = MiniBatchKMeans::new(2);
+        (0..batches).for_each(|number| kmeans.partial_fit(&batch(number)).unwrap());
+    });
+    assert!(many <= few + FEW_KILOBYTES, "partial_fit: {few} bytes, then {many}");
+    let [few, many] = peaks(|batches| {
+        let model = Sequential::new(64).add(Dense::new(4)).add(Dense::new(1));
+        let mut model = model.compile(Adam::default(), MeanSquaredError::default()).unwrap();
+        let rows = (0..batches).map(|number| (batch(number) * 1e-7, Array1::<f32>::zeros(500)));
+        model.fit_batches(rows, FitOptions::new()).unwrap();
+    });
+    assert!(many <= few + FEW_KILOBYTES, "fit_batches: {few} bytes, then {many}");
+}

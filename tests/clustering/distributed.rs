@@ -10,20 +10,20 @@ use proptest::prelude::*;
 
 /// The numbers of a fit that all ranks share, as bits where they are reals.
 #[derive(Debug, PartialEq)]
-struct Shared {
+pub(super) struct Shared {
     centers: Vec<u64>,
     inertia: u64,
     history: Vec<u64>,
     n_iter: usize,
     converged: bool,
-    empty_clusters: Vec<usize>,
+    pub(super) empty_clusters: Vec<usize>,
 }
 
 fn bits(values: impl IntoIterator<Item = f64>) -> Vec<u64> {
     values.into_iter().map(f64::to_bits).collect()
 }
 
-fn shared<F: Float>(kmeans: &KMeans<F>, report: &axonal::cluster::KMeansReport) -> Shared {
+pub(super) fn shared<F: Float>(kmeans: &KMeans<F>, report: &axonal::cluster::KMeansReport) -> Shared {
     assert_eq!(kmeans.inertia().unwrap().to_bits(), report.inertia.to_bits());
     Shared {
         centers: bits(kmeans.cluster_centers().unwrap().iter().map(|c| c.as_f64())),
@@ -72,13 +72,13 @@ fn equal_parts(n: usize, ranks: usize) -> Vec<usize> {
     (1..=ranks).map(|rank| n * rank / ranks).collect()
 }
 
-fn normal<F: Float>(n: usize, d: usize, seed: u64) -> Array2<F> {
+pub(super) fn normal<F: Float>(n: usize, d: usize, seed: u64) -> Array2<F> {
     let mut rng = Rng::new(seed, Purpose::Other, 77);
     Array2::from_shape_fn((n, d), |_| F::of(rng.normal()))
 }
 
 /// Overlapping clusters far from the origin, whose columns have different units.
-fn blobs<F: Float>(n: usize, d: usize, seed: u64) -> Array2<F> {
+pub(super) fn blobs<F: Float>(n: usize, d: usize, seed: u64) -> Array2<F> {
     let mut rng = Rng::new(seed, Purpose::Other, 78);
     let centers: Vec<f64> = (0..9 * d).map(|_| 3.0 * rng.normal()).collect();
     Array2::from_shape_fn((n, d), |(row, column)| {
@@ -87,7 +87,7 @@ fn blobs<F: Float>(n: usize, d: usize, seed: u64) -> Array2<F> {
     })
 }
 
-fn weights<F: Float>(n: usize, seed: u64) -> Array1<F> {
+pub(super) fn weights<F: Float>(n: usize, seed: u64) -> Array1<F> {
     let mut rng = Rng::new(seed, Purpose::Other, 79);
     Array1::from_shape_fn(n, |row| F::of(if row % 7 == 3 { 0.0 } else { (2.0 * rng.normal()).exp() }))
 }
@@ -360,4 +360,155 @@ fn a_rank_that_fails_elsewhere_ends_the_fit() {
         _ => KMeans::new(4).fit_distributed(&x, group).map(|_| ()),
     });
     assert_error_contains(ended, "has ended");
+}
+
+/// What all ranks share of a mini-batch fit, as bits where they are reals.
+#[derive(Debug, PartialEq)]
+struct MiniBatchShared {
+    centers: Vec<u64>,
+    inertia: u64,
+    history: Vec<u64>,
+    steps: [usize; 2],
+    empty_clusters: Vec<usize>,
+}
+
+fn mini_batch_shared<F: Float>(
+    kmeans: &MiniBatchKMeans<F>,
+    report: &axonal::cluster::KMeansReport,
+) -> MiniBatchShared {
+    assert_eq!(kmeans.inertia().unwrap().to_bits(), report.inertia.to_bits());
+    MiniBatchShared {
+        centers: bits(kmeans.cluster_centers().unwrap().iter().map(|c| c.as_f64())),
+        inertia: report.inertia.to_bits(),
+        history: bits(report.history.iter().copied()),
+        steps: [kmeans.n_steps().unwrap(), report.n_iter],
+        empty_clusters: report.empty_clusters.clone(),
+    }
+}
+
+/// As [`assert_same_bits`], for mini-batches.
+fn assert_same_batches<F: Float>(
+    kmeans: &MiniBatchKMeans<F>,
+    x: &Array2<F>,
+    weights: Option<&Array1<F>>,
+    ends: &[usize],
+) {
+    let mut whole = kmeans.clone();
+    let report = match weights {
+        Some(weights) => whole.fit_weighted(x, weights),
+        None => whole.fit(x),
+    };
+    let want = mini_batch_shared(&whole, &report.unwrap());
+    let labels = Threads::run(ends.len(), |group| {
+        let first = if group.rank() == 0 { 0 } else { ends[group.rank() - 1] };
+        let rows = first..ends[group.rank()];
+        let own = x.slice(s![rows.clone(), ..]);
+        let mut kmeans = kmeans.clone();
+        let report = match weights {
+            Some(weights) => kmeans.fit_distributed_weighted(&own, &weights.slice(s![rows]), group),
+            None => kmeans.fit_distributed(&own, group),
+        }?;
+        assert_eq!(mini_batch_shared(&kmeans, &report), want, "ranks that end at {ends:?}, {kmeans:?}");
+        Ok(kmeans.labels()?.clone())
+    })
+    .unwrap();
+    let labels: Vec<_> = labels.iter().map(|labels| labels.view()).collect();
+    assert_eq!(concatenate(Axis(0), &labels).unwrap(), whole.labels().unwrap(), "ends at {ends:?}");
+}
+
+fn check_mini_batches<F: Float>() {
+    let (n, d) = (4500, 5);
+    let (x, w) = (blobs::<F>(n, d, 1), weights::<F>(n, 2));
+    let given = x.slice(s![..;600, ..]).to_owned();
+    let base = || MiniBatchKMeans::<F>::new(8).seed(5).batch_size(300).max_iter(3);
+    let variants = [
+        base(),
+        base().n_init(3).init_size(40),
+        base().init(KMeansInit::Random).n_init(2),
+        base().init(KMeansInit::Centers(given)).tol(1e-3),
+        base().reassignment_ratio(0.9).max_no_improvement(None),
+    ];
+    for (index, kmeans) in variants.iter().enumerate() {
+        for weights in [None, Some(&w)] {
+            assert_same_batches(kmeans, &x, weights, &equal_parts(n, 2 + index % 3));
+        }
+    }
+    for ranks in 1..=4 {
+        assert_same_batches(&base(), &x, None, &equal_parts(n, ranks));
+        assert_same_batches(&base(), &x, Some(&w), &equal_parts(n, ranks));
+    }
+    // A rank with few rows, and ranks with none.
+    for ends in [&[4497, 4500][..], &[0, 4500], &[3, 4000, 4000, 4500]] {
+        assert_same_batches(&base(), &x, None, ends);
+        assert_same_batches(&base(), &x, Some(&w), ends);
+    }
+}
+
+#[test]
+fn mini_batches_have_the_same_bits_on_several_ranks() {
+    check_mini_batches::<f32>();
+    check_mini_batches::<f64>();
+}
+
+/// Batches so large that each rank labels a share of them.
+#[test]
+fn divided_batches_have_the_same_bits_on_several_ranks() {
+    let x = normal::<f32>(3000, 16, 4);
+    let kmeans = MiniBatchKMeans::new(64).batch_size(1500).max_iter(2).seed(1);
+    for ranks in 2..=4 {
+        assert_same_batches(&kmeans, &x, None, &equal_parts(3000, ranks));
+    }
+}
+
+#[test]
+fn errors_of_mini_batches_are_errors_on_every_rank() {
+    let x = normal::<f64>(40, 3, 1);
+    let kmeans = || MiniBatchKMeans::new(3);
+    let rank = |group: &Threads<'_>| group.rank();
+    let nan = messages(2, |group| {
+        let mut x = x.clone();
+        if rank(group) == 1 {
+            x[[4, 2]] = f64::NAN;
+        }
+        kmeans().fit_distributed(&x, group)
+    });
+    assert!(nan[0].contains("rank 1 failed: x contains NaN at [4, 2]"), "{}", nan[0]);
+    let cases: [(&str, Vec<String>); 7] = [
+        ("seed 1, and rank 0 0", messages(2, |g| kmeans().seed(rank(g) as u64).fit_distributed(&x, g))),
+        (
+            "batch_size 7, and rank 0 6",
+            messages(2, |g| kmeans().batch_size(6 + rank(g)).fit_distributed(&x, g)),
+        ),
+        (
+            "number of columns 2, and rank 0 3",
+            messages(2, |g| kmeans().fit_distributed(&x.slice(s![.., rank(g)..]), g)),
+        ),
+        (
+            "use of weights true, and rank 0 false",
+            messages(2, |g| match rank(g) {
+                0 => kmeans().fit_distributed(&x, g),
+                _ => kmeans().fit_distributed_weighted(&x, &Array1::ones(40), g),
+            }),
+        ),
+        (
+            "all weights are zero",
+            messages(2, |g| kmeans().fit_distributed_weighted(&x, &Array1::zeros(40), g)),
+        ),
+        ("n_clusters", messages(2, |g| MiniBatchKMeans::new(100).fit_distributed(&x, g))),
+        (
+            "init is a function",
+            messages(2, |g| {
+                let init = KMeansInit::function(|x, k, _| Ok(x.slice(s![..k, ..]).to_owned()));
+                kmeans().init(init).fit_distributed(&x, g)
+            }),
+        ),
+    ];
+    for (expected, messages) in cases {
+        assert!(messages.iter().all(|message| message.contains(expected)), "{messages:?}");
+    }
+    let failed = Threads::run(3, |group| match rank(group) {
+        1 => Err(Error::invalid_parameter("here", "rows", 0, "at least 1")),
+        _ => kmeans().fit_distributed(&x, group).map(|_| ()),
+    });
+    assert_error_contains(failed, "here: rows is 0");
 }

@@ -59,6 +59,7 @@
 //! | faiss: early stop | `a_tolerance_ends_a_run_before_its_iterations_are_spent` |
 
 mod badly_scaled;
+mod batches;
 mod distributed;
 mod invalid_input;
 mod kmeans;

@@ -20,9 +20,13 @@ impl<F: Float> KMeans<F> {
     /// The label of each row of the training data, (n).
     ///
     /// # Errors
-    /// `NotFitted` before the first fit.
+    /// `NotFitted` before the first fit; after [`fit_batches`](Self::fit_batches), which keeps no labels.
     pub fn labels(&self) -> Result<&Array1<usize>> {
-        Ok(&self.learned("labels")?.labels)
+        let fitted = self.learned("labels")?;
+        match fitted.sizes {
+            None => Ok(&fitted.labels),
+            Some(_) => Err(no_labels("labels")),
+        }
     }
 
     /// Σ wᵢ‖xᵢ − c‖² over the training data, c the nearest center.
@@ -44,9 +48,15 @@ impl<F: Float> KMeans<F> {
     /// The number of rows of the training data in each cluster, (k).
     ///
     /// # Errors
-    /// `NotFitted` before the first fit.
+    /// `NotFitted` before the first fit; a fit by [`fit_batches`](Self::fit_batches) that was loaded from a file, which has
+    /// neither labels nor sizes.
     pub fn cluster_sizes(&self) -> Result<Array1<usize>> {
         let fitted = self.learned("cluster_sizes")?;
+        match &fitted.sizes {
+            Some(sizes) if sizes.is_empty() => return Err(no_labels("cluster_sizes")),
+            Some(sizes) => return Ok(sizes.clone().into()),
+            None => {}
+        }
         let mut sizes = Array1::zeros(self.settings.n_clusters);
         fitted.labels.iter().for_each(|&label| sizes[label] += 1);
         Ok(sizes)
@@ -77,6 +87,12 @@ impl<F: Float> KMeans<F> {
     pub(crate) fn learned(&self, method: &'static str) -> Result<&FittedCenters<F>> {
         self.fitted.as_ref().ok_or(Error::NotFitted { estimator: Self::NAME, method })
     }
+}
+
+/// The error of an accessor of labels after a fit that kept none.
+fn no_labels(method: &'static str) -> Error {
+    let hint = "fit_batches keeps no labels; predict computes them batch by batch";
+    Error::Misplaced { context: "KMeans after fit_batches", option: method, hint }
 }
 
 super::fitted::predict_by_nearest_center!(KMeans);

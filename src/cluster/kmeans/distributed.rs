@@ -5,7 +5,6 @@ use super::normalize::normalize;
 use super::ranks::Ranks;
 use super::ranks::alignment::AlignedRows;
 use super::samples::{Samples, elements, in_range, in_rows};
-use super::seeding::KMeansInit;
 use super::settings::KMeansSettings;
 use super::{KMeans, KMeansReport};
 use crate::distributed::{Collective, agree, require_equal};
@@ -16,13 +15,24 @@ use crate::validate;
 use ndarray::{ArrayBase, ArrayView1, ArrayView2, CowArray, Data, Ix1, Ix2};
 
 /// The rows of one rank in standard layout, of length 1 for a spherical clustering, and their weights.
-struct CheckedRows<'a, F> {
-    x: CowArray<'a, F, Ix2>,
-    weights: Option<Vec<F>>,
+pub(crate) struct CheckedRows<'a, F> {
+    pub(crate) x: CowArray<'a, F, Ix2>,
+    pub(crate) weights: Option<Vec<F>>,
 }
 
-impl<F: Float> CheckedRows<'_, F> {
-    fn samples(&self) -> Samples<'_, F> {
+impl<'a, F: Float> CheckedRows<'a, F> {
+    /// Checks what one rank can check of its rows; only the row count may be 0.
+    pub(crate) fn new(x: ArrayView2<'a, F>, weights: Option<ArrayView1<'a, F>>) -> Result<Self> {
+        let weights = weights.map(|weights| weights.to_vec());
+        if let Some(weights) = &weights {
+            validate::weights_or_zeros("sample_weight", weights, x.nrows())?;
+        }
+        validate::copyable("x", &x)?;
+        validate::finite("x", &x)?;
+        Ok(Self { x: in_rows(x)?, weights })
+    }
+
+    pub(crate) fn samples(&self) -> Samples<'_, F> {
         let n_features = self.x.ncols();
         Samples { values: elements(&self.x), n_features, weights: self.weights.as_deref() }
     }
@@ -111,19 +121,11 @@ impl<F: Float> KMeans<F> {
     fn shared_settings(&self, n_features: usize, is_weighted: bool) -> Vec<(&'static str, String)> {
         let KMeansSettings { n_clusters, init, n_init, max_iter, tol, seed, spherical, .. } = &self.settings;
         let KMeansSettings { max_points_per_center, verbose, feature_names, .. } = &self.settings;
-        let init = match init {
-            // A line for each center; `Debug` of an array leaves values out.
-            KMeansInit::Centers(centers) => {
-                let lines = centers.rows().into_iter().map(|center| format!("{:?}", center.to_vec()));
-                lines.collect::<Vec<_>>().join("\n")
-            }
-            init => format!("{init:?}"),
-        };
         vec![
             ("element type", F::NAME.into()),
             ("number of columns", n_features.to_string()),
             ("n_clusters", n_clusters.to_string()),
-            ("init", init),
+            ("init", init.text()),
             ("n_init", format!("{n_init:?}")),
             ("max_iter", max_iter.to_string()),
             ("tol", format!("{tol:?}")),
@@ -150,22 +152,13 @@ impl<F: Float> KMeans<F> {
         }
         self.check_feature_names(d)?;
         settings.init.check(settings.n_clusters, d)?;
-        if let KMeansInit::Function(_) = settings.init {
-            let expected = "PlusPlus, Random or Centers: a function needs the rows of all ranks";
-            return Err(Error::invalid_parameter("fit_distributed", "init", "a function", expected));
-        }
-        let weights = weights.map(|weights| weights.to_vec());
-        if let Some(weights) = &weights {
-            validate::weights_or_zeros("sample_weight", weights, x.nrows())?;
-        }
-        validate::copyable("x", &x)?;
-        validate::finite("x", &x)?;
-        let mut x = in_rows(x)?;
+        settings.init.check_distributed()?;
+        let mut rows = CheckedRows::new(x, weights)?;
         if settings.spherical {
-            in_range(Self::NAME, x.view())?;
-            x.as_slice_mut().into_iter().for_each(|rows| normalize(rows, d));
+            in_range(Self::NAME, rows.x.view())?;
+            rows.x.as_slice_mut().into_iter().for_each(|values| normalize(values, d));
         }
-        Ok(CheckedRows { x, weights })
+        Ok(rows)
     }
 }
 
@@ -195,7 +188,7 @@ precompiled! {
 }
 
 /// Checks of the rows of all ranks together.
-fn check_all<F: Float>(
+pub(crate) fn check_all<F: Float>(
     owner: &'static str,
     (samples, ranks): (&Samples<'_, F>, &Ranks<'_>),
     n_clusters: usize,
@@ -214,7 +207,7 @@ fn check_all<F: Float>(
 }
 
 /// Which clusters have a row on any rank.
-fn used_clusters(labels: &[u32], n_clusters: usize, ranks: &Ranks<'_>) -> Result<Vec<bool>> {
+pub(crate) fn used_clusters(labels: &[u32], n_clusters: usize, ranks: &Ranks<'_>) -> Result<Vec<bool>> {
     let mut used = vec![0.0; n_clusters];
     labels.iter().for_each(|&label| used[label as usize] = 1.0);
     ranks.max(&mut used)?;

@@ -2,6 +2,7 @@
 
 use super::KMeans;
 use super::assign::packed_centers::MAX_CLUSTERS;
+use super::cluster_match::ClusterMatch;
 use super::fitted::FittedCenters;
 use super::lloyd::{Lloyd, LloydRun, StoppingRules};
 use super::moments::Moments;
@@ -86,24 +87,34 @@ impl<F: Float> KMeans<F> {
         self.fitted = Some(FittedCenters { labels, inertia, n_iter, spherical, ..fitted });
     }
 
+    /// When runs on rows with these moments stop.
+    pub(super) fn rules(&self, moments: &Moments<F>, ranks: &Ranks<'_>) -> StoppingRules {
+        let &KMeansSettings { max_iter, tol, spherical, verbose, .. } = &self.settings;
+        let (tolerance, verbose) = (tol * moments.mean_variance, verbose && ranks.rank() == 0);
+        StoppingRules { max_iter, tolerance, spherical, verbose }
+    }
+
+    /// The number of runs from different initial centers.
+    pub(super) fn n_runs(&self) -> usize {
+        let KMeansSettings { init, n_init, .. } = &self.settings;
+        if init.is_given() { 1 } else { n_init.unwrap_or(init.default_runs()) }
+    }
+
     /// The run of least inertia; ties to the first.
-    fn best_run(
+    pub(super) fn best_run(
         &self,
         (samples, ranks): (&Samples<'_, F>, &Ranks<'_>),
         moments: &Moments<F>,
     ) -> Result<LloydRun<F>> {
-        let KMeansSettings { init, n_init, tol, seed, .. } = &self.settings;
-        let &KMeansSettings { n_clusters, max_iter, spherical, verbose, .. } = &self.settings;
-        let (tolerance, verbose) = (tol * moments.mean_variance, verbose && ranks.rank() == 0);
-        let rules = StoppingRules { max_iter, tolerance, spherical, verbose };
-        let n_runs = if init.is_given() { 1 } else { n_init.unwrap_or(init.default_runs()) };
+        let KMeansSettings { init, n_clusters, seed, .. } = &self.settings;
+        let (n_clusters, rules) = (*n_clusters, self.rules(moments, ranks));
         let mut lloyd = Lloyd::new(*samples, ranks, moments, n_clusters)?;
         let mut best: Option<LloydRun<F>> = None;
-        for run in 0..n_runs {
+        for run in 0..self.n_runs() {
             let mut rng = Rng::new(*seed, Purpose::Clustering, run as u64);
             let mut centers = init.initial_centers((samples, ranks), n_clusters, &mut rng)?;
             check_in_reach(Self::NAME, &centers, &moments.mean)?;
-            if spherical {
+            if rules.spherical {
                 normalize(&mut centers, samples.n_features);
             }
             let run = lloyd.run(centers, rules)?;
@@ -188,14 +199,19 @@ pub(crate) fn moments_of<F: Float>(
     if variance < F::min_positive_value().as_f64() {
         check_distinct(owner, samples, ranks)?;
     }
-    let heaviest = heaviest(samples, ranks)?;
+    check_heaviest(heaviest(samples, ranks)?, variance)?;
+    Ok(moments)
+}
+
+/// Refuses weights so small that sums over rows with this mean variance leave the range of `f64`.
+pub(crate) fn check_heaviest(heaviest: Option<f64>, variance: f64) -> Result<()> {
     // A smaller product is subnormal or zero.
     let least = f64::MIN_POSITIVE / f64::EPSILON;
     if variance > 0.0 && heaviest.is_some_and(|weight| weight * variance.min(variance.sqrt()) < least) {
         let problem = "they are so small that sums over the rows leave the range of f64; scale them up";
         return Err(Error::Weight { what: "sample_weight".into(), problem: problem.into() });
     }
-    Ok(moments)
+    Ok(())
 }
 
 /// Refuses rows that differ by so little that all distances underflow.
@@ -204,12 +220,16 @@ fn check_distinct<F: Float>(owner: &'static str, samples: &Samples<'_, F>, ranks
     ranks.copy_rows(samples, &[0], &mut first)?;
     let differs = samples.values.chunks_exact(samples.n_features).position(|row| row != first);
     let Some(row) = differs else { return ranks.agree(Ok(())) };
-    let offs = samples.row(row).iter().zip(&first).map(|(a, b)| (*a - *b).as_f64().abs());
-    let (offs, row) = (offs.fold(0.0, f64::max), ranks.first_row() + row);
+    ranks.agree(Err(too_close(owner, samples.row(row), &first, ranks.first_row() + row)))
+}
+
+/// The error of a row that differs by too little from the first one.
+pub(crate) fn too_close<F: Float>(owner: &'static str, x: &[F], first: &[F], row: usize) -> Error {
+    let offs = x.iter().zip(first).map(|(a, b)| (*a - *b).as_f64().abs()).fold(0.0, f64::max);
     let value = format!("spread so little (row {row} lies {offs:.1e} from row 0)");
     let expected =
         format!("rows whose squared distances stay within the range of {}; scale them up", F::NAME);
-    ranks.agree(Err(Error::invalid_parameter(owner, "x", value, expected)))
+    Error::invalid_parameter(owner, "x", value, expected)
 }
 
 /// Labels as array indices.
@@ -217,20 +237,12 @@ pub(crate) fn label_indices(labels: &[u32]) -> Array1<usize> {
     labels.iter().map(|&label| label as usize).collect()
 }
 
-/// Whether two labelings of the rows of all ranks are equal up to a permutation of the clusters: whether the rows of each
-/// cluster of `a` have one label in `b`.
+/// Whether two labelings of the rows of all ranks are equal up to a permutation of the clusters.
 fn same_clustering(a: &[u32], b: &[u32], n_clusters: usize, ranks: &Ranks<'_>) -> Result<bool> {
-    // The least and the greatest label, the latter with all bits inverted.
-    let mut labels = vec![u64::MAX; 2 * n_clusters];
-    let (least, greatest) = labels.split_at_mut(n_clusters);
-    for (&a, &b) in a.iter().zip(b) {
-        let (cluster, label) = (a as usize, u64::from(b));
-        least[cluster] = least[cluster].min(label);
-        greatest[cluster] = greatest[cluster].min(!label);
-    }
-    ranks.min(&mut labels)?;
-    let (least, greatest) = labels.split_at(n_clusters);
-    Ok(least.iter().zip(greatest).all(|(least, greatest)| *least == u64::MAX || *least == !greatest))
+    let mut clusters = ClusterMatch::new(n_clusters);
+    clusters.add(a, b);
+    ranks.min(clusters.labels_mut())?;
+    Ok(clusters.is_same())
 }
 
 #[cfg(test)]

@@ -58,6 +58,8 @@ pub(crate) struct FittedCenters<F> {
     /// Whether rows are scaled to length 1.
     pub(crate) spherical: bool,
     pub(crate) labels: Array1<usize>,
+    /// The number of rows of each cluster, of a fit that kept no labels; empty if it came from a file.
+    pub(crate) sizes: Option<Vec<usize>>,
     pub(crate) inertia: f64,
     pub(crate) n_iter: usize,
 }
@@ -96,6 +98,7 @@ impl<F: Float> FittedCenters<F> {
             packed: OnceLock::new(),
             spherical: false,
             labels: Array1::default(0),
+            sizes: None,
             inertia: 0.0,
             n_iter: 0,
         }
@@ -129,7 +132,8 @@ impl<F: Float> FittedCenters<F> {
             let mean = mean_of_centers(centers, d);
             let offsets = centers.iter().zip(mean.iter().cycle());
             let square: f64 = offsets.map(|(c, mean)| (c.as_f64() - mean.as_f64()).powi(2)).sum();
-            let within = self.inertia / self.labels.len().max(1) as f64;
+            let n_rows = self.sizes.as_ref().map_or(self.labels.len(), |sizes| sizes.iter().sum());
+            let within = if n_rows > 0 { self.inertia / n_rows as f64 } else { 0.0 };
             let farthest = centers.iter().fold(0.0, |farthest: f64, c| farthest.max(c.as_f64().abs()));
             let bound = 0.25 * (F::max_value().as_f64() / d as f64).sqrt();
             let usual = if self.spherical { 1.5 } else { 1.1 * farthest + 6.0 * (within / d as f64).sqrt() };
@@ -193,9 +197,14 @@ impl<F: Float> FittedCenters<F> {
 
     /// The labels of checked rows, and their inertia.
     pub(crate) fn label_all(&self, samples: &Samples<'_, F>) -> (Vec<u32>, f64) {
-        let labels = self.label(CheckedRows { samples: *samples, are_usual: false });
+        let labels = self.labels_of(samples);
         let inertia = self.inertia_of(samples, &labels);
         (labels, inertia)
+    }
+
+    /// The labels of checked rows.
+    pub(crate) fn labels_of(&self, samples: &Samples<'_, F>) -> Vec<u32> {
+        self.label(CheckedRows { samples: *samples, are_usual: false })
     }
 
     fn label(&self, CheckedRows { samples, are_usual }: CheckedRows<'_, F>) -> Vec<u32> {

@@ -2,21 +2,24 @@
 //!
 //! | question | where |
 //! |---|---|
-//! | what can be set, and what a fit leaves | this file, `settings`, `feature_names`, `fit`, `weighted`, `fitted`, `accessors`, `report` |
+//! | what can be set, and what a fit leaves | this file, `settings`, `feature_names`, `fit`, `cluster_match`, `weighted`, `fitted`, `accessors`, `report` |
 //! | where do the centers start | `seeding/`: greedy k-means++, random rows |
 //! | how do they move, and when do they stop | `lloyd/` |
 //! | which center is nearest | `assign/`: packing, the kernel, rounding margins |
 //! | which rows keep their label unseen | `pruning/` (Hamerly 2010) |
 //! | what are the means | `sums/`: exact sums, relocation of empty clusters |
 //! | how are the rows of several ranks one data set | `distributed`, `ranks/`: sums that do not depend on the split |
+//! | how are rows read that do not fit into memory | `batches/`: passes over batches, cut into the same chunks |
 //! | how is it saved | `record` |
 
 mod accessors;
 pub(crate) mod assign;
+pub(crate) mod batches;
+pub(crate) mod cluster_match;
 pub(crate) mod distance;
-mod distributed;
+pub(crate) mod distributed;
 mod feature_names;
-mod fit;
+pub(crate) mod fit;
 pub(crate) mod fitted;
 pub(crate) mod lloyd;
 pub(crate) mod moments;
@@ -32,6 +35,7 @@ pub(crate) mod settings;
 mod sums;
 mod weighted;
 
+pub use batches::row_batch::RowBatch;
 pub(crate) use fit::{check_counts, label_indices, moments_of};
 pub use report::KMeansReport;
 pub use seeding::kmeans_plusplus::{kmeans_plusplus, kmeans_plusplus_weighted};

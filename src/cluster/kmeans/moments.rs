@@ -33,27 +33,29 @@ impl<F: Float> Moments<F> {
     pub(crate) fn of(samples: &Samples<'_, F>, ranks: &Ranks<'_>) -> Result<Self> {
         let (n, d) = (ranks.n_rows(), samples.n_features);
         // A column sum is finite only if each element is: this pass is the check, too.
-        let mean: Vec<f64> = column_sums(samples, ranks)?.iter().map(|sum| sum / n as f64).collect();
-        if mean.iter().any(|m| !m.is_finite()) {
+        let Some(mean) = mean_of(&column_sums(samples, ranks)?, n) else {
             let rows = ArrayView2::from_shape((samples.n_samples(), d), samples.values);
             ranks.agree(rows.map_or(Ok(()), |rows| validate::finite("x", &rows)))?;
             ranks.agree(out_of_range(samples, ranks))?;
-        }
-        let mean: Vec<F> = mean.into_iter().map(F::of).collect();
+            return Err(scale_down::<F>());
+        };
         let squares = SumsOfSquares::about(&mean, samples, ranks)?;
-        let total = squares.columns.iter().sum::<f64>();
-        // Scores of rows and the norms in them are finite if this is.
-        let in_range = 4.0 * total < F::max_value().as_f64();
-        if !in_range {
+        if !squares.are_in_range::<F>() {
             ranks.agree(out_of_range(samples, ranks))?;
         }
+        Self::from_squares(mean, squares, n)
+    }
+
+    /// The moments of `n_rows` rows with this mean; refuses weights that are out of range.
+    pub(crate) fn from_squares(mean: Vec<F>, squares: SumsOfSquares, n_rows: usize) -> Result<Self> {
+        let total = squares.columns.iter().sum::<f64>();
         if !(squares.weight.is_finite() && squares.total.is_finite()) {
             let problem = "they are so large that sums over the rows leave the range of f64; scale them down";
             return Err(Error::Weight { what: "sample_weight".into(), problem: problem.into() });
         }
         Ok(Self {
+            mean_variance: total / (n_rows * mean.len()) as f64,
             mean,
-            mean_variance: total / (n * d) as f64,
             total_sum_of_squares: squares.total,
             weight: squares.weight,
             column_sums_of_squares: squares.columns,
@@ -62,10 +64,15 @@ impl<F: Float> Moments<F> {
 
     /// The moments about the origin in place of the mean.
     pub(crate) fn about_origin(self, samples: &Samples<'_, F>, ranks: &Ranks<'_>) -> Result<Self> {
+        let squares = SumsOfSquares::about(&vec![F::zero(); self.mean.len()], samples, ranks)?;
+        Ok(self.with_origin(squares))
+    }
+
+    /// The moments about the origin, of which these are the sums.
+    pub(crate) fn with_origin(self, squares: SumsOfSquares) -> Self {
         let mean = vec![F::zero(); self.mean.len()];
-        let squares = SumsOfSquares::about(&mean, samples, ranks)?;
         let (total_sum_of_squares, column_sums_of_squares) = (squares.total, squares.columns);
-        Ok(Self { mean, total_sum_of_squares, column_sums_of_squares, ..self })
+        Self { mean, total_sum_of_squares, column_sums_of_squares, ..self }
     }
 
     /// The point to subtract from centers that move in small steps, by column: the mean where it is large beside the standard
@@ -109,10 +116,22 @@ fn out_of_range<F: Float>(samples: &Samples<'_, F>, ranks: &Ranks<'_>) -> Result
     largest.map_or(Ok(()), |largest| Err(error(largest)))
 }
 
+/// The mean of columns with these sums; `None` where a sum is not finite.
+pub(crate) fn mean_of<F: Float>(sums: &[f64], n_rows: usize) -> Option<Vec<F>> {
+    sums.iter().map(|sum| sum / n_rows as f64).map(|mean| mean.is_finite().then(|| F::of(mean))).collect()
+}
+
+/// The error of rows that spread too far, of which none is known.
+fn scale_down<F: Float>() -> Error {
+    let expected =
+        format!("values whose squared distances stay within the range of {}; scale x down", F::NAME);
+    Error::invalid_parameter("KMeans", "x", "too large", expected)
+}
+
 /// A chunk of the rows and its sums.
-struct RowSums<'a, F> {
+pub(crate) struct RowSums<'a, F> {
     samples: Samples<'a, F>,
-    sums: Vec<f64>,
+    pub(crate) sums: Vec<f64>,
 }
 
 fn chunks<'a, F: Float>(samples: &Samples<'a, F>, n_sums: usize) -> Vec<RowSums<'a, F>> {
@@ -178,6 +197,11 @@ fn totals<F: Float>(chunks: &[RowSums<'_, F>], width: usize, ranks: &Ranks<'_>) 
 }
 
 fn column_sums<F: Float>(samples: &Samples<'_, F>, ranks: &Ranks<'_>) -> Result<Vec<f64>> {
+    totals(&column_sums_of_chunks(samples), samples.n_features, ranks)
+}
+
+/// The sums of the columns of each chunk: the first sums of its line.
+pub(crate) fn column_sums_of_chunks<'a, F: Float>(samples: &Samples<'a, F>) -> Vec<RowSums<'a, F>> {
     let d = samples.n_features;
     let width = d * rows_together(d);
     let (zeros, mut chunks) = (vec![0.0; width], chunks(samples, width));
@@ -188,13 +212,13 @@ fn column_sums<F: Float>(samples: &Samples<'_, F>, ranks: &Ranks<'_>) -> Result<
         );
         fold_lines(&mut chunk.sums, d);
     });
-    totals(&chunks, d, ranks)
+    chunks
 }
 
 /// Sums of squares about a point.
-struct SumsOfSquares {
+pub(crate) struct SumsOfSquares {
     /// Σ (xᵢ − point)² of each column.
-    columns: Vec<f64>,
+    pub(crate) columns: Vec<f64>,
     /// Σ wᵢ‖xᵢ − point‖².
     total: f64,
     /// Σ wᵢ.
@@ -202,15 +226,43 @@ struct SumsOfSquares {
 }
 
 impl SumsOfSquares {
+    /// The weighted sum of squares and the weight, before those of the columns.
+    const OF_WEIGHTS: usize = 2;
+
     fn about<F: Float>(point: &[F], samples: &Samples<'_, F>, ranks: &Ranks<'_>) -> Result<Self> {
-        /// The weighted sum of squares and the weight, before those of the columns.
-        const OF_WEIGHTS: usize = 2;
+        let chunks = Self::of_chunks(point, samples);
+        let totals = totals(&chunks, Self::width(point.len()), ranks)?;
+        Ok(Self::from_totals(totals, samples.weights.is_some(), ranks.n_rows()))
+    }
+
+    /// The sums of a line of [`of_chunks`](Self::of_chunks).
+    pub(crate) fn width(n_features: usize) -> usize {
+        n_features + Self::OF_WEIGHTS
+    }
+
+    /// The sums of all chunks, from the totals of their lines.
+    pub(crate) fn from_totals(mut columns: Vec<f64>, is_weighted: bool, n_rows: usize) -> Self {
+        let (total, weight) = match is_weighted {
+            true => (columns[0], columns[1]),
+            false => (columns[Self::OF_WEIGHTS..].iter().sum(), n_rows as f64),
+        };
+        columns.drain(..Self::OF_WEIGHTS);
+        Self { columns, total, weight }
+    }
+
+    /// Whether scores of rows, and the norms in them, are finite.
+    pub(crate) fn are_in_range<F: Float>(&self) -> bool {
+        4.0 * self.columns.iter().sum::<f64>() < F::max_value().as_f64()
+    }
+
+    /// The sums of each chunk: the first sums of its line.
+    pub(crate) fn of_chunks<'a, F: Float>(point: &[F], samples: &Samples<'a, F>) -> Vec<RowSums<'a, F>> {
         let d = samples.n_features;
         let together = if samples.weights.is_some() { 1 } else { rows_together(d) };
         let point: Vec<f64> = point.iter().map(|x| x.as_f64()).collect::<Vec<_>>().repeat(together);
-        let mut chunks = chunks(samples, point.len() + OF_WEIGHTS);
+        let mut chunks = chunks(samples, point.len() + Self::OF_WEIGHTS);
         parallel::for_each(samples.values.len(), &mut chunks, |chunk| {
-            let (of_weights, sums) = chunk.sums.split_at_mut(OF_WEIGHTS);
+            let (of_weights, sums) = chunk.sums.split_at_mut(Self::OF_WEIGHTS);
             vectorize(
                 #[inline(always)]
                 || {
@@ -230,12 +282,6 @@ impl SumsOfSquares {
             );
             fold_lines(sums, d);
         });
-        let mut columns = totals(&chunks, d + OF_WEIGHTS, ranks)?;
-        let (total, weight) = match samples.weights {
-            Some(_) => (columns[0], columns[1]),
-            None => (columns[OF_WEIGHTS..].iter().sum(), ranks.n_rows() as f64),
-        };
-        columns.drain(..OF_WEIGHTS);
-        Ok(Self { columns, total, weight })
+        chunks
     }
 }

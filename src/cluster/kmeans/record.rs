@@ -196,7 +196,9 @@ impl<F: Float> Recorded<F> for KMeans<F> {
         if let Some((learned, counters)) = learned.zip(record.learned) {
             let (fitted, _) = learned.fitted(Self::NAME, kmeans.settings.n_clusters, counters)?;
             kmeans.check_feature_names(fitted.mean.len())?;
-            kmeans.fitted = Some(FittedCenters { spherical: kmeans.settings.spherical, ..fitted });
+            // A fit on batches has no labels.
+            let sizes = fitted.labels.is_empty().then(Vec::new);
+            kmeans.fitted = Some(FittedCenters { spherical: kmeans.settings.spherical, sizes, ..fitted });
         }
         Ok(kmeans)
     }

@@ -17,6 +17,17 @@ pub(super) struct Inertia {
     pub(super) is_exact: bool,
 }
 
+impl Inertia {
+    /// An inertia from sums with this rounding error; `None` where too few of its digits are right.
+    pub(super) fn of_sums<F: Float>(value: f64, rounding_error: f64) -> Option<Self> {
+        /// The relative error up to which an inertia in the history is right.
+        const ACCURACY: f64 = 1e-9;
+        let digits = F::epsilon().as_f64();
+        let is_exact = value * digits >= rounding_error;
+        (value * digits.max(ACCURACY) >= rounding_error).then_some(Self { value, is_exact })
+    }
+}
+
 /// Σ wᵢ‖xᵢ − c‖² over labeled rows.
 pub(crate) fn inertia_of<F: Float>(samples: &Samples<'_, F>, centers: &[F], labels: &[u32]) -> f64 {
     /// Elements that are prefetched before they are needed.
@@ -45,16 +56,34 @@ pub(super) struct InertiaSums<'r> {
 
 /// The inertia of a chunk of the rows.
 #[derive(Debug)]
-struct ChunkInertia {
+pub(super) struct ChunkInertia {
     first_row: usize,
-    inertia: f64,
+    pub(super) inertia: f64,
+}
+
+impl ChunkInertia {
+    /// The chunks of some rows, not computed yet.
+    pub(super) fn of_rows(n_rows: usize) -> Vec<Self> {
+        (0..n_rows).step_by(CHUNK).map(|first_row| Self { first_row, inertia: 0.0 }).collect()
+    }
+}
+
+/// Computes Σ wᵢ‖xᵢ − c‖² over the labeled rows of each chunk.
+pub(super) fn inertias_of_chunks<F: Float>(
+    samples: &Samples<'_, F>,
+    centers: &[F],
+    labels: &mut [u32],
+    chunks: &mut [ChunkInertia],
+) {
+    zip_chunks(samples.values.len(), chunks, labels, CHUNK, |chunk, labels| {
+        chunk.inertia = inertia_of(&samples.slice(chunk.first_row, labels.len()), centers, labels);
+    });
 }
 
 impl<'r> InertiaSums<'r> {
     /// For `n_rows` rows of this rank.
     pub(super) fn new(n_rows: usize, ranks: &'r Ranks<'r>) -> Self {
-        let chunk = |first_row| ChunkInertia { first_row, inertia: 0.0 };
-        Self { chunks: (0..n_rows).step_by(CHUNK).map(chunk).collect(), sums: TreeSums::new(ranks) }
+        Self { chunks: ChunkInertia::of_rows(n_rows), sums: TreeSums::new(ranks) }
     }
 
     /// Σ wᵢ‖xᵢ − c‖² over the labeled rows of all ranks.
@@ -64,12 +93,19 @@ impl<'r> InertiaSums<'r> {
         centers: &[F],
         labels: &mut [u32],
     ) -> Result<f64> {
-        zip_chunks(samples.values.len(), &mut self.chunks, labels, CHUNK, |chunk, labels| {
-            chunk.inertia = inertia_of(&samples.slice(chunk.first_row, labels.len()), centers, labels);
-        });
+        inertias_of_chunks(samples, centers, labels, &mut self.chunks);
         self.sums.compute(1, |chunk| std::slice::from_ref(&self.chunks[chunk].inertia))?;
         Ok(self.sums.total(0))
     }
+}
+
+/// Σ wᵢ‖xᵢ − c‖² over the labeled rows of all ranks.
+pub(crate) fn inertia_over<F: Float>(
+    (samples, ranks): (&Samples<'_, F>, &Ranks<'_>),
+    centers: &[F],
+    labels: &mut [u32],
+) -> Result<f64> {
+    InertiaSums::new(samples.n_samples(), ranks).compute(samples, centers, labels)
 }
 
 impl<F: Float> Lloyd<'_, F> {
@@ -83,12 +119,9 @@ impl<F: Float> Lloyd<'_, F> {
         labels: &mut [u32],
         moves: &[(usize, u32)],
     ) -> Result<Inertia> {
-        /// The relative error up to which an inertia in the history is right.
-        const ACCURACY: f64 = 1e-9;
         let value = self.total_sum_of_squares - self.sums.explained(centers, &self.mean) / self.grid.scale;
-        let digits = F::epsilon().as_f64();
-        if value * digits.max(ACCURACY) >= self.rounding_error {
-            return Ok(Inertia { value, is_exact: value * digits >= self.rounding_error });
+        if let Some(inertia) = Inertia::of_sums::<F>(value, self.rounding_error) {
+            return Ok(inertia);
         }
         let own = moves.iter().filter_map(|&(row, cluster)| Some((self.ranks.own(row)?, cluster)));
         let before: Vec<(usize, u32)> =

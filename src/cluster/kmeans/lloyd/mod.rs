@@ -4,12 +4,13 @@
 //! bits of a result do not depend on the number of threads. Nothing is allocated inside an iteration. The rows may be those of
 //! one rank of a group: then all ranks iterate in step, and have the same centers.
 
+pub(crate) mod batched;
 mod inertia;
 mod shard;
 mod strategy;
 mod verbose;
 
-pub(crate) use inertia::inertia_of;
+pub(crate) use inertia::{inertia_of, inertia_over};
 
 use super::assign::labels::NO_LABEL;
 use super::assign::packed_centers::{PackedCenters, SquaredNorms};

@@ -12,12 +12,14 @@
 //! that stay where they are, where the terms of every chunk that a boundary cuts would have to be exchanged in each step.
 
 pub(crate) mod alignment;
+pub(crate) mod gather;
 pub(crate) mod tree_sums;
 
 use super::samples::Samples;
 use crate::distributed::{Collective, Reduction, agree};
 use crate::error::Result;
 use crate::float::Float;
+use gather::RankRow;
 use tree_sums::Block;
 
 /// Rows of a chunk.
@@ -69,6 +71,17 @@ impl<'a> Ranks<'a> {
     /// The number of this rank's first row among the rows of all ranks.
     pub(crate) fn first_row(&self) -> usize {
         self.starts[self.rank]
+    }
+
+    /// The first row of each rank, and the number of all rows.
+    pub(crate) fn starts(&self) -> &[usize] {
+        &self.starts
+    }
+
+    /// The rank that holds a row of all ranks, and its place there.
+    pub(crate) fn locate(&self, row: usize) -> RankRow {
+        let rank = self.starts.partition_point(|start| *start <= row).saturating_sub(1);
+        RankRow { rank, place: row - self.starts[rank] }
     }
 
     /// The place among this rank's rows of a row of all ranks; `None` if another rank holds it.

@@ -154,6 +154,34 @@ fn descend(
     (first, len, target)
 }
 
+/// Sums over chunks that come one after the other, all on one rank.
+#[derive(Debug)]
+pub(crate) struct SequentialSums {
+    width: usize,
+    /// The sums of the subtrees that are complete and part of no larger complete one.
+    lines: Vec<f64>,
+    n_chunks: usize,
+}
+
+impl SequentialSums {
+    /// `width` sums side by side, over no chunks.
+    pub(crate) fn new(width: usize) -> Self {
+        Self { width, lines: Vec::new(), n_chunks: 0 }
+    }
+
+    /// Adds the next chunk.
+    pub(crate) fn push(&mut self, line: &[f64]) {
+        push_line(&mut self.lines, self.width, self.n_chunks, line);
+        self.n_chunks += 1;
+    }
+
+    /// The sums over all rows, of which `ranks` holds as many as there were in the chunks.
+    pub(crate) fn into_tree<'r>(self, ranks: &'r Ranks<'r>) -> TreeSums<'r> {
+        debug_assert_eq!((ranks.size(), self.n_chunks), (1, ranks.n_rows().div_ceil(CHUNK)));
+        TreeSums { ranks, width: self.width, lines: self.lines }
+    }
+}
+
 /// The sum of a subtree of `len` chunks.
 fn sum_of(value: &impl Fn(usize) -> f64, first: usize, len: usize) -> f64 {
     if len < 2 {
@@ -165,14 +193,17 @@ fn sum_of(value: &impl Fn(usize) -> f64, first: usize, len: usize) -> f64 {
 /// Appends the sum of the lines of a block, of which there is a power of two. Both halves of a node are added as soon as the
 /// second is complete: no more than one line for each level is kept.
 fn push_block<'l>(lines: &mut Vec<f64>, width: usize, block: impl Iterator<Item = &'l [f64]>) {
-    for (index, line) in block.enumerate() {
-        lines.extend_from_slice(&line[..width]);
-        for _ in 0..(index + 1).trailing_zeros() {
-            let end = lines.len() - width;
-            let (left, right) = lines.split_at_mut(end);
-            left[end - width..].iter_mut().zip(right).for_each(|(left, right)| *left += *right);
-            lines.truncate(end);
-        }
+    block.enumerate().for_each(|(index, line)| push_line(lines, width, index, line));
+}
+
+/// Appends the line of the chunk with this index.
+fn push_line(lines: &mut Vec<f64>, width: usize, index: usize, line: &[f64]) {
+    lines.extend_from_slice(&line[..width]);
+    for _ in 0..(index + 1).trailing_zeros() {
+        let end = lines.len() - width;
+        let (left, right) = lines.split_at_mut(end);
+        left[end - width..].iter_mut().zip(right).for_each(|(left, right)| *left += *right);
+        lines.truncate(end);
     }
 }
 
@@ -198,6 +229,9 @@ mod tests {
             let chunks: Vec<[f64; 2]> = (0..n_chunks).map(|_| [term(&mut rng), term(&mut rng)]).collect();
             let plain = Ranks::alone(n_rows);
             let plain = sums(&plain, &chunks);
+            let mut sequential = SequentialSums::new(2);
+            chunks.iter().for_each(|line| sequential.push(line));
+            assert_eq!(sequential.lines, plain.lines);
             let want = [plain.total(0), plain.total(1)];
             let exact: f64 = chunks.iter().map(|line| line[1]).sum();
             assert!((want[1] - exact).abs() <= 1e-14 * exact);

@@ -261,41 +261,6 @@ impl<'a, F: Float> CandidateKernel<'a, F> {
         }
     }
 
-    /// The micro-kernel: Σ(x − c)² of the packed group about `P` centers; `meanwhile` is called for every feature.
-    ///
-    /// # Safety
-    /// The instruction set must be the one that `simd` names.
-    #[inline(always)]
-    unsafe fn squared_distances<S: Simd<F>, const R: usize, const P: usize>(
-        &self,
-        simd: S,
-        centers: [&[F]; P],
-        meanwhile: impl Fn(usize),
-    ) -> [[S::Reg; R]; P] {
-        let (d, lanes) = (self.rows.n_features, R * S::LANES);
-        assert!(self.scratch.packed.len() >= lanes * d && centers.iter().all(|center| center.len() >= d));
-        let x = self.scratch.packed.as_ptr();
-        // SAFETY: `packed` has d lines of R registers and each center d values; the caller vouches for the rest.
-        unsafe {
-            let mut squares = [[simd.zero(); R]; P];
-            for feature in 0..d {
-                meanwhile(feature);
-                let mut line = [simd.zero(); R];
-                for (r, line) in line.iter_mut().enumerate() {
-                    *line = simd.loadu(x.add(feature * lanes + r * S::LANES));
-                }
-                for (center, squares) in centers.iter().zip(&mut squares) {
-                    let center = simd.splat(*center.as_ptr().add(feature));
-                    for (x, square) in line.iter().zip(squares) {
-                        let difference = simd.sub(*x, center);
-                        *square = simd.mul_add(difference, difference, *square);
-                    }
-                }
-            }
-            squares
-        }
-    }
-
     /// The values of the next rows that are prefetched while a group is packed, a third of them where they are consecutive, and
     /// the other rows.
     #[inline(always)]
@@ -345,7 +310,8 @@ impl<'a, F: Float> CandidateKernel<'a, F> {
         }
         // SAFETY: the arrays have a line each, as compared above and below; the instruction set is the one that `simd` names.
         unsafe {
-            let squares = self.squared_distances::<S, R, P>(simd, centers, self.prefetcher(next));
+            let packed = (&self.scratch.packed[..], self.rows.n_features);
+            let squares = squared_distances::<F, S, R, P>(simd, packed, centers, self.prefetcher(next));
             if LAST {
                 for (r, square) in squares[n_candidates].into_iter().enumerate() {
                     let own = distances.as_mut_ptr().add(r * S::LANES);
@@ -368,6 +334,117 @@ impl<'a, F: Float> CandidateKernel<'a, F> {
                     simd.storeu(sum, simd.mul_add(left, weight, simd.loadu(sum)));
                 }
                 bit = bit + bit;
+            }
+        }
+    }
+}
+
+/// The micro-kernel: Σ(x − c)² of a packed group of `d` features about `P` centers; `meanwhile` is called for every feature.
+///
+/// # Safety
+/// The instruction set must be the one that `simd` names.
+#[inline(always)]
+unsafe fn squared_distances<F: Float, S: Simd<F>, const R: usize, const P: usize>(
+    simd: S,
+    (packed, d): (&[F], usize),
+    centers: [&[F]; P],
+    meanwhile: impl Fn(usize),
+) -> [[S::Reg; R]; P] {
+    let lanes = R * S::LANES;
+    assert!(packed.len() >= lanes * d && centers.iter().all(|center| center.len() >= d));
+    let x = packed.as_ptr();
+    // SAFETY: `packed` has d lines of R registers and each center d values; the caller vouches for the rest.
+    unsafe {
+        let mut squares = [[simd.zero(); R]; P];
+        for feature in 0..d {
+            meanwhile(feature);
+            let mut line = [simd.zero(); R];
+            for (r, line) in line.iter_mut().enumerate() {
+                *line = simd.loadu(x.add(feature * lanes + r * S::LANES));
+            }
+            for (center, squares) in centers.iter().zip(&mut squares) {
+                let center = simd.splat(*center.as_ptr().add(feature));
+                for (x, square) in line.iter().zip(squares) {
+                    let difference = simd.sub(*x, center);
+                    *square = simd.mul_add(difference, difference, *square);
+                }
+            }
+        }
+        squares
+    }
+}
+
+/// Merges centers into the squared distances of consecutive rows: D = min(D, Σ(x − c)²), with the bits that
+/// [`CandidateKernel`] computes.
+pub(crate) struct MergeKernel<'a, F> {
+    pub(crate) centers: &'a [&'a [F]],
+    pub(crate) rows: Samples<'a, F>,
+    pub(crate) distances: &'a mut [F],
+    pub(crate) scratch: &'a mut GroupScratch<F>,
+}
+
+impl<F: Float> WithSimd<F> for MergeKernel<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd<F>>(self, simd: S) {
+        match S::LANES {
+            1 => self.merge_rows::<S, 8>(simd),
+            _ => self.merge_rows::<S, 2>(simd),
+        }
+    }
+}
+
+impl<F: Float> MergeKernel<'_, F> {
+    #[inline(always)]
+    fn merge_rows<S: Simd<F>, const R: usize>(mut self, simd: S) {
+        let (d, lanes) = (self.rows.n_features, R * S::LANES);
+        assert!(lanes <= MAX_LANES);
+        let n = self.distances.len();
+        for first in (0..n).step_by(lanes) {
+            let count = lanes.min(n - first);
+            let values = if count == lanes {
+                &self.rows.values[first * d..][..lanes * d]
+            } else {
+                // Unused lanes repeat the last row.
+                for (lane, own) in self.scratch.gathered.chunks_exact_mut(d).enumerate() {
+                    copy(simd, self.rows.row(first + lane.min(count - 1)), own);
+                }
+                &self.scratch.gathered
+            };
+            transpose_group(simd, (values, &self.scratch.zeros), lanes, &mut self.scratch.packed, &[]);
+            let mut own = [F::infinity(); MAX_LANES];
+            own[..count].copy_from_slice(&self.distances[first..][..count]);
+            for centers in self.centers.chunks(TILE) {
+                match centers {
+                    [a] => self.merge_tile::<S, R, 1>(simd, [a], &mut own),
+                    [a, b] => self.merge_tile::<S, R, 2>(simd, [a, b], &mut own),
+                    [a, b, c] => self.merge_tile::<S, R, 3>(simd, [a, b, c], &mut own),
+                    [a, b, c, e, ..] => self.merge_tile::<S, R, TILE>(simd, [a, b, c, e], &mut own),
+                    [] => {}
+                }
+            }
+            self.distances[first..][..count].copy_from_slice(&own[..count]);
+        }
+    }
+
+    #[inline(always)]
+    fn merge_tile<S: Simd<F>, const R: usize, const P: usize>(
+        &mut self,
+        simd: S,
+        centers: [&[F]; P],
+        distances: &mut [F; MAX_LANES],
+    ) {
+        assert!(R * S::LANES <= MAX_LANES);
+        // SAFETY: the distances have R registers; the instruction set is the one that `simd` names.
+        unsafe {
+            let packed = (&self.scratch.packed[..], self.rows.n_features);
+            let squares = squared_distances::<F, S, R, P>(simd, packed, centers, |_| {});
+            for squares in squares {
+                for (r, square) in squares.into_iter().enumerate() {
+                    let own = distances.as_mut_ptr().add(r * S::LANES);
+                    simd.storeu(own, simd.min(square, simd.loadu(own)));
+                }
             }
         }
     }

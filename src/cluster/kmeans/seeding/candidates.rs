@@ -5,7 +5,7 @@
 //! more than it saves, all rows are scored; then the last chosen center is scored with the next candidates, while a group is in
 //! registers, so that each row is read from memory once per center.
 
-use super::candidate_kernel::{CandidateKernel, GroupScratch, MAX_RECORDED};
+use super::candidate_kernel::{CandidateKernel, GroupScratch, MAX_RECORDED, MergeKernel};
 use super::row_chunk::RowChunk;
 use crate::cluster::kmeans::distance::squared_distance;
 use crate::cluster::kmeans::ranks::{CHUNK, Ranks};
@@ -68,17 +68,37 @@ impl<F: Float> Candidates<F> {
         n_trials: usize,
         strategy: SeedingStrategy,
     ) -> Result<Self> {
-        let (operations, chunks) =
-            (samples.values.len().saturating_mul(n_trials), samples.n_samples().div_ceil(CHUNK));
-        let pool = ScratchPool::new(operations, chunks, || GroupScratch::new(samples.n_features, n_trials));
-        Ok(Self {
+        let max_weight = heaviest(samples, ranks)?.unwrap_or(1.0);
+        let shape = (samples.n_samples(), samples.n_features);
+        Ok(Self::with_max_weight(shape, n_trials, strategy, max_weight))
+    }
+
+    /// For up to `n_rows` rows at a time, of which none weighs more than `max_weight`.
+    pub(crate) fn with_max_weight(
+        (n_rows, n_features): (usize, usize),
+        n_trials: usize,
+        strategy: SeedingStrategy,
+        max_weight: f64,
+    ) -> Self {
+        let operations = n_rows.saturating_mul(n_features).saturating_mul(n_trials);
+        let make = || GroupScratch::new(n_features, n_trials);
+        Self {
             rows: Vec::with_capacity(n_trials),
-            values: Vec::with_capacity(n_trials * samples.n_features),
+            values: Vec::with_capacity(n_trials * n_features),
             strategy,
             skip_limits: Vec::new(),
-            max_weight: heaviest(samples, ranks)?.unwrap_or(1.0),
-            pool,
-        })
+            max_weight,
+            pool: ScratchPool::new(operations, n_rows.div_ceil(CHUNK), make),
+        }
+    }
+
+    /// Merges centers into the squared distances of consecutive rows, with the bits of [`score`](Self::score).
+    pub(crate) fn merge(&self, samples: &Samples<'_, F>, centers: &[F], distances: &mut [F]) {
+        let centers: Vec<&[F]> = centers.chunks_exact(samples.n_features).collect();
+        let work = |scratch: &mut GroupScratch<F>| {
+            F::run_simd(MergeKernel { centers: &centers, rows: *samples, distances, scratch });
+        };
+        self.pool.with(|| GroupScratch::new(samples.n_features, self.rows.capacity()), work);
     }
 
     /// The values of a candidate.

@@ -1,6 +1,7 @@
 //! Seeding: the initial centers ([`KMeansInit`]), by greedy k-means++ ([`plus_plus`], [`kmeans_plusplus`]), at random
 //! ([`random_rows`]), or given.
 
+pub(crate) mod batched;
 mod candidate_kernel;
 mod candidates;
 mod draws;
@@ -85,6 +86,25 @@ impl<F: Float> KMeansInit<F> {
             Self::PlusPlus | Self::Centers(_) => 1,
             Self::Random | Self::Function(_) => 10,
         }
+    }
+
+    /// The initialization as text, with all digits of given centers: a line for each.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            // `Debug` of an array leaves values out.
+            Self::Centers(centers) => {
+                let lines = centers.rows().into_iter().map(|center| format!("{:?}", center.to_vec()));
+                lines.collect::<Vec<_>>().join("\n")
+            }
+            init => format!("{init:?}"),
+        }
+    }
+
+    /// Refuses a function for the rows of several ranks, none of which holds all rows.
+    pub(crate) fn check_distributed(&self) -> Result<()> {
+        let Self::Function(_) = self else { return Ok(()) };
+        let expected = "PlusPlus, Random or Centers: a function needs the rows of all ranks";
+        Err(Error::invalid_parameter("fit_distributed", "init", "a function", expected))
     }
 
     /// Whether every run would start from the same centers.

@@ -145,20 +145,30 @@ pub(crate) fn default_trials(n_clusters: usize) -> usize {
 }
 
 /// Computes the distances of all rows to the first center.
-fn set_distances<F: Float>(samples: &Samples<'_, F>, center: &[F], chunks: &mut [RowChunk<'_, F>]) {
+pub(super) fn set_distances<F: Float>(
+    samples: &Samples<'_, F>,
+    center: &[F],
+    chunks: &mut [RowChunk<'_, F>],
+) {
     parallel::for_each(samples.values.len(), chunks, |chunk| {
         let rows = samples.slice(chunk.first_row, chunk.distances.len());
         vectorize(
             #[inline(always)]
             || {
-                for (row, distance) in chunk.distances.iter_mut().enumerate() {
-                    *distance = squared_distance(rows.row(row), center);
-                }
+                distances_to(&rows, center, chunk.distances);
             },
         );
         let masses = chunk.distances.iter().enumerate().map(|(row, d)| rows.weight(row) * d.as_f64());
         chunk.potential = masses.sum();
     });
+}
+
+/// The squared distances of rows to a center.
+#[inline(always)]
+pub(super) fn distances_to<F: Float>(rows: &Samples<'_, F>, center: &[F], distances: &mut [F]) {
+    for (row, distance) in distances.iter_mut().enumerate() {
+        *distance = squared_distance(rows.row(row), center);
+    }
 }
 
 /// Merges the last center into the distances of the rows that have a bit of `mask`.
@@ -197,7 +207,7 @@ fn merge_last<F: Float>(
 }
 
 /// The candidate that leaves the least potential, ties to the first.
-fn best_trial(sums: &TreeSums<'_>, n_trials: usize) -> usize {
+pub(super) fn best_trial(sums: &TreeSums<'_>, n_trials: usize) -> usize {
     (1..n_trials)
         .fold((0, sums.total(0)), |best, trial| {
             let left = sums.total(trial);

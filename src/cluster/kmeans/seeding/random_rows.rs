@@ -18,21 +18,32 @@ pub(crate) fn sample<F: Float>(
     };
     let with_weight = || weights.iter().enumerate().filter(|(_, w)| **w > F::zero());
     let (before, count) = ranks.count_before(with_weight().count())?;
-    if count < n_clusters {
-        let problem =
-            format!("{count} weights are above zero, random centers need n_clusters={n_clusters} of them");
-        return Err(Error::Weight { what: "sample_weight".into(), problem });
-    }
-    // Efraimidis and Spirakis 2006: the largest u^(1/w), here as the smallest −ln(u)/w. Each rank draws for its own rows.
+    check_count(count, n_clusters)?;
+    // Each rank draws for its own rows.
     rng.skip(before);
-    let keys =
-        with_weight().map(|(row, w)| (-(1.0 - rng.uniform()).ln() / w.as_f64(), ranks.first_row() + row));
+    let keys = with_weight().map(|(row, w)| (key(*w, rng), ranks.first_row() + row));
     let keys = smallest_of_all(ranks, smallest(keys.collect(), n_clusters), n_clusters)?;
     Ok(keys.into_iter().map(|(_, row)| row).collect())
 }
 
+/// Refuses fewer rows with weight than clusters.
+pub(crate) fn check_count(with_weight: usize, n_clusters: usize) -> Result<()> {
+    if with_weight >= n_clusters {
+        return Ok(());
+    }
+    let problem =
+        format!("{with_weight} weights are above zero, random centers need n_clusters={n_clusters} of them");
+    Err(Error::Weight { what: "sample_weight".into(), problem })
+}
+
+/// The key of a row of this weight, of which the smallest are drawn (Efraimidis and Spirakis 2006): the largest u^(1/w), here as
+/// the smallest −ln(u)/w.
+pub(crate) fn key<F: Float>(weight: F, rng: &mut Rng) -> f64 {
+    -(1.0 - rng.uniform()).ln() / weight.as_f64()
+}
+
 /// The `count` smallest keys in order; of equal ones the first rows.
-fn smallest(mut keys: Vec<(f64, usize)>, count: usize) -> Vec<(f64, usize)> {
+pub(crate) fn smallest(mut keys: Vec<(f64, usize)>, count: usize) -> Vec<(f64, usize)> {
     keys.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     keys.truncate(count);
     keys

@@ -44,6 +44,12 @@ impl ExactSums {
         self.low.fill(0);
     }
 
+    /// The number of rows of each cluster.
+    pub(crate) fn sizes(&self) -> impl Iterator<Item = usize> {
+        let n_clusters = self.counts.len() - 1;
+        self.counts[..n_clusters].iter().map(|count| usize::try_from(*count).unwrap_or(0))
+    }
+
     /// Moves rows from their previous clusters to those of their labels.
     pub(crate) fn update<F: Float>(
         &mut self,

@@ -76,13 +76,23 @@ impl FixedPoint {
         ranks: &Ranks<'_>,
         moments: &Moments<F>,
     ) -> Result<Self> {
-        let (n, d) = (ranks.n_rows(), samples.n_features);
-        let scale = heaviest(samples, ranks)?.map_or(1.0, scale_below_2);
+        Self::with_bounds(ranks.n_rows(), heaviest(samples, ranks)?, || farthest(samples, ranks), moments)
+    }
+
+    /// The grid for `n` rows with this largest weight. `farthest` returns the largest magnitude in each column.
+    pub(crate) fn with_bounds<F: Float>(
+        n: usize,
+        heaviest: Option<f64>,
+        farthest: impl FnOnce() -> Result<Vec<f64>>,
+        moments: &Moments<F>,
+    ) -> Result<Self> {
+        let d = moments.mean.len();
+        let scale = heaviest.map_or(1.0, scale_below_2);
         let root = (n as f64).sqrt();
         // Squares of `f64` values may have underflowed.
         let is_unknown = |squares: f64| squares < MIN_SUM_OF_SQUARES && size_of::<F>() > size_of::<f32>();
         let farthest = match moments.column_sums_of_squares.iter().any(|squares| is_unknown(*squares)) {
-            true => farthest(samples, ranks)?,
+            true => farthest()?,
             false => Vec::new(),
         };
         let bound = |(column, squares): (usize, &f64)| match *squares {
@@ -101,7 +111,7 @@ impl FixedPoint {
             *size = if bound == 0.0 { 0.0 } else { power_above(bound) / n_steps };
             *constant = *size * ROUNDING_CONSTANT;
         }
-        let has_fine_steps = size_of::<F>() > size_of::<f32>() || samples.weights.is_some();
+        let has_fine_steps = size_of::<F>() > size_of::<f32>() || heaviest.is_some();
         Ok(Self { n_features: d, has_fine_steps, scale, step_sizes, rounding_constants })
     }
 
@@ -123,14 +133,16 @@ pub(crate) fn heaviest<F: Float>(samples: &Samples<'_, F>, ranks: &Ranks<'_>) ->
 /// The largest magnitude in each column, of all ranks.
 fn farthest<F: Float>(samples: &Samples<'_, F>, ranks: &Ranks<'_>) -> Result<Vec<f64>> {
     let mut farthest = vec![0.0; samples.n_features];
-    for row in samples.values.chunks_exact(samples.n_features) {
-        farthest
-            .iter_mut()
-            .zip(row)
-            .for_each(|(farthest, x)| *farthest = f64::max(*farthest, x.as_f64().abs()));
-    }
+    raise_to(&mut farthest, samples);
     ranks.max(&mut farthest)?;
     Ok(farthest)
+}
+
+/// Raises each bound to the largest magnitude in its column.
+pub(crate) fn raise_to<F: Float>(bounds: &mut [f64], samples: &Samples<'_, F>) {
+    for row in samples.values.chunks_exact(samples.n_features) {
+        bounds.iter_mut().zip(row).for_each(|(bound, x)| *bound = f64::max(*bound, x.as_f64().abs()));
+    }
 }
 
 /// The largest power of two whose product with a value of at least 0 is below 2.

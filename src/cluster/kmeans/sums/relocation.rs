@@ -18,11 +18,10 @@ pub(crate) fn relocate_empty<F: Float>(
     labels: &[u32],
     (sums, scale): (&mut Sums, f64),
 ) -> Result<Vec<(usize, u32)>> {
-    if sums.weights().all(|weight| weight > 0.0) {
+    let empty = empty_clusters(sums);
+    if empty.is_empty() {
         return Ok(Vec::new());
     }
-    let empty: Vec<usize> =
-        sums.weights().enumerate().filter(|&(_, w)| w <= 0.0).map(|(cluster, _)| cluster).collect();
     let farthest = farthest_of_all(ranks, &farthest(samples, centers, labels, empty.len()), empty.len())?;
     if farthest.first().is_none_or(|&(distance, _)| distance == 0.0) {
         return Ok(Vec::new());
@@ -38,21 +37,30 @@ pub(crate) fn relocate_empty<F: Float>(
         }
     }
     ranks.combine(marks.as_flattened_mut())?;
-    let moved = rows.iter().zip(points.chunks_exact(samples.n_features)).zip(marks);
-    for (&cluster, ((_, point), [weight, label])) in empty.iter().zip(moved) {
-        let weight = weight * scale;
-        let line = sums.line(cluster);
-        line.fill(0.0);
-        add_point(line, point, weight);
-        let donor = sums.line(label as usize);
-        let before = donor[point.len()];
-        add_point(donor, point, -weight);
-        if donor[point.len()] <= before * 1e-12 {
-            // Only rounding errors of the weights are left.
-            donor.fill(0.0);
-        }
+    let moved = points.chunks_exact(samples.n_features).zip(marks);
+    for (&cluster, (point, [weight, label])) in empty.iter().zip(moved) {
+        move_point(sums, (point, weight * scale), label as usize, cluster);
     }
     Ok(rows.into_iter().zip(empty.into_iter().map(|cluster| cluster as u32)).collect())
+}
+
+/// The clusters without weight.
+pub(crate) fn empty_clusters(sums: &Sums) -> Vec<usize> {
+    sums.weights().enumerate().filter(|&(_, w)| w <= 0.0).map(|(cluster, _)| cluster).collect()
+}
+
+/// Moves a point with its weight from a cluster to one without weight.
+pub(crate) fn move_point<F: Float>(sums: &mut Sums, (point, weight): (&[F], f64), from: usize, to: usize) {
+    let line = sums.line(to);
+    line.fill(0.0);
+    add_point(line, point, weight);
+    let donor = sums.line(from);
+    let before = donor[point.len()];
+    add_point(donor, point, -weight);
+    if donor[point.len()] <= before * 1e-12 {
+        // Only rounding errors of the weights are left.
+        donor.fill(0.0);
+    }
 }
 
 /// The `count` rows of all ranks that lie the farthest from their centers, of which each rank has found as many of its `own`.
@@ -79,7 +87,7 @@ fn farthest_of_all<F: Float>(
 }
 
 /// The `count` rows of positive weight that lie the farthest from their centers, the farthest first.
-fn farthest<F: Float>(
+pub(crate) fn farthest<F: Float>(
     samples: &Samples<'_, F>,
     centers: &[F],
     labels: &[u32],
