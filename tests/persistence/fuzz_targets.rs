@@ -1,6 +1,15 @@
 //! What holds for any bytes whatever: the bodies of the fuzz targets, which a test replays over their corpus.
 #![allow(dead_code, reason = "each fuzz target uses its own")]
 
+#[cfg(feature = "keras")]
+#[path = "fuzz/keras.rs"]
+pub(crate) mod keras;
+#[cfg(feature = "keras")]
+#[path = "fuzz/mutations.rs"]
+pub(crate) mod mutations;
+#[path = "fuzz/zip.rs"]
+mod zip;
+
 use axonal::callbacks::Checkpoint;
 use axonal::cluster::{BisectingKMeans, MiniBatchKMeans};
 use axonal::layers::{
@@ -356,6 +365,7 @@ pub fn arrays(bytes: &[u8]) {
     let folder =
         if std::path::Path::new("/dev/shm").is_dir() { "/dev/shm".into() } else { std::env::temp_dir() };
     let path = folder.join(format!("axonal-arrays-{}", std::process::id()));
+    let bytes = if bytes.starts_with(b"PK") { &zip::repaired(bytes)[..] } else { bytes };
     std::fs::write(&path, bytes).expect("a place for a file");
     let _ = read_idx::<u8>(&path);
     let _ = read_idx::<f32>(&path);

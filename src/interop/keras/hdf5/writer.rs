@@ -364,4 +364,21 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_group_that_is_read_again_and_again_is_an_error() {
+        let mut root = Group::<f32>::default();
+        for index in 0..1000 {
+            root.group(&format!("layers/{index}")).insert("0", Data::Integer(index));
+        }
+        let bytes = written(&root);
+        let mut reader = Reader::open(Cursor::new(&bytes), 0, bytes.len() as u64).unwrap();
+        let root = reader.root();
+        // Twice as many paths as `Limits` allows layers by default.
+        for index in 0..2000 {
+            assert!(reader.find(root, &format!("layers/{}", index % 1000)).unwrap().is_some());
+        }
+        let problem = (0..1_000_000).find_map(|_| reader.find(root, "layers/7").err()).unwrap();
+        assert!(format!("{problem:?}").contains("bytes of metadata"), "{problem:?}");
+    }
 }
