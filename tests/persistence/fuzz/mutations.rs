@@ -20,28 +20,12 @@ impl Draws {
 }
 
 /// Sizes at the ends of their types, and small ones.
-const SIZES: [u64; 14] = [
-    0,
-    1,
-    2,
-    3,
-    8,
-    255,
-    1 << 16,
-    1 << 31,
-    1 << 32,
-    1 << 62,
-    (1 << 63) - 1,
-    1 << 63,
-    (1 << 63) + 1,
-    u64::MAX,
-];
+const SIZES: [u64; 14] =
+    [0, 1, 2, 3, 8, 255, 1 << 16, 1 << 31, 1 << 32, 1 << 62, (1 << 63) - 1, 1 << 63, (1 << 63) + 1, u64::MAX];
 
-/// Values that a setting may be replaced by, beside sizes and the other values of the file.
-const VALUES: [&str; 18] = [
-    "null", "true", "false", "[]", "{}", "\"\"", "-1", "0.5", "1e308", "1e-320", "[1,1]", "\"relu\"", "\"same\"",
-    "\"softmax\"", "\"float64\"", "\"channels_first\"", "[null,2]", "[[\"dense\",0,0,{}]]",
-];
+/// Values that a setting may be replaced by, beside sizes and the other values of the file; separated by spaces.
+const VALUES: &str = "null true false [] {} \"\" -1 0.5 1e308 1e-320 [1,1] [null,2] [[\"dense\",0,0,{}]] \
+    \"relu\" \"softmax\" \"same\" \"float64\" \"channels_first\"";
 
 /// Changes a few fields of a configuration, of an HDF5 file, or of one behind the other, and leaves all else as it is.
 pub(crate) fn mutate_fields(bytes: &[u8], seed: u64) -> Vec<u8> {
@@ -70,7 +54,10 @@ fn mutate_json(text: &mut Vec<u8>, draws: &mut Draws) {
         0..3 => text[values[draws.below(values.len())].clone()].to_vec(),
         3..5 => SIZES[draws.below(SIZES.len())].to_string().into_bytes(),
         5 => [&text[chosen.clone()], b",", &text[chosen.clone()]].concat(),
-        _ => VALUES[draws.below(VALUES.len())].into(),
+        _ => {
+            let values: Vec<&str> = VALUES.split_whitespace().collect();
+            values[draws.below(values.len())].into()
+        }
     };
     // Copies of large parts would make the file grow from change to change.
     if new.len() <= 4096 {
