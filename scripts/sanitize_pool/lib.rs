@@ -6,12 +6,15 @@ mod parallel;
 
 #[cfg(test)]
 mod tests {
-    use crate::parallel::thresholds::{MIN_ELEMENTS_TO_FORK, MIN_OPS_TO_KEEP_POOL_HOT};
+    use crate::parallel::thresholds::MIN_ELEMENTS_TO_FORK;
     use crate::parallel::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    /// More operations than any threshold of a fork.
+    const OPS: usize = 1 << 30;
+
     /// Rounds of work in each pool.
-    const ROUNDS: usize = 300;
+    const ROUNDS: usize = 50;
 
     fn in_pools(work: impl Fn() + Sync) {
         for threads in [1, 2, 3, 4, 8] {
@@ -23,12 +26,12 @@ mod tests {
     #[test]
     fn forks_in_a_hot_pool_write_to_their_own_items() {
         in_pools(|| {
-            with_hot_pool(MIN_OPS_TO_KEEP_POOL_HOT, || {
+            with_hot_pool(OPS, || {
                 let mut items = vec![0_u64; 64];
-                for step in 1..=20 {
-                    for_each_split(MIN_OPS_TO_KEEP_POOL_HOT, &mut items, &|item| *item += step);
+                for step in 1..=5 {
+                    for_each_split(OPS, &mut items, &|item| *item += step);
                 }
-                assert!(items.iter().all(|item| *item == 210));
+                assert!(items.iter().all(|item| *item == 15));
             });
         });
     }
@@ -45,7 +48,7 @@ mod tests {
             first + second
         }
         in_pools(|| {
-            with_hot_pool(MIN_OPS_TO_KEEP_POOL_HOT, || {
+            with_hot_pool(OPS, || {
                 let mut values: Vec<u64> = (0..100).collect();
                 assert_eq!(sum(&mut values), 4950);
                 assert_eq!(values, [0; 100]);
@@ -57,14 +60,12 @@ mod tests {
     fn a_pool_that_cools_down_after_a_panic_works_again() {
         in_pools(|| {
             let panicked = std::panic::catch_unwind(|| {
-                with_hot_pool(MIN_OPS_TO_KEEP_POOL_HOT, || {
-                    join(|| (), || std::panic::resume_unwind(Box::new(7)))
-                });
+                with_hot_pool(OPS, || join(|| (), || std::panic::resume_unwind(Box::new(7))));
             });
             assert!(panicked.is_err());
             let count = AtomicUsize::new(0);
-            let add = || drop(count.fetch_add(1, Ordering::Relaxed));
-            with_hot_pool(MIN_OPS_TO_KEEP_POOL_HOT, || join(add, add));
+            let add = || _ = count.fetch_add(1, Ordering::Relaxed);
+            with_hot_pool(OPS, || join(add, add));
             assert_eq!(count.into_inner(), 2);
         });
     }
