@@ -2,7 +2,7 @@
 //! and of passes that differ.
 
 use crate::common::assert_error_contains;
-use crate::distributed::{Shared, blobs, normal, shared, weights};
+use crate::clustering::distributed::{Shared, blobs, normal, shared, weights};
 use axonal::ndarray::{Array1, Array2, array, s};
 use axonal::prelude::*;
 use proptest::prelude::*;

@@ -19,6 +19,10 @@ fn targets() -> Vec<(&'static str, Target)> {
         ("arrays", fuzz_targets::arrays),
         #[cfg(feature = "safetensors")]
         ("safetensors", fuzz_targets::safetensors),
+        #[cfg(feature = "keras")]
+        ("keras", fuzz_targets::keras::keras),
+        #[cfg(feature = "keras")]
+        ("hdf5", fuzz_targets::keras::hdf5),
     ]
 }
 
@@ -89,5 +93,57 @@ fn write_first_inputs() {
     for (target, name, bytes) in texts {
         fs::create_dir_all(corpus(target)).unwrap();
         fs::write(corpus(target).join(name), bytes).unwrap();
+    }
+}
+
+/// Small Keras files, to start fuzzing from beside those in `keras/`.
+#[cfg(feature = "keras")]
+#[test]
+#[ignore = "writes the first inputs of the fuzz targets"]
+fn write_first_keras_inputs() {
+    let dense = || Sequential::<f32>::new(2).add(Dense::new(2).activation(Activation::Relu)).seed(1);
+    let plain = dense().compile(Sgd::new(0.1), MeanSquaredError::default()).unwrap();
+    let block = Residual::new().add(Dense::new(2)).add(Dropout::new(0.5));
+    let adam = dense().add(block).compile(Adam::default(), BinaryCrossentropy::default()).unwrap();
+    let sequence = Sequential::<f32>::new([3, 2]).add(Bidirectional::new(Lstm::new(1)));
+    let recurrent = sequence.compile(RmsProp::default(), MeanSquaredError::default()).unwrap();
+    let path = std::env::temp_dir().join(format!("axonal-first-inputs-{}", std::process::id()));
+    for target in ["keras", "hdf5"] {
+        fs::create_dir_all(corpus(target)).unwrap();
+    }
+    let small = fuzz_targets::keras::small_network();
+    for (name, model) in [("dense", plain), ("adam", adam), ("recurrent", recurrent), ("small", small)] {
+        model.save_keras(&path).unwrap();
+        let file = fs::read(&path).unwrap();
+        fs::write(corpus("keras").join(name), fuzz_targets::keras::unpacked(&file).unwrap()).unwrap();
+        if name == "dense" {
+            fs::write(corpus("keras").join("archive"), file).unwrap();
+        }
+        model.save_keras_weights(&path).unwrap();
+        fs::copy(&path, corpus("hdf5").join(name)).unwrap();
+    }
+    fs::remove_file(&path).unwrap();
+}
+
+/// Fields of the files that Keras has written, changed one to three at a time; `AXONAL_MUTATIONS` for each file.
+#[cfg(feature = "keras")]
+#[test]
+fn changed_fields_of_keras_files_end_in_an_error_or_a_sound_model() {
+    let runs = std::env::var("AXONAL_MUTATIONS").map_or(20, |runs| runs.parse().unwrap());
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/persistence/keras");
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "h5" || extension == "keras"));
+    files.sort();
+    assert!(files.len() >= 20);
+    for path in files {
+        let file = fs::read(&path).unwrap();
+        for seed in 0..runs {
+            let changed = fuzz_targets::mutations::mutate_fields(&file, seed);
+            if changed.starts_with(b"\x89HDF") {
+                fuzz_targets::keras::hdf5(&changed);
+            } else {
+                fuzz_targets::keras::keras(&changed);
+            }
+        }
     }
 }

@@ -1,7 +1,19 @@
 //! What holds for any bytes whatever: the bodies of the fuzz targets, which a test replays over their corpus.
 #![allow(dead_code, reason = "each fuzz target uses its own")]
 
-use crate::temporary::{process_id, temporary_folder};
+#[cfg(feature = "keras")]
+#[path = "fuzz/keras.rs"]
+pub(crate) mod keras;
+#[cfg(feature = "keras")]
+#[path = "fuzz/mutations.rs"]
+pub(crate) mod mutations;
+// The fuzz crate includes this file, too.
+#[allow(clippy::duplicate_mod, reason = "the other one is the test crate's")]
+#[path = "../common/temporary.rs"]
+mod temporary;
+#[path = "fuzz/zip.rs"]
+mod zip;
+
 use axonal::callbacks::Checkpoint;
 use axonal::cluster::{BisectingKMeans, MiniBatchKMeans};
 use axonal::layers::{
@@ -354,9 +366,13 @@ pub fn table(bytes: &[u8]) {
 /// Arrays of NumPy and of the MNIST files, through the doors that take a path.
 pub fn arrays(bytes: &[u8]) {
     use axonal::datasets::{read_idx, read_npy};
-    let folder =
-        if std::path::Path::new("/dev/shm").is_dir() { "/dev/shm".into() } else { temporary_folder() };
-    let path = folder.join(format!("axonal-arrays-{}", process_id()));
+    let folder = if std::path::Path::new("/dev/shm").is_dir() {
+        "/dev/shm".into()
+    } else {
+        temporary::temporary_folder()
+    };
+    let path = folder.join(format!("axonal-arrays-{}", temporary::process_id()));
+    let bytes = if bytes.starts_with(b"PK") { &zip::repaired(bytes)[..] } else { bytes };
     std::fs::write(&path, bytes).expect("a place for a file");
     let _ = read_idx::<u8>(&path);
     let _ = read_idx::<f32>(&path);

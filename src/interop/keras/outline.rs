@@ -125,6 +125,8 @@ impl<'a> Reading<'a> {
         let Some(layers) = layers.as_array() else {
             return Err(unsupported(part, "a list of layers", shown(layers), ""));
         };
+        // A model that is applied several times is read as often; half of its layers may be inputs.
+        check_count("layers of one model", layers.len(), self.max_layers.saturating_mul(2))?;
         let trainable = outer.trainable && is_trainable(class.config);
         let mut names = Numbered::default();
         let mut candidates = Vec::new();
@@ -255,6 +257,7 @@ impl<'c, 'a> Functional<'c, 'a> {
 
     fn read(mut self, reading: &mut Reading<'a>, outer: &Outer<'_>) -> Read<Vec<(String, Source)>> {
         let inputs = ends(self.config.get("input_layers").unwrap_or(&Value::Null));
+        check_count("inputs of one model", inputs.len(), reading.max_layers)?;
         if let Some(sources) = outer.sources.filter(|sources| sources.len() != inputs.len()) {
             let (expected, got) = (format!("{} inputs", inputs.len()), sources.len().to_string());
             return Err(unsupported(self.part, expected, got, "the file is damaged"));
@@ -279,14 +282,13 @@ impl<'c, 'a> Functional<'c, 'a> {
                 self.compute((index, number), reading, outer)?;
             }
         }
-        let mut outputs: Vec<(String, Source)> = Vec::new();
-        for (key, tensor) in ends(self.config.get("output_layers").unwrap_or(&Value::Null)) {
+        let ends = ends(self.config.get("output_layers").unwrap_or(&Value::Null));
+        check_count("outputs of one model", ends.len(), reading.max_layers)?;
+        let (mut outputs, mut names) = (Vec::with_capacity(ends.len()), BTreeMap::new());
+        for (key, tensor) in ends {
             let output = self.tensor(tensor)?;
-            let mut name = key.unwrap_or(tensor.0).to_owned();
-            while outputs.iter().any(|(other, _)| *other == name) {
-                name.push('_');
-            }
-            outputs.push((name, output));
+            let name = key.unwrap_or(tensor.0);
+            outputs.push((distinct(name, &mut names), output));
         }
         if outputs.is_empty() || reading.outline.inputs.is_empty() {
             return Err(unsupported(self.part, "inputs and outputs", "none", "the file is damaged"));
@@ -448,6 +450,32 @@ fn ends(value: &Value) -> Vec<(Option<&str>, TensorName<'_>)> {
     }
 }
 
+/// A name that no output has yet: this one, followed by as many underscores as it takes. `taken` has the names so far,
+/// each with the number of underscores that were tried behind it.
+fn distinct(name: &str, taken: &mut BTreeMap<String, usize>) -> String {
+    let mut distinct = name.to_owned();
+    let tried = taken.get(name).copied();
+    if let Some(tried) = tried {
+        distinct.extend(std::iter::repeat_n('_', tried));
+    }
+    while taken.contains_key(&distinct) {
+        distinct.push('_');
+    }
+    if tried.is_some() {
+        taken.insert(name.to_owned(), distinct.len() - name.len());
+    }
+    taken.entry(distinct.clone()).or_default();
+    distinct
+}
+
+/// Errors if there are more than `limit`.
+fn check_count(what: &str, count: usize, limit: usize) -> Read<()> {
+    if count <= limit {
+        return Ok(());
+    }
+    Err(LoadErrorKind::Limit { what: what.into(), value: count as u64, limit: limit as u64 })
+}
+
 /// Errors if there are as many layers as allowed already.
 fn check_room(n_layers: usize, max_layers: usize) -> Read<()> {
     if n_layers < max_layers {
@@ -461,9 +489,12 @@ fn is_trainable(config: &Fields) -> bool {
     config.get("trainable").and_then(Value::as_bool).unwrap_or(true)
 }
 
+/// The most axes of an input: more than any layer takes. Each reference to an input copies its shape.
+const MAX_AXES: usize = 16;
+
 /// A shape with its batch axis.
 fn batch_shape(value: &Value) -> Option<Vec<Option<u64>>> {
-    let lengths = value.as_array()?;
+    let lengths = value.as_array().filter(|lengths| lengths.len() <= MAX_AXES)?;
     let length = |length: &Value| match length {
         Value::Null => Some(None),
         length => Some(Some(length.as_u64()?)),
@@ -557,6 +588,36 @@ mod tests {
         assert!(Outline::of(&model, 16, 100).unwrap_err().to_string().contains("missing"));
         let no_output = functional(&[("InputLayer", "in", &[])], &["in"], &[]);
         assert!(Outline::of(&no_output, 16, 100).is_err());
+    }
+
+    #[test]
+    fn many_ends_of_a_model_are_an_error_and_few_have_distinct_names() {
+        let layers: &[Layer<'_>] = &[("InputLayer", "in", &[]), ("Dense", "d", &[&[("in", 0)]])];
+        let outline_of = |inputs: usize, outputs: usize| {
+            let model = functional(layers, &vec!["in"; inputs], &vec!["d"; outputs]);
+            Outline::of(&model, 16, 100)
+                .map(|outline| outline.outputs.into_iter().map(|(name, _)| name).collect::<Vec<_>>())
+        };
+        assert_eq!(outline_of(1, 3).unwrap(), ["d", "d_", "d__"]);
+        let names = outline_of(100, 100).unwrap();
+        assert_eq!((names.len(), names[99].len()), (100, 100));
+        assert!(outline_of(1, 101).unwrap_err().to_string().contains("outputs"));
+        assert!(outline_of(101, 1).unwrap_err().to_string().contains("inputs"));
+        let model = json!({"class_name": "Sequential", "config": {"layers": vec![json!({"class_name": "InputLayer"}); 201]}});
+        assert!(Outline::of(&model, 16, 100).unwrap_err().to_string().contains("layers of one model"));
+    }
+
+    #[test]
+    fn names_that_exist_already_get_underscores() {
+        let mut taken = BTreeMap::new();
+        let names = ["a", "a", "a_", "a", "b"].map(|name| distinct(name, &mut taken));
+        assert_eq!(names, ["a", "a_", "a__", "a___", "b"]);
+    }
+
+    #[test]
+    fn an_input_of_many_axes_has_no_shape() {
+        assert!(batch_shape(&json!(vec![2; 16])).is_some());
+        assert_eq!(batch_shape(&json!(vec![2; 17])), None);
     }
 
     #[test]

@@ -432,7 +432,7 @@ impl<F: Float> Builder<'_, F> {
         if recipe.config.get("mean").is_some() {
             return Ok(());
         }
-        if let Some([mean, variance]) = self.weights.statistics(key)? {
+        if let Some([mean, variance]) = self.weights.statistics(key, &self.budget)? {
             put(&mut recipe.config, "mean", json!(mean));
             put(&mut recipe.config, "variance", json!(variance));
         }

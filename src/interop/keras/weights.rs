@@ -5,6 +5,7 @@ use super::problem::{Read, unsupported};
 use super::slots::Slot;
 use crate::error::{LoadErrorKind, excerpt};
 use crate::float::Float;
+use crate::persistence::MemoryBudget;
 use std::collections::BTreeMap;
 use std::io::{Read as Input, Seek};
 
@@ -19,6 +20,10 @@ pub(super) struct Weights<'s> {
     /// The addresses of the groups of layers in the legacy format, in their order; `None` in the current one.
     legacy: Option<Vec<(String, u64)>>,
 }
+
+/// The bytes that a value takes on its way into the settings of a layer: as a float, as JSON, as text while it grows, and
+/// as a float again.
+const STATISTIC_BYTES: u64 = 96;
 
 /// Which layer is meant: its group in the current format, its number and name in the legacy one.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +69,7 @@ impl<'s> Weights<'s> {
         let root = self.reader.root();
         let Some(group) = self.reader.find(root, &format!("{path}/vars"))? else { return Ok(Vec::new()) };
         let mut vars: Vec<_> = self.reader.members(group)?.into_iter().collect();
-        vars.sort_by_key(|(name, _)| (name.len(), name.clone()));
+        vars.sort_by(|(name, _), (other, _)| (name.len(), name).cmp(&(other.len(), other)));
         Ok(vars)
     }
 
@@ -126,16 +131,22 @@ impl<'s> Weights<'s> {
     }
 
     /// The mean and the variance of a normalization layer, which this crate keeps as settings.
-    pub(super) fn statistics(&mut self, key: LayerKey<'_>) -> Read<Option<[Vec<f64>; 2]>> {
+    pub(super) fn statistics(
+        &mut self,
+        key: LayerKey<'_>,
+        budget: &MemoryBudget,
+    ) -> Read<Option<[Vec<f64>; 2]>> {
         let vars = if self.is_legacy() { self.listed(key)? } else { self.vars(key.group)? };
         let [(mean_name, mean), (variance_name, variance), ..] = vars.as_slice() else { return Ok(None) };
-        let mut read = |name: &str, address| -> Read<Vec<f64>> {
-            let tensor = self.reader.tensor(address, name)?;
+        let mean = self.reader.tensor(*mean, mean_name)?;
+        let variance = self.reader.tensor(*variance, variance_name)?;
+        budget.check(mean.len().saturating_add(variance.len()).saturating_mul(STATISTIC_BYTES))?;
+        let mut read = |tensor: Tensor| -> Read<Vec<f64>> {
             let mut values = vec![0.0; usize::try_from(tensor.len()).unwrap_or_default()];
             tensor.read(self.reader.source(), &mut values)?;
             Ok(values)
         };
-        Ok(Some([read(mean_name, *mean)?, read(variance_name, *variance)?]))
+        Ok(Some([read(mean)?, read(variance)?]))
     }
 
     /// The tensors of the optimizer: by number in the current format, in the order of its list in the legacy one.
@@ -204,4 +215,32 @@ fn check_count(key: LayerKey<'_>, found: usize, wanted: usize) -> Read<()> {
     let part = format!("weights of layer {:?} in {}", excerpt(key.name), excerpt(key.group));
     let hint = "the layers of the file and of the model differ";
     Err(unsupported(&part, format!("{wanted} arrays"), found.to_string(), hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::hdf5::{Data, Group};
+    use super::*;
+    use crate::persistence::Limits;
+    use std::io::Cursor;
+
+    #[test]
+    fn statistics_take_no_more_than_the_budget() {
+        for (n, is_allowed) in [(3, true), (3000, true), (100_000, false)] {
+            let mut root = Group::<f32>::default();
+            root.group("layers/normalization/vars").insert("0", Data::Zeros(vec![n]));
+            root.group("layers/normalization/vars").insert("1", Data::Zeros(vec![n]));
+            let mut bytes = Vec::new();
+            root.write(&mut bytes).unwrap();
+            let len = bytes.len() as u64;
+            let reader = Reader::open(Box::new(Cursor::new(bytes)) as Box<dyn Bytes>, 0, len).unwrap();
+            let mut weights = Weights::open(reader).unwrap();
+            let budget = MemoryBudget::new(&Limits::default()).of_file(len, len);
+            let key = LayerKey { group: "layers/normalization", index: 0, name: "normalization" };
+            match weights.statistics(key, &budget) {
+                Ok(found) => assert!(is_allowed && found == Some([vec![0.0; n], vec![0.0; n]])),
+                Err(problem) => assert!(!is_allowed && problem.to_string().contains("memory"), "{problem}"),
+            }
+        }
+    }
 }

@@ -10,6 +10,8 @@ pub(in crate::interop::keras) struct Source<R> {
     bytes: R,
     start: u64,
     len: u64,
+    /// The bytes of metadata that have been read.
+    metadata_read: u64,
     /// The error of the system, if reading failed for another reason than what the file holds.
     failure: Option<io::Error>,
 }
@@ -42,10 +44,19 @@ impl Block {
 /// The most bytes of one block of metadata: far more than the header of a model with thousands of layers has.
 const MAX_BLOCK: u64 = 64 << 20;
 
+/// How often the bytes of a file may be read as metadata. Each path is searched from the root, so the groups near it are
+/// read once per layer; without a bound, a file that lists a path or a text of a heap many thousand times would take a time
+/// that grows with the square of its length.
+const MAX_READS: u64 = 256;
+/// The bytes of metadata that may be read of any file, in addition.
+const MIN_METADATA: u64 = 64 << 20;
+/// What reading a block costs beside its length, in bytes.
+const BLOCK_COST: u64 = 128;
+
 impl<R: Input + Seek> Source<R> {
     /// What lies in `len` bytes from `start`.
     pub(super) fn new(bytes: R, start: u64, len: u64) -> Self {
-        Self { bytes, start, len, failure: None }
+        Self { bytes, start, len, metadata_read: 0, failure: None }
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -84,6 +95,12 @@ impl<R: Input + Seek> Source<R> {
                 value: len,
                 limit,
             });
+        }
+        self.metadata_read += len + BLOCK_COST;
+        let limit = self.len.saturating_mul(MAX_READS).saturating_add(MIN_METADATA);
+        if self.metadata_read > limit {
+            let what = "bytes of metadata, read again for each path and text".into();
+            return Err(LoadErrorKind::Limit { what, value: self.metadata_read, limit });
         }
         let mut bytes = vec![0; usize::try_from(len).unwrap_or_default()];
         self.read_at(address, &mut bytes)?;

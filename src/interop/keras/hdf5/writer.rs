@@ -364,4 +364,26 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_group_that_is_read_again_and_again_is_an_error() {
+        let layers = |n: usize| {
+            let mut root = Group::<f32>::default();
+            for index in 0..n {
+                root.group(&format!("layers/{index}")).insert("0", Data::Integer(0));
+            }
+            let bytes = written(&root);
+            let len = bytes.len() as u64;
+            Reader::open(Cursor::new(bytes), 0, len).unwrap()
+        };
+        let mut reader = layers(500);
+        for index in 0..500 {
+            let (root, path) = (reader.root(), format!("layers/{index}"));
+            assert!(reader.find(root, &path).unwrap().is_some());
+        }
+        let mut reader = layers(20);
+        let root = reader.root();
+        let problem = (0..100_000).find_map(|_| reader.find(root, "layers/7").err()).unwrap();
+        assert!(problem.to_string().contains("bytes of metadata"), "{problem}");
+    }
 }
