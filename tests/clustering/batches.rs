@@ -1,8 +1,8 @@
 //! Fits on batches that are read again in each pass: the bits of a plain fit on all rows, for any batches; errors of batches
 //! and of passes that differ.
 
-use crate::common::assert_error_contains;
 use crate::clustering::distributed::{Shared, blobs, normal, shared, weights};
+use crate::common::assert_error_contains;
 use axonal::ndarray::{Array1, Array2, array, s};
 use axonal::prelude::*;
 use proptest::prelude::*;
