@@ -166,7 +166,7 @@ const CASES: &[Case] = &[
     Case {
         name: "attention",
         layers: |net| {
-            net.add(Residual::new(MultiHeadAttention::new(4, 16)))
+            net.add(Residual::new().add(MultiHeadAttention::new(4, 16)))
                 .add(LayerNormalization::default())
                 .add(GlobalAveragePooling1D::default())
         },

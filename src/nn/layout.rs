@@ -429,7 +429,9 @@ impl<F: Float> Layout<F> {
             weights = weights.saturating_add(len.saturating_mul(reads) / if near { NEAR_READ } else { 1 });
         }
         let in_cache = CACHE_BYTES / activations.saturating_mul(size_of::<F>()).max(1);
-        in_cache.max(weights / activations.max(1)).max(1)
+        let scans = self.nodes.iter().any(|node| node.plan.scans_sequence());
+        let least = if scans { MIN_SCANNED_ROWS } else { 1 };
+        in_cache.max(weights / activations.max(1)).max(least)
     }
 
     /// Allocates and initializes parameters and state.
@@ -468,6 +470,9 @@ const OPTIMIZER_STATE_BYTES: usize = 150;
 
 /// Bytes of activations that stay in the second-level cache of a core: 512 KiB in the smallest that are in use.
 const CACHE_BYTES: usize = 512 << 10;
+
+/// Fewest rows of a scan: with fewer, the products of its steps have too few independent sums.
+const MIN_SCANNED_ROWS: usize = 16;
 
 /// Times that weights are read from the second-level cache while activations are moved once through a farther one.
 const NEAR_READ: usize = 8;

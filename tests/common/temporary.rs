@@ -1,5 +1,5 @@
 //! Paths for temporary files, also on WebAssembly, which has neither `temp_dir` nor process numbers.
-#![allow(dead_code, reason = "no binary uses all of them")]
+#![allow(dead_code, unreachable_pub, reason = "no binary uses all of them")]
 
 use std::path::PathBuf;
 

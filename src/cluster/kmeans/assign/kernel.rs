@@ -239,27 +239,30 @@ impl<F: Float> AssignKernel<'_, F> {
             if squares_known {
                 minima.squares = load(simd, self.squares.as_ptr().add(lanes));
             }
-            for tile in tiles {
+            let table = |tile: usize| {
                 let half_norms = self.centers.values.as_ptr().add(tile * P * (d + 2));
-                let codes = half_norms.add(P);
-                let (rows, table) = ((d, x), (codes.add(P), half_norms));
-                let scores = if !squares_known && tile == 0 {
-                    // Without rows ahead, the group itself is prefetched again, which costs nothing.
-                    let ahead = (if step > 0 { ahead } else { x }, step);
-                    let (scores, squares) = scores_and_prefetch::<F, S, R, P, true>(simd, rows, table, ahead);
+                (half_norms.add(2 * P), half_norms)
+            };
+            let (rows, mut plain_tiles) = ((d, x), tiles);
+            // The first tile is apart from the loop, which the compiler then keeps in registers.
+            if first == 0 && (step > 0 || !squares_known) {
+                // Without rows ahead, the group itself is prefetched again, which costs nothing.
+                let ahead = (if step > 0 { ahead } else { x }, step);
+                let scores = if squares_known {
+                    scores_and_prefetch::<F, S, R, P, false>(simd, rows, table(0), ahead).0
+                } else {
+                    let (scores, squares) =
+                        scores_and_prefetch::<F, S, R, P, true>(simd, rows, table(0), ahead);
                     minima.squares = squares;
                     store(simd, squares, self.squares.as_mut_ptr().add(lanes));
                     scores
-                } else if tile > 0 || step == 0 {
-                    scores::<F, S, R, P, 0, false>(simd, rows, table, (x, 0)).0
-                } else {
-                    scores_and_prefetch::<F, S, R, P, false>(simd, rows, table, (ahead, step)).0
                 };
-                if SECOND {
-                    minima.track_two_smallest(simd, scores, codes);
-                } else {
-                    minima.sum_within_margin(simd, self.margin, scores, codes);
-                }
+                minima.merge::<P, SECOND>(simd, self.margin, scores, table(0).1.add(P));
+                plain_tiles.start = 1;
+            }
+            for tile in plain_tiles {
+                let scores = scores::<F, S, R, P, 0, false>(simd, rows, table(tile), (x, 0)).0;
+                minima.merge::<P, SECOND>(simd, self.margin, scores, table(tile).1.add(P));
             }
             if last == n_tiles {
                 minima.mark_undecided::<SECOND>(simd, self.margin);

@@ -60,9 +60,29 @@ impl<F: Float, S: Simd<F>, const R: usize> LaneMinima<F, S, R> {
         unsafe { simd.mul_add(simd.splat(margin.per_square), self.squares[r], simd.splat(margin.base)) }
     }
 
+    /// Merges a tile of scores, with or without a second smallest score.
+    #[inline(always)]
+    pub(super) unsafe fn merge<const P: usize, const SECOND: bool>(
+        &mut self,
+        simd: S,
+        margin: Margin<F>,
+        scores: [[S::Reg; R]; P],
+        codes: *const F,
+    ) {
+        // SAFETY: the caller vouches for the instruction set and the codes.
+        unsafe {
+            if SECOND {
+                self.track_two_smallest(simd, scores, codes);
+            } else {
+                self.sum_within_margin(simd, margin, scores, codes);
+            }
+        }
+    }
+
     /// Merges a tile of scores: sums the codes of the centers within the margin of the smallest score.
     #[inline(always)]
-    pub(super) unsafe fn sum_within_margin<const P: usize>(
+    #[allow(clippy::needless_range_loop, reason = "one index for scores, codes and limits")]
+    unsafe fn sum_within_margin<const P: usize>(
         &mut self,
         simd: S,
         margin: Margin<F>,
@@ -71,32 +91,42 @@ impl<F: Float, S: Simd<F>, const R: usize> LaneMinima<F, S, R> {
     ) {
         // SAFETY: the caller vouches for the instruction set.
         unsafe {
-            let before = self.smallest;
-            for scores in scores {
-                for (smallest, score) in self.smallest.iter_mut().zip(scores) {
-                    *smallest = simd.min(score, *smallest);
-                }
-            }
-            let (mut limits, mut sums) = ([simd.zero(); R], [simd.zero(); R]);
+            let mut limits = [simd.zero(); R];
             for (r, limit) in limits.iter_mut().enumerate() {
+                let before = self.smallest[r];
+                let smallest = pairwise(scores.map(|scores| scores[r]), |a, b| simd.min(a, b));
+                self.smallest[r] = simd.min(smallest, before);
                 *limit = simd.add(self.smallest[r], self.margin(simd, margin, r));
-            }
-            for (p, scores) in scores.into_iter().enumerate() {
-                let code = simd.splat(*codes.add(p));
-                for ((sum, score), limit) in sums.iter_mut().zip(scores).zip(limits) {
-                    *sum = simd.select_lt(score, limit, simd.add(*sum, code), *sum);
-                }
-            }
-            for (r, sum) in sums.into_iter().enumerate() {
                 // Where the minimum fell by more than the margin, no center of an earlier tile is within it.
-                self.nearest[r] = simd.select_lt(limits[r], before[r], sum, simd.add(self.nearest[r], sum));
+                self.nearest[r] = simd.select_lt(*limit, before, simd.zero(), self.nearest[r]);
+            }
+            if const { S::REGISTERS == 32 } {
+                // A masked addition is one instruction, and there are registers for several tiles in flight.
+                for (p, scores) in scores.into_iter().enumerate() {
+                    let code = simd.splat(*codes.add(p));
+                    for r in 0..R {
+                        let nearest = self.nearest[r];
+                        self.nearest[r] =
+                            simd.select_lt(scores[r], limits[r], simd.add(nearest, code), nearest);
+                    }
+                }
+                return;
+            }
+            // A chain of additions and selections would be waited for: 1.2 times the time of a tile of 16 features.
+            for r in 0..R {
+                let mut terms = [simd.zero(); P];
+                for p in 0..P {
+                    let code = simd.splat(*codes.add(p));
+                    terms[p] = simd.select_lt(scores[p][r], limits[r], code, simd.zero());
+                }
+                self.nearest[r] = simd.add(self.nearest[r], pairwise(terms, |a, b| simd.add(a, b)));
             }
         }
     }
 
     /// Merges a tile of scores: keeps the nearest center, ties to the first, and the second smallest score.
     #[inline(always)]
-    pub(super) unsafe fn track_two_smallest<const P: usize>(
+    unsafe fn track_two_smallest<const P: usize>(
         &mut self,
         simd: S,
         scores: [[S::Reg; R]; P],
@@ -134,6 +164,20 @@ impl<F: Float, S: Simd<F>, const R: usize> LaneMinima<F, S, R> {
             }
         }
     }
+}
+
+/// Combines values in pairs: a chain of log₂ P operations, not P.
+#[inline(always)]
+fn pairwise<T: Copy, const P: usize>(mut values: [T; P], combine: impl Fn(T, T) -> T) -> T {
+    let mut len = P;
+    while len > 1 {
+        let half = len / 2;
+        for i in 0..half {
+            values[i] = combine(values[i], values[len - 1 - i]);
+        }
+        len -= half;
+    }
+    values[0]
 }
 
 /// Loads `R` registers.
