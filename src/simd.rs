@@ -13,7 +13,7 @@
 //! The third level exists because the compiler keeps a tile of sums in registers only sometimes when the kernel is
 //! written as loops over arrays. `Simd` and `WithSimd` follow the crate `pulp`.
 //!
-//! [`instruction_set`] returns the set that is used. For tests, the environment variable `AXONAL_SIMD` selects a narrower one on
+//! `instruction_set` returns the set that is used. For tests, the environment variable `AXONAL_SIMD` selects a narrower one on
 //! x86-64: `AXONAL_SIMD=scalar cargo test`.
 //!
 //! Code that is selected here must be `#[inline(always)]`, with all that it calls: a function that is not inlined stays

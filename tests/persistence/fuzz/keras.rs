@@ -65,7 +65,7 @@ fn load(path: &Path, file: &[u8]) {
     let body = Body::<f32>::load_keras_with(path, options());
     let model = Model::<f32>::load_keras_with(path, options());
     if let Ok(model) = model {
-        assert!(body.is_ok(), "the layers alone are refused: {}", body.err().expect("an error"));
+        assert!(body.is_ok(), "the layers alone are refused: {}", body.expect_err("an error"));
         assert!(model.weights().iter().all(|weight| weight.value.iter().all(|w| w.is_finite())));
         super::saves_again(&model, Model::to_bytes, Model::from_bytes);
         saves_for_keras_again(path, &model);
