@@ -1,5 +1,5 @@
 //! k-means by its properties, after scikit-learn's own tests and those of faiss, and the golden numbers of both. Which
-//! test denotes which is listed in `main.rs`.
+//! test denotes which is listed in `mod.rs`.
 
 mod empty_clusters;
 mod reproducible;

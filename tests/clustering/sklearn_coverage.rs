@@ -1,4 +1,4 @@
-//! The table of tests in `main.rs`, held against the tests there are.
+//! The table of tests in `mod.rs`, held against the tests there are.
 
 use std::fs;
 use std::path::Path;
@@ -45,7 +45,7 @@ fn every_test_of_the_reference_is_listed_with_tests_that_exist() {
         let attributed = code.split("#[test]").skip(1).filter_map(|after| after.split("fn ").nth(1));
         attributed.into_iter().any(|function| function.split('(').next() == Some(name))
     };
-    let main = fs::read_to_string(root.join("tests/clustering/main.rs")).unwrap();
+    let main = fs::read_to_string(root.join("tests/clustering/mod.rs")).unwrap();
     let rows: Vec<(&str, &str)> = main
         .lines()
         .filter_map(|line| line.strip_prefix("//! | ")?.trim_end_matches('|').split_once(" | "))

@@ -250,7 +250,7 @@ fn label_encoders_know_their_classes() {
     std::fs::write(&path, "zebra\nant\n").unwrap();
     assert_eq!(LabelEncoder::from_file(&path).unwrap().classes().unwrap(), ["zebra", "ant"]);
     std::fs::remove_file(&path).unwrap();
-    assert!(error_message(LabelEncoder::from_file(&path)).contains("axonal-labels"));
+    assert!(error_message(LabelEncoder::from_file(&path)).contains("labels.txt"));
 }
 
 #[test]
