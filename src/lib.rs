@@ -54,7 +54,7 @@
 //!
 //! # Instruction sets
 //! Kernels use AVX-512, AVX2 with FMA, NEON or scalar code, whichever is the widest that the processor supports
-//! ([`simd::instruction_set`]). k-means gives the same bits with each of them, but for choices of k-means++ by scalar code between
+//! ([`instruction_set`]). k-means gives the same bits with each of them, but for choices of k-means++ by scalar code between
 //! candidates that are equal up to rounding; networks differ by rounding.
 //!
 //! # WebAssembly
@@ -114,3 +114,5 @@ pub use api::{callbacks, custom, layers, losses, models, optimizers, schedules};
 pub use error::{Error, LoadErrorKind, Result};
 pub use float::Float;
 pub use ndarray;
+#[doc(inline)]
+pub use simd::{InstructionSet, instruction_set};

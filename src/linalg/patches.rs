@@ -204,11 +204,11 @@ pub(crate) fn add_matrix_gradient<F: Float>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::rng::{Purpose, Rng};
 
-    fn random<F: Float>(len: usize, seed: u64) -> Vec<F> {
+    pub(crate) fn random<F: Float>(len: usize, seed: u64) -> Vec<F> {
         let mut rng = Rng::new(seed, Purpose::Other, 0);
         (0..len).map(|_| F::of(rng.normal())).collect()
     }

@@ -15,11 +15,15 @@
 //! | [`MIN_OPS_TO_ENTER_POOL`] | 2²⁴ | ops a step | whether a single training step enters the pool |
 //! | [`MIN_OPS_TO_SPLIT_BATCH`] | 2²² | ops a pass | whether a layer's pass runs in chunks of the batch |
 //! | [`MIN_OPS_PER_PREDICT_THREAD`] | 2²³ | ops a thread | how many threads `predict` uses |
+//! | [`MIN_SCAN_ROWS`] | 8 | rows | how many threads share the scan of a recurrent layer |
 //! | [`MAX_UPDATE_THREADS`] | 8 | threads | how many scratch buffers the fused update has |
 //! | `MAX_HOT_THREADS` | 7 | threads | how many other threads an epoch keeps awake |
 
 /// Ops of an element that an activation, a pooling or a dropout reads, computes and writes.
 pub(crate) const OPS_PER_MOVE: usize = 32;
+
+/// Ops that take as long as a multiply-add of a depthwise convolution, which loads its operands.
+pub(crate) const OPS_PER_DEPTHWISE_STEP: usize = 4;
 
 /// Ops that take as long as a plain loop takes for an element. Converts the multiply-adds of k-means to elements.
 pub(crate) const OPS_PER_ELEMENT: usize = 16;
@@ -57,6 +61,9 @@ pub(crate) const MIN_OPS_TO_SPLIT_BATCH: usize = 1 << 22;
 
 /// Ops that each thread of `predict` must have. Threads start cold; they take batches from a shared queue.
 pub(crate) const MIN_OPS_PER_PREDICT_THREAD: usize = 1 << 23;
+
+/// Rows of a batch that each thread of a recurrent scan must have: a tile of rows of the product of each step.
+pub(crate) const MIN_SCAN_ROWS: usize = 8;
 
 /// Threads that update the parameters of one layer together. Each needs a scratch buffer, and more threads would have
 /// too few chunks each.

@@ -28,7 +28,7 @@ impl InstructionSet {
     ///
     /// # Examples
     /// ```
-    /// assert_eq!(axonal::simd::InstructionSet::Avx2.name(), "avx2");
+    /// assert_eq!(axonal::InstructionSet::Avx2.name(), "avx2");
     /// ```
     pub const fn name(self) -> &'static str {
         match self {
@@ -50,7 +50,7 @@ impl InstructionSet {
 ///
 /// # Examples
 /// ```
-/// use axonal::simd::{InstructionSet, instruction_set};
+/// use axonal::{InstructionSet, instruction_set};
 ///
 /// let expected = if cfg!(target_arch = "aarch64") { InstructionSet::Neon } else { InstructionSet::Scalar };
 /// assert!(instruction_set() >= expected);

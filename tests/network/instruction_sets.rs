@@ -7,7 +7,7 @@
 use crate::temporary::temporary_path;
 use axonal::ndarray::{Array1, Array2};
 use axonal::prelude::*;
-use axonal::simd::{InstructionSet, instruction_set};
+use axonal::{InstructionSet, instruction_set};
 use std::path::Path;
 use std::process::Command;
 

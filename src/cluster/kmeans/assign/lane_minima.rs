@@ -94,32 +94,21 @@ impl<F: Float, S: Simd<F>, const R: usize> LaneMinima<F, S, R> {
             let mut limits = [simd.zero(); R];
             for (r, limit) in limits.iter_mut().enumerate() {
                 let before = self.smallest[r];
-                let smallest = pairwise(scores.map(|scores| scores[r]), |a, b| simd.min(a, b));
+                let mut smallest = scores[0][r];
+                for scores in &scores[1..] {
+                    smallest = simd.min(scores[r], smallest);
+                }
                 self.smallest[r] = simd.min(smallest, before);
                 *limit = simd.add(self.smallest[r], self.margin(simd, margin, r));
                 // Where the minimum fell by more than the margin, no center of an earlier tile is within it.
                 self.nearest[r] = simd.select_lt(*limit, before, simd.zero(), self.nearest[r]);
             }
-            if const { S::REGISTERS == 32 } {
-                // A masked addition is one instruction, and there are registers for several tiles in flight.
-                for (p, scores) in scores.into_iter().enumerate() {
-                    let code = simd.splat(*codes.add(p));
-                    for r in 0..R {
-                        let nearest = self.nearest[r];
-                        self.nearest[r] =
-                            simd.select_lt(scores[r], limits[r], simd.add(nearest, code), nearest);
-                    }
+            for (p, scores) in scores.into_iter().enumerate() {
+                let code = simd.splat(*codes.add(p));
+                for r in 0..R {
+                    let nearest = self.nearest[r];
+                    self.nearest[r] = simd.select_lt(scores[r], limits[r], simd.add(nearest, code), nearest);
                 }
-                return;
-            }
-            // A chain of additions and selections would be waited for: 1.2 times the time of a tile of 16 features.
-            for r in 0..R {
-                let mut terms = [simd.zero(); P];
-                for p in 0..P {
-                    let code = simd.splat(*codes.add(p));
-                    terms[p] = simd.select_lt(scores[p][r], limits[r], code, simd.zero());
-                }
-                self.nearest[r] = simd.add(self.nearest[r], pairwise(terms, |a, b| simd.add(a, b)));
             }
         }
     }
@@ -164,20 +153,6 @@ impl<F: Float, S: Simd<F>, const R: usize> LaneMinima<F, S, R> {
             }
         }
     }
-}
-
-/// Combines values in pairs: a chain of log₂ P operations, not P.
-#[inline(always)]
-fn pairwise<T: Copy, const P: usize>(mut values: [T; P], combine: impl Fn(T, T) -> T) -> T {
-    let mut len = P;
-    while len > 1 {
-        let half = len / 2;
-        for i in 0..half {
-            values[i] = combine(values[i], values[len - 1 - i]);
-        }
-        len -= half;
-    }
-    values[0]
 }
 
 /// Loads `R` registers.

@@ -4,9 +4,9 @@
 //! [`linalg::depthwise`] compute it; else plain loops: for each output position and tap, one multiply-add over the
 //! contiguous channels, which the compiler vectorizes.
 //!
-//! As in [`correlation`](super::correlation), the batch is split into [`BATCH_CHUNKS`] chunks with separate gradients of
-//! the kernel, which are added in order, so that results do not depend on the number of threads.
+//! The batch is split into chunks with separate gradients of the kernel, as in [`correlation`](super::correlation).
 
+use super::batch_chunks::{BATCH_CHUNKS, add_to_first, gradients_of_chunks};
 use super::padded_images::PaddedImages;
 use crate::error::Result;
 use crate::float::Float;
@@ -14,14 +14,8 @@ use crate::linalg::{self, depthwise::has_kernel_for};
 use crate::nn::layer::Shape;
 use crate::nn::layers::positive::require_positive;
 use crate::nn::layers::window::{Window, WindowSpec};
-use crate::parallel;
+use crate::parallel::{self, thresholds::OPS_PER_DEPTHWISE_STEP};
 use crate::simd::vectorize;
-
-/// Number of chunks that a batch is split into.
-const BATCH_CHUNKS: usize = 4;
-
-/// Multiply-adds of a matrix product that take as long as one here, which loads its operands.
-const OPS_PER_MULTIPLY_ADD: usize = 4;
 
 /// A window over each channel, with `multiplier` filters per channel.
 #[derive(Debug, Clone, Copy)]
@@ -97,11 +91,10 @@ impl Depthwise {
     }
 
     fn multiply_adds(&self, samples: usize) -> usize {
-        // A multiply-add here takes as long as a few of a matrix product.
         samples
             .saturating_mul(self.output_len())
             .saturating_mul(self.window.taps())
-            .saturating_mul(OPS_PER_MULTIPLY_ADD)
+            .saturating_mul(OPS_PER_DEPTHWISE_STEP)
     }
 
     /// Computes the convolution of a batch. `kernel`: (taps, channels, multiplier), `bias`: (channels · multiplier).
@@ -176,19 +169,10 @@ impl Depthwise {
         taps.for_each(|(to, from)| to.copy_from_slice(from));
         let kernels = (kernel, &*reversed);
         let mut images = images.chunks_exact_mut(self.chunk_len().max(1));
-        let mut partial = partial.chunks_exact_mut(self.kernel_len());
-        let mut first = Some(&mut *dkernel);
+        let mut dkernels = gradients_of_chunks(dkernel, partial);
         let mut chunks: [_; BATCH_CHUNKS] = std::array::from_fn(|_| {
             let (x, dy, dx) = (xs.next()?, dys.next()?, dxs.next()?);
-            let dkernel = match first.take() {
-                Some(dkernel) => dkernel,
-                None => {
-                    let dkernel = partial.next()?;
-                    dkernel.fill(F::zero());
-                    dkernel
-                }
-            };
-            Some((x, dy, dx, dkernel, images.next().unwrap_or_default()))
+            Some((x, dy, dx, dkernels.next()?, images.next().unwrap_or_default()))
         });
         parallel::for_each_split(self.multiply_adds(samples).saturating_mul(2), &mut chunks, &|chunk| {
             let Some((x, dy, dx, dkernel, images)) = chunk else { return };
@@ -200,12 +184,7 @@ impl Depthwise {
                 }
             }
         });
-        let mut chunks = chunks.into_iter().flatten().map(|(_, _, _, dkernel, _)| dkernel);
-        if let Some(sum) = chunks.next() {
-            for dkernel in chunks {
-                sum.iter_mut().zip(dkernel).for_each(|(sum, &mut g)| *sum += g);
-            }
-        }
+        add_to_first(chunks.into_iter().flatten().map(|(_, _, _, dkernel, _)| dkernel));
     }
 
     /// Adds the gradient with respect to the kernel of one sample.

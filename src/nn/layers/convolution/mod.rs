@@ -1,5 +1,6 @@
 //! Convolution layers: 1D and 2D, transposed, depthwise and separable.
 
+mod batch_chunks;
 mod conv1d;
 mod conv2d;
 mod conv2d_transpose;

@@ -29,11 +29,8 @@ use super::parameters::Weights;
 use crate::float::Float;
 use crate::linalg;
 use crate::nn::layer::{Backward, Carry, Forward, Mask};
-use crate::parallel;
+use crate::parallel::{self, thresholds::MIN_SCAN_ROWS};
 use ndarray::{ArrayView2, s};
-
-/// Fewest samples of a chunk: two tiles of rows of a product.
-const MIN_CHUNK_SAMPLES: usize = 8;
 
 /// Computes the output `y` from the input `x`.
 pub(super) fn forward<F: Float>(cell: &impl Cell, pass: Forward<'_, F>) {
@@ -113,7 +110,7 @@ impl<'a, C: Cell, F: Float> Scan<'a, C, F> {
     fn in_chunks(mut self, mut values: &mut [F], len: usize, work: &(impl Fn(&mut Self, &mut [F]) + Sync)) {
         let ops =
             self.batch.saturating_mul(self.layout.steps).saturating_mul(self.weights.recurrent_kernel.len());
-        let n = parallel::threads().min(self.batch / MIN_CHUNK_SAMPLES).min(MAX_CHUNKS);
+        let n = parallel::threads().min(self.batch / MIN_SCAN_ROWS).min(MAX_CHUNKS);
         if n < 2 || !parallel::should_fork(ops) || self.cache.states.is_active() {
             return work(&mut self, values);
         }
