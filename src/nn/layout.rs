@@ -410,9 +410,9 @@ impl<F: Float> Layout<F> {
     /// Number of rows that a forward pass computes fastest together.
     ///
     /// With few rows, the activations stay in the second-level cache between the layers; with many, the weights are read
-    /// less often for each row. So it is as many rows as [`CACHE_BYTES`] hold, and at least so many that reading weights
-    /// does not take longer than the activations, which are moved through a farther cache otherwise. The weights of a
-    /// convolution are used for all positions of a row, those of a recurrent layer are read again for every step.
+    /// less often for each row. The number is what [`CACHE_BYTES`] hold, or more if reading weights would otherwise take
+    /// longer than the activations, which are then moved through a farther cache. A convolution uses its weights for all
+    /// positions of a row; a recurrent layer reads them again in every step.
     pub(crate) fn cached_rows(&self) -> usize {
         let inputs = self.inputs.iter().map(|input| input.shape.size());
         let (mut activations, mut weights) = (inputs.fold(0, usize::saturating_add), 0_usize);
