@@ -10,7 +10,7 @@ use axonal::cluster::kmeans_plusplus;
 use axonal::ndarray::{Array2, s};
 use axonal::prelude::*;
 use axonal::rng::{Purpose, Rng};
-use measure::{Bench, thread_counts, with_threads};
+use measure::{Bench, Work, thread_counts, with_threads};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::time::{Duration, Instant};
@@ -162,19 +162,23 @@ fn table<F: Float>(bench: &mut Bench, threads: usize, x: &Array2<F>, k: usize) -
     let mut kmeans = KMeans::new(k).init(init).max_iter(20).tol(0.0);
     let n_iter = kmeans.fit(x)?.n_iter;
     let distances = 2.0 * (n * d * k) as f64;
+    let bytes = (n * d * size_of::<F>()) as f64;
+    let work = |operations: f64, bytes_read: f64| {
+        Some(Work::operations(operations).with_element_size(size_of::<F>()).moves(bytes_read, bytes))
+    };
     let name = |what: &str| format!("{} {n}x{d}x{k} {what}", F::NAME);
     let lloyd = bench.time(|| drop(kmeans.fit(x)));
     let more = [("iterations", n_iter as f64), ("iteration_ms", 1e3 * lloyd.median / n_iter as f64)];
-    bench.line(&name("lloyd"), threads, lloyd, Some(distances * n_iter as f64), &more);
+    bench.line(&name("lloyd"), threads, lloyd, work(distances * n_iter as f64, bytes * n_iter as f64), &more);
     let starts = bench.time(|| {
         let mut rng = Rng::new(0, Purpose::Clustering, 0);
         drop(kmeans_plusplus(x, k, None, &mut rng));
     });
     bench.line(&name("k-means++"), threads, starts, None, &[]);
     let predict = bench.time(|| drop(kmeans.predict(x)));
-    bench.line(&name("predict"), threads, predict, Some(distances), &[]);
+    bench.line(&name("predict"), threads, predict, work(distances, bytes), &[]);
     let row = x.slice(s![..1, ..]);
     let one = bench.time(|| drop(kmeans.predict(&row)));
-    bench.line(&name("predict one row"), threads, one, Some(2.0 * (d * k) as f64), &[]);
+    bench.line(&name("predict one row"), threads, one, work(2.0 * (d * k) as f64, 0.0), &[]);
     Ok(())
 }

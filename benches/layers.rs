@@ -11,7 +11,7 @@ use axonal::layers::DepthwiseConv2D;
 use axonal::ndarray::{Array1, Array2};
 use axonal::prelude::*;
 use axonal::rng::{Purpose, Rng, RowRng};
-use measure::{Bench, thread_counts, with_threads};
+use measure::{Bench, Work, thread_counts, with_threads};
 use std::time::Instant;
 
 /// A layer, the shape of a sample, the batch size, and the floating-point operations of the forward pass of a sample.
@@ -94,10 +94,15 @@ fn layer(bench: &mut Bench, threads: usize, case: &Case) {
         layer.backward(pass.planned(&plan));
         begun.elapsed().as_secs_f64()
     });
-    let operations = case.operations.map(|operations| (operations * batch) as f64);
-    bench.line(&format!("{}: forward", case.name), threads, forward, operations, &[]);
-    let operations = operations.map(|operations| 2.0 * operations);
-    bench.line(&format!("{}: backward", case.name), threads, backward, operations, &[]);
+    let operations = case.operations.map_or(0.0, |operations| (operations * batch) as f64);
+    let [inputs, outputs, params] =
+        [batch * inputs, batch * outputs, plan.params_len()].map(|n| 4.0 * n as f64);
+    let all = inputs + outputs + params;
+    // Forward reads the inputs and writes the outputs; backward reads both gradients' partners and writes the input gradient.
+    let work = Work::operations(operations).moves(all, all);
+    bench.line(&format!("{}: forward", case.name), threads, forward, Some(work), &[]);
+    let work = Work::operations(2.0 * operations).moves(2.0 * all, 2.0 * all);
+    bench.line(&format!("{}: backward", case.name), threads, backward, Some(work), &[]);
 }
 
 fn network(bench: &mut Bench, threads: usize) {

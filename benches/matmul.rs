@@ -8,7 +8,7 @@ mod measure;
 
 use axonal::linalg::{Engine, affine, gemm, gemm_with};
 use axonal::ndarray::{ArrayView2, ArrayViewMut2};
-use measure::{Bench, thread_counts, with_threads};
+use measure::{Bench, Work, thread_counts, with_threads};
 
 /// (batch, inputs, outputs) of the layers of the training bench, and larger shapes.
 const SHAPES: [(usize, usize, usize); 11] = [
@@ -64,11 +64,12 @@ fn shape(bench: &mut Bench, threads: usize, (m, k, n): (usize, usize, usize)) {
     let (x, w, dy) = (Matrix::new(m, k), Matrix::new(k, n), Matrix::new(m, n));
     let bias = vec![0.1f32; n];
     let (mut y, mut dw, mut dx) = (Matrix::new(m, n), Matrix::new(k, n), Matrix::new(m, k));
-    let operations = Some(2.0 * (m * k * n) as f64);
+    let bytes = 4.0 * (m * k + k * n + m * n) as f64;
+    let minimum = Work::operations(2.0 * (m * k * n) as f64).moves(bytes, bytes);
     bench.measure_peak(threads);
     let mut report = |form: &str, engine: &str, work: &mut dyn FnMut()| {
         let timing = bench.time(work);
-        bench.line(&format!("{m}x{k}x{n} {form} {engine}"), threads, timing, operations, &[]);
+        bench.line(&format!("{m}x{k}x{n} {form} {engine}"), threads, timing, Some(minimum.clone()), &[]);
     };
     let name = |engine| format!("{engine:?}").to_lowercase();
     let other = match Engine::DEFAULT {

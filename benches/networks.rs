@@ -12,7 +12,7 @@ use axonal::layers::*;
 use axonal::ndarray::{Array1, ArrayD, IxDyn};
 use axonal::prelude::*;
 use axonal::rng::{Purpose, Rng};
-use measure::{Bench, thread_counts, with_threads};
+use measure::{Bench, Work, thread_counts, with_threads};
 
 /// A network: its layers but the last, the shape of a sample, rows, and batch size.
 struct Case {
@@ -23,6 +23,8 @@ struct Case {
     batch: usize,
     /// The samples are word indices below this number.
     words: Option<usize>,
+    /// Multiply-adds of a sample in the forward pass: all, and those of the inputs, for which training needs no input gradient.
+    multiply_adds: [usize; 2],
 }
 
 const CASES: &[Case] = &[
@@ -33,6 +35,7 @@ const CASES: &[Case] = &[
         rows: 2_048,
         batch: 32,
         words: None,
+        multiply_adds: [50 * 4 * 64 * (16 + 64) + 640, 50 * 4 * 64 * 16],
     },
     Case {
         name: "gru",
@@ -41,6 +44,7 @@ const CASES: &[Case] = &[
         rows: 2_048,
         batch: 32,
         words: None,
+        multiply_adds: [50 * 3 * 64 * (16 + 64) + 640, 50 * 3 * 64 * 16],
     },
     Case {
         name: "two_lstm",
@@ -49,6 +53,7 @@ const CASES: &[Case] = &[
         rows: 256,
         batch: 64,
         words: None,
+        multiply_adds: [100 * 4 * 128 * (32 + 128 + 256) + 1_280, 100 * 4 * 128 * 32],
     },
     Case {
         name: "conv2d",
@@ -63,6 +68,7 @@ const CASES: &[Case] = &[
         rows: 1_024,
         batch: 64,
         words: None,
+        multiply_adds: [26 * 26 * 9 * 32 + 11 * 11 * 9 * 32 * 64 + 16_000, 26 * 26 * 9 * 32],
     },
     Case {
         name: "conv2d_batch_norm",
@@ -79,6 +85,7 @@ const CASES: &[Case] = &[
         rows: 512,
         batch: 64,
         words: None,
+        multiply_adds: [32 * 32 * 27 * 32 + 16 * 16 * 9 * 32 * 64 + 40_960, 32 * 32 * 27 * 32],
     },
     Case {
         name: "causal_conv1d",
@@ -90,6 +97,7 @@ const CASES: &[Case] = &[
         rows: 2_048,
         batch: 32,
         words: None,
+        multiply_adds: [200 * 3 * (16 + 32) * 32 + 320, 200 * 3 * 16 * 32],
     },
     Case {
         name: "embedding",
@@ -98,6 +106,7 @@ const CASES: &[Case] = &[
         rows: 16_384,
         batch: 128,
         words: Some(5_000),
+        multiply_adds: [320, 0],
     },
     Case {
         name: "masked_embedding",
@@ -108,6 +117,7 @@ const CASES: &[Case] = &[
         rows: 16_384,
         batch: 128,
         words: Some(5_000),
+        multiply_adds: [320, 0],
     },
     Case {
         name: "mlp_batch_norm_dropout",
@@ -124,6 +134,7 @@ const CASES: &[Case] = &[
         rows: 16_384,
         batch: 128,
         words: None,
+        multiply_adds: [(64 + 128 + 10) * 128, 64 * 128],
     },
     Case {
         name: "mlp_layer_norm",
@@ -137,6 +148,7 @@ const CASES: &[Case] = &[
         rows: 16_384,
         batch: 128,
         words: None,
+        multiply_adds: [(64 + 128 + 10) * 128, 64 * 128],
     },
     Case {
         name: "depthwise",
@@ -149,6 +161,7 @@ const CASES: &[Case] = &[
         rows: 512,
         batch: 64,
         words: None,
+        multiply_adds: [32 * 32 * 16 * (9 + 32) + 320, 32 * 32 * 16 * 9],
     },
     Case {
         name: "separable",
@@ -162,6 +175,7 @@ const CASES: &[Case] = &[
         rows: 512,
         batch: 64,
         words: None,
+        multiply_adds: [30 * 30 * 16 * (9 + 32) + 13 * 13 * 32 * (9 + 64) + 640, 30 * 30 * 16 * 9],
     },
     Case {
         name: "attention",
@@ -174,6 +188,7 @@ const CASES: &[Case] = &[
         rows: 512,
         batch: 32,
         words: None,
+        multiply_adds: [64 * 64 * (4 * 64 + 2 * 64) + 640, 64 * 64 * 3 * 64],
     },
 ];
 
@@ -202,9 +217,16 @@ impl Case {
         let options = || FitOptions::new().batch_size(self.batch);
         let fit = bench.time(|| model.fit_with(&x, &y, options()).map(|_| ()).expect("an epoch"));
         let predict = bench.time(|| model.predict(&x).expect("predictions"));
-        for (how, timing) in [("train", fit), ("predict", predict)] {
+        let [all, of_inputs] = self.multiply_adds.map(|count| (2 * count * rows) as f64);
+        let (row_bytes, parameters) = (4.0 * x.len() as f64, 4.0 * model.count_params() as f64);
+        // Adam reads and writes the parameters and both moments; the forward pass reads the parameters.
+        let moved = 7.0 * parameters * rows.div_ceil(self.batch) as f64;
+        let train = Work::operations(3.0 * all - of_inputs).moves(moved, 3.0 * parameters);
+        let answer = Work::operations(all).moves(parameters, parameters);
+        for (how, timing, work) in [("train", fit, train), ("predict", predict, answer)] {
             let rate = [("samples_per_second", rows as f64 / timing.median)];
-            bench.line(&format!("{} {how}", self.name), threads, timing, None, &rate);
+            let work = work.moves(row_bytes, row_bytes);
+            bench.line(&format!("{} {how}", self.name), threads, timing, Some(work), &rate);
         }
     }
 }

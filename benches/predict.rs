@@ -8,7 +8,7 @@ mod measure;
 
 use axonal::ndarray::Array2;
 use axonal::prelude::*;
-use measure::{Bench, thread_counts, with_threads};
+use measure::{Bench, Work, thread_counts, with_threads};
 
 fn network(sizes: &[usize]) -> Model<f32> {
     let mut layers = Sequential::<f32>::new(sizes[0]);
@@ -30,12 +30,15 @@ fn measure(bench: &mut Bench, sizes: &[usize], threads: usize) {
         let x = Array2::from_shape_fn((rows, sizes[0]), |(i, j)| ((i * 7 + j * 13) % 17) as f32 / 17.0);
         let mut out = Array2::zeros((rows, sizes[sizes.len() - 1]));
         let mut workspace = model.workspace(rows.min(256)).expect("memory for a batch");
-        let operations = 2 * rows * sizes.windows(2).map(|pair| pair[0] * pair[1]).sum::<usize>();
+        let weights = sizes.windows(2).map(|pair| pair[0] * pair[1]).sum::<usize>();
+        let (bytes, row_bytes) = (4.0 * weights as f64, 4.0 * (rows * sizes[0]) as f64);
+        let work =
+            Work::operations((2 * rows * weights) as f64).moves(bytes, bytes).moves(row_bytes, row_bytes);
         let into = bench.time(|| model.predict_into(&x, &mut workspace, &mut out));
         let whole = bench.time(|| model.predict(&x));
         for (how, timing) in [("predict_into", into), ("predict", whole)] {
             let more = [("rows_per_second", rows as f64 / timing.median)];
-            bench.line(&format!("{name} {rows} {how}"), threads, timing, Some(operations as f64), &more);
+            bench.line(&format!("{name} {rows} {how}"), threads, timing, Some(work.clone()), &more);
         }
     }
 }

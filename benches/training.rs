@@ -14,7 +14,7 @@ use axonal::ndarray::{Array1, Array2};
 use axonal::optimizers::AnyOptimizer;
 use axonal::prelude::*;
 use axonal::rng::{Purpose, Rng};
-use measure::{Bench, Timing, thread_counts, with_threads};
+use measure::{Bench, Timing, Work, thread_counts, with_threads};
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
@@ -194,7 +194,15 @@ fn measure(bench: &mut Bench, case: &Case, threads: usize) {
         ("step_us", 1e6 * timing.median / steps),
         ("rows", rows as f64),
     ];
-    bench.line(case.name, threads, timing, Some(operations as f64), &more);
+    // A step reads the parameters forward, and the update reads and writes them and, with Adam, both moments. Each row is read
+    // once where it lies.
+    let parameters = 4.0 * products.iter().sum::<usize>() as f64;
+    let (copies, visits) = if case.sgd { (1.0, 3.0) } else { (3.0, 7.0) };
+    let row_bytes = 4.0 * (rows * case.sizes[0]) as f64;
+    let work = Work::operations(operations as f64)
+        .moves(visits * parameters * steps, copies * parameters)
+        .moves(row_bytes, row_bytes);
+    bench.line(case.name, threads, timing, Some(work), &more);
     if threads > 1 {
         return;
     }

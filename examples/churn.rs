@@ -38,12 +38,12 @@ pub fn customers(n: u64) -> String {
 }
 
 /// The customers and whether they left.
-pub fn read(text: &str) -> Result<(Table<f32>, Labels)> {
+pub(crate) fn read(text: &str) -> Result<(Table<f32>, Labels)> {
     CsvReader::new().read_from::<f32>("customers.csv", text.as_bytes())?.split_target("churned")
 }
 
 /// The classifier before `fit`.
-pub fn classifier() -> Result<Churn> {
+pub(crate) fn classifier() -> Result<Churn> {
     let columns = ColumnTransformer::new()
         .columns(["age", "tenure", "spend"], (SimpleImputer::median(), StandardScaler::new()))
         .columns(["plan", "city"], OneHotEncoder::new().handle_unknown(HandleUnknown::Ignore));

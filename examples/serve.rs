@@ -22,7 +22,7 @@ pub type Churn = Classifier<Pipeline<ColumnTransformer<f32>, Model<f32>>>;
 const MAX_BODY: u64 = 64 << 10;
 
 /// The answer to a record, as JSON.
-pub fn answer(classifier: &Churn, body: &str) -> Result<String> {
+pub(crate) fn answer(classifier: &Churn, body: &str) -> Result<String> {
     let record = Record::from_json(body)?;
     let class = classifier.predict_record(&record)?;
     let probabilities = classifier.predict_proba_record(&record)?;

@@ -170,6 +170,11 @@ fn clustering(group: &Mpi) -> Result<()> {
         let first = Shard::of(group.rank(), group.size()).rows(5_000).start;
         assert_eq!(own.labels()?.to_vec(), labels[first..first + own_x.nrows()]);
     }
+    let mini_batches = || MiniBatchKMeans::new(7).seed(2).batch_size(256).max_iter(5);
+    let (mut plain, mut by_ranks) = (mini_batches(), mini_batches());
+    let (whole, own) = (plain.fit(&x)?, by_ranks.fit_distributed(&own_x, group)?);
+    assert_eq!((own.inertia.to_bits(), own.n_iter), (whole.inertia.to_bits(), whole.n_iter));
+    assert_eq!(by_ranks.cluster_centers()?, plain.cluster_centers()?);
     Ok(())
 }
 

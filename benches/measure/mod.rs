@@ -10,7 +10,9 @@
     reason = "each bench uses a part of this module"
 )]
 
-use axonal::simd::{Simd, SimdElement, WithSimd};
+mod machine;
+
+use machine::{Bandwidths, peak_flops};
 use serde_json::{Map, Value, json};
 use std::hint::black_box;
 use std::path::PathBuf;
@@ -23,7 +25,37 @@ pub struct Bench {
     folder: PathBuf,
     /// Peak floating-point operations a second on one thread and on two, on operands in registers.
     peaks: [f64; 2],
+    bandwidths: Bandwidths,
     rows: Vec<Value>,
+}
+
+/// What a call must do at least: the roofline (Williams, Waterman and Patterson, Communications of the ACM 52(4), 2009), here the
+/// sum of both times, not the larger one.
+#[derive(Clone, Default)]
+pub struct Work {
+    /// Floating-point operations; a multiply-add is two.
+    operations: f64,
+    /// Bytes that are moved, and the size of what they are moved from, which decides the level of memory.
+    moved: Vec<(f64, f64)>,
+    /// Whether the operations are on `f64`, of which a register holds half as many.
+    is_f64: bool,
+}
+
+impl Work {
+    pub fn operations(operations: f64) -> Self {
+        Self { operations, ..Self::default() }
+    }
+
+    /// Operations on elements of this size in bytes.
+    pub fn with_element_size(self, bytes: usize) -> Self {
+        Self { is_f64: bytes == 8, ..self }
+    }
+
+    /// Adds `bytes` read from or written to data of `footprint` bytes that the calls, or the steps of a call, visit again.
+    pub fn moves(mut self, bytes: f64, footprint: f64) -> Self {
+        self.moved.push((bytes, footprint));
+        self
+    }
 }
 
 /// The time of a call in seconds, over several samples.
@@ -60,10 +92,10 @@ impl Bench {
         let [one, two] = peaks.map(|peak| peak / 1e9);
         println!("{name}: peak for f32 in registers is {one:.0} GFLOP/s on one thread, {two:.0} on two");
         println!(
-            "{:<52} {:>7} {:>10} {:>10} {:>7} {:>8} {:>7}",
-            "", "threads", "median", "minimum", "spread", "GFLOP/s", "of peak"
+            "{:<52} {:>7} {:>10} {:>10} {:>7} {:>8} {:>7} {:>8}",
+            "", "threads", "median", "minimum", "spread", "GFLOP/s", "of peak", "roofline"
         );
-        Self { quick, name, folder, peaks, rows: Vec::new() }
+        Self { quick, name, folder, peaks, bandwidths: Bandwidths::default(), rows: Vec::new() }
     }
 
     /// Measures the peak again for the following lines: the clock of a shared machine changes within minutes. Must be
@@ -106,24 +138,42 @@ impl Bench {
         Timing::of((0..self.samples()).map(sample).collect())
     }
 
-    /// Prints a line of the table and adds a row to the file. `operations` are the floating-point operations of a call.
+    /// The peak for this work, in floating-point operations a second.
+    fn peak(&self, threads: usize, work: &Work) -> f64 {
+        self.peaks[usize::from(threads > 1)] / if work.is_f64 { 2.0 } else { 1.0 }
+    }
+
+    /// The shortest time that `work` could take on this machine, in seconds.
+    fn shortest(&mut self, threads: usize, work: &Work) -> f64 {
+        let moving: f64 =
+            work.moved.iter().map(|&(bytes, footprint)| bytes / self.bandwidths.of(threads, footprint)).sum();
+        work.operations / self.peak(threads, work) + moving
+    }
+
+    /// Prints a line of the table and adds a row to the file. Must be called within [`with_threads`], as bandwidths are measured
+    /// where they are first asked for.
     pub fn line(
         &mut self,
         name: &str,
         threads: usize,
         timing: Timing,
-        operations: Option<f64>,
+        work: Option<Work>,
         more: &[(&str, f64)],
     ) {
         let Timing { median, minimum, spread } = timing;
-        let peak = self.peaks[usize::from(threads > 1)];
-        let rate = operations.map(|operations| operations / median);
-        let rates = rate
-            .map_or_else(String::new, |rate| format!("{:>8.1} {:>6.0}%", rate / 1e9, 100.0 * rate / peak));
+        let rate = work.as_ref().map(|work| work.operations / median);
+        let of_peak = work.as_ref().map(|work| work.operations / median / self.peak(threads, work));
+        let of_roofline = work.map(|work| self.shortest(threads, &work) / median);
+        let rates = match (rate, of_peak, of_roofline) {
+            (Some(rate), Some(of_peak), Some(of_roofline)) => {
+                format!("{:>8.1} {:>6.0}% {:>7.0}%", rate / 1e9, 100.0 * of_peak, 100.0 * of_roofline)
+            }
+            _ => String::new(),
+        };
         let extras: Vec<String> =
             more.iter().map(|(key, value)| format!("{key} {}", short(*value))).collect();
         println!(
-            "{name:<52} {threads:>7} {:>10} {:>10} {:>6.1}% {rates:>16} {}",
+            "{name:<52} {threads:>7} {:>10} {:>10} {:>6.1}% {rates:>25} {}",
             duration(median),
             duration(minimum),
             100.0 * spread,
@@ -131,7 +181,7 @@ impl Bench {
         );
         let mut row = json!({
             "name": name, "threads": threads, "median": median, "minimum": minimum, "spread": spread,
-            "flops": rate, "of_peak": rate.map(|rate| rate / peak),
+            "flops": rate, "of_peak": of_peak, "of_roofline": of_roofline,
         });
         if let Some(row) = row.as_object_mut() {
             row.extend(
@@ -191,45 +241,4 @@ fn short(value: f64) -> String {
         size if size >= 100.0 => format!("{value:.0}"),
         _ => format!("{value:.2}"),
     }
-}
-
-/// Measures the peak of the multipliers on operands in registers, in floating-point operations a second.
-fn peak_flops(threads: usize) -> f64 {
-    /// Independent chains of multiply-adds: enough to hide the latency, few enough to stay in registers.
-    struct Chains(u32);
-    impl WithSimd<f32> for Chains {
-        /// The lanes of a register, and the sums, so that the loop is not removed.
-        type Output = (usize, f32);
-        #[inline(always)]
-        #[allow(unsafe_code, reason = "operations on registers, which touch no memory here")]
-        fn with_simd<S: Simd<f32>>(self, simd: S) -> (usize, f32) {
-            // SAFETY: only registers are touched; the instruction set is the one that `simd` names.
-            unsafe {
-                let factor = simd.splat(0.999);
-                let mut chains = [simd.splat(0.5); CHAINS];
-                for _ in 0..self.0 {
-                    for chain in &mut chains {
-                        *chain = simd.mul_add(*chain, factor, factor);
-                    }
-                }
-                (S::LANES, chains.iter().map(|&chain| simd.reduce_sum(chain)).sum())
-            }
-        }
-    }
-    const CHAINS: usize = 12;
-    const ROUNDS: u32 = 200_000;
-    let once = || black_box(f32::run_simd(Chains(black_box(ROUNDS)))).0;
-    let lanes = once();
-    let least = (0..9)
-        .map(|_| {
-            let begun = Instant::now();
-            if threads > 1 {
-                rayon::join(once, once);
-            } else {
-                once();
-            }
-            begun.elapsed().as_secs_f64()
-        })
-        .fold(f64::INFINITY, f64::min);
-    f64::from(ROUNDS) * (threads * CHAINS * lanes * 2) as f64 / least
 }

@@ -21,7 +21,8 @@
 //! Each output is accumulated in the order of its taps, each gradient in the order of the patches and images.
 #![allow(unsafe_code, reason = "registers are loaded and stored through pointers; see the module's docs")]
 
-use super::patches::{MAX_LANES, PatchLayout};
+use super::panels::MAX_LANES;
+use super::patches::PatchLayout;
 use crate::float::Float;
 use crate::simd::{Simd, WithSimd};
 

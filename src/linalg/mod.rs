@@ -11,11 +11,13 @@
 //! | contiguous matrices, up to 64 columns | `small_n.rs`: one k-block, nothing packed |
 //! | all others | `tiles.rs`: panels, tiles, a micro-kernel |
 //! | either, if it is large | `parallel.rs`: parts of the output on several threads |
+//! | a matrix that many products share | `panels.rs`: packed once, for `tiles.rs` and `patches.rs` |
 //! | the patches of an image and a kernel | `patches.rs`: a convolution without im2col |
 //! | channel by channel | `depthwise.rs` |
 
 pub(crate) mod depthwise;
 mod engine_matrixmultiply;
+pub(crate) mod panels;
 mod parallel;
 pub(crate) mod patches;
 mod small_n;
@@ -91,6 +93,21 @@ pub fn gemm_with<F: Float>(
     match engine {
         Engine::Tiles => tiles::gemm(alpha, a, b, beta, c, None),
         Engine::Matrixmultiply => engine_matrixmultiply::gemm(alpha, a, b, beta, c),
+    }
+}
+
+/// Computes `c += a·b` with the [`panels`] of `b`, to the bits of [`gemm`]. Without panels, that is what it calls.
+///
+/// # Panics
+/// As [`gemm`], and if the panels are shorter than [`panels::packed_len`].
+pub(crate) fn add_product<F: Float>(
+    a: ArrayView2<'_, F>,
+    (b, panels): (ArrayView2<'_, F>, &[F]),
+    c: ArrayViewMut2<'_, F>,
+) {
+    match Engine::DEFAULT {
+        Engine::Tiles if !panels.is_empty() => parallel::add_product(a, (b, panels), c),
+        _ => gemm(F::one(), a, b, F::one(), c),
     }
 }
 
@@ -296,6 +313,19 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_product_from_panels_has_the_bits_of_one_without() {
+        for (m, k, n) in SHAPES.into_iter().chain([(16, 128, 512), (70, 700, 390), (4, 90, 401)]) {
+            let (a, b, start) = (random(m, k, 15), random(k, n, 16), random(m, n, 17));
+            let mut packed = vec![f64::NAN; panels::packed_len(k, n)];
+            panels::pack(b.as_slice().unwrap(), n, panels::Columns { first: 0, len: n }, &mut packed);
+            let (mut c, mut want) = (start.clone(), start);
+            add_product(a.view(), (b.view(), &packed), c.view_mut());
+            gemm(1.0, a.view(), b.view(), 1.0, want.view_mut());
+            assert_eq!(c, want, "{m}x{k}x{n}");
         }
     }
 

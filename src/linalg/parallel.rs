@@ -32,6 +32,22 @@ pub(super) fn gemm<F: Float>(
     tiles::gemm(alpha, a, b, beta, c, bias);
 }
 
+/// Computes `c += a·b` from the panels of `b`, or on several threads without them if that pays.
+pub(super) fn add_product<F: Float>(
+    a: ArrayView2<'_, F>,
+    (b, panels): (ArrayView2<'_, F>, &[F]),
+    c: ArrayViewMut2<'_, F>,
+) {
+    #[cfg(feature = "rayon")]
+    {
+        let ops = a.nrows().saturating_mul(a.ncols()).saturating_mul(b.ncols());
+        if split::n_parts(ops) > 1 {
+            return gemm(F::one(), a, b, F::one(), c, None);
+        }
+    }
+    tiles::add_product(a, (b, panels), c);
+}
+
 /// [`small_n::affine`], its rows split in halves among threads while that pays.
 pub(super) fn affine<F: Float>(a: RowMajor<'_, F>, b: &[F], bias: Option<&[F]>, c: &mut [F]) {
     #[cfg(feature = "rayon")]

@@ -33,8 +33,8 @@
 mod matrix_gradient;
 mod product;
 
+use super::panels::Columns;
 use crate::float::Float;
-use crate::simd::{Simd, WithSimd};
 use matrix_gradient::MatrixGradient;
 use product::PatchProduct;
 
@@ -47,14 +47,8 @@ pub(crate) const MIN_BLOCK_POSITIONS: usize = 64;
 /// Bytes of packed panels that stay in the first-level cache beside the patches.
 const MAX_RESIDENT_BYTES: usize = 16 << 10;
 
-/// Lanes of the widest register of the smallest element: AVX-512 and `f32`.
-pub(super) const MAX_LANES: usize = 16;
-
 /// Most rows of a tile.
 const MAX_TILE_ROWS: usize = 8;
-
-/// Most registers in a row of a tile.
-const MAX_TILE_REGISTERS: usize = 3;
 
 /// Where the patches of an image lie. Distances are in elements, of the first of two axes, then of the second.
 #[derive(Debug, Clone, Copy)]
@@ -97,26 +91,9 @@ impl PatchLayout {
     }
 }
 
-/// Upper bound of the length of [`pack`]ed panels of a (`rows`, `columns`) matrix, for any instruction set.
-pub(crate) fn packed_len(rows: usize, columns: usize) -> usize {
-    rows.saturating_mul(columns.saturating_add(MAX_LANES - 1))
-}
-
-/// Columns of the output of a product: the first and the number of them.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Columns {
-    pub(crate) first: usize,
-    pub(crate) len: usize,
-}
-
-/// Packs columns of a matrix with rows of `stride` elements into panels, filled with zeros to whole registers.
-pub(crate) fn pack<F: Float>(matrix: &[F], stride: usize, columns: Columns, packed: &mut [F]) {
-    F::run_simd(Pack { matrix, stride, columns, packed });
-}
-
 /// Computes `y = patches · matrix + bias` for the patches of whole images.
 ///
-/// `packed` are the panels of the matrix by [`pack`], with a row for each element of a patch. The rows of `y` have
+/// `packed` are the panels of the matrix by [`pack`](super::panels::pack), with a row for each element of a patch. The rows of `y` have
 /// `stride` elements, of which `columns` are written.
 ///
 /// # Panics
@@ -134,45 +111,6 @@ pub(crate) fn product<F: Float>(
     assert!(bias.is_none_or(|bias| bias.len() == columns.len), "the bias needs an element for each column");
     let y = y.as_mut_ptr();
     F::run_simd(PatchProduct { images, layout: *layout, packed, bias, y, stride, columns });
-}
-
-/// Registers of each panel but narrower last ones: about equal numbers, 2 + 2 rather than 3 + 1.
-#[inline(always)]
-fn panel_registers<F: Float, S: Simd<F>>(columns: usize, first: usize) -> usize {
-    let most = if S::REGISTERS == 32 { 3 } else { 2 };
-    let left = (columns - first).div_ceil(S::LANES);
-    left.div_ceil(left.div_ceil(most))
-}
-
-/// The arguments of [`pack`].
-struct Pack<'a, F> {
-    matrix: &'a [F],
-    stride: usize,
-    columns: Columns,
-    packed: &'a mut [F],
-}
-
-impl<F: Float> WithSimd<F> for Pack<'_, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd<F>>(self, _: S) {
-        let rows = self.matrix.chunks_exact(self.stride);
-        let (mut first, mut start) = (0, 0);
-        while first < self.columns.len {
-            let width = panel_registers::<F, S>(self.columns.len, first) * S::LANES;
-            let len = width.min(self.columns.len - first);
-            let panel = &mut self.packed[start..start + rows.len() * width];
-            for (row, to) in rows.clone().zip(panel.chunks_exact_mut(width)) {
-                let (values, zeros) = to.split_at_mut(len);
-                let from = self.columns.first + first;
-                values.copy_from_slice(&row[from..from + len]);
-                zeros.fill(F::zero());
-            }
-            start += panel.len();
-            first += width;
-        }
-    }
 }
 
 /// Adds the gradient of the matrix of a [`product`], `patchesᵀ · dy`, to columns of `dmatrix`.
@@ -205,6 +143,7 @@ pub(crate) fn add_matrix_gradient<F: Float>(
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::panels::{pack, packed_len};
     use super::*;
     use crate::rng::{Purpose, Rng};
 

@@ -41,7 +41,8 @@
 //! training step m is a batch of 32 to 128 rows, and a copy is not amortized by that few tiles. So:
 //!
 //! - `b` is packed by the first tile that runs over a panel, on the way, if four more tiles follow; else it is read
-//!   where it lies. Only a panel that cannot be loaded in whole registers is packed before.
+//!   where it lies. Only a panel that cannot be loaded in whole registers is packed before. Where many products share
+//!   `b`, as the steps of a recurrent layer do, the caller packs it once ([`add_product`]).
 //! - `a` is read where it lies, whatever its strides, below [`MIN_COLUMNS_TO_PACK_A`] columns of `b`.
 //! - Tiles are of about equal height and panels of about equal width, because a small last tile has too few independent
 //!   sums to hide the latency of a multiply-add.
@@ -68,6 +69,7 @@ mod product;
 mod rank_one;
 mod store;
 
+use super::panels::packed_len;
 use super::views::{sizes, strides};
 use crate::float::Float;
 use crate::simd::SimdElement;
@@ -107,10 +109,6 @@ pub(super) fn gemm<F: Float>(
     if alpha == F::one() && bias.is_none() && transpose_few_rows(&a, &b, &c) {
         (a, b, c) = (b.reversed_axes(), a.reversed_axes(), c.reversed_axes());
     }
-    let operand = |view: &ArrayView2<'_, F>| {
-        let (row_stride, col_stride) = strides(view.strides());
-        Strided { ptr: view.as_ptr(), row_stride, col_stride }
-    };
     let (row_stride, col_stride) = strides(c.strides());
     run(Product {
         m: a.nrows(),
@@ -123,7 +121,44 @@ pub(super) fn gemm<F: Float>(
         c: StridedMut { ptr: c.as_mut_ptr(), row_stride, col_stride },
         bias: bias.map(<[F]>::as_ptr),
         a_panels: None,
+        b_panels: None,
     });
+}
+
+/// Computes `c += a·b` with the panels of `b` as well, to the bits of [`gemm`].
+///
+/// # Panics
+/// Panics if the shapes do not agree, or the panels are too short.
+pub(super) fn add_product<F: Float>(
+    a: ArrayView2<'_, F>,
+    (b, panels): (ArrayView2<'_, F>, &[F]),
+    mut c: ArrayViewMut2<'_, F>,
+) {
+    let (m, k, n) = sizes(&a, &b, &c);
+    assert!(panels.len() >= packed_len(k, n), "the panels of b are too short");
+    let (row_stride, col_stride) = strides(c.strides());
+    // A row alone is multiplied by wider tiles, from where `b` lies; a column and a row need no panels.
+    if m < 2 || k < 2 || n < 2 || col_stride != 1 {
+        return gemm(F::one(), a, b, F::one(), c, None);
+    }
+    run(Product {
+        m,
+        k,
+        n,
+        alpha: F::one(),
+        beta: F::one(),
+        a: operand(&a),
+        b: operand(&b),
+        c: StridedMut { ptr: c.as_mut_ptr(), row_stride, col_stride },
+        bias: None,
+        a_panels: None,
+        b_panels: Some(panels.as_ptr()),
+    });
+}
+
+fn operand<F>(view: &ArrayView2<'_, F>) -> Strided<F> {
+    let (row_stride, col_stride) = strides(view.strides());
+    Strided { ptr: view.as_ptr(), row_stride, col_stride }
 }
 
 /// Whether to compute `cᵀ = bᵀ·aᵀ` instead: for 16 to 48 rows and a much larger transposed `b`, as in `dy·wᵀ`.

@@ -1,7 +1,8 @@
 //! The kernel of the gradient of the matrix that patches are multiplied by.
 #![allow(unsafe_code, reason = "registers are loaded and stored through pointers; see the docs of `patches`")]
 
-use super::{Columns, MAX_LANES, MAX_TILE_REGISTERS, MAX_TILE_ROWS, PatchLayout, panel_registers};
+use super::super::panels::{Columns, MAX_LANES, MAX_TILE_REGISTERS, panel_registers};
+use super::{MAX_TILE_ROWS, PatchLayout};
 use crate::float::Float;
 use crate::simd::{Simd, WithSimd};
 

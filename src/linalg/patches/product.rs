@@ -1,10 +1,8 @@
 //! The kernel of the product of patches with a packed matrix.
 #![allow(unsafe_code, reason = "registers are loaded and stored through pointers; see the docs of `patches`")]
 
-use super::{
-    Columns, MAX_LANES, MAX_RESIDENT_BYTES, MAX_STEPS, MAX_TILE_REGISTERS, MAX_TILE_ROWS, MIN_BLOCK_POSITIONS,
-};
-use super::{PatchLayout, panel_registers};
+use super::super::panels::{Columns, MAX_LANES, MAX_TILE_REGISTERS, panel_registers};
+use super::{MAX_RESIDENT_BYTES, MAX_STEPS, MAX_TILE_ROWS, MIN_BLOCK_POSITIONS, PatchLayout};
 use crate::float::Float;
 use crate::simd::{Simd, WithSimd};
 

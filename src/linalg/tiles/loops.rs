@@ -4,9 +4,9 @@
     reason = "panels and tiles are addressed by pointers; shapes are checked by the caller"
 )]
 
+use super::super::panels::{max_tile_registers, panel_registers};
 use super::product::{
-    A_BLOCK_BYTES, B_PANEL_BYTES, MAX_TILE_BYTES, Panel, Product, Span, StackBuffer, Strided,
-    max_tile_registers, max_tile_rows,
+    A_BLOCK_BYTES, B_PANEL_BYTES, MAX_TILE_BYTES, Panel, Product, Span, StackBuffer, Strided, max_tile_rows,
 };
 use crate::float::Float;
 use crate::simd::{Simd, WithSimd};
@@ -63,9 +63,14 @@ impl<F: Float> WithSimd<F> for Product<F> {
                             .then_some(panel_buffer),
                         a_panels,
                     };
-                    // SAFETY: steps and columns are `b`'s. A panel that is read in place is as wide as it is loaded.
+                    // SAFETY: steps and columns are `b`'s, and those of its panels. A panel that is read in place is as wide as
+                    // it is loaded.
                     unsafe {
-                        let panel = if fills_registers && self.b.col_stride == 1 {
+                        let panel = if let Some(panels) = self.b_panels {
+                            let width = registers * S::LANES;
+                            let ptr = panels.add(column * self.k + steps.first * width);
+                            Panel { ptr, step_stride: width.cast_signed(), pack_to: None, ..panel }
+                        } else if fills_registers && self.b.col_stride == 1 {
                             Panel { ptr: self.b.at(steps.first, column), ..panel }
                         } else {
                             self.pack_b::<S>(simd, panel, panel_buffer)
@@ -106,16 +111,14 @@ impl Blocking {
 }
 
 impl<F: Float> Product<F> {
-    /// The columns of the panel that begins at `column`, and the registers that hold a row of it. The panels are of
-    /// about equal width: 4 registers are 2 + 2 rather than 3 + 1.
+    /// The columns of the panel that begins at `column`, and the registers that hold a row of it.
     #[inline(always)]
     fn panel_columns<S: Simd<F>>(&self, column: usize) -> (Span, usize) {
-        let left = (self.n - column).div_ceil(S::LANES);
         let single_row = self.m == 1 && self.b.col_stride == 1;
         let registers = if single_row && self.n - column >= SINGLE_ROW_REGISTERS * S::LANES {
             SINGLE_ROW_REGISTERS
         } else {
-            left.div_ceil(left.div_ceil(max_tile_registers::<F, S>()))
+            panel_registers::<F, S>(self.n, column)
         };
         (Span { first: column, len: (registers * S::LANES).min(self.n - column) }, registers)
     }

@@ -31,13 +31,6 @@ pub(super) fn max_tile_rows<F: Float, S: Simd<F>>() -> usize {
     if S::REGISTERS == 32 { 8 } else { 6 }
 }
 
-/// Most registers in a row of a tile; BLIS's nr is as many times the lanes. Wider tiles load fewer elements of `a`
-/// for a multiply-add. 8 × 3 or 6 × 2 sums leave registers for the operands: 24 + 3 + 1 of 32, 12 + 2 + 1 of 16.
-#[inline(always)]
-pub(super) fn max_tile_registers<F: Float, S: Simd<F>>() -> usize {
-    if S::REGISTERS == 32 { 3 } else { 2 }
-}
-
 /// A scratch buffer on the stack, aligned to a cache line: a register that straddles two lines takes two reads.
 #[repr(align(64))]
 pub(super) struct StackBuffer<const BYTES: usize>([MaybeUninit<u8>; BYTES]);
@@ -112,12 +105,14 @@ pub(super) struct Product<F> {
     pub(super) bias: Option<*const F>,
     /// A buffer of [`A_BLOCK_BYTES`] for packed panels of `a`, if packing pays.
     pub(super) a_panels: Option<NonNull<F>>,
+    /// `b` in [`panels`](super::super::panels), if the caller has packed it.
+    pub(super) b_panels: Option<*const F>,
 }
 
 impl<F: Float> Product<F> {
     /// Casts to `G`, which must be the same type as `F`. The two scalars pass through `f64`, which holds both types.
     pub(super) fn cast<G: Float>(self) -> Product<G> {
-        let Self { m, k, n, alpha, beta, a, b, c, bias, a_panels } = self;
+        let Self { m, k, n, alpha, beta, a, b, c, bias, a_panels, b_panels } = self;
         debug_assert_eq!(TypeId::of::<F>(), TypeId::of::<G>());
         let operand = |from: Strided<F>| Strided {
             ptr: from.ptr.cast(),
@@ -135,6 +130,7 @@ impl<F: Float> Product<F> {
             c: StridedMut { ptr: c.ptr.cast(), row_stride: c.row_stride, col_stride: c.col_stride },
             bias: bias.map(<*const F>::cast),
             a_panels: a_panels.map(NonNull::cast),
+            b_panels: b_panels.map(<*const F>::cast),
         }
     }
 

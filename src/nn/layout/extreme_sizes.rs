@@ -1,4 +1,5 @@
 //! Sizes at the ends of their types in every layer: an error, never an overflow or a wrapped length.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use super::{ChainLayer, Layout};
 use crate::nn::layer::{Config, Layer, MAX_ELEMENTS, Shape};

@@ -35,7 +35,8 @@ use super::padded_images::PaddedImages;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::linalg;
-use crate::linalg::patches::{self, Columns, MIN_BLOCK_POSITIONS};
+use crate::linalg::panels::{self, Columns};
+use crate::linalg::patches::{self, MIN_BLOCK_POSITIONS};
 use crate::nn::layer::{Backward, Forward, Plan, Shape};
 use crate::nn::layers::kernel_and_bias::KernelAndBias;
 use crate::nn::layers::positive::require_positive;
@@ -184,7 +185,7 @@ impl<'a> Correlation<'a> {
     /// Returns the length of what [`prepare_gradient_kernel`](Self::prepare_gradient_kernel) writes.
     fn gradient_kernel_len(&self) -> usize {
         let rows = self.window.taps().saturating_mul(self.filters);
-        let packed = self.gradient_images.map_or(0, |_| patches::packed_len(rows, self.channels));
+        let packed = self.gradient_images.map_or(0, |_| panels::packed_len(rows, self.channels));
         self.kernel_len().saturating_add(packed)
     }
 
@@ -195,7 +196,7 @@ impl<'a> Correlation<'a> {
 
     /// Returns the length of the packed kernels of all groups.
     fn packed_len(&self) -> usize {
-        let len = patches::packed_len(self.kernel_len() / self.filters, self.filters / self.groups);
+        let len = panels::packed_len(self.kernel_len() / self.filters, self.filters / self.groups);
         len.saturating_mul(self.groups)
     }
 
@@ -218,7 +219,7 @@ impl<'a> Correlation<'a> {
         }
         let (scratch, packed) = cache.split_at_mut(self.scratch_len());
         for group in 0..self.groups {
-            patches::pack(kernel, self.filters, self.filters_of(group), self.packed_mut(packed, group));
+            panels::pack(kernel, self.filters, self.filters_of(group), self.packed_mut(packed, group));
         }
         let pass = ForwardPass { packed, bias };
         let ops = self.multiply_adds(x.len());
@@ -421,6 +422,6 @@ impl<'a> Correlation<'a> {
             let tap = kernel.slice(s![tap * self.channels..(tap + 1) * self.channels, ..]);
             rows_mut(to, self.channels).assign(&tap.t());
         }
-        patches::pack(reversed, self.channels, Columns { first: 0, len: self.channels }, packed);
+        panels::pack(reversed, self.channels, Columns { first: 0, len: self.channels }, packed);
     }
 }

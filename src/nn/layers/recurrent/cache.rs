@@ -4,6 +4,7 @@ use super::cell::{BackwardStep, ForwardStep, Recurrence, split_off_front};
 use super::layout::ScanLayout;
 use super::variational_dropout::VariationalDropout;
 use crate::float::Float;
+use crate::linalg::panels;
 use crate::nn::layer::Mode;
 
 /// The buffers of a scan over a batch, all in one cache.
@@ -34,6 +35,8 @@ pub(super) struct ScanCache<'a, F> {
     dgates: &'a mut [F],
     /// The transposed recurrent kernel, (gates · units, units).
     pub(super) recurrent_kernel_t: &'a mut [F],
+    /// The recurrent kernel of the forward scan, or its transpose in the backward scan, in panels.
+    pub(super) recurrent_panels: &'a mut [F],
 }
 
 /// Most chunks of a batch that are scanned side by side.
@@ -52,7 +55,15 @@ impl ScanLayout {
 
     /// Length of the part of the cache that does not depend on the batch.
     pub(super) fn cache_per_batch(&self) -> usize {
-        self.gate_width.saturating_mul(self.units.saturating_add(MAX_CHUNKS))
+        self.gate_width
+            .saturating_mul(self.units.saturating_add(MAX_CHUNKS))
+            .saturating_add(self.panels_len())
+    }
+
+    /// Length of the panels of the recurrent kernel or of its transpose.
+    fn panels_len(&self) -> usize {
+        let Self { units, gate_width, .. } = *self;
+        panels::packed_len(units, gate_width).max(panels::packed_len(gate_width, units))
     }
 
     fn reset_width(&self) -> usize {
@@ -78,12 +89,13 @@ impl ScanLayout {
             dreset: take(batch * self.reset_width()),
             dgates: take(self.gate_width * MAX_CHUNKS),
             recurrent_kernel_t: take(self.gate_width * self.units),
+            recurrent_panels: take(self.panels_len()),
         }
     }
 }
 
 impl<'a, F: Float> ScanCache<'a, F> {
-    /// Splits off the buffers of the first samples, without dropout and without the transposed kernel.
+    /// Splits off the buffers of the first samples, without dropout and without the kernels.
     pub(super) fn split_off_samples(&mut self, samples: usize) -> Self {
         let ScanLayout { steps, gate_width, state_width, recurrent_width, saved_width, .. } = self.layout;
         let rows = samples * steps;
@@ -102,10 +114,11 @@ impl<'a, F: Float> ScanCache<'a, F> {
             dreset: split_off_front(&mut self.dreset, samples * self.layout.reset_width()),
             dgates: split_off_front(&mut self.dgates, gate_width),
             recurrent_kernel_t: &mut [],
+            recurrent_panels: &mut [],
         }
     }
 
-    /// Borrows all buffers but the transposed kernel.
+    /// Borrows all buffers but those of the recurrent kernel.
     pub(super) fn reborrow(&mut self) -> ScanCache<'_, F> {
         let Self { layout, a, gates, previous, recurrent, saved, state, dstate, dreset, dgates, .. } = self;
         ScanCache {
@@ -122,6 +135,7 @@ impl<'a, F: Float> ScanCache<'a, F> {
             dreset,
             dgates,
             recurrent_kernel_t: &mut [],
+            recurrent_panels: &mut [],
         }
     }
 

@@ -27,10 +27,16 @@ use super::cell::{Cell, Recurrence, split_off_front};
 use super::layout::ScanLayout;
 use super::parameters::Weights;
 use crate::float::Float;
-use crate::linalg;
+use crate::linalg::{
+    self,
+    panels::{self, Columns},
+};
 use crate::nn::layer::{Backward, Carry, Forward, Mask};
 use crate::parallel::{self, thresholds::MIN_SCAN_ROWS};
 use ndarray::{ArrayView2, s};
+
+/// Samples from which the recurrent kernel is packed: fewer read it about as fast from where it lies.
+const MIN_ROWS_FOR_PANELS: usize = 4;
 
 /// Computes the output `y` from the input `x`.
 pub(super) fn forward<F: Float>(cell: &impl Cell, pass: Forward<'_, F>) {
@@ -46,7 +52,10 @@ pub(super) fn forward<F: Float>(cell: &impl Cell, pass: Forward<'_, F>) {
     let (kernel, width) = (rows(weights.kernel, layout.gate_width), layout.gate_width);
     let bias = Some(weights.bias).filter(|bias| !bias.is_empty());
     cache.inputs.affine(rows(x, layout.features), kernel, bias, rows_mut(cache.a, width));
-    let scan = Scan { cell, layout, batch, weights, cache: cache.reborrow(), mask, first: 0, kernel_t: &[] };
+    let recurrent_panels = std::mem::take(&mut cache.recurrent_panels);
+    let panels = pack(recurrent_panels, weights.recurrent_kernel, width, batch);
+    let cache = cache.reborrow();
+    let scan = Scan { cell, layout, batch, weights, cache, mask, first: 0, kernel_t: &[], panels };
     scan.in_chunks(y, layout.output_len(), &|scan, y| {
         for step in 0..layout.steps {
             scan.forward_step(y, step);
@@ -65,13 +74,17 @@ pub(super) fn backward<F: Float>(cell: &impl Cell, pass: Backward<'_, F>) {
     let kernel_t = std::mem::take(&mut cache.recurrent_kernel_t);
     rows_mut(kernel_t, layout.units).assign(&rows(weights.recurrent_kernel, layout.gate_width).t());
     cache.dstate.fill(F::zero());
-    let scan = Scan { cell, layout, batch, weights, cache: cache.reborrow(), mask, first: 0, kernel_t };
+    let recurrent_panels = std::mem::take(&mut cache.recurrent_panels);
+    let panels = pack(recurrent_panels, kernel_t, layout.units, batch);
+    let kernel_t = &*kernel_t;
+    let scan =
+        Scan { cell, layout, batch, weights, cache: cache.reborrow(), mask, first: 0, kernel_t, panels };
     scan.in_chunks(dy, layout.output_len(), &|scan, dy| {
         for step in (0..layout.steps).rev() {
             scan.backward_step(dy, step);
         }
     });
-    let mut scan = Scan { cell, layout, batch, weights, cache, mask, first: 0, kernel_t };
+    let mut scan = Scan { cell, layout, batch, weights, cache, mask, first: 0, kernel_t, panels };
     scan.add_weight_gradients(rows(x, layout.features), layout.split_grads(grads));
     if dx_needed {
         // a = x · W + b  =>  dx = da · Wᵀ
@@ -88,6 +101,15 @@ pub(super) fn carry<F: Float>(cell: &impl Cell, Carry { cache, state, batch, pla
     }
 }
 
+/// Packs a kernel with rows of `width`, which is multiplied by a batch at every step.
+fn pack<'a, F: Float>(panels: &'a mut [F], kernel: &[F], width: usize, batch: usize) -> &'a [F] {
+    if batch < MIN_ROWS_FOR_PANELS {
+        return &[];
+    }
+    panels::pack(kernel, width, Columns { first: 0, len: width }, panels);
+    panels
+}
+
 /// A scan in progress, over a batch or a chunk of it.
 struct Scan<'a, C, F> {
     cell: &'a C,
@@ -101,6 +123,8 @@ struct Scan<'a, C, F> {
     first: usize,
     /// The transposed recurrent kernel, in the backward scan.
     kernel_t: &'a [F],
+    /// The recurrent kernel in panels, in the backward scan its transpose; empty for few samples.
+    panels: &'a [F],
 }
 
 impl<'a, C: Cell, F: Float> Scan<'a, C, F> {
@@ -119,8 +143,8 @@ impl<'a, C: Cell, F: Float> Scan<'a, C, F> {
             let samples = samples.min(self.batch);
             let cache = self.cache.split_off_samples(samples);
             let values = split_off_front(&mut values, samples * len);
-            let Self { cell, layout, weights, mask, first, kernel_t, .. } = self;
-            let chunk = Self { cell, layout, batch: samples, weights, cache, mask, first, kernel_t };
+            let Self { cell, layout, weights, mask, first, kernel_t, panels, .. } = self;
+            let chunk = Self { cell, layout, batch: samples, weights, cache, mask, first, kernel_t, panels };
             self.batch -= samples;
             self.first += samples;
             (samples > 0).then_some((chunk, values))
@@ -184,14 +208,14 @@ impl<'a, C: Cell, F: Float> Scan<'a, C, F> {
                 bias => u.assign(&ndarray::aview1(bias)),
             }
             if layout.has_previous(step) {
-                cache.states.add_product(direct, h, recurrent_kernel, u);
+                cache.states.add_product(direct, h, (recurrent_kernel, self.panels), u);
             }
             return;
         }
         if layout.has_previous(step) {
             // a += h₋₁ · R
             let a = layout.step_rows_mut(cache.a, step, gate_width);
-            cache.states.add_product(direct.clone(), h, recurrent_kernel, a);
+            cache.states.add_product(direct.clone(), h, (recurrent_kernel, self.panels), a);
         }
         if layout.recurrence == Recurrence::ResetState {
             self.reset_states(step);
@@ -199,7 +223,7 @@ impl<'a, C: Cell, F: Float> Scan<'a, C, F> {
                 // a += (r ∘ h₋₁) · R, in the columns of the last gate
                 let reset = layout.step_rows(self.cache.recurrent, step, units);
                 let a = layout.step_rows_mut(self.cache.a, step, gate_width);
-                self.cache.states.add_product(direct.end..layout.gates, reset, recurrent_kernel, a);
+                self.cache.states.add_product(direct.end..layout.gates, reset, (recurrent_kernel, &[]), a);
             }
         }
     }
@@ -275,7 +299,7 @@ impl<'a, C: Cell, F: Float> Scan<'a, C, F> {
         let kernel_t = rows(self.kernel_t, layout.units);
         let dh = rows_mut(cache.dstate, layout.state_width).slice_move(s![.., ..layout.units]);
         let direct = layout.recurrence.direct_gates(layout.gates);
-        cache.states.operand_gradient(direct, dsums, kernel_t, F::one(), dh);
+        cache.states.add_operand_gradient(direct, dsums, (kernel_t, self.panels), dh);
     }
 
     /// Adds the gradients toward the parameters, summed over all samples and steps.

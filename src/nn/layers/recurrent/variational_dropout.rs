@@ -110,17 +110,21 @@ impl<F: Float> VariationalDropout<'_, F> {
             None => a.fill(F::zero()),
         }
         let gates = a.ncols() / self.shape.units;
-        self.add_product(0..gates, x, kernel, a);
+        self.add_product(0..gates, x, (kernel, &[]), a);
     }
 
-    /// Adds `(x ∘ m) · kernel` to `a` in the columns of these gates.
+    /// Adds `(x ∘ m) · kernel` to `a` in the columns of these gates. The [`panels`](linalg::panels) of the kernel may be
+    /// empty; they are used where all gates share one product.
     pub(super) fn add_product(
         &mut self,
         gates: Range<usize>,
         x: ArrayView2<'_, F>,
-        kernel: ArrayView2<'_, F>,
+        (kernel, panels): (ArrayView2<'_, F>, &[F]),
         mut a: ArrayViewMut2<'_, F>,
     ) {
+        if !self.active && gates.len() * self.shape.units == kernel.ncols() {
+            return linalg::add_product(x, (kernel, panels), a);
+        }
         for (mask, columns) in self.products(gates) {
             let (kernel, a) = (kernel.slice(s![.., columns.clone()]), a.slice_mut(s![.., columns]));
             linalg::gemm(F::one(), self.masked(mask, x), kernel, F::one(), a);
@@ -171,6 +175,20 @@ impl<F: Float> VariationalDropout<'_, F> {
                 dx.iter_mut().zip(terms).for_each(|(dx, (&dmasked, &m))| *dx += dmasked * m);
             }
         }
+    }
+
+    /// [`operand_gradient`](Self::operand_gradient) with a beta of 1, and with the panels of the transposed kernel, if any.
+    pub(super) fn add_operand_gradient(
+        &mut self,
+        gates: Range<usize>,
+        da: ArrayView2<'_, F>,
+        (kernel_t, panels): (ArrayView2<'_, F>, &[F]),
+        dx: ArrayViewMut2<'_, F>,
+    ) {
+        if !self.active && gates.len() * self.shape.units == kernel_t.nrows() {
+            return linalg::add_product(da, (kernel_t, panels), dx);
+        }
+        self.operand_gradient(gates, da, kernel_t, F::one(), dx);
     }
 
     /// The operand under one of the masks, `x ∘ m`.
