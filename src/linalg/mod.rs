@@ -106,7 +106,7 @@ pub(crate) fn add_product<F: Float>(
     c: ArrayViewMut2<'_, F>,
 ) {
     match Engine::DEFAULT {
-        Engine::Tiles if !panels.is_empty() => parallel::add_product(a, (b, panels), c),
+        Engine::Tiles if !panels.is_empty() => parallel::gemm_with_panels(a, (b, panels), F::one(), c, None),
         _ => gemm(F::one(), a, b, F::one(), c),
     }
 }
@@ -138,6 +138,24 @@ pub fn affine<F: Float>(
             c.assign(&ndarray::aview1(bias));
             gemm_with(engine, F::one(), a, b, F::one(), c);
         }
+    }
+}
+
+/// [`affine`] with the [`panels`] of `b`, to the same bits. Without panels, that is what it calls.
+///
+/// # Panics
+/// As [`affine`], and if the panels are shorter than [`panels::packed_len`].
+pub(crate) fn affine_with_panels<F: Float>(
+    a: ArrayView2<'_, F>,
+    (b, panels): (ArrayView2<'_, F>, &[F]),
+    bias: Option<&[F]>,
+    c: ArrayViewMut2<'_, F>,
+) {
+    match Engine::DEFAULT {
+        Engine::Tiles if !panels.is_empty() && b.ncols() > small_n::MAX_N => {
+            parallel::gemm_with_panels(a, (b, panels), F::zero(), c, bias);
+        }
+        _ => affine(a, b, bias, c),
     }
 }
 
@@ -326,6 +344,10 @@ mod tests {
             add_product(a.view(), (b.view(), &packed), c.view_mut());
             gemm(1.0, a.view(), b.view(), 1.0, want.view_mut());
             assert_eq!(c, want, "{m}x{k}x{n}");
+            let bias: Vec<f64> = (0..n).map(|j| j as f64 * 0.1).collect();
+            affine_with_panels(a.view(), (b.view(), &packed), Some(&bias), c.view_mut());
+            affine(a.view(), b.view(), Some(&bias), want.view_mut());
+            assert_eq!(c, want, "affine {m}x{k}x{n}");
         }
     }
 

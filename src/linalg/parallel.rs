@@ -32,20 +32,22 @@ pub(super) fn gemm<F: Float>(
     tiles::gemm(alpha, a, b, beta, c, bias);
 }
 
-/// Computes `c += a·b` from the panels of `b`, or on several threads without them if that pays.
-pub(super) fn add_product<F: Float>(
+/// Computes `c = a·b + beta · c + bias` from the panels of `b`, or on several threads without them if that pays.
+pub(super) fn gemm_with_panels<F: Float>(
     a: ArrayView2<'_, F>,
     (b, panels): (ArrayView2<'_, F>, &[F]),
+    beta: F,
     c: ArrayViewMut2<'_, F>,
+    bias: Option<&[F]>,
 ) {
     #[cfg(feature = "rayon")]
     {
         let ops = a.nrows().saturating_mul(a.ncols()).saturating_mul(b.ncols());
         if split::n_parts(ops) > 1 {
-            return gemm(F::one(), a, b, F::one(), c, None);
+            return gemm(F::one(), a, b, beta, c, bias);
         }
     }
-    tiles::add_product(a, (b, panels), c);
+    tiles::gemm_with_panels(a, (b, panels), beta, c, bias);
 }
 
 /// [`small_n::affine`], its rows split in halves among threads while that pays.

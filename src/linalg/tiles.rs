@@ -42,7 +42,7 @@
 //!
 //! - `b` is packed by the first tile that runs over a panel, on the way, if four more tiles follow; else it is read
 //!   where it lies. Only a panel that cannot be loaded in whole registers is packed before. Where many products share
-//!   `b`, as the steps of a recurrent layer do, the caller packs it once ([`add_product`]).
+//!   `b`, as the steps of a recurrent layer do, the caller packs it once ([`gemm_with_panels`]).
 //! - `a` is read where it lies, whatever its strides, below [`MIN_COLUMNS_TO_PACK_A`] columns of `b`.
 //! - Tiles are of about equal height and panels of about equal width, because a small last tile has too few independent
 //!   sums to hide the latency of a multiply-add.
@@ -125,32 +125,38 @@ pub(super) fn gemm<F: Float>(
     });
 }
 
-/// Computes `c += a·b` with the panels of `b` as well, to the bits of [`gemm`].
+/// Computes `c = a·b + beta · c`, with the bias added to every row, from the panels of `b`. The bits are those of [`gemm`].
 ///
 /// # Panics
 /// Panics if the shapes do not agree, or the panels are too short.
-pub(super) fn add_product<F: Float>(
+pub(super) fn gemm_with_panels<F: Float>(
     a: ArrayView2<'_, F>,
     (b, panels): (ArrayView2<'_, F>, &[F]),
+    beta: F,
     mut c: ArrayViewMut2<'_, F>,
+    bias: Option<&[F]>,
 ) {
     let (m, k, n) = sizes(&a, &b, &c);
     assert!(panels.len() >= packed_len(k, n), "the panels of b are too short");
+    assert!(
+        bias.is_none_or(|bias| bias.len() == n),
+        "a bias needs an element for each column of the product"
+    );
     let (row_stride, col_stride) = strides(c.strides());
     // A row alone is multiplied by wider tiles, from where `b` lies; a column and a row need no panels.
     if m < 2 || k < 2 || n < 2 || col_stride != 1 {
-        return gemm(F::one(), a, b, F::one(), c, None);
+        return gemm(F::one(), a, b, beta, c, bias);
     }
     run(Product {
         m,
         k,
         n,
         alpha: F::one(),
-        beta: F::one(),
+        beta,
         a: operand(&a),
         b: operand(&b),
         c: StridedMut { ptr: c.as_mut_ptr(), row_stride, col_stride },
-        bias: None,
+        bias: bias.map(<[F]>::as_ptr),
         a_panels: None,
         b_panels: Some(panels.as_ptr()),
     });

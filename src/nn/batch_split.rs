@@ -45,7 +45,7 @@ pub(super) fn forward<'a, F: Float>(node: &'a PlannedLayer<F>, pass: Forward<'a,
         return node.layer.forward(pass.planned(&node.plan));
     };
     let (elements, noise) = (node.input_len() + node.output_len(), noise_of(&pass.mode));
-    let (mut x, mut y, mut cache) = (pass.x, pass.y, pass.cache);
+    let (mut x, mut y, mut cache, follows) = (pass.x, pass.y, pass.cache, pass.backward_follows);
     let mut first_row = 0;
     let mut chunks: [_; CHUNKS] = std::array::from_fn(|_| {
         let rows = rows.min(x.nrows());
@@ -58,7 +58,7 @@ pub(super) fn forward<'a, F: Float>(node: &'a PlannedLayer<F>, pass: Forward<'a,
             None => Mode::Infer { state: &[] },
         };
         first_row += rows;
-        (rows > 0).then(|| Forward::new(chunk_x, chunk_y, &[], chunk_cache, mode))
+        (rows > 0).then(|| Forward::new(chunk_x, chunk_y, &[], chunk_cache, mode).before_backward(follows))
     });
     parallel::for_each_split(pass_ops(batch, elements), &mut chunks, &|chunk| {
         if let Some(pass) = chunk.take() {

@@ -412,26 +412,25 @@ impl<F: Float> Layout<F> {
     /// With few rows, the activations stay in the second-level cache between the layers; with many, the weights are read
     /// less often for each row. The number is what [`CACHE_BYTES`] hold, or more if reading weights would otherwise take
     /// longer than the activations, which are then moved through a farther cache. A convolution uses its weights for all
-    /// positions of a row; a recurrent layer reads them again in every step.
+    /// positions of a row; a recurrent layer reads them in every step, for [`MIN_SCANNED_ROWS`] at least.
     pub(crate) fn cached_rows(&self) -> usize {
         let inputs = self.inputs.iter().map(|input| input.shape.size());
         let (mut activations, mut weights) = (inputs.fold(0, usize::saturating_add), 0_usize);
         for node in &self.nodes {
             let cache = node.plan.cache_len(1).saturating_sub(node.plan.cache_len(0));
+            // Without a backward pass, a scan keeps one step.
+            let steps = node.plan.input_shape().dims().first().filter(|_| node.plan.scans_sequence());
+            let cache = cache / steps.map_or(1, |&steps| steps.max(1));
             activations = activations.saturating_add(node.output_len()).saturating_add(cache);
-            let reads = if node.plan.scans_sequence() {
-                node.plan.input_shape().dims().first().map_or(1, |&steps| steps)
-            } else {
-                1
-            };
             let len = node.params.len();
             let near = len.saturating_mul(size_of::<F>()) <= CACHE_BYTES;
-            weights = weights.saturating_add(len.saturating_mul(reads) / if near { NEAR_READ } else { 1 });
+            weights = weights.saturating_add(len / if near { NEAR_READ } else { 1 });
         }
         let in_cache = CACHE_BYTES / activations.saturating_mul(size_of::<F>()).max(1);
-        let scans = self.nodes.iter().any(|node| node.plan.scans_sequence());
-        let least = if scans { MIN_SCANNED_ROWS } else { 1 };
-        in_cache.max(weights / activations.max(1)).max(least)
+        if self.nodes.iter().any(|node| node.plan.scans_sequence()) {
+            return in_cache.max(MIN_SCANNED_ROWS);
+        }
+        in_cache.max(weights / activations.max(1)).max(1)
     }
 
     /// Allocates and initializes parameters and state.

@@ -72,6 +72,8 @@ impl StepNoise<'_> {
 pub(crate) enum PassState<'s, F> {
     /// What recurrent layers carry lies in the workspace.
     Infer(&'s [F]),
+    /// [`Infer`](Self::Infer), before a backward pass.
+    Differentiate(&'s [F]),
     Train(&'s mut [F], StepNoise<'s>),
 }
 
@@ -80,6 +82,7 @@ impl<F> PassState<'_, F> {
     pub(crate) fn at(&mut self, first_row: usize) -> PassState<'_, F> {
         match self {
             Self::Infer(state) => PassState::Infer(state),
+            Self::Differentiate(state) => PassState::Differentiate(state),
             Self::Train(state, noise) => PassState::Train(state, StepNoise { first_row, ..*noise }),
         }
     }
@@ -232,20 +235,25 @@ impl<F: Float> Workspace<F> {
     ) {
         let mut carried = std::mem::take(&mut self.state);
         let group = match &state {
-            PassState::Infer(_) => None,
+            PassState::Infer(_) | PassState::Differentiate(_) => None,
             PassState::Train(_, noise) => noise.group,
         };
+        let backward_follows = !matches!(state, PassState::Infer(_));
         for (index, node) in layout.nodes.iter().enumerate() {
             let (own, carries) = (node.state.clone(), node.plan.batch_size().is_some());
             let mode = match &mut state {
-                PassState::Infer(_) if carries => Mode::Infer { state: &carried[own] },
-                PassState::Infer(state) => Mode::Infer { state: &state[own] },
+                PassState::Infer(_) | PassState::Differentiate(_) if carries => {
+                    Mode::Infer { state: &carried[own] }
+                }
+                PassState::Infer(state) | PassState::Differentiate(state) => {
+                    Mode::Infer { state: &state[own] }
+                }
                 PassState::Train(state, noise) => noise.mode(node, index, &mut state[own]),
             };
-            self.forward_node(layout, index, params, mode, group, x, batch, logits);
+            self.forward_node(layout, index, params, mode, group, backward_follows, x, batch, logits);
             if carries {
                 let state = match &mut state {
-                    PassState::Infer(_) => &mut carried[..],
+                    PassState::Infer(_) | PassState::Differentiate(_) => &mut carried[..],
                     PassState::Train(state, _) => &mut **state,
                 };
                 self.carry(node, index, state, batch);
@@ -283,6 +291,7 @@ impl<F: Float> Workspace<F> {
         params: &[F],
         mode: Mode<'_, F>,
         group: Option<&dyn Collective>,
+        backward_follows: bool,
         x: Option<ArrayView2<'_, F>>,
         batch: usize,
         logits: &[usize],
@@ -305,7 +314,7 @@ impl<F: Float> Workspace<F> {
         let cache = &mut cache[..node.plan.cache_len(batch)];
         let pass = Forward::new(x, matrix_mut(y, batch, outputs), &params[node.params.clone()], cache, mode);
         let mask = mask.filter(|_| node.plan.declares_using_mask());
-        batch_split::forward(node, pass.masked(mask).grouped(group));
+        batch_split::forward(node, pass.masked(mask).grouped(group).before_backward(backward_follows));
         if node.activation().needs_input() {
             z[..y.len()].copy_from_slice(y);
         }

@@ -77,6 +77,9 @@ pub struct Forward<'a, F> {
     /// The ranks of a [distributed](crate::distributed) training step, for a layer that declares
     /// [`synchronizes`](Plan::synchronizes).
     pub group: Option<&'a dyn Collective>,
+    /// Whether a backward pass may follow. False in `predict` and `evaluate`: then a layer need not fill what only
+    /// `backward` reads from the cache.
+    pub backward_follows: bool,
 }
 
 impl<'a, F: Float> Forward<'a, F> {
@@ -88,7 +91,14 @@ impl<'a, F: Float> Forward<'a, F> {
         cache: &'a mut [F],
         mode: Mode<'a, F>,
     ) -> Self {
-        Self { x, y, params, cache, mode, mask: None, plan: None, group: None }
+        Self { x, y, params, cache, mode, mask: None, plan: None, group: None, backward_follows: true }
+    }
+
+    /// Says whether a backward pass may follow.
+    #[must_use]
+    pub fn before_backward(mut self, backward_follows: bool) -> Self {
+        self.backward_follows = backward_follows;
+        self
     }
 
     /// Adds the mask of the input.

@@ -95,13 +95,14 @@ impl AxisPermutation {
 /// Runs the forward pass `work` with `axis` permuted to the end.
 pub(crate) fn forward<F: Float>(axis: &[isize], pass: Forward<'_, F>, work: impl FnOnce(Forward<'_, F>)) {
     let Some(permutation) = AxisPermutation::to_last(axis, pass.plan) else { return work(pass) };
-    let Forward { x, mut y, params, cache, mode, plan, .. } = pass;
+    let Forward { x, mut y, params, cache, mode, plan, backward_follows, .. } = pass;
     let (Some(x), Some(y), width) = (x.as_slice(), y.as_slice_mut(), x.ncols().max(1)) else { return };
     let (copies, cache) = cache.split_at_mut(3 * x.len());
     let (permuted_x, copies) = copies.split_at_mut(x.len());
     let permuted_y = &mut copies[..x.len()];
     permutation.permute(x, permuted_x, width);
     let pass = Forward::new(rows(permuted_x, width), rows_mut(permuted_y, width), params, cache, mode);
+    let pass = pass.before_backward(backward_follows);
     work(plan.into_iter().fold(pass, Forward::planned));
     permutation.invert(permuted_y, y, width);
 }

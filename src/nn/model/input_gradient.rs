@@ -195,7 +195,14 @@ impl<F: Float> Model<F> {
         let mut workspace = Workspace::with_input(&self.layout, batch)?;
         workspace.start_from(&self.state);
         workspace.copy_inputs(&xs, 0..batch);
-        workspace.forward(&self.layout, &self.params, PassState::Infer(&self.state), None, batch, &[]);
+        workspace.forward(
+            &self.layout,
+            &self.params,
+            PassState::Differentiate(&self.state),
+            None,
+            batch,
+            &[],
+        );
         workspace.check_indices(&self.layout, batch)?;
         Ok((workspace, batch))
     }

@@ -15,6 +15,8 @@ pub(super) struct ScanCache<'a, F> {
     pub(super) inputs: VariationalDropout<'a, F>,
     /// Dropout of the states.
     pub(super) states: VariationalDropout<'a, F>,
+    /// A step of the inputs, (batch, features), where no backward scan follows.
+    pub(super) x_step: &'a mut [F],
     /// Pre-activations `a`, then their gradient `da`, (batch, steps, gates · units).
     pub(super) a: &'a mut [F],
     /// Activated gates, (batch, steps, gates · units).
@@ -37,6 +39,8 @@ pub(super) struct ScanCache<'a, F> {
     pub(super) recurrent_kernel_t: &'a mut [F],
     /// The recurrent kernel of the forward scan, or its transpose in the backward scan, in panels.
     pub(super) recurrent_panels: &'a mut [F],
+    /// The kernel in panels, where no backward scan follows.
+    pub(super) kernel_panels: &'a mut [F],
 }
 
 /// Most chunks of a batch that are scanned side by side.
@@ -49,7 +53,8 @@ impl ScanLayout {
             [self.gate_width, self.gate_width, self.state_width, self.recurrent_width, self.saved_width];
         let per_step = per_step.iter().fold(0_usize, |sum, &width| sum.saturating_add(width));
         let dropout = self.dropout_shapes().map(|dropout| dropout.cache_per_sample());
-        let others = [self.state_width, self.state_width, self.reset_width(), dropout[0], dropout[1]];
+        let [inputs, states] = dropout;
+        let others = [self.features, self.state_width, self.state_width, self.reset_width(), inputs, states];
         others.iter().fold(per_step.saturating_mul(self.steps), |sum, &len| sum.saturating_add(len))
     }
 
@@ -58,6 +63,7 @@ impl ScanLayout {
         self.gate_width
             .saturating_mul(self.units.saturating_add(MAX_CHUNKS))
             .saturating_add(self.panels_len())
+            .saturating_add(panels::packed_len(self.features, self.gate_width))
     }
 
     /// Length of the panels of the recurrent kernel or of its transpose.
@@ -79,6 +85,7 @@ impl ScanLayout {
             layout: *self,
             inputs,
             states,
+            x_step: take(batch * self.features),
             a: take(rows * self.gate_width),
             gates: take(rows * self.gate_width),
             previous: take(rows * self.state_width),
@@ -90,6 +97,7 @@ impl ScanLayout {
             dgates: take(self.gate_width * MAX_CHUNKS),
             recurrent_kernel_t: take(self.gate_width * self.units),
             recurrent_panels: take(self.panels_len()),
+            kernel_panels: take(panels::packed_len(self.features, self.gate_width)),
         }
     }
 }
@@ -97,13 +105,15 @@ impl ScanLayout {
 impl<'a, F: Float> ScanCache<'a, F> {
     /// Splits off the buffers of the first samples, without dropout and without the kernels.
     pub(super) fn split_off_samples(&mut self, samples: usize) -> Self {
-        let ScanLayout { steps, gate_width, state_width, recurrent_width, saved_width, .. } = self.layout;
+        let ScanLayout { steps, features, gate_width, state_width, recurrent_width, saved_width, .. } =
+            self.layout;
         let rows = samples * steps;
         let [inputs, states] = self.layout.dropout_shapes().map(|dropout| dropout.inactive(samples));
         Self {
             layout: self.layout,
             inputs,
             states,
+            x_step: split_off_front(&mut self.x_step, samples * features),
             a: split_off_front(&mut self.a, rows * gate_width),
             gates: split_off_front(&mut self.gates, rows * gate_width),
             previous: split_off_front(&mut self.previous, rows * state_width),
@@ -115,16 +125,20 @@ impl<'a, F: Float> ScanCache<'a, F> {
             dgates: split_off_front(&mut self.dgates, gate_width),
             recurrent_kernel_t: &mut [],
             recurrent_panels: &mut [],
+            kernel_panels: &mut [],
         }
     }
 
     /// Borrows all buffers but those of the recurrent kernel.
     pub(super) fn reborrow(&mut self) -> ScanCache<'_, F> {
-        let Self { layout, a, gates, previous, recurrent, saved, state, dstate, dreset, dgates, .. } = self;
+        let Self {
+            layout, x_step, a, gates, previous, recurrent, saved, state, dstate, dreset, dgates, ..
+        } = self;
         ScanCache {
             layout: *layout,
             inputs: self.inputs.reborrow(),
             states: self.states.reborrow(),
+            x_step,
             a,
             gates,
             previous,
@@ -136,6 +150,7 @@ impl<'a, F: Float> ScanCache<'a, F> {
             dgates,
             recurrent_kernel_t: &mut [],
             recurrent_panels: &mut [],
+            kernel_panels: &mut [],
         }
     }
 
@@ -173,8 +188,11 @@ impl<'a, F: Float> ScanCache<'a, F> {
         }
     }
 
-    /// Keeps the state before a step for the backward scan.
+    /// Keeps the state before a step for the backward scan, if one follows.
     pub(super) fn keep_previous(&mut self, step: usize) {
+        if self.layout.kept_steps < self.layout.steps {
+            return;
+        }
         let width = self.layout.state_width;
         for (sample, state) in self.state.chunks_exact(width).enumerate() {
             self.previous[self.layout.range(sample, step, width)].copy_from_slice(state);

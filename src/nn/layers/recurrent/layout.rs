@@ -16,6 +16,8 @@ use std::ops::Range;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ScanLayout {
     pub(super) steps: usize,
+    /// Steps whose values the cache keeps: all of them, or 1 where no backward scan follows.
+    pub(super) kept_steps: usize,
     pub(super) features: usize,
     pub(super) units: usize,
     pub(super) gates: usize,
@@ -59,6 +61,7 @@ impl ScanLayout {
         let recurrence = cell.recurrence();
         Ok(Self {
             steps,
+            kept_steps: steps,
             features,
             units,
             gates: C::GATES,
@@ -79,6 +82,11 @@ impl ScanLayout {
     /// The layout of a pass; `None` where the caller gives no plan.
     pub(super) fn of_pass<C: Cell>(cell: &C, plan: Option<&Plan>) -> Option<Self> {
         plan.and_then(|plan| Self::new(cell, plan.input_shape()).ok())
+    }
+
+    /// The layout of a scan whose steps share one place in the cache.
+    pub(super) fn keeping_one_step(self) -> Self {
+        Self { kept_steps: 1, ..self }
     }
 
     /// A plan with the shape of the output: (steps, units), or (units).
@@ -108,9 +116,14 @@ impl ScanLayout {
         if self.go_backwards { self.steps - 1 - step } else { step }
     }
 
-    /// The range of a sample's step in a buffer of shape (batch, steps, width).
+    /// The place of the `step`-th step of the scan in the cache.
+    fn place(&self, step: usize) -> usize {
+        if self.kept_steps == self.steps { self.position(step) } else { 0 }
+    }
+
+    /// The range of a sample's step in a buffer of shape (batch, kept steps, width).
     pub(super) fn range(&self, sample: usize, step: usize, width: usize) -> Range<usize> {
-        let row = sample * self.steps + self.position(step);
+        let row = sample * self.kept_steps + self.place(step);
         row * width..(row + 1) * width
     }
 
@@ -125,10 +138,11 @@ impl ScanLayout {
         row.map(|row| row * self.units..(row + 1) * self.units)
     }
 
-    /// One step of all samples, (batch, width), in a buffer of shape (batch, steps, width).
+    /// One step of all samples, (batch, width), in a buffer of shape (batch, kept steps, width), which has memory for all steps.
     pub(super) fn step_rows<'a, F>(&self, buffer: &'a [F], step: usize, width: usize) -> ArrayView2<'a, F> {
-        let first = self.position(step) * width;
-        rows(buffer, self.steps * width).slice_move(s![.., first..first + width])
+        let first = self.place(step) * width;
+        let kept = &buffer[..buffer.len() / self.steps * self.kept_steps];
+        rows(kept, self.kept_steps * width).slice_move(s![.., first..first + width])
     }
 
     /// [`step_rows`](Self::step_rows), mutable.
@@ -138,7 +152,8 @@ impl ScanLayout {
         step: usize,
         width: usize,
     ) -> ArrayViewMut2<'a, F> {
-        let first = self.position(step) * width;
-        rows_mut(buffer, self.steps * width).slice_move(s![.., first..first + width])
+        let first = self.place(step) * width;
+        let kept = buffer.len() / self.steps * self.kept_steps;
+        rows_mut(&mut buffer[..kept], self.kept_steps * width).slice_move(s![.., first..first + width])
     }
 }

@@ -54,6 +54,13 @@ pub(super) struct Weights<T> {
     pub(super) recurrent_bias: T,
 }
 
+impl<'a, F> Weights<&'a [F]> {
+    /// The bias, if the layer has one.
+    pub(super) fn bias(&self) -> Option<&'a [F]> {
+        Some(self.bias).filter(|bias| !bias.is_empty())
+    }
+}
+
 impl ScanLayout {
     /// Lengths of kernel, recurrent kernel and bias, given that of all parameters.
     fn weight_lens(&self, params: usize) -> [usize; 3] {

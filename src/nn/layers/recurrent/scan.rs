@@ -40,24 +40,34 @@ const MIN_ROWS_FOR_PANELS: usize = 4;
 
 /// Computes the output `y` from the input `x`.
 pub(super) fn forward<F: Float>(cell: &impl Cell, pass: Forward<'_, F>) {
-    let Forward { x, mut y, params, cache, mode, mask, plan, .. } = pass;
+    let Forward { x, mut y, params, cache, mode, mask, plan, backward_follows, .. } = pass;
     let Some(layout) = ScanLayout::of_pass(cell, plan) else { return y.fill(F::nan()) };
     let batch = x.nrows();
+    let by_steps = !backward_follows && batch >= MIN_ROWS_FOR_PANELS;
+    let layout = if by_steps { layout.keeping_one_step() } else { layout };
     let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
     let weights = layout.split_params(params);
     let mut cache = layout.split_cache(batch, cache);
     cache.draw_dropout(&mode);
     cache.load_state(mode.state());
-    // a = x · W + b
-    let (kernel, width) = (rows(weights.kernel, layout.gate_width), layout.gate_width);
-    let bias = Some(weights.bias).filter(|bias| !bias.is_empty());
-    cache.inputs.affine(rows(x, layout.features), kernel, bias, rows_mut(cache.a, width));
+    let width = layout.gate_width;
+    let mut kernel_panels: &[F] = &[];
+    if by_steps {
+        kernel_panels = pack(std::mem::take(&mut cache.kernel_panels), weights.kernel, width, batch);
+    } else {
+        // a = x · W + b
+        let (kernel, bias) = (rows(weights.kernel, width), weights.bias());
+        cache.inputs.affine(rows(x, layout.features), kernel, bias, rows_mut(cache.a, width));
+    }
     let recurrent_panels = std::mem::take(&mut cache.recurrent_panels);
     let panels = pack(recurrent_panels, weights.recurrent_kernel, width, batch);
     let cache = cache.reborrow();
     let scan = Scan { cell, layout, batch, weights, cache, mask, first: 0, kernel_t: &[], panels };
     scan.in_chunks(y, layout.output_len(), &|scan, y| {
         for step in 0..layout.steps {
+            if by_steps {
+                scan.input_step(x, kernel_panels, step);
+            }
             scan.forward_step(y, step);
         }
     });
@@ -161,6 +171,19 @@ impl<'a, C: Cell, F: Float> Scan<'a, C, F> {
         self.mask.is_some_and(|mask| !mask.is_valid(self.first + sample, self.layout.position(step)))
     }
 
+    /// Computes the product of a step of the inputs, `a[step] = x[step] · W + b`.
+    fn input_step(&mut self, x: &[F], kernel_panels: &[F], step: usize) {
+        let ScanLayout { steps, features, gate_width, .. } = self.layout;
+        let position = self.layout.position(step);
+        let samples = x[self.first * steps * features..].chunks_exact(steps * features);
+        for (x_step, x) in self.cache.x_step.chunks_exact_mut(features).zip(samples) {
+            x_step.copy_from_slice(&x[position * features..][..features]);
+        }
+        let a = self.layout.step_rows_mut(self.cache.a, step, gate_width);
+        let kernel = (rows(self.weights.kernel, gate_width), kernel_panels);
+        linalg::affine_with_panels(rows(self.cache.x_step, features), kernel, self.weights.bias(), a);
+    }
+
     /// Computes a step of all samples, and its outputs.
     fn forward_step(&mut self, y: &mut [F], step: usize) {
         self.cache.keep_previous(step);
@@ -199,7 +222,7 @@ impl<'a, C: Cell, F: Float> Scan<'a, C, F> {
         let direct = layout.recurrence.direct_gates(layout.gates);
         let recurrent_kernel = rows(self.weights.recurrent_kernel, gate_width);
         let cache = &mut self.cache;
-        let h = layout.step_rows(cache.previous, step, layout.state_width).slice_move(s![.., ..units]);
+        let h = rows(cache.state, layout.state_width).slice_move(s![.., ..units]);
         if layout.recurrence == Recurrence::Separate {
             // u = h₋₁ · R + b₁
             let mut u = layout.step_rows_mut(cache.recurrent, step, gate_width);

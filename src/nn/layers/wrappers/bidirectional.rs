@@ -310,7 +310,7 @@ impl<F: Float> Layer<F> for Bidirectional<F> {
     }
 
     fn forward(&self, pass: Forward<'_, F>) {
-        let Forward { x, mut y, params, cache, mut mode, mask, plan, .. } = pass;
+        let Forward { x, mut y, params, cache, mut mode, mask, plan, backward_follows, .. } = pass;
         let parts = plan.and_then(|plan| {
             let blocks = Self::blocks(plan, x.nrows(), cache)?;
             Some((plan, plan.nested_layers(), Self::answer(plan)?, blocks))
@@ -336,7 +336,7 @@ impl<F: Float> Layer<F> for Bidirectional<F> {
             };
             let (x, answer) = (rows(x, all_steps * features), rows_mut(answer, outputs));
             let pass = Forward::new(x, answer, &params[nested.params.clone()], cache, mode);
-            layer.forward(pass.masked(mask).planned(&nested.plan));
+            layer.forward(pass.masked(mask).planned(&nested.plan).before_backward(backward_follows));
         }
         let masks = mask.map(|mask| Self::masks_of_answers(plan, mask));
         zero_padding(masks, steps, widths, [&mut *first, &mut *second]);

@@ -206,7 +206,7 @@ impl<F: Float> Layer<F> for Residual<F> {
     }
 
     fn forward(&self, pass: Forward<'_, F>) {
-        let Forward { x, mut y, params, cache, mut mode, mask, plan, group, .. } = pass;
+        let Forward { x, mut y, params, cache, mut mode, mask, plan, group, backward_follows, .. } = pass;
         let batch = x.nrows();
         let nested = plan.map_or(&[][..], Plan::nested_layers);
         let all = nested;
@@ -237,7 +237,7 @@ impl<F: Float> Layer<F> for Residual<F> {
                 mode,
             );
             let pass = pass.masked(self.mask_of(all, index, mask)).grouped(group);
-            layer.forward(pass.planned(&nested.plan));
+            layer.forward(pass.planned(&nested.plan).before_backward(backward_follows));
             z.copy_from_slice(y);
             nested.plan.declared_activation().apply(nested.plan.output_shape().last(), y);
         }

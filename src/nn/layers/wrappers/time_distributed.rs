@@ -142,7 +142,7 @@ fn runs_step_by_step(inner: &Plan) -> bool {
 impl<F: Float> TimeDistributed<F> {
     /// The forward pass of a layer that couples the samples of a batch.
     fn forward_steps(&self, pass: Forward<'_, F>, plan: &Plan, inner: &Plan) {
-        let Forward { x, mut y, params, cache, mut mode, mask, group, .. } = pass;
+        let Forward { x, mut y, params, cache, mut mode, mask, group, backward_follows, .. } = pass;
         let (steps, samples) = (steps(plan), x.nrows());
         let (inputs, outputs) = (inner.input_shape().size(), inner.output_shape().size());
         let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
@@ -157,7 +157,7 @@ impl<F: Float> TimeDistributed<F> {
             };
             let pass = Forward::new(rows(x_step, inputs), rows_mut(y_step, outputs), params, cache, mode);
             let pass = pass.masked(mask.map(|mask| mask.part(steps, step)));
-            self.layer.forward(pass.planned(inner).grouped(group));
+            self.layer.forward(pass.planned(inner).grouped(group).before_backward(backward_follows));
             scatter(y_step, steps, step, outputs, y);
         }
     }
@@ -258,7 +258,7 @@ impl<F: Float> Layer<F> for TimeDistributed<F> {
         if runs_step_by_step(&nested.plan) {
             return self.forward_steps(pass, plan, &nested.plan);
         }
-        let Forward { x, mut y, params, cache, mode, mask, .. } = pass;
+        let Forward { x, mut y, params, cache, mode, mask, backward_follows, .. } = pass;
         let batch = x.nrows() * steps(plan);
         let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) else { return };
         let mode = match mode {
@@ -269,7 +269,8 @@ impl<F: Float> Layer<F> for TimeDistributed<F> {
             (rows(x, nested.plan.input_shape().size()), rows_mut(y, nested.plan.output_shape().size()));
         let cache = &mut cache[..nested.plan.cache_len(batch)];
         let mask = mask_inside(mask, plan);
-        self.layer.forward(Forward::new(x, y, params, cache, mode).masked(mask).planned(&nested.plan));
+        let pass = Forward::new(x, y, params, cache, mode).masked(mask).planned(&nested.plan);
+        self.layer.forward(pass.before_backward(backward_follows));
     }
 
     fn backward(&self, pass: Backward<'_, F>) {
