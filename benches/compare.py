@@ -229,8 +229,10 @@ def main():
 
     def ours(bench, threads):
         with tempfile.TemporaryDirectory() as folder:
-            subprocess.run(["cargo", "build", "--quiet", "--release", "--bench", bench], check=True)
-            done = run(["cargo", "bench", "--quiet", "--bench", bench, "--", "--json", folder] + quick, threads)
+            # The feature is that of compare_networks.py, so that the library is compiled once.
+            build = ["cargo", "bench", "--quiet", "--features", "onnx", "--bench", bench]
+            subprocess.run([*build, "--no-run"], check=True)
+            done = run([*build, "--", "--json", folder] + quick, threads)
             if done.returncode:
                 sys.exit(done.stderr)
             rows = json.loads(Path(folder, f"{bench}.json").read_text())["rows"]

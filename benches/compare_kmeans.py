@@ -98,7 +98,7 @@ def compare(bench, path, size, threads):
 
 def built_bench():
     """The bench's program, built now."""
-    command = ["cargo", "bench", "--quiet", "--bench", "kmeans", "--no-run", "--message-format=json"]
+    command = ["cargo", "bench", "--quiet", "--features", "onnx", "--bench", "kmeans", "--no-run", "--message-format=json"]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     programs = [json.loads(line).get("executable") for line in lines if line.startswith("{")]
     return next(program for program in reversed(programs) if program)

@@ -167,7 +167,7 @@ def main():
         peer, name, folder = given.peer
         return print(json.dumps(PEERS[peer](name, CASES[name][1] // share, folder)))
     quick, measured = ["--quick"] if given.quick else [], []
-    subprocess.run(["cargo", "build", "--quiet", "--release", "--features", "onnx", "--bench", "networks"], check=True)
+    subprocess.run(["cargo", "bench", "--quiet", "--features", "onnx", "--bench", "networks", "--no-run"], check=True)
     with tempfile.TemporaryDirectory() as folder:
         bench(["--onnx", folder], 1)
         for name in [given.only] if given.only else CASES:

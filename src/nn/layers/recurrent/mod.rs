@@ -29,9 +29,10 @@ mod tests {
     use super::cell::{BackwardStep, Cell, ForwardStep, activation_backward, vectors, vectors_mut};
     use super::options::RecurrentOptions;
     use super::scan::layer_by_scan;
+    use super::{Gru, Lstm, SimpleRnn};
     use crate::activation::Activation::{Sigmoid, Tanh};
     use crate::float::Float;
-    use crate::nn::layer::{Forward, Layer, Mode, Shape};
+    use crate::nn::layer::{Forward, Layer, Mask, Mode, Shape};
     use ndarray::{Array2, array};
     use serde::Serialize;
 
@@ -109,6 +110,38 @@ mod tests {
             let n = f64::tanh(-x + 2.0 * h + 0.2);
             h = g * h + (1.0 - g) * n;
             assert!((y - h).abs() < 1e-14, "{y}, want {h}");
+        }
+    }
+
+    /// The outputs of a pass before a backward pass, or of one that keeps one step.
+    fn outputs(layer: &impl Layer<f32>, batch: usize, backward_follows: bool) -> Array2<f32> {
+        let (steps, features) = (5, 7);
+        let plan = layer.plan(&Shape::from([steps, features])).unwrap().input(&Shape::from([steps, features]));
+        let values = |n: usize| (0..n).map(|i| ((i * 37 % 101) as f32 - 50.0) / 60.0).collect::<Vec<_>>();
+        let x = Array2::from_shape_vec((batch, steps * features), values(batch * steps * features)).unwrap();
+        let (params, mut cache) = (values(plan.params_len()), vec![f32::NAN; plan.cache_len(batch)]);
+        let mut y = Array2::from_elem((batch, plan.output_shape().size()), f32::NAN);
+        let valid: Vec<bool> = (0..batch * steps).map(|i| i % 3 > 0 || i % steps == 0).collect();
+        let pass = Forward::new(x.view(), y.view_mut(), &params, &mut cache, Mode::Infer { state: &[] });
+        let pass = pass.masked(Some(Mask::new(&valid, steps))).planned(&plan);
+        layer.forward(pass.before_backward(backward_follows));
+        y
+    }
+
+    #[test]
+    fn a_pass_that_keeps_one_step_has_the_bits_of_one_that_keeps_all() {
+        fn check(layer: &impl Layer<f32>) {
+            for batch in [1, 3, 4, 6, 40] {
+                assert_eq!(outputs(layer, batch, false), outputs(layer, batch, true), "{layer:?}, {batch}");
+            }
+        }
+        // Kernels with up to 64 columns, and with more, have different products.
+        for units in [3, 40] {
+            check(&Lstm::new(units).return_sequences(true));
+            check(&Lstm::new(units).go_backwards(true).use_bias(false));
+            check(&Gru::new(units).return_sequences(true));
+            check(&Gru::new(units).reset_after(false).recurrent_dropout(0.3));
+            check(&SimpleRnn::new(units).dropout(0.5));
         }
     }
 

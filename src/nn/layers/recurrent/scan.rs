@@ -20,6 +20,10 @@
 //! ```
 //!
 //! [`Recurrence`] has the two variations of the product with `R`.
+//!
+//! Where no backward scan follows, the forward scan computes `x[step] · W + b` step by step, and all steps share one place in
+//! the cache: the pre-activations of one step stay in the second-level cache, where those of a hundred steps would go through
+//! memory. Both kernels are packed once for all steps, `R` in training as well. The bits are the same.
 
 use super::super::{rows, rows_mut};
 use super::cache::{MAX_CHUNKS, ScanCache};
