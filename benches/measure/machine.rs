@@ -49,18 +49,21 @@ pub(super) fn peak_flops(threads: usize) -> f64 {
 /// again. Measured where first asked for.
 #[derive(Default)]
 pub(super) struct Bandwidths {
-    /// Threads, the logarithm of the size, and bytes a second.
-    measured: Vec<(usize, u32, f64)>,
+    /// Threads, size, and bytes a second.
+    measured: Vec<(usize, usize, f64)>,
 }
 
 impl Bandwidths {
-    /// The bandwidth of data of `footprint` bytes, which is rounded to a power of two between 16 KiB and 128 MiB.
+    /// The bandwidth of data of `footprint` bytes, which is rounded down to an eighth of a power of two, and lies between 16 KiB
+    /// and 128 MiB.
     pub(super) fn of(&mut self, threads: usize, footprint: f64) -> f64 {
-        let size = (footprint.max(1.0).log2().round() as u32).clamp(14, 27);
+        let footprint = (footprint as usize).clamp(16 << 10, 128 << 20);
+        let step = 1 << (footprint.ilog2() - 3);
+        let size = footprint / step * step;
         if let Some(&(.., bandwidth)) = self.measured.iter().find(|&&(t, s, _)| (t, s) == (threads, size)) {
             return bandwidth;
         }
-        let bandwidth = read_bandwidth(threads, 1 << size);
+        let bandwidth = read_bandwidth(threads, size);
         self.measured.push((threads, size, bandwidth));
         bandwidth
     }
