@@ -116,8 +116,7 @@ mod tests {
     /// The outputs of a pass before a backward pass, or of one that keeps one step.
     fn outputs(layer: &impl Layer<f32>, batch: usize, backward_follows: bool) -> Array2<f32> {
         let (steps, features) = (5, 7);
-        let plan =
-            layer.plan(&Shape::from([steps, features])).unwrap().input(&Shape::from([steps, features]));
+        let plan = layer.plan(&Shape::from([steps, features])).unwrap().input(Shape::from([steps, features]));
         let values = |n: usize| (0..n).map(|i| ((i * 37 % 101) as f32 - 50.0) / 60.0).collect::<Vec<_>>();
         let x = Array2::from_shape_vec((batch, steps * features), values(batch * steps * features)).unwrap();
         let (params, mut cache) = (values(plan.params_len()), vec![f32::NAN; plan.cache_len(batch)]);
