@@ -46,8 +46,10 @@ struct Libraries {
 impl Libraries {
     /// Builds the examples with this test's features and profile; they are built already, unless this test runs alone.
     fn build() -> Self {
-        let features: Vec<&str> =
-            FEATURES.iter().filter(|(_, on)| *on).map(|(feature, _)| *feature).collect();
+        let features: Vec<String> =
+            FEATURES.iter().filter(|(_, on)| *on).map(|(feature, _)| format!("axonal/{feature}")).collect();
+        // Packages that are built with others have dependencies with the features of all.
+        let packages = std::env::var("AXONAL_BUILT_PACKAGES").unwrap_or_else(|_| "axonal".into());
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
         let built = Command::new(env!("CARGO"))
             .args([
@@ -58,6 +60,7 @@ impl Libraries {
                 "--features",
                 &features.join(","),
             ])
+            .args(packages.split(' ').flat_map(|package| ["--package", package]))
             .args(if cfg!(debug_assertions) { &[][..] } else { &["--release"][..] })
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .env("CARGO_TARGET_DIR", target)
