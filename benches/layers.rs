@@ -98,7 +98,7 @@ fn layer(bench: &mut Bench, threads: usize, case: &Case) {
     let [inputs, outputs, params] =
         [batch * inputs, batch * outputs, plan.params_len()].map(|n| 4.0 * n as f64);
     let all = inputs + outputs + params;
-    // Forward reads the inputs and writes the outputs; backward reads both gradients' partners and writes the input gradient.
+    // A forward pass moves inputs, outputs and parameters; a backward pass moves them and their gradients.
     let work = Work::operations(operations).moves(all, all);
     bench.line(&format!("{}: forward", case.name), threads, forward, Some(work), &[]);
     let work = Work::operations(2.0 * operations).moves(2.0 * all, 2.0 * all);

@@ -73,7 +73,7 @@ pub fn gemm<F: Float>(
     c: ArrayViewMut2<'_, F>,
 ) {
     match Engine::DEFAULT {
-        Engine::Tiles => parallel::gemm(alpha, a, b, beta, c, None),
+        Engine::Tiles => parallel::gemm(alpha, a, (b, &[]), beta, c, None),
         engine => gemm_with(engine, alpha, a, b, beta, c),
     }
 }
@@ -91,12 +91,12 @@ pub fn gemm_with<F: Float>(
     c: ArrayViewMut2<'_, F>,
 ) {
     match engine {
-        Engine::Tiles => tiles::gemm(alpha, a, b, beta, c, None),
+        Engine::Tiles => tiles::gemm(alpha, a, (b, &[]), beta, c, None),
         Engine::Matrixmultiply => engine_matrixmultiply::gemm(alpha, a, b, beta, c),
     }
 }
 
-/// Computes `c += a·b` with the [`panels`] of `b`, to the bits of [`gemm`]. Without panels, that is what it calls.
+/// Computes `c += a·b` with the [`panels`] of `b`, to the bits of [`gemm`].
 ///
 /// # Panics
 /// As [`gemm`], and if the panels are shorter than [`panels::packed_len`].
@@ -106,8 +106,8 @@ pub(crate) fn add_product<F: Float>(
     c: ArrayViewMut2<'_, F>,
 ) {
     match Engine::DEFAULT {
-        Engine::Tiles if !panels.is_empty() => parallel::gemm_with_panels(a, (b, panels), F::one(), c, None),
-        _ => gemm(F::one(), a, b, F::one(), c),
+        Engine::Tiles => parallel::gemm(F::one(), a, (b, panels), F::one(), c, None),
+        engine => gemm_with(engine, F::one(), a, b, F::one(), c),
     }
 }
 
@@ -121,6 +121,19 @@ pub fn affine<F: Float>(
     a: ArrayView2<'_, F>,
     b: ArrayView2<'_, F>,
     bias: Option<&[F]>,
+    c: ArrayViewMut2<'_, F>,
+) {
+    affine_with_panels(a, (b, &[]), bias, c);
+}
+
+/// [`affine`] with the [`panels`] of `b`, or with none, to the same bits.
+///
+/// # Panics
+/// As [`affine`], and if there are panels shorter than [`panels::packed_len`].
+pub(crate) fn affine_with_panels<F: Float>(
+    a: ArrayView2<'_, F>,
+    (b, panels): (ArrayView2<'_, F>, &[F]),
+    bias: Option<&[F]>,
     mut c: ArrayViewMut2<'_, F>,
 ) {
     let agree = a.ncols() == b.nrows() && c.dim() == (a.nrows(), b.ncols());
@@ -132,30 +145,12 @@ pub fn affine<F: Float>(
         return parallel::affine(a, b, bias, c);
     }
     match (Engine::DEFAULT, bias) {
-        (Engine::Tiles, bias) => parallel::gemm(F::one(), a, b, F::zero(), c, bias),
+        (Engine::Tiles, bias) => parallel::gemm(F::one(), a, (b, panels), F::zero(), c, bias),
         (engine, None) => gemm_with(engine, F::one(), a, b, F::zero(), c),
         (engine, Some(bias)) => {
             c.assign(&ndarray::aview1(bias));
             gemm_with(engine, F::one(), a, b, F::one(), c);
         }
-    }
-}
-
-/// [`affine`] with the [`panels`] of `b`, to the same bits. Without panels, that is what it calls.
-///
-/// # Panics
-/// As [`affine`], and if the panels are shorter than [`panels::packed_len`].
-pub(crate) fn affine_with_panels<F: Float>(
-    a: ArrayView2<'_, F>,
-    (b, panels): (ArrayView2<'_, F>, &[F]),
-    bias: Option<&[F]>,
-    c: ArrayViewMut2<'_, F>,
-) {
-    match Engine::DEFAULT {
-        Engine::Tiles if !panels.is_empty() && b.ncols() > small_n::MAX_N => {
-            parallel::gemm_with_panels(a, (b, panels), F::zero(), c, bias);
-        }
-        _ => affine(a, b, bias, c),
     }
 }
 
@@ -271,8 +266,10 @@ mod tests {
             let product = |threads: usize| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                 let mut c = Array2::from_elem((m, n), f64::NAN);
-                pool.install(|| parallel::gemm(1.0, a.view(), b.view(), 0.0, c.view_mut(), Some(&bias)));
-                pool.install(|| parallel::gemm(-1.0, a.view(), b.view(), 0.5, c.view_mut(), None));
+                pool.install(|| {
+                    parallel::gemm(1.0, a.view(), (b.view(), &[]), 0.0, c.view_mut(), Some(&bias))
+                });
+                pool.install(|| parallel::gemm(-1.0, a.view(), (b.view(), &[]), 0.5, c.view_mut(), None));
                 c
             };
             let one = product(1);

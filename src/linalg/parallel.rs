@@ -12,11 +12,12 @@ use crate::float::Float;
 use crate::parallel;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-/// Computes `c = alpha · a·b + beta · c`, with the bias added to every row, on several threads if that pays.
+/// Computes `c = alpha · a·b + beta · c`, with the bias added to every row, on several threads if that pays. `b` comes with its
+/// panels, or with none; several threads do not read them.
 pub(super) fn gemm<F: Float>(
     alpha: F,
     a: ArrayView2<'_, F>,
-    b: ArrayView2<'_, F>,
+    (b, panels): (ArrayView2<'_, F>, &[F]),
     beta: F,
     c: ArrayViewMut2<'_, F>,
     bias: Option<&[F]>,
@@ -29,25 +30,7 @@ pub(super) fn gemm<F: Float>(
             return split::gemm(n_parts, split::Product { alpha, a, b, beta, c, bias });
         }
     }
-    tiles::gemm(alpha, a, b, beta, c, bias);
-}
-
-/// Computes `c = a·b + beta · c + bias` from the panels of `b`, or on several threads without them if that pays.
-pub(super) fn gemm_with_panels<F: Float>(
-    a: ArrayView2<'_, F>,
-    (b, panels): (ArrayView2<'_, F>, &[F]),
-    beta: F,
-    c: ArrayViewMut2<'_, F>,
-    bias: Option<&[F]>,
-) {
-    #[cfg(feature = "rayon")]
-    {
-        let ops = a.nrows().saturating_mul(a.ncols()).saturating_mul(b.ncols());
-        if split::n_parts(ops) > 1 {
-            return gemm(F::one(), a, b, beta, c, bias);
-        }
-    }
-    tiles::gemm_with_panels(a, (b, panels), beta, c, bias);
+    tiles::gemm(alpha, a, (b, panels), beta, c, bias);
 }
 
 /// [`small_n::affine`], its rows split in halves among threads while that pays.
@@ -102,7 +85,7 @@ mod split {
         let len = [m, n][axis];
         let cut = (len * (n_parts / 2) / n_parts.max(1)).next_multiple_of(ALIGNMENT[axis]);
         if n_parts < 2 || cut == 0 || cut >= len {
-            return tiles::gemm(alpha, a, b, beta, c, bias);
+            return tiles::gemm(alpha, a, (b, &[]), beta, c, bias);
         }
         let (c_left, c_right) = c.split_at(Axis(axis), cut);
         let ([a_left, a_right], [b_left, b_right]) = if axis == 0 {

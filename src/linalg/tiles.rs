@@ -42,7 +42,7 @@
 //!
 //! - `b` is packed by the first tile that runs over a panel, on the way, if four more tiles follow; else it is read
 //!   where it lies. Only a panel that cannot be loaded in whole registers is packed before. Where many products share
-//!   `b`, as the steps of a recurrent layer do, the caller packs it once ([`gemm_with_panels`]).
+//!   `b`, as the steps of a recurrent layer do, the caller packs it once, in [`panels`](super::panels).
 //! - `a` is read where it lies, whatever its strides, below [`MIN_COLUMNS_TO_PACK_A`] columns of `b`.
 //! - Tiles are of about equal height and panels of about equal width, because a small last tile has too few independent
 //!   sums to hide the latency of a multiply-add.
@@ -85,34 +85,44 @@ const MIN_COLUMNS_TO_PACK_A: usize = 384;
 /// The most rows for which [`transpose_few_rows`] applies: one panel of three AVX-512 registers of `f32`.
 const MAX_FEW_ROWS: usize = 48;
 
-/// Computes `c = alpha · a·b + beta · c`, with the bias added to every row.
+/// Computes `c = alpha · a·b + beta · c`, with the bias added to every row. `b` comes with its panels, or with none; they change
+/// no bit.
+///
+/// # Panics
+/// Panics if the shapes do not agree, or the panels are too short.
 pub(super) fn gemm<F: Float>(
     alpha: F,
     a: ArrayView2<'_, F>,
-    b: ArrayView2<'_, F>,
+    (b, panels): (ArrayView2<'_, F>, &[F]),
     beta: F,
     mut c: ArrayViewMut2<'_, F>,
     bias: Option<&[F]>,
 ) {
-    let (m, _, n) = sizes(&a, &b, &c);
+    let (m, k, n) = sizes(&a, &b, &c);
     assert!(
         bias.is_none_or(|bias| bias.len() == n),
         "a bias needs an element for each column of the product"
     );
     let (mut a, mut b) = (a, b);
     let (c_row_stride, c_col_stride) = strides(c.strides());
-    // Tiles are stored along rows, so an output with contiguous columns is computed as its transpose; so is a single
-    // column.
-    if bias.is_none() && (c_row_stride == 1 && c_col_stride != 1 || n == 1 && m > 1) {
-        (a, b, c) = (b.reversed_axes(), a.reversed_axes(), c.reversed_axes());
-    }
-    if alpha == F::one() && bias.is_none() && transpose_few_rows(&a, &b, &c) {
-        (a, b, c) = (b.reversed_axes(), a.reversed_axes(), c.reversed_axes());
+    // A row alone is multiplied by wider tiles, from where `b` lies; a column and a row need no panels.
+    let reads_panels = !panels.is_empty() && m > 1 && k > 1 && n > 1 && c_col_stride == 1;
+    if reads_panels {
+        assert!(panels.len() >= packed_len(k, n), "the panels of b are too short");
+    } else {
+        // Tiles are stored along rows, so an output with contiguous columns is computed as its transpose; so is a single
+        // column.
+        if bias.is_none() && (c_row_stride == 1 && c_col_stride != 1 || n == 1 && m > 1) {
+            (a, b, c) = (b.reversed_axes(), a.reversed_axes(), c.reversed_axes());
+        }
+        if alpha == F::one() && bias.is_none() && transpose_few_rows(&a, &b, &c) {
+            (a, b, c) = (b.reversed_axes(), a.reversed_axes(), c.reversed_axes());
+        }
     }
     let (row_stride, col_stride) = strides(c.strides());
     run(Product {
         m: a.nrows(),
-        k: a.ncols(),
+        k,
         n: b.ncols(),
         alpha,
         beta,
@@ -121,44 +131,7 @@ pub(super) fn gemm<F: Float>(
         c: StridedMut { ptr: c.as_mut_ptr(), row_stride, col_stride },
         bias: bias.map(<[F]>::as_ptr),
         a_panels: None,
-        b_panels: None,
-    });
-}
-
-/// Computes `c = a·b + beta · c`, with the bias added to every row, from the panels of `b`. The bits are those of [`gemm`].
-///
-/// # Panics
-/// Panics if the shapes do not agree, or the panels are too short.
-pub(super) fn gemm_with_panels<F: Float>(
-    a: ArrayView2<'_, F>,
-    (b, panels): (ArrayView2<'_, F>, &[F]),
-    beta: F,
-    mut c: ArrayViewMut2<'_, F>,
-    bias: Option<&[F]>,
-) {
-    let (m, k, n) = sizes(&a, &b, &c);
-    assert!(panels.len() >= packed_len(k, n), "the panels of b are too short");
-    assert!(
-        bias.is_none_or(|bias| bias.len() == n),
-        "a bias needs an element for each column of the product"
-    );
-    let (row_stride, col_stride) = strides(c.strides());
-    // A row alone is multiplied by wider tiles, from where `b` lies; a column and a row need no panels.
-    if m < 2 || k < 2 || n < 2 || col_stride != 1 {
-        return gemm(F::one(), a, b, beta, c, bias);
-    }
-    run(Product {
-        m,
-        k,
-        n,
-        alpha: F::one(),
-        beta,
-        a: operand(&a),
-        b: operand(&b),
-        c: StridedMut { ptr: c.as_mut_ptr(), row_stride, col_stride },
-        bias: bias.map(<[F]>::as_ptr),
-        a_panels: None,
-        b_panels: Some(panels.as_ptr()),
+        b_panels: reads_panels.then_some(panels.as_ptr()),
     });
 }
 

@@ -71,18 +71,24 @@ impl StepNoise<'_> {
 #[derive(Debug)]
 pub(crate) enum PassState<'s, F> {
     /// What recurrent layers carry lies in the workspace.
-    Infer(&'s [F]),
-    /// [`Infer`](Self::Infer), before a backward pass.
-    Differentiate(&'s [F]),
+    Infer {
+        state: &'s [F],
+        /// Whether a backward pass follows, which computes the gradient of the inputs.
+        backward_follows: bool,
+    },
     Train(&'s mut [F], StepNoise<'s>),
 }
 
-impl<F> PassState<'_, F> {
+impl<'s, F> PassState<'s, F> {
+    /// Inference that no backward pass follows.
+    pub(crate) fn infer(state: &'s [F]) -> Self {
+        PassState::Infer { state, backward_follows: false }
+    }
+
     /// The mode for a batch that begins with this row.
     pub(crate) fn at(&mut self, first_row: usize) -> PassState<'_, F> {
         match self {
-            Self::Infer(state) => PassState::Infer(state),
-            Self::Differentiate(state) => PassState::Differentiate(state),
+            &mut Self::Infer { state, backward_follows } => PassState::Infer { state, backward_follows },
             Self::Train(state, noise) => PassState::Train(state, StepNoise { first_row, ..*noise }),
         }
     }
@@ -234,26 +240,21 @@ impl<F: Float> Workspace<F> {
         logits: &[usize],
     ) {
         let mut carried = std::mem::take(&mut self.state);
-        let group = match &state {
-            PassState::Infer(_) | PassState::Differentiate(_) => None,
-            PassState::Train(_, noise) => noise.group,
+        let (group, backward_follows) = match &state {
+            PassState::Infer { backward_follows, .. } => (None, *backward_follows),
+            PassState::Train(_, noise) => (noise.group, true),
         };
-        let backward_follows = !matches!(state, PassState::Infer(_));
         for (index, node) in layout.nodes.iter().enumerate() {
             let (own, carries) = (node.state.clone(), node.plan.batch_size().is_some());
             let mode = match &mut state {
-                PassState::Infer(_) | PassState::Differentiate(_) if carries => {
-                    Mode::Infer { state: &carried[own] }
-                }
-                PassState::Infer(state) | PassState::Differentiate(state) => {
-                    Mode::Infer { state: &state[own] }
-                }
+                PassState::Infer { .. } if carries => Mode::Infer { state: &carried[own] },
+                PassState::Infer { state, .. } => Mode::Infer { state: &state[own] },
                 PassState::Train(state, noise) => noise.mode(node, index, &mut state[own]),
             };
             self.forward_node(layout, index, params, mode, group, backward_follows, x, batch, logits);
             if carries {
                 let state = match &mut state {
-                    PassState::Infer(_) | PassState::Differentiate(_) => &mut carried[..],
+                    PassState::Infer { .. } => &mut carried[..],
                     PassState::Train(state, _) => &mut **state,
                 };
                 self.carry(node, index, state, batch);

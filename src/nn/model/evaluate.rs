@@ -255,7 +255,7 @@ impl<F: Float> Model<F> {
             workspace.forward(
                 &self.layout,
                 &self.params,
-                PassState::Infer(&self.state),
+                PassState::infer(&self.state),
                 x,
                 batch,
                 &self.logits,

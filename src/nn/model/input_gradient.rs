@@ -195,14 +195,8 @@ impl<F: Float> Model<F> {
         let mut workspace = Workspace::with_input(&self.layout, batch)?;
         workspace.start_from(&self.state);
         workspace.copy_inputs(&xs, 0..batch);
-        workspace.forward(
-            &self.layout,
-            &self.params,
-            PassState::Differentiate(&self.state),
-            None,
-            batch,
-            &[],
-        );
+        let state = PassState::Infer { state: &self.state, backward_follows: true };
+        workspace.forward(&self.layout, &self.params, state, None, batch, &[]);
         workspace.check_indices(&self.layout, batch)?;
         Ok((workspace, batch))
     }

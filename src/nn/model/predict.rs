@@ -211,7 +211,7 @@ impl<F: Float> Model<F> {
             let rows = start..(start + workspace.capacity()).min(n);
             let batch = match &in_place {
                 Some(x) => {
-                    let state = PassState::Infer(&self.state);
+                    let state = PassState::infer(&self.state);
                     self.predict_rows(std::slice::from_ref(x), rows.clone(), workspace, state)
                 }
                 None => self.predict_copied(x.arrays(), rows.clone(), workspace),
@@ -236,7 +236,7 @@ impl<F: Float> Model<F> {
             array.copy_rows(rows.start, rows.end, buffer);
             self.check_values("x", input, &matrix(buffer, rows.len(), columns))?;
         }
-        workspace.forward(&self.layout, &self.params, PassState::Infer(&self.state), None, rows.len(), &[]);
+        workspace.forward(&self.layout, &self.params, PassState::infer(&self.state), None, rows.len(), &[]);
         workspace.check_indices(&self.layout, rows.len())
     }
 
@@ -308,7 +308,7 @@ impl<F: Float> Model<F> {
             workspace.start_from(&self.state);
             let mut changed = zeros("the state", training.map_or(0, |_| self.state.len()))?;
             let state = match training {
-                None => PassState::Infer(&self.state),
+                None => PassState::infer(&self.state),
                 Some(step) => {
                     changed.copy_from_slice(&self.state);
                     let noise = StepNoise { seed: self.seed, step, first_row: 0, group: None };
@@ -324,7 +324,7 @@ impl<F: Float> Model<F> {
         let next = || batches.lock().unwrap_or_else(PoisonError::into_inner).next();
         parallel::on_each_worker(&mut workers, &|(workspace, outcome)| {
             *outcome =
-                self.predict_batches(xs, std::iter::from_fn(next), workspace, PassState::Infer(&self.state));
+                self.predict_batches(xs, std::iter::from_fn(next), workspace, PassState::infer(&self.state));
         });
         workers.into_iter().try_for_each(|(_, outcome)| outcome)
     }

@@ -10,7 +10,7 @@ use crate::nn::layer::Mode;
 /// The buffers of a scan over a batch, all in one cache.
 #[derive(Debug)]
 pub(super) struct ScanCache<'a, F> {
-    layout: ScanLayout,
+    pub(super) layout: ScanLayout,
     /// Dropout of the inputs.
     pub(super) inputs: VariationalDropout<'a, F>,
     /// Dropout of the states.

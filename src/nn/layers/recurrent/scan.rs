@@ -55,16 +55,15 @@ pub(super) fn forward<F: Float>(cell: &impl Cell, pass: Forward<'_, F>) {
     cache.draw_dropout(&mode);
     cache.load_state(mode.state());
     let width = layout.gate_width;
-    let mut kernel_panels: &[F] = &[];
+    let kernel_panels = std::mem::take(&mut cache.kernel_panels);
     if by_steps {
-        kernel_panels = pack(std::mem::take(&mut cache.kernel_panels), weights.kernel, width, batch);
+        pack(weights.kernel, width, kernel_panels);
     } else {
         // a = x · W + b
         let (kernel, bias) = (rows(weights.kernel, width), weights.bias());
         cache.inputs.affine(rows(x, layout.features), kernel, bias, rows_mut(cache.a, width));
     }
-    let recurrent_panels = std::mem::take(&mut cache.recurrent_panels);
-    let panels = pack(recurrent_panels, weights.recurrent_kernel, width, batch);
+    let panels = pack_recurrent(&mut cache, weights.recurrent_kernel, width, batch);
     let cache = cache.reborrow();
     let scan = Scan { cell, layout, batch, weights, cache, mask, first: 0, kernel_t: &[], panels };
     scan.in_chunks(y, layout.output_len(), &|scan, y| {
@@ -88,8 +87,7 @@ pub(super) fn backward<F: Float>(cell: &impl Cell, pass: Backward<'_, F>) {
     let kernel_t = std::mem::take(&mut cache.recurrent_kernel_t);
     rows_mut(kernel_t, layout.units).assign(&rows(weights.recurrent_kernel, layout.gate_width).t());
     cache.dstate.fill(F::zero());
-    let recurrent_panels = std::mem::take(&mut cache.recurrent_panels);
-    let panels = pack(recurrent_panels, kernel_t, layout.units, batch);
+    let panels = pack_recurrent(&mut cache, kernel_t, layout.units, batch);
     let kernel_t = &*kernel_t;
     let scan =
         Scan { cell, layout, batch, weights, cache: cache.reborrow(), mask, first: 0, kernel_t, panels };
@@ -115,12 +113,24 @@ pub(super) fn carry<F: Float>(cell: &impl Cell, Carry { cache, state, batch, pla
     }
 }
 
-/// Packs a kernel with rows of `width`, which is multiplied by a batch at every step.
-fn pack<'a, F: Float>(panels: &'a mut [F], kernel: &[F], width: usize, batch: usize) -> &'a [F] {
-    if batch < MIN_ROWS_FOR_PANELS {
+/// Packs a kernel with rows of `width`.
+fn pack<F: Float>(kernel: &[F], width: usize, panels: &mut [F]) {
+    panels::pack(kernel, width, Columns { first: 0, len: width }, panels);
+}
+
+/// Packs the recurrent kernel or its transpose if every step multiplies it as a whole by enough samples.
+fn pack_recurrent<'a, F: Float>(
+    cache: &mut ScanCache<'a, F>,
+    kernel: &[F],
+    width: usize,
+    batch: usize,
+) -> &'a [F] {
+    let is_whole = !cache.states.is_active() && cache.layout.recurrence != Recurrence::ResetState;
+    if batch < MIN_ROWS_FOR_PANELS || !is_whole {
         return &[];
     }
-    panels::pack(kernel, width, Columns { first: 0, len: width }, panels);
+    let panels = std::mem::take(&mut cache.recurrent_panels);
+    pack(kernel, width, panels);
     panels
 }
 

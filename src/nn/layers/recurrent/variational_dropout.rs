@@ -113,8 +113,8 @@ impl<F: Float> VariationalDropout<'_, F> {
         self.add_product(0..gates, x, (kernel, &[]), a);
     }
 
-    /// Adds `(x ∘ m) · kernel` to `a` in the columns of these gates. The [`panels`](linalg::panels) of the kernel may be
-    /// empty; they are used where all gates share one product.
+    /// Adds `(x ∘ m) · kernel` to `a` in the columns of these gates. The kernel comes with its [`panels`](linalg::panels) only
+    /// where nothing is dropped and these are all gates.
     pub(super) fn add_product(
         &mut self,
         gates: Range<usize>,
@@ -122,7 +122,7 @@ impl<F: Float> VariationalDropout<'_, F> {
         (kernel, panels): (ArrayView2<'_, F>, &[F]),
         mut a: ArrayViewMut2<'_, F>,
     ) {
-        if !self.active && gates.len() * self.shape.units == kernel.ncols() {
+        if !panels.is_empty() {
             return linalg::add_product(x, (kernel, panels), a);
         }
         for (mask, columns) in self.products(gates) {
@@ -177,7 +177,7 @@ impl<F: Float> VariationalDropout<'_, F> {
         }
     }
 
-    /// [`operand_gradient`](Self::operand_gradient) with a beta of 1, and with the panels of the transposed kernel, if any.
+    /// [`operand_gradient`](Self::operand_gradient) with a beta of 1; panels as in [`add_product`](Self::add_product).
     pub(super) fn add_operand_gradient(
         &mut self,
         gates: Range<usize>,
@@ -185,7 +185,7 @@ impl<F: Float> VariationalDropout<'_, F> {
         (kernel_t, panels): (ArrayView2<'_, F>, &[F]),
         dx: ArrayViewMut2<'_, F>,
     ) {
-        if !self.active && gates.len() * self.shape.units == kernel_t.nrows() {
+        if !panels.is_empty() {
             return linalg::add_product(da, (kernel_t, panels), dx);
         }
         self.operand_gradient(gates, da, kernel_t, F::one(), dx);
