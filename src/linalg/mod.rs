@@ -13,6 +13,7 @@
 //! | either, if it is large | `parallel.rs`: parts of the output on several threads |
 //! | a matrix that many products share | `panels.rs`: packed once, for `tiles.rs` and `patches.rs` |
 //! | the patches of an image and a kernel | `patches.rs`: a convolution without im2col |
+//! | the same with a 3 × 3 window and many channels | `winograd.rs` |
 //! | channel by channel | `depthwise.rs` |
 
 pub(crate) mod depthwise;
@@ -23,6 +24,7 @@ pub(crate) mod patches;
 mod small_n;
 mod tiles;
 mod views;
+pub(crate) mod winograd;
 
 pub(crate) use views::{matrix, matrix_mut};
 
@@ -154,6 +156,9 @@ pub(crate) fn affine_with_panels<F: Float>(
     }
 }
 
+/// Sums that stay in registers while the rows are read: four registers of `f32` with AVX2.
+const SUMS: usize = 32;
+
 /// Adds the rows of `a` to `sums`: `sums += Σ rows of a`. Does nothing if `sums` is empty.
 ///
 /// # Panics
@@ -175,8 +180,23 @@ pub fn add_rows<F: Float>(a: ArrayView2<'_, F>, sums: &mut [F]) {
         Some(values) => vectorize(
             #[inline(always)]
             || {
-                for row in values.chunks_exact(sums.len()) {
-                    sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += value);
+                let width = sums.len();
+                // Blocks of wide rows would be read in large steps.
+                let in_blocks = if width <= 4 * SUMS { width } else { 0 };
+                let (blocks, _) = sums[..in_blocks].as_chunks_mut::<SUMS>();
+                let rest_from = blocks.len() * SUMS;
+                for (block, sums) in blocks.iter_mut().enumerate() {
+                    let mut in_registers = *sums;
+                    for row in values.chunks_exact(width) {
+                        if let Some((row, _)) = row[block * SUMS..].split_first_chunk::<SUMS>() {
+                            in_registers.iter_mut().zip(row).for_each(|(sum, &value)| *sum += value);
+                        }
+                    }
+                    *sums = in_registers;
+                }
+                for row in values.chunks_exact(width) {
+                    let rest = sums[rest_from..].iter_mut().zip(&row[rest_from..]);
+                    rest.for_each(|(sum, &value)| *sum += value);
                 }
             },
         ),

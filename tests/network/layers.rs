@@ -158,6 +158,13 @@ fn convolutions_hold_the_contract_at_any_stride_padding_dilation_and_group() {
     }
 }
 
+/// Sizes of which output and input gradient are computed with fewer multiplications.
+#[test]
+fn convolutions_of_many_channels_hold_the_contract() {
+    holds(&Conv2D::new(17, 3).padding(Padding::Same), [8, 9, 16]);
+    holds(&Conv2D::new(16, 3).use_bias(false).activation(Activation::Tanh), [11, 10, 18]);
+}
+
 #[test]
 fn pooling_layers_hold_the_contract_at_any_stride_and_padding() {
     for padding in [Padding::Valid, Padding::Same] {

@@ -16,9 +16,9 @@
 //! # Passes
 //! | | computed as | scratch space |
 //! |---|---|---|
-//! | y | patches · kernel, the patches read where they lie ([`patches`]) | padded images |
+//! | y | patches · kernel, the patches read where they lie ([`patches`]); or [`winograd`](linalg::winograd) | padded images |
 //! | gradient of the kernel | patchesᵀ · dy, the same way | padded images |
-//! | gradient with respect to the input | patches of dy · reversed kernel, if the strides are 1 and the padding adds few positions | padded images of dy |
+//! | gradient with respect to the input | patches of dy · reversed kernel, if the strides are 1 and the padding adds few positions; or [`winograd`](linalg::winograd) | padded images of dy |
 //! | | else dy · kernelᵀ, added to the input elements that the patches are copies of (col2im) | patches |
 //!
 //! im2col and one product, which was here first, copied each element once a tap: with AVX2, a network of two 3 × 3
@@ -37,6 +37,7 @@ use crate::float::Float;
 use crate::linalg;
 use crate::linalg::panels::{self, Columns};
 use crate::linalg::patches::{self, MIN_BLOCK_POSITIONS};
+use crate::linalg::winograd::Winograd;
 use crate::nn::layer::{Backward, Forward, Plan, Shape};
 use crate::nn::layers::kernel_and_bias::KernelAndBias;
 use crate::nn::layers::positive::require_positive;
@@ -58,6 +59,9 @@ pub(super) struct Correlation<'a> {
     images: PaddedImages,
     /// The images of output gradients, if the gradient with respect to the input is a convolution of these.
     gradient_images: Option<PaddedImages>,
+    /// How the output, and how the gradient with respect to the input are computed, if with fewer multiplications.
+    winograd: Option<Winograd>,
+    gradient_winograd: Option<Winograd>,
 }
 
 /// Largest number of patch elements in a block of several samples; as many stay in the cache.
@@ -72,7 +76,7 @@ const MAX_CHUNK_LEN: usize = 2 * MAX_BLOCK_LEN;
 /// The parameters of a forward pass.
 #[derive(Clone, Copy)]
 struct ForwardPass<'a, F> {
-    /// The packed kernels of the groups.
+    /// The packed kernels of the groups, or the transformed kernel.
     packed: &'a [F],
     bias: Option<&'a [F]>,
 }
@@ -108,7 +112,23 @@ impl<'a> Correlation<'a> {
         let few_zeros = window.input_positions() <= window.positions().saturating_add(window.positions() / 8);
         let gradient_images =
             if few_zeros && groups == 1 { PaddedImages::of_gradients(window, filters) } else { None };
-        Ok(Self { grid: spec.grid, window, channels, filters, groups, weights, images, gradient_images })
+        let Window { size, strides, dilation_rate, input, output, .. } = window;
+        let is_plain = groups == 1 && strides == [1, 1] && dilation_rate == [1, 1];
+        let winograd = if is_plain { Winograd::new(size, channels, output, filters) } else { None };
+        let gradient_winograd = gradient_images.and_then(|_| Winograd::new(size, filters, input, channels));
+        let gradient_winograd = if is_plain { gradient_winograd } else { None };
+        Ok(Self {
+            grid: spec.grid,
+            window,
+            channels,
+            filters,
+            groups,
+            weights,
+            images,
+            gradient_images,
+            winograd,
+            gradient_winograd,
+        })
     }
 
     /// Declares the output shape, the parameters and the cache.
@@ -172,8 +192,14 @@ impl<'a> Correlation<'a> {
         backward.max(self.scratch_len().saturating_add(self.packed_len()))
     }
 
-    /// Returns the length of a chunk's scratch space in the backward pass: padded images or patches.
+    /// Returns the length of a chunk's scratch space in the backward pass: padded images or patches, and transformed tiles.
     fn backward_scratch_len(&self) -> usize {
+        let tiles = self.gradient_winograd.map_or(0, |winograd| winograd.scratch_len());
+        self.backward_images_len().saturating_add(tiles)
+    }
+
+    /// Returns the length of a chunk's padded images or patches in the backward pass.
+    fn backward_images_len(&self) -> usize {
         let images = self.images.copy_len().saturating_mul(self.padded_samples());
         let gradients = match self.gradient_images {
             Some(images) => images.copy_len().saturating_mul(self.padded_samples()),
@@ -185,17 +211,33 @@ impl<'a> Correlation<'a> {
     /// Returns the length of what [`prepare_gradient_kernel`](Self::prepare_gradient_kernel) writes.
     fn gradient_kernel_len(&self) -> usize {
         let rows = self.window.taps().saturating_mul(self.filters);
-        let packed = self.gradient_images.map_or(0, |_| panels::packed_len(rows, self.channels));
+        let packed = match self.gradient_winograd {
+            Some(winograd) => winograd.kernel_len(),
+            None => self.gradient_images.map_or(0, |_| panels::packed_len(rows, self.channels)),
+        };
         self.kernel_len().saturating_add(packed)
     }
 
-    /// Returns the length of the padded images of all chunks.
+    /// Returns the length of the padded images and transformed tiles of all chunks.
     fn scratch_len(&self) -> usize {
-        self.images.copy_len().saturating_mul(self.padded_samples()).saturating_mul(BATCH_CHUNKS)
+        self.copies_len().saturating_add(self.tiles_len()).saturating_mul(BATCH_CHUNKS)
     }
 
-    /// Returns the length of the packed kernels of all groups.
+    /// Returns the length of a chunk's padded images.
+    fn copies_len(&self) -> usize {
+        self.images.copy_len().saturating_mul(self.padded_samples())
+    }
+
+    /// Returns the length of a chunk's transformed tiles.
+    fn tiles_len(&self) -> usize {
+        self.winograd.map_or(0, |winograd| winograd.scratch_len())
+    }
+
+    /// Returns the length of the packed kernels of all groups, or of the transformed kernel.
     fn packed_len(&self) -> usize {
+        if let Some(winograd) = self.winograd {
+            return winograd.kernel_len();
+        }
         let len = panels::packed_len(self.kernel_len() / self.filters, self.filters / self.groups);
         len.saturating_mul(self.groups)
     }
@@ -218,8 +260,11 @@ impl<'a> Correlation<'a> {
             return linalg::affine(rows(x, self.channels), kernel, bias, rows_mut(y, self.filters));
         }
         let (scratch, packed) = cache.split_at_mut(self.scratch_len());
-        for group in 0..self.groups {
-            panels::pack(kernel, self.filters, self.filters_of(group), self.packed_mut(packed, group));
+        match self.winograd {
+            Some(winograd) => winograd.transform_kernel(kernel, packed),
+            None => (0..self.groups).for_each(|group| {
+                panels::pack(kernel, self.filters, self.filters_of(group), self.packed_mut(packed, group));
+            }),
         }
         let pass = ForwardPass { packed, bias };
         let ops = self.multiply_adds(x.len());
@@ -262,9 +307,10 @@ impl<'a> Correlation<'a> {
     /// Computes the outputs of a chunk of the batch.
     fn forward_chunk<F: Float>(&self, x: &[F], y: &mut [F], scratch: &mut [F], pass: ForwardPass<'_, F>) {
         let samples = self.padded_samples();
+        let (copies, tiles) = scratch.split_at_mut(self.copies_len());
         let blocks = x.chunks(samples * self.input_len()).zip(y.chunks_mut(samples * self.output_len()));
         for (x, y) in blocks {
-            self.outputs_of(self.images.of(x, scratch), y, self.images.all_positions(), pass);
+            self.outputs_of(self.images.of(x, copies), y, self.images.all_positions(), tiles, pass);
         }
     }
 
@@ -277,19 +323,24 @@ impl<'a> Correlation<'a> {
         scratch: &mut [F],
         pass: ForwardPass<'_, F>,
     ) {
-        let image = self.images.of(x, scratch);
+        let (copies, tiles) = scratch.split_at_mut(self.copies_len());
+        let image = self.images.of(x, copies);
         // The output is split along its rows; that of a sequence, which has one row, along its columns.
         let axis = usize::from(self.window.output[0] == 1);
         let len = self.window.output[axis];
-        let band = len.div_ceil(BATCH_CHUNKS).max(1);
+        // An even number, so that tiles of two rows are whole.
+        let band = len.div_ceil(BATCH_CHUNKS).max(1).next_multiple_of(2);
         let mut ys = y.chunks_mut(self.output_len() / len.max(1) * band);
-        let mut bands: [_; BATCH_CHUNKS] =
-            std::array::from_fn(|index| Some((index * band..((index + 1) * band).min(len), ys.next()?)));
+        let mut tiles = tiles.chunks_exact_mut(self.tiles_len().max(1));
+        let mut bands: [_; BATCH_CHUNKS] = std::array::from_fn(|index| {
+            let range = index * band..((index + 1) * band).min(len);
+            Some((range, ys.next()?, tiles.next().unwrap_or_default()))
+        });
         parallel::for_each_split(ops, &mut bands, &|part| {
-            if let Some((range, y)) = part {
+            if let Some((range, y, tiles)) = part {
                 let mut positions = self.images.all_positions();
                 positions[axis] = range.clone();
-                self.outputs_of(image, y, positions, pass);
+                self.outputs_of(image, y, positions, tiles, pass);
             }
         });
     }
@@ -300,8 +351,14 @@ impl<'a> Correlation<'a> {
         images: &[F],
         y: &mut [F],
         positions: [Range<usize>; 2],
+        tiles: &mut [F],
         pass: ForwardPass<'_, F>,
     ) {
+        if let Some(winograd) = self.winograd {
+            let layout = self.images.taps(self.images.all_positions(), 0..self.channels);
+            let [rows, _] = positions;
+            return winograd.product((images, &layout), rows, pass.packed, pass.bias, y, tiles);
+        }
         for group in 0..self.groups {
             let (columns, len) = (self.filters_of(group), self.packed_len() / self.groups);
             let packed = &pass.packed[group * len..][..len];
@@ -362,9 +419,10 @@ impl<'a> Correlation<'a> {
         let (dkernel, dbias) = chunk.grads.split_at_mut(self.kernel_len());
         linalg::add_rows(rows(chunk.dy, self.filters), dbias);
         let samples = self.padded_samples();
+        let (copies, tiles) = chunk.scratch.split_at_mut(self.backward_images_len());
         let blocks = chunk.x.chunks(samples * input_len).zip(chunk.dy.chunks(samples * output_len));
         for ((x, dy), dx) in blocks.zip(chunk.dx.chunks_mut(samples * input_len)) {
-            let images = self.images.of(x, chunk.scratch);
+            let images = self.images.of(x, copies);
             for group in 0..self.groups {
                 // y = patches · kernel  =>  dkernel += patchesᵀ · dy
                 let layout = self.images.patches(self.images.all_positions(), self.channels_of(group));
@@ -374,13 +432,18 @@ impl<'a> Correlation<'a> {
             match (kernels, self.gradient_images) {
                 (Some(kernels), Some(images)) => {
                     // dx = the windows of dy · the reversed kernel
-                    let layout = images.patches(images.all_positions(), 0..self.filters);
-                    let columns = Columns { first: 0, len: self.channels };
-                    let packed = &kernels[self.kernel_len()..];
-                    let dy = images.of(dy, chunk.scratch);
-                    patches::product((dy, &layout), packed, None, (dx, self.channels, columns));
+                    let (packed, dy) = (&kernels[self.kernel_len()..], images.of(dy, copies));
+                    let [rows, columns] = images.all_positions();
+                    if let Some(winograd) = self.gradient_winograd {
+                        let layout = images.taps([rows.clone(), columns], 0..self.filters);
+                        winograd.product((dy, &layout), rows, packed, None, dx, tiles);
+                    } else {
+                        let layout = images.patches([rows, columns], 0..self.filters);
+                        let columns = Columns { first: 0, len: self.channels };
+                        patches::product((dy, &layout), packed, None, (dx, self.channels, columns));
+                    }
                 }
-                (Some(kernels), None) => self.scatter_input_gradient(dy, kernels, dx, chunk.scratch),
+                (Some(kernels), None) => self.scatter_input_gradient(dy, kernels, dx, copies),
                 (None, _) => {}
             }
         }
@@ -422,6 +485,9 @@ impl<'a> Correlation<'a> {
             let tap = kernel.slice(s![tap * self.channels..(tap + 1) * self.channels, ..]);
             rows_mut(to, self.channels).assign(&tap.t());
         }
-        panels::pack(reversed, self.channels, Columns { first: 0, len: self.channels }, packed);
+        match self.gradient_winograd {
+            Some(winograd) => winograd.transform_kernel(reversed, packed),
+            None => panels::pack(reversed, self.channels, Columns { first: 0, len: self.channels }, packed),
+        }
     }
 }

@@ -114,7 +114,11 @@ impl MaxPool {
                                         update_maxima(&mut maxima, x);
                                     }
                                 }
-                                y.copy_from_slice(&maxima[..y.len()]);
+                                // A copy of known length is two stores, any other a call.
+                                match <&mut [F; CHANNELS]>::try_from(&mut *y) {
+                                    Ok(y) => *y = maxima,
+                                    Err(_) => y.copy_from_slice(&maxima[..y.len()]),
+                                }
                             }
                         }
                     }
