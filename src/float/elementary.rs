@@ -15,7 +15,7 @@ pub trait Elementary: NdFloat {
     const LN_2_HIGH: Self;
     /// ln 2 minus its leading bits.
     const LN_2_LOW: Self;
-    /// The range beyond which the exponential is 0 or infinite.
+    /// The range beyond which the exponential is 0 or infinite. Its end is below (max exponent + 3/2)·ln 2.
     const EXP_RANGE: (Self, Self);
     /// Coefficients of exp: 1/n!, …, 1/3!, 1/2!.
     const EXP_SERIES: &'static [Self];
@@ -26,7 +26,7 @@ pub trait Elementary: NdFloat {
     /// The factor that splits a value into two halves of its digits (Veltkamp 1968).
     const SPLITTER: Self;
 
-    /// 2ⁿ for an integer n within the exponents of normal values.
+    /// 2ⁿ for an integer n within the exponents of normal values, infinity for the next one.
     fn power_of_two(n: Self) -> Self;
 
     /// Rounds a constant to this type.
@@ -40,7 +40,7 @@ impl Elementary for f32 {
     const ROUNDING_SHIFT: Self = 12_582_912.0;
     const LN_2_HIGH: Self = 0.693_145_75;
     const LN_2_LOW: Self = 1.428_606_8e-6;
-    const EXP_RANGE: (Self, Self) = (-110.0, 90.0);
+    const EXP_RANGE: (Self, Self) = (-110.0, 89.0);
     const EXP_SERIES: &'static [Self] = &[1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5];
     const LOG_SERIES: &'static [Self] = &[2.0 / 11.0, 2.0 / 9.0, 2.0 / 7.0, 2.0 / 5.0, 2.0 / 3.0];
     const TANH_RANGE: Self = 10.0;
@@ -203,16 +203,19 @@ fn polynomial<E: Elementary>(coefficients: &[E], x: E) -> E {
     odd * x + even
 }
 
-/// Range reduction: `high + low` = n·ln 2 + r with an integer n and |r| up to about ½ ln 2. Returns (eʳ − 1, a, b)
-/// with a + b = n.
-///
-/// Two integers, because 2ⁿ would overflow or underflow before the exponential does.
+/// Range reduction: `high + low` = n·ln 2 + r with an integer n and |r| up to about ½ ln 2. Returns (eʳ − 1, n).
 #[inline(always)]
-fn expm1_reduced<E: Elementary>(high: E, low: E) -> (E, E, E) {
+fn expm1_reduced<E: Elementary>(high: E, low: E) -> (E, E) {
     let n = round_to_integer(high * E::constant(std::f64::consts::LOG2_E));
     let r = (high - n * E::LN_2_HIGH) - (n * E::LN_2_LOW - low);
-    let a = round_to_integer(n * E::constant(0.5));
-    (r + r * r * polynomial(E::EXP_SERIES, r), a, n - a)
+    (r + r * r * polynomial(E::EXP_SERIES, r), n)
+}
+
+/// Two integers with the sum n: 2ⁿ would overflow or underflow before the exponential does.
+#[inline(always)]
+fn halves<E: Elementary>(n: E) -> (E, E) {
+    let half = round_to_integer(n * E::constant(0.5));
+    (half, n - half)
 }
 
 /// Rounds to the nearest integer, for values far below [`Elementary::ROUNDING_SHIFT`].
@@ -231,7 +234,8 @@ pub(crate) fn exp<E: Elementary>(x: E) -> E {
 #[inline(always)]
 fn exp_of_sum<E: Elementary>(high: E, low: E) -> E {
     let bounded = clamp_min(clamp_max(high, E::EXP_RANGE.1), E::EXP_RANGE.0);
-    let (q, a, b) = expm1_reduced(bounded, low);
+    let (q, n) = expm1_reduced(bounded, low);
+    let (a, b) = halves(n);
     (q + E::one()) * E::power_of_two(a) * E::power_of_two(b)
 }
 
@@ -240,7 +244,8 @@ fn exp_of_sum<E: Elementary>(high: E, low: E) -> E {
 pub(crate) fn expm1<E: Elementary>(x: E) -> E {
     // Below −50 the result is −1 to the last bit in both types.
     let bounded = clamp_min(clamp_max(x, E::EXP_RANGE.1), E::constant(-50.0));
-    let (q, a, b) = expm1_reduced(bounded, E::zero());
+    let (q, n) = expm1_reduced(bounded, E::zero());
+    let (a, b) = halves(n);
     (q * E::power_of_two(a) + (E::power_of_two(a) - E::power_of_two(-b))) * E::power_of_two(b)
 }
 
@@ -269,14 +274,20 @@ pub(crate) fn softplus<E: Elementary>(x: E) -> E {
 /// 1/(1 + e⁻ˣ).
 #[inline(always)]
 pub(crate) fn sigmoid<E: Elementary>(x: E) -> E {
-    E::one() / (E::one() + exp(-x))
+    // From −80 on the result is 1; so one power of two suffices, where results below the normal numbers may be 0.
+    let bounded = clamp_min(clamp_max(-x, E::EXP_RANGE.1), E::constant(-80.0));
+    let (q, n) = expm1_reduced(bounded, E::zero());
+    E::one() / (E::one() + (q + E::one()) * E::power_of_two(n))
 }
 
 /// The hyperbolic tangent.
 #[inline(always)]
 pub(crate) fn tanh<E: Elementary>(x: E) -> E {
     let size = clamp_max(x.abs(), E::TANH_RANGE);
-    let e = expm1(size + size);
+    // e²ˣ − 1, whose power of two is a normal number.
+    let (q, n) = expm1_reduced(size + size, E::zero());
+    let power = E::power_of_two(n);
+    let e = q * power + (power - E::one());
     (e / (e + E::constant(2.0))).copysign(x)
 }
 

@@ -1,12 +1,13 @@
 //! Gated recurrent unit (GRU).
 
 use super::super::yes;
+use super::blocks::{UNITS, are_sigmoid_and_tanh, load, store};
 use super::cell::{BackwardStep, Cell, ForwardStep, Recurrence, activation_backward, vectors, vectors_mut};
 use super::options::{RecurrentOptions, recurrent_setters, sigmoid};
 use super::scan::layer_by_scan;
 use crate::activation::Activation;
 use crate::error::Result;
-use crate::float::Float;
+use crate::float::{Float, elementary};
 use crate::initializer::Initializer;
 use crate::nn::constraint::Constraint;
 use crate::nn::regularizer::Regularizer;
@@ -101,6 +102,31 @@ impl Gru {
         self.reset_after = reset_after;
         self
     }
+
+    /// The forward step with any options.
+    pub(super) fn step_by_activations<F: Float>(&self, step: ForwardStep<'_, F>) {
+        let units = self.units;
+        let ForwardStep { a, recurrent: u, gates, state: h, .. } = step;
+        if self.reset_after {
+            // (z, r) = σ(a + u)
+            a[..2 * units].iter_mut().zip(&*u).for_each(|(a, &u)| *a += u);
+            gates[..2 * units].copy_from_slice(&a[..2 * units]);
+            self.recurrent_activation.apply(units, &mut gates[..2 * units]);
+            // aₙ + r ∘ uₙ
+            let ([_, _, a_n], [_, _, u_n], [_, r]) =
+                (vectors_mut(a, units), vectors(u, units), vectors(gates, units));
+            a_n.iter_mut().zip(r.iter().zip(u_n)).for_each(|(a_n, (&r, &u_n))| *a_n += r * u_n);
+        }
+        // n = φ(aₙ + r ∘ uₙ), or φ(aₙ) with the product of the reset state in aₙ
+        gates[2 * units..].copy_from_slice(&a[2 * units..]);
+        self.options.activation.apply(units, &mut gates[2 * units..]);
+        // h = z ∘ h₋₁ + (1 - z) ∘ n
+        let [z, _, n] = vectors(gates, units);
+        vectorize(
+            #[inline(always)]
+            || (0..units).for_each(|j| h[j] = z[j] * h[j] + (F::one() - z[j]) * n[j]),
+        );
+    }
 }
 
 impl Cell for Gru {
@@ -125,27 +151,14 @@ impl Cell for Gru {
     }
 
     fn forward_step<F: Float>(&self, step: ForwardStep<'_, F>) {
-        let ForwardStep { a, recurrent: u, gates, state: h, .. } = step;
-        let units = self.units;
-        if self.reset_after {
-            // (z, r) = σ(a + u)
-            a[..2 * units].iter_mut().zip(&*u).for_each(|(a, &u)| *a += u);
-            gates[..2 * units].copy_from_slice(&a[..2 * units]);
-            self.recurrent_activation.apply(units, &mut gates[..2 * units]);
-            // aₙ + r ∘ uₙ
-            let ([_, _, a_n], [_, _, u_n], [_, r]) =
-                (vectors_mut(a, units), vectors(u, units), vectors(gates, units));
-            a_n.iter_mut().zip(r.iter().zip(u_n)).for_each(|(a_n, (&r, &u_n))| *a_n += r * u_n);
+        if self.reset_after && are_sigmoid_and_tanh(self.recurrent_activation, self.options.activation) {
+            vectorize(
+                #[inline(always)]
+                || sigmoid_and_tanh_step(self.units, step),
+            );
+        } else {
+            self.step_by_activations(step);
         }
-        // n = φ(aₙ + r ∘ uₙ), or φ(aₙ) with the product of the reset state in aₙ
-        gates[2 * units..].copy_from_slice(&a[2 * units..]);
-        self.options.activation.apply(units, &mut gates[2 * units..]);
-        // h = z ∘ h₋₁ + (1 - z) ∘ n
-        let [z, _, n] = vectors(gates, units);
-        vectorize(
-            #[inline(always)]
-            || (0..units).for_each(|j| h[j] = z[j] * h[j] + (F::one() - z[j]) * n[j]),
-        );
     }
 
     fn backward_step<F: Float>(&self, mut step: BackwardStep<'_, F>) {
@@ -217,3 +230,38 @@ impl Cell for Gru {
 }
 
 layer_by_scan!(Gru);
+
+/// The forward step with the default options, in one pass over blocks of units; the same bits as in several.
+#[inline(always)]
+fn sigmoid_and_tanh_step<F: Float>(units: usize, step: ForwardStep<'_, F>) {
+    let ForwardStep { a, recurrent: u, gates, state: h, .. } = step;
+    for first in (0..units).step_by(UNITS) {
+        let block = first..units.min(first + UNITS);
+        let of_gate = |gate: usize| gate * units + block.start..gate * units + block.end;
+        let (mut a_z, mut a_r, mut a_n) = (load(&a[of_gate(0)]), load(&a[of_gate(1)]), load(&a[of_gate(2)]));
+        let (u_z, u_r, u_n) = (load(&u[of_gate(0)]), load(&u[of_gate(1)]), load(&u[of_gate(2)]));
+        let (mut z, mut r, mut n) = ([F::zero(); UNITS], [F::zero(); UNITS], [F::zero(); UNITS]);
+        // As where an activation is applied to an array, −0 becomes 0.
+        for j in 0..UNITS {
+            a_z[j] += u_z[j];
+            z[j] = elementary::sigmoid(a_z[j] + F::zero());
+        }
+        for j in 0..UNITS {
+            a_r[j] += u_r[j];
+            r[j] = elementary::sigmoid(a_r[j] + F::zero());
+        }
+        for j in 0..UNITS {
+            a_n[j] += r[j] * u_n[j];
+            n[j] = elementary::tanh(a_n[j] + F::zero());
+        }
+        let mut h_block = load(&h[block.clone()]);
+        for j in 0..UNITS {
+            h_block[j] = z[j] * h_block[j] + (F::one() - z[j]) * n[j];
+        }
+        for (gate, (a_values, values)) in [(a_z, z), (a_r, r), (a_n, n)].iter().enumerate() {
+            store(a_values, &mut a[of_gate(gate)]);
+            store(values, &mut gates[of_gate(gate)]);
+        }
+        store(&h_block, &mut h[block]);
+    }
+}

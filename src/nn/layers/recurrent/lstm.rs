@@ -1,12 +1,13 @@
 //! Long short-term memory (LSTM).
 
 use super::super::yes;
+use super::blocks::{UNITS, are_sigmoid_and_tanh, load, store};
 use super::cell::{BackwardStep, Cell, ForwardStep, activation_backward, vectors, vectors_mut};
 use super::options::{RecurrentOptions, recurrent_setters, sigmoid};
 use super::scan::layer_by_scan;
 use crate::activation::Activation;
 use crate::error::Result;
-use crate::float::Float;
+use crate::float::{Float, elementary};
 use crate::initializer::Initializer;
 use crate::nn::constraint::Constraint;
 use crate::nn::regularizer::Regularizer;
@@ -99,6 +100,28 @@ impl Lstm {
         self.unit_forget_bias = unit_forget_bias;
         self
     }
+
+    /// The forward step with any activations.
+    pub(super) fn step_by_activations<F: Float>(&self, step: ForwardStep<'_, F>) {
+        let (units, activation) = (self.units, self.options.activation);
+        let ForwardStep { a, gates, saved: phi_c, state, .. } = step;
+        // (i, f, g, o) = (σ(aᵢ), σ(a_f), φ(a_g), σ(aₒ))
+        gates.copy_from_slice(a);
+        self.recurrent_activation.apply(units, &mut gates[..2 * units]);
+        activation.apply(units, &mut gates[2 * units..3 * units]);
+        self.recurrent_activation.apply(units, &mut gates[3 * units..]);
+        let [i, f, g, o] = vectors(gates, units);
+        let [h, c] = vectors_mut(state, units);
+        // c = f ∘ c₋₁ + i ∘ g
+        vectorize(
+            #[inline(always)]
+            || (0..units).for_each(|j| c[j] = f[j] * c[j] + i[j] * g[j]),
+        );
+        phi_c.copy_from_slice(c);
+        activation.apply(units, phi_c);
+        // h = o ∘ φ(c)
+        h.iter_mut().zip(o.iter().zip(phi_c)).for_each(|(h, (&o, &mut phi_c))| *h = o * phi_c);
+    }
 }
 
 impl Cell for Lstm {
@@ -129,24 +152,14 @@ impl Cell for Lstm {
     }
 
     fn forward_step<F: Float>(&self, step: ForwardStep<'_, F>) {
-        let ForwardStep { a, gates, saved: phi_c, state, .. } = step;
-        let (units, activation) = (self.units, self.options.activation);
-        // (i, f, g, o) = (σ(aᵢ), σ(a_f), φ(a_g), σ(aₒ))
-        gates.copy_from_slice(a);
-        self.recurrent_activation.apply(units, &mut gates[..2 * units]);
-        activation.apply(units, &mut gates[2 * units..3 * units]);
-        self.recurrent_activation.apply(units, &mut gates[3 * units..]);
-        let [i, f, g, o] = vectors(gates, units);
-        let [h, c] = vectors_mut(state, units);
-        // c = f ∘ c₋₁ + i ∘ g
-        vectorize(
-            #[inline(always)]
-            || (0..units).for_each(|j| c[j] = f[j] * c[j] + i[j] * g[j]),
-        );
-        phi_c.copy_from_slice(c);
-        activation.apply(units, phi_c);
-        // h = o ∘ φ(c)
-        h.iter_mut().zip(o.iter().zip(phi_c)).for_each(|(h, (&o, &mut phi_c))| *h = o * phi_c);
+        if are_sigmoid_and_tanh(self.recurrent_activation, self.options.activation) {
+            vectorize(
+                #[inline(always)]
+                || sigmoid_and_tanh_step(self.units, step),
+            );
+        } else {
+            self.step_by_activations(step);
+        }
     }
 
     fn backward_step<F: Float>(&self, mut step: BackwardStep<'_, F>) {
@@ -191,3 +204,34 @@ impl Cell for Lstm {
 }
 
 layer_by_scan!(Lstm);
+
+/// The forward step with the default activations, in one pass over blocks of units; the same bits as in several.
+#[inline(always)]
+fn sigmoid_and_tanh_step<F: Float>(units: usize, step: ForwardStep<'_, F>) {
+    let ForwardStep { a, gates, saved: phi_c, state, .. } = step;
+    let [h, c] = vectors_mut(state, units);
+    for first in (0..units).step_by(UNITS) {
+        let block = first..units.min(first + UNITS);
+        let of_gate = |gate: usize| gate * units + block.start..gate * units + block.end;
+        let (mut i, mut f) = (load(&a[of_gate(0)]), load(&a[of_gate(1)]));
+        let (mut g, mut o) = (load(&a[of_gate(2)]), load(&a[of_gate(3)]));
+        // As where an activation is applied to an array, −0 becomes 0.
+        i.iter_mut().for_each(|i| *i = elementary::sigmoid(*i + F::zero()));
+        f.iter_mut().for_each(|f| *f = elementary::sigmoid(*f + F::zero()));
+        g.iter_mut().for_each(|g| *g = elementary::tanh(*g + F::zero()));
+        o.iter_mut().for_each(|o| *o = elementary::sigmoid(*o + F::zero()));
+        let (mut c_block, mut phi_c_block) = (load(&c[block.clone()]), [F::zero(); UNITS]);
+        let mut h_block = [F::zero(); UNITS];
+        for j in 0..UNITS {
+            c_block[j] = f[j] * c_block[j] + i[j] * g[j];
+            phi_c_block[j] = elementary::tanh(c_block[j] + F::zero());
+            h_block[j] = o[j] * phi_c_block[j];
+        }
+        for (gate, values) in [i, f, g, o].iter().enumerate() {
+            store(values, &mut gates[of_gate(gate)]);
+        }
+        store(&c_block, &mut c[block.clone()]);
+        store(&phi_c_block, &mut phi_c[block.clone()]);
+        store(&h_block, &mut h[block]);
+    }
+}

@@ -9,6 +9,7 @@
 //! A new cell is one file: the layer's options, its [`Cell`](cell::Cell) implementation, and a line with
 //! `layer_by_scan!`.
 
+mod blocks;
 mod cache;
 mod cell;
 mod gru;
@@ -111,6 +112,47 @@ mod tests {
             h = g * h + (1.0 - g) * n;
             assert!((y - h).abs() < 1e-14, "{y}, want {h}");
         }
+    }
+
+    /// Pre-activations, products with the recurrent kernel, gates, saved values and state after a step of `units` units.
+    fn after_step<F: Float>(units: usize, n_gates: usize, step: impl Fn(ForwardStep<'_, F>)) -> [Vec<F>; 5] {
+        let values = |n: usize, scale: f64| -> Vec<F> {
+            // Zeros of both signs, small values, and values beyond the range of the functions.
+            let special = [0.0, -0.0, 1e-30, -1e-30, 30.0, -120.0, 800.0, -800.0];
+            let value = |i: usize| {
+                if i.is_multiple_of(13) { special[i / 13 % 8] } else { (i as f64 * 0.7).sin() * scale }
+            };
+            (0..n).map(|i| F::of(value(i))).collect()
+        };
+        let (mut a, mut u) = (values(n_gates * units, 3.0), values(n_gates * units, 2.0));
+        let (mut gates, mut saved) = (vec![F::nan(); n_gates * units], vec![F::nan(); units]);
+        let mut state = values(2 * units, 1.5);
+        let (recurrent, state_of_step) = (&mut u[..], &mut state[..(n_gates - 2) * units]);
+        step(ForwardStep {
+            a: &mut a,
+            recurrent,
+            gates: &mut gates,
+            saved: &mut saved,
+            state: state_of_step,
+        });
+        [a, u, gates, saved, state]
+    }
+
+    fn one_pass_has_the_bits_of_several<F: Float>() {
+        let bits = |values: [Vec<F>; 5]| values.map(|v| format!("{v:?}"));
+        for units in [1, 5, 16, 21, 64] {
+            let (lstm, gru) = (Lstm::new(units), Gru::new(units));
+            let one = after_step::<F>(units, 4, |step| lstm.forward_step(step));
+            assert_eq!(bits(one), bits(after_step::<F>(units, 4, |step| lstm.step_by_activations(step))));
+            let one = after_step::<F>(units, 3, |step| gru.forward_step(step));
+            assert_eq!(bits(one), bits(after_step::<F>(units, 3, |step| gru.step_by_activations(step))));
+        }
+    }
+
+    #[test]
+    fn a_step_in_one_pass_has_the_bits_of_one_by_activations() {
+        one_pass_has_the_bits_of_several::<f32>();
+        one_pass_has_the_bits_of_several::<f64>();
     }
 
     /// The outputs of a pass before a backward pass, or of one that keeps one step.
