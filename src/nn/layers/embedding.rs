@@ -7,6 +7,7 @@ use crate::nn::constraint::Constraint;
 use crate::nn::layer::{Backward, Config, Forward, Layer, MaskPass, Plan, Shape};
 use crate::nn::layers::positive::require_positive;
 use crate::nn::regularizer::Regularizer;
+use crate::simd::vectorize;
 use serde::{Deserialize, Serialize};
 
 /// Looks up a learned vector for each integer index of the input, such as a word or a category.
@@ -110,11 +111,27 @@ impl Embedding {
     }
 
     /// Converts an input value to an index; `None` if it is not a valid one.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be a valid index")]
+    #[inline(always)]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "the value is compared with what it was converted from"
+    )]
     fn index<F: Float>(&self, x: F) -> Option<usize> {
         let x = x.as_f64();
-        (x >= 0.0 && x.fract() == 0.0 && x < self.input_dim as f64).then_some(x as usize)
+        let index = x as i64;
+        // A fraction, NaN and what has no i64 differ from the index.
+        let is_integer = index as f64 == x;
+        usize::try_from(index).ok().filter(|&index| is_integer && index < self.input_dim)
     }
+}
+
+/// Copies a vector. A copy of known length is a few loads and stores, any other a call.
+#[inline(always)]
+fn copy_vector<F: Float>(from: &[F], to: &mut [F]) {
+    let (from_blocks, from_rest) = from.as_chunks::<16>();
+    let (to_blocks, to_rest) = to.as_chunks_mut::<16>();
+    to_blocks.iter_mut().zip(from_blocks).for_each(|(to, from)| *to = *from);
+    to_rest.iter_mut().zip(from_rest).for_each(|(to, &from)| *to = from);
 }
 
 impl<F: Float> Layer<F> for Embedding {
@@ -141,12 +158,17 @@ impl<F: Float> Layer<F> for Embedding {
 
     fn forward(&self, Forward { x, mut y, params, .. }: Forward<'_, F>) {
         let Some(y) = y.as_slice_mut() else { return };
-        for (&x, y) in x.iter().zip(y.chunks_exact_mut(self.output_dim)) {
-            match self.index(x) {
-                Some(index) => y.copy_from_slice(&params[index * self.output_dim..][..self.output_dim]),
-                None => y.fill(F::nan()),
-            }
-        }
+        vectorize(
+            #[inline(always)]
+            || {
+                for (&x, y) in x.iter().zip(y.chunks_exact_mut(self.output_dim)) {
+                    match self.index(x) {
+                        Some(index) => copy_vector(&params[index * self.output_dim..][..self.output_dim], y),
+                        None => y.fill(F::nan()),
+                    }
+                }
+            },
+        );
     }
 
     fn backward(&self, Backward { x, dy, mut dx, grads, .. }: Backward<'_, F>) {
