@@ -310,3 +310,27 @@ impl<F> fmt::Debug for LoadOptions<'_, F> {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::lists_of;
+
+    #[test]
+    fn commas_count_within_lists_alone() {
+        for (text, values) in [
+            ("", 0),
+            (r#"{"a":1,"b":2}"#, 0),
+            ("[1,2,3]", 2),
+            (r#"{"a":[1,2],"b":[[3,4],[5,6]],"c":7}"#, 4),
+            (r#"[",,",1]"#, 1),
+            // A quote in a string does not end it, nor does a bracket in one begin a list.
+            (r#"["\",,,"]"#, 0),
+            (r#"["\\",1]"#, 1),
+            (r#"{"[":1,"b":2}"#, 0),
+            (r#"["]",2,3]"#, 2),
+            ("]],[1,2]", 1),
+        ] {
+            assert_eq!(lists_of(text), 24 * values, "{text}");
+        }
+    }
+}

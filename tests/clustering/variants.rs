@@ -209,6 +209,25 @@ fn centers_that_win_nothing_are_moved_onto_rows() {
 }
 
 #[test]
+fn centers_that_win_few_rows_are_moved_after_ten_rows_a_cluster() {
+    // 50 rows near 0, and one that keeps the center near 9 far below half of the largest count.
+    let x = Array2::from_shape_fn((51, 1), |(row, _)| if row < 50 { row as f64 / 100.0 } else { 9.0 });
+    let starts = KMeansInit::Centers(array![[0.0], [9.0]]);
+    let farthest = |ratio: f64, pieces: usize| {
+        let mut kmeans = MiniBatchKMeans::new(2).init(starts.clone()).reassignment_ratio(ratio).seed(1);
+        let mut farthest = Vec::new();
+        for _ in 0..pieces {
+            kmeans.partial_fit(&x).unwrap();
+            farthest.push(kmeans.cluster_centers().unwrap()[[1, 0]]);
+        }
+        farthest
+    };
+    // After 51 rows 2 clusters are due, so the first piece moves it onto another row; without a ratio it stays.
+    assert_eq!(farthest(0.0, 3), [9.0; 3]);
+    assert!(farthest(0.5, 3).iter().any(|&center| center < 1.0));
+}
+
+#[test]
 fn rows_without_weight_do_not_pull() {
     let x = array![[0.0f32], [1.0], [10.0], [11.0], [500.0]];
     let weights = array![1.0, 1.0, 1.0, 1.0, 0.0];
@@ -229,7 +248,8 @@ fn rows_without_weight_do_not_pull() {
             kmeans.fit_weighted(&x, &weights).unwrap();
             let centers = kmeans.cluster_centers().unwrap();
             assert!(centers.iter().all(|c| *c > 2000.0), "{init:?}, seed {seed}: {centers}");
-            let mut kmeans = MiniBatchKMeans::new(5).init(init.clone()).seed(seed);
+            // Nearly every center is below this part of the largest count.
+            let mut kmeans = MiniBatchKMeans::new(5).init(init.clone()).reassignment_ratio(0.99).seed(seed);
             (0..20).for_each(|_| kmeans.partial_fit_weighted(&x, &weights).unwrap());
             assert!(
                 kmeans.cluster_centers().unwrap().iter().all(|c| *c > 2000.0),

@@ -5,6 +5,7 @@ use axonal::custom::{
 };
 use axonal::layers::ActivationLayer;
 use axonal::linalg::add_rows;
+use axonal::losses::*;
 use axonal::metrics::{BinaryAccuracy, CategoricalAccuracy, Direction, SparseCategoricalAccuracy};
 use axonal::ndarray::{ArrayView2, array, aview1};
 use axonal::prelude::*;
@@ -305,6 +306,20 @@ fn losses_of_the_library_pass() {
     check_loss(&SparseCategoricalCrossentropy::default(), [2, 4]).unwrap();
     let unit = CheckLoss { predictions: Predictions::Unit, ..CheckLoss::default() };
     check_loss_with(&MeanSquaredError::default(), 3, unit).unwrap();
+    check_loss(&Huber::default(), 3).unwrap();
+    check_loss(&LogCosh::default(), 3).unwrap();
+    check_loss(&CosineSimilarity::default(), 3).unwrap();
+    check_loss(&Hinge::default(), 3).unwrap();
+    check_loss(&SquaredHinge::default(), 3).unwrap();
+    check_loss(&CategoricalHinge::default(), 4).unwrap();
+    check_loss(&BinaryFocalCrossentropy::default(), 3).unwrap();
+    check_loss(&CategoricalFocalCrossentropy::default(), 4).unwrap();
+    check_loss_with(&MeanAbsolutePercentageError::default(), 3, unit).unwrap();
+    check_loss_with(&MeanSquaredLogarithmicError::default(), 3, unit).unwrap();
+    check_loss_with(&Poisson::default(), 3, unit).unwrap();
+    // Not those of a batch as a whole, as Dice: the weight of a sample multiplies the one number.
+    let simplex = CheckLoss { predictions: Predictions::Simplex, ..CheckLoss::default() };
+    check_loss_with(&KlDivergence::default(), 4, simplex).unwrap();
 }
 
 /// The mean squared error with something wrong.

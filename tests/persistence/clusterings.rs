@@ -51,6 +51,24 @@ fn what_has_not_learned_is_saved_too() {
 }
 
 #[test]
+fn settings_out_of_range_are_refused() {
+    let edited = |file: Vec<u8>, old: &str, new: &str| Anatomy::of(&file).edit(old, new).file();
+    let refused = |what: &str, loaded: Result<()>| {
+        let said = loaded.expect_err(what).to_string();
+        assert!(said.contains("max_iter"), "{said}");
+    };
+    let file = KMeans::<f32>::new(4).max_iter(7).to_bytes().unwrap();
+    let file = edited(file, "\"max_iter\":7", "\"max_iter\":0");
+    refused("KMeans", KMeans::<f32>::from_bytes(&file).map(drop));
+    let file = MiniBatchKMeans::<f32>::new(4).max_iter(7).to_bytes().unwrap();
+    let file = edited(file, "\"max_iter\":7", "\"max_iter\":0");
+    refused("MiniBatchKMeans", MiniBatchKMeans::<f32>::from_bytes(&file).map(drop));
+    let file = BisectingKMeans::<f32>::new(4).max_iter(7).to_bytes().unwrap();
+    let file = edited(file, "\"max_iter\":7", "\"max_iter\":0");
+    refused("BisectingKMeans", BisectingKMeans::<f32>::from_bytes(&file).map(drop));
+}
+
+#[test]
 fn one_clustering_is_not_another() {
     let said = KMeans::<f32>::from_bytes(&models::mini_batch().to_bytes().unwrap()).unwrap_err().to_string();
     assert_eq!(said, "bytes: expected a KMeans, but the file holds \"mini_batch_kmeans\"");

@@ -15,6 +15,58 @@ fn a_loaded_model_saves_to_the_same_bytes() {
     assert_eq!(trained().to_bytes().unwrap(), bytes);
 }
 
+/// A model with this loss, loaded from its file, computes the same of the same.
+fn loss_comes_back(loss: impl Loss<f32> + 'static, units: usize, activation: Activation) {
+    let name = format!("{loss:?}");
+    let layers = Sequential::<f32>::new(3).add(Dense::new(units).activation(activation)).seed(5);
+    let model = layers.compile(Sgd::default(), loss).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let file = model.to_bytes().unwrap();
+    let loaded = Model::<f32>::from_bytes(&file).unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert_eq!(loaded.to_bytes().unwrap(), file, "{name}");
+    let x = Array2::from_shape_fn((6, 3), |(row, column)| (row * 3 + column) as f32 / 20.0);
+    let values = |x: &Array2<f32>| {
+        // One-hot rows, which every loss of values takes.
+        let y = Array2::from_shape_fn((6, units), |(row, column)| f32::from(u8::from(row % units == column)));
+        let labels: Array1<usize> = (0..6).map(|row| row % units).collect();
+        [&model, &loaded].map(|model| {
+            let of_values = model.evaluate(x, &y).map(|evaluation| evaluation.loss().to_bits());
+            of_values.or_else(|_| model.evaluate(x, &labels).map(|evaluation| evaluation.loss().to_bits()))
+        })
+    };
+    let [before, after] = values(&x);
+    assert_eq!(before.unwrap(), after.unwrap(), "{name}");
+}
+
+#[test]
+fn every_loss_comes_back_with_its_settings() {
+    use axonal::losses::*;
+    let any = Activation::Linear;
+    loss_comes_back(MeanSquaredError::default(), 2, any);
+    loss_comes_back(MeanAbsoluteError::default(), 2, any);
+    loss_comes_back(MeanAbsolutePercentageError::default(), 2, any);
+    loss_comes_back(MeanSquaredLogarithmicError::default(), 2, any);
+    loss_comes_back(Huber::default().delta(0.3), 2, any);
+    loss_comes_back(LogCosh::default(), 2, any);
+    loss_comes_back(CosineSimilarity::default(), 2, any);
+    loss_comes_back(Hinge::default(), 2, any);
+    loss_comes_back(SquaredHinge::default(), 2, any);
+    loss_comes_back(CategoricalHinge::default(), 2, any);
+    loss_comes_back(Poisson::default(), 2, Activation::Softplus);
+    loss_comes_back(Dice::default(), 2, Activation::Sigmoid);
+    loss_comes_back(Tversky::default().alpha(0.3).beta(0.9), 2, Activation::Sigmoid);
+    loss_comes_back(BinaryCrossentropy::default().label_smoothing(0.2), 2, Activation::Sigmoid);
+    loss_comes_back(
+        BinaryFocalCrossentropy::default().gamma(1.5).label_smoothing(0.1),
+        2,
+        Activation::Sigmoid,
+    );
+    loss_comes_back(KlDivergence::default(), 3, Activation::Softmax);
+    loss_comes_back(CategoricalCrossentropy::default().label_smoothing(0.2), 3, Activation::Softmax);
+    loss_comes_back(CategoricalFocalCrossentropy::default().gamma(1.5), 3, Activation::Softmax);
+    loss_comes_back(SparseCategoricalCrossentropy::default().ignore_class(2), 3, Activation::Softmax);
+    loss_comes_back(Crossentropy::default(), 3, Activation::Softmax);
+}
+
 #[test]
 fn training_goes_on_from_every_epoch_as_if_it_had_not_been_interrupted() {
     let (x, y) = samples();

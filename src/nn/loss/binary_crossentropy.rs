@@ -154,3 +154,21 @@ pub(super) fn smoothing(owner: &str, value: f64) -> Result<()> {
     }
     Err(Error::invalid_parameter(owner, "label_smoothing", value, "0 <= label_smoothing <= 1"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::from_probability;
+
+    #[test]
+    fn a_clipped_probability_has_no_slope() {
+        // Within the bounds: (p − t)/(p (1 − p)).
+        let (value, slope) = from_probability(0.75_f64, 0.0);
+        assert!((value - 4.0_f64.ln()).abs() < 1e-15 && (slope - 4.0).abs() < 1e-15);
+        let (_, slope) = from_probability(0.75_f64, 1.0);
+        assert!((slope + 4.0 / 3.0).abs() < 1e-15);
+        for (p, t) in [(0.0, 1.0), (1.0, 0.0), (-0.5, 1.0), (1.5, 0.0), (1.0 - 1e-9, 0.0), (1e-9, 1.0)] {
+            let (value, slope) = from_probability::<f64>(p, t);
+            assert!(slope == 0.0 && (value + 1e-7_f64.ln()).abs() < 1e-8, "{p}, {t}: {value}, {slope}");
+        }
+    }
+}

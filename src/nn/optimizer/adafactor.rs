@@ -325,3 +325,18 @@ fn sum_of_squares<F: Float>(a: &[F], b: &[F], of: impl Fn(F, F) -> F) -> f64 {
         },
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::lane_sum;
+
+    #[test]
+    fn squares_of_any_number_are_added() {
+        for len in [0_u32, 1, 3, 31, 32, 33, 64, 65, 200] {
+            // Small integers, whose squares and sums are exact.
+            let values: Vec<f64> = (0..len).map(|i| f64::from(i * 3 % 7) - 3.0).collect();
+            let want: f64 = values.iter().map(|v| v * v + 0.5).sum();
+            assert_eq!(lane_sum(&values, 0.5), want, "{len} values");
+        }
+    }
+}

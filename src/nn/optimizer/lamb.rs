@@ -193,3 +193,19 @@ fn lane_squares<F: Float>(a: &[F], b: &[F], of: impl Fn(F, F) -> F) -> f64 {
     }
     sums.iter().map(|sum| sum.as_f64()).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::lane_squares;
+
+    #[test]
+    fn squares_of_any_number_are_added() {
+        for len in [0, 1, 3, 63, 64, 65, 200] {
+            // Small integers, whose squares and sums are exact.
+            let values = |scale: usize| (0..len).map(|i| ((i * scale) % 7) as f64 - 3.0).collect::<Vec<_>>();
+            let (a, b) = (values(3), values(5));
+            let want: f64 = a.iter().zip(&b).map(|(a, b)| (a - 2.0 * b) * (a - 2.0 * b)).sum();
+            assert_eq!(lane_squares(&a, &b, |a, b| a - 2.0 * b), want, "{len} values");
+        }
+    }
+}
