@@ -401,10 +401,21 @@ impl<F: Float> Layout<F> {
 
     /// Approximate cost of a forward pass per sample, in multiply-adds; moving a value counts as `OPS_PER_MOVE` of them.
     pub(crate) fn operations(&self) -> usize {
-        let moved = self.nodes.iter().fold(0, |sum: usize, node| {
-            sum.saturating_add(node.input_len()).saturating_add(node.output_len())
-        });
-        moved.saturating_mul(parallel::thresholds::OPS_PER_MOVE).saturating_add(self.params_len)
+        let of_node = |node: &PlannedLayer<F>| {
+            let moved = node.input_len().saturating_add(node.output_len());
+            let (input, output) = (node.plan.input_shape().dims(), node.plan.output_shape());
+            // Each parameter multiplies a value of every step of a sequence, or of every position of the output.
+            let uses = if node.plan.declared_indices().is_some() {
+                0
+            } else if node.plan.scans_sequence() {
+                input.first().copied().unwrap_or(1)
+            } else {
+                output.size() / output.last().max(1)
+            };
+            let multiplied = node.params.len().saturating_mul(uses);
+            moved.saturating_mul(parallel::thresholds::OPS_PER_MOVE).saturating_add(multiplied)
+        };
+        self.nodes.iter().map(of_node).fold(0, usize::saturating_add)
     }
 
     /// Number of rows that a forward pass computes fastest together.
@@ -485,4 +496,31 @@ fn plan_bytes(plan: &Plan) -> usize {
     let nested = plan.nested_layers().iter().map(|nested| size_of::<Nested>() + plan_bytes(&nested.plan));
     let shapes = 8 * (plan.input_shape().rank() + plan.output_shape().rank());
     size_of::<Plan>() + shapes + params.chain(state).chain(nested).sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ChainLayer, Layout};
+    use crate::nn::layer::{Layer, Shape};
+    use crate::nn::layers::{Conv2D, Dense, Embedding, Lstm};
+    use crate::parallel::thresholds::OPS_PER_MOVE;
+    use std::sync::Arc;
+
+    fn operations(input: impl Into<Shape>, layer: impl Layer<f32> + 'static) -> usize {
+        let layer = ChainLayer { layer: Arc::new(layer), trainable: true, name: None };
+        Layout::chain(input.into(), vec![layer]).expect("a network").operations()
+    }
+
+    #[test]
+    fn a_weight_counts_for_each_step_and_position_that_it_is_used_at() {
+        assert_eq!(operations(3, Dense::new(4)), 3 * 4 + 4 + OPS_PER_MOVE * (3 + 4));
+        // Steps of a sequence, positions of an image.
+        assert_eq!(operations([5, 3], Dense::new(4)), 5 * (3 * 4 + 4) + OPS_PER_MOVE * 5 * (3 + 4));
+        let lstm = 50 * (16 + 64 + 1) * 4 * 64 + OPS_PER_MOVE * (50 * 16 + 64);
+        assert_eq!(operations([50, 16], Lstm::new(64)), lstm);
+        let conv = 26 * 26 * (9 * 2 * 8 + 8) + OPS_PER_MOVE * (28 * 28 * 2 + 26 * 26 * 8);
+        assert_eq!(operations([28, 28, 2], Conv2D::new(8, 3)), conv);
+        // A vector is copied, and multiplies nothing.
+        assert_eq!(operations(6, Embedding::new(1000, 8)), OPS_PER_MOVE * (6 + 6 * 8));
+    }
 }
