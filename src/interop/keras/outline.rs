@@ -275,7 +275,10 @@ impl<'c, 'a> Functional<'c, 'a> {
                     Source::Input(number)
                 }
             };
-            self.results.insert((index, 0), vec![source]);
+            if self.results.insert((index, 0), vec![source]).is_some() {
+                let got = format!("{:?} twice", excerpt(name));
+                return Err(unsupported(self.part, "each input once", got, "the file is damaged"));
+            }
         }
         for index in 0..self.candidates.len() {
             for number in 0..self.nodes(index).len() {
@@ -599,8 +602,9 @@ mod tests {
                 .map(|outline| outline.outputs.into_iter().map(|(name, _)| name).collect::<Vec<_>>())
         };
         assert_eq!(outline_of(1, 3).unwrap(), ["d", "d_", "d__"]);
-        let names = outline_of(100, 100).unwrap();
+        let names = outline_of(1, 100).unwrap();
         assert_eq!((names.len(), names[99].len()), (100, 100));
+        assert!(outline_of(2, 1).unwrap_err().to_string().contains("\"in\" twice"));
         assert!(outline_of(1, 101).unwrap_err().to_string().contains("outputs"));
         assert!(outline_of(101, 1).unwrap_err().to_string().contains("inputs"));
         let model = json!({"class_name": "Sequential", "config": {"layers": vec![json!({"class_name": "InputLayer"}); 201]}});
