@@ -106,6 +106,11 @@ pub(crate) struct Merging<F> {
 }
 
 impl<F> PlannedLayer<F> {
+    /// The steps of a layer that scans a sequence.
+    fn scanned_steps(&self) -> Option<usize> {
+        self.plan.input_shape().dims().first().copied().filter(|_| self.plan.scans_sequence())
+    }
+
     /// The merge layer, if it is one.
     pub(crate) fn merge(&self) -> Option<&Arc<dyn Merge<F>>> {
         self.merging.as_ref().map(|merging| &merging.merge)
@@ -403,14 +408,12 @@ impl<F: Float> Layout<F> {
     pub(crate) fn operations(&self) -> usize {
         let of_node = |node: &PlannedLayer<F>| {
             let moved = node.input_len().saturating_add(node.output_len());
-            let (input, output) = (node.plan.input_shape().dims(), node.plan.output_shape());
+            let output = node.plan.output_shape();
             // Each parameter multiplies a value of every step of a sequence, or of every position of the output.
-            let uses = if node.plan.declared_indices().is_some() {
-                0
-            } else if node.plan.scans_sequence() {
-                input.first().copied().unwrap_or(1)
-            } else {
-                output.size() / output.last().max(1)
+            let uses = match node.scanned_steps() {
+                _ if node.plan.declared_indices().is_some() => 0,
+                Some(steps) => steps,
+                None => output.size() / output.last().max(1),
             };
             let multiplied = node.params.len().saturating_mul(uses);
             moved.saturating_mul(parallel::thresholds::OPS_PER_MOVE).saturating_add(multiplied)
@@ -430,8 +433,7 @@ impl<F: Float> Layout<F> {
         for node in &self.nodes {
             let cache = node.plan.cache_len(1).saturating_sub(node.plan.cache_len(0));
             // Without a backward pass, a scan keeps one step.
-            let steps = node.plan.input_shape().dims().first().filter(|_| node.plan.scans_sequence());
-            let cache = cache / steps.map_or(1, |&steps| steps.max(1));
+            let cache = cache / node.scanned_steps().unwrap_or(1).max(1);
             activations = activations.saturating_add(node.output_len()).saturating_add(cache);
             let len = node.params.len();
             let near = len.saturating_mul(size_of::<F>()) <= CACHE_BYTES;

@@ -5,6 +5,7 @@ use crate::float::Float;
 use crate::initializer::Initializer;
 use crate::nn::constraint::Constraint;
 use crate::nn::layer::{Backward, Config, Forward, Layer, MaskPass, Plan, Shape};
+use crate::nn::layers::blocks;
 use crate::nn::layers::positive::require_positive;
 use crate::nn::regularizer::Regularizer;
 use crate::simd::vectorize;
@@ -125,15 +126,6 @@ impl Embedding {
     }
 }
 
-/// Copies a vector. A copy of known length is a few loads and stores, any other a call.
-#[inline(always)]
-fn copy_vector<F: Float>(from: &[F], to: &mut [F]) {
-    let (from_blocks, from_rest) = from.as_chunks::<16>();
-    let (to_blocks, to_rest) = to.as_chunks_mut::<16>();
-    to_blocks.iter_mut().zip(from_blocks).for_each(|(to, from)| *to = *from);
-    to_rest.iter_mut().zip(from_rest).for_each(|(to, &from)| *to = from);
-}
-
 impl<F: Float> Layer<F> for Embedding {
     crate::float::precompiled::into_arc!(Embedding: Layer<F>);
 
@@ -163,7 +155,7 @@ impl<F: Float> Layer<F> for Embedding {
             || {
                 for (&x, y) in x.iter().zip(y.chunks_exact_mut(self.output_dim)) {
                     match self.index(x) {
-                        Some(index) => copy_vector(&params[index * self.output_dim..][..self.output_dim], y),
+                        Some(index) => blocks::copy(&params[index * self.output_dim..][..self.output_dim], y),
                         None => y.fill(F::nan()),
                     }
                 }

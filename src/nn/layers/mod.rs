@@ -12,6 +12,7 @@ mod activations;
 mod attention;
 mod axes;
 mod axis_permutation;
+mod blocks;
 mod convolution;
 mod defaults;
 mod dense;

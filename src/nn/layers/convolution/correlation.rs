@@ -16,9 +16,9 @@
 //! # Passes
 //! | | computed as | scratch space |
 //! |---|---|---|
-//! | y | patches · kernel, the patches read where they lie ([`patches`]); or [`winograd`](linalg::winograd) | padded images |
+//! | y | patches · kernel, the patches read where they lie ([`WindowProduct`]) | padded images |
 //! | gradient of the kernel | patchesᵀ · dy, the same way | padded images |
-//! | gradient with respect to the input | patches of dy · reversed kernel, if the strides are 1 and the padding adds few positions; or [`winograd`](linalg::winograd) | padded images of dy |
+//! | gradient with respect to the input | patches of dy · reversed kernel, if the strides are 1 and the padding adds few positions | padded images of dy |
 //! | | else dy · kernelᵀ, added to the input elements that the patches are copies of (col2im) | patches |
 //!
 //! im2col and one product, which was here first, copied each element once a tap: with AVX2, a network of two 3 × 3
@@ -32,12 +32,11 @@
 use super::batch_chunks::{BATCH_CHUNKS, add_to_first, gradients_of_chunks};
 use super::im2col::Im2col;
 use super::padded_images::PaddedImages;
+use super::window_product::{PreparedKernel, WindowProduct};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::linalg;
-use crate::linalg::panels::{self, Columns};
 use crate::linalg::patches::{self, MIN_BLOCK_POSITIONS};
-use crate::linalg::winograd::Winograd;
 use crate::nn::layer::{Backward, Forward, Plan, Shape};
 use crate::nn::layers::kernel_and_bias::KernelAndBias;
 use crate::nn::layers::positive::require_positive;
@@ -45,7 +44,6 @@ use crate::nn::layers::rows::{rows, rows_mut};
 use crate::nn::layers::window::{Grid, Window, WindowSpec};
 use crate::parallel;
 use ndarray::{ArrayView2, s};
-use std::ops::Range;
 
 /// Geometry of a convolution: a window, the filters, and the groups that channels and filters are divided into.
 #[derive(Debug, Clone, Copy)]
@@ -56,12 +54,10 @@ pub(super) struct Correlation<'a> {
     filters: usize,
     groups: usize,
     weights: &'a KernelAndBias,
-    images: PaddedImages,
-    /// The images of output gradients, if the gradient with respect to the input is a convolution of these.
-    gradient_images: Option<PaddedImages>,
-    /// How the output, and how the gradient with respect to the input are computed, if with fewer multiplications.
-    winograd: Option<Winograd>,
-    gradient_winograd: Option<Winograd>,
+    /// The windows of the input and the kernel.
+    product: WindowProduct,
+    /// The windows of the output's gradient and the reversed kernel, if the gradient with respect to the input is that.
+    gradient_product: Option<WindowProduct>,
 }
 
 /// Largest number of patch elements in a block of several samples; as many stay in the cache.
@@ -72,14 +68,6 @@ const MAX_BLOCK_SAMPLES: usize = 16;
 
 /// Largest length of the patches and of the gradients of one chunk with which a batch is split.
 const MAX_CHUNK_LEN: usize = 2 * MAX_BLOCK_LEN;
-
-/// The parameters of a forward pass.
-#[derive(Clone, Copy)]
-struct ForwardPass<'a, F> {
-    /// The packed kernels of the groups, or the transformed kernel.
-    packed: &'a [F],
-    bias: Option<&'a [F]>,
-}
 
 /// A chunk of the batch and the buffers that one thread needs for its backward pass.
 struct BatchChunk<'a, F> {
@@ -107,28 +95,13 @@ impl<'a> Correlation<'a> {
             return Err(Error::invalid_parameter(owner, "groups", groups, expected));
         }
         let window = spec.for_input(owner, dims)?;
-        let images = PaddedImages::new(window, channels);
+        let product = WindowProduct::new(PaddedImages::new(window, channels), filters, groups);
         // That convolution multiplies the zeros of the padding, too. Where these are many, patches take less time.
         let few_zeros = window.input_positions() <= window.positions().saturating_add(window.positions() / 8);
         let gradient_images =
             if few_zeros && groups == 1 { PaddedImages::of_gradients(window, filters) } else { None };
-        let Window { size, strides, dilation_rate, input, output, .. } = window;
-        let is_plain = groups == 1 && strides == [1, 1] && dilation_rate == [1, 1];
-        let winograd = if is_plain { Winograd::new(size, channels, output, filters) } else { None };
-        let gradient_winograd = gradient_images.and_then(|_| Winograd::new(size, filters, input, channels));
-        let gradient_winograd = if is_plain { gradient_winograd } else { None };
-        Ok(Self {
-            grid: spec.grid,
-            window,
-            channels,
-            filters,
-            groups,
-            weights,
-            images,
-            gradient_images,
-            winograd,
-            gradient_winograd,
-        })
+        let gradient_product = gradient_images.map(|images| WindowProduct::new(images, channels, 1));
+        Ok(Self { grid: spec.grid, window, channels, filters, groups, weights, product, gradient_product })
     }
 
     /// Declares the output shape, the parameters and the cache.
@@ -140,15 +113,10 @@ impl<'a> Correlation<'a> {
         self.weights.bias_and_activation(plan, self.filters).batch_cache(self.batch_cache())
     }
 
-    /// Returns the channels of a group.
-    fn channels_of(&self, group: usize) -> Range<usize> {
-        let size = self.channels / self.groups;
-        group * size..(group + 1) * size
-    }
-
     /// Returns the im2col of the channels of a group.
     fn im2col(&self, group: usize) -> Im2col {
-        Im2col { window: self.window, channels: self.channels, channel_range: self.channels_of(group) }
+        let channel_range = self.product.channels_of(group);
+        Im2col { window: self.window, channels: self.channels, channel_range }
     }
 
     fn kernel_len(&self) -> usize {
@@ -178,7 +146,7 @@ impl<'a> Correlation<'a> {
     /// Returns the number of chunks of the batch. It depends on the layer alone, so that sums over the batch are
     /// added in the same order for any number of threads.
     fn batch_chunks(&self) -> usize {
-        let patches = if self.gradient_images.is_some() { 0 } else { self.block_len() };
+        let patches = if self.gradient_product.is_some() { 0 } else { self.block_len() };
         if patches.max(self.grads_len()) <= MAX_CHUNK_LEN { BATCH_CHUNKS } else { 1 }
     }
 
@@ -189,57 +157,40 @@ impl<'a> Correlation<'a> {
         let scratch = self.backward_scratch_len().saturating_mul(self.batch_chunks());
         let partial = self.grads_len().saturating_mul(self.batch_chunks() - 1);
         let backward = scratch.saturating_add(self.gradient_kernel_len()).saturating_add(partial);
-        backward.max(self.scratch_len().saturating_add(self.packed_len()))
+        let forward =
+            self.scratch_len().saturating_mul(BATCH_CHUNKS).saturating_add(self.product.kernel_len());
+        backward.max(forward)
     }
 
-    /// Returns the length of a chunk's scratch space in the backward pass: padded images or patches, and transformed tiles.
+    /// Returns the length of a chunk's scratch space in the backward pass: padded images or patches, and that of the product.
     fn backward_scratch_len(&self) -> usize {
-        let tiles = self.gradient_winograd.map_or(0, |winograd| winograd.scratch_len());
-        self.backward_images_len().saturating_add(tiles)
+        let product = self.gradient_product.map_or(0, |product| product.scratch_len());
+        self.backward_images_len().saturating_add(product)
     }
 
     /// Returns the length of a chunk's padded images or patches in the backward pass.
     fn backward_images_len(&self) -> usize {
-        let images = self.images.copy_len().saturating_mul(self.padded_samples());
-        let gradients = match self.gradient_images {
-            Some(images) => images.copy_len().saturating_mul(self.padded_samples()),
+        let gradients = match self.gradient_product {
+            Some(product) => self.copies_len(&product),
             None => self.block_len(),
         };
-        images.max(gradients)
+        gradients.max(self.copies_len(&self.product))
     }
 
     /// Returns the length of what [`prepare_gradient_kernel`](Self::prepare_gradient_kernel) writes.
     fn gradient_kernel_len(&self) -> usize {
-        let rows = self.window.taps().saturating_mul(self.filters);
-        let packed = match self.gradient_winograd {
-            Some(winograd) => winograd.kernel_len(),
-            None => self.gradient_images.map_or(0, |_| panels::packed_len(rows, self.channels)),
-        };
-        self.kernel_len().saturating_add(packed)
+        let prepared = self.gradient_product.map_or(0, |product| product.kernel_len());
+        self.kernel_len().saturating_add(prepared)
     }
 
-    /// Returns the length of the padded images and transformed tiles of all chunks.
+    /// Returns the length of a chunk's scratch space in the forward pass: padded images, and that of the product.
     fn scratch_len(&self) -> usize {
-        self.copies_len().saturating_add(self.tiles_len()).saturating_mul(BATCH_CHUNKS)
+        self.copies_len(&self.product).saturating_add(self.product.scratch_len())
     }
 
     /// Returns the length of a chunk's padded images.
-    fn copies_len(&self) -> usize {
-        self.images.copy_len().saturating_mul(self.padded_samples())
-    }
-
-    /// Returns the length of a chunk's transformed tiles.
-    fn tiles_len(&self) -> usize {
-        self.winograd.map_or(0, |winograd| winograd.scratch_len())
-    }
-
-    /// Returns the length of the packed kernels of all groups, or of the transformed kernel.
-    fn packed_len(&self) -> usize {
-        if let Some(winograd) = self.winograd {
-            return winograd.kernel_len();
-        }
-        let len = panels::packed_len(self.kernel_len() / self.filters, self.filters / self.groups);
-        len.saturating_mul(self.groups)
+    fn copies_len(&self, product: &WindowProduct) -> usize {
+        product.images.copy_len().saturating_mul(self.padded_samples())
     }
 
     fn input_len(&self) -> usize {
@@ -259,30 +210,25 @@ impl<'a> Correlation<'a> {
             let kernel = rows(kernel, self.filters);
             return linalg::affine(rows(x, self.channels), kernel, bias, rows_mut(y, self.filters));
         }
-        let (scratch, packed) = cache.split_at_mut(self.scratch_len());
-        match self.winograd {
-            Some(winograd) => winograd.transform_kernel(kernel, packed),
-            None => (0..self.groups).for_each(|group| {
-                panels::pack(kernel, self.filters, self.filters_of(group), self.packed_mut(packed, group));
-            }),
-        }
-        let pass = ForwardPass { packed, bias };
+        let (scratch, prepared) = cache.split_at_mut(self.scratch_len() * BATCH_CHUNKS);
+        self.product.prepare(kernel, prepared);
+        let kernel = PreparedKernel { values: prepared, bias };
         let ops = self.multiply_adds(x.len());
         let samples = x.len() / self.input_len();
         if samples < BATCH_CHUNKS {
             // Too few samples to share: threads share the rows of each sample's output.
             let each = x.chunks_exact(self.input_len()).zip(y.chunks_exact_mut(self.output_len()));
-            return each.for_each(|(x, y)| self.forward_sample(ops / samples, x, y, scratch, pass));
+            return each.for_each(|(x, y)| self.forward_sample(ops / samples, x, y, scratch, kernel));
         }
         let samples = samples.div_ceil(BATCH_CHUNKS);
         let mut xs = x.chunks(samples * self.input_len());
         let mut ys = y.chunks_mut(samples * self.output_len());
-        let mut scratch = scratch.chunks_exact_mut((self.scratch_len() / BATCH_CHUNKS).max(1));
+        let mut scratch = scratch.chunks_exact_mut(self.scratch_len().max(1));
         let mut chunks: [_; BATCH_CHUNKS] =
             std::array::from_fn(|_| Some((xs.next()?, ys.next()?, scratch.next().unwrap_or_default())));
         parallel::for_each_split(ops, &mut chunks, &|chunk| {
             if let Some((x, y, scratch)) = chunk {
-                self.forward_chunk(x, y, scratch, pass);
+                self.forward_chunk(x, y, scratch, kernel);
             }
         });
     }
@@ -292,25 +238,19 @@ impl<'a> Correlation<'a> {
         (len / self.input_len()).saturating_mul(self.window.positions()).saturating_mul(self.kernel_len())
     }
 
-    /// The filters of a group.
-    fn filters_of(&self, group: usize) -> Columns {
-        let len = self.filters / self.groups;
-        Columns { first: group * len, len }
-    }
-
-    /// The packed kernel of a group.
-    fn packed_mut<'p, F>(&self, packed: &'p mut [F], group: usize) -> &'p mut [F] {
-        let len = self.packed_len() / self.groups;
-        &mut packed[group * len..][..len]
-    }
-
     /// Computes the outputs of a chunk of the batch.
-    fn forward_chunk<F: Float>(&self, x: &[F], y: &mut [F], scratch: &mut [F], pass: ForwardPass<'_, F>) {
-        let samples = self.padded_samples();
-        let (copies, tiles) = scratch.split_at_mut(self.copies_len());
+    fn forward_chunk<F: Float>(
+        &self,
+        x: &[F],
+        y: &mut [F],
+        scratch: &mut [F],
+        kernel: PreparedKernel<'_, F>,
+    ) {
+        let (samples, images) = (self.padded_samples(), &self.product.images);
+        let (copies, scratch) = scratch.split_at_mut(self.copies_len(&self.product));
         let blocks = x.chunks(samples * self.input_len()).zip(y.chunks_mut(samples * self.output_len()));
         for (x, y) in blocks {
-            self.outputs_of(self.images.of(x, copies), y, self.images.all_positions(), tiles, pass);
+            self.product.compute(images.of(x, copies), images.all_positions(), kernel, y, scratch);
         }
     }
 
@@ -321,51 +261,28 @@ impl<'a> Correlation<'a> {
         x: &[F],
         y: &mut [F],
         scratch: &mut [F],
-        pass: ForwardPass<'_, F>,
+        kernel: PreparedKernel<'_, F>,
     ) {
-        let (copies, tiles) = scratch.split_at_mut(self.copies_len());
-        let image = self.images.of(x, copies);
+        let (copies, scratch) = scratch.split_at_mut(self.copies_len(&self.product));
+        let image = self.product.images.of(x, copies);
         // The output is split along its rows; that of a sequence, which has one row, along its columns.
         let axis = usize::from(self.window.output[0] == 1);
         let len = self.window.output[axis];
-        // An even number, so that tiles of two rows are whole.
+        // Bands begin at even rows, as the product requires.
         let band = len.div_ceil(BATCH_CHUNKS).max(1).next_multiple_of(2);
         let mut ys = y.chunks_mut(self.output_len() / len.max(1) * band);
-        let mut tiles = tiles.chunks_exact_mut(self.tiles_len().max(1));
+        let mut scratch = scratch.chunks_exact_mut(self.product.scratch_len().max(1));
         let mut bands: [_; BATCH_CHUNKS] = std::array::from_fn(|index| {
             let range = index * band..((index + 1) * band).min(len);
-            Some((range, ys.next()?, tiles.next().unwrap_or_default()))
+            Some((range, ys.next()?, scratch.next().unwrap_or_default()))
         });
         parallel::for_each_split(ops, &mut bands, &|part| {
-            if let Some((range, y, tiles)) = part {
-                let mut positions = self.images.all_positions();
+            if let Some((range, y, scratch)) = part {
+                let mut positions = self.product.images.all_positions();
                 positions[axis] = range.clone();
-                self.outputs_of(image, y, positions, tiles, pass);
+                self.product.compute(image, positions, kernel, y, scratch);
             }
         });
-    }
-
-    /// Computes rows and columns of the outputs of padded images.
-    fn outputs_of<F: Float>(
-        &self,
-        images: &[F],
-        y: &mut [F],
-        positions: [Range<usize>; 2],
-        tiles: &mut [F],
-        pass: ForwardPass<'_, F>,
-    ) {
-        if let Some(winograd) = self.winograd {
-            let layout = self.images.taps(self.images.all_positions(), 0..self.channels);
-            let [rows, _] = positions;
-            return winograd.product((images, &layout), rows, pass.packed, pass.bias, y, tiles);
-        }
-        for group in 0..self.groups {
-            let (columns, len) = (self.filters_of(group), self.packed_len() / self.groups);
-            let packed = &pass.packed[group * len..][..len];
-            let bias = pass.bias.map(|bias| &bias[columns.first..columns.first + columns.len]);
-            let layout = self.images.patches(positions.clone(), self.channels_of(group));
-            patches::product((images, &layout), packed, bias, (y, self.filters, columns));
-        }
     }
 
     /// Returns the number of padded samples whose product is computed together.
@@ -419,29 +336,22 @@ impl<'a> Correlation<'a> {
         let (dkernel, dbias) = chunk.grads.split_at_mut(self.kernel_len());
         linalg::add_rows(rows(chunk.dy, self.filters), dbias);
         let samples = self.padded_samples();
-        let (copies, tiles) = chunk.scratch.split_at_mut(self.backward_images_len());
+        let (copies, scratch) = chunk.scratch.split_at_mut(self.backward_images_len());
         let blocks = chunk.x.chunks(samples * input_len).zip(chunk.dy.chunks(samples * output_len));
         for ((x, dy), dx) in blocks.zip(chunk.dx.chunks_mut(samples * input_len)) {
-            let images = self.images.of(x, copies);
+            let images = self.product.images.of(x, copies);
             for group in 0..self.groups {
                 // y = patches · kernel  =>  dkernel += patchesᵀ · dy
-                let layout = self.images.patches(self.images.all_positions(), self.channels_of(group));
-                let columns = self.filters_of(group);
+                let (channels, columns) = (self.product.channels_of(group), self.product.filters_of(group));
+                let layout = self.product.images.patches(self.product.images.all_positions(), channels);
                 patches::add_matrix_gradient((images, &layout), dy, dkernel, self.filters, columns);
             }
-            match (kernels, self.gradient_images) {
-                (Some(kernels), Some(images)) => {
+            match (kernels, &self.gradient_product) {
+                (Some(kernels), Some(product)) => {
                     // dx = the windows of dy · the reversed kernel
-                    let (packed, dy) = (&kernels[self.kernel_len()..], images.of(dy, copies));
-                    let [rows, columns] = images.all_positions();
-                    if let Some(winograd) = self.gradient_winograd {
-                        let layout = images.taps([rows.clone(), columns], 0..self.filters);
-                        winograd.product((dy, &layout), rows, packed, None, dx, tiles);
-                    } else {
-                        let layout = images.patches([rows, columns], 0..self.filters);
-                        let columns = Columns { first: 0, len: self.channels };
-                        patches::product((dy, &layout), packed, None, (dx, self.channels, columns));
-                    }
+                    let kernel = PreparedKernel { values: &kernels[self.kernel_len()..], bias: None };
+                    let (dy, positions) = (product.images.of(dy, copies), product.images.all_positions());
+                    product.compute(dy, positions, kernel, dx, scratch);
                 }
                 (Some(kernels), None) => self.scatter_input_gradient(dy, kernels, dx, copies),
                 (None, _) => {}
@@ -474,20 +384,17 @@ impl<'a> Correlation<'a> {
     }
 
     /// Writes what the gradient with respect to the input is multiplied by: the transposed kernel, (filters, taps ·
-    /// channels); or the kernel with its taps in reverse, (taps · filters, channels), and its panels.
+    /// channels); or the kernel with its taps in reverse, (taps · filters, channels), and that kernel prepared.
     fn prepare_gradient_kernel<F: Float>(&self, kernel: ArrayView2<'_, F>, to: &mut [F]) {
-        let (reversed, packed) = to.split_at_mut(self.kernel_len());
-        if self.gradient_images.is_none() {
+        let (reversed, prepared) = to.split_at_mut(self.kernel_len());
+        let Some(product) = self.gradient_product else {
             return rows_mut(reversed, kernel.nrows()).assign(&kernel.t());
-        }
+        };
         let taps = reversed.chunks_exact_mut(self.filters * self.channels);
         for (to, tap) in taps.zip((0..self.window.taps()).rev()) {
             let tap = kernel.slice(s![tap * self.channels..(tap + 1) * self.channels, ..]);
             rows_mut(to, self.channels).assign(&tap.t());
         }
-        match self.gradient_winograd {
-            Some(winograd) => winograd.transform_kernel(reversed, packed),
-            None => panels::pack(reversed, self.channels, Columns { first: 0, len: self.channels }, packed),
-        }
+        product.prepare(reversed, prepared);
     }
 }

@@ -10,6 +10,7 @@ mod depthwise_conv2d;
 mod im2col;
 mod padded_images;
 mod separable_conv2d;
+mod window_product;
 
 pub use conv1d::Conv1D;
 pub use conv2d::Conv2D;

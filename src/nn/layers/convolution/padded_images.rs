@@ -8,8 +8,8 @@ use std::ops::Range;
 /// The images that a window slides over: the samples themselves, or copies with padding.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PaddedImages {
-    window: Window,
-    channels: usize,
+    pub(super) window: Window,
+    pub(super) channels: usize,
     /// Rows and columns of a padded copy, as far as the windows reach; absent if they do not overlap the padding.
     size: Option<[usize; 2]>,
 }

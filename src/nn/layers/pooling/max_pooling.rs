@@ -4,6 +4,7 @@ use super::window_pooling::{PoolingWindow, window_pooling};
 use crate::error::Result;
 use crate::float::Float;
 use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
+use crate::nn::layers::blocks::{BLOCK, store};
 use crate::nn::layers::passes::geometry_layer;
 use crate::nn::layers::window::{Padding, Size2D};
 use crate::simd::vectorize;
@@ -66,14 +67,11 @@ window_pooling! {
     MaxPooling2D: "max_pooling2d", Size2D, impl Into<Size2D>, MaxPool
 }
 
-/// Channels whose maxima are computed together: two registers of `f32` with AVX2.
-const CHANNELS: usize = 16;
-
 /// Replaces each maximum by `x` if that is larger.
 #[inline(always)]
-fn update_maxima<F: Float>(maxima: &mut [F; CHANNELS], x: &[F]) {
+fn update_maxima<F: Float>(maxima: &mut [F; BLOCK], x: &[F]) {
     let larger = |(maximum, &x): (&mut F, &F)| *maximum = if x > *maximum { x } else { *maximum };
-    match <&[F; CHANNELS]>::try_from(x) {
+    match <&[F; BLOCK]>::try_from(x) {
         // The compiler unrolls a loop of known length.
         Ok(x) => maxima.iter_mut().zip(x).for_each(larger),
         Err(_) => maxima.iter_mut().zip(x).for_each(larger),
@@ -104,21 +102,17 @@ impl MaxPool {
                             let taps = window.valid_taps(1, column);
                             let y = &mut y[(row * window.output[1] + column) * channels..][..channels];
                             // The maxima of some channels stay in registers while the taps are read.
-                            for (block, y) in y.chunks_mut(CHANNELS).enumerate() {
-                                let mut maxima = [F::neg_infinity(); CHANNELS];
+                            for (block, y) in y.chunks_mut(BLOCK).enumerate() {
+                                let mut maxima = [F::neg_infinity(); BLOCK];
                                 for tap_row in tap_rows.clone() {
                                     let line = window.input_index(0, row, tap_row) * window.input[1];
                                     for tap in taps.clone() {
                                         let index = line + window.input_index(1, column, tap);
-                                        let x = &x[index * channels + block * CHANNELS..][..y.len()];
+                                        let x = &x[index * channels + block * BLOCK..][..y.len()];
                                         update_maxima(&mut maxima, x);
                                     }
                                 }
-                                // A copy of known length is two stores, any other a call.
-                                match <&mut [F; CHANNELS]>::try_from(&mut *y) {
-                                    Ok(y) => *y = maxima,
-                                    Err(_) => y.copy_from_slice(&maxima[..y.len()]),
-                                }
+                                store(&maxima, y);
                             }
                         }
                     }

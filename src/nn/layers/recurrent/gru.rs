@@ -1,7 +1,6 @@
 //! Gated recurrent unit (GRU).
 
 use super::super::yes;
-use super::blocks::{UNITS, are_sigmoid_and_tanh, load, store};
 use super::cell::{BackwardStep, Cell, ForwardStep, Recurrence, activation_backward, vectors, vectors_mut};
 use super::options::{RecurrentOptions, recurrent_setters, sigmoid};
 use super::scan::layer_by_scan;
@@ -10,6 +9,7 @@ use crate::error::Result;
 use crate::float::{Float, elementary};
 use crate::initializer::Initializer;
 use crate::nn::constraint::Constraint;
+use crate::nn::layers::blocks::{BLOCK, load, store};
 use crate::nn::regularizer::Regularizer;
 use crate::simd::vectorize;
 use serde::{Deserialize, Serialize};
@@ -151,7 +151,7 @@ impl Cell for Gru {
     }
 
     fn forward_step<F: Float>(&self, step: ForwardStep<'_, F>) {
-        if self.reset_after && are_sigmoid_and_tanh(self.recurrent_activation, self.options.activation) {
+        if self.reset_after && self.options.has_default_activations(self.recurrent_activation) {
             vectorize(
                 #[inline(always)]
                 || sigmoid_and_tanh_step(self.units, step),
@@ -235,27 +235,27 @@ layer_by_scan!(Gru);
 #[inline(always)]
 fn sigmoid_and_tanh_step<F: Float>(units: usize, step: ForwardStep<'_, F>) {
     let ForwardStep { a, recurrent: u, gates, state: h, .. } = step;
-    for first in (0..units).step_by(UNITS) {
-        let block = first..units.min(first + UNITS);
+    for first in (0..units).step_by(BLOCK) {
+        let block = first..units.min(first + BLOCK);
         let of_gate = |gate: usize| gate * units + block.start..gate * units + block.end;
         let (mut a_z, mut a_r, mut a_n) = (load(&a[of_gate(0)]), load(&a[of_gate(1)]), load(&a[of_gate(2)]));
         let (u_z, u_r, u_n) = (load(&u[of_gate(0)]), load(&u[of_gate(1)]), load(&u[of_gate(2)]));
-        let (mut z, mut r, mut n) = ([F::zero(); UNITS], [F::zero(); UNITS], [F::zero(); UNITS]);
+        let (mut z, mut r, mut n) = ([F::zero(); BLOCK], [F::zero(); BLOCK], [F::zero(); BLOCK]);
         // As where an activation is applied to an array, −0 becomes 0.
-        for j in 0..UNITS {
+        for j in 0..BLOCK {
             a_z[j] += u_z[j];
             z[j] = elementary::sigmoid(a_z[j] + F::zero());
         }
-        for j in 0..UNITS {
+        for j in 0..BLOCK {
             a_r[j] += u_r[j];
             r[j] = elementary::sigmoid(a_r[j] + F::zero());
         }
-        for j in 0..UNITS {
+        for j in 0..BLOCK {
             a_n[j] += r[j] * u_n[j];
             n[j] = elementary::tanh(a_n[j] + F::zero());
         }
         let mut h_block = load(&h[block.clone()]);
-        for j in 0..UNITS {
+        for j in 0..BLOCK {
             h_block[j] = z[j] * h_block[j] + (F::one() - z[j]) * n[j];
         }
         for (gate, (a_values, values)) in [(a_z, z), (a_r, r), (a_n, n)].iter().enumerate() {

@@ -1,7 +1,6 @@
 //! Long short-term memory (LSTM).
 
 use super::super::yes;
-use super::blocks::{UNITS, are_sigmoid_and_tanh, load, store};
 use super::cell::{BackwardStep, Cell, ForwardStep, activation_backward, vectors, vectors_mut};
 use super::options::{RecurrentOptions, recurrent_setters, sigmoid};
 use super::scan::layer_by_scan;
@@ -10,6 +9,7 @@ use crate::error::Result;
 use crate::float::{Float, elementary};
 use crate::initializer::Initializer;
 use crate::nn::constraint::Constraint;
+use crate::nn::layers::blocks::{BLOCK, load, store};
 use crate::nn::regularizer::Regularizer;
 use crate::simd::vectorize;
 use serde::{Deserialize, Serialize};
@@ -152,7 +152,7 @@ impl Cell for Lstm {
     }
 
     fn forward_step<F: Float>(&self, step: ForwardStep<'_, F>) {
-        if are_sigmoid_and_tanh(self.recurrent_activation, self.options.activation) {
+        if self.options.has_default_activations(self.recurrent_activation) {
             vectorize(
                 #[inline(always)]
                 || sigmoid_and_tanh_step(self.units, step),
@@ -210,8 +210,8 @@ layer_by_scan!(Lstm);
 fn sigmoid_and_tanh_step<F: Float>(units: usize, step: ForwardStep<'_, F>) {
     let ForwardStep { a, gates, saved: phi_c, state, .. } = step;
     let [h, c] = vectors_mut(state, units);
-    for first in (0..units).step_by(UNITS) {
-        let block = first..units.min(first + UNITS);
+    for first in (0..units).step_by(BLOCK) {
+        let block = first..units.min(first + BLOCK);
         let of_gate = |gate: usize| gate * units + block.start..gate * units + block.end;
         let (mut i, mut f) = (load(&a[of_gate(0)]), load(&a[of_gate(1)]));
         let (mut g, mut o) = (load(&a[of_gate(2)]), load(&a[of_gate(3)]));
@@ -220,9 +220,9 @@ fn sigmoid_and_tanh_step<F: Float>(units: usize, step: ForwardStep<'_, F>) {
         f.iter_mut().for_each(|f| *f = elementary::sigmoid(*f + F::zero()));
         g.iter_mut().for_each(|g| *g = elementary::tanh(*g + F::zero()));
         o.iter_mut().for_each(|o| *o = elementary::sigmoid(*o + F::zero()));
-        let (mut c_block, mut phi_c_block) = (load(&c[block.clone()]), [F::zero(); UNITS]);
-        let mut h_block = [F::zero(); UNITS];
-        for j in 0..UNITS {
+        let (mut c_block, mut phi_c_block) = (load(&c[block.clone()]), [F::zero(); BLOCK]);
+        let mut h_block = [F::zero(); BLOCK];
+        for j in 0..BLOCK {
             c_block[j] = f[j] * c_block[j] + i[j] * g[j];
             phi_c_block[j] = elementary::tanh(c_block[j] + F::zero());
             h_block[j] = o[j] * phi_c_block[j];

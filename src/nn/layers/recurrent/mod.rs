@@ -9,7 +9,6 @@
 //! A new cell is one file: the layer's options, its [`Cell`](cell::Cell) implementation, and a line with
 //! `layer_by_scan!`.
 
-mod blocks;
 mod cache;
 mod cell;
 mod gru;

@@ -53,6 +53,13 @@ fn tanh() -> Activation {
     Activation::Tanh
 }
 
+impl RecurrentOptions {
+    /// Whether the gates have the sigmoid and the candidate the hyperbolic tangent, as by default.
+    pub(super) fn has_default_activations(&self, recurrent_activation: Activation) -> bool {
+        recurrent_activation == sigmoid() && self.activation == tanh()
+    }
+}
+
 pub(super) fn sigmoid() -> Activation {
     Activation::Sigmoid
 }

@@ -1,0 +1,41 @@
+//! Blocks of neighboring values that are computed in registers.
+//!
+//! A loop over slices that are written and read side by side is not vectorized, as the compiler would have to compare all their
+//! addresses; and a copy of a length that it does not know is a call. A block is copied into an array, computed there, and
+//! copied back.
+
+use crate::float::Float;
+
+/// Values of a block: two registers of `f32` with AVX2.
+pub(crate) const BLOCK: usize = 16;
+
+/// A block of at most [`BLOCK`] values; zeros follow fewer.
+#[inline(always)]
+pub(crate) fn load<F: Float>(values: &[F]) -> [F; BLOCK] {
+    match <[F; BLOCK]>::try_from(values) {
+        Ok(block) => block,
+        Err(_) => {
+            let mut block = [F::zero(); BLOCK];
+            block.iter_mut().zip(values).for_each(|(to, &value)| *to = value);
+            block
+        }
+    }
+}
+
+/// Copies a block to at most [`BLOCK`] values.
+#[inline(always)]
+pub(crate) fn store<F: Float>(block: &[F; BLOCK], to: &mut [F]) {
+    match <&mut [F; BLOCK]>::try_from(&mut *to) {
+        Ok(to) => *to = *block,
+        Err(_) => to.iter_mut().zip(block).for_each(|(to, &value)| *to = value),
+    }
+}
+
+/// Copies any number of values, block by block.
+#[inline(always)]
+pub(crate) fn copy<F: Float>(from: &[F], to: &mut [F]) {
+    let (from_blocks, from_rest) = from.as_chunks::<BLOCK>();
+    let (to_blocks, to_rest) = to.as_chunks_mut::<BLOCK>();
+    to_blocks.iter_mut().zip(from_blocks).for_each(|(to, from)| *to = *from);
+    to_rest.iter_mut().zip(from_rest).for_each(|(to, &from)| *to = from);
+}
