@@ -36,11 +36,14 @@ pub struct CheckLoss {
     pub seed: u64,
     /// What they are.
     pub predictions: Predictions,
+    /// Whether the loss is one of the batch as a whole, as [`Dice`](crate::losses::Dice): the weights of the samples then multiply
+    /// that one number, and a sample of weight 0 has a gradient. False by default.
+    pub whole_batch: bool,
 }
 
 impl Default for CheckLoss {
     fn default() -> Self {
-        Self { batch: 5, tolerance: 1e-6, seed: 0, predictions: Predictions::Auto }
+        Self { batch: 5, tolerance: 1e-6, seed: 0, predictions: Predictions::Auto, whole_batch: false }
     }
 }
 
@@ -227,13 +230,14 @@ impl<'a, L: Loss<f64> + ?Sized> Trial<'a, L> {
         gradient: &Array2<f64>,
         weights: Option<&[f64]>,
     ) -> Result<(), CheckFailure> {
+        let weights = weights.filter(|_| !self.check.whole_batch);
         for (row, &weight) in weights.unwrap_or_default().iter().enumerate() {
             let column = gradient.row(row).iter().position(|&v| v != 0.0);
             if let (true, Some(column)) = (weight == 0.0, column) {
                 return Err(self
                     .fail(toward, "is not 0 for a sample of weight 0")
                     .at(self.place(row * self.output.size() + column))
-                    .cause("the sample weights are not used in the gradient"));
+                    .cause("the sample weights are not used in the gradient, or a loss of the whole batch needs `whole_batch`"));
             }
         }
         Ok(())

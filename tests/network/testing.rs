@@ -317,7 +317,11 @@ fn losses_of_the_library_pass() {
     check_loss_with(&MeanAbsolutePercentageError::default(), 3, unit).unwrap();
     check_loss_with(&MeanSquaredLogarithmicError::default(), 3, unit).unwrap();
     check_loss_with(&Poisson::default(), 3, unit).unwrap();
-    // Not those of a batch as a whole, as Dice: the weight of a sample multiplies the one number.
+    let whole_batch = CheckLoss { whole_batch: true, ..unit };
+    check_loss_with(&Dice::default(), 3, whole_batch).unwrap();
+    check_loss_with(&Tversky::default().alpha(0.3).beta(0.9), 3, whole_batch).unwrap();
+    let message = check_loss_with(&Dice::default(), 3, unit).unwrap_err().to_string();
+    assert!(message.contains("a sample of weight 0"), "{message}");
     let simplex = CheckLoss { predictions: Predictions::Simplex, ..CheckLoss::default() };
     check_loss_with(&KlDivergence::default(), 4, simplex).unwrap();
 }
