@@ -532,6 +532,19 @@ fn load(path: &Path, bytes: &[u8]) -> [bool; 3] {
 }
 
 #[test]
+fn an_optimizer_whose_numbers_are_not_finite_is_not_saved() {
+    let folder = Folder::new("infinite-rate");
+    let network = Sequential::<f32>::new(2).add(Dense::new(1));
+    // No f32 is as large, and no reader accepts infinity.
+    let model = network.compile(Adam::new(1e300), MeanSquaredError::default()).unwrap();
+    let path = folder.path("infinite.keras");
+    let refused = model.save_keras(&path).unwrap_err().to_string();
+    assert!(refused.contains("the optimizer") && refused.contains("not finite"), "{refused}");
+    assert_eq!(model.save_keras_weights(&path).unwrap_err().to_string(), refused);
+    assert!(!path.exists());
+}
+
+#[test]
 fn a_damaged_file_is_an_error_or_a_model_within_the_bound() {
     let folder = Folder::new("damage");
     for name in [

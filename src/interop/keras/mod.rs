@@ -136,7 +136,8 @@ impl<F: Float> Model<F> {
     /// Saves the weights and the optimizer's state as Keras's `save_weights` does, in a file that ends in `.weights.h5`.
     ///
     /// # Errors
-    /// What the system refuses ([`Error::Save`](crate::Error::Save)); weights that are not finite.
+    /// What the system refuses ([`Error::Save`](crate::Error::Save)); weights, or a state of the optimizer, that are
+    /// not finite.
     pub fn save_keras_weights(&self, path: impl AsRef<Path>) -> Result<()> {
         save_weights(self, path.as_ref())
     }

@@ -65,6 +65,14 @@ fn weights_of<F: Float>(model: &Model<F>) -> Result<Group<'_, F>> {
     }
     let optimizer = root.group("optimizer/vars");
     for (index, data) in write_vars(&model.layout, &model.optimizer_state).into_iter().enumerate() {
+        if !data.is_finite() {
+            let reason = "its learning rate or its state is not finite in the precision of the weights";
+            return Err(unsaveable(
+                "the optimizer",
+                reason,
+                "compile the model with a smaller rate, and train it again",
+            ));
+        }
         optimizer.insert(index.to_string(), data);
     }
     Ok(root)

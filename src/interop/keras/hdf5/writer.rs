@@ -228,6 +228,15 @@ fn fields(signature: &[u8], bytes: &[u8], numbers: &[u64]) -> Vec<u8> {
 }
 
 impl<F: Float> Data<'_, F> {
+    /// Whether no number is NaN or infinite.
+    pub(in crate::interop::keras) fn is_finite(&self) -> bool {
+        match self {
+            Self::Floats { pieces, .. } => pieces.iter().copied().flatten().all(|value| value.is_finite()),
+            Self::Scalar(value) => value.is_finite(),
+            Self::Integer(_) | Self::Zeros(_) => true,
+        }
+    }
+
     fn shape(&self) -> &[usize] {
         match self {
             Self::Floats { shape, .. } | Self::Zeros(shape) => shape,
