@@ -2,6 +2,7 @@
 
 mod debug;
 mod file_kind;
+mod json_problem;
 mod load_error_kind;
 mod short_numbers;
 

@@ -10,7 +10,7 @@ use super::reader::{Input, OpenFile, Source};
 use super::records::{EstimatorRecord, Records};
 use super::registry::{check_brackets, rejected};
 use super::tensor_data::{NumberType, Numbers};
-use crate::error::{Error, LoadErrorKind, Result, excerpt, quoted};
+use crate::error::{Error, LoadErrorKind, Result, excerpt};
 use crate::float::Float;
 use crate::float::precompiled::precompiled;
 use crate::nn::layout::zeros;
@@ -231,15 +231,7 @@ impl<'a> Section<'a> {
         check_brackets(text)?;
         self.budget().take(ESTIMATOR + lists_of(text))?;
         let fields = serde_json::from_str(text).map_err(|problem| {
-            let source = Error::Parse {
-                source_name: format!("configuration of {kind:?}"),
-                line: problem.line(),
-                column: problem.column(),
-                expected: problem.to_string(),
-                got: quoted(text),
-                hint: String::new(),
-            };
-            rejected(kind, source)
+            rejected(kind, Error::json(format!("configuration of {kind:?}"), text, &problem))
         })?;
         Ok((fields, Tensors { records, left: head.n_tensors, bytes: 0, convert: false }))
     }

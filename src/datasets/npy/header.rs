@@ -161,7 +161,9 @@ impl Parser<'_> {
     /// Digits, with the suffix of Python 2's long integers or without.
     fn integer(&mut self) -> Option<usize> {
         let end = self.rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(self.rest.len());
-        let number = self.rest[..end].parse().ok()?;
+        let digits = Some(&self.rest[..end]).filter(|digits| !digits.is_empty())?;
+        // A larger number is none of a shape that fits into memory either.
+        let number = digits.parse().unwrap_or(usize::MAX);
         self.rest = &self.rest[end..];
         self.rest = self.rest.strip_prefix(['L', 'l']).unwrap_or(self.rest);
         Some(number)

@@ -1,0 +1,56 @@
+//! Errors of JSON text that is not what a type needs.
+
+use super::{Error, quoted};
+
+impl Error {
+    /// Text that serde refuses as JSON of a type. serde says what it found and what it expected in one sentence.
+    pub(crate) fn json(source_name: impl Into<String>, text: &str, problem: &serde_json::Error) -> Self {
+        let said = problem.to_string();
+        let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(said, _)| said);
+        let text = quoted(text);
+        let (expected, got) = match (said.split_once(", expected "), said.strip_prefix("missing field ")) {
+            (Some((found, expected)), _) => {
+                let found = found.split_once(": ").map_or(found, |(_, value)| value);
+                (expected.to_owned(), format!("{found} in {text}"))
+            }
+            (None, Some(field)) => (format!("the field {field}"), text),
+            (None, None) => ("JSON of this type".into(), format!("{text} ({said})")),
+        };
+        Self::Parse {
+            source_name: source_name.into(),
+            line: problem.line(),
+            column: problem.column(),
+            expected,
+            got,
+            hint: String::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code, reason = "never read")]
+    struct Recipe {
+        units: u32,
+    }
+
+    #[test]
+    fn what_is_expected_and_what_came_are_in_their_places() {
+        for (text, wanted) in [
+            (r#"{"units":-1}"#, r#"column 11: expected u32, got integer `-1` in "{\"units\":-1}""#),
+            (r#"{"units":"a"}"#, r#"column 12: expected u32, got string "a" in "{\"units\":\"a\"}""#),
+            ("{}", r#"column 2: expected the field `units`, got "{}""#),
+            (r#"{"a":1}"#, r#"column 4: expected `units`, got unknown field `a` in "{\"a\":1}""#),
+            ("{", r#"column 1: expected JSON of this type, got "{" (EOF while parsing an object)"#),
+        ] {
+            let said =
+                Error::json("recipe", text, &serde_json::from_str::<Recipe>(text).unwrap_err()).to_string();
+            assert_eq!(said, format!("recipe, line 1, {wanted}"));
+        }
+    }
+}
