@@ -231,7 +231,7 @@ fn numbers_as_large_as_can_be_are_no_trouble() {
     let most = usize::MAX;
     assert_error_contains(
         KMeans::<f64>::new(most).fit(&x),
-        "n_samples=6 should be >= n_clusters=18446744073709551615",
+        &format!("n_samples=6 should be >= n_clusters={most}"),
     );
     assert_error_contains(MiniBatchKMeans::<f64>::new(most).fit(&x), "n_samples=6");
     assert_error_contains(BisectingKMeans::<f64>::new(most).fit(&x), "n_samples=6");

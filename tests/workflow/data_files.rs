@@ -265,10 +265,14 @@ fn compressed_idx_files_read_as_plain_ones_and_lie_no_better() {
     };
     let file = Scratch::new("packed", pack(&idx(8, &[2, 2], &[1, 2, 3, 4])));
     assert_eq!(read_idx::<u8>(&file.0).unwrap(), array![[1, 2], [3, 4]].into_dyn());
+    let beyond = match usize::BITS {
+        64 => "cut off: expected 18446744065119617037 bytes, got 16",
+        _ => "expected a shape that fits into memory",
+    };
     for (claim, message) in [
         ([2, 3], "cut off: expected 18 bytes, got 16"),
         ([1, 2], "ends at byte 14, but 2 more follow"),
-        ([u32::MAX, u32::MAX], "cut off: expected 18446744065119617037 bytes, got 16"),
+        ([u32::MAX, u32::MAX], beyond),
     ] {
         let file = Scratch::new("lying", pack(&idx(8, &claim, &[1, 2, 3, 4])));
         let said = error_message(read_idx::<u8>(&file.0));

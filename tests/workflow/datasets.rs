@@ -127,7 +127,7 @@ fn bad_parameters_are_named() {
         "make_blobs: n_samples is 0, expected at least 1, and no more than fit into memory"
     );
     assert!(error_message(make_blobs::<f64>(usize::MAX, &centers, 1.0, 0)).contains("n_samples"));
-    assert!(error_message(make_moons::<f64>(usize::MAX / 64, 1.0, 0)).contains("n_samples"));
+    assert!(error_message(make_moons::<f64>(usize::MAX / 16, 1.0, 0)).contains("n_samples"));
     assert!(error_message(make_blobs::<f64>(9, &centers, -1.0, 0)).contains("cluster_std is -1"));
     assert!(error_message(make_blobs::<f64>(9, &centers, f64::NAN, 0)).contains("cluster_std is NaN"));
     assert!(
