@@ -8,13 +8,14 @@ impl Error {
         let said = problem.to_string();
         let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(said, _)| said);
         let text = quoted(text);
+        let is_of_serde = ["invalid ", "unknown "].iter().any(|start| said.starts_with(start));
         let (expected, got) = match (said.split_once(", expected "), said.strip_prefix("missing field ")) {
-            (Some((found, expected)), _) => {
+            (Some((found, expected)), _) if is_of_serde => {
                 let found = found.split_once(": ").map_or(found, |(_, value)| value);
                 (expected.to_owned(), format!("{found} in {text}"))
             }
-            (None, Some(field)) => (format!("the field {field}"), text),
-            (None, None) => ("JSON of this type".into(), format!("{text} ({said})")),
+            (_, Some(field)) => (format!("the field {field}"), text),
+            _ => ("JSON of this type".into(), format!("{text} ({said})")),
         };
         Self::Parse {
             source_name: source_name.into(),
@@ -36,7 +37,13 @@ mod tests {
     #[serde(deny_unknown_fields)]
     #[allow(dead_code, reason = "never read")]
     struct Recipe {
+        #[serde(deserialize_with = "even")]
         units: u32,
+    }
+
+    fn even<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+        let units = u32::deserialize(from)?;
+        if units % 2 == 0 { Ok(units) } else { Err(serde::de::Error::custom("units is odd, expected even")) }
     }
 
     #[test]
@@ -46,6 +53,10 @@ mod tests {
             (r#"{"units":"a"}"#, r#"column 12: expected u32, got string "a" in "{\"units\":\"a\"}""#),
             ("{}", r#"column 2: expected the field `units`, got "{}""#),
             (r#"{"a":1}"#, r#"column 4: expected `units`, got unknown field `a` in "{\"a\":1}""#),
+            (
+                r#"{"units":3}"#,
+                r#"column 11: expected JSON of this type, got "{\"units\":3}" (units is odd, expected even)"#,
+            ),
             ("{", r#"column 1: expected JSON of this type, got "{" (EOF while parsing an object)"#),
         ] {
             let said =
