@@ -287,6 +287,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(target_family = "wasm", ignore = "needs threads")]
     fn ranks_whose_calls_differ_get_an_error() {
         let differ = Threads::run(2, |group| {
             let mut values = vec![1.0; 1 + group.rank()];

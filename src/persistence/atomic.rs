@@ -81,7 +81,11 @@ pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Res
     let (directory, name) = (directory_of(&target), target.file_name().unwrap_or_default().to_string_lossy());
     remove_stale(&directory, &name);
     let keep_permissions =
-        |file: &File| permissions.map_or(Ok(()), |permissions| file.set_permissions(permissions));
+        |file: &File| match permissions.map(|permissions| file.set_permissions(permissions)) {
+            // Where files have no permissions, as on WASI, there are none to keep.
+            Some(Err(refused)) if refused.kind() != io::ErrorKind::Unsupported => Err(refused),
+            _ => Ok(()),
+        };
     let outcome = replace_on(&mut System, &directory, &name, &target, |file| {
         keep_permissions(file)?;
         write(file)

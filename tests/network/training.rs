@@ -361,6 +361,7 @@ fn a_diverged_run_goes_back_to_its_last_good_epoch() {
 }
 
 #[test]
+#[cfg_attr(panic = "abort", ignore = "catches panics")]
 fn a_failing_or_panicking_callback_leaves_a_model_that_goes_on() {
     struct Fail(bool);
     impl<F: Float> Callback<F> for Fail {

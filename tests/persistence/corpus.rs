@@ -107,7 +107,7 @@ fn write_first_keras_inputs() {
     let adam = dense().add(block).compile(Adam::default(), BinaryCrossentropy::default()).unwrap();
     let sequence = Sequential::<f32>::new([3, 2]).add(Bidirectional::new(Lstm::new(1)));
     let recurrent = sequence.compile(RmsProp::default(), MeanSquaredError::default()).unwrap();
-    let path = std::env::temp_dir().join(format!("axonal-first-inputs-{}", std::process::id()));
+    let path = crate::temporary::temporary_path("first-inputs");
     for target in ["keras", "hdf5"] {
         fs::create_dir_all(corpus(target)).unwrap();
     }

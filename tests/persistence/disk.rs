@@ -42,6 +42,7 @@ fn readers_find_a_whole_file_during_a_thousand_saves() {
 }
 
 #[test]
+#[cfg_attr(target_family = "wasm", ignore = "needs locks")]
 fn what_a_killed_process_left_is_removed_and_nothing_else() {
     let directory = models::directory("stale");
     let path = directory.join("model.axonal");

@@ -215,6 +215,7 @@ fn a_network_trains_on_a_csv_file_in_one_line() {
 }
 
 #[test]
+#[cfg_attr(target_family = "wasm", ignore = "needs threads")]
 fn reading_ahead_overlaps_with_work_and_keeps_the_order() {
     let pause = Duration::from_millis(20);
     let slow = (0..10).inspect(move |_| std::thread::sleep(pause));
@@ -247,6 +248,7 @@ fn no_more_than_the_depth_is_read_ahead_and_dropping_ends_the_thread() {
 }
 
 #[test]
+#[cfg_attr(panic = "abort", ignore = "catches panics")]
 fn a_panic_of_the_iterator_reaches_the_caller() {
     let items = (0..3).map(|i| if i == 2 { panic!("no more") } else { i });
     let outcome = std::panic::catch_unwind(|| prefetch(items, 1).collect::<Vec<_>>());

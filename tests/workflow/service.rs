@@ -52,6 +52,7 @@ impl Client {
 }
 
 #[test]
+#[cfg_attr(target_family = "wasm", ignore = "needs sockets")]
 fn eight_clients_get_ten_thousand_answers_and_none_is_wrong() {
     let (x, y) = churn::read(&churn::customers(300)).unwrap();
     let mut classifier = churn::classifier().unwrap();

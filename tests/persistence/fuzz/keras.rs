@@ -50,8 +50,9 @@ pub(crate) fn small_network() -> Model<f32> {
 /// A file name of this thread, in memory where there is such a folder.
 fn place(target: &str) -> PathBuf {
     let shared = Path::new("/dev/shm");
-    let folder = if shared.is_dir() { shared.to_owned() } else { std::env::temp_dir() };
-    folder.join(format!("axonal-{target}-{}-{:?}", std::process::id(), std::thread::current().id()))
+    let folder = if shared.is_dir() { shared.to_owned() } else { super::temporary::temporary_folder() };
+    let process = super::temporary::process_id();
+    folder.join(format!("axonal-{target}-{process}-{:?}", std::thread::current().id()))
 }
 
 /// Loads a file through every door: an error, or a model that learns and that other doors load as well.
