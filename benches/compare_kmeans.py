@@ -2,7 +2,10 @@
 
 Needs scikit-learn; builds the bench unless BENCH names its program:
 
-    python benches/compare_kmeans.py [BENCH] [--threads 1 2] [--only 100000x64x100] [--json FILE]
+    python benches/compare_kmeans.py [BENCH] [--threads 1 2] [--only 100000x64x100] [--relatives] [--json FILE]
+
+With --relatives it compares MiniBatchKMeans (the same initial centers and number of batches), BisectingKMeans, the
+silhouette score of at most 10,000 rows, and the inertia for 2 to 9 clusters of at most 100,000 rows instead.
 
 Every measurement runs in a separate process, bound to as many processors as it has threads. The three alternate, so
 that a busy moment of the machine affects all of them. The shortest times and the ratios peer / axonal are printed.
@@ -65,6 +68,29 @@ def peer(name, path, size, threads):
             "predict": shortest(runs, lambda: model.predict(x))[0]}
 
 
+def relatives(path, size):
+    """The times of scikit-learn's algorithms beside k-means, by the names of the bench's `--relatives`."""
+    import numpy as np
+    from sklearn.cluster import BisectingKMeans, KMeans, MiniBatchKMeans
+    from sklearn.metrics import silhouette_score
+    n, d, k = map(int, size.split("x"))
+    x = np.fromfile(path, np.float32).reshape(n, d)
+    runs = 5 if n < 10_000 else 1
+    mini_batch = MiniBatchKMeans(k, init=x[:k].copy(), n_init=1, max_iter=-(-100 * 1024 // n), max_no_improvement=None)
+    mini_batch_s, _ = shortest(runs, lambda: mini_batch.fit(x))
+    bisecting = BisectingKMeans(k, init="k-means++", random_state=0)
+    bisecting_s, _ = shortest(runs, lambda: bisecting.fit(x))
+    scored, bent = x[:10_000], x[:100_000]
+    labels = KMeans(k, max_iter=20, n_init=1, random_state=0).fit_predict(scored)
+    silhouette_s, silhouette = shortest(runs, lambda: silhouette_score(scored, labels))
+
+    def elbow():
+        return [KMeans(k, n_init=1, max_iter=20, tol=0, random_state=0).fit(bent).inertia_ for k in range(2, 10)]
+    return {"mini_batch_s": mini_batch_s, "mini_batch_inertia": float(mini_batch.inertia_), "bisecting_s": bisecting_s,
+            "bisecting_inertia": float(bisecting.inertia_), "silhouette_s": silhouette_s,
+            "silhouette": float(silhouette), "elbow_s": shortest(runs, elbow)[0]}
+
+
 def run(command, threads):
     environment = dict(os.environ, RAYON_NUM_THREADS=str(threads), OMP_NUM_THREADS=str(threads),
                        OPENBLAS_NUM_THREADS=str(threads))
@@ -96,6 +122,19 @@ def compare(bench, path, size, threads):
     return row
 
 
+def compare_relatives(bench, path, size, threads):
+    n, d, k = size.split("x")
+    own = run([bench, "--relatives", path, n, d, k], threads)
+    theirs = run([sys.executable, __file__, bench, "--peer", "relatives", path, size, str(threads)], threads)
+    if own is None or theirs is None:
+        sys.exit(f"{bench if own is None else 'scikit-learn'} failed")
+    print(f"{size:>16} {threads} thread(s), ms and sklearn / axonal: " + ", ".join(
+        f"{name[:-2]} {1e3 * own[name]:.2f} {theirs[name] / own[name]:.2f}" for name in own if name.endswith("_s")))
+    print(f"{'':16} axonal / sklearn: " + ", ".join(
+        f"{name} {own[name] / theirs[name]:.3f}" for name in own if not name.endswith("_s")), flush=True)
+    return {"size": size, "threads": threads, "axonal": own, "peers": {"sklearn": theirs}}
+
+
 def built_bench():
     """The bench's program, built now."""
     command = ["cargo", "bench", "--quiet", "--features", "onnx", "--bench", "kmeans", "--no-run", "--message-format=json"]
@@ -110,11 +149,12 @@ def main():
     parser.add_argument("--json", metavar="FILE", help="write the figures to this file, too")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--only", nargs="+", default=SIZES, metavar="NxDxK")
+    parser.add_argument("--relatives", action="store_true", help="compare the algorithms beside k-means")
     parser.add_argument("--peer", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.peer:
         name, path, size, threads = arguments.peer
-        print(json.dumps(peer(name, path, size, int(threads))))
+        print(json.dumps(relatives(path, size) if name == "relatives" else peer(name, path, size, int(threads))))
         return
     bench, measured = str(Path(arguments.bench or built_bench()).resolve()), []
     with tempfile.TemporaryDirectory() as folder:
@@ -122,9 +162,11 @@ def main():
             path = str(Path(folder, size))
             rows(size).tofile(path)
             for threads in arguments.threads:
-                measured.append(compare(bench, path, size, threads))
+                work = compare_relatives if arguments.relatives else compare
+                measured.append(work(bench, path, size, threads))
     if arguments.json:
-        Path(arguments.json).write_text(json.dumps({"bench": "compare_kmeans", "rows": measured}, indent=2) + "\n")
+        name = "compare_kmeans_relatives" if arguments.relatives else "compare_kmeans"
+        Path(arguments.json).write_text(json.dumps({"bench": name, "rows": measured}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

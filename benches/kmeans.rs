@@ -1,12 +1,14 @@
 //! Speed of k-means for sizes from iris to a million rows: Lloyd's iterations from given centers, k-means++,
-//! prediction, and prediction of one row.
+//! prediction, and prediction of one row; mini-batch and bisecting k-means, the silhouette score and the elbow.
 //!
 //! `cargo bench --bench kmeans [-- --quick] [--json FOLDER]`. With `--rows FILE N D K` it measures `f32` rows of a raw
-//! file instead, on `RAYON_NUM_THREADS` threads, and prints one line of JSON for `benches/compare_kmeans.py`.
+//! file instead, on `RAYON_NUM_THREADS` threads, and prints one line of JSON for `benches/compare_kmeans.py`; with
+//! `--relatives FILE N D K` the algorithms beside k-means.
 
 mod measure;
 
-use axonal::cluster::kmeans_plusplus;
+use axonal::cluster::{BisectingKMeans, MiniBatchKMeans, elbow, kmeans_plusplus};
+use axonal::metrics::silhouette_score;
 use axonal::ndarray::{Array2, s};
 use axonal::prelude::*;
 use axonal::rng::{Purpose, Rng};
@@ -133,12 +135,54 @@ impl Measurements {
     }
 }
 
+/// Rows of the silhouette score, whose time is quadratic, and of the elbow, which fits k-means for several k.
+const SILHOUETTE_ROWS: usize = 10_000;
+const ELBOW_ROWS: usize = 100_000;
+
+/// Passes of the mini-batch k-means: at least 100 batches of 1,024 rows.
+fn mini_batch_passes(n: usize) -> usize {
+    (100 * 1_024_usize).div_ceil(n)
+}
+
+/// k-means in mini-batches that stops after its passes alone.
+fn mini_batch<F: Float>(x: &Array2<F>, k: usize) -> MiniBatchKMeans<F> {
+    let init = KMeansInit::Centers(x.slice(s![..k, ..]).to_owned());
+    MiniBatchKMeans::new(k).init(init).max_iter(mini_batch_passes(x.nrows())).max_no_improvement(None)
+}
+
+/// The algorithms beside k-means: shortest times, and what they reach, as JSON.
+fn measure_relatives<F: Float>(x: &Array2<F>, k: usize) -> Result<serde_json::Value> {
+    let runs = if x.nrows() < 10_000 { 20 } else { 3 };
+    let mut mini_batch = mini_batch(x, k);
+    let mini_batch_s = shortest(runs, || drop(mini_batch.fit(x)));
+    let mut bisecting = BisectingKMeans::new(k);
+    let bisecting_s = shortest(runs, || drop(bisecting.fit(x)));
+    let scored = x.slice(s![..x.nrows().min(SILHOUETTE_ROWS), ..]);
+    let labels = KMeans::new(k).max_iter(20).fit_predict(&scored)?;
+    let silhouette = silhouette_score(&scored, &labels)?;
+    let silhouette_s = shortest(runs, || drop(silhouette_score(&scored, &labels)));
+    let bent = x.slice(s![..x.nrows().min(ELBOW_ROWS), ..]);
+    let kmeans = KMeans::new(2).n_init(1).max_iter(20).tol(0.0);
+    let elbow_s = shortest(runs, || drop(elbow(&kmeans, &bent, 2..=9)));
+    Ok(serde_json::json!({
+        "mini_batch_s": mini_batch_s, "mini_batch_inertia": mini_batch.inertia()?,
+        "bisecting_s": bisecting_s, "bisecting_inertia": bisecting.inertia()?,
+        "silhouette_s": silhouette_s, "silhouette": silhouette, "elbow_s": elbow_s,
+    }))
+}
+
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
-    if let Some(at) = arguments.iter().position(|argument| argument == "--rows") {
+    if let Some(at) =
+        arguments.iter().position(|argument| ["--rows", "--relatives"].contains(&argument.as_str()))
+    {
         let size = |index: usize| arguments.get(at + index).and_then(|size| size.parse().ok()).unwrap_or(1);
         let x = read_rows(arguments.get(at + 1).map_or("", |path| path), size(2), size(3))?;
-        println!("{}", measure_rows(&x, size(4), 5)?.json());
+        let figures = match arguments[at].as_str() {
+            "--rows" => measure_rows(&x, size(4), 5)?.json(),
+            _ => measure_relatives(&x, size(4))?,
+        };
+        println!("{figures}");
         return Ok(());
     }
     let mut bench = Bench::new("kmeans");

@@ -5,11 +5,11 @@ mod settings;
 mod tree;
 
 use super::kmeans::fitted::{FittedCenters, transform};
-use super::kmeans::lloyd::{Lloyd, LloydRun, StoppingRules, inertia_of};
+use super::kmeans::lloyd::{Lloyd, LloydRun, StoppingRules, inertia_of, inertias_of_clusters};
 use super::kmeans::moments::Moments;
 use super::kmeans::ranks::Ranks;
 use super::kmeans::report::KMeansReport;
-use super::kmeans::samples::{Samples, elements, in_rows};
+use super::kmeans::samples::{RowCopies, Samples, elements, in_rows};
 use super::kmeans::seeding::{KMeansInit, check_in_reach};
 use super::kmeans::{check_counts, label_indices, moments_of};
 use crate::error::{Error, Result};
@@ -208,27 +208,20 @@ impl<F: Float> BisectingKMeans<F> {
         let d = samples.n_features;
         let worst = tree.worst_leaf();
         let rows = std::mem::take(&mut tree.nodes[worst].rows);
-        let values: Vec<F> = rows.iter().flat_map(|&row| samples.row(row)).copied().collect();
-        let weights: Option<Vec<F>> =
-            samples.weights.map(|weights| rows.iter().map(|&row| weights[row]).collect());
-        let samples = Samples { values: &values, n_features: d, weights: weights.as_deref() };
+        let copies = RowCopies::of(samples, &rows);
+        let samples = copies.samples();
         let run = self.bisect(&samples, moments, split)?;
+        let inertias = inertias_of_clusters(&samples, &run.centers, &run.labels);
         let first_child = tree.nodes.len();
-        for side in 0..2u32 {
-            let of_side = |index: &usize| run.labels[*index] == side;
-            let places: Vec<usize> = (0..rows.len()).filter(of_side).collect();
-            let center = &run.centers[side as usize * d..][..d];
-            let of_place = |&place: &usize| {
-                let row = Samples { weights: None, ..samples.slice(place, 1) };
-                samples.weight(place) * inertia_of(&row, center, &[0])
-            };
-            let inertia = places.iter().map(of_place).sum();
+        for ((side, center), inertia) in (0..2).zip(run.centers.chunks_exact(d)).zip(inertias) {
+            let labeled = rows.iter().zip(&run.labels);
+            let rows: Vec<usize> =
+                labeled.filter(|(_, label)| **label == side).map(|(&row, _)| row).collect();
             let score = match self.settings.strategy {
                 BisectingStrategy::BiggestInertia => inertia,
-                BisectingStrategy::LargestCluster => places.len() as f64,
+                BisectingStrategy::LargestCluster => rows.len() as f64,
             };
             tree.centers.extend_from_slice(center);
-            let rows = places.iter().map(|&place| rows[place]).collect();
             tree.nodes.push(Node { children: None, rows, inertia, score });
         }
         tree.nodes[worst].children = Some((first_child, first_child + 1));

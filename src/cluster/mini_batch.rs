@@ -10,9 +10,8 @@ use super::kmeans::fitted::{FittedCenters, predict_by_nearest_center};
 use super::kmeans::lloyd::{LloydRun, inertia_over};
 use super::kmeans::moments::Moments;
 use super::kmeans::ranks::Ranks;
-use super::kmeans::ranks::gather::RowCopies;
 use super::kmeans::report::KMeansReport;
-use super::kmeans::samples::{Samples, elements, in_range, in_rows};
+use super::kmeans::samples::{RowCopies, Samples, elements, in_range, in_rows};
 use super::kmeans::seeding::random_rows::sample_without_replacement;
 use super::kmeans::seeding::{KMeansInit, check_in_reach};
 use super::kmeans::{check_counts, label_indices, moments_of};
@@ -274,7 +273,7 @@ impl<F: Float> MiniBatchKMeans<F> {
         let init_rows = init_size.unwrap_or(batch_size.saturating_mul(3));
         let init_rows = if init_rows < n_clusters { n_clusters.saturating_mul(3) } else { init_rows };
         let validation: Vec<_> = (0..init_rows.min(n)).map(|_| ranks.locate(rng.below(n))).collect();
-        let validation = RowCopies::new(rows, &validation)?;
+        let validation = RowCopies::of_ranks(rows, &validation)?;
         // Rows without weight cannot be initial centers.
         let weighted = RowsWithWeight::new(samples, ranks)?;
         let n_starts = match init {
@@ -287,7 +286,7 @@ impl<F: Float> MiniBatchKMeans<F> {
             let count = weighted.count();
             let places = sample_without_replacement(count, init_rows.min(count), rng);
             let places: Vec<_> = places.into_iter().map(|place| weighted.row(place)).collect();
-            let drawn = RowCopies::new(rows, &places)?;
+            let drawn = RowCopies::of_ranks(rows, &places)?;
             // Every rank has the drawn rows, and chooses the same centers.
             let alone = Ranks::alone(places.len());
             let mut centers = init.initial_centers((&drawn.samples(), &alone), n_clusters, rng)?;
@@ -330,10 +329,11 @@ impl<F: Float> MiniBatchKMeans<F> {
         let mut convergence = Convergence::new(batch_size, n, settings.max_no_improvement, tolerance);
         // The weights are in the probabilities of the draws.
         let unweighted = Samples { weights: None, ..*samples };
+        let mut batch = RowCopies::empty(samples.n_features);
         let mut converged = false;
         while !converged && progress.counters.steps < steps {
             let rows: Vec<_> = (0..batch_size).map(|_| sampler.row(&mut rng)).collect();
-            let batch = RowCopies::new((&unweighted, ranks), &rows)?;
+            batch.replace_by((&unweighted, ranks), &rows)?;
             let step = progress.step((&batch.samples(), ranks), settings.reassignment_ratio, &mut rng)?;
             converged = convergence.is_reached(step.inertia / batch_size as f64, step.total_shift);
         }

@@ -236,20 +236,35 @@ fn silhouettes_match_their_published_values() {
 
 #[test]
 fn silhouettes_are_those_of_all_pairs() {
-    let mut rng = axonal::rng::Rng::new(2, axonal::rng::Purpose::Other, 0);
-    let x = Array2::from_shape_fn((83, 5), |_| rng.normal());
-    let labels: Array1<usize> = (0..83).map(|_| rng.below(4)).collect();
-    let distance = |a: usize, b: usize| (&x.row(a) - &x.row(b)).mapv(|v| v * v).sum().sqrt();
-    let got = silhouette_samples(&x, &labels).unwrap();
-    for row in 0..83 {
-        let mean = |label: usize| {
-            let others: Vec<f64> =
-                (0..83).filter(|&b| b != row && labels[b] == label).map(|b| distance(row, b)).collect();
-            others.iter().sum::<f64>() / others.len() as f64
+    fn of_size<F: Float>(n: usize, d: usize, n_labels: usize, tolerance: f64) {
+        let mut rng = axonal::rng::Rng::new(2, axonal::rng::Purpose::Other, 0);
+        let x = Array2::from_shape_fn((n, d), |_| F::of(rng.normal()));
+        // Every label occurs twice.
+        let labels: Array1<usize> =
+            (0..n).map(|row| if row < 2 * n_labels { row / 2 } else { rng.below(n_labels) }).collect();
+        let distance = |a: usize, b: usize| {
+            let (a, b) = (x.row(a), x.row(b));
+            let squares = a.iter().zip(b).map(|(a, b)| (a.as_f64() - b.as_f64()).powi(2));
+            squares.sum::<f64>().sqrt()
         };
-        let a = mean(labels[row]);
-        let b = (0..4).filter(|&label| label != labels[row]).map(mean).fold(f64::INFINITY, f64::min);
-        close(got[row], (b - a) / a.max(b));
+        let got = silhouette_samples(&x, &labels).unwrap();
+        for row in 0..n {
+            let mean = |label: usize| {
+                let others: Vec<f64> =
+                    (0..n).filter(|&b| b != row && labels[b] == label).map(|b| distance(row, b)).collect();
+                others.iter().sum::<f64>() / others.len() as f64
+            };
+            let a = mean(labels[row]);
+            let b =
+                (0..n_labels).filter(|&label| label != labels[row]).map(mean).fold(f64::INFINITY, f64::min);
+            let want = (b - a) / a.max(b);
+            assert!((got[row] - want).abs() <= tolerance, "{n} x {d}, row {row}: {}, not {want}", got[row]);
+        }
+    }
+    // Also rows of several blocks, and clusters smaller than a tile.
+    for (n, d, n_labels) in [(83, 5, 4), (150, 600, 3), (129, 1, 2), (200, 17, 60)] {
+        of_size::<f64>(n, d, n_labels, 1e-12);
+        of_size::<f32>(n, d, n_labels, 1e-6);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::cluster::kmeans::assign::packed_centers::{PackedCenters, SquaredNorms};
 use crate::cluster::kmeans::fitted::FittedCenters;
-use crate::cluster::kmeans::samples::Samples;
+use crate::cluster::kmeans::samples::{RowCopies, Samples};
 use crate::float::Float;
 
 /// A cluster, and the two that it was split into.
@@ -112,9 +112,10 @@ impl Tree {
             let square: f64 =
                 centers.iter().zip(middle.iter().cycle()).map(|(c, m)| (*c - *m).as_f64().powi(2)).sum();
             pair.set(&centers, &middle, SquaredNorms { typical: square, largest: f64::INFINITY });
-            let values: Vec<F> = rows.iter().flat_map(|&row| samples.row(row)).copied().collect();
+            let copies = RowCopies::of(&Samples { weights: None, ..*samples }, &rows);
+            let values = copies.samples().values;
             let mut sides = vec![0; rows.len()];
-            pair.assign((&values, &middle), false, &mut pair.buffers(rows.len()), &mut sides);
+            pair.assign((values, &middle), false, &mut pair.buffers(rows.len()), &mut sides);
             let side =
                 |side: u32| rows.iter().zip(&sides).filter(move |(_, s)| **s == side).map(|(row, _)| *row);
             open.push((left, side(0).collect()));

@@ -10,7 +10,7 @@ use super::normalize::normalize;
 use super::ranks::Ranks;
 use super::ranks::alignment::AlignedRows;
 use super::report::KMeansReport;
-use super::samples::{Samples, elements, in_range, in_rows};
+use super::samples::{RowCopies, Samples, elements, in_range, in_rows};
 use super::seeding::check_in_reach;
 use super::seeding::random_rows::sample_without_replacement;
 use super::settings::KMeansSettings;
@@ -150,10 +150,8 @@ impl<F: Float> KMeans<F> {
         drawn.sort_unstable();
         let own = drawn.into_iter().filter_map(|place| with_weight.get(place.checked_sub(before)?));
         let rows: Vec<usize> = own.copied().collect();
-        let values: Vec<F> = rows.iter().flat_map(|&row| samples.row(row)).copied().collect();
-        let weights: Option<Vec<F>> =
-            samples.weights.map(|weights| rows.iter().map(|&row| weights[row]).collect());
-        let subset = Samples { values: &values, weights: weights.as_deref(), ..*samples };
+        let subset = RowCopies::of(samples, &rows);
+        let subset = subset.samples();
         let run_on = |subset: &Samples<'_, F>, ranks: &Ranks<'_>| {
             self.best_run((subset, ranks), &moments.with_totals_of(subset, ranks)?)
         };

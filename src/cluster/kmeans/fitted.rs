@@ -3,6 +3,7 @@
 use super::assign::assign;
 use super::assign::packed_centers::{PackedCenters, SquaredNorms};
 use super::distance::squared_distance;
+use super::lloyd::{inertia_of, inertias_of_clusters};
 use super::normalize::normalize;
 use super::samples::{Samples, all_below, elements, in_rows};
 use crate::error::{Error, Result};
@@ -215,13 +216,7 @@ impl<F: Float> FittedCenters<F> {
     }
 
     pub(crate) fn inertia_of(&self, samples: &Samples<'_, F>, labels: &[u32]) -> f64 {
-        let d = samples.n_features;
-        let centers = elements(self.cluster_centers());
-        let distance = |(row, &label): (usize, &u32)| {
-            let center = &centers[label as usize * d..][..d];
-            samples.weight(row) * squared_distance(samples.row(row), center).as_f64()
-        };
-        labels.iter().enumerate().map(distance).sum()
+        inertia_of(samples, elements(self.cluster_centers()), labels)
     }
 
     fn distances(&self, samples: &Samples<'_, F>) -> Array2<F> {
@@ -267,11 +262,8 @@ precompiled! {
     /// Σ‖x − c‖² over the rows of each cluster.
     pub(crate) fn inertias<'a, 'b, F>(fitted: &'a FittedCenters<F>, owner: &'static str, x: ArrayView2<'b, F>) -> Result<Array1<f64>> {
         fitted.with_rows(owner, x, |rows| {
-            let mut inertias = Array1::zeros(fitted.n_clusters);
-            for (row, label) in fitted.label(rows).into_iter().enumerate() {
-                inertias[label as usize] += fitted.inertia_of(&rows.samples.slice(row, 1), &[label]);
-            }
-            inertias
+            let centers = elements(fitted.cluster_centers());
+            Array1::from_vec(inertias_of_clusters(&rows.samples, centers, &fitted.label(rows)))
         })
     }
 }

@@ -38,6 +38,35 @@ impl<'a, F: Float> Samples<'a, F> {
     }
 }
 
+/// Copies of rows, and their weights.
+#[derive(Debug)]
+pub(crate) struct RowCopies<F> {
+    pub(super) values: Vec<F>,
+    pub(super) weights: Option<Vec<F>>,
+    pub(super) n_features: usize,
+}
+
+impl<F: Float> RowCopies<F> {
+    /// No rows.
+    pub(crate) fn empty(n_features: usize) -> Self {
+        Self { values: Vec::new(), weights: None, n_features }
+    }
+
+    /// Copies these rows, in this order.
+    pub(crate) fn of(samples: &Samples<'_, F>, rows: &[usize]) -> Self {
+        Self {
+            values: rows.iter().map(|&row| samples.row(row)).collect::<Vec<_>>().concat(),
+            weights: samples.weights.map(|weights| rows.iter().map(|&row| weights[row]).collect()),
+            n_features: samples.n_features,
+        }
+    }
+
+    /// The rows.
+    pub(crate) fn samples(&self) -> Samples<'_, F> {
+        Samples { values: &self.values, n_features: self.n_features, weights: self.weights.as_deref() }
+    }
+}
+
 /// The rows of `x` in standard layout: borrowed, or copied where the layout is another.
 ///
 /// # Errors

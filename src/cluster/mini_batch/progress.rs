@@ -9,6 +9,7 @@ use crate::distributed::Shard;
 use crate::error::Result;
 use crate::float::Float;
 use crate::rng::Rng;
+use crate::simd::vectorize;
 
 /// The state between two steps.
 pub(super) struct Progress<F> {
@@ -61,17 +62,23 @@ impl<F: Float> Progress<F> {
         // Σ w(x − c): rows that coincide with their center do not move it by rounding.
         let mut sums = vec![0.0; self.centers.len()];
         let mut weights = vec![0.0; self.counters.counts.len()];
-        for (row, &label) in labels.iter().enumerate() {
-            let cluster = label as usize;
-            let weight = batch.weight(row);
-            weights[cluster] += weight;
-            let offsets = batch.row(row).iter().zip(&self.reference).map(|(x, point)| (*x - *point).as_f64());
-            let center = &self.centers[cluster * d..][..d];
-            let sums = &mut sums[cluster * d..][..d];
-            for ((sum, x), center) in sums.iter_mut().zip(offsets).zip(center) {
-                *sum += weight * (x - center.as_f64());
-            }
-        }
+        vectorize(
+            #[inline(always)]
+            || {
+                for (row, &label) in labels.iter().enumerate() {
+                    let cluster = label as usize;
+                    let weight = batch.weight(row);
+                    weights[cluster] += weight;
+                    let (x, reference, center) =
+                        (batch.row(row), &self.reference[..d], &self.centers[cluster * d..][..d]);
+                    let sums = &mut sums[cluster * d..][..d];
+                    for feature in 0..d {
+                        let offset = (x[feature] - reference[feature]).as_f64();
+                        sums[feature] += weight * (offset - center[feature].as_f64());
+                    }
+                }
+            },
+        );
         let clusters = self.counters.counts.iter_mut().zip(&weights).zip(self.centers.chunks_exact_mut(d));
         for (((count, weight), center), sums) in clusters.zip(sums.chunks_exact(d)) {
             if *weight > 0.0 {

@@ -1,21 +1,21 @@
 //! Silhouettes: how much nearer a row is to its own cluster than to the next one.
 
+mod distance_sums;
+
 use super::label::{Encoded, Label};
 use super::scale::measurable;
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::float::precompiled::precompiled;
 use crate::parallel::zip_chunks;
 use crate::rng::{Purpose, Rng};
-use crate::simd::vectorize;
+use distance_sums::{DistanceSums, GROUP};
 use ndarray::{Array1, ArrayBase, ArrayView2, Axis, Data, Ix1, Ix2};
-
-/// Rows that are compared with all others together, one per lane.
-const LANES: usize = 16;
 
 /// The silhouette of each row, (b − a) / max(a, b) in [−1, 1]: a is the mean distance to the other rows of its
 /// cluster, b the smallest mean distance to the rows of another one. A row alone in its cluster has 0.
 ///
-/// All pairs of rows are compared, a few rows at a time, so memory is that of a few rows and not n². Distances come
+/// All pairs of rows are compared, a few rows at a time, so memory is that of a copy of the rows and not n². Distances come
 /// from differences of values, which are exact far from the origin, where scikit-learn's ‖x‖² − 2x·y + ‖y‖² cancels (`f32`
 /// with mean 5e4 and spread 1).
 ///
@@ -40,46 +40,37 @@ pub fn silhouette_samples<F: Float, L: Label>(
     labels: &ArrayBase<impl Data<Elem = L>, Ix1>,
 ) -> Result<Array1<f64>> {
     let encoded = Encoded::of_rows("silhouette", x.view(), labels)?;
-    let x = measurable(x.view()).rows;
-    let x = x.as_standard_layout();
-    let (n, d) = x.dim();
-    let rows = x.as_slice().unwrap_or(&[]);
-    let sizes = encoded.sizes();
-    let mut silhouettes = vec![0.0; n];
-    let mut groups: Vec<usize> = (0..n).step_by(LANES).collect();
-    zip_chunks(n.saturating_mul(n).saturating_mul(d), &mut groups, &mut silhouettes, LANES, |first, out| {
-        let mut sums = vec![[0.0; LANES]; encoded.n_labels];
-        vectorize(
-            #[inline(always)]
-            || add_distances(rows, d, *first, &encoded.labels, &mut sums),
-        );
-        for (lane, out) in out.iter_mut().enumerate() {
-            *out = silhouette(encoded.labels[*first + lane], &sizes, |label| sums[label][lane]);
-        }
-    });
-    Ok(Array1::from_vec(silhouettes))
+    Ok(Array1::from_vec(of_clusters(x.view(), &encoded)))
 }
 
-/// Adds up the distances of a group of rows to the rows of each cluster.
-#[inline(always)]
-fn add_distances<F: Float>(rows: &[F], d: usize, first: usize, labels: &[usize], sums: &mut [[f64; LANES]]) {
-    let mut lanes = vec![[F::zero(); LANES]; d];
-    for (lane, row) in rows[first * d..].chunks_exact(d).take(LANES).enumerate() {
-        lanes.iter_mut().zip(row).for_each(|(lanes, x)| lanes[lane] = *x);
-    }
-    for (row, &label) in rows.chunks_exact(d).zip(labels) {
-        let mut squares = [F::zero(); LANES];
-        for (lanes, y) in lanes.iter().zip(row) {
-            for lane in 0..LANES {
-                let difference = lanes[lane] - *y;
-                squares[lane] += difference * difference;
+precompiled! {
+    /// The silhouette of each row.
+    fn of_clusters<'a, 'b, F>(x: ArrayView2<'a, F>, encoded: &'b Encoded) -> Vec<f64> {
+        let x = measurable(x.view()).rows;
+        let x = x.as_standard_layout();
+        let (n, d) = x.dim();
+        let rows = x.as_slice().unwrap_or(&[]);
+        let sizes = encoded.sizes();
+        let by_cluster = in_order_of_clusters(rows, d, &encoded.labels);
+        let mut silhouettes = vec![0.0; n];
+        let mut groups: Vec<usize> = (0..n).step_by(GROUP).collect();
+        zip_chunks(n.saturating_mul(n).saturating_mul(d), &mut groups, &mut silhouettes, GROUP, |first, out| {
+            let group = &rows[*first * d..][..out.len() * d];
+            let mut sums = vec![0.0; encoded.n_labels * GROUP];
+            F::run_simd(DistanceSums { group, n_features: d, rows: &by_cluster, sizes: &sizes, sums: &mut sums });
+            for (lane, out) in out.iter_mut().enumerate() {
+                *out = silhouette(encoded.labels[*first + lane], &sizes, |label| sums[label * GROUP + lane]);
             }
-        }
-        let sums = &mut sums[label];
-        for lane in 0..LANES {
-            sums[lane] += squares[lane].sqrt().as_f64();
-        }
+        });
+        silhouettes
     }
+}
+
+/// The rows of the first cluster, then those of the second, and so on.
+fn in_order_of_clusters<F: Float>(rows: &[F], d: usize, labels: &[usize]) -> Vec<F> {
+    let mut order: Vec<usize> = (0..labels.len()).collect();
+    order.sort_by_key(|&row| labels[row]);
+    order.iter().map(|&row| &rows[row * d..][..d]).collect::<Vec<_>>().concat()
 }
 
 fn silhouette(own: usize, sizes: &[usize], sum: impl Fn(usize) -> f64) -> f64 {

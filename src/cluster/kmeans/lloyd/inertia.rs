@@ -30,19 +30,41 @@ impl Inertia {
 
 /// Σ wᵢ‖xᵢ − c‖² over labeled rows.
 pub(crate) fn inertia_of<F: Float>(samples: &Samples<'_, F>, centers: &[F], labels: &[u32]) -> f64 {
+    let mut inertia = 0.0;
+    add_inertias(samples, centers, labels, |_, of_row| inertia += of_row);
+    inertia
+}
+
+/// Σ wᵢ‖xᵢ − c‖² over the rows of each cluster.
+pub(crate) fn inertias_of_clusters<F: Float>(
+    samples: &Samples<'_, F>,
+    centers: &[F],
+    labels: &[u32],
+) -> Vec<f64> {
+    let mut inertias = vec![0.0; centers.len() / samples.n_features];
+    add_inertias(samples, centers, labels, |label, of_row| inertias[label as usize] += of_row);
+    inertias
+}
+
+/// Calls `add` with the label of each row and wᵢ‖xᵢ − c‖².
+#[inline(always)]
+fn add_inertias<F: Float>(
+    samples: &Samples<'_, F>,
+    centers: &[F],
+    labels: &[u32],
+    mut add: impl FnMut(u32, f64),
+) {
     /// Elements that are prefetched before they are needed.
     const AHEAD: usize = 1024;
     let d = samples.n_features;
     vectorize(
         #[inline(always)]
         || {
-            let mut inertia = 0.0;
             for (row, (x, &label)) in samples.values.chunks_exact(d).zip(labels).enumerate() {
                 prefetch(x.as_ptr().wrapping_add(AHEAD.max(d)), d);
                 let center = &centers[label as usize * d..][..d];
-                inertia += samples.weight(row) * squared_distance(x, center).as_f64();
+                add(label, samples.weight(row) * squared_distance(x, center).as_f64());
             }
-            inertia
         },
     )
 }

@@ -10,7 +10,7 @@ mod shard;
 mod strategy;
 mod verbose;
 
-pub(crate) use inertia::{inertia_of, inertia_over};
+pub(crate) use inertia::{inertia_of, inertia_over, inertias_of_clusters};
 
 use super::assign::labels::NO_LABEL;
 use super::assign::packed_centers::{PackedCenters, SquaredNorms};

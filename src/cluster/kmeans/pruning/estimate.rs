@@ -26,9 +26,8 @@ impl<F: Float> PruningEstimate<F> {
     pub(crate) fn new(samples: &Samples<'_, F>, mean: &[F], centers: &PackedCenters<F>) -> Self {
         let (n, d) = (samples.n_samples(), samples.n_features);
         let max_rows = MAX_ROWS.min(MAX_ELEMENTS / d).min(n / ONE_OF).max(centers.lanes());
-        let rows: Vec<F> =
-            (0..n).step_by(n.div_ceil(max_rows)).flat_map(|row| samples.row(row)).copied().collect();
-        let n_rows = rows.len() / d;
+        let rows: Vec<_> = (0..n).step_by(n.div_ceil(max_rows)).map(|row| samples.row(row)).collect();
+        let (n_rows, rows) = (rows.len(), rows.concat());
         let mut packed = PackedRows::new(centers.lanes(), n_rows, d);
         let search = GapSearch::new(packed.load(&rows, mean, &[]));
         Self { n_rows, packed, search, is_up_to_date: false }

@@ -1,7 +1,7 @@
 //! Copies of rows of several ranks, on every rank: each rank sends its own rows, in their own type.
 
 use super::Ranks;
-use crate::cluster::kmeans::samples::Samples;
+use crate::cluster::kmeans::samples::{RowCopies, Samples};
 use crate::error::{Error, Result};
 use crate::float::Float;
 
@@ -13,38 +13,49 @@ pub(crate) struct RankRow {
     pub(crate) place: usize,
 }
 
-/// Copies of rows, and their weights.
-#[derive(Debug)]
-pub(crate) struct RowCopies<F> {
-    values: Vec<F>,
-    weights: Option<Vec<F>>,
-    n_features: usize,
-}
-
 impl<F: Float> RowCopies<F> {
     /// Copies rows of all ranks, in this order.
-    pub(crate) fn new((samples, ranks): (&Samples<'_, F>, &Ranks<'_>), rows: &[RankRow]) -> Result<Self> {
-        let n_features = samples.n_features;
-        let values = gather(ranks, samples.values, n_features, rows)?;
-        let weights = samples.weights.map(|weights| gather(ranks, weights, 1, rows)).transpose()?;
-        Ok(Self { values, weights, n_features })
+    pub(crate) fn of_ranks(
+        (samples, ranks): (&Samples<'_, F>, &Ranks<'_>),
+        rows: &[RankRow],
+    ) -> Result<Self> {
+        let mut copies = Self::empty(samples.n_features);
+        copies.replace_by((samples, ranks), rows)?;
+        Ok(copies)
     }
 
-    /// The rows.
-    pub(crate) fn samples(&self) -> Samples<'_, F> {
-        Samples { values: &self.values, n_features: self.n_features, weights: self.weights.as_deref() }
+    /// Copies rows of all ranks to the memory of these.
+    pub(crate) fn replace_by(
+        &mut self,
+        (samples, ranks): (&Samples<'_, F>, &Ranks<'_>),
+        rows: &[RankRow],
+    ) -> Result<()> {
+        gather(ranks, (samples.values, self.n_features), rows, &mut self.values)?;
+        match samples.weights {
+            Some(weights) => gather(ranks, (weights, 1), rows, self.weights.get_or_insert_default()),
+            None => Ok(()),
+        }
     }
 }
 
-/// Lines of `width` values of all ranks, of which `values` are those of this one.
-fn gather<F: Float>(ranks: &Ranks<'_>, values: &[F], width: usize, rows: &[RankRow]) -> Result<Vec<F>> {
+/// Replaces `gathered` by lines of `width` values of all ranks, of which `values` are those of this one.
+fn gather<F: Float>(
+    ranks: &Ranks<'_>,
+    (values, width): (&[F], usize),
+    rows: &[RankRow],
+    gathered: &mut Vec<F>,
+) -> Result<()> {
     let line = |row: &RankRow| &values[row.place * width..][..width];
-    let Some(group) = ranks.group() else { return Ok(rows.iter().flat_map(line).copied().collect()) };
+    gathered.clear();
+    gathered.reserve_exact(rows.len() * width);
+    let Some(group) = ranks.group() else {
+        rows.iter().for_each(|row| gathered.extend_from_slice(line(row)));
+        return Ok(());
+    };
     let own = rows.iter().filter(|row| row.rank == ranks.rank()).flat_map(line);
     let all = group.all_gather(&to_bytes(own.copied()))?;
     let of_ranks: Vec<Vec<F>> = all.iter().map(|bytes| from_bytes(bytes)).collect();
     let mut rest: Vec<&[F]> = of_ranks.iter().map(Vec::as_slice).collect();
-    let mut gathered = Vec::with_capacity(rows.len() * width);
     for row in rows {
         let Some((line, others)) = rest[row.rank].split_at_checked(width) else {
             let problem = "sent fewer rows than were drawn of it; let every rank run the same program";
@@ -53,7 +64,7 @@ fn gather<F: Float>(ranks: &Ranks<'_>, values: &[F], width: usize, rows: &[RankR
         gathered.extend_from_slice(line);
         rest[row.rank] = others;
     }
-    Ok(gathered)
+    Ok(())
 }
 
 fn to_bytes<F: Float>(values: impl Iterator<Item = F>) -> Vec<u8> {
@@ -91,7 +102,7 @@ mod tests {
                 let (values, weights) = (&all[2 * own.start..2 * own.end], Some(&weights[own]));
                 let aligned = AlignedRows::new(group, Samples { values, n_features: 2, weights })?;
                 let rows: Vec<RankRow> = drawn.iter().map(|row| aligned.ranks.locate(*row)).collect();
-                let gathered = RowCopies::new((&aligned.samples(), &aligned.ranks), &rows)?;
+                let gathered = RowCopies::of_ranks((&aligned.samples(), &aligned.ranks), &rows)?;
                 let bits: Vec<u64> = gathered.samples().values.iter().map(|x| x.as_f64().to_bits()).collect();
                 assert_eq!(bits, want);
                 assert_eq!(gathered.samples().weight(3), F::of(1.0 / 2048.0).as_f64());
