@@ -78,7 +78,7 @@ def relatives(path, size):
     runs = 5 if n < 10_000 else 1
     mini_batch = MiniBatchKMeans(k, init=x[:k].copy(), n_init=1, max_iter=-(-100 * 1024 // n), max_no_improvement=None)
     mini_batch_s, _ = shortest(runs, lambda: mini_batch.fit(x))
-    bisecting = BisectingKMeans(k, init="k-means++", random_state=0)
+    bisecting = BisectingKMeans(k, random_state=0)
     bisecting_s, _ = shortest(runs, lambda: bisecting.fit(x))
     scored, bent = x[:10_000], x[:100_000]
     labels = KMeans(k, max_iter=20, n_init=1, random_state=0).fit_predict(scored)

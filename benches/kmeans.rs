@@ -139,36 +139,43 @@ impl Measurements {
 const SILHOUETTE_ROWS: usize = 10_000;
 const ELBOW_ROWS: usize = 100_000;
 
-/// Passes of the mini-batch k-means: at least 100 batches of 1,024 rows.
-fn mini_batch_passes(n: usize) -> usize {
-    (100 * 1_024_usize).div_ceil(n)
-}
+/// Rows that all batches of a mini-batch k-means have together, at least: 100 batches.
+const MINI_BATCH_ROWS: usize = 100 * 1_024;
 
-/// k-means in mini-batches that stops after its passes alone.
-fn mini_batch<F: Float>(x: &Array2<F>, k: usize) -> MiniBatchKMeans<F> {
+/// Calls `time` with each algorithm beside k-means. Returns what they reach.
+fn relatives<F: Float>(
+    x: &Array2<F>,
+    k: usize,
+    mut time: impl FnMut(&'static str, &mut dyn FnMut()),
+) -> Result<[(&'static str, f64); 3]> {
     let init = KMeansInit::Centers(x.slice(s![..k, ..]).to_owned());
-    MiniBatchKMeans::new(k).init(init).max_iter(mini_batch_passes(x.nrows())).max_no_improvement(None)
-}
-
-/// The algorithms beside k-means: shortest times, and what they reach, as JSON.
-fn measure_relatives<F: Float>(x: &Array2<F>, k: usize) -> Result<serde_json::Value> {
-    let runs = if x.nrows() < 10_000 { 20 } else { 3 };
-    let mut mini_batch = mini_batch(x, k);
-    let mini_batch_s = shortest(runs, || drop(mini_batch.fit(x)));
+    let passes = MINI_BATCH_ROWS.div_ceil(x.nrows());
+    let mut mini_batch = MiniBatchKMeans::new(k).init(init).max_iter(passes).max_no_improvement(None);
+    time("mini_batch", &mut || drop(mini_batch.fit(x)));
     let mut bisecting = BisectingKMeans::new(k);
-    let bisecting_s = shortest(runs, || drop(bisecting.fit(x)));
+    time("bisecting", &mut || drop(bisecting.fit(x)));
     let scored = x.slice(s![..x.nrows().min(SILHOUETTE_ROWS), ..]);
     let labels = KMeans::new(k).max_iter(20).fit_predict(&scored)?;
-    let silhouette = silhouette_score(&scored, &labels)?;
-    let silhouette_s = shortest(runs, || drop(silhouette_score(&scored, &labels)));
+    time("silhouette", &mut || drop(silhouette_score(&scored, &labels)));
     let bent = x.slice(s![..x.nrows().min(ELBOW_ROWS), ..]);
     let kmeans = KMeans::new(2).n_init(1).max_iter(20).tol(0.0);
-    let elbow_s = shortest(runs, || drop(elbow(&kmeans, &bent, 2..=9)));
-    Ok(serde_json::json!({
-        "mini_batch_s": mini_batch_s, "mini_batch_inertia": mini_batch.inertia()?,
-        "bisecting_s": bisecting_s, "bisecting_inertia": bisecting.inertia()?,
-        "silhouette_s": silhouette_s, "silhouette": silhouette, "elbow_s": elbow_s,
-    }))
+    time("elbow", &mut || drop(elbow(&kmeans, &bent, 2..=9)));
+    Ok([
+        ("mini_batch_inertia", mini_batch.inertia()?),
+        ("bisecting_inertia", bisecting.inertia()?),
+        ("silhouette", silhouette_score(&scored, &labels)?),
+    ])
+}
+
+/// The shortest times of the algorithms beside k-means, and what they reach.
+fn measure_relatives(x: &Array2<f32>, k: usize) -> Result<serde_json::Value> {
+    let runs = if x.nrows() < 10_000 { 20 } else { 3 };
+    let mut figures = serde_json::Map::new();
+    let reached = relatives(x, k, |name, work| {
+        figures.insert(format!("{name}_s"), shortest(runs, work).into());
+    })?;
+    figures.extend(reached.map(|(name, value)| (name.into(), value.into())));
+    Ok(figures.into())
 }
 
 fn main() -> Result<()> {
@@ -199,7 +206,11 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Prints the lines of one size: Lloyd's iterations from the first rows as centers, k-means++, prediction.
+/// Rows up to which the other algorithms are in the table.
+const MAX_ROWS_OF_RELATIVES: usize = 2_000;
+
+/// Prints the lines of one size: Lloyd's iterations from the first rows as centers, k-means++, prediction; of few rows the other
+/// algorithms, too.
 fn table<F: Float>(bench: &mut Bench, threads: usize, x: &Array2<F>, k: usize) -> Result<()> {
     let (n, d) = x.dim();
     let init = KMeansInit::Centers(x.slice(s![..k, ..]).to_owned());
@@ -224,5 +235,11 @@ fn table<F: Float>(bench: &mut Bench, threads: usize, x: &Array2<F>, k: usize) -
     let row = x.slice(s![..1, ..]);
     let one = bench.time(|| drop(kmeans.predict(&row)));
     bench.line(&name("predict one row"), threads, one, work(2.0 * (d * k) as f64, 0.0), &[]);
+    if n <= MAX_ROWS_OF_RELATIVES {
+        relatives(x, k, |what, algorithm| {
+            let timing = bench.time(algorithm);
+            bench.line(&name(what), threads, timing, None, &[]);
+        })?;
+    }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! One error for the whole crate: where it happened, what was expected, what came, what to do.
 
+mod configuration;
 mod debug;
 mod file_kind;
-mod json_problem;
 mod load_error_kind;
 mod short_numbers;
 

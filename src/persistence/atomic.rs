@@ -82,7 +82,7 @@ pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Res
     remove_stale(&directory, &name);
     let keep_permissions =
         |file: &File| match permissions.map(|permissions| file.set_permissions(permissions)) {
-            // Where files have no permissions, as on WASI, there are none to keep.
+            // Files have no permissions on WASI.
             Some(Err(refused)) if refused.kind() != io::ErrorKind::Unsupported => Err(refused),
             _ => Ok(()),
         };

@@ -230,9 +230,8 @@ impl<'a> Section<'a> {
         }
         check_brackets(text)?;
         self.budget().take(ESTIMATOR + lists_of(text))?;
-        let fields = serde_json::from_str(text).map_err(|problem| {
-            rejected(kind, Error::json(format!("configuration of {kind:?}"), text, &problem))
-        })?;
+        let fields = serde_json::from_str(text)
+            .map_err(|problem| rejected(kind, Error::configuration(kind, text, &problem)))?;
         Ok((fields, Tensors { records, left: head.n_tensors, bytes: 0, convert: false }))
     }
 

@@ -81,7 +81,8 @@ impl<F: Float> Model<F> {
     ///
     /// # Errors
     /// What the system refuses ([`Error::Save`](crate::Error::Save)); a layer, loss, metric or optimizer that Keras does
-    /// not have ([`Error::Unsaveable`](crate::Error::Unsaveable), with its name).
+    /// not have, and weights, or a state of the optimizer, that are not finite
+    /// ([`Error::Unsaveable`](crate::Error::Unsaveable), with its name).
     ///
     /// # Examples
     /// ```

@@ -55,15 +55,7 @@ impl Config {
     /// # Errors
     /// Text that is not the recipe's JSON.
     pub fn read<T: DeserializeOwned>(&self, kind: &str) -> Result<T> {
-        serde_json::from_str(&self.0).map_err(|problem| self.problem(kind, &problem))
-    }
-}
-
-impl Config {
-    /// The error of text that is not the recipe of this kind.
-    #[cold]
-    fn problem(&self, kind: &str, problem: &serde_json::Error) -> Error {
-        Error::json(format!("configuration of {kind:?}"), &self.0, problem)
+        serde_json::from_str(&self.0).map_err(|problem| Error::configuration(kind, &self.0, &problem))
     }
 }
 

@@ -31,10 +31,11 @@ impl<F: Float> RowCopies<F> {
         rows: &[RankRow],
     ) -> Result<()> {
         gather(ranks, (samples.values, self.n_features), rows, &mut self.values)?;
-        match samples.weights {
-            Some(weights) => gather(ranks, (weights, 1), rows, self.weights.get_or_insert_default()),
-            None => Ok(()),
-        }
+        let Some(weights) = samples.weights else {
+            self.weights = None;
+            return Ok(());
+        };
+        gather(ranks, (weights, 1), rows, self.weights.get_or_insert_default())
     }
 }
 

@@ -1,10 +1,11 @@
-//! Errors of JSON text that is not what a type needs.
+//! Errors of configurations: JSON that is not what a layer, a metric or an estimator needs.
 
 use super::{Error, quoted};
 
 impl Error {
-    /// Text that serde refuses as JSON of a type. serde says what it found and what it expected in one sentence.
-    pub(crate) fn json(source_name: impl Into<String>, text: &str, problem: &serde_json::Error) -> Self {
+    /// A configuration that serde refuses. serde says what it found and what it expected in one sentence.
+    #[cold]
+    pub(crate) fn configuration(kind: &str, text: &str, problem: &serde_json::Error) -> Self {
         let said = problem.to_string();
         let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(said, _)| said);
         let text = quoted(text);
@@ -15,10 +16,10 @@ impl Error {
                 (expected.to_owned(), format!("{found} in {text}"))
             }
             (_, Some(field)) => (format!("the field {field}"), text),
-            _ => ("JSON of this type".into(), format!("{text} ({said})")),
+            _ => ("one of this kind".into(), format!("{text} ({said})")),
         };
         Self::Parse {
-            source_name: source_name.into(),
+            source_name: format!("configuration of {kind:?}"),
             line: problem.line(),
             column: problem.column(),
             expected,
@@ -55,13 +56,14 @@ mod tests {
             (r#"{"a":1}"#, r#"column 4: expected `units`, got unknown field `a` in "{\"a\":1}""#),
             (
                 r#"{"units":3}"#,
-                r#"column 11: expected JSON of this type, got "{\"units\":3}" (units is odd, expected even)"#,
+                r#"column 11: expected one of this kind, got "{\"units\":3}" (units is odd, expected even)"#,
             ),
-            ("{", r#"column 1: expected JSON of this type, got "{" (EOF while parsing an object)"#),
+            ("{", r#"column 1: expected one of this kind, got "{" (EOF while parsing an object)"#),
         ] {
             let said =
-                Error::json("recipe", text, &serde_json::from_str::<Recipe>(text).unwrap_err()).to_string();
-            assert_eq!(said, format!("recipe, line 1, {wanted}"));
+                Error::configuration("recipe", text, &serde_json::from_str::<Recipe>(text).unwrap_err())
+                    .to_string();
+            assert_eq!(said, format!("configuration of \"recipe\", line 1, {wanted}"));
         }
     }
 }
