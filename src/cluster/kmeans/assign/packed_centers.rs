@@ -73,10 +73,16 @@ impl<F: Float> PackedCenters<F> {
         }
     }
 
-    /// Packs centers (k, d) less the mean, which is subtracted from the rows too.
+    /// Packs centers (k, d) less the mean, which is subtracted from the rows too: as many as there is memory for, or fewer.
     pub(crate) fn set(&mut self, centers: &[F], mean: &[F], norms: SquaredNorms) {
         let (d, height) = (self.n_features, self.height);
-        self.centers.copy_from_slice(centers);
+        self.n_clusters = centers.len() / d;
+        self.centers[..centers.len()].copy_from_slice(centers);
+        if let Some(last) = self.tiles.chunks_exact_mut(height * (d + 2)).nth(self.n_clusters / height) {
+            let (half_norms, features) = (0..height, 2 * height..last.len());
+            last[half_norms].fill(F::infinity());
+            last[features].fill(F::zero());
+        }
         for (table, centers) in self.tiles.chunks_exact_mut(height * (d + 2)).zip(centers.chunks(height * d))
         {
             let (table, features) = table.split_at_mut(2 * height);
@@ -118,7 +124,9 @@ impl<F: Float> PackedCenters<F> {
 
     /// The packed tiles, for the kernel.
     pub(crate) fn tiles(&self) -> CenterTiles<'_, F> {
-        CenterTiles { n_features: self.n_features, height: self.height, values: &self.tiles }
+        let padded = self.n_clusters.next_multiple_of(self.height);
+        let values = &self.tiles[..padded * (self.n_features + 2)];
+        CenterTiles { n_features: self.n_features, height: self.height, values }
     }
 
     /// Whether the margin of a row needs its ‖x‖².
@@ -132,7 +140,8 @@ impl<F: Float> PackedCenters<F> {
         vectorize(
             #[inline(always)]
             || {
-                let mut centers = self.centers.chunks_exact(self.n_features);
+                let mut centers =
+                    self.centers[..self.n_clusters * self.n_features].chunks_exact(self.n_features);
                 let (mut nearest, mut least) = (0, F::infinity());
                 if let Some(first) = centers.next() {
                     least = squared_distance(x, first);
@@ -147,6 +156,11 @@ impl<F: Float> PackedCenters<F> {
                 nearest
             },
         )
+    }
+
+    /// A center as it is.
+    pub(crate) fn center(&self, cluster: u32) -> &[F] {
+        &self.centers[cluster as usize * self.n_features..][..self.n_features]
     }
 
     /// Number of centers.

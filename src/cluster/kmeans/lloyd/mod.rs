@@ -207,7 +207,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
     fn set_centers(&mut self, from: &[F], to: &[F]) {
         self.packed_centers.set(to, &self.mean, self.norms);
         if let Some(pruning) = &mut self.pruning {
-            pruning.update(from, to, self.packed_centers.max_half_norm);
+            pruning.update((from, to), self.packed_centers.max_half_norm, (&self.mean, self.norms));
         }
     }
 
@@ -269,8 +269,11 @@ impl<'a, F: Float> Lloyd<'a, F> {
         );
         let changed = self.shards.iter().map(|shard| shard.changed).sum();
         let searched = self.shards.iter().map(|shard| shard.searched).sum();
+        let compared = self.shards.iter().map(|shard| shard.compared).sum();
         self.norms.largest = self.shards.iter().map(|shard| shard.max_square).fold(0.0, f64::max);
-        self.pruning.iter_mut().for_each(|pruning| pruning.end_pass(searched, &self.packed_centers));
+        self.pruning
+            .iter_mut()
+            .for_each(|pruning| pruning.end_pass(searched, compared, &self.packed_centers));
         changed
     }
 }
@@ -311,15 +314,16 @@ mod tests {
         points
     }
 
-    /// Compares runs with and without pruning; returns how many pruned at the end.
-    fn count_pruned_runs<F: Float>(n: usize, d: usize, k: usize, seed: u64) -> usize {
+    /// Compares runs with and without pruning; returns how many pruned at the end, and how many then compared rows with the
+    /// centers that moved.
+    fn count_pruned_runs<F: Float>(n: usize, d: usize, k: usize, seed: u64) -> [usize; 2] {
         let values = points::<F>(n, d, seed);
         let samples = Samples { values: &values, n_features: d, weights: None };
         let ranks = Ranks::alone(samples.n_samples());
         let moments = Moments::of(&samples, &ranks).unwrap();
         let start: Vec<F> = values[..k * d].to_vec();
         let rules = |max_iter| StoppingRules { max_iter, tolerance: 0.0, spherical: false, verbose: false };
-        let mut used = 0;
+        let (mut used, mut compared) = (0, 0);
         let cases = [(StayPacked, StayPackedOrPrune, true), (StayPacked, StayPackedOrPrune, false)];
         let cases = cases.into_iter().chain([(Stream, Prune, true), (Stream, Prune, false)]);
         for (max_iter, (plain, pruned, forced)) in
@@ -335,8 +339,9 @@ mod tests {
             assert_eq!((got.history, got.inertia), (want.history, want.inertia));
             let searched: usize = lloyd.shards.iter().map(|shard| shard.searched).sum();
             used += usize::from(searched < n && lloyd.pruning.as_ref().is_some_and(Pruning::is_active));
+            compared += usize::from(lloyd.shards.iter().any(|shard| shard.compared > 0));
         }
-        used
+        [used, compared]
     }
 
     #[test]
@@ -385,13 +390,19 @@ mod tests {
 
     #[test]
     fn pruning_changes_no_bit_of_a_run() {
-        let mut used = 0;
+        let (mut used, mut compared) = (0, 0);
         for seed in 0..8 {
-            used += count_pruned_runs::<f32>(700, 2, 17, seed);
-            used += count_pruned_runs::<f32>(900, 9, 40, seed);
-            used += count_pruned_runs::<f64>(700, 3, 25, seed);
-            used += count_pruned_runs::<f64>(600, 16, 16, seed);
+            for [used_here, compared_here] in [
+                count_pruned_runs::<f32>(700, 2, 17, seed),
+                count_pruned_runs::<f32>(900, 9, 40, seed),
+                count_pruned_runs::<f64>(700, 3, 25, seed),
+                count_pruned_runs::<f64>(600, 16, 16, seed),
+            ] {
+                used += used_here;
+                compared += compared_here;
+            }
         }
         assert!(used >= 160, "only {used} of 384 runs pruned at the end");
+        assert!(compared >= 20, "only {compared} of 384 runs compared rows with the centers that moved");
     }
 }

@@ -5,7 +5,9 @@ use crate::buffer::Buffer;
 use crate::cluster::kmeans::assign::labels::Reassigned;
 use crate::cluster::kmeans::assign::packed_centers::PackedCenters;
 use crate::cluster::kmeans::assign::packed_rows::PackedRows;
-use crate::cluster::kmeans::pruning::undecided::{GatheredRows, PrunedRows, assign_undecided};
+use crate::cluster::kmeans::pruning::undecided::{
+    GatheredRows, PrunedRows, assign_undecided, compare_with_moved,
+};
 use crate::cluster::kmeans::pruning::{self, Pruning};
 use crate::cluster::kmeans::samples::Samples;
 use crate::cluster::kmeans::sums::exact_sums::ExactSums;
@@ -83,9 +85,10 @@ pub(super) struct Shard<F> {
     squares_known: bool,
     /// The lower bound of each row's gap; empty without pruning.
     gaps: Vec<f32>,
-    /// Labels that changed in the last pass, and rows that were searched.
+    /// Labels that changed in the last pass, rows that were searched, and rows that were compared with the centers that moved.
     pub(super) changed: usize,
     pub(super) searched: usize,
+    pub(super) compared: usize,
     /// An upper bound of ‖x − mean‖², infinite until a pass has computed those of all rows.
     pub(super) max_square: f64,
 }
@@ -108,6 +111,7 @@ impl<F: Float> Shard<F> {
             gaps: vec![0.0; if strategy.prunes() { rows.len() / d } else { 0 }],
             changed: 0,
             searched: 0,
+            compared: 0,
             max_square: f64::INFINITY,
         }
     }
@@ -119,7 +123,7 @@ impl<F: Float> Shard<F> {
         scratch: &mut AssignScratch<F>,
         labels: &mut [u32],
     ) {
-        (self.changed, self.searched) = (0, 0);
+        (self.changed, self.searched, self.compared) = (0, 0, 0);
         let samples = pass.samples.slice(self.first_row, labels.len());
         match pass.pruning {
             Some(pruning) => self.assign_pruned(pass, pruning, &samples, scratch, labels),
@@ -142,6 +146,16 @@ impl<F: Float> Shard<F> {
             let end = (first + pruning::BLOCK).min(labels.len());
             let undecided = &mut scratch.gathered.undecided;
             pruning.prune(first, &mut self.gaps[first..end], &labels[first..end], undecided);
+            if undecided.resting_count() > 0 {
+                self.compared += undecided.resting_count();
+                compare_with_moved(
+                    PrunedRows { values: samples.values, gaps: &mut self.gaps, labels: &mut *labels },
+                    pass.mean,
+                    (pruning, pass.centers),
+                    (&mut scratch.buffers, &mut scratch.gathered),
+                );
+            }
+            let undecided = &scratch.gathered.undecided;
             let count = undecided.count();
             let together = if undecided.are_consecutive() {
                 pass.centers.rows_per_search().min(capacity)

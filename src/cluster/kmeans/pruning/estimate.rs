@@ -45,15 +45,15 @@ impl<F: Float> PruningEstimate<F> {
         self.is_up_to_date = false;
     }
 
-    /// The fraction of the rows that are undecided, judged by gap and label. `None` unless the gaps are those about the
-    /// centers before the last move; each measurement serves once.
-    pub(crate) fn undecided_fraction(&mut self, is_undecided: impl Fn(f32, u32) -> bool) -> Option<f64> {
+    /// The fraction of the rows that are undecided, each counted by its cost, which follows from gap and label. `None` unless the
+    /// gaps are those about the centers before the last move; each measurement serves once.
+    pub(crate) fn undecided_fraction(&mut self, cost: impl Fn(f32, u32) -> f64) -> Option<f64> {
         let rows = self.search.gaps.iter().zip(self.packed.nearest()).take(self.n_rows);
-        let undecided = rows.filter(|(gap, code)| match decode(**code) {
-            label if label < UNDECIDED => is_undecided(**gap, label),
-            _ => true,
+        let costs = rows.map(|(gap, code)| match decode(*code) {
+            label if label < UNDECIDED => cost(*gap, label),
+            _ => 1.0,
         });
-        let undecided = undecided.count();
-        std::mem::take(&mut self.is_up_to_date).then_some(undecided as f64 / self.n_rows as f64)
+        let undecided: f64 = costs.sum();
+        std::mem::take(&mut self.is_up_to_date).then_some(undecided / self.n_rows as f64)
     }
 }

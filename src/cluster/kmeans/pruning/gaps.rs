@@ -30,6 +30,30 @@ impl Rounding {
         round_up(1.5 * self.root * self.max_center_norm + self.underflow)
     }
 
+    /// Lower bounds of the gaps between a distance that is known and that of the smallest score, as [`gaps`](Self::gaps).
+    fn gaps_to<F: Float>(
+        self,
+        squares: &[F],
+        smallest: &[F],
+        known: impl Fn(usize) -> f64,
+        gaps: &mut [f32],
+    ) {
+        vectorize(
+            #[inline(always)]
+            || {
+                for (place, (gap, (square, score))) in
+                    gaps.iter_mut().zip(squares.iter().zip(smallest)).enumerate()
+                {
+                    let square = square.as_f64();
+                    let distance = (square + 2.0 * score.as_f64()).max(0.0).sqrt();
+                    let error =
+                        self.root * (3.0 * (square.sqrt() + self.max_center_norm) + 1.5 * square.sqrt());
+                    *gap = narrow_down(distance - known(place) - error - self.underflow);
+                }
+            },
+        );
+    }
+
     /// Lower bounds of gaps from ‖x‖² and the two smallest scores, less the part of the margin that depends on ‖x‖.
     fn gaps<F: Float>(self, squares: &[F], (smallest, second): (&[F], &[F]), gaps: &mut [f32]) {
         vectorize(
@@ -69,21 +93,46 @@ impl<F: Float> GapSearch<F> {
         centers: &PackedCenters<F>,
         ahead: &[F],
     ) {
-        let (features, [nearest, squares, smallest]) = buffers.parts(places);
-        F::run_simd(AssignKernel {
-            centers: centers.tiles(),
-            features,
-            ahead,
-            margin: centers.margin,
-            squares,
-            with_squares: true,
-            smallest,
-            nearest,
-            second: &mut self.second[..places],
-        });
+        run_kernel(buffers, places, centers, ahead, &mut self.second[..places]);
         let (squares, smallest) = buffers.squares_and_scores();
         rounding.gaps(&squares[..places], (&smallest[..places], &self.second), &mut self.gaps);
     }
+
+    /// Searches the first packed rows among the centers that moved, and computes their gaps to the nearest of those; `own` is
+    /// the distance of a row to its center.
+    pub(crate) fn search_moved(
+        &mut self,
+        (buffers, places): (&mut PackedRows<F>, usize),
+        rounding: Rounding,
+        moved: &PackedCenters<F>,
+        own: impl Fn(usize) -> f64,
+    ) {
+        run_kernel(buffers, places, moved, &[], &mut []);
+        let (squares, smallest) = buffers.squares_and_scores();
+        rounding.gaps_to(&squares[..places], &smallest[..places], own, &mut self.gaps);
+    }
+}
+
+/// Runs the kernel on the first packed rows, with their ‖x‖².
+fn run_kernel<F: Float>(
+    buffers: &mut PackedRows<F>,
+    places: usize,
+    centers: &PackedCenters<F>,
+    ahead: &[F],
+    second: &mut [F],
+) {
+    let (features, [nearest, squares, smallest]) = buffers.parts(places);
+    F::run_simd(AssignKernel {
+        centers: centers.tiles(),
+        features,
+        ahead,
+        margin: centers.margin,
+        squares,
+        with_squares: true,
+        smallest,
+        nearest,
+        second,
+    });
 }
 
 /// An `f32` that is not above the value.

@@ -9,6 +9,8 @@
 //! Computing the gaps of all rows costs more than a plain pass. So a sample of rows first estimates what fraction pruning would
 //! leave undecided ([`estimate`]); pruning begins when that is worthwhile, and gaps that have become too loose are recomputed.
 //!
+//! Late in a run most centers rest. An undecided row of such a cluster is compared with the centers that [`moved`] alone.
+//!
 //! The margin: a score is off by at most E = γ(‖x‖ + C)²/2, γ = (d + 8)ε, C the largest norm of a center less the mean
 //! (`assign::kernel` has the proof). A distance computed from it is then off by √(2γ)(‖x‖ + C), a gap by twice that. The label
 //! is that of the smallest distance by the direct formula, whose relative error is below γ: two distances whose difference is
@@ -16,15 +18,17 @@
 
 mod estimate;
 mod gaps;
+pub(crate) mod moved;
 pub(crate) mod undecided;
 
-use super::assign::packed_centers::PackedCenters;
+use super::assign::packed_centers::{PackedCenters, SquaredNorms};
 use super::distance::sum_over;
 use super::samples::Samples;
 use crate::float::Float;
 use crate::simd::vectorize;
 use estimate::PruningEstimate;
 use gaps::{Rounding, round_down, round_up};
+use moved::MovedCenters;
 use undecided::UndecidedRows;
 
 /// Clusters from which on the search among few rows costs more than updating the gaps, and clusters times features.
@@ -46,6 +50,7 @@ pub(crate) struct Pruning<F> {
     /// For each cluster, how much the gaps of its rows shrink.
     shrinkage: Vec<f32>,
     rounding: Rounding,
+    moved: MovedCenters<F>,
     estimate: PruningEstimate<F>,
 }
 
@@ -60,6 +65,7 @@ impl<F: Float> Pruning<F> {
             max_undecided: max_undecided(n_clusters as f64, d as f64),
             shrinkage: vec![0.0; n_clusters],
             rounding: Rounding::new::<F>(d),
+            moved: MovedCenters::new(n_clusters, d),
             estimate: PruningEstimate::new(samples, mean, centers),
         }
     }
@@ -75,6 +81,7 @@ impl<F: Float> Pruning<F> {
     #[cfg(test)]
     pub(crate) fn force(&mut self) {
         self.max_undecided = f64::INFINITY;
+        self.moved.force();
     }
 
     pub(crate) fn is_active(&self) -> bool {
@@ -88,9 +95,15 @@ impl<F: Float> Pruning<F> {
     }
 
     /// Updates the shrinkage after a move of the centers (k, d), and decides whether to prune the next pass. `max_half_norm` is
-    /// the largest ½‖c‖².
-    pub(crate) fn update(&mut self, from: &[F], to: &[F], max_half_norm: F) {
-        let d = to.len() / self.shrinkage.len();
+    /// the largest ½‖c‖²; the mean and the norms are those for which the centers are packed.
+    pub(crate) fn update(
+        &mut self,
+        (from, to): (&[F], &[F]),
+        max_half_norm: F,
+        (mean, norms): (&[F], SquaredNorms),
+    ) {
+        let d = mean.len();
+        self.moved.update(from, to, mean, norms);
         vectorize(
             #[inline(always)]
             || {
@@ -121,26 +134,33 @@ impl<F: Float> Pruning<F> {
         self.decide();
     }
 
-    /// Decides by the fraction of the sampled rows that would be undecided, were all gaps up to date.
+    /// Decides by the fraction of the sampled rows that would be undecided, were all gaps up to date; those of clusters that rest
+    /// count by what they cost.
     fn decide(&mut self) {
         /// The gaps of all rows have to be computed first, and get looser with each move.
         const RESERVE: f64 = 0.7;
         let margin = self.rounding.margin();
-        let is_undecided = |gap, label| is_undecided(shrunk(gap, &self.shrinkage, label), margin);
-        let Some(undecided) = self.estimate.undecided_fraction(is_undecided) else { return };
+        let cost = |gap, label| match is_undecided(shrunk(gap, &self.shrinkage, label), margin) {
+            true => self.moved.cost_of_row(label),
+            false => 0.0,
+        };
+        let Some(undecided) = self.estimate.undecided_fraction(cost) else { return };
         let limit = if self.active { self.max_undecided } else { RESERVE * self.max_undecided };
         self.recompute |= !self.active;
         self.active = undecided <= limit;
     }
 
-    /// Ends a pass about the centers, in which this many rows were searched.
-    pub(crate) fn end_pass(&mut self, searched: usize, centers: &PackedCenters<F>) {
+    /// Ends a pass about the centers, in which this many rows were searched among all of them, and this many compared with
+    /// those that moved.
+    pub(crate) fn end_pass(&mut self, searched: usize, compared: usize, centers: &PackedCenters<F>) {
+        let cost = searched as f64 + compared as f64 * self.moved.cost.unwrap_or(0.0);
         // Gaps that have become too loose to skip rows are computed again.
-        self.recompute = !self.recompute && searched as f64 > self.n_samples as f64 * self.max_undecided;
+        self.recompute = !self.recompute && cost > self.n_samples as f64 * self.max_undecided;
         self.estimate.measure(self.rounding, centers);
     }
 
-    /// Shrinks the gaps of the rows from `first` on and collects the rows that have to be searched.
+    /// Shrinks the gaps of the rows from `first` on and collects the rows that have to be searched. Those of clusters that rest
+    /// are collected apart, and keep their gaps.
     pub(crate) fn prune(
         &self,
         first: usize,
@@ -156,15 +176,19 @@ impl<F: Float> Pruning<F> {
         vectorize(
             #[inline(always)]
             || {
-                let mut count = 0;
-                let rows = undecided.buffer(labels.len());
+                let (mut count, mut resting_count) = (0, 0);
+                let (rows, resting) = undecided.buffers(labels.len());
                 for (row, (gap, label)) in (first as u32..).zip(gaps.iter_mut().zip(labels)) {
-                    *gap = shrunk(*gap, &self.shrinkage, *label);
+                    let shrunk = shrunk(*gap, &self.shrinkage, *label);
+                    let undecided = is_undecided(shrunk, margin);
+                    let rests = undecided & (self.moved.rests[*label as usize] != 0);
+                    *gap = if rests { *gap } else { shrunk };
                     // Without a branch: which rows are undecided is hard to predict.
-                    rows[count] = row;
-                    count += usize::from(is_undecided(*gap, margin));
+                    (rows[count], resting[resting_count]) = (row, row);
+                    count += usize::from(undecided & !rests);
+                    resting_count += usize::from(rests);
                 }
-                undecided.set_scattered(count);
+                undecided.set_scattered(count, resting_count);
             },
         );
         // This many are faster to read sequentially.
@@ -190,10 +214,18 @@ fn shrunk(gap: f32, shrinkage: &[f32], label: u32) -> f32 {
 /// The fraction of undecided rows up to which pruning is faster than searching all rows. From measurements with AVX-512, in
 /// cycles a row: searched with all others, gathered and searched, and skipped.
 fn max_undecided(n_clusters: f64, n_features: f64) -> f64 {
-    let search = n_clusters * n_features / 32.0 + n_features / 2.0 + 8.0;
-    let gathered = 1.15 * search + n_features + 35.0;
     let skipped = 6.0;
-    ((search - skipped) / gathered).max(0.0)
+    ((cycles(n_clusters, n_features) - skipped) / cycles_of_gathered(n_clusters, n_features)).max(0.0)
+}
+
+/// The cycles of a search of one row among others that are read one after the other.
+fn cycles(n_clusters: f64, n_features: f64) -> f64 {
+    n_clusters * n_features / 32.0 + n_features / 2.0 + 8.0
+}
+
+/// The cycles of a search of a row that is gathered.
+fn cycles_of_gathered(n_clusters: f64, n_features: f64) -> f64 {
+    1.15 * cycles(n_clusters, n_features) + n_features + 35.0
 }
 
 #[cfg(test)]
@@ -211,10 +243,11 @@ mod tests {
         let mut pruning = Pruning::new(&samples, &[0.0], &centers);
         for (to, used) in [([-6.0, 13.0], true), ([-1.0, 22.0], false), ([-10.0, 10.0], true)] {
             pruning.reset();
-            pruning.update(&from, &from, centers.max_half_norm);
+            let norms = SquaredNorms { typical: 100.0, largest: 100.0 };
+            pruning.update((&from, &from), centers.max_half_norm, (&[0.0], norms));
             assert!(!pruning.is_active(), "no gaps are known yet");
-            pruning.end_pass(0, &centers);
-            pruning.update(&from, &to, centers.max_half_norm);
+            pruning.end_pass(0, 0, &centers);
+            pruning.update((&from, &to), centers.max_half_norm, (&[0.0], norms));
             assert_eq!(pruning.is_active(), used, "to {to:?}");
         }
     }

@@ -1,10 +1,12 @@
-//! The rows that pruning leaves undecided: they are gathered, or read in place where they are many, and searched.
+//! The rows that pruning leaves undecided: they are gathered, or read in place where they are many, and searched. Those whose
+//! center rests are first compared with the centers that moved.
 
-use super::Pruning;
 use super::gaps::GapSearch;
+use super::{Pruning, is_undecided};
 use crate::cluster::kmeans::assign::labels::{Reassigned, UNDECIDED, decode, relabel_and_record};
 use crate::cluster::kmeans::assign::packed_centers::PackedCenters;
 use crate::cluster::kmeans::assign::packed_rows::PackedRows;
+use crate::cluster::kmeans::distance::squared_distance;
 use crate::float::Float;
 use crate::simd::{prefetch, vectorize};
 use std::ops::Range;
@@ -16,22 +18,35 @@ pub(crate) struct UndecidedRows {
     count: usize,
     /// The first of them, where they are consecutive.
     first: Option<usize>,
+    /// Undecided rows of clusters that rest.
+    resting: Vec<u32>,
+    resting_count: usize,
 }
 
 impl UndecidedRows {
     /// Selects consecutive rows.
     pub(super) fn set_all(&mut self, first: usize, count: usize) {
-        (self.first, self.count) = (Some(first), count);
+        (self.first, self.count, self.resting_count) = (Some(first), count, 0);
     }
 
-    /// A buffer for the numbers of `len` rows.
-    pub(super) fn buffer(&mut self, len: usize) -> &mut [u32] {
-        &mut self.rows[..len]
+    /// Buffers for the numbers of `len` rows, and for those of clusters that rest.
+    pub(super) fn buffers(&mut self, len: usize) -> (&mut [u32], &mut [u32]) {
+        (&mut self.rows[..len], &mut self.resting[..len])
     }
 
-    /// Selects the first `count` rows of the buffer.
-    pub(super) fn set_scattered(&mut self, count: usize) {
-        (self.count, self.first) = (count, None);
+    /// Selects the first rows of the buffers.
+    pub(super) fn set_scattered(&mut self, count: usize, resting_count: usize) {
+        (self.count, self.resting_count, self.first) = (count, resting_count, None);
+    }
+
+    /// Selects a further row to be searched.
+    fn push(&mut self, row: u32) {
+        self.rows[self.count] = row;
+        self.count += 1;
+    }
+
+    pub(crate) fn resting_count(&self) -> usize {
+        self.resting_count
     }
 
     pub(crate) fn are_consecutive(&self) -> bool {
@@ -55,7 +70,13 @@ impl<F: Float> GatheredRows<F> {
     /// Buffers for blocks of `block` rows, of which up to `n_rows` are searched together.
     pub(crate) fn new(block: usize, n_rows: usize, n_features: usize) -> Self {
         Self {
-            undecided: UndecidedRows { rows: vec![0; block], count: 0, first: None },
+            undecided: UndecidedRows {
+                rows: vec![0; block],
+                count: 0,
+                first: None,
+                resting: vec![0; block],
+                resting_count: 0,
+            },
             rows: vec![F::zero(); n_rows * n_features],
             search: GapSearch::new(n_rows),
         }
@@ -67,6 +88,48 @@ pub(crate) struct PrunedRows<'a, F> {
     pub(crate) values: &'a [F],
     pub(crate) gaps: &'a mut [f32],
     pub(crate) labels: &'a mut [u32],
+}
+
+/// Compares the undecided rows of clusters that rest with the centers that moved. Those that this does not decide are added to
+/// the undecided rows.
+pub(crate) fn compare_with_moved<F: Float>(
+    PrunedRows { values, gaps, labels }: PrunedRows<'_, F>,
+    mean: &[F],
+    (pruning, centers): (&Pruning<F>, &PackedCenters<F>),
+    (buffers, gathered): (&mut PackedRows<F>, &mut GatheredRows<F>),
+) {
+    let (d, rounding, moved) = (mean.len(), pruning.rounding, &pruning.moved.packed);
+    let margin = rounding.margin();
+    let row_of = |row: usize| &values[row * d..][..d];
+    let together = buffers.rows();
+    for first in (0..gathered.undecided.resting_count).step_by(together) {
+        let last = (first + together).min(gathered.undecided.resting_count);
+        let resting = &gathered.undecided.resting[first..last];
+        gather(&mut gathered.rows, resting, d, row_of);
+        let places = buffers.load(&gathered.rows[..resting.len() * d], mean, &[]);
+        gathered.search.search_moved(
+            (buffers, places),
+            rounding,
+            moved,
+            #[inline(always)]
+            |place| match resting.get(place) {
+                Some(&row) => {
+                    let x = &gathered.rows[place * d..][..d];
+                    squared_distance(x, centers.center(labels[row as usize])).as_f64().sqrt()
+                }
+                None => 0.0,
+            },
+        );
+        for place in 0..last - first {
+            let (row, gap) = (gathered.undecided.resting[first + place], gathered.search.gaps[place]);
+            let kept = &mut gaps[row as usize];
+            if is_undecided(gap, margin) {
+                gathered.undecided.push(row);
+            } else {
+                *kept = kept.min(gap);
+            }
+        }
+    }
 }
 
 /// Searches a range of the undecided rows, no more than the buffers hold, and records those whose label changed.
