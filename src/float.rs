@@ -7,6 +7,7 @@ use std::iter::Sum;
 
 pub(crate) mod elementary;
 pub(crate) mod inputs;
+pub(crate) mod lanes;
 pub(crate) mod precompiled;
 pub(crate) mod scaled;
 pub(crate) mod targets;

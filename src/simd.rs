@@ -6,8 +6,8 @@
 //!
 //! | entry | argument | vectorized by | used for |
 //! |---|---|---|---|
-//! | [`vectorize`] | a closure around plain loops | the compiler | sums, copies, optimizers |
-//! | [`dispatch`] | a [`Kernel`], which knows whether there is a fused multiply-add | the compiler | activations |
+//! | [`vectorize`] | a closure around plain loops | the compiler | sums, copies, optimizers, activations |
+//! | [`dispatch`] | a [`Kernel`], which knows whether there is a fused multiply-add | the compiler | the orthogonal initializer |
 //! | [`SimdElement::run_simd`] | a [`WithSimd`], written with the registers of [`Simd`] | hand | matrix products, k-means, Adam |
 //!
 //! The third level exists because the compiler keeps a tile of sums in registers only sometimes when the kernel is

@@ -1,12 +1,14 @@
 //! Elementwise activation functions and their derivatives.
 //!
 //! A derivative is a function of the output `y` if `y` determines it, so that training need not keep the input. All
-//! functions are branch-free arithmetic, which the compiler vectorizes.
+//! functions are branch-free arithmetic, which the compiler vectorizes. Those with an elementary function are functions of
+//! [`Lanes`].
 
 use crate::float::Float;
 use crate::float::elementary::{
     clamp_max, clamp_min, exp, expm1, log1p_unit, normal_cdf_pdf, select, sigmoid, softplus, tanh,
 };
+use crate::float::lanes::Lanes;
 
 /// SELU's constants (Klambauer et al. 2017): the scale, and the scale times α.
 const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
@@ -57,8 +59,8 @@ pub(super) fn leaky_relu_derivative<F: Float>(slope: F, y: F) -> F {
 }
 
 #[inline(always)]
-pub(super) fn elu<F: Float>(alpha: F, z: F) -> F {
-    select(z > F::zero(), z, alpha * expm1(z))
+pub(super) fn elu<F: Float, const N: usize>(alpha: F, z: Lanes<F, N>) -> Lanes<F, N> {
+    z.select_above(F::zero(), z, expm1(z) * alpha)
 }
 
 #[inline(always)]
@@ -67,8 +69,8 @@ pub(super) fn elu_derivative<F: Float>(alpha: F, y: F) -> F {
 }
 
 #[inline(always)]
-pub(super) fn selu<F: Float>(z: F) -> F {
-    select(z > F::zero(), F::of(SELU_SCALE) * z, F::of(SELU_SCALED_ALPHA) * expm1(z))
+pub(super) fn selu<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
+    z.select_above(F::zero(), z * F::of(SELU_SCALE), expm1(z) * F::of(SELU_SCALED_ALPHA))
 }
 
 #[inline(always)]
@@ -77,8 +79,8 @@ pub(super) fn selu_derivative<F: Float>(y: F) -> F {
 }
 
 #[inline(always)]
-pub(super) fn celu<F: Float>(alpha: F, z: F) -> F {
-    select(z > F::zero(), z, alpha * expm1(z / alpha))
+pub(super) fn celu<F: Float, const N: usize>(alpha: F, z: Lanes<F, N>) -> Lanes<F, N> {
+    z.select_above(F::zero(), z, expm1(z / alpha) * alpha)
 }
 
 #[inline(always)]
@@ -87,38 +89,38 @@ pub(super) fn celu_derivative<F: Float>(alpha: F, y: F) -> F {
 }
 
 #[inline(always)]
-pub(super) fn gelu<F: Float>(z: F) -> F {
+pub(super) fn gelu<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
     z * normal_cdf_pdf(z).0
 }
 
 #[inline(always)]
-pub(super) fn gelu_derivative<F: Float>(z: F) -> F {
+pub(super) fn gelu_derivative<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
     let (below, density) = normal_cdf_pdf(z);
     below + z * density
 }
 
 /// 2u with u = √(2/π)·(z + 0.044715 z³): ½(1 + tanh u) is the sigmoid of 2u.
 #[inline(always)]
-fn gelu_tanh_argument<F: Float>(z: F) -> F {
-    F::of(1.595_769_121_605_730_8) * (z + F::of(0.044_715) * (z * z * z))
+fn gelu_tanh_argument<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
+    (z + z * z * z * F::of(0.044_715)) * F::of(1.595_769_121_605_730_8)
 }
 
 #[inline(always)]
-pub(super) fn gelu_tanh<F: Float>(z: F) -> F {
+pub(super) fn gelu_tanh<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
     z * sigmoid(gelu_tanh_argument(z))
 }
 
 #[inline(always)]
-pub(super) fn gelu_tanh_derivative<F: Float>(z: F) -> F {
+pub(super) fn gelu_tanh_derivative<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
     // Beyond 40 the sigmoid is constant; the bound keeps z³ finite.
-    let z = clamp_min(clamp_max(z, F::of(40.0)), F::of(-40.0));
+    let z = z.clamp_max(F::of(40.0)).clamp_min(F::of(-40.0));
     let s = sigmoid(gelu_tanh_argument(z));
-    let slope = F::of(1.595_769_121_605_730_8) * (F::one() + F::of(3.0 * 0.044_715) * (z * z));
-    s + z * (s * (F::one() - s)) * slope
+    let slope = (z * z * F::of(3.0 * 0.044_715) + F::one()) * F::of(1.595_769_121_605_730_8);
+    s + z * (s * (-s + F::one())) * slope
 }
 
 #[inline(always)]
-pub(super) fn logistic<F: Float>(z: F) -> F {
+pub(super) fn logistic<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
     sigmoid(z)
 }
 
@@ -138,12 +140,12 @@ pub(super) fn hard_sigmoid_derivative<F: Float>(y: F) -> F {
 }
 
 #[inline(always)]
-pub(super) fn log_sigmoid<F: Float>(z: F) -> F {
-    clamp_max(z, F::zero()) - log1p_unit(exp(-z.abs()))
+pub(super) fn log_sigmoid<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
+    z.clamp_max(F::zero()) - log1p_unit(exp(-z.abs()))
 }
 
 #[inline(always)]
-pub(super) fn log_sigmoid_derivative<F: Float>(y: F) -> F {
+pub(super) fn log_sigmoid_derivative<F: Float, const N: usize>(y: Lanes<F, N>) -> Lanes<F, N> {
     -expm1(y)
 }
 
@@ -158,7 +160,7 @@ pub(super) fn sparse_sigmoid_derivative<F: Float>(y: F) -> F {
 }
 
 #[inline(always)]
-pub(super) fn hyperbolic_tangent<F: Float>(z: F) -> F {
+pub(super) fn hyperbolic_tangent<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
     tanh(z)
 }
 
@@ -178,12 +180,12 @@ pub(super) fn hard_tanh_derivative<F: Float>(y: F) -> F {
 }
 
 #[inline(always)]
-pub(super) fn tanh_shrink<F: Float>(z: F) -> F {
+pub(super) fn tanh_shrink<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
     z - tanh(z)
 }
 
 #[inline(always)]
-pub(super) fn tanh_shrink_derivative<F: Float>(z: F) -> F {
+pub(super) fn tanh_shrink_derivative<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
     let t = tanh(z);
     t * t
 }
@@ -205,12 +207,12 @@ pub(super) fn shrink_derivative<F: Float>(y: F) -> F {
 }
 
 #[inline(always)]
-pub(super) fn soft_plus<F: Float>(z: F) -> F {
+pub(super) fn soft_plus<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
     softplus(z)
 }
 
 #[inline(always)]
-pub(super) fn soft_plus_derivative<F: Float>(y: F) -> F {
+pub(super) fn soft_plus_derivative<F: Float, const N: usize>(y: Lanes<F, N>) -> Lanes<F, N> {
     -expm1(-y)
 }
 
@@ -226,14 +228,14 @@ pub(super) fn softsign_derivative<F: Float>(z: F) -> F {
 }
 
 #[inline(always)]
-pub(super) fn silu<F: Float>(z: F) -> F {
+pub(super) fn silu<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
     z * sigmoid(z)
 }
 
 #[inline(always)]
-pub(super) fn silu_derivative<F: Float>(z: F) -> F {
+pub(super) fn silu_derivative<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
     let s = sigmoid(z);
-    s * (F::one() + z * (F::one() - s))
+    s * (z * (-s + F::one()) + F::one())
 }
 
 #[inline(always)]
@@ -251,26 +253,26 @@ pub(super) fn hard_silu_derivative<F: Float>(z: F) -> F {
 const MISH_RANGE: f64 = 24.0;
 
 #[inline(always)]
-pub(super) fn mish<F: Float>(z: F) -> F {
+pub(super) fn mish<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
     // tanh(ln(1 + e)) = n/(n + 2) with n = e² + 2e.
-    let e = exp(clamp_max(z, F::of(MISH_RANGE)));
+    let e = exp(z.clamp_max(F::of(MISH_RANGE)));
     let n = e * (e + F::of(2.0));
     z * (n / (n + F::of(2.0)))
 }
 
 #[inline(always)]
-pub(super) fn mish_derivative<F: Float>(z: F) -> F {
-    let (one, two) = (F::one(), F::of(2.0));
-    let z = clamp_max(z, F::of(MISH_RANGE));
+pub(super) fn mish_derivative<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
+    let two = F::of(2.0);
+    let z = z.clamp_max(F::of(MISH_RANGE));
     let e = exp(z);
     let n = e * (e + two);
-    let inverse = one / (n + two);
+    let inverse = (n + two).recip();
     // d/dz n/(n + 2) = 4e(e + 1)/(n + 2)², in an order without overflow.
-    n * inverse + z * (two * inverse) * (two * e * (e + one) * inverse)
+    n * inverse + z * (inverse * two) * (e * two * (e + F::one()) * inverse)
 }
 
 #[inline(always)]
-pub(super) fn exponential<F: Float>(z: F) -> F {
+pub(super) fn exponential<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
     exp(z)
 }
 

@@ -2,6 +2,7 @@
 
 use crate::float::Float;
 use crate::float::elementary::{clamp_min, exp, select};
+use crate::float::lanes::{self, Lanes};
 
 /// Number of partial sums, which the compiler vectorizes. The order of summation is the same on every processor.
 const LANES: usize = 8;
@@ -16,9 +17,7 @@ pub(super) fn softmax<F: Float>(width: usize, values: &mut [F]) {
         }
     }
     // Over all rows together: a row is often shorter than a vector register.
-    for v in values.iter_mut() {
-        *v = exp(*v);
-    }
+    lanes::exp(values);
     for row in values.chunks_exact_mut(width) {
         let scale = F::one() / sum(row, |v| v);
         for v in row.iter_mut() {
@@ -46,7 +45,12 @@ pub(super) fn log_softmax<F: Float>(width: usize, values: &mut [F]) {
         for v in row.iter_mut() {
             *v -= max;
         }
-        let log_sum = sum(row, exp).ln();
+        let exponentials = sum(
+            row,
+            #[inline(always)]
+            |v| exp(Lanes([v])).only(),
+        );
+        let log_sum = exponentials.ln();
         for v in row.iter_mut() {
             *v -= log_sum;
         }
@@ -59,7 +63,7 @@ pub(super) fn log_softmax_gradient<F: Float>(width: usize, y: &[F], dy: &mut [F]
     for (y, dy) in y.chunks_exact(width).zip(dy.chunks_exact_mut(width)) {
         let total = sum(dy, |v| v);
         for (dy, &y) in dy.iter_mut().zip(y) {
-            *dy -= exp(y) * total;
+            *dy -= exp(Lanes([y])).only() * total;
         }
     }
 }

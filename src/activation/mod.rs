@@ -1,14 +1,15 @@
 //! Activation functions and their gradients, computed in place.
 
 mod elementwise;
-mod kernels;
 mod last_axis;
+mod loops;
+mod macros;
 mod names;
 
 use crate::error::{Error, Result};
 use crate::float::Float;
 use elementwise as f;
-use kernels::{map, map_rows, map_with, scale, scale_rows, scale_with};
+use macros::{map, map_lanes, map_rows, scale, scale_lanes, scale_rows, with_closure, with_closures};
 use serde::{Deserialize, Serialize};
 
 /// An activation function, with Keras's names and defaults.
@@ -202,55 +203,55 @@ impl Activation {
     pub fn apply<F: Float>(self, width: usize, values: &mut [F]) {
         match self {
             Self::Linear => {}
-            Self::Relu => map(values, f::relu),
+            Self::Relu => map!(values, f::relu),
             Self::ReluWith { .. } | Self::Relu6 => {
                 let relu = self.bounded_relu();
-                map_with(values, relu, f::BoundedRelu::apply);
+                map!(values, f::BoundedRelu::apply, relu);
             }
             Self::LeakyRelu | Self::LeakyReluWith { .. } => {
                 let slope = self.parameter();
-                map_with(values, slope, f::leaky_relu);
+                map!(values, f::leaky_relu, slope);
             }
             Self::Elu | Self::EluWith { .. } => {
                 let alpha = self.parameter();
-                map_with(values, alpha, f::elu);
+                map_lanes!(values, f::elu, alpha);
             }
-            Self::Selu => map(values, f::selu),
+            Self::Selu => map_lanes!(values, f::selu),
             Self::Celu | Self::CeluWith { .. } => {
                 let alpha = self.parameter();
-                map_with(values, alpha, f::celu);
+                map_lanes!(values, f::celu, alpha);
             }
-            Self::Gelu => map(values, f::gelu),
-            Self::GeluTanh => map(values, f::gelu_tanh),
-            Self::Sigmoid => map(values, f::logistic),
-            Self::HardSigmoid => map(values, f::hard_sigmoid),
-            Self::LogSigmoid => map(values, f::log_sigmoid),
-            Self::SparseSigmoid => map(values, f::sparse_sigmoid),
-            Self::Softmax => map_rows(width, values, last_axis::softmax),
-            Self::LogSoftmax => map_rows(width, values, last_axis::log_softmax),
-            Self::Sparsemax => map_rows(width, values, last_axis::sparsemax),
-            Self::Tanh => map(values, f::hyperbolic_tangent),
-            Self::HardTanh => map(values, f::hard_tanh),
-            Self::TanhShrink => map(values, f::tanh_shrink),
+            Self::Gelu => map_lanes!(values, f::gelu),
+            Self::GeluTanh => map_lanes!(values, f::gelu_tanh),
+            Self::Sigmoid => map_lanes!(values, f::logistic),
+            Self::HardSigmoid => map!(values, f::hard_sigmoid),
+            Self::LogSigmoid => map_lanes!(values, f::log_sigmoid),
+            Self::SparseSigmoid => map!(values, f::sparse_sigmoid),
+            Self::Softmax => map_rows!(width, values, last_axis::softmax),
+            Self::LogSoftmax => map_rows!(width, values, last_axis::log_softmax),
+            Self::Sparsemax => map_rows!(width, values, last_axis::sparsemax),
+            Self::Tanh => map_lanes!(values, f::hyperbolic_tangent),
+            Self::HardTanh => map!(values, f::hard_tanh),
+            Self::TanhShrink => map_lanes!(values, f::tanh_shrink),
             Self::SoftShrink | Self::SoftShrinkWith { .. } => {
                 let threshold = self.parameter();
-                map_with(values, threshold, f::soft_shrink);
+                map!(values, f::soft_shrink, threshold);
             }
             Self::HardShrink | Self::HardShrinkWith { .. } => {
                 let threshold = self.parameter();
-                map_with(values, threshold, f::hard_shrink);
+                map!(values, f::hard_shrink, threshold);
             }
-            Self::Softplus => map(values, f::soft_plus),
-            Self::Softsign => map(values, f::softsign),
-            Self::Silu => map(values, f::silu),
-            Self::HardSilu => map(values, f::hard_silu),
-            Self::Mish => map(values, f::mish),
-            Self::Exponential => map(values, f::exponential),
+            Self::Softplus => map_lanes!(values, f::soft_plus),
+            Self::Softsign => map!(values, f::softsign),
+            Self::Silu => map_lanes!(values, f::silu),
+            Self::HardSilu => map!(values, f::hard_silu),
+            Self::Mish => map_lanes!(values, f::mish),
+            Self::Exponential => map_lanes!(values, f::exponential),
             Self::Squareplus | Self::SquareplusWith { .. } => {
                 let b = self.parameter();
-                map_with(values, b, f::squareplus);
+                map!(values, f::squareplus, b);
             }
-            Self::SparsePlus => map(values, f::sparse_plus),
+            Self::SparsePlus => map!(values, f::sparse_plus),
         }
     }
 
@@ -287,57 +288,57 @@ impl Activation {
     pub fn gradient<F: Float>(self, width: usize, z: &[F], y: &[F], dy: &mut [F]) {
         match self {
             Self::Linear => {}
-            Self::Relu => scale(dy, y, f::relu_derivative),
+            Self::Relu => scale!(dy, y, f::relu_derivative),
             Self::ReluWith { .. } => {
                 let relu = self.bounded_relu();
-                scale_with(dy, z, relu, f::BoundedRelu::derivative);
+                scale!(dy, z, f::BoundedRelu::derivative, relu);
             }
             Self::Relu6 => {
                 let relu = self.bounded_relu();
-                scale_with(dy, y, relu, f::BoundedRelu::derivative);
+                scale!(dy, y, f::BoundedRelu::derivative, relu);
             }
             Self::LeakyRelu | Self::LeakyReluWith { .. } => {
                 let slope = self.parameter();
-                scale_with(dy, y, slope, f::leaky_relu_derivative);
+                scale!(dy, y, f::leaky_relu_derivative, slope);
             }
             Self::Elu | Self::EluWith { .. } => {
                 let alpha = self.parameter();
-                scale_with(dy, y, alpha, f::elu_derivative);
+                scale!(dy, y, f::elu_derivative, alpha);
             }
-            Self::Selu => scale(dy, y, f::selu_derivative),
+            Self::Selu => scale!(dy, y, f::selu_derivative),
             Self::Celu | Self::CeluWith { .. } => {
                 let alpha = self.parameter();
-                scale_with(dy, y, alpha, f::celu_derivative);
+                scale!(dy, y, f::celu_derivative, alpha);
             }
-            Self::Gelu => scale(dy, z, f::gelu_derivative),
-            Self::GeluTanh => scale(dy, z, f::gelu_tanh_derivative),
-            Self::Sigmoid => scale(dy, y, f::logistic_derivative),
-            Self::HardSigmoid => scale(dy, y, f::hard_sigmoid_derivative),
-            Self::LogSigmoid => scale(dy, y, f::log_sigmoid_derivative),
-            Self::SparseSigmoid => scale(dy, y, f::sparse_sigmoid_derivative),
-            Self::Softmax => scale_rows(width, y, dy, last_axis::softmax_gradient),
-            Self::LogSoftmax => scale_rows(width, y, dy, last_axis::log_softmax_gradient),
-            Self::Sparsemax => scale_rows(width, y, dy, last_axis::sparsemax_gradient),
-            Self::Tanh => scale(dy, y, f::hyperbolic_tangent_derivative),
-            Self::HardTanh => scale(dy, y, f::hard_tanh_derivative),
-            Self::TanhShrink => scale(dy, z, f::tanh_shrink_derivative),
+            Self::Gelu => scale_lanes!(dy, z, f::gelu_derivative),
+            Self::GeluTanh => scale_lanes!(dy, z, f::gelu_tanh_derivative),
+            Self::Sigmoid => scale!(dy, y, f::logistic_derivative),
+            Self::HardSigmoid => scale!(dy, y, f::hard_sigmoid_derivative),
+            Self::LogSigmoid => scale_lanes!(dy, y, f::log_sigmoid_derivative),
+            Self::SparseSigmoid => scale!(dy, y, f::sparse_sigmoid_derivative),
+            Self::Softmax => scale_rows!(width, y, dy, last_axis::softmax_gradient),
+            Self::LogSoftmax => scale_rows!(width, y, dy, last_axis::log_softmax_gradient),
+            Self::Sparsemax => scale_rows!(width, y, dy, last_axis::sparsemax_gradient),
+            Self::Tanh => scale!(dy, y, f::hyperbolic_tangent_derivative),
+            Self::HardTanh => scale!(dy, y, f::hard_tanh_derivative),
+            Self::TanhShrink => scale_lanes!(dy, z, f::tanh_shrink_derivative),
             Self::SoftShrink
             | Self::SoftShrinkWith { .. }
             | Self::HardShrink
             | Self::HardShrinkWith { .. } => {
-                scale(dy, y, f::shrink_derivative);
+                scale!(dy, y, f::shrink_derivative);
             }
-            Self::Softplus => scale(dy, y, f::soft_plus_derivative),
-            Self::Softsign => scale(dy, z, f::softsign_derivative),
-            Self::Silu => scale(dy, z, f::silu_derivative),
-            Self::HardSilu => scale(dy, z, f::hard_silu_derivative),
-            Self::Mish => scale(dy, z, f::mish_derivative),
-            Self::Exponential => scale(dy, y, f::exponential_derivative),
+            Self::Softplus => scale_lanes!(dy, y, f::soft_plus_derivative),
+            Self::Softsign => scale!(dy, z, f::softsign_derivative),
+            Self::Silu => scale_lanes!(dy, z, f::silu_derivative),
+            Self::HardSilu => scale!(dy, z, f::hard_silu_derivative),
+            Self::Mish => scale_lanes!(dy, z, f::mish_derivative),
+            Self::Exponential => scale!(dy, y, f::exponential_derivative),
             Self::Squareplus | Self::SquareplusWith { .. } => {
                 let b = self.parameter();
-                scale_with(dy, y, b, f::squareplus_derivative);
+                scale!(dy, y, f::squareplus_derivative, b);
             }
-            Self::SparsePlus => scale(dy, y, f::sparse_plus_derivative),
+            Self::SparsePlus => scale!(dy, y, f::sparse_plus_derivative),
         }
     }
 

@@ -5,21 +5,16 @@
 //! copied back.
 
 use crate::float::Float;
+use std::ops::Range;
 
 /// Values of a block: two registers of `f32` with AVX2.
 pub(crate) const BLOCK: usize = 16;
 
-/// A block of at most [`BLOCK`] values; zeros follow fewer.
+/// The blocks of `N` values of a range; the last one may be shorter.
 #[inline(always)]
-pub(crate) fn load<F: Float>(values: &[F]) -> [F; BLOCK] {
-    match <[F; BLOCK]>::try_from(values) {
-        Ok(block) => block,
-        Err(_) => {
-            let mut block = [F::zero(); BLOCK];
-            block.iter_mut().zip(values).for_each(|(to, &value)| *to = value);
-            block
-        }
-    }
+pub(crate) fn blocks<const N: usize>(range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let end = range.end;
+    range.step_by(N).map(move |first| first..end.min(first + N))
 }
 
 /// Copies a block to at most [`BLOCK`] values.

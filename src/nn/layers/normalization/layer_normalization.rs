@@ -99,8 +99,12 @@ impl LayerNormalization {
                     };
                     statistics.copy_from_slice(&[mean, inverse]);
                     extremes::normalize(x, mean, inverse, y);
-                    y.iter_mut().zip(gamma.into_iter().flatten()).for_each(|(y, &gamma)| *y *= gamma);
-                    y.iter_mut().zip(beta.into_iter().flatten()).for_each(|(y, &beta)| *y += beta);
+                    if let Some(gamma) = gamma {
+                        y.iter_mut().zip(gamma).for_each(|(y, &gamma)| *y *= gamma);
+                    }
+                    if let Some(beta) = beta {
+                        y.iter_mut().zip(beta).for_each(|(y, &beta)| *y += beta);
+                    }
                 }
             },
         );
@@ -123,12 +127,17 @@ impl LayerNormalization {
                     let (mean, inverse) = (statistics[0], statistics[1]);
                     // dγ += dy x̂, dβ += dy, with x̂ = (x - μ) / √(σ² + ε)
                     extremes::normalize(x, mean, inverse, dx);
-                    let sums = dgamma.iter_mut().flat_map(|dgamma| dgamma.iter_mut());
-                    sums.zip(&*dx).zip(&*dy).for_each(|((sum, &x), &dy)| *sum += dy * x);
-                    let sums = dbeta.iter_mut().flat_map(|dbeta| dbeta.iter_mut());
-                    sums.zip(&*dy).for_each(|(sum, &dy)| *sum += dy);
+                    if let Some(dgamma) = &mut dgamma {
+                        let sums = dgamma.iter_mut().zip(&*dx).zip(&*dy);
+                        sums.for_each(|((sum, &x), &dy)| *sum += dy * x);
+                    }
+                    if let Some(dbeta) = &mut dbeta {
+                        dbeta.iter_mut().zip(&*dy).for_each(|(sum, &dy)| *sum += dy);
+                    }
                     // dx = 1/√(σ² + ε) (g - mean of g - x̂ · mean of g x̂), with g = dy γ
-                    dy.iter_mut().zip(gamma.into_iter().flatten()).for_each(|(dy, &gamma)| *dy *= gamma);
+                    if let Some(gamma) = gamma {
+                        dy.iter_mut().zip(gamma).for_each(|(dy, &gamma)| *dy *= gamma);
+                    }
                     let mean_g = sum_of(dy, dy, |g, _| g) / count;
                     let mean_gx = sum_of(dy, dx, |g, x| g * x) / count;
                     dx.iter_mut().zip(&*dy).for_each(|(dx, &g)| *dx = inverse * (g - mean_g - *dx * mean_gx));

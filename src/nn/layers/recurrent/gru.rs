@@ -2,17 +2,20 @@
 
 use super::super::yes;
 use super::cell::{BackwardStep, Cell, ForwardStep, Recurrence, activation_backward, vectors, vectors_mut};
-use super::options::{RecurrentOptions, recurrent_setters, sigmoid};
+use super::options::{self, RecurrentOptions, recurrent_setters};
 use super::scan::layer_by_scan;
 use crate::activation::Activation;
 use crate::error::Result;
-use crate::float::{Float, elementary};
+use crate::float::Float;
+use crate::float::elementary::{sigmoid, tanh};
+use crate::float::lanes::{self, Lanes};
 use crate::initializer::Initializer;
 use crate::nn::constraint::Constraint;
-use crate::nn::layers::blocks::{BLOCK, load, store};
+use crate::nn::layers::blocks::{BLOCK, blocks};
 use crate::nn::regularizer::Regularizer;
 use crate::simd::vectorize;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// Gated recurrent unit: an update gate `z` that keeps the state and a reset gate `r` that hides it from the candidate.
 ///
@@ -70,7 +73,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct Gru {
     units: usize,
-    #[serde(default = "sigmoid")]
+    #[serde(default = "options::sigmoid")]
     recurrent_activation: Activation,
     #[serde(default = "yes")]
     reset_after: bool,
@@ -82,7 +85,7 @@ impl Gru {
     /// Creates a layer with `units` outputs.
     #[must_use]
     pub fn new(units: usize) -> Self {
-        let (recurrent_activation, reset_after) = (sigmoid(), true);
+        let (recurrent_activation, reset_after) = (options::sigmoid(), true);
         Self { units, recurrent_activation, reset_after, options: RecurrentOptions::default() }
     }
 
@@ -150,11 +153,19 @@ impl Cell for Gru {
         self.recurrent_activation.validate()
     }
 
-    fn forward_step<F: Float>(&self, step: ForwardStep<'_, F>) {
+    fn forward_step<F: Float>(&self, mut step: ForwardStep<'_, F>) {
         if self.reset_after && self.options.has_default_activations(self.recurrent_activation) {
             vectorize(
                 #[inline(always)]
-                || sigmoid_and_tanh_step(self.units, step),
+                || {
+                    let wide = self.units - self.units % lanes::BLOCK;
+                    for block in blocks::<{ lanes::BLOCK }>(0..wide) {
+                        block_step::<F, { lanes::BLOCK }>(self.units, block, &mut step);
+                    }
+                    for block in blocks::<BLOCK>(wide..self.units) {
+                        block_step::<F, BLOCK>(self.units, block, &mut step);
+                    }
+                },
             );
         } else {
             self.step_by_activations(step);
@@ -231,37 +242,24 @@ impl Cell for Gru {
 
 layer_by_scan!(Gru);
 
-/// The forward step with the default options, in one pass over blocks of units; the same bits as in several.
+/// The forward step of at most `N` units with the default options; the same bits as in several passes.
 #[inline(always)]
-fn sigmoid_and_tanh_step<F: Float>(units: usize, step: ForwardStep<'_, F>) {
-    let ForwardStep { a, recurrent: u, gates, state: h, .. } = step;
-    for first in (0..units).step_by(BLOCK) {
-        let block = first..units.min(first + BLOCK);
-        let of_gate = |gate: usize| gate * units + block.start..gate * units + block.end;
-        let (mut a_z, mut a_r, mut a_n) = (load(&a[of_gate(0)]), load(&a[of_gate(1)]), load(&a[of_gate(2)]));
-        let (u_z, u_r, u_n) = (load(&u[of_gate(0)]), load(&u[of_gate(1)]), load(&u[of_gate(2)]));
-        let (mut z, mut r, mut n) = ([F::zero(); BLOCK], [F::zero(); BLOCK], [F::zero(); BLOCK]);
-        // As where an activation is applied to an array, −0 becomes 0.
-        for j in 0..BLOCK {
-            a_z[j] += u_z[j];
-            z[j] = elementary::sigmoid(a_z[j] + F::zero());
-        }
-        for j in 0..BLOCK {
-            a_r[j] += u_r[j];
-            r[j] = elementary::sigmoid(a_r[j] + F::zero());
-        }
-        for j in 0..BLOCK {
-            a_n[j] += r[j] * u_n[j];
-            n[j] = elementary::tanh(a_n[j] + F::zero());
-        }
-        let mut h_block = load(&h[block.clone()]);
-        for j in 0..BLOCK {
-            h_block[j] = z[j] * h_block[j] + (F::one() - z[j]) * n[j];
-        }
-        for (gate, (a_values, values)) in [(a_z, z), (a_r, r), (a_n, n)].iter().enumerate() {
-            store(a_values, &mut a[of_gate(gate)]);
-            store(values, &mut gates[of_gate(gate)]);
-        }
-        store(&h_block, &mut h[block]);
-    }
+fn block_step<F: Float, const N: usize>(units: usize, block: Range<usize>, step: &mut ForwardStep<'_, F>) {
+    let of_gate = |gate: usize| gate * units + block.start..gate * units + block.end;
+    let ForwardStep { a, recurrent: u, gates, state, .. } = step;
+    // As where an activation is applied to an array, −0 becomes 0.
+    let a_z = Lanes::<F, N>::load(&a[of_gate(0)]) + Lanes::load(&u[of_gate(0)]);
+    let z = sigmoid(a_z + F::zero());
+    a_z.store(&mut a[of_gate(0)]);
+    let a_r = Lanes::<F, N>::load(&a[of_gate(1)]) + Lanes::load(&u[of_gate(1)]);
+    let r = sigmoid(a_r + F::zero());
+    a_r.store(&mut a[of_gate(1)]);
+    let a_n = Lanes::<F, N>::load(&a[of_gate(2)]) + r * Lanes::load(&u[of_gate(2)]);
+    let n = tanh(a_n + F::zero());
+    a_n.store(&mut a[of_gate(2)]);
+    let h = z * Lanes::load(&state[block.clone()]) + (-z + F::one()) * n;
+    z.store(&mut gates[of_gate(0)]);
+    r.store(&mut gates[of_gate(1)]);
+    n.store(&mut gates[of_gate(2)]);
+    h.store(&mut state[block]);
 }

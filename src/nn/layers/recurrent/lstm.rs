@@ -2,17 +2,20 @@
 
 use super::super::yes;
 use super::cell::{BackwardStep, Cell, ForwardStep, activation_backward, vectors, vectors_mut};
-use super::options::{RecurrentOptions, recurrent_setters, sigmoid};
+use super::options::{self, RecurrentOptions, recurrent_setters};
 use super::scan::layer_by_scan;
 use crate::activation::Activation;
 use crate::error::Result;
-use crate::float::{Float, elementary};
+use crate::float::Float;
+use crate::float::elementary::{sigmoid, tanh};
+use crate::float::lanes::{self, Lanes};
 use crate::initializer::Initializer;
 use crate::nn::constraint::Constraint;
-use crate::nn::layers::blocks::{BLOCK, load, store};
+use crate::nn::layers::blocks::{BLOCK, blocks};
 use crate::nn::regularizer::Regularizer;
 use crate::simd::vectorize;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// Long short-term memory: a cell state `c` that gates write to, forget and read from.
 ///
@@ -68,7 +71,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct Lstm {
     units: usize,
-    #[serde(default = "sigmoid")]
+    #[serde(default = "options::sigmoid")]
     recurrent_activation: Activation,
     #[serde(default = "yes")]
     unit_forget_bias: bool,
@@ -80,7 +83,7 @@ impl Lstm {
     /// Creates a layer with `units` outputs.
     #[must_use]
     pub fn new(units: usize) -> Self {
-        let (recurrent_activation, unit_forget_bias) = (sigmoid(), true);
+        let (recurrent_activation, unit_forget_bias) = (options::sigmoid(), true);
         Self { units, recurrent_activation, unit_forget_bias, options: RecurrentOptions::default() }
     }
 
@@ -151,11 +154,19 @@ impl Cell for Lstm {
         self.recurrent_activation.validate()
     }
 
-    fn forward_step<F: Float>(&self, step: ForwardStep<'_, F>) {
+    fn forward_step<F: Float>(&self, mut step: ForwardStep<'_, F>) {
         if self.options.has_default_activations(self.recurrent_activation) {
             vectorize(
                 #[inline(always)]
-                || sigmoid_and_tanh_step(self.units, step),
+                || {
+                    let wide = self.units - self.units % lanes::BLOCK;
+                    for block in blocks::<{ lanes::BLOCK }>(0..wide) {
+                        block_step::<F, { lanes::BLOCK }>(self.units, block, &mut step);
+                    }
+                    for block in blocks::<BLOCK>(wide..self.units) {
+                        block_step::<F, BLOCK>(self.units, block, &mut step);
+                    }
+                },
             );
         } else {
             self.step_by_activations(step);
@@ -205,33 +216,20 @@ impl Cell for Lstm {
 
 layer_by_scan!(Lstm);
 
-/// The forward step with the default activations, in one pass over blocks of units; the same bits as in several.
+/// The forward step of at most `N` units with the default activations; the same bits as in several passes.
 #[inline(always)]
-fn sigmoid_and_tanh_step<F: Float>(units: usize, step: ForwardStep<'_, F>) {
-    let ForwardStep { a, gates, saved: phi_c, state, .. } = step;
-    let [h, c] = vectors_mut(state, units);
-    for first in (0..units).step_by(BLOCK) {
-        let block = first..units.min(first + BLOCK);
-        let of_gate = |gate: usize| gate * units + block.start..gate * units + block.end;
-        let (mut i, mut f) = (load(&a[of_gate(0)]), load(&a[of_gate(1)]));
-        let (mut g, mut o) = (load(&a[of_gate(2)]), load(&a[of_gate(3)]));
-        // As where an activation is applied to an array, −0 becomes 0.
-        i.iter_mut().for_each(|i| *i = elementary::sigmoid(*i + F::zero()));
-        f.iter_mut().for_each(|f| *f = elementary::sigmoid(*f + F::zero()));
-        g.iter_mut().for_each(|g| *g = elementary::tanh(*g + F::zero()));
-        o.iter_mut().for_each(|o| *o = elementary::sigmoid(*o + F::zero()));
-        let (mut c_block, mut phi_c_block) = (load(&c[block.clone()]), [F::zero(); BLOCK]);
-        let mut h_block = [F::zero(); BLOCK];
-        for j in 0..BLOCK {
-            c_block[j] = f[j] * c_block[j] + i[j] * g[j];
-            phi_c_block[j] = elementary::tanh(c_block[j] + F::zero());
-            h_block[j] = o[j] * phi_c_block[j];
-        }
-        for (gate, values) in [i, f, g, o].iter().enumerate() {
-            store(values, &mut gates[of_gate(gate)]);
-        }
-        store(&c_block, &mut c[block.clone()]);
-        store(&phi_c_block, &mut phi_c[block.clone()]);
-        store(&h_block, &mut h[block]);
-    }
+fn block_step<F: Float, const N: usize>(units: usize, block: Range<usize>, step: &mut ForwardStep<'_, F>) {
+    let of_vector = |vector: usize| vector * units + block.start..vector * units + block.end;
+    // As where an activation is applied to an array, −0 becomes 0.
+    let a = |gate: usize| Lanes::<F, N>::load(&step.a[of_vector(gate)]) + F::zero();
+    let (i, f, g, o) = (sigmoid(a(0)), sigmoid(a(1)), tanh(a(2)), sigmoid(a(3)));
+    let c = f * Lanes::load(&step.state[of_vector(1)]) + i * g;
+    let phi_c = tanh(c + F::zero());
+    i.store(&mut step.gates[of_vector(0)]);
+    f.store(&mut step.gates[of_vector(1)]);
+    g.store(&mut step.gates[of_vector(2)]);
+    o.store(&mut step.gates[of_vector(3)]);
+    c.store(&mut step.state[of_vector(1)]);
+    phi_c.store(&mut step.saved[of_vector(0)]);
+    (o * phi_c).store(&mut step.state[of_vector(0)]);
 }

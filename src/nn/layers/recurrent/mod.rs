@@ -139,7 +139,7 @@ mod tests {
 
     fn one_pass_has_the_bits_of_several<F: Float>() {
         let bits = |values: [Vec<F>; 5]| values.map(|v| format!("{v:?}"));
-        for units in [1, 5, 16, 21, 64] {
+        for units in [1, 5, 16, 21, 64, 85, 130] {
             let (lstm, gru) = (Lstm::new(units), Gru::new(units));
             let one = after_step::<F>(units, 4, |step| lstm.forward_step(step));
             assert_eq!(bits(one), bits(after_step::<F>(units, 4, |step| lstm.step_by_activations(step))));

@@ -1,0 +1,75 @@
+//! The loops over arrays with a function by its name.
+//!
+//! Each macro takes the name of a function, and a parameter for it if there is one. It writes a closure marked
+//! `#[inline(always)]`: a function that is passed by name would remain a call to baseline code.
+
+/// The closure that calls a function, as the last arguments of `$apply`.
+macro_rules! with_closure {
+    ($apply:path, ($($argument:expr),*), $function:path, $parameter:expr) => {
+        $apply($($argument,)* #[inline(always)] |v| $function($parameter, v))
+    };
+    ($apply:path, ($($argument:expr),*), $function:path) => {
+        $apply($($argument,)* #[inline(always)] |v| $function(v))
+    };
+}
+
+/// The closures that call a function of lanes for blocks and for the values that remain.
+macro_rules! with_closures {
+    ($apply:path, ($($argument:expr),*), $function:path, $parameter:expr) => {
+        $apply(
+            $($argument,)*
+            #[inline(always)] |block| $function($parameter, block),
+            #[inline(always)] |value| $function($parameter, value),
+        )
+    };
+    ($apply:path, ($($argument:expr),*), $function:path) => {
+        $apply($($argument,)* #[inline(always)] |block| $function(block), #[inline(always)] |value| $function(value))
+    };
+}
+
+/// Computes v := f(v).
+macro_rules! map {
+    ($values:expr, $($function:tt)*) => { with_closure!(loops::map, ($values), $($function)*) };
+}
+
+/// Computes v := f(v) for a function of lanes.
+macro_rules! map_lanes {
+    ($values:expr, $($function:tt)*) => { with_closures!(loops::map_lanes, ($values), $($function)*) };
+}
+
+/// Computes dy := dy·f(v).
+macro_rules! scale {
+    ($dy:expr, $of:expr, $($function:tt)*) => { with_closure!(loops::scale, ($dy, $of), $($function)*) };
+}
+
+/// Computes dy := dy·f(v) for a function of lanes.
+macro_rules! scale_lanes {
+    ($dy:expr, $of:expr, $($function:tt)*) => { with_closures!(loops::scale_lanes, ($dy, $of), $($function)*) };
+}
+
+/// Applies a function of rows of length `width` to an array, unless the rows are empty.
+macro_rules! map_rows {
+    ($width:expr, $values:expr, $function:path) => {
+        loops::map_rows(
+            $width,
+            $values,
+            #[inline(always)]
+            |width, values| $function(width, values),
+        )
+    };
+}
+
+/// Applies the gradient of a function of rows, unless the rows are empty.
+macro_rules! scale_rows {
+    ($width:expr, $y:expr, $dy:expr, $gradient:path) => {
+        loops::scale_rows(
+            $width,
+            $y,
+            $dy,
+            #[inline(always)]
+            |width, y, dy| $gradient(width, y, dy),
+        )
+    };
+}
+
+pub(super) use {map, map_lanes, map_rows, scale, scale_lanes, scale_rows, with_closure, with_closures};
