@@ -1,6 +1,5 @@
 //! The element types that the crate is generic over: `f32` and `f64`.
 
-use crate::error::{Error, Result};
 use crate::simd::SimdElement;
 use ndarray::NdFloat;
 use std::iter::Sum;
@@ -96,12 +95,4 @@ impl Float for f64 {
     fn run<'a, 'b, O: precompiled::Operation>(input: O::Input<'a, 'b, Self>) -> O::Output<'a, 'b, Self> {
         O::run_f64(input)
     }
-}
-/// Allocates zeros; errors if memory is insufficient.
-pub(crate) fn zeros<F: Float>(what: &str, len: usize) -> Result<Vec<F>> {
-    let mut values = Vec::new();
-    let refused = |_| Error::OutOfMemory { what: what.into(), bytes: len.saturating_mul(size_of::<F>()) };
-    values.try_reserve_exact(len).map_err(refused)?;
-    values.resize(len, F::zero());
-    Ok(values)
 }
