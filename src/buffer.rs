@@ -1,8 +1,8 @@
 //! Memory filled with zeros: vectors, and buffers that are aligned to a cache line.
 //!
-//! Zeros are asked for where the memory comes from: the system has large pieces ready as zeros, page by page on first use. Scans of
-//! sequences need a few pages of a cache for all steps where no backward pass follows; writing zeros to all of them took a
-//! quarter of the time of predictions of two LSTM on two threads.
+//! The allocator returns the zeros: those of a large piece are pages that the system provides with their first use. Where no
+//! backward pass follows, a scan uses few pages of its cache for all steps; writing zeros to the others took a quarter of the time
+//! of predictions of two LSTM on two threads.
 #![allow(
     unsafe_code,
     reason = "only the allocator itself returns zeros without an abort where memory is short"
