@@ -1,16 +1,8 @@
-//! Memory filled with zeros: vectors, and buffers that are aligned to a cache line.
-//!
-//! The allocator returns the zeros: those of a large piece are pages that the system provides with their first use. Where no
-//! backward pass follows, a scan uses few pages of its cache for all steps; writing zeros to the others took a quarter of the time
-//! of predictions of two LSTM on two threads.
-#![allow(
-    unsafe_code,
-    reason = "only the allocator itself returns zeros without an abort where memory is short"
-)]
+//! A buffer that is aligned to a cache line.
 
 use crate::error::{Error, Result};
+use crate::float::zeros::try_zeros;
 use crate::simd::SimdElement;
-use std::alloc::{Layout, alloc_zeroed};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
@@ -24,25 +16,6 @@ pub(crate) struct Buffer<F> {
 
 /// Bytes of a cache line and of the widest register.
 const CACHE_LINE: usize = 64;
-
-/// Allocates zeros. The error says what the memory is for.
-pub(crate) fn zeros<F: SimdElement>(what: &str, len: usize) -> Result<Vec<F>> {
-    try_zeros(len)
-        .ok_or_else(|| Error::OutOfMemory { what: what.into(), bytes: len.saturating_mul(size_of::<F>()) })
-}
-
-/// Allocates zeros; `None` if there is not enough memory.
-fn try_zeros<F: SimdElement>(len: usize) -> Option<Vec<F>> {
-    let layout = Layout::array::<F>(len).ok()?;
-    if layout.size() == 0 {
-        return Some(Vec::new());
-    }
-    // SAFETY: the size is not 0.
-    let values = unsafe { alloc_zeroed(layout) }.cast::<F>();
-    // SAFETY: the global allocator returned memory for `len` elements, and zero bytes are the 0 of `f32` and of `f64`, which alone
-    // are elements of registers.
-    (!values.is_null()).then(|| unsafe { Vec::from_raw_parts(values, len, len) })
-}
 
 impl<F: SimdElement + Copy + Default> Buffer<F> {
     /// Allocates zeros. The error says what the memory is for.
@@ -149,11 +122,8 @@ mod tests {
         assert!(Buffer::<f32>::new(0).is_empty());
         assert!(Buffer::<f32>::zeros("a test", 0).unwrap().clone().is_empty());
         for len in [usize::MAX / 16, usize::MAX / 8, usize::MAX] {
-            let errors =
-                [Buffer::<f64>::zeros("a test", len).unwrap_err(), zeros::<f64>("a test", len).unwrap_err()];
-            assert!(errors.iter().all(|error| matches!(error, Error::OutOfMemory { .. })));
+            let error = Buffer::<f64>::zeros("a test", len).unwrap_err();
+            assert!(matches!(error, Error::OutOfMemory { .. }));
         }
-        assert_eq!(zeros::<f32>("a test", 3).unwrap(), [0.0; 3]);
-        assert!(zeros::<f32>("a test", 0).unwrap().is_empty());
     }
 }

@@ -5,11 +5,13 @@ use ndarray::NdFloat;
 use std::iter::Sum;
 
 pub(crate) mod elementary;
+mod elements;
 pub(crate) mod inputs;
 pub(crate) mod lanes;
 pub(crate) mod precompiled;
 pub(crate) mod scaled;
 pub(crate) mod targets;
+pub(crate) mod zeros;
 
 /// A floating-point type: `f32` or `f64`.
 ///

@@ -1,8 +1,8 @@
 //! Softmax, log-softmax and sparsemax over the last axis, and their gradients.
 
 use crate::float::Float;
-use crate::float::elementary::{clamp_min, exp, select};
-use crate::float::lanes::{self, Lanes};
+use crate::float::elementary::{clamp_min, exp, exp_all, select};
+use crate::float::lanes::Lanes;
 
 /// Number of partial sums, which the compiler vectorizes. The order of summation is the same on every processor.
 const LANES: usize = 8;
@@ -17,7 +17,7 @@ pub(super) fn softmax<F: Float>(width: usize, values: &mut [F]) {
         }
     }
     // Over all rows together: a row is often shorter than a vector register.
-    lanes::exp(values);
+    exp_all(values);
     for row in values.chunks_exact_mut(width) {
         let scale = F::one() / sum(row, |v| v);
         for v in row.iter_mut() {

@@ -1,7 +1,7 @@
 //! The arrays passed to a network as inputs, of any number type: [`Inputs`], [`InputArray`].
 
 use super::Float;
-use crate::buffer::zeros;
+use super::zeros::zeros;
 use crate::error::{Error, Result};
 use ndarray::{ArrayBase, ArrayViewD, Data, Dimension, IxDyn, RawData, ViewRepr};
 

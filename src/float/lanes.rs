@@ -1,6 +1,6 @@
 //! Values side by side that one operation after the other is applied to.
 
-use super::elementary::{self, Elementary};
+use super::elements::{Elementary, clamp_max, clamp_min, select};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// `N` values; an operation is applied to all of them before the next one.
@@ -9,7 +9,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 /// around the chain, a processor can work on as many values side by side as it looks ahead; with a loop around each operation,
 /// on all of them. With AVX2 and [`BLOCK`] values sigmoid, tanh and exp take two thirds of the time.
 #[derive(Debug, Clone, Copy)]
-pub struct Lanes<E, const N: usize>(pub(crate) [E; N]);
+pub(crate) struct Lanes<E, const N: usize>(pub(crate) [E; N]);
 
 /// Values of a block: those of the elementary functions are eight registers of `f32` with AVX2.
 pub(crate) const BLOCK: usize = 64;
@@ -74,19 +74,19 @@ impl<E: Elementary, const N: usize> Lanes<E, N> {
     /// The smaller value; NaN where x is NaN.
     #[inline(always)]
     pub(crate) fn clamp_max(self, bound: E) -> Self {
-        each!(lane => elementary::clamp_max(self.0[lane], bound))
+        each!(lane => clamp_max(self.0[lane], bound))
     }
 
     /// The larger value; NaN where x is NaN.
     #[inline(always)]
     pub(crate) fn clamp_min(self, bound: E) -> Self {
-        each!(lane => elementary::clamp_min(self.0[lane], bound))
+        each!(lane => clamp_min(self.0[lane], bound))
     }
 
     /// `then` in the lanes where these values are above the bound.
     #[inline(always)]
     pub(crate) fn select_above(self, bound: E, then: Self, otherwise: Self) -> Self {
-        each!(lane => elementary::select(self.0[lane] > bound, then.0[lane], otherwise.0[lane]))
+        each!(lane => select(self.0[lane] > bound, then.0[lane], otherwise.0[lane]))
     }
 
     /// 2ⁿ for integers n; see [`Elementary::power_of_two`].
@@ -157,16 +157,4 @@ pub(crate) fn map<E: Elementary>(
     for value in rest {
         *value = of_value(Lanes([*value + E::zero()])).only();
     }
-}
-
-/// eᵛ of all values of an array, within [`vectorize`](crate::simd::vectorize).
-#[inline(always)]
-pub(crate) fn exp<E: Elementary>(values: &mut [E]) {
-    map(
-        values,
-        #[inline(always)]
-        |block| elementary::exp(block),
-        #[inline(always)]
-        |value| elementary::exp(value),
-    );
 }

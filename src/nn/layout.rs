@@ -9,9 +9,9 @@ mod extreme_sizes;
 
 use crate::activation::Activation;
 use crate::buffer::Buffer;
-pub(crate) use crate::buffer::zeros;
 use crate::error::{Error, Result};
 use crate::float::Float;
+pub(crate) use crate::float::zeros::zeros;
 use crate::initializer::Initializer;
 use crate::nn::constraint::Constraint;
 use crate::nn::layer::{Layer, MAX_ELEMENTS, Nested, ParamSpec, Plan, Shape, StateSpec};
