@@ -8,8 +8,9 @@ mod names;
 
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::float::lanes::Lanes;
 use elementwise as f;
-use macros::{map, map_lanes, map_rows, scale, scale_lanes, scale_rows, with_closure, with_closures};
+use macros::{map, map_lanes, map_rows, scale, scale_lanes, scale_rows, with_closure, with_lane_closure};
 use serde::{Deserialize, Serialize};
 
 /// An activation function, with Keras's names and defaults.
