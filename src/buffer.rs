@@ -1,7 +1,7 @@
 //! A buffer that is aligned to a cache line.
 
-use crate::error::{Error, Result};
-use crate::float::zeros::try_zeros;
+use crate::error::Result;
+use crate::float::zeros::zeros;
 use crate::simd::SimdElement;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -23,10 +23,7 @@ impl<F: SimdElement + Copy + Default> Buffer<F> {
         if len == 0 {
             return Ok(Self::default());
         }
-        let out_of_memory =
-            || Error::OutOfMemory { what: what.into(), bytes: len.saturating_mul(size_of::<F>()) };
-        let padded = len.checked_add(CACHE_LINE / size_of::<F>()).ok_or_else(out_of_memory)?;
-        Ok(Self::aligned(try_zeros(padded).ok_or_else(out_of_memory)?, len))
+        Ok(Self::aligned(zeros(what, len.saturating_add(CACHE_LINE / size_of::<F>()))?, len))
     }
 }
 
@@ -101,6 +98,7 @@ impl<'a, F> IntoIterator for &'a Buffer<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
     use crate::float::Float;
 
     fn is_aligned<F: Float>(buffer: &Buffer<F>) -> bool {

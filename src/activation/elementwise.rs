@@ -1,14 +1,12 @@
 //! Elementwise activation functions and their derivatives.
 //!
 //! A derivative is a function of the output `y` if `y` determines it, so that training need not keep the input. All
-//! functions are branch-free arithmetic, which the compiler vectorizes. Those with an elementary function are functions of
-//! [`Lanes`].
+//! functions are branch-free arithmetic, which the compiler vectorizes.
 
 use crate::float::Float;
 use crate::float::elementary::{
     clamp_max, clamp_min, exp, expm1, log1p_unit, normal_cdf_pdf, select, sigmoid, softplus, tanh,
 };
-use crate::float::lanes::Lanes;
 
 /// SELU's constants (Klambauer et al. 2017): the scale, and the scale times α.
 const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
@@ -59,8 +57,8 @@ pub(super) fn leaky_relu_derivative<F: Float>(slope: F, y: F) -> F {
 }
 
 #[inline(always)]
-pub(super) fn elu<F: Float, const N: usize>(alpha: F, z: Lanes<F, N>) -> Lanes<F, N> {
-    z.select_above(F::zero(), z, expm1(z) * alpha)
+pub(super) fn elu<F: Float>(alpha: F, z: F) -> F {
+    select(z > F::zero(), z, alpha * expm1(z))
 }
 
 #[inline(always)]
@@ -69,8 +67,8 @@ pub(super) fn elu_derivative<F: Float>(alpha: F, y: F) -> F {
 }
 
 #[inline(always)]
-pub(super) fn selu<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
-    z.select_above(F::zero(), z * F::of(SELU_SCALE), expm1(z) * F::of(SELU_SCALED_ALPHA))
+pub(super) fn selu<F: Float>(z: F) -> F {
+    select(z > F::zero(), F::of(SELU_SCALE) * z, F::of(SELU_SCALED_ALPHA) * expm1(z))
 }
 
 #[inline(always)]
@@ -79,8 +77,8 @@ pub(super) fn selu_derivative<F: Float>(y: F) -> F {
 }
 
 #[inline(always)]
-pub(super) fn celu<F: Float, const N: usize>(alpha: F, z: Lanes<F, N>) -> Lanes<F, N> {
-    z.select_above(F::zero(), z, expm1(z / alpha) * alpha)
+pub(super) fn celu<F: Float>(alpha: F, z: F) -> F {
+    select(z > F::zero(), z, alpha * expm1(z / alpha))
 }
 
 #[inline(always)]
@@ -89,38 +87,38 @@ pub(super) fn celu_derivative<F: Float>(alpha: F, y: F) -> F {
 }
 
 #[inline(always)]
-pub(super) fn gelu<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
+pub(super) fn gelu<F: Float>(z: F) -> F {
     z * normal_cdf_pdf(z).0
 }
 
 #[inline(always)]
-pub(super) fn gelu_derivative<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
+pub(super) fn gelu_derivative<F: Float>(z: F) -> F {
     let (below, density) = normal_cdf_pdf(z);
     below + z * density
 }
 
 /// 2u with u = √(2/π)·(z + 0.044715 z³): ½(1 + tanh u) is the sigmoid of 2u.
 #[inline(always)]
-fn gelu_tanh_argument<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
-    (z + z * z * z * F::of(0.044_715)) * F::of(1.595_769_121_605_730_8)
+fn gelu_tanh_argument<F: Float>(z: F) -> F {
+    F::of(1.595_769_121_605_730_8) * (z + F::of(0.044_715) * (z * z * z))
 }
 
 #[inline(always)]
-pub(super) fn gelu_tanh<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
+pub(super) fn gelu_tanh<F: Float>(z: F) -> F {
     z * sigmoid(gelu_tanh_argument(z))
 }
 
 #[inline(always)]
-pub(super) fn gelu_tanh_derivative<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
+pub(super) fn gelu_tanh_derivative<F: Float>(z: F) -> F {
     // Beyond 40 the sigmoid is constant; the bound keeps z³ finite.
-    let z = z.clamp_max(F::of(40.0)).clamp_min(F::of(-40.0));
+    let z = clamp_min(clamp_max(z, F::of(40.0)), F::of(-40.0));
     let s = sigmoid(gelu_tanh_argument(z));
-    let slope = (z * z * F::of(3.0 * 0.044_715) + F::one()) * F::of(1.595_769_121_605_730_8);
-    s + z * (s * (-s + F::one())) * slope
+    let slope = F::of(1.595_769_121_605_730_8) * (F::one() + F::of(3.0 * 0.044_715) * (z * z));
+    s + z * (s * (F::one() - s)) * slope
 }
 
 #[inline(always)]
-pub(super) fn logistic<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
+pub(super) fn logistic<F: Float>(z: F) -> F {
     sigmoid(z)
 }
 
@@ -140,12 +138,12 @@ pub(super) fn hard_sigmoid_derivative<F: Float>(y: F) -> F {
 }
 
 #[inline(always)]
-pub(super) fn log_sigmoid<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
-    z.clamp_max(F::zero()) - log1p_unit(exp(-z.abs()))
+pub(super) fn log_sigmoid<F: Float>(z: F) -> F {
+    clamp_max(z, F::zero()) - log1p_unit(exp(-z.abs()))
 }
 
 #[inline(always)]
-pub(super) fn log_sigmoid_derivative<F: Float, const N: usize>(y: Lanes<F, N>) -> Lanes<F, N> {
+pub(super) fn log_sigmoid_derivative<F: Float>(y: F) -> F {
     -expm1(y)
 }
 
@@ -160,7 +158,7 @@ pub(super) fn sparse_sigmoid_derivative<F: Float>(y: F) -> F {
 }
 
 #[inline(always)]
-pub(super) fn hyperbolic_tangent<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
+pub(super) fn hyperbolic_tangent<F: Float>(z: F) -> F {
     tanh(z)
 }
 
@@ -180,12 +178,12 @@ pub(super) fn hard_tanh_derivative<F: Float>(y: F) -> F {
 }
 
 #[inline(always)]
-pub(super) fn tanh_shrink<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
+pub(super) fn tanh_shrink<F: Float>(z: F) -> F {
     z - tanh(z)
 }
 
 #[inline(always)]
-pub(super) fn tanh_shrink_derivative<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
+pub(super) fn tanh_shrink_derivative<F: Float>(z: F) -> F {
     let t = tanh(z);
     t * t
 }
@@ -207,12 +205,12 @@ pub(super) fn shrink_derivative<F: Float>(y: F) -> F {
 }
 
 #[inline(always)]
-pub(super) fn soft_plus<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
+pub(super) fn soft_plus<F: Float>(z: F) -> F {
     softplus(z)
 }
 
 #[inline(always)]
-pub(super) fn soft_plus_derivative<F: Float, const N: usize>(y: Lanes<F, N>) -> Lanes<F, N> {
+pub(super) fn soft_plus_derivative<F: Float>(y: F) -> F {
     -expm1(-y)
 }
 
@@ -228,14 +226,14 @@ pub(super) fn softsign_derivative<F: Float>(z: F) -> F {
 }
 
 #[inline(always)]
-pub(super) fn silu<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
+pub(super) fn silu<F: Float>(z: F) -> F {
     z * sigmoid(z)
 }
 
 #[inline(always)]
-pub(super) fn silu_derivative<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
+pub(super) fn silu_derivative<F: Float>(z: F) -> F {
     let s = sigmoid(z);
-    s * (z * (-s + F::one()) + F::one())
+    s * (F::one() + z * (F::one() - s))
 }
 
 #[inline(always)]
@@ -253,26 +251,26 @@ pub(super) fn hard_silu_derivative<F: Float>(z: F) -> F {
 const MISH_RANGE: f64 = 24.0;
 
 #[inline(always)]
-pub(super) fn mish<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
+pub(super) fn mish<F: Float>(z: F) -> F {
     // tanh(ln(1 + e)) = n/(n + 2) with n = e² + 2e.
-    let e = exp(z.clamp_max(F::of(MISH_RANGE)));
+    let e = exp(clamp_max(z, F::of(MISH_RANGE)));
     let n = e * (e + F::of(2.0));
     z * (n / (n + F::of(2.0)))
 }
 
 #[inline(always)]
-pub(super) fn mish_derivative<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
-    let two = F::of(2.0);
-    let z = z.clamp_max(F::of(MISH_RANGE));
+pub(super) fn mish_derivative<F: Float>(z: F) -> F {
+    let (one, two) = (F::one(), F::of(2.0));
+    let z = clamp_max(z, F::of(MISH_RANGE));
     let e = exp(z);
     let n = e * (e + two);
-    let inverse = (n + two).recip();
+    let inverse = one / (n + two);
     // d/dz n/(n + 2) = 4e(e + 1)/(n + 2)², in an order without overflow.
-    n * inverse + z * (inverse * two) * (e * two * (e + F::one()) * inverse)
+    n * inverse + z * (two * inverse) * (two * e * (e + one) * inverse)
 }
 
 #[inline(always)]
-pub(super) fn exponential<F: Float, const N: usize>(z: Lanes<F, N>) -> Lanes<F, N> {
+pub(super) fn exponential<F: Float>(z: F) -> F {
     exp(z)
 }
 

@@ -2,7 +2,6 @@
 
 use crate::float::Float;
 use crate::float::elementary::{clamp_min, exp, exp_all, select};
-use crate::float::lanes::Lanes;
 
 /// Number of partial sums, which the compiler vectorizes. The order of summation is the same on every processor.
 const LANES: usize = 8;
@@ -48,7 +47,7 @@ pub(super) fn log_softmax<F: Float>(width: usize, values: &mut [F]) {
         let exponentials = sum(
             row,
             #[inline(always)]
-            |v| exp(Lanes([v])).only(),
+            |v| exp(v),
         );
         let log_sum = exponentials.ln();
         for v in row.iter_mut() {
@@ -63,7 +62,7 @@ pub(super) fn log_softmax_gradient<F: Float>(width: usize, y: &[F], dy: &mut [F]
     for (y, dy) in y.chunks_exact(width).zip(dy.chunks_exact_mut(width)) {
         let total = sum(dy, |v| v);
         for (dy, &y) in dy.iter_mut().zip(y) {
-            *dy -= exp(Lanes([y])).only() * total;
+            *dy -= exp(y) * total;
         }
     }
 }

@@ -13,35 +13,14 @@ macro_rules! with_closure {
     };
 }
 
-/// The closure that calls a function of lanes with one value, as the last argument of `$apply`.
-macro_rules! with_lane_closure {
-    ($apply:path, ($($argument:expr),*), $function:path, $parameter:expr) => {
-        $apply($($argument,)* #[inline(always)] |v| $function($parameter, Lanes([v])).only())
-    };
-    ($apply:path, ($($argument:expr),*), $function:path) => {
-        $apply($($argument,)* #[inline(always)] |v| $function(Lanes([v])).only())
-    };
-}
-
 /// Computes v := f(v).
 macro_rules! map {
     ($values:expr, $($function:tt)*) => { with_closure!(loops::map, ($values), $($function)*) };
 }
 
-/// Computes v := f(v) for a function of lanes, value by value. Blocks take two thirds of the time, but
-/// those of all activations a tenth of the size of a small program.
-macro_rules! map_lanes {
-    ($values:expr, $($function:tt)*) => { with_lane_closure!(loops::map, ($values), $($function)*) };
-}
-
 /// Computes dy := dy·f(v).
 macro_rules! scale {
     ($dy:expr, $of:expr, $($function:tt)*) => { with_closure!(loops::scale, ($dy, $of), $($function)*) };
-}
-
-/// Computes dy := dy·f(v) for a function of lanes, value by value.
-macro_rules! scale_lanes {
-    ($dy:expr, $of:expr, $($function:tt)*) => { with_lane_closure!(loops::scale, ($dy, $of), $($function)*) };
 }
 
 /// Applies a function of rows of length `width` to an array, unless the rows are empty.
@@ -69,4 +48,4 @@ macro_rules! scale_rows {
     };
 }
 
-pub(super) use {map, map_lanes, map_rows, scale, scale_lanes, scale_rows, with_closure, with_lane_closure};
+pub(super) use {map, map_rows, scale, scale_rows, with_closure};

@@ -8,9 +8,8 @@ mod names;
 
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::float::lanes::Lanes;
 use elementwise as f;
-use macros::{map, map_lanes, map_rows, scale, scale_lanes, scale_rows, with_closure, with_lane_closure};
+use macros::{map, map_rows, scale, scale_rows, with_closure};
 use serde::{Deserialize, Serialize};
 
 /// An activation function, with Keras's names and defaults.
@@ -215,25 +214,25 @@ impl Activation {
             }
             Self::Elu | Self::EluWith { .. } => {
                 let alpha = self.parameter();
-                map_lanes!(values, f::elu, alpha);
+                map!(values, f::elu, alpha);
             }
-            Self::Selu => map_lanes!(values, f::selu),
+            Self::Selu => map!(values, f::selu),
             Self::Celu | Self::CeluWith { .. } => {
                 let alpha = self.parameter();
-                map_lanes!(values, f::celu, alpha);
+                map!(values, f::celu, alpha);
             }
-            Self::Gelu => map_lanes!(values, f::gelu),
-            Self::GeluTanh => map_lanes!(values, f::gelu_tanh),
-            Self::Sigmoid => map_lanes!(values, f::logistic),
+            Self::Gelu => map!(values, f::gelu),
+            Self::GeluTanh => map!(values, f::gelu_tanh),
+            Self::Sigmoid => map!(values, f::logistic),
             Self::HardSigmoid => map!(values, f::hard_sigmoid),
-            Self::LogSigmoid => map_lanes!(values, f::log_sigmoid),
+            Self::LogSigmoid => map!(values, f::log_sigmoid),
             Self::SparseSigmoid => map!(values, f::sparse_sigmoid),
             Self::Softmax => map_rows!(width, values, last_axis::softmax),
             Self::LogSoftmax => map_rows!(width, values, last_axis::log_softmax),
             Self::Sparsemax => map_rows!(width, values, last_axis::sparsemax),
-            Self::Tanh => map_lanes!(values, f::hyperbolic_tangent),
+            Self::Tanh => map!(values, f::hyperbolic_tangent),
             Self::HardTanh => map!(values, f::hard_tanh),
-            Self::TanhShrink => map_lanes!(values, f::tanh_shrink),
+            Self::TanhShrink => map!(values, f::tanh_shrink),
             Self::SoftShrink | Self::SoftShrinkWith { .. } => {
                 let threshold = self.parameter();
                 map!(values, f::soft_shrink, threshold);
@@ -242,12 +241,12 @@ impl Activation {
                 let threshold = self.parameter();
                 map!(values, f::hard_shrink, threshold);
             }
-            Self::Softplus => map_lanes!(values, f::soft_plus),
+            Self::Softplus => map!(values, f::soft_plus),
             Self::Softsign => map!(values, f::softsign),
-            Self::Silu => map_lanes!(values, f::silu),
+            Self::Silu => map!(values, f::silu),
             Self::HardSilu => map!(values, f::hard_silu),
-            Self::Mish => map_lanes!(values, f::mish),
-            Self::Exponential => map_lanes!(values, f::exponential),
+            Self::Mish => map!(values, f::mish),
+            Self::Exponential => map!(values, f::exponential),
             Self::Squareplus | Self::SquareplusWith { .. } => {
                 let b = self.parameter();
                 map!(values, f::squareplus, b);
@@ -311,29 +310,29 @@ impl Activation {
                 let alpha = self.parameter();
                 scale!(dy, y, f::celu_derivative, alpha);
             }
-            Self::Gelu => scale_lanes!(dy, z, f::gelu_derivative),
-            Self::GeluTanh => scale_lanes!(dy, z, f::gelu_tanh_derivative),
+            Self::Gelu => scale!(dy, z, f::gelu_derivative),
+            Self::GeluTanh => scale!(dy, z, f::gelu_tanh_derivative),
             Self::Sigmoid => scale!(dy, y, f::logistic_derivative),
             Self::HardSigmoid => scale!(dy, y, f::hard_sigmoid_derivative),
-            Self::LogSigmoid => scale_lanes!(dy, y, f::log_sigmoid_derivative),
+            Self::LogSigmoid => scale!(dy, y, f::log_sigmoid_derivative),
             Self::SparseSigmoid => scale!(dy, y, f::sparse_sigmoid_derivative),
             Self::Softmax => scale_rows!(width, y, dy, last_axis::softmax_gradient),
             Self::LogSoftmax => scale_rows!(width, y, dy, last_axis::log_softmax_gradient),
             Self::Sparsemax => scale_rows!(width, y, dy, last_axis::sparsemax_gradient),
             Self::Tanh => scale!(dy, y, f::hyperbolic_tangent_derivative),
             Self::HardTanh => scale!(dy, y, f::hard_tanh_derivative),
-            Self::TanhShrink => scale_lanes!(dy, z, f::tanh_shrink_derivative),
+            Self::TanhShrink => scale!(dy, z, f::tanh_shrink_derivative),
             Self::SoftShrink
             | Self::SoftShrinkWith { .. }
             | Self::HardShrink
             | Self::HardShrinkWith { .. } => {
                 scale!(dy, y, f::shrink_derivative);
             }
-            Self::Softplus => scale_lanes!(dy, y, f::soft_plus_derivative),
+            Self::Softplus => scale!(dy, y, f::soft_plus_derivative),
             Self::Softsign => scale!(dy, z, f::softsign_derivative),
-            Self::Silu => scale_lanes!(dy, z, f::silu_derivative),
+            Self::Silu => scale!(dy, z, f::silu_derivative),
             Self::HardSilu => scale!(dy, z, f::hard_silu_derivative),
-            Self::Mish => scale_lanes!(dy, z, f::mish_derivative),
+            Self::Mish => scale!(dy, z, f::mish_derivative),
             Self::Exponential => scale!(dy, y, f::exponential_derivative),
             Self::Squareplus | Self::SquareplusWith { .. } => {
                 let b = self.parameter();

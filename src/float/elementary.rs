@@ -6,7 +6,7 @@
 //! AVX2 and `f32` they take at most a quarter of the standard library's time an element.
 
 pub(crate) use super::elements::{Elementary, clamp_max, clamp_min, select};
-use super::lanes::{self, Lanes};
+use super::lanes::{Lanes, WIDE_BLOCK};
 
 /// Evaluates a polynomial of degree 3 or more, coefficients of high powers first. Odd and even powers are two
 /// independent Horner schemes, which halves the latency.
@@ -53,12 +53,6 @@ fn round_to_integer<E: Elementary, const N: usize>(x: Lanes<E, N>) -> Lanes<E, N
     (x + E::ROUNDING_SHIFT) - E::ROUNDING_SHIFT
 }
 
-/// eˣ.
-#[inline(always)]
-pub(crate) fn exp<E: Elementary, const N: usize>(x: Lanes<E, N>) -> Lanes<E, N> {
-    exp_of_sum(x, None)
-}
-
 /// The exponential of `high + low`, where `low` is small compared to ln 2.
 #[inline(always)]
 fn exp_of_sum<E: Elementary, const N: usize>(high: Lanes<E, N>, low: Option<Lanes<E, N>>) -> Lanes<E, N> {
@@ -68,71 +62,109 @@ fn exp_of_sum<E: Elementary, const N: usize>(high: Lanes<E, N>, low: Option<Lane
     (q + E::one()) * a.power_of_two() * b.power_of_two()
 }
 
+impl<E: Elementary, const N: usize> Lanes<E, N> {
+    /// eˣ
+    #[inline(always)]
+    pub(crate) fn exp(self) -> Self {
+        exp_of_sum(self, None)
+    }
+
+    /// 1/(1 + e⁻ˣ)
+    #[inline(always)]
+    pub(crate) fn sigmoid(self) -> Self {
+        // From −80 on the result is 1; so one power of two suffices, where results below the normal numbers may be 0.
+        let bounded = (-self).clamp_max(E::EXP_RANGE.1).clamp_min(E::constant(-80.0));
+        let (q, n) = expm1_reduced(bounded, None);
+        ((q + E::one()) * n.power_of_two() + E::one()).recip()
+    }
+
+    /// The hyperbolic tangent.
+    #[inline(always)]
+    pub(crate) fn tanh(self) -> Self {
+        let size = self.abs().clamp_max(E::TANH_RANGE);
+        // e²ˣ − 1, whose power of two is a normal number.
+        let (q, n) = expm1_reduced(size + size, None);
+        let power = n.power_of_two();
+        let e = q * power + (power - E::one());
+        (e / (e + E::constant(2.0))).copysign(self)
+    }
+}
+
+/// eᵛ of all values of an array, within [`vectorize`](crate::simd::vectorize).
+#[inline(always)]
+pub(crate) fn exp_all<E: Elementary>(values: &mut [E]) {
+    let (blocks, rest) = values.as_chunks_mut::<WIDE_BLOCK>();
+    for block in blocks {
+        *block = Lanes(*block).exp().0;
+    }
+    for value in rest {
+        *value = exp(*value);
+    }
+}
+
+/// eˣ.
+#[inline(always)]
+pub(crate) fn exp<E: Elementary>(x: E) -> E {
+    Lanes([x]).exp().only()
+}
+
 /// eˣ − 1, accurate near 0.
 #[inline(always)]
-pub(crate) fn expm1<E: Elementary, const N: usize>(x: Lanes<E, N>) -> Lanes<E, N> {
+pub(crate) fn expm1<E: Elementary>(x: E) -> E {
     // Below −50 the result is −1 to the last bit in both types.
-    let bounded = x.clamp_max(E::EXP_RANGE.1).clamp_min(E::constant(-50.0));
+    let bounded = Lanes([x]).clamp_max(E::EXP_RANGE.1).clamp_min(E::constant(-50.0));
     let (q, n) = expm1_reduced(bounded, None);
     let (a, b) = halves(n);
     let power = a.power_of_two();
-    (q * power + (power - (-b).power_of_two())) * b.power_of_two()
+    ((q * power + (power - (-b).power_of_two())) * b.power_of_two()).only()
 }
 
 /// ln(1 + u) for u in [0, 1].
 #[inline(always)]
-pub(crate) fn log1p_unit<E: Elementary, const N: usize>(u: Lanes<E, N>) -> Lanes<E, N> {
-    let zero = Lanes::splat(E::zero());
+pub(crate) fn log1p_unit<E: Elementary>(u: E) -> E {
+    let (zero, half, two) = (E::zero(), E::constant(0.5), E::constant(2.0));
     // 1 + u = 2ᵏ(1 + f) with 1 + f within a factor √2 of 1.
-    let upper = E::constant(std::f64::consts::SQRT_2 - 1.0);
-    let f = u.select_above(upper, (u - E::one()) * E::constant(0.5), u);
-    let k_high = u.select_above(upper, Lanes::splat(E::LN_2_HIGH), zero);
-    let k_low = u.select_above(upper, Lanes::splat(E::LN_2_LOW), zero);
+    let upper = u > E::constant(std::f64::consts::SQRT_2 - 1.0);
+    let f = select(upper, (u - E::one()) * half, u);
+    let k_high = select(upper, E::LN_2_HIGH, zero);
+    let k_low = select(upper, E::LN_2_LOW, zero);
     // ln(1 + f) = 2 atanh(s) with s = f/(2 + f), and 2s = f − s·f.
-    let s = f / (f + E::constant(2.0));
+    let s = f / (two + f);
     let square = s * s;
-    let tail = square * polynomial(E::LOG_SERIES, square);
+    let tail = square * polynomial(E::LOG_SERIES, Lanes([square])).only();
     k_high + (f - (s * (f - tail) - k_low))
 }
 
 /// ln(1 + eˣ).
 #[inline(always)]
-pub(crate) fn softplus<E: Elementary, const N: usize>(x: Lanes<E, N>) -> Lanes<E, N> {
-    x.clamp_min(E::zero()) + log1p_unit(exp(-x.abs()))
+pub(crate) fn softplus<E: Elementary>(x: E) -> E {
+    clamp_min(x, E::zero()) + log1p_unit(exp(-x.abs()))
 }
 
 /// 1/(1 + e⁻ˣ).
 #[inline(always)]
-pub(crate) fn sigmoid<E: Elementary, const N: usize>(x: Lanes<E, N>) -> Lanes<E, N> {
-    // From −80 on the result is 1; so one power of two suffices, where results below the normal numbers may be 0.
-    let bounded = (-x).clamp_max(E::EXP_RANGE.1).clamp_min(E::constant(-80.0));
-    let (q, n) = expm1_reduced(bounded, None);
-    ((q + E::one()) * n.power_of_two() + E::one()).recip()
+pub(crate) fn sigmoid<E: Elementary>(x: E) -> E {
+    Lanes([x]).sigmoid().only()
 }
 
 /// The hyperbolic tangent.
 #[inline(always)]
-pub(crate) fn tanh<E: Elementary, const N: usize>(x: Lanes<E, N>) -> Lanes<E, N> {
-    let size = x.abs().clamp_max(E::TANH_RANGE);
-    // e²ˣ − 1, whose power of two is a normal number.
-    let (q, n) = expm1_reduced(size + size, None);
-    let power = n.power_of_two();
-    let e = q * power + (power - E::one());
-    (e / (e + E::constant(2.0))).copysign(x)
+pub(crate) fn tanh<E: Elementary>(x: E) -> E {
+    Lanes([x]).tanh().only()
 }
 
 /// (a + 5)·R(a) with R of [`normal_cdf_pdf`], of t = (a − 5)/(a + 5). In two halves for `f64`, because the compiler does not unroll
 /// a loop over all coefficients.
 #[inline(always)]
-fn scaled_mills_ratio<E: Elementary, const N: usize>(t: Lanes<E, N>) -> Lanes<E, N> {
+fn scaled_mills_ratio<E: Elementary>(t: E) -> E {
     let [high, low] = E::MILLS_RATIO;
-    let low = polynomial(low, t);
+    let low = polynomial(low, Lanes([t])).only();
     if high.is_empty() {
         return low;
     }
     let cube = t * t * t;
     let sixth = cube * cube;
-    polynomial(high, t) * (sixth * sixth) + low
+    polynomial(high, Lanes([t])).only() * (sixth * sixth) + low
 }
 
 /// The standard normal distribution at x: (cumulative probability, density).
@@ -141,31 +173,19 @@ fn scaled_mills_ratio<E: Elementary, const N: usize>(t: Lanes<E, N>) -> Lanes<E,
 /// 5. a² is computed in two halves, because an absolute error of the exponent is a relative error of the result. The
 /// coefficients are a Chebyshev fit in 60 digits with a relative error of 1.3e-17 for `f64` and 4.5e-9 for `f32`.
 #[inline(always)]
-pub(crate) fn normal_cdf_pdf<E: Elementary, const N: usize>(x: Lanes<E, N>) -> (Lanes<E, N>, Lanes<E, N>) {
-    let (half, five) = (E::constant(-0.5), E::constant(5.0));
+pub(crate) fn normal_cdf_pdf<E: Elementary>(x: E) -> (E, E) {
+    let (one, half, five) = (E::one(), E::constant(0.5), E::constant(5.0));
     // Beyond 40 the density and the tail are 0 in both types.
-    let a = x.abs().clamp_max(E::constant(40.0));
+    let a = clamp_max(x.abs(), E::constant(40.0));
     let shifted = a * E::SPLITTER;
     let leading = shifted - (shifted - a);
     let trailing = a - leading;
-    let e = exp_of_sum(leading * leading * half, Some(trailing * (a + leading) * half));
-    let inverse = (a + five).recip();
+    let (high, low) = (-half * (leading * leading), -half * (trailing * (a + leading)));
+    let e = exp_of_sum(Lanes([high]), Some(Lanes([low]))).only();
+    let inverse = one / (a + five);
     let tail = e * (scaled_mills_ratio((a - five) * inverse) * inverse);
-    // x < 0 where −x > 0.
-    let below = (-x).select_above(E::zero(), tail, -tail + E::one());
+    let below = select(x < E::zero(), tail, one - tail);
     (below, e * E::constant(0.398_942_280_401_432_7))
-}
-
-/// eᵛ of all values of an array, within [`vectorize`](crate::simd::vectorize).
-#[inline(always)]
-pub(crate) fn exp_all<E: Elementary>(values: &mut [E]) {
-    lanes::map(
-        values,
-        #[inline(always)]
-        |block| exp(block),
-        #[inline(always)]
-        |value| exp(value),
-    );
 }
 
 #[cfg(test)]
@@ -214,25 +234,13 @@ mod tests {
     fn check_all_functions<F: Float>(lowest: i32, highest: i32) {
         let mut points: Vec<F> = every_exponent(lowest, highest);
         points.extend((-40_000..=40_000).map(|i| F::of(f64::from(i) * 0.001_37)));
-        assert_within_ulps("exp", 1.5, |x| exp(Lanes([x])).only(), f64::exp, &points);
-        assert_within_ulps("expm1", 2.0, |x| expm1(Lanes([x])).only(), f64::exp_m1, &points);
-        assert_within_ulps("tanh", 2.5, |x| tanh(Lanes([x])).only(), f64::tanh, &points);
-        assert_within_ulps(
-            "sigmoid",
-            3.5,
-            |x| sigmoid(Lanes([x])).only(),
-            |x| 1.0 / (1.0 + (-x).exp()),
-            &points,
-        );
-        assert_within_ulps(
-            "softplus",
-            2.5,
-            |x| softplus(Lanes([x])).only(),
-            |x| x.max(0.0) + (-x.abs()).exp().ln_1p(),
-            &points,
-        );
+        assert_within_ulps("exp", 1.5, exp, f64::exp, &points);
+        assert_within_ulps("expm1", 2.0, expm1, f64::exp_m1, &points);
+        assert_within_ulps("tanh", 2.5, tanh, f64::tanh, &points);
+        assert_within_ulps("sigmoid", 3.5, sigmoid, |x| 1.0 / (1.0 + (-x).exp()), &points);
+        assert_within_ulps("softplus", 2.5, softplus, |x| x.max(0.0) + (-x.abs()).exp().ln_1p(), &points);
         let unit: Vec<F> = points.iter().copied().filter(|x| (F::zero()..=F::one()).contains(x)).collect();
-        assert_within_ulps("log1p", 1.5, |x| log1p_unit(Lanes([x])).only(), f64::ln_1p, &unit);
+        assert_within_ulps("log1p", 1.5, log1p_unit, f64::ln_1p, &unit);
     }
 
     #[test]
@@ -268,37 +276,34 @@ mod tests {
         (20.0, 1.0, 5.520948362159764e-88),
     ];
 
-    fn normal_distribution<F: Float>(x: F) -> (F, F) {
-        let (Lanes([below]), Lanes([density])) = normal_cdf_pdf(Lanes([x]));
-        (below, density)
-    }
-
     #[test]
     fn blocks_have_the_bits_of_values() {
         let values: Vec<f32> = (0..150).map(|i| (i as f32 - 75.0) * 0.37).collect();
         let mut blocks = values.clone();
         exp_all(&mut blocks);
-        assert_eq!(blocks, values.iter().map(|&x| exp(Lanes([x])).only()).collect::<Vec<f32>>());
-        let Lanes(block) = tanh(Lanes::<f32, 64>::load(&values[..40]));
-        let want = values[..40].iter().map(|&x| tanh(Lanes([x])).only()).chain([0.0; 24]);
-        assert_eq!(block.to_vec(), want.collect::<Vec<f32>>());
+        assert_eq!(blocks, values.iter().map(|&x| exp(x)).collect::<Vec<f32>>());
+        let block = Lanes::<f32, 64>::load(&values[..40]);
+        for (of_block, of_value) in [(block.tanh(), tanh as fn(f32) -> f32), (block.sigmoid(), sigmoid)] {
+            let want: Vec<f32> = values[..40].iter().copied().chain([0.0; 24]).map(of_value).collect();
+            assert_eq!(of_block.0.to_vec(), want);
+        }
         let mut to = [9.0; 3];
-        Lanes(block).store(&mut to);
-        assert_eq!(to, block[..3]);
+        block.store(&mut to);
+        assert_eq!(to, values[..3]);
     }
 
     #[test]
     fn the_normal_distribution_is_accurate_in_the_tails() {
         for (x, below, density) in NORMAL {
-            let (got_below, got_density) = normal_distribution(x);
+            let (got_below, got_density) = normal_cdf_pdf(x);
             assert!(ulps(got_below, below) <= 4.0 && ulps(got_density, density) <= 4.0, "f64 at {x}");
-            let (got_below, got_density) = normal_distribution(x as f32);
+            let (got_below, got_density) = normal_cdf_pdf(x as f32);
             assert!(ulps(got_below, below) <= 4.0 && ulps(got_density, density) <= 4.0, "f32 at {x}");
         }
         for x in every_exponent::<f32>(-149, 127) {
-            let (below, density) = normal_distribution(x);
+            let (below, density) = normal_cdf_pdf(x);
             assert!((0.0..=1.0).contains(&below) && (0.0..0.4).contains(&density), "{x}");
         }
-        assert!(normal_distribution(f64::NAN).0.is_nan());
+        assert!(normal_cdf_pdf(f64::NAN).0.is_nan());
     }
 }

@@ -1,18 +1,18 @@
 //! Values side by side that one operation after the other is applied to.
 
-use super::elements::{Elementary, clamp_max, clamp_min, select};
+use super::elements::{Elementary, clamp_max, clamp_min};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// `N` values; an operation is applied to all of them before the next one.
 ///
 /// An elementary function is a chain of some thirty operations, each of which waits for the one before. With a loop over values
 /// around the chain, a processor can work on as many values side by side as it looks ahead; with a loop around each operation,
-/// on all of them. With AVX2 and [`BLOCK`] values sigmoid, tanh and exp take two thirds of the time.
+/// on all of them. With AVX2 and [`WIDE_BLOCK`] values sigmoid, tanh and exp take two thirds of the time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lanes<E, const N: usize>(pub(crate) [E; N]);
 
-/// Values of a block: those of the elementary functions are eight registers of `f32` with AVX2.
-pub(crate) const BLOCK: usize = 64;
+/// Values of a block of elementary functions: eight registers of `f32` with AVX2.
+pub(crate) const WIDE_BLOCK: usize = 64;
 
 /// An array of the values of an expression. A plain loop: iterator adapters are not always inlined, and a call prevents
 /// vectorization.
@@ -29,12 +29,6 @@ macro_rules! each {
 }
 
 impl<E: Elementary, const N: usize> Lanes<E, N> {
-    /// The same value in every lane.
-    #[inline(always)]
-    pub(crate) fn splat(value: E) -> Self {
-        Self([value; N])
-    }
-
     /// At most `N` values; zeros follow fewer.
     #[inline(always)]
     pub(crate) fn load(values: &[E]) -> Self {
@@ -81,12 +75,6 @@ impl<E: Elementary, const N: usize> Lanes<E, N> {
     #[inline(always)]
     pub(crate) fn clamp_min(self, bound: E) -> Self {
         each!(lane => clamp_min(self.0[lane], bound))
-    }
-
-    /// `then` in the lanes where these values are above the bound.
-    #[inline(always)]
-    pub(crate) fn select_above(self, bound: E, then: Self, otherwise: Self) -> Self {
-        each!(lane => select(self.0[lane] > bound, then.0[lane], otherwise.0[lane]))
     }
 
     /// 2ⁿ for integers n; see [`Elementary::power_of_two`].
@@ -140,21 +128,3 @@ operator!(Add, add, +);
 operator!(Sub, sub, -);
 operator!(Mul, mul, *);
 operator!(Div, div, /);
-
-/// Applies a function to an array: to blocks of it, and to the values that remain. It gets 0 for −0.
-///
-/// Both arguments are closures that call the same function, marked `#[inline(always)]`.
-#[inline(always)]
-pub(crate) fn map<E: Elementary>(
-    values: &mut [E],
-    of_block: impl Fn(Lanes<E, BLOCK>) -> Lanes<E, BLOCK>,
-    of_value: impl Fn(Lanes<E, 1>) -> Lanes<E, 1>,
-) {
-    let (blocks, rest) = values.as_chunks_mut::<BLOCK>();
-    for block in blocks {
-        *block = of_block(Lanes(*block) + E::zero()).0;
-    }
-    for value in rest {
-        *value = of_value(Lanes([*value + E::zero()])).only();
-    }
-}

@@ -19,7 +19,7 @@ pub(crate) fn zeros<F: SimdElement>(what: &str, len: usize) -> Result<Vec<F>> {
 }
 
 /// Allocates zeros; `None` if there is not enough memory.
-pub(crate) fn try_zeros<F: SimdElement>(len: usize) -> Option<Vec<F>> {
+fn try_zeros<F: SimdElement>(len: usize) -> Option<Vec<F>> {
     let layout = Layout::array::<F>(len).ok()?;
     if layout.size() == 0 {
         return Some(Vec::new());

@@ -17,15 +17,6 @@ pub(crate) fn blocks<const N: usize>(range: Range<usize>) -> impl Iterator<Item 
     range.step_by(N).map(move |first| first..end.min(first + N))
 }
 
-/// Copies a block to at most [`BLOCK`] values.
-#[inline(always)]
-pub(crate) fn store<F: Float>(block: &[F; BLOCK], to: &mut [F]) {
-    match <&mut [F; BLOCK]>::try_from(&mut *to) {
-        Ok(to) => *to = *block,
-        Err(_) => to.iter_mut().zip(block).for_each(|(to, &value)| *to = value),
-    }
-}
-
 /// Copies any number of values, block by block.
 #[inline(always)]
 pub(crate) fn copy<F: Float>(from: &[F], to: &mut [F]) {

@@ -9,7 +9,6 @@ use crate::activation::Activation;
 use crate::error::Result;
 use crate::float::Float;
 use crate::float::elementary::sigmoid;
-use crate::float::lanes::Lanes;
 use crate::nn::layer::{Config, Shape};
 use crate::nn::targets::TargetRange;
 use serde::{Deserialize, Serialize};
@@ -152,11 +151,8 @@ impl<F: Float> Loss<F> for BinaryFocalCrossentropy {
         let (one, two) = (F::one(), F::of(2.0));
         element_mean(pass, self.reduction, |p, t| {
             let t = t * keep + shift;
-            let (probability, (cost, slope)) = if logits {
-                (sigmoid(Lanes([p])).only(), from_logit(p, t))
-            } else {
-                (p, from_probability(p, t))
-            };
+            let (probability, (cost, slope)) =
+                if logits { (sigmoid(p), from_logit(p, t)) } else { (p, from_probability(p, t)) };
             // 1 - p_t, how wrong the answer is.
             let wrong = t + probability - two * t * probability;
             let focus = wrong.max(F::zero()).powf(gamma);

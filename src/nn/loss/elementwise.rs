@@ -7,7 +7,6 @@ use super::{
 };
 use crate::float::Float;
 use crate::float::elementary::softplus;
-use crate::float::lanes::Lanes;
 use crate::nn::layer::{Config, Shape};
 use crate::nn::targets::TargetRange;
 use serde::{Deserialize, Serialize};
@@ -221,7 +220,7 @@ elementwise_losses! {
         let (two, ln_2) = (F::of(2.0), F::of(std::f64::consts::LN_2));
         element_mean(pass, reduction, |p, t| {
             let error = p - t;
-            (error.abs() + softplus(Lanes([-two * error.abs()])).only() - ln_2, error.tanh())
+            (error.abs() + softplus(-two * error.abs()) - ln_2, error.tanh())
         })
     };
 

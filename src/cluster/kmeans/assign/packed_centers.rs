@@ -73,11 +73,24 @@ impl<F: Float> PackedCenters<F> {
         }
     }
 
-    /// Packs centers (k, d) less the mean, which is subtracted from the rows too: as many as there is memory for, or fewer.
+    /// Packs centers (k, d) less the mean, which is subtracted from the rows too.
     pub(crate) fn set(&mut self, centers: &[F], mean: &[F], norms: SquaredNorms) {
+        self.set_rows(centers.chunks_exact(self.n_features), mean, norms);
+    }
+
+    /// As [`set`](Self::set), with the rows of some centers: as many as there is memory for, or fewer.
+    pub(crate) fn set_rows<'c>(
+        &mut self,
+        rows: impl Iterator<Item = &'c [F]>,
+        mean: &[F],
+        norms: SquaredNorms,
+    ) where
+        F: 'c,
+    {
         let (d, height) = (self.n_features, self.height);
-        self.n_clusters = centers.len() / d;
-        self.centers[..centers.len()].copy_from_slice(centers);
+        let places = self.centers.chunks_exact_mut(d).zip(rows);
+        self.n_clusters = places.map(|(place, center)| place.copy_from_slice(center)).count();
+        let centers = &self.centers[..self.n_clusters * d];
         if let Some(last) = self.tiles.chunks_exact_mut(height * (d + 2)).nth(self.n_clusters / height) {
             let (half_norms, features) = (0..height, 2 * height..last.len());
             last[half_norms].fill(F::infinity());

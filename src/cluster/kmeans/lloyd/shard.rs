@@ -146,8 +146,8 @@ impl<F: Float> Shard<F> {
             let end = (first + pruning::BLOCK).min(labels.len());
             let undecided = &mut scratch.gathered.undecided;
             pruning.prune(first, &mut self.gaps[first..end], &labels[first..end], undecided);
-            if undecided.resting_count() > 0 {
-                self.compared += undecided.resting_count();
+            if undecided.resting.count() > 0 {
+                self.compared += undecided.resting.count();
                 compare_with_moved(
                     PrunedRows { values: samples.values, gaps: &mut self.gaps, labels: &mut *labels },
                     pass.mean,
@@ -156,7 +156,7 @@ impl<F: Float> Shard<F> {
                 );
             }
             let undecided = &scratch.gathered.undecided;
-            let count = undecided.count();
+            let count = undecided.searched.count();
             let together = if undecided.are_consecutive() {
                 pass.centers.rows_per_search().min(capacity)
             } else {

@@ -30,46 +30,29 @@ impl Rounding {
         round_up(1.5 * self.root * self.max_center_norm + self.underflow)
     }
 
-    /// Lower bounds of the gaps between a distance that is known and that of the smallest score, as [`gaps`](Self::gaps).
-    fn gaps_to<F: Float>(
+    /// Lower bounds of gaps from ‖x‖², the scores of the second nearest centers and the distances to the nearest, less the part of
+    /// the margin that depends on ‖x‖. `nearest` gets the place of a row and its ‖x‖².
+    #[inline(always)]
+    fn gaps<F: Float>(
         self,
         squares: &[F],
-        smallest: &[F],
-        known: impl Fn(usize) -> f64,
+        second: &[F],
+        nearest: impl Fn(usize, f64) -> f64,
         gaps: &mut [f32],
     ) {
-        vectorize(
-            #[inline(always)]
-            || {
-                for (place, (gap, (square, score))) in
-                    gaps.iter_mut().zip(squares.iter().zip(smallest)).enumerate()
-                {
-                    let square = square.as_f64();
-                    let distance = (square + 2.0 * score.as_f64()).max(0.0).sqrt();
-                    let error =
-                        self.root * (3.0 * (square.sqrt() + self.max_center_norm) + 1.5 * square.sqrt());
-                    *gap = narrow_down(distance - known(place) - error - self.underflow);
-                }
-            },
-        );
+        for (place, (gap, (square, second))) in gaps.iter_mut().zip(squares.iter().zip(second)).enumerate() {
+            let square = square.as_f64();
+            let error = self.root * (3.0 * (square.sqrt() + self.max_center_norm) + 1.5 * square.sqrt());
+            let gap_of_distances = distance(square, *second) - nearest(place, square);
+            *gap = narrow_down(gap_of_distances - error - self.underflow);
+        }
     }
+}
 
-    /// Lower bounds of gaps from ‖x‖² and the two smallest scores, less the part of the margin that depends on ‖x‖.
-    fn gaps<F: Float>(self, squares: &[F], (smallest, second): (&[F], &[F]), gaps: &mut [f32]) {
-        vectorize(
-            #[inline(always)]
-            || {
-                let scores = smallest.iter().zip(second);
-                for ((gap, square), (smallest, second)) in gaps.iter_mut().zip(squares).zip(scores) {
-                    let square = square.as_f64();
-                    let distance = |score: &F| (square + 2.0 * score.as_f64()).max(0.0).sqrt();
-                    let error =
-                        self.root * (3.0 * (square.sqrt() + self.max_center_norm) + 1.5 * square.sqrt());
-                    *gap = narrow_down(distance(second) - distance(smallest) - error - self.underflow);
-                }
-            },
-        );
-    }
+/// ‖x − c‖ from ‖x‖² and the score of c.
+#[inline(always)]
+fn distance<F: Float>(square: f64, score: F) -> f64 {
+    (square + 2.0 * score.as_f64()).max(0.0).sqrt()
 }
 
 /// Buffers of a search that computes gaps.
@@ -95,7 +78,19 @@ impl<F: Float> GapSearch<F> {
     ) {
         run_kernel(buffers, places, centers, ahead, &mut self.second[..places]);
         let (squares, smallest) = buffers.squares_and_scores();
-        rounding.gaps(&squares[..places], (&smallest[..places], &self.second), &mut self.gaps);
+        vectorize(
+            #[inline(always)]
+            || {
+                let smallest = &smallest[..places];
+                rounding.gaps(
+                    &squares[..places],
+                    &self.second,
+                    #[inline(always)]
+                    |place, square| distance(square, smallest[place]),
+                    &mut self.gaps,
+                );
+            },
+        );
     }
 
     /// Searches the first packed rows among the centers that moved, and computes their gaps to the nearest of those; `own` is
@@ -109,7 +104,18 @@ impl<F: Float> GapSearch<F> {
     ) {
         run_kernel(buffers, places, moved, &[], &mut []);
         let (squares, smallest) = buffers.squares_and_scores();
-        rounding.gaps_to(&squares[..places], &smallest[..places], own, &mut self.gaps);
+        vectorize(
+            #[inline(always)]
+            || {
+                rounding.gaps(
+                    &squares[..places],
+                    &smallest[..places],
+                    #[inline(always)]
+                    |place, _| own(place),
+                    &mut self.gaps,
+                );
+            },
+        );
     }
 }
 

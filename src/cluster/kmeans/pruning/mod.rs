@@ -177,22 +177,26 @@ impl<F: Float> Pruning<F> {
             #[inline(always)]
             || {
                 let (mut count, mut resting_count) = (0, 0);
-                let (rows, resting) = undecided.buffers(labels.len());
+                let UndecidedRows { searched, first: consecutive, resting } = undecided;
+                let rows = searched.buffer(labels.len());
+                let resting_rows = resting.buffer(labels.len());
                 for (row, (gap, label)) in (first as u32..).zip(gaps.iter_mut().zip(labels)) {
                     let shrunk = shrunk(*gap, &self.shrinkage, *label);
                     let undecided = is_undecided(shrunk, margin);
                     let rests = undecided & (self.moved.rests[*label as usize] != 0);
                     *gap = if rests { *gap } else { shrunk };
                     // Without a branch: which rows are undecided is hard to predict.
-                    (rows[count], resting[resting_count]) = (row, row);
+                    (rows[count], resting_rows[resting_count]) = (row, row);
                     count += usize::from(undecided & !rests);
                     resting_count += usize::from(rests);
                 }
-                undecided.set_scattered(count, resting_count);
+                searched.truncate(count);
+                resting.truncate(resting_count);
+                *consecutive = None;
             },
         );
         // This many are faster to read sequentially.
-        if undecided.count() > labels.len() / 10 * 6 {
+        if undecided.searched.count() > labels.len() / 10 * 6 {
             undecided.set_all(first, labels.len());
         }
     }

@@ -11,8 +11,6 @@ use crate::float::Float;
 #[derive(Debug)]
 pub(crate) struct MovedCenters<F> {
     pub(super) packed: PackedCenters<F>,
-    /// The centers that moved, one after the other, with memory for all.
-    buffer: Vec<F>,
     /// For each cluster 1 if its center rests and few moved, else 0.
     pub(super) rests: Vec<u8>,
     /// The cost of comparing a row with the centers that moved, as a fraction of a search among all; `None` if it does not pay.
@@ -26,7 +24,6 @@ impl<F: Float> MovedCenters<F> {
     pub(super) fn new(n_clusters: usize, n_features: usize) -> Self {
         Self {
             packed: PackedCenters::new(n_clusters, n_features),
-            buffer: Vec::with_capacity(n_clusters * n_features),
             rests: vec![0; n_clusters],
             cost: None,
             max_cost: 0.8,
@@ -42,19 +39,17 @@ impl<F: Float> MovedCenters<F> {
     /// Finds the centers that moved, and packs them if few did.
     pub(super) fn update(&mut self, from: &[F], to: &[F], mean: &[F], norms: SquaredNorms) {
         let (d, n_clusters) = (mean.len(), self.rests.len());
-        self.buffer.clear();
-        let centers = from.chunks_exact(d).zip(to.chunks_exact(d));
-        for (rests, (from, to)) in self.rests.iter_mut().zip(centers) {
+        let centers = || from.chunks_exact(d).zip(to.chunks_exact(d));
+        let mut n_moved = 0;
+        for (rests, (from, to)) in self.rests.iter_mut().zip(centers()) {
             *rests = u8::from(from == to);
-            if *rests == 0 {
-                self.buffer.extend_from_slice(to);
-            }
+            n_moved += usize::from(from != to);
         }
-        let n_moved = self.buffer.len() / d;
         let cost = cost_of_comparison(n_moved as f64, n_clusters as f64, d as f64);
         self.cost = (n_moved > 0 && n_moved < n_clusters && cost <= self.max_cost).then_some(cost);
         if self.cost.is_some() {
-            self.packed.set(&self.buffer, mean, norms);
+            let moved = centers().filter(|(from, to)| from != to).map(|(_, to)| to);
+            self.packed.set_rows(moved, mean, norms);
         } else {
             self.rests.fill(0);
         }

@@ -11,50 +11,63 @@ use crate::float::Float;
 use crate::simd::{prefetch, vectorize};
 use std::ops::Range;
 
-/// The rows of a block that have to be searched.
+/// Numbers of rows, with memory for those of a block.
 #[derive(Debug)]
-pub(crate) struct UndecidedRows {
+pub(crate) struct RowList {
     rows: Vec<u32>,
     count: usize,
-    /// The first of them, where they are consecutive.
-    first: Option<usize>,
-    /// Undecided rows of clusters that rest.
-    resting: Vec<u32>,
-    resting_count: usize,
 }
 
-impl UndecidedRows {
-    /// Selects consecutive rows.
-    pub(super) fn set_all(&mut self, first: usize, count: usize) {
-        (self.first, self.count, self.resting_count) = (Some(first), count, 0);
+impl RowList {
+    fn new(block: usize) -> Self {
+        Self { rows: vec![0; block], count: 0 }
     }
 
-    /// Buffers for the numbers of `len` rows, and for those of clusters that rest.
-    pub(super) fn buffers(&mut self, len: usize) -> (&mut [u32], &mut [u32]) {
-        (&mut self.rows[..len], &mut self.resting[..len])
+    /// A buffer for the numbers of `len` rows.
+    pub(super) fn buffer(&mut self, len: usize) -> &mut [u32] {
+        &mut self.rows[..len]
     }
 
-    /// Selects the first rows of the buffers.
-    pub(super) fn set_scattered(&mut self, count: usize, resting_count: usize) {
-        (self.count, self.resting_count, self.first) = (count, resting_count, None);
+    /// Selects the first `count` rows of the buffer.
+    pub(super) fn truncate(&mut self, count: usize) {
+        self.count = count;
     }
 
-    /// Selects a further row to be searched.
     fn push(&mut self, row: u32) {
         self.rows[self.count] = row;
         self.count += 1;
     }
 
-    pub(crate) fn resting_count(&self) -> usize {
-        self.resting_count
-    }
-
-    pub(crate) fn are_consecutive(&self) -> bool {
-        self.first.is_some()
+    fn rows(&self) -> &[u32] {
+        &self.rows[..self.count]
     }
 
     pub(crate) fn count(&self) -> usize {
         self.count
+    }
+}
+
+/// The rows of a block that pruning leaves undecided.
+#[derive(Debug)]
+pub(crate) struct UndecidedRows {
+    /// Those that have to be searched among all centers.
+    pub(crate) searched: RowList,
+    /// The first of them, where they are consecutive.
+    pub(super) first: Option<usize>,
+    /// Those of clusters that rest, which are compared with the centers that moved.
+    pub(crate) resting: RowList,
+}
+
+impl UndecidedRows {
+    /// Selects consecutive rows to be searched.
+    pub(super) fn set_all(&mut self, first: usize, count: usize) {
+        self.first = Some(first);
+        self.searched.truncate(count);
+        self.resting.truncate(0);
+    }
+
+    pub(crate) fn are_consecutive(&self) -> bool {
+        self.first.is_some()
     }
 }
 
@@ -71,11 +84,9 @@ impl<F: Float> GatheredRows<F> {
     pub(crate) fn new(block: usize, n_rows: usize, n_features: usize) -> Self {
         Self {
             undecided: UndecidedRows {
-                rows: vec![0; block],
-                count: 0,
+                searched: RowList::new(block),
                 first: None,
-                resting: vec![0; block],
-                resting_count: 0,
+                resting: RowList::new(block),
             },
             rows: vec![F::zero(); n_rows * n_features],
             search: GapSearch::new(n_rows),
@@ -102,9 +113,8 @@ pub(crate) fn compare_with_moved<F: Float>(
     let margin = rounding.margin();
     let row_of = |row: usize| &values[row * d..][..d];
     let together = buffers.rows();
-    for first in (0..gathered.undecided.resting_count).step_by(together) {
-        let last = (first + together).min(gathered.undecided.resting_count);
-        let resting = &gathered.undecided.resting[first..last];
+    let UndecidedRows { searched, resting, .. } = &mut gathered.undecided;
+    for resting in resting.rows().chunks(together) {
         gather(&mut gathered.rows, resting, d, row_of);
         let places = buffers.load(&gathered.rows[..resting.len() * d], mean, &[]);
         gathered.search.search_moved(
@@ -120,11 +130,10 @@ pub(crate) fn compare_with_moved<F: Float>(
                 None => 0.0,
             },
         );
-        for place in 0..last - first {
-            let (row, gap) = (gathered.undecided.resting[first + place], gathered.search.gaps[place]);
+        for (&row, &gap) in resting.iter().zip(&gathered.search.gaps) {
             let kept = &mut gaps[row as usize];
             if is_undecided(gap, margin) {
-                gathered.undecided.push(row);
+                searched.push(row);
             } else {
                 *kept = kept.min(gap);
             }
@@ -156,7 +165,7 @@ pub(crate) fn assign_undecided<F: Float>(
         let (labels, first) = (&mut labels[range.clone()], range.start as u32);
         return relabel_and_record(labels, buffers.nearest(), first, reassigned, compare_directly);
     }
-    let undecided = &gathered.undecided.rows[places];
+    let undecided = &gathered.undecided.searched.rows()[places];
     gather(&mut gathered.rows, undecided, d, row_of);
     let places = buffers.load(&gathered.rows[..undecided.len() * d], mean, &[]);
     search.search((buffers, places), pruning.rounding, centers, &[]);

@@ -3,8 +3,9 @@
 use super::window_pooling::{PoolingWindow, window_pooling};
 use crate::error::Result;
 use crate::float::Float;
+use crate::float::lanes::Lanes;
 use crate::nn::layer::{Backward, Config, Forward, Layer, Plan, Shape};
-use crate::nn::layers::blocks::{BLOCK, store};
+use crate::nn::layers::blocks::BLOCK;
 use crate::nn::layers::passes::geometry_layer;
 use crate::nn::layers::window::{Padding, Size2D};
 use crate::simd::vectorize;
@@ -112,7 +113,7 @@ impl MaxPool {
                                         update_maxima(&mut maxima, x);
                                     }
                                 }
-                                store(&maxima, y);
+                                Lanes(maxima).store(y);
                             }
                         }
                     }

@@ -18,7 +18,10 @@ use super::options::RecurrentOptions;
 use crate::activation::Activation;
 use crate::error::Result;
 use crate::float::Float;
+use crate::float::lanes::WIDE_BLOCK;
 use crate::initializer::Initializer;
+use crate::nn::layers::blocks::{BLOCK, blocks};
+use crate::simd::vectorize;
 use std::ops::Range;
 
 /// The equations of one time step of a recurrent layer.
@@ -78,6 +81,29 @@ pub(super) trait Cell: Sync {
     fn reset_state_backward<F: Float>(&self, step: BackwardStep<'_, F>, dreset: &[F]) {
         let _ = (step, dreset);
     }
+}
+
+/// A cell whose forward step with the default activations is computed for blocks of units, in one pass.
+pub(super) trait BlockStep {
+    /// The forward step of at most `N` units, marked `#[inline(always)]`; the same bits as [`Cell::forward_step`] with any
+    /// activations.
+    fn block_step<F: Float, const N: usize>(units: usize, block: Range<usize>, step: &mut ForwardStep<'_, F>);
+}
+
+/// The forward step in blocks of all units.
+pub(super) fn step_in_blocks<C: BlockStep, F: Float>(units: usize, mut step: ForwardStep<'_, F>) {
+    vectorize(
+        #[inline(always)]
+        || {
+            let wide = units - units % WIDE_BLOCK;
+            for block in blocks::<WIDE_BLOCK>(0..wide) {
+                C::block_step::<F, WIDE_BLOCK>(units, block, &mut step);
+            }
+            for block in blocks::<BLOCK>(wide..units) {
+                C::block_step::<F, BLOCK>(units, block, &mut step);
+            }
+        },
+    );
 }
 
 /// How the previous output reaches the pre-activations through the recurrent kernel.

@@ -1,17 +1,18 @@
 //! Gated recurrent unit (GRU).
 
 use super::super::yes;
-use super::cell::{BackwardStep, Cell, ForwardStep, Recurrence, activation_backward, vectors, vectors_mut};
-use super::options::{self, RecurrentOptions, recurrent_setters};
+use super::cell::{
+    BackwardStep, BlockStep, Cell, ForwardStep, Recurrence, activation_backward, step_in_blocks, vectors,
+    vectors_mut,
+};
+use super::options::{RecurrentOptions, recurrent_setters, sigmoid};
 use super::scan::layer_by_scan;
 use crate::activation::Activation;
 use crate::error::Result;
 use crate::float::Float;
-use crate::float::elementary::{sigmoid, tanh};
-use crate::float::lanes::{self, Lanes};
+use crate::float::lanes::Lanes;
 use crate::initializer::Initializer;
 use crate::nn::constraint::Constraint;
-use crate::nn::layers::blocks::{BLOCK, blocks};
 use crate::nn::regularizer::Regularizer;
 use crate::simd::vectorize;
 use serde::{Deserialize, Serialize};
@@ -73,7 +74,7 @@ use std::ops::Range;
 #[serde(deny_unknown_fields)]
 pub struct Gru {
     units: usize,
-    #[serde(default = "options::sigmoid")]
+    #[serde(default = "sigmoid")]
     recurrent_activation: Activation,
     #[serde(default = "yes")]
     reset_after: bool,
@@ -85,7 +86,7 @@ impl Gru {
     /// Creates a layer with `units` outputs.
     #[must_use]
     pub fn new(units: usize) -> Self {
-        let (recurrent_activation, reset_after) = (options::sigmoid(), true);
+        let (recurrent_activation, reset_after) = (sigmoid(), true);
         Self { units, recurrent_activation, reset_after, options: RecurrentOptions::default() }
     }
 
@@ -153,20 +154,9 @@ impl Cell for Gru {
         self.recurrent_activation.validate()
     }
 
-    fn forward_step<F: Float>(&self, mut step: ForwardStep<'_, F>) {
+    fn forward_step<F: Float>(&self, step: ForwardStep<'_, F>) {
         if self.reset_after && self.options.has_default_activations(self.recurrent_activation) {
-            vectorize(
-                #[inline(always)]
-                || {
-                    let wide = self.units - self.units % lanes::BLOCK;
-                    for block in blocks::<{ lanes::BLOCK }>(0..wide) {
-                        block_step::<F, { lanes::BLOCK }>(self.units, block, &mut step);
-                    }
-                    for block in blocks::<BLOCK>(wide..self.units) {
-                        block_step::<F, BLOCK>(self.units, block, &mut step);
-                    }
-                },
-            );
+            step_in_blocks::<Self, F>(self.units, step);
         } else {
             self.step_by_activations(step);
         }
@@ -242,24 +232,29 @@ impl Cell for Gru {
 
 layer_by_scan!(Gru);
 
-/// The forward step of at most `N` units with the default options; the same bits as in several passes.
-#[inline(always)]
-fn block_step<F: Float, const N: usize>(units: usize, block: Range<usize>, step: &mut ForwardStep<'_, F>) {
-    let of_gate = |gate: usize| gate * units + block.start..gate * units + block.end;
-    let ForwardStep { a, recurrent: u, gates, state, .. } = step;
-    // As where an activation is applied to an array, −0 becomes 0.
-    let a_z = Lanes::<F, N>::load(&a[of_gate(0)]) + Lanes::load(&u[of_gate(0)]);
-    let z = sigmoid(a_z + F::zero());
-    a_z.store(&mut a[of_gate(0)]);
-    let a_r = Lanes::<F, N>::load(&a[of_gate(1)]) + Lanes::load(&u[of_gate(1)]);
-    let r = sigmoid(a_r + F::zero());
-    a_r.store(&mut a[of_gate(1)]);
-    let a_n = Lanes::<F, N>::load(&a[of_gate(2)]) + r * Lanes::load(&u[of_gate(2)]);
-    let n = tanh(a_n + F::zero());
-    a_n.store(&mut a[of_gate(2)]);
-    let h = z * Lanes::load(&state[block.clone()]) + (-z + F::one()) * n;
-    z.store(&mut gates[of_gate(0)]);
-    r.store(&mut gates[of_gate(1)]);
-    n.store(&mut gates[of_gate(2)]);
-    h.store(&mut state[block]);
+impl BlockStep for Gru {
+    #[inline(always)]
+    fn block_step<F: Float, const N: usize>(
+        units: usize,
+        block: Range<usize>,
+        step: &mut ForwardStep<'_, F>,
+    ) {
+        let of_gate = |gate: usize| gate * units + block.start..gate * units + block.end;
+        let ForwardStep { a, recurrent: u, gates, state, .. } = step;
+        // As where an activation is applied to an array, −0 becomes 0.
+        let a_z = Lanes::<F, N>::load(&a[of_gate(0)]) + Lanes::load(&u[of_gate(0)]);
+        let z = (a_z + F::zero()).sigmoid();
+        a_z.store(&mut a[of_gate(0)]);
+        let a_r = Lanes::<F, N>::load(&a[of_gate(1)]) + Lanes::load(&u[of_gate(1)]);
+        let r = (a_r + F::zero()).sigmoid();
+        a_r.store(&mut a[of_gate(1)]);
+        let a_n = Lanes::<F, N>::load(&a[of_gate(2)]) + r * Lanes::load(&u[of_gate(2)]);
+        let n = (a_n + F::zero()).tanh();
+        a_n.store(&mut a[of_gate(2)]);
+        let h = z * Lanes::load(&state[block.clone()]) + (-z + F::one()) * n;
+        z.store(&mut gates[of_gate(0)]);
+        r.store(&mut gates[of_gate(1)]);
+        n.store(&mut gates[of_gate(2)]);
+        h.store(&mut state[block]);
+    }
 }

@@ -1,17 +1,17 @@
 //! Long short-term memory (LSTM).
 
 use super::super::yes;
-use super::cell::{BackwardStep, Cell, ForwardStep, activation_backward, vectors, vectors_mut};
-use super::options::{self, RecurrentOptions, recurrent_setters};
+use super::cell::{
+    BackwardStep, BlockStep, Cell, ForwardStep, activation_backward, step_in_blocks, vectors, vectors_mut,
+};
+use super::options::{RecurrentOptions, recurrent_setters, sigmoid};
 use super::scan::layer_by_scan;
 use crate::activation::Activation;
 use crate::error::Result;
 use crate::float::Float;
-use crate::float::elementary::{sigmoid, tanh};
-use crate::float::lanes::{self, Lanes};
+use crate::float::lanes::Lanes;
 use crate::initializer::Initializer;
 use crate::nn::constraint::Constraint;
-use crate::nn::layers::blocks::{BLOCK, blocks};
 use crate::nn::regularizer::Regularizer;
 use crate::simd::vectorize;
 use serde::{Deserialize, Serialize};
@@ -71,7 +71,7 @@ use std::ops::Range;
 #[serde(deny_unknown_fields)]
 pub struct Lstm {
     units: usize,
-    #[serde(default = "options::sigmoid")]
+    #[serde(default = "sigmoid")]
     recurrent_activation: Activation,
     #[serde(default = "yes")]
     unit_forget_bias: bool,
@@ -83,7 +83,7 @@ impl Lstm {
     /// Creates a layer with `units` outputs.
     #[must_use]
     pub fn new(units: usize) -> Self {
-        let (recurrent_activation, unit_forget_bias) = (options::sigmoid(), true);
+        let (recurrent_activation, unit_forget_bias) = (sigmoid(), true);
         Self { units, recurrent_activation, unit_forget_bias, options: RecurrentOptions::default() }
     }
 
@@ -154,20 +154,9 @@ impl Cell for Lstm {
         self.recurrent_activation.validate()
     }
 
-    fn forward_step<F: Float>(&self, mut step: ForwardStep<'_, F>) {
+    fn forward_step<F: Float>(&self, step: ForwardStep<'_, F>) {
         if self.options.has_default_activations(self.recurrent_activation) {
-            vectorize(
-                #[inline(always)]
-                || {
-                    let wide = self.units - self.units % lanes::BLOCK;
-                    for block in blocks::<{ lanes::BLOCK }>(0..wide) {
-                        block_step::<F, { lanes::BLOCK }>(self.units, block, &mut step);
-                    }
-                    for block in blocks::<BLOCK>(wide..self.units) {
-                        block_step::<F, BLOCK>(self.units, block, &mut step);
-                    }
-                },
-            );
+            step_in_blocks::<Self, F>(self.units, step);
         } else {
             self.step_by_activations(step);
         }
@@ -216,20 +205,25 @@ impl Cell for Lstm {
 
 layer_by_scan!(Lstm);
 
-/// The forward step of at most `N` units with the default activations; the same bits as in several passes.
-#[inline(always)]
-fn block_step<F: Float, const N: usize>(units: usize, block: Range<usize>, step: &mut ForwardStep<'_, F>) {
-    let of_vector = |vector: usize| vector * units + block.start..vector * units + block.end;
-    // As where an activation is applied to an array, −0 becomes 0.
-    let a = |gate: usize| Lanes::<F, N>::load(&step.a[of_vector(gate)]) + F::zero();
-    let (i, f, g, o) = (sigmoid(a(0)), sigmoid(a(1)), tanh(a(2)), sigmoid(a(3)));
-    let c = f * Lanes::load(&step.state[of_vector(1)]) + i * g;
-    let phi_c = tanh(c + F::zero());
-    i.store(&mut step.gates[of_vector(0)]);
-    f.store(&mut step.gates[of_vector(1)]);
-    g.store(&mut step.gates[of_vector(2)]);
-    o.store(&mut step.gates[of_vector(3)]);
-    c.store(&mut step.state[of_vector(1)]);
-    phi_c.store(&mut step.saved[of_vector(0)]);
-    (o * phi_c).store(&mut step.state[of_vector(0)]);
+impl BlockStep for Lstm {
+    #[inline(always)]
+    fn block_step<F: Float, const N: usize>(
+        units: usize,
+        block: Range<usize>,
+        step: &mut ForwardStep<'_, F>,
+    ) {
+        let of_vector = |vector: usize| vector * units + block.start..vector * units + block.end;
+        // As where an activation is applied to an array, −0 becomes 0.
+        let a = |gate: usize| Lanes::<F, N>::load(&step.a[of_vector(gate)]) + F::zero();
+        let (i, f, g, o) = (a(0).sigmoid(), a(1).sigmoid(), a(2).tanh(), a(3).sigmoid());
+        let c = f * Lanes::load(&step.state[of_vector(1)]) + i * g;
+        let phi_c = (c + F::zero()).tanh();
+        i.store(&mut step.gates[of_vector(0)]);
+        f.store(&mut step.gates[of_vector(1)]);
+        g.store(&mut step.gates[of_vector(2)]);
+        o.store(&mut step.gates[of_vector(3)]);
+        c.store(&mut step.state[of_vector(1)]);
+        phi_c.store(&mut step.saved[of_vector(0)]);
+        (o * phi_c).store(&mut step.state[of_vector(0)]);
+    }
 }
