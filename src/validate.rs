@@ -24,7 +24,7 @@ pub(crate) fn finite<F: Float, S: Data<Elem = F>, D: Dimension>(
 }
 
 /// Whether all elements are finite. No early exit within a chunk, so that the compiler vectorizes it.
-fn all_finite<F: Float>(slice: &[F]) -> bool {
+pub(crate) fn all_finite<F: Float>(slice: &[F]) -> bool {
     vectorize(
         #[inline(always)]
         || slice.chunks(1024).all(|chunk| chunk.iter().fold(true, |finite, v| finite & v.is_finite())),

@@ -8,8 +8,9 @@ use crate::float::Float;
 use crate::nn::layer::{Backward, Forward, Mode};
 use crate::nn::layout::PlannedLayer;
 use crate::parallel;
-use crate::parallel::thresholds::{MIN_OPS_TO_SPLIT_BATCH, OPS_PER_MOVE};
+use crate::parallel::thresholds::{MIN_OPS_TO_SPLIT_BATCH, OPS_PER_CHECK, OPS_PER_MOVE};
 use crate::rng::RowRng;
+use crate::validate;
 use ndarray::{ArrayViewMut2, Axis};
 
 /// Chunks of a split batch: enough for the threads of a small pool, few enough that each is worth a fork.
@@ -20,9 +21,9 @@ fn pass_ops(rows: usize, elements: usize) -> usize {
     rows.saturating_mul(elements).saturating_mul(OPS_PER_MOVE)
 }
 
-/// Rows of a chunk of a pass over `elements` of each row; `None` if the pass is too small to split.
-fn chunk_rows(rows: usize, elements: usize) -> Option<usize> {
-    (rows > 1 && pass_ops(rows, elements) >= MIN_OPS_TO_SPLIT_BATCH).then(|| rows.div_ceil(CHUNKS))
+/// Rows of a chunk of a pass of so many ops; `None` if it is too small to split.
+fn chunk_rows(rows: usize, ops: usize) -> Option<usize> {
+    (rows > 1 && ops >= MIN_OPS_TO_SPLIT_BATCH).then(|| rows.div_ceil(CHUNKS))
 }
 
 /// As [`chunk_rows`], for a layer; `None` also if the layer cannot be split: it has parameters, state, nested layers
@@ -35,7 +36,8 @@ fn layer_chunk_rows<F>(node: &PlannedLayer<F>, batch: usize) -> Option<usize> {
         && plan.nested_layers().is_empty()
         && !plan.declares_using_mask()
         && plan.cache_len(0) == 0;
-    chunk_rows(batch, node.input_len().saturating_add(node.output_len())).filter(|_| splittable)
+    let elements = node.input_len().saturating_add(node.output_len());
+    chunk_rows(batch, pass_ops(batch, elements)).filter(|_| splittable)
 }
 
 /// Runs the forward pass of a layer.
@@ -97,12 +99,13 @@ pub(super) fn backward<'a, F: Float>(node: &'a PlannedLayer<F>, pass: Backward<'
 /// Applies the activation of a layer to its output, in place.
 pub(super) fn activate<F: Float>(node: &PlannedLayer<F>, batch: usize, y: &mut [F]) {
     let (activation, width) = (node.activation(), node.plan.output_shape().last());
-    let Some(rows) = chunk_rows(batch, node.output_len()).filter(|_| activation != Activation::Linear) else {
+    let ops = pass_ops(batch, node.output_len());
+    let Some(rows) = chunk_rows(batch, ops).filter(|_| activation != Activation::Linear) else {
         return activation.apply(width, y);
     };
     let mut chunks = y.chunks_mut(rows * node.output_len());
     let mut chunks: [_; CHUNKS] = std::array::from_fn(|_| chunks.next());
-    parallel::for_each_split(pass_ops(batch, node.output_len()), &mut chunks, &|chunk| {
+    parallel::for_each_split(ops, &mut chunks, &|chunk| {
         if let Some(y) = chunk {
             activation.apply(width, y);
         }
@@ -123,16 +126,20 @@ pub(super) fn differentiate<F: Float>(
         if activated {
             activation.gradient(width, z, y, dy);
         }
-        dy.iter().fold(true, |finite, v| finite & v.is_finite())
+        validate::all_finite(dy)
     };
-    let Some(rows) = chunk_rows(batch, node.output_len()) else { return differentiate_chunk(z, y, dy) };
+    let ops = match activated && activation != Activation::Linear {
+        true => pass_ops(batch, node.output_len()),
+        false => dy.len().saturating_mul(OPS_PER_CHECK),
+    };
+    let Some(rows) = chunk_rows(batch, ops) else { return differentiate_chunk(z, y, dy) };
     let len = rows * node.output_len();
     let (mut zs, mut ys, mut dys) = (z.chunks(len), y.chunks(len), dy.chunks_mut(len));
     let mut chunks: [_; CHUNKS] = std::array::from_fn(|_| {
         let (y, dy) = (ys.next()?, dys.next()?);
         Some((zs.next().unwrap_or_default(), y, dy, true))
     });
-    parallel::for_each_split(pass_ops(batch, node.output_len()), &mut chunks, &|chunk| {
+    parallel::for_each_split(ops, &mut chunks, &|chunk| {
         if let Some((z, y, dy, finite)) = chunk {
             *finite = differentiate_chunk(z, y, dy);
         }

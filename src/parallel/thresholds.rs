@@ -22,6 +22,9 @@
 /// Ops of an element that an activation, a pooling or a dropout reads, computes and writes.
 pub(crate) const OPS_PER_MOVE: usize = 32;
 
+/// Ops of an element that is only read, to see whether it is finite.
+pub(crate) const OPS_PER_CHECK: usize = 4;
+
 /// Ops that take as long as a multiply-add of a depthwise convolution, which loads its operands.
 pub(crate) const OPS_PER_DEPTHWISE_STEP: usize = 4;
 

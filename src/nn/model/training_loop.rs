@@ -15,6 +15,7 @@ use crate::nn::fit_options::{OnDivergence, PlainOptions, Verbose};
 use crate::nn::history::{History, Logs};
 use crate::nn::layout::Layout;
 use crate::nn::model::Model;
+use crate::validate;
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -243,7 +244,7 @@ impl<'a, F: Float> TrainingLoop<'a, F> {
             self.emit_checkpoint(model, callbacks)?;
         }
         // A gradient that overflows in the last update is detected in the weights.
-        let finite = model.params.iter().chain(&model.state).fold(true, |finite, w| finite & w.is_finite());
+        let finite = validate::all_finite(&model.params) && validate::all_finite(&model.state);
         Ok(if finite {
             EpochOutcome::Finished { batches: done }
         } else {
