@@ -15,12 +15,14 @@
 //! | the patches of an image and a kernel | `patches.rs`: a convolution without im2col |
 //! | the same with a 3 × 3 window and many channels | `winograd.rs` |
 //! | channel by channel | `depthwise.rs` |
+//! | the rows of a table with other rows, as distances | packed by `row_packing.rs`, for k-means and silhouettes |
 
 pub(crate) mod depthwise;
 mod engine_matrixmultiply;
 pub(crate) mod panels;
 mod parallel;
 pub(crate) mod patches;
+pub(crate) mod row_packing;
 mod small_n;
 mod tiles;
 mod views;

@@ -234,37 +234,69 @@ fn silhouettes_match_their_published_values() {
     );
 }
 
+/// Rows of labels that each occur twice at least; `spread` apart from the center of their label, which is `offset` and 1 from
+/// the origin.
+fn labeled_rows<F: Float>(
+    [n, d, n_labels]: [usize; 3],
+    spread: f64,
+    offset: f64,
+) -> (Array2<F>, Array1<usize>) {
+    let mut rng = Rng::new(2, Purpose::Other, 0);
+    let centers = Array2::from_shape_simple_fn((n_labels, d), || rng.normal());
+    let label = |row: usize, rng: &mut Rng| if row < 2 * n_labels { row / 2 } else { rng.below(n_labels) };
+    let labels = Array1::from_shape_fn(n, |row| label(row, &mut rng));
+    let x = Array2::from_shape_fn((n, d), |(row, column)| {
+        F::of(offset + centers[(labels[row], column)] + spread * rng.normal())
+    });
+    (x, labels)
+}
+
+/// The silhouettes by the definition, in `f64`.
+fn silhouettes_by_definition<F: Float>(x: &Array2<F>, labels: &Array1<usize>) -> Vec<f64> {
+    let n_labels = labels.iter().max().unwrap() + 1;
+    let silhouette = |row: usize| {
+        let (mut sums, mut counts) = (vec![0.0; n_labels], vec![0.0; n_labels]);
+        for other in (0..x.nrows()).filter(|&other| other != row) {
+            let squares =
+                x.row(row).into_iter().zip(x.row(other)).map(|(a, b)| (a.as_f64() - b.as_f64()).powi(2));
+            sums[labels[other]] += squares.sum::<f64>().sqrt();
+            counts[labels[other]] += 1.0;
+        }
+        let means: Vec<f64> = sums.iter().zip(&counts).map(|(sum, count)| sum / count).collect();
+        let others = means.iter().enumerate().filter(|&(label, _)| label != labels[row]);
+        let (a, b) = (means[labels[row]], others.fold(f64::INFINITY, |least, (_, &mean)| least.min(mean)));
+        (b - a) / a.max(b)
+    };
+    (0..x.nrows()).map(silhouette).collect()
+}
+
 #[test]
 fn silhouettes_are_those_of_all_pairs() {
-    fn of_size<F: Float>(n: usize, d: usize, n_labels: usize, tolerance: f64) {
-        let mut rng = axonal::rng::Rng::new(2, axonal::rng::Purpose::Other, 0);
-        let x = Array2::from_shape_fn((n, d), |_| F::of(rng.normal()));
-        // Every label occurs twice.
-        let labels: Array1<usize> =
-            (0..n).map(|row| if row < 2 * n_labels { row / 2 } else { rng.below(n_labels) }).collect();
-        let distance = |a: usize, b: usize| {
-            let (a, b) = (x.row(a), x.row(b));
-            let squares = a.iter().zip(b).map(|(a, b)| (a.as_f64() - b.as_f64()).powi(2));
-            squares.sum::<f64>().sqrt()
-        };
+    fn of<F: Float>(sizes: [usize; 3], spread: f64, offset: f64, tolerance: f64) {
+        let (x, labels) = labeled_rows::<F>(sizes, spread, offset);
         let got = silhouette_samples(&x, &labels).unwrap();
-        for row in 0..n {
-            let mean = |label: usize| {
-                let others: Vec<f64> =
-                    (0..n).filter(|&b| b != row && labels[b] == label).map(|b| distance(row, b)).collect();
-                others.iter().sum::<f64>() / others.len() as f64
-            };
-            let a = mean(labels[row]);
-            let b =
-                (0..n_labels).filter(|&label| label != labels[row]).map(mean).fold(f64::INFINITY, f64::min);
-            let want = (b - a) / a.max(b);
-            assert!((got[row] - want).abs() <= tolerance, "{n} x {d}, row {row}: {}, not {want}", got[row]);
+        let want = silhouettes_by_definition(&x, &labels);
+        for (row, (got, want)) in got.iter().zip(&want).enumerate() {
+            assert!((got - want).abs() <= tolerance, "{sizes:?}, row {row}: {got}, not {want}");
         }
     }
-    // Also rows of several blocks, and clusters smaller than a tile.
-    for (n, d, n_labels) in [(83, 5, 4), (150, 600, 3), (129, 1, 2), (200, 17, 60)] {
-        of_size::<f64>(n, d, n_labels, 1e-12);
-        of_size::<f32>(n, d, n_labels, 1e-6);
+    // Clusters of several blocks of rows, several clusters in a block, and clusters smaller than a tile; rows compared by
+    // differences and by products.
+    for sizes in [
+        [83, 5, 4],
+        [150, 600, 3],
+        [129, 1, 2],
+        [200, 17, 60],
+        [700, 3, 2],
+        [600, 48, 5],
+        [1100, 7, 300],
+        [600, 64, 150],
+    ] {
+        of::<f64>(sizes, 1.0, 0.0, 1e-12);
+        of::<f32>(sizes, 1.0, 0.0, 1e-6);
+        // Tight clusters far from the origin, whose products cancel.
+        of::<f64>(sizes, 1e-3, 5e4, 1e-9);
+        of::<f32>(sizes, 0.1, 5e4, 1e-6);
     }
 }
 

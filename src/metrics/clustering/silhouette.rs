@@ -1,23 +1,25 @@
 //! Silhouettes: how much nearer a row is to its own cluster than to the next one.
 
-mod distance_sums;
+mod block_pairs;
+mod distances;
 
 use super::label::{Encoded, Label};
 use super::scale::measurable;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::float::precompiled::precompiled;
-use crate::parallel::zip_chunks;
 use crate::rng::{Purpose, Rng};
-use distance_sums::{DistanceSums, GROUP};
-use ndarray::{Array1, ArrayBase, ArrayView2, Axis, Data, Ix1, Ix2};
+use block_pairs::{ClusterDistances, SortedRows, cluster_distances};
+use distances::{Rows, use_products};
+use ndarray::{Array1, Array2, ArrayBase, ArrayView2, ArrayViewMut1, Axis, Data, Ix1, Ix2};
 
 /// The silhouette of each row, (b − a) / max(a, b) in [−1, 1]: a is the mean distance to the other rows of its
 /// cluster, b the smallest mean distance to the rows of another one. A row alone in its cluster has 0.
 ///
-/// All pairs of rows are compared, a few rows at a time, so memory is that of a copy of the rows and not n². Distances come
-/// from differences of values, which are exact far from the origin, where scikit-learn's ‖x‖² − 2x·y + ‖y‖² cancels (`f32`
-/// with mean 5e4 and spread 1).
+/// The distance of each pair of rows is computed once. Memory is that of two copies of the rows and some values a row, not
+/// n². Distances far from the origin are exact, where scikit-learn's ‖x‖² − 2x·y + ‖y‖² cancels (`f32` with mean 5e4 and
+/// spread 1): they come from differences of values or, for rows of many features, from products of centered rows where those
+/// do not cancel.
 ///
 /// # Errors
 /// No data, NaN or infinities, not one label for each row, or not 2 to n − 1 distinct labels.
@@ -47,39 +49,52 @@ precompiled! {
     /// The silhouette of each row.
     fn of_clusters<'a, 'b, F>(x: ArrayView2<'a, F>, encoded: &'b Encoded) -> Vec<f64> {
         let x = measurable(x.view()).rows;
-        let x = x.as_standard_layout();
         let (n, d) = x.dim();
-        let rows = x.as_slice().unwrap_or(&[]);
+        let mut order: Vec<usize> = (0..n).collect();
+        order.sort_by_key(|&row| encoded.labels[row]);
+        let rows = x.select(Axis(0), &order);
+        let (centered, squared_norms) = if use_products(d) { centered(&rows) } else { Default::default() };
+        let clusters: Vec<usize> = order.iter().map(|&row| encoded.labels[row]).collect();
         let sizes = encoded.sizes();
-        let by_cluster = in_order_of_clusters(rows, d, &encoded.labels);
+        let sorted = SortedRows {
+            rows: Rows {
+                rows: rows.as_slice().unwrap_or(&[]),
+                centered: centered.as_slice().unwrap_or(&[]),
+                squared_norms: &squared_norms,
+            },
+            n_features: d,
+            clusters: &clusters,
+            sizes: &sizes,
+        };
         let mut silhouettes = vec![0.0; n];
-        let mut groups: Vec<usize> = (0..n).step_by(GROUP).collect();
-        zip_chunks(n.saturating_mul(n).saturating_mul(d), &mut groups, &mut silhouettes, GROUP, |first, out| {
-            let group = &rows[*first * d..][..out.len() * d];
-            let mut sums = vec![0.0; encoded.n_labels * GROUP];
-            F::run_simd(DistanceSums { group, n_features: d, rows: &by_cluster, sizes: &sizes, sums: &mut sums });
-            for (lane, out) in out.iter_mut().enumerate() {
-                *out = silhouette(encoded.labels[*first + lane], &sizes, |label| sums[label * GROUP + lane]);
-            }
-        });
+        for ((row, cluster), distances) in order.iter().zip(&clusters).zip(cluster_distances(&sorted)) {
+            silhouettes[*row] = silhouette(sizes[*cluster], distances);
+        }
         silhouettes
     }
 }
 
-/// The rows of the first cluster, then those of the second, and so on.
-fn in_order_of_clusters<F: Float>(rows: &[F], d: usize, labels: &[usize]) -> Vec<F> {
-    let mut order: Vec<usize> = (0..labels.len()).collect();
-    order.sort_by_key(|&row| labels[row]);
-    order.iter().map(|&row| &rows[row * d..][..d]).collect::<Vec<_>>().concat()
+/// The rows minus the mean of all, and the squared norms of the results.
+fn centered<F: Float>(rows: &Array2<F>) -> (Array2<F>, Vec<F>) {
+    let mut means = vec![0.0; rows.ncols()];
+    for row in rows.rows() {
+        means.iter_mut().zip(row).for_each(|(mean, x)| *mean += x.as_f64());
+    }
+    means.iter_mut().for_each(|mean| *mean /= rows.nrows() as f64);
+    let mut centered = rows.clone();
+    let center = |mut row: ArrayViewMut1<'_, F>| {
+        row.iter_mut().zip(&means).for_each(|(x, mean)| *x = F::of(x.as_f64() - mean));
+        F::of(row.iter().map(|x| x.as_f64() * x.as_f64()).sum())
+    };
+    let squared_norms = centered.rows_mut().into_iter().map(center).collect();
+    (centered, squared_norms)
 }
 
-fn silhouette(own: usize, sizes: &[usize], sum: impl Fn(usize) -> f64) -> f64 {
-    if sizes[own] < 2 {
+fn silhouette(size: usize, distances: ClusterDistances) -> f64 {
+    if size < 2 {
         return 0.0;
     }
-    let a = sum(own) / (sizes[own] - 1) as f64;
-    let mean = |label: usize| sum(label) / sizes[label] as f64;
-    let b = (0..sizes.len()).filter(|&label| label != own).map(mean).fold(f64::INFINITY, f64::min);
+    let (a, b) = (distances.within / (size - 1) as f64, distances.nearest);
     let larger = a.max(b);
     if larger == 0.0 { 0.0 } else { (b - a) / larger }
 }

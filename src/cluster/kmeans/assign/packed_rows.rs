@@ -1,18 +1,8 @@
-//! Rows packed for the assignment kernel: transposed in groups, one row per lane, less the mean of the data.
-//!
-//! ```text
-//!     rows (lanes, d)                       a packed group (d, lanes)
-//!     x00 x01 x02 ..                        x00 x10 x20 ..   feature 0, R registers
-//!     x10 x11 x12 ..     - mean, then       x01 x11 x21 ..   feature 1
-//!     x20 x21 x22 ..       transpose        x02 x12 x22 ..
-//! ```
-//! Blocks of `TRANSPOSE_DIM` rows and features are transposed in registers. The features that remain, fewer than eight, are
-//! copied by a loop whose length is a constant: with a variable length a group of short rows takes four times as long.
-#![allow(unsafe_code, reason = "blocks of rows are transposed through pointers")]
+//! Rows packed for the assignment kernel, less the mean of the data, and what the kernel finds for them.
 
 use crate::buffer::Buffer;
 use crate::float::Float;
-use crate::simd::{Simd, WithSimd, prefetch_chunk};
+use crate::linalg::row_packing::pack_rows;
 
 /// Packed rows of one thread, and what the kernel finds for them.
 #[derive(Debug, Clone)]
@@ -62,102 +52,5 @@ impl<F: Float> PackedRows<F> {
         let groups = (rows.len() / d).div_ceil(self.lanes);
         pack_rows(rows, mean, self.lanes, &mut self.features[..groups * self.lanes * d], ahead);
         groups * self.lanes
-    }
-}
-
-/// Packs rows into groups, less their mean. Lanes without a row keep their previous values. `ahead` is prefetched with the
-/// first group.
-pub(crate) fn pack_rows<F: Float>(rows: &[F], mean: &[F], lanes: usize, groups: &mut [F], ahead: &[F]) {
-    F::run_simd(PackKernel { rows, mean, lanes, groups, ahead });
-}
-
-/// The arguments of [`pack_rows`].
-struct PackKernel<'a, F> {
-    rows: &'a [F],
-    mean: &'a [F],
-    lanes: usize,
-    groups: &'a mut [F],
-    ahead: &'a [F],
-}
-
-impl<F: Float> WithSimd<F> for PackKernel<'_, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd<F>>(self, simd: S) {
-        let width = self.lanes * self.mean.len();
-        let mut ahead = self.ahead;
-        for (rows, group) in self.rows.chunks(width).zip(self.groups.chunks_exact_mut(width)) {
-            if rows.len() == width {
-                transpose_group(simd, (rows, self.mean), self.lanes, group, std::mem::take(&mut ahead));
-            } else {
-                transpose_features(rows, self.mean, 0, self.lanes, group);
-            }
-        }
-    }
-}
-
-/// Transposes as many rows as a group has lanes, less their mean.
-#[inline(always)]
-pub(crate) fn transpose_group<F: Float, S: Simd<F>>(
-    simd: S,
-    (rows, mean): (&[F], &[F]),
-    lanes: usize,
-    group: &mut [F],
-    ahead: &[F],
-) {
-    let d = mean.len();
-    assert!(rows.len() == lanes * d && group.len() == lanes * d && lanes.is_multiple_of(S::TRANSPOSE_DIM));
-    let in_blocks = d - d % S::TRANSPOSE_DIM;
-    for feature in (0..in_blocks).step_by(S::TRANSPOSE_DIM) {
-        if !ahead.is_empty() {
-            prefetch_chunk(ahead, feature / S::TRANSPOSE_DIM, in_blocks / S::TRANSPOSE_DIM);
-        }
-        for lane in (0..lanes).step_by(S::TRANSPOSE_DIM) {
-            // SAFETY: the lengths were compared above: from this row and this feature on there are as many as the
-            // side of a block in `rows` (lanes, d), in `group` (d, lanes) and, of features, in `mean`. The
-            // instruction set is the one that `simd` names.
-            unsafe {
-                let from = (rows.as_ptr().add(lane * d + feature), d);
-                let to = (group.as_mut_ptr().add(feature * lanes + lane), lanes);
-                simd.transpose(from, mean.as_ptr().add(feature), to);
-            }
-        }
-    }
-    transpose_features(rows, mean, in_blocks, lanes, group);
-}
-
-/// Transposes the features from `first` on of up to as many rows as there are lanes.
-#[inline(always)]
-fn transpose_features<F: Float>(rows: &[F], mean: &[F], first: usize, lanes: usize, group: &mut [F]) {
-    match mean.len() - first {
-        0 => {}
-        1 => transpose_last::<F, 1>(rows, mean, lanes, group),
-        2 => transpose_last::<F, 2>(rows, mean, lanes, group),
-        3 => transpose_last::<F, 3>(rows, mean, lanes, group),
-        4 => transpose_last::<F, 4>(rows, mean, lanes, group),
-        5 => transpose_last::<F, 5>(rows, mean, lanes, group),
-        6 => transpose_last::<F, 6>(rows, mean, lanes, group),
-        7 => transpose_last::<F, 7>(rows, mean, lanes, group),
-        _ => {
-            for (lane, row) in rows.chunks_exact(mean.len()).enumerate() {
-                let features = row.iter().zip(mean).enumerate().skip(first);
-                features.for_each(|(feature, (x, mean))| group[feature * lanes + lane] = *x - *mean);
-            }
-        }
-    }
-}
-
-/// Transposes the last `N` features of up to as many rows as there are lanes.
-#[inline(always)]
-fn transpose_last<F: Float, const N: usize>(rows: &[F], mean: &[F], lanes: usize, group: &mut [F]) {
-    let d = mean.len();
-    let Some(mean) = mean.last_chunk::<N>() else { return };
-    let group = &mut group[(d - N) * lanes..][..N * lanes];
-    for (lane, row) in rows.chunks_exact(d).enumerate().take(lanes) {
-        let Some(row) = row.last_chunk::<N>() else { continue };
-        for feature in 0..N {
-            group[feature * lanes + lane] = row[feature] - mean[feature];
-        }
     }
 }

@@ -4,9 +4,10 @@
 use super::kernel::AssignKernel;
 use super::labels::{Reassigned, relabel, relabel_and_record};
 use super::packed_centers::{FEW_CLUSTERS, PackedCenters};
-use super::packed_rows::{PackedRows, pack_rows};
+use super::packed_rows::PackedRows;
 use crate::buffer::Buffer;
 use crate::float::Float;
+use crate::linalg::row_packing::pack_rows;
 
 impl<F: Float> PackedCenters<F> {
     /// Packed-row buffers for up to `n_rows` rows that are read from memory.

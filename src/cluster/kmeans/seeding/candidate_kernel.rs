@@ -19,9 +19,9 @@
 
 use crate::buffer::Buffer;
 use crate::cluster::kmeans::assign::kernel::tile_shape;
-use crate::cluster::kmeans::assign::packed_rows::transpose_group;
 use crate::cluster::kmeans::samples::Samples;
 use crate::float::Float;
+use crate::linalg::row_packing::transpose_group;
 use crate::simd::{Simd, WithSimd, prefetch};
 use std::ops::Range;
 
