@@ -48,34 +48,30 @@ impl<F: Float> Progress<F> {
     ) -> Result<StepReport> {
         let before = FittedCenters::new(self.centers.clone(), self.reference.clone());
         let labels = label_together(&before, batch, ranks)?;
-        let inertia = before.inertia_of(batch, &labels);
-        self.move_centers(batch, &labels);
+        let inertia = self.move_centers(batch, &labels);
         self.reassign(batch, ratio, rng);
         let shifts = before.centered.iter().zip(&self.centers).map(|(a, b)| (*b - *a).as_f64().powi(2));
         self.counters.steps += 1;
         Ok(StepReport { inertia, total_shift: shifts.sum() })
     }
 
-    /// Moves each center to the mean of all rows that were assigned to it.
-    fn move_centers(&mut self, batch: &Samples<'_, F>, labels: &[u32]) {
+    /// Moves each center to the mean of all rows that were assigned to it. Returns the inertia of the batch about the
+    /// centers before.
+    fn move_centers(&mut self, batch: &Samples<'_, F>, labels: &[u32]) -> f64 {
         let d = batch.n_features;
         // Σ w(x − c): rows that coincide with their center do not move it by rounding.
         let mut sums = vec![0.0; self.centers.len()];
         let mut weights = vec![0.0; self.counters.counts.len()];
+        let mut inertia = 0.0;
         vectorize(
             #[inline(always)]
             || {
-                for (row, &label) in labels.iter().enumerate() {
-                    let cluster = label as usize;
-                    let weight = batch.weight(row);
-                    weights[cluster] += weight;
-                    let (x, reference, center) =
-                        (batch.row(row), &self.reference[..d], &self.centers[cluster * d..][..d]);
+                for (row, (x, &label)) in batch.values.chunks_exact(d).zip(labels).enumerate() {
+                    let (cluster, weight) = (label as usize, batch.weight(row));
+                    let center = &self.centers[cluster * d..][..d];
                     let sums = &mut sums[cluster * d..][..d];
-                    for feature in 0..d {
-                        let offset = (x[feature] - reference[feature]).as_f64();
-                        sums[feature] += weight * (offset - center[feature].as_f64());
-                    }
+                    weights[cluster] += weight;
+                    inertia += weight * add_offsets(weight, [x, &self.reference, center], sums);
                 }
             },
         );
@@ -88,6 +84,7 @@ impl<F: Float> Progress<F> {
                 }
             }
         }
+        inertia
     }
 
     /// Periodically moves the centers with small counts onto random rows.
@@ -118,6 +115,38 @@ impl<F: Float> Progress<F> {
             self.counters.counts[cluster] = if least.is_finite() { least } else { 0.0 };
         }
     }
+}
+
+/// Adds the weighted offsets of a row from its center to `sums`; both are less the reference point. Returns the sum of their
+/// squares.
+#[inline(always)]
+fn add_offsets<F: Float>(weight: f64, [x, reference, center]: [&[F]; 3], sums: &mut [f64]) -> f64 {
+    const PARTIAL_SUMS: usize = 8;
+    let ((x, x_tail), (reference, reference_tail), (center, center_tail), (sums, sums_tail)) = (
+        x.as_chunks::<PARTIAL_SUMS>(),
+        reference.as_chunks::<PARTIAL_SUMS>(),
+        center.as_chunks::<PARTIAL_SUMS>(),
+        sums.as_chunks_mut::<PARTIAL_SUMS>(),
+    );
+    let mut squares = [0.0; PARTIAL_SUMS];
+    for (((x, reference), center), sums) in x.iter().zip(reference).zip(center).zip(sums) {
+        // All loads before the first store: the compiler cannot tell that they do not overlap.
+        let offsets: [f64; PARTIAL_SUMS] = std::array::from_fn(
+            #[inline(always)]
+            |at| (x[at] - reference[at]).as_f64() - center[at].as_f64(),
+        );
+        for ((sum, square), offset) in sums.iter_mut().zip(&mut squares).zip(offsets) {
+            *sum += weight * offset;
+            *square += offset * offset;
+        }
+    }
+    let tails = x_tail.iter().zip(reference_tail).zip(center_tail).zip(sums_tail);
+    for ((((x, reference), center), sum), square) in tails.zip(&mut squares) {
+        let offset = (*x - *reference).as_f64() - center.as_f64();
+        *sum += weight * offset;
+        *square += offset * offset;
+    }
+    squares.iter().sum()
 }
 
 /// The labels of a batch that every rank has: each rank computes those of its share, where that takes longer than the exchange.
