@@ -16,12 +16,13 @@ use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Fit, Predict, Score, Transform};
 use crate::float::Float;
 use crate::float::precompiled::precompiled;
+use crate::parallel;
 use crate::rng::{Purpose, Rng};
 use crate::validate;
 use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix1, Ix2};
 use serde::{Deserialize, Serialize};
 use settings::BisectingSettings;
-use tree::{GrowingTree, Node, Tree};
+use tree::{GrowingTree, Node, Split, Tree};
 
 /// Which cluster is split next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -83,6 +84,9 @@ pub struct BisectingKMeans<F> {
     #[serde(skip)]
     fitted: Option<(FittedCenters<F>, Tree)>,
 }
+
+/// Elements visited for each value of a leaf that is split: some five iterations, each with two centers.
+const ELEMENTS_PER_VALUE: usize = 10;
 
 impl<F> BisectingKMeans<F> {
     /// Creates a bisecting k-means with `n_clusters` clusters and scikit-learn's defaults.
@@ -197,39 +201,60 @@ impl<F: Float> BisectingKMeans<F> {
         self.fitted.as_ref().ok_or(Error::NotFitted { estimator: Self::NAME, method })
     }
 
-    /// Splits the leaf of the largest score.
+    /// Splits the leaf of the largest score. How a leaf is split depends on the leaf alone, so several threads split the next
+    /// leaves ahead of their turn; `left` is how many splits are left.
     fn split_worst(
         &self,
         tree: &mut GrowingTree<F>,
         samples: &Samples<'_, F>,
         moments: &Moments<F>,
-        split: u64,
+        left: usize,
     ) -> Result<()> {
-        let d = samples.n_features;
         let worst = tree.worst_leaf();
-        let rows = std::mem::take(&mut tree.nodes[worst].rows);
-        let copies = RowCopies::of(samples, &rows);
+        if tree.nodes[worst].split.is_none() {
+            let iterations = ELEMENTS_PER_VALUE.saturating_mul(samples.n_features);
+            let elements = tree.nodes[worst].rows.len().saturating_mul(iterations);
+            let leaves = tree.worst_leaves(parallel::threads_for(elements, left));
+            let mut splits: Vec<(usize, Option<Result<Split<F>>>)> =
+                leaves.into_iter().map(|leaf| (leaf, None)).collect();
+            parallel::for_each(elements, &mut splits, |(leaf, split)| {
+                *split = Some(self.split_of(*leaf, &tree.nodes[*leaf].rows, samples, moments));
+            });
+            splits.into_iter().for_each(|(leaf, split)| tree.nodes[leaf].split = split);
+        }
+        if let Some(split) = tree.nodes[worst].split.take() {
+            tree.grow(worst, split?);
+        }
+        Ok(())
+    }
+
+    /// Splits the rows of a leaf.
+    fn split_of(
+        &self,
+        leaf: usize,
+        rows: &[usize],
+        samples: &Samples<'_, F>,
+        moments: &Moments<F>,
+    ) -> Result<Split<F>> {
+        let copies = RowCopies::of(samples, rows);
         let samples = copies.samples();
-        let run = self.bisect(&samples, moments, split)?;
+        let run = self.bisect(&samples, moments, leaf as u64)?;
         let inertias = inertias_of_clusters(&samples, &run.centers, &run.labels);
-        let first_child = tree.nodes.len();
-        for ((side, center), inertia) in (0..2).zip(run.centers.chunks_exact(d)).zip(inertias) {
-            let labeled = rows.iter().zip(&run.labels);
-            let rows: Vec<usize> =
-                labeled.filter(|(_, label)| **label == side).map(|(&row, _)| row).collect();
+        let side = |side: u32| {
+            let labeled = rows.iter().zip(&run.labels).filter(|(_, label)| **label == side);
+            let rows: Vec<usize> = labeled.map(|(&row, _)| row).collect();
+            let inertia = inertias[side as usize];
             let score = match self.settings.strategy {
                 BisectingStrategy::BiggestInertia => inertia,
                 BisectingStrategy::LargestCluster => rows.len() as f64,
             };
-            tree.centers.extend_from_slice(center);
-            tree.nodes.push(Node { children: None, rows, inertia, score });
-        }
-        tree.nodes[worst].children = Some((first_child, first_child + 1));
-        Ok(())
+            Node { children: None, rows, inertia, score, split: None }
+        };
+        Ok(Split { sides: vec![side(0), side(1)], centers: run.centers })
     }
 
     /// The best of several runs that split rows in two.
-    fn bisect(&self, rows: &Samples<'_, F>, moments: &Moments<F>, split: u64) -> Result<LloydRun<F>> {
+    fn bisect(&self, rows: &Samples<'_, F>, moments: &Moments<F>, leaf: u64) -> Result<LloydRun<F>> {
         let BisectingSettings { init, n_init, max_iter, tol, seed, .. } = &self.settings;
         let rules = StoppingRules { max_iter: *max_iter, tolerance: *tol, spherical: false, verbose: false };
         // Less their own mean the rows are near to each other.
@@ -238,7 +263,7 @@ impl<F: Float> BisectingKMeans<F> {
         let mut lloyd = Lloyd::new(*rows, &ranks, &own, 2)?;
         let mut best: Option<LloydRun<F>> = None;
         for attempt in 0..*n_init as u64 {
-            let mut rng = Rng::new(*seed, Purpose::Clustering, (split << 32) | attempt);
+            let mut rng = Rng::new(*seed, Purpose::Clustering, (leaf << 32) | attempt);
             let centers = init.initial_centers_or_unweighted((rows, &ranks), 2, &mut rng)?;
             check_in_reach(Self::NAME, &centers, &moments.mean)?;
             let run = lloyd.run(centers, rules)?;
@@ -263,10 +288,10 @@ precompiled! {
         let moments = moments_of(BisectingKMeans::<F>::NAME, &samples, &Ranks::alone(n))?;
         let center = weighted_mean(&samples, &moments.mean);
         let mut history = vec![inertia_of(&samples, &center, &vec![0; n])];
-        let root = Node { children: None, rows: (0..n).collect(), inertia: history[0], score: 0.0 };
+        let root = Node { children: None, rows: (0..n).collect(), inertia: history[0], score: 0.0, split: None };
         let mut growing = GrowingTree { nodes: vec![root], centers: center };
         for split in 1..n_clusters {
-            kmeans.split_worst(&mut growing, &samples, &moments, split as u64)?;
+            kmeans.split_worst(&mut growing, &samples, &moments, n_clusters - split)?;
             history.push(growing.inertia());
         }
         let (tree, labels, centers) = growing.finish(n, d);

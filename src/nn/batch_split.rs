@@ -21,7 +21,7 @@ fn pass_ops(rows: usize, elements: usize) -> usize {
     rows.saturating_mul(elements).saturating_mul(OPS_PER_MOVE)
 }
 
-/// Rows of a chunk of a pass of so many ops; `None` if it is too small to split.
+/// Rows of a chunk of a pass of `ops`; `None` if it is too small to split.
 fn chunk_rows(rows: usize, ops: usize) -> Option<usize> {
     (rows > 1 && ops >= MIN_OPS_TO_SPLIT_BATCH).then(|| rows.div_ceil(CHUNKS))
 }

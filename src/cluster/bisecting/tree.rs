@@ -3,10 +3,11 @@
 use crate::cluster::kmeans::assign::packed_centers::{PackedCenters, SquaredNorms};
 use crate::cluster::kmeans::fitted::FittedCenters;
 use crate::cluster::kmeans::samples::{RowCopies, Samples};
+use crate::error::Result;
 use crate::float::Float;
 
 /// A cluster, and the two that it was split into.
-pub(super) struct Node {
+pub(super) struct Node<F> {
     /// Left and right.
     pub(super) children: Option<(usize, usize)>,
     pub(super) rows: Vec<usize>,
@@ -14,11 +15,20 @@ pub(super) struct Node {
     pub(super) inertia: f64,
     /// The leaf of the largest score is split next.
     pub(super) score: f64,
+    /// The split of a leaf that was computed ahead of its turn.
+    pub(super) split: Option<Result<Split<F>>>,
+}
+
+/// The two parts of a leaf, and their centers.
+pub(super) struct Split<F> {
+    pub(super) sides: Vec<Node<F>>,
+    /// (2, features)
+    pub(super) centers: Vec<F>,
 }
 
 /// The tree while clusters are split; the root is the first node.
 pub(super) struct GrowingTree<F> {
-    pub(super) nodes: Vec<Node>,
+    pub(super) nodes: Vec<Node<F>>,
     /// A center for each node.
     pub(super) centers: Vec<F>,
 }
@@ -39,16 +49,39 @@ impl<F: Float> GrowingTree<F> {
 
     /// The leaf to split: the one of the largest score among those with at least two rows, ties to the leftmost.
     pub(super) fn worst_leaf(&self) -> usize {
-        let (mut worst, mut open): (Option<usize>, _) = (None, vec![0]);
+        self.splittable_leaves().first().copied().unwrap_or(0)
+    }
+
+    /// The `count` leaves of the largest scores that are not split yet.
+    pub(super) fn worst_leaves(&self, count: usize) -> Vec<usize> {
+        let mut leaves = self.splittable_leaves();
+        leaves.retain(|&leaf| self.nodes[leaf].split.is_none());
+        leaves.truncate(count);
+        leaves
+    }
+
+    /// The leaves with at least two rows by descending score, ties from left to right.
+    fn splittable_leaves(&self) -> Vec<usize> {
+        let (mut leaves, mut open) = (Vec::new(), vec![0]);
         while let Some(number) = open.pop() {
             let node = &self.nodes[number];
             if let Some((left, right)) = node.children {
                 open.extend([right, left]);
-            } else if node.rows.len() > 1 && worst.is_none_or(|worst| node.score > self.nodes[worst].score) {
-                worst = Some(number);
+            } else if node.rows.len() > 1 {
+                leaves.push(number);
             }
         }
-        worst.unwrap_or(0)
+        leaves.sort_by(|&a, &b| self.nodes[b].score.total_cmp(&self.nodes[a].score));
+        leaves
+    }
+
+    /// Adds the parts of a leaf.
+    pub(super) fn grow(&mut self, leaf: usize, split: Split<F>) {
+        let first = self.nodes.len();
+        self.nodes[leaf].rows = Vec::new();
+        self.nodes[leaf].children = Some((first, first + 1));
+        self.nodes.extend(split.sides);
+        self.centers.extend(split.centers);
     }
 
     /// Numbers the nodes. Returns the tree, the label of every row, and the centers.

@@ -130,7 +130,7 @@ fn add_offsets<F: Float>(weight: f64, [x, reference, center]: [&[F]; 3], sums: &
     );
     let mut squares = [0.0; PARTIAL_SUMS];
     for (((x, reference), center), sums) in x.iter().zip(reference).zip(center).zip(sums) {
-        // All loads before the first store: the compiler cannot tell that they do not overlap.
+        // All loads before the first store: the compiler cannot rule out that they overlap.
         let offsets: [f64; PARTIAL_SUMS] = std::array::from_fn(
             #[inline(always)]
             |at| (x[at] - reference[at]).as_f64() - center[at].as_f64(),

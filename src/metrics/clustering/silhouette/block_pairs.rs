@@ -18,7 +18,7 @@ use crate::parallel;
 use std::ops::Range;
 
 /// Numbers of blocks: a round then has as many tasks as a power of two, which threads share evenly. More blocks would keep
-/// more sums open, and fewer would compute more pairs twice, one in so many.
+/// more sums open, and fewer would compute a larger share of the pairs twice.
 const BLOCKS: [usize; 5] = [31, 15, 7, 3, 1];
 
 /// Rows of a block, at least, on average.

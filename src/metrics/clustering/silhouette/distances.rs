@@ -68,7 +68,7 @@ impl<'a, F> Rows<'a, F> {
     }
 }
 
-/// Whether rows of so many features are compared by products.
+/// Whether rows of this number of features are compared by products.
 pub(super) fn use_products(n_features: usize) -> bool {
     n_features >= MIN_FEATURES_FOR_PRODUCTS
 }
