@@ -20,6 +20,12 @@ use crate::parallel::thresholds::OPS_PER_ELEMENT;
 use crate::parallel::zip_chunks;
 use packed_centers::PackedCenters;
 
+/// Elements of a pass over all rows, by which it is shared among threads: the multiply-adds with the centers, and the
+/// packing of the rows and their addition to the sums, which take as long as the multiply-adds with 16 centers.
+pub(crate) fn elements_of_pass(n_values: usize, n_clusters: usize) -> usize {
+    (n_values.saturating_mul(n_clusters) / OPS_PER_ELEMENT).saturating_add(n_values)
+}
+
 /// Labels rows with their nearest centers. `norms_bounded` promises that the norms that the centers were packed for are those
 /// of the rows.
 pub(crate) fn assign<F: Float>(
@@ -37,9 +43,9 @@ pub(crate) fn assign<F: Float>(
     let shard_rows = n.div_ceil(n.div_ceil(256).clamp(1, 64)).max(1);
     let mut first_rows: Vec<_> = (0..n).step_by(shard_rows).collect();
     let make = || centers.buffers(shard_rows);
-    let operations = samples.values.len().saturating_mul(centers.n_clusters()) / OPS_PER_ELEMENT;
-    let pool = ScratchPool::new(operations, first_rows.len(), make);
-    zip_chunks(operations, &mut first_rows, labels, shard_rows, |first_row, labels| {
+    let elements = elements_of_pass(samples.values.len(), centers.n_clusters());
+    let pool = ScratchPool::new(elements, first_rows.len(), make);
+    zip_chunks(elements, &mut first_rows, labels, shard_rows, |first_row, labels| {
         let rows = samples.slice(*first_row, labels.len()).values;
         pool.with(make, |buffers| centers.assign((rows, mean), norms_bounded, buffers, labels));
     });

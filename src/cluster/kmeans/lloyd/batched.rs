@@ -9,6 +9,7 @@ use super::shard::{AssignPass, AssignScratch, ScratchLayout, Shard};
 use super::strategy::AssignStrategy;
 use super::verbose::print_iteration;
 use super::{LloydRun, MAX_SUM_BYTES, StoppingRules, total_shift};
+use crate::cluster::kmeans::assign::elements_of_pass;
 use crate::cluster::kmeans::assign::labels::NO_LABEL;
 use crate::cluster::kmeans::assign::packed_centers::{PackedCenters, SquaredNorms};
 use crate::cluster::kmeans::batches::pieces::{Piece, RowPasses};
@@ -25,7 +26,6 @@ use crate::cluster::kmeans::sums::fixed_point::FixedPoint;
 use crate::cluster::kmeans::sums::relocation::{empty_clusters, farthest, move_point};
 use crate::error::Result;
 use crate::float::Float;
-use crate::parallel::thresholds::OPS_PER_ELEMENT;
 use crate::parallel::{threads_for, zip_chunks};
 use std::sync::{Mutex, PoisonError};
 
@@ -67,11 +67,11 @@ impl<'s, F: Float> BatchedLloyd<'s, F> {
         let grid = survey.grid()?;
         let shard_rows = CHUNK.next_multiple_of(packed_centers.lanes());
         let n_shards = survey.n_rows().div_ceil(shard_rows).min(64);
-        let operations = survey.n_rows().saturating_mul(d).saturating_mul(n_clusters) / OPS_PER_ELEMENT;
-        let n_threads = threads_for(operations, n_shards);
+        let elements = elements_of_pass(survey.n_rows().saturating_mul(d), n_clusters);
+        let n_threads = threads_for(elements, n_shards);
         let has_own_sums = n_threads > 1 && n_threads.saturating_mul(grid.bytes(n_clusters)) <= MAX_SUM_BYTES;
         let scratch_layout = ScratchLayout { shard_rows, strategy: AssignStrategy::Stream, has_own_sums };
-        let pool = ScratchPool::new(operations, n_shards, || scratch_layout.allocate(&packed_centers, &grid));
+        let pool = ScratchPool::new(elements, n_shards, || scratch_layout.allocate(&packed_centers, &grid));
         let typical = survey.moments.mean_variance * d as f64;
         Ok(Self {
             survey,
@@ -222,8 +222,8 @@ impl<'s, F: Float> BatchedLloyd<'s, F> {
         let ScratchLayout { shard_rows, strategy, .. } = self.scratch_layout;
         let shard = |first_row| Shard::new(first_row, &[], mean, centers, strategy);
         let mut shards: Vec<Shard<F>> = (0..n).step_by(shard_rows).map(shard).collect();
-        let operations = samples.values.len().saturating_mul(self.n_clusters) / OPS_PER_ELEMENT;
-        zip_chunks(operations, &mut shards, labels, shard_rows, |shard, labels| {
+        let elements = elements_of_pass(samples.values.len(), self.n_clusters);
+        zip_chunks(elements, &mut shards, labels, shard_rows, |shard, labels| {
             let allocate = || self.scratch_layout.allocate(centers, &self.grid);
             self.pool.with(allocate, |scratch| shard.assign(&pass, scratch, labels));
         });

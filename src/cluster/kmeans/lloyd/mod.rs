@@ -12,6 +12,7 @@ mod verbose;
 
 pub(crate) use inertia::{inertia_of, inertia_over, inertias_of_clusters};
 
+use super::assign::elements_of_pass;
 use super::assign::labels::NO_LABEL;
 use super::assign::packed_centers::{PackedCenters, SquaredNorms};
 use super::distance::sum_over;
@@ -108,8 +109,8 @@ impl<'a, F: Float> Lloyd<'a, F> {
     ) -> Result<Self> {
         let (n, d) = (samples.n_samples(), samples.n_features);
         let packed_centers = PackedCenters::new(n_clusters, d);
-        let operations = samples.values.len().saturating_mul(n_clusters) / OPS_PER_ELEMENT;
-        let n_shards = if operations < MIN_ELEMENTS_TO_FORK { 1 } else { n.div_ceil(256).min(64) };
+        let elements = elements_of_pass(samples.values.len(), n_clusters);
+        let n_shards = if elements < MIN_ELEMENTS_TO_FORK { 1 } else { n.div_ceil(256).min(64) };
         // Whole groups of rows: a part of one takes as long.
         let shard_rows = n.div_ceil(n_shards).max(1).next_multiple_of(packed_centers.lanes());
         let prunes = strategy.prunes() && n > 0;
@@ -120,11 +121,11 @@ impl<'a, F: Float> Lloyd<'a, F> {
         };
         let shards: Vec<_> = (0..n).step_by(shard_rows).map(shard).collect();
         let grid = FixedPoint::new(&samples, ranks, moments)?;
-        let n_threads = threads_for(operations, shards.len());
+        let n_threads = threads_for(elements, shards.len());
         let has_own_sums = n_threads > 1 && n_threads.saturating_mul(grid.bytes(n_clusters)) <= MAX_SUM_BYTES;
         let scratch_layout = ScratchLayout { shard_rows, strategy, has_own_sums };
         let pool =
-            ScratchPool::new(operations, shards.len(), || scratch_layout.allocate(&packed_centers, &grid));
+            ScratchPool::new(elements, shards.len(), || scratch_layout.allocate(&packed_centers, &grid));
         let exact_sums = ExactSums::new(&grid, n_clusters);
         Ok(Self {
             samples,
@@ -149,7 +150,7 @@ impl<'a, F: Float> Lloyd<'a, F> {
 
     /// Iterates from the initial centers (k, d).
     pub(crate) fn run(&mut self, initial: Vec<F>, rules: StoppingRules) -> Result<LloydRun<F>> {
-        with_hot_pool(self.operations(), || self.iterate(initial, rules))
+        with_hot_pool(self.elements().saturating_mul(OPS_PER_ELEMENT), || self.iterate(initial, rules))
     }
 
     fn iterate(&mut self, initial: Vec<F>, rules: StoppingRules) -> Result<LloydRun<F>> {
@@ -220,9 +221,9 @@ impl<'a, F: Float> Lloyd<'a, F> {
         Ok((labels, inertia))
     }
 
-    /// Multiply-adds of a pass that compares every row with every center.
-    fn operations(&self) -> usize {
-        self.samples.values.len().saturating_mul(self.n_clusters)
+    /// Elements of a pass that compares every row with every center.
+    fn elements(&self) -> usize {
+        elements_of_pass(self.samples.values.len(), self.n_clusters)
     }
 
     /// Labels all rows, and computes the sums of the clusters. Returns the number of changed labels, of all ranks.
@@ -257,16 +258,10 @@ impl<'a, F: Float> Lloyd<'a, F> {
             sums: with_sums.then_some((&self.grid, &self.exact_sums)),
         };
         let (pool, layout, grid) = (&self.pool, self.scratch_layout, &self.grid);
-        zip_chunks(
-            self.operations() / OPS_PER_ELEMENT,
-            &mut self.shards,
-            labels,
-            layout.shard_rows,
-            |shard, labels| {
-                let allocate = || layout.allocate(pass.centers, grid);
-                pool.with(allocate, |scratch| shard.assign(&pass, scratch, labels));
-            },
-        );
+        zip_chunks(self.elements(), &mut self.shards, labels, layout.shard_rows, |shard, labels| {
+            let allocate = || layout.allocate(pass.centers, grid);
+            pool.with(allocate, |scratch| shard.assign(&pass, scratch, labels));
+        });
         let changed = self.shards.iter().map(|shard| shard.changed).sum();
         let searched = self.shards.iter().map(|shard| shard.searched).sum();
         let compared = self.shards.iter().map(|shard| shard.compared).sum();
