@@ -13,8 +13,8 @@
 use crate::float::Float;
 use crate::simd::{Simd, WithSimd, prefetch_chunk};
 
-/// Packs rows into groups, less their mean. Lanes without a row keep their previous values. `ahead` is prefetched with the
-/// first group.
+/// Packs rows into groups of any number of lanes, less their mean. Lanes without a row keep their previous values. `ahead` is
+/// prefetched with the first group.
 pub(crate) fn pack_rows<F: Float>(rows: &[F], mean: &[F], lanes: usize, groups: &mut [F], ahead: &[F]) {
     F::run_simd(PackKernel { rows, mean, lanes, groups, ahead });
 }
@@ -36,7 +36,7 @@ impl<F: Float> WithSimd<F> for PackKernel<'_, F> {
         let width = self.lanes * self.mean.len();
         let mut ahead = self.ahead;
         for (rows, group) in self.rows.chunks(width).zip(self.groups.chunks_exact_mut(width)) {
-            if rows.len() == width {
+            if rows.len() == width && self.lanes.is_multiple_of(S::TRANSPOSE_DIM) {
                 transpose_group(simd, (rows, self.mean), self.lanes, group, std::mem::take(&mut ahead));
             } else {
                 transpose_features(rows, self.mean, 0, self.lanes, group);
@@ -106,6 +106,29 @@ fn transpose_last<F: Float, const N: usize>(rows: &[F], mean: &[F], lanes: usize
         let Some(row) = row.last_chunk::<N>() else { continue };
         for feature in 0..N {
             group[feature * lanes + lane] = row[feature] - mean[feature];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_of_any_number_of_lanes_are_transposed() {
+        for (lanes, d) in [(2, 9), (2, 3), (4, 16), (8, 9), (16, 20), (32, 8)] {
+            let n_rows = 3 * lanes - 1;
+            let rows: Vec<f32> = (0..n_rows * d).map(|at| at as f32).collect();
+            let mean: Vec<f32> = (0..d).map(|feature| (feature * feature) as f32).collect();
+            let mut packed = vec![-1.0; 3 * lanes * d];
+            pack_rows(&rows, &mean, lanes, &mut packed, &[]);
+            for row in 0..3 * lanes {
+                for feature in 0..d {
+                    let got = packed[(row / lanes * d + feature) * lanes + row % lanes];
+                    let want = if row < n_rows { rows[row * d + feature] - mean[feature] } else { -1.0 };
+                    assert_eq!(got, want, "{lanes} lanes, {d} features: row {row}, feature {feature}");
+                }
+            }
         }
     }
 }
