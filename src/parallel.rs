@@ -75,11 +75,45 @@ pub(crate) fn threads() -> usize {
     1
 }
 
+/// Work that one thread passes to another. It is a trait object, so that rayon's side of a fork is compiled once and not for
+/// every piece of work, which took 50 KB of a small program.
+#[cfg(feature = "rayon")]
+type Job<'a> = &'a mut (dyn FnMut() + Send);
+
+/// Passes `work` as a job to `run`, which must call it, and returns its result.
+#[cfg(feature = "rayon")]
+#[allow(clippy::expect_used, reason = "the functions of this module call their jobs, or panic")]
+fn as_job<R: Send>(work: impl FnOnce() -> R + Send, run: impl FnOnce(Job<'_>)) -> R {
+    let (mut work, mut result) = (Some(work), None);
+    run(&mut || result = work.take().map(|work| work()));
+    result.expect("the job has run")
+}
+
+/// Runs a job on a thread of the pool, whose other threads stay awake meanwhile if `hot`.
+#[cfg(feature = "rayon")]
+fn run_in_pool(job: Job<'_>, hot: bool) {
+    rayon::scope(|_| {
+        let _hot = hot.then(HotPool::start);
+        job();
+    });
+}
+
+/// Runs both jobs, the second on another thread of the pool if one is idle.
+#[cfg(feature = "rayon")]
+fn join_jobs(left: Job<'_>, right: Job<'_>) {
+    let _own_work = FlagGuard::set(&HAS_OWN_WORK, true);
+    let hot = POOL_IS_HOT.get();
+    rayon::join(left, move || {
+        let _hot = FlagGuard::set(&POOL_IS_HOT, hot);
+        right();
+    });
+}
+
 /// Runs `work` on a thread of the pool, so that its forks do not have to enter the pool each.
 pub(crate) fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     #[cfg(feature = "rayon")]
     if threads() > 1 {
-        return rayon::scope(|_| work());
+        return as_job(work, |job| run_in_pool(job, false));
     }
     work()
 }
@@ -101,10 +135,7 @@ pub(crate) fn with_own_pool<R: Send>(threads: usize, work: impl FnOnce() -> R + 
 pub(crate) fn with_hot_pool<R: Send>(ops: usize, work: impl FnOnce() -> R + Send) -> R {
     #[cfg(feature = "rayon")]
     if ops >= MIN_OPS_TO_KEEP_POOL_HOT && HAS_CLOCK && rayon::current_num_threads() > 1 {
-        return rayon::scope(|_| {
-            let _hot = HotPool::start();
-            work()
-        });
+        return as_job(work, |job| run_in_pool(job, true));
     }
     let _ = ops;
     work()
@@ -133,14 +164,7 @@ pub(crate) fn min_ops_to_fork() -> usize {
 /// Calls both functions, the second on another thread of the pool if one is idle.
 pub(crate) fn join(left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
     #[cfg(feature = "rayon")]
-    {
-        let _own_work = FlagGuard::set(&HAS_OWN_WORK, true);
-        let hot = POOL_IS_HOT.get();
-        rayon::join(left, move || {
-            let _hot = FlagGuard::set(&POOL_IS_HOT, hot);
-            right();
-        });
-    }
+    as_job(left, |left| as_job(right, |right| join_jobs(left, right)));
     #[cfg(not(feature = "rayon"))]
     {
         left();
