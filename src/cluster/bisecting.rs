@@ -214,9 +214,10 @@ impl<F: Float> BisectingKMeans<F> {
         if tree.nodes[worst].split.is_none() {
             let iterations = ELEMENTS_PER_VALUE.saturating_mul(samples.n_features);
             let elements = tree.nodes[worst].rows.len().saturating_mul(iterations);
-            let leaves = tree.worst_leaves(parallel::threads_for(elements, left));
+            let ahead = tree.leaves_to_split_ahead(worst, parallel::threads_for(elements, left) - 1);
+            let leaves = std::iter::once(worst).chain(ahead);
             let mut splits: Vec<(usize, Option<Result<Split<F>>>)> =
-                leaves.into_iter().map(|leaf| (leaf, None)).collect();
+                leaves.map(|leaf| (leaf, None)).collect();
             parallel::for_each(elements, &mut splits, |(leaf, split)| {
                 *split = Some(self.split_of(*leaf, &tree.nodes[*leaf].rows, samples, moments));
             });

@@ -49,18 +49,24 @@ impl<F: Float> GrowingTree<F> {
 
     /// The leaf to split: the one of the largest score among those with at least two rows, ties to the leftmost.
     pub(super) fn worst_leaf(&self) -> usize {
-        self.splittable_leaves().first().copied().unwrap_or(0)
+        let score = |leaf: usize| self.nodes[leaf].score;
+        let larger = |worst: usize, leaf: usize| if score(leaf) > score(worst) { leaf } else { worst };
+        self.splittable_leaves().into_iter().reduce(larger).unwrap_or(0)
     }
 
-    /// The `count` leaves of the largest scores that are not split yet.
-    pub(super) fn worst_leaves(&self, count: usize) -> Vec<usize> {
+    /// The `count` leaves of the largest scores after the worst one that are not split ahead of their turn yet.
+    pub(super) fn leaves_to_split_ahead(&self, worst: usize, count: usize) -> Vec<usize> {
+        if count == 0 {
+            return Vec::new();
+        }
         let mut leaves = self.splittable_leaves();
-        leaves.retain(|&leaf| self.nodes[leaf].split.is_none());
+        leaves.retain(|&leaf| leaf != worst && self.nodes[leaf].split.is_none());
+        leaves.sort_by(|&a, &b| self.nodes[b].score.total_cmp(&self.nodes[a].score));
         leaves.truncate(count);
         leaves
     }
 
-    /// The leaves with at least two rows by descending score, ties from left to right.
+    /// The leaves with at least two rows, from left to right.
     fn splittable_leaves(&self) -> Vec<usize> {
         let (mut leaves, mut open) = (Vec::new(), vec![0]);
         while let Some(number) = open.pop() {
@@ -71,7 +77,6 @@ impl<F: Float> GrowingTree<F> {
                 leaves.push(number);
             }
         }
-        leaves.sort_by(|&a, &b| self.nodes[b].score.total_cmp(&self.nodes[a].score));
         leaves
     }
 
