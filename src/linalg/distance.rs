@@ -1,5 +1,5 @@
 //! Squared distances by the direct formula Σ(x − c)², which is exact where ‖x‖² − 2x·c + ‖c‖² cancels, and other sums over
-//! pairs of values.
+//! pairs of values. They are inlined into the vectorized loops of k-means and of the silhouettes.
 
 use crate::float::Float;
 
@@ -8,6 +8,12 @@ const LANES: usize = 8;
 /// ‖x − c‖², summed in an order that depends on the number of features alone.
 #[inline(always)]
 pub(crate) fn squared_distance<F: Float>(x: &[F], center: &[F]) -> F {
+    squared_distance_in_lanes::<F, LANES>(x, center)
+}
+
+/// [`squared_distance`] in `LANES` chains of additions: more of them are faster for many features, with other last digits.
+#[inline(always)]
+pub(crate) fn squared_distance_in_lanes<F: Float, const LANES: usize>(x: &[F], center: &[F]) -> F {
     let ((xs, x), (centers, center)) = (x.as_chunks::<LANES>(), center.as_chunks::<LANES>());
     let mut sums = [F::zero(); LANES];
     for (x, center) in xs.iter().zip(centers) {
@@ -27,7 +33,7 @@ pub(crate) fn squared_distance<F: Float>(x: &[F], center: &[F]) -> F {
 
 /// Σ term(a, b) over pairs of values, in as many chains as a register of `f64` has lanes.
 #[inline(always)]
-pub(super) fn sum_over<A: Copy, B: Copy>(a: &[A], b: &[B], term: impl Fn(A, B) -> f64) -> f64 {
+pub(crate) fn sum_over<A: Copy, B: Copy>(a: &[A], b: &[B], term: impl Fn(A, B) -> f64) -> f64 {
     let ((many_a, a), (many_b, b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     let mut sums = [0.0; LANES];
     for (a, b) in many_a.iter().zip(many_b) {
@@ -41,7 +47,7 @@ pub(super) fn sum_over<A: Copy, B: Copy>(a: &[A], b: &[B], term: impl Fn(A, B) -
 
 /// Σ term(a, (b, c)), as [`sum_over`].
 #[inline(always)]
-pub(super) fn sum_over_pairs<A: Copy, B: Copy>(
+pub(crate) fn sum_over_pairs<A: Copy, B: Copy>(
     a: &[A],
     b: &[B],
     c: &[B],

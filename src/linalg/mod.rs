@@ -18,6 +18,7 @@
 //! | the rows of a table with other rows, as distances | packed by `row_packing.rs`, for k-means and silhouettes |
 
 pub(crate) mod depthwise;
+pub(crate) mod distance;
 mod engine_matrixmultiply;
 pub(crate) mod panels;
 mod parallel;

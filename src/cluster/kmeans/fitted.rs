@@ -2,13 +2,13 @@
 
 use super::assign::assign;
 use super::assign::packed_centers::{PackedCenters, SquaredNorms};
-use super::distance::squared_distance;
 use super::lloyd::{inertia_of, inertias_of_clusters};
 use super::normalize::normalize;
 use super::samples::{Samples, all_below, elements, in_rows};
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::float::precompiled::precompiled;
+use crate::linalg::distance::squared_distance;
 use crate::parallel::zip_chunks;
 use crate::simd::vectorize;
 use crate::validate;

@@ -16,7 +16,6 @@ mod accessors;
 pub(crate) mod assign;
 pub(crate) mod batches;
 pub(crate) mod cluster_match;
-pub(crate) mod distance;
 pub(crate) mod distributed;
 mod feature_names;
 pub(crate) mod fit;

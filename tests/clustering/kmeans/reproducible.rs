@@ -58,7 +58,10 @@ fn the_bits_do_not_depend_on_threads() {
             let mut halves = BisectingKMeans::new(9);
             bits.add([halves.fit(&blobs).unwrap().inertia]);
             bits.add(halves.cluster_centers().unwrap().iter().copied());
-            bits.add(silhouette_samples(&less, &Array1::from_shape_fn(2_000, |row| row % 3)).unwrap());
+            // Rows that are compared by differences, and by products.
+            let labels = Array1::from_shape_fn(2_000, |row| row % 3);
+            bits.add(silhouette_samples(&less, &labels).unwrap());
+            bits.add(silhouette_samples(&wide, &labels).unwrap());
             bits.0
         })
     };

@@ -31,7 +31,7 @@
 //!
 //! # Exactness
 //! The scores are a filter, not the result. The label of a row is the argmin of the distances that `transform` returns,
-//! √Σ(x − v_j)² by [`squared_distance`](super::distance::squared_distance) from the unshifted row and center, ties to the
+//! √Σ(x − v_j)² by [`squared_distance`](crate::linalg::distance::squared_distance) from the unshifted row and center, ties to the
 //! lowest index. The kernel counts the centers whose score lies within a margin M of the smallest one. A count of one proves
 //! the label; rows with a larger count are marked, and [`PackedCenters`](super::packed_centers::PackedCenters) compares them directly.
 //! So labels depend neither on m, nor on the tile height, the instruction set, the number of threads, or whether pruning

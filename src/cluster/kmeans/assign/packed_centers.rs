@@ -3,8 +3,8 @@
 use super::kernel::{CenterTiles, tile_shape};
 use super::labels::{SINGLE, UNDECIDED};
 use super::margin::Margin;
-use crate::cluster::kmeans::distance::{squared_distance, sum_over};
 use crate::float::Float;
+use crate::linalg::distance::{squared_distance, sum_over};
 use crate::simd::vectorize;
 
 /// The most clusters whose numbers any [`Float`] holds exactly.

@@ -139,7 +139,7 @@ mod tests {
     use super::super::labels::NO_LABEL;
     use super::super::packed_centers::SquaredNorms;
     use super::*;
-    use crate::cluster::kmeans::distance::squared_distance;
+    use crate::linalg::distance::squared_distance;
     use crate::rng::{Purpose, Rng};
 
     fn labels<F: Float>(height: usize, rows: &[F], centers: &[F], mean: &[F], largest: f64) -> Vec<u32> {

@@ -1,12 +1,12 @@
 //! The inertia of labels about centers, and what keeps its history monotone.
 
 use super::Lloyd;
-use crate::cluster::kmeans::distance::squared_distance;
 use crate::cluster::kmeans::ranks::tree_sums::TreeSums;
 use crate::cluster::kmeans::ranks::{CHUNK, Ranks};
 use crate::cluster::kmeans::samples::Samples;
 use crate::error::Result;
 use crate::float::Float;
+use crate::linalg::distance::squared_distance;
 use crate::parallel::zip_chunks;
 use crate::simd::{prefetch, vectorize};
 

@@ -22,9 +22,9 @@ pub(crate) mod moved;
 pub(crate) mod undecided;
 
 use super::assign::packed_centers::{PackedCenters, SquaredNorms};
-use super::distance::sum_over;
 use super::samples::Samples;
 use crate::float::Float;
+use crate::linalg::distance::sum_over;
 use crate::simd::vectorize;
 use estimate::PruningEstimate;
 use gaps::{Rounding, round_down, round_up};

@@ -6,8 +6,8 @@ use super::{Pruning, is_undecided};
 use crate::cluster::kmeans::assign::labels::{Reassigned, UNDECIDED, decode, relabel_and_record};
 use crate::cluster::kmeans::assign::packed_centers::PackedCenters;
 use crate::cluster::kmeans::assign::packed_rows::PackedRows;
-use crate::cluster::kmeans::distance::squared_distance;
 use crate::float::Float;
+use crate::linalg::distance::squared_distance;
 use crate::simd::{prefetch, vectorize};
 use std::ops::Range;
 

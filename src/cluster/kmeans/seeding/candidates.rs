@@ -7,13 +7,13 @@
 
 use super::candidate_kernel::{CandidateKernel, GroupScratch, MAX_RECORDED, MergeKernel};
 use super::row_chunk::RowChunk;
-use crate::cluster::kmeans::distance::squared_distance;
 use crate::cluster::kmeans::ranks::{CHUNK, Ranks};
 use crate::cluster::kmeans::samples::Samples;
 use crate::cluster::kmeans::scratch_pool::ScratchPool;
 use crate::cluster::kmeans::sums::fixed_point::heaviest;
 use crate::error::Result;
 use crate::float::Float;
+use crate::linalg::distance::squared_distance;
 use crate::parallel;
 use crate::simd::vectorize;
 

@@ -2,12 +2,12 @@
 //! one of them finds the row: first the chunk by the sums over chunks, then the row in the chunk.
 
 use super::row_chunk::RowChunk;
-use crate::cluster::kmeans::distance::squared_distance;
 use crate::cluster::kmeans::ranks::tree_sums::TreeSums;
 use crate::cluster::kmeans::ranks::{CHUNK, Ranks};
 use crate::cluster::kmeans::samples::Samples;
 use crate::error::Result;
 use crate::float::Float;
+use crate::linalg::distance::squared_distance;
 use std::ops::Range;
 
 /// Draws by weight.

@@ -7,12 +7,12 @@
 use super::candidates::{Candidates, SeedingStrategy};
 use super::draws::{WeightDraws, locate_distance, row_by_distance};
 use super::row_chunk::{RowChunk, chunks};
-use crate::cluster::kmeans::distance::squared_distance;
 use crate::cluster::kmeans::ranks::tree_sums::TreeSums;
 use crate::cluster::kmeans::ranks::{CHUNK, Ranks};
 use crate::cluster::kmeans::samples::Samples;
 use crate::error::Result;
 use crate::float::Float;
+use crate::linalg::distance::squared_distance;
 use crate::parallel;
 use crate::simd::{prefetch, vectorize};
 

@@ -4,9 +4,9 @@ pub(crate) mod exact_sums;
 pub(crate) mod fixed_point;
 pub(crate) mod relocation;
 
-use super::distance::sum_over_pairs;
 use crate::buffer::Buffer;
 use crate::float::Float;
+use crate::linalg::distance::sum_over_pairs;
 use crate::simd::vectorize;
 
 /// A line for each cluster: the sum of its points, in `f64` for any data, its weight, and padding to whole registers.

@@ -1,11 +1,11 @@
 //! Relocation of empty clusters: each takes one of the points that lie the farthest from their centers.
 
 use super::{Sums, add_point};
-use crate::cluster::kmeans::distance::squared_distance;
 use crate::cluster::kmeans::ranks::Ranks;
 use crate::cluster::kmeans::samples::Samples;
 use crate::error::Result;
 use crate::float::Float;
+use crate::linalg::distance::squared_distance;
 
 /// Moves each cluster without weight to a separate point: the farthest from their old centers first, of equally far ones the
 /// first row. Does nothing where every point coincides with its center.

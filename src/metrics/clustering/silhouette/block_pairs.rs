@@ -51,9 +51,8 @@ pub(super) fn cluster_distances<F: Float>(sorted: &SortedRows<'_, F>) -> Vec<Clu
     let n = sorted.clusters.len();
     let count = BLOCKS.into_iter().find(|count| n / count >= MIN_BLOCK_ROWS).unwrap_or(1);
     let start = |block: usize| if block == count { n } else { n * block / count / GROUP * GROUP };
-    let starts: Vec<usize> = (0..count).map(start).collect();
     let mut is_open = vec![false; sorted.sizes.len()];
-    for &start in starts.iter().skip(1) {
+    for start in (1..count).map(start) {
         is_open[sorted.clusters[start]] |= sorted.clusters[start - 1] == sorted.clusters[start];
     }
     let open: Vec<usize> = (0..is_open.len()).filter(|&cluster| is_open[cluster]).collect();

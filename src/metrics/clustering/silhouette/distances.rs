@@ -19,6 +19,7 @@
 #![allow(unsafe_code, reason = "registers are loaded and stored through pointers")]
 
 use crate::float::Float;
+use crate::linalg::distance::squared_distance_in_lanes;
 use crate::linalg::row_packing::pack_rows;
 use crate::simd::{Simd, WithSimd};
 
@@ -41,9 +42,8 @@ const MAX_KERNEL_ROWS: usize = 8;
 /// Lanes of two registers, at most.
 const MAX_WIDTH: usize = 32;
 
-/// Partial sums of a squared distance between two rows: lanes of the widest register, on every instruction set, so that
-/// all have the same bits.
-const PARTIAL_SUMS: usize = 16;
+/// Chains of additions of a squared distance: two registers of AVX2, on every instruction set, so that all have the same bits.
+const DISTANCE_LANES: usize = 16;
 
 /// Rows that are compared.
 #[derive(Clone, Copy)]
@@ -107,31 +107,13 @@ impl<F: Float, C: FnMut(usize, &[F])> WithSimd<F> for Distances<'_, F, C> {
             let first = index * TILE_ROWS;
             let tile = &mut tile[..rows.len() / d * GROUP];
             for (at, lanes) in lanes.chunks_exact(d * width).enumerate() {
+                let tile = &mut tile[at * width..];
                 // SAFETY: `with_simd` is compiled for the set of `simd`; there are the lanes of all features.
                 unsafe {
-                    match (products, S::REGISTERS >= 32) {
-                        (true, true) => {
-                            sums::<F, S, MAX_KERNEL_ROWS, true>(simd, lanes, rows, &mut tile[at * width..]);
-                        }
-                        (true, false) => {
-                            sums::<F, S, { MAX_KERNEL_ROWS / 2 }, true>(
-                                simd,
-                                lanes,
-                                rows,
-                                &mut tile[at * width..],
-                            );
-                        }
-                        (false, true) => {
-                            sums::<F, S, MAX_KERNEL_ROWS, false>(simd, lanes, rows, &mut tile[at * width..]);
-                        }
-                        (false, false) => {
-                            sums::<F, S, { MAX_KERNEL_ROWS / 2 }, false>(
-                                simd,
-                                lanes,
-                                rows,
-                                &mut tile[at * width..],
-                            );
-                        }
+                    if products {
+                        sums::<F, S, true>(simd, lanes, rows, tile);
+                    } else {
+                        sums::<F, S, false>(simd, lanes, rows, tile);
                     }
                 }
             }
@@ -149,24 +131,26 @@ impl<F: Float, C: FnMut(usize, &[F])> WithSimd<F> for Distances<'_, F, C> {
 
 /// Squared distances, or products, of all `rows` with the rows in the lanes of two registers.
 #[inline(always)]
-unsafe fn sums<F: Float, S: Simd<F>, const ROWS: usize, const PRODUCTS: bool>(
-    simd: S,
-    lanes: &[F],
-    rows: &[F],
-    tile: &mut [F],
-) {
+unsafe fn sums<F: Float, S: Simd<F>, const PRODUCTS: bool>(simd: S, lanes: &[F], rows: &[F], tile: &mut [F]) {
     let d = lanes.len() / (2 * S::LANES);
-    let mut chunks = rows.chunks_exact(ROWS * d);
-    let mut at = 0;
-    for rows in &mut chunks {
-        // SAFETY: as of this function; the tile has a line of `GROUP` for each row.
-        unsafe { kernel::<F, S, ROWS, PRODUCTS>(simd, lanes, rows, &mut tile[at * GROUP..]) };
-        at += ROWS;
-    }
-    for row in chunks.remainder().chunks_exact(d) {
-        // SAFETY: as above, of one row.
-        unsafe { kernel::<F, S, 1, PRODUCTS>(simd, lanes, row, &mut tile[at * GROUP..]) };
-        at += 1;
+    let kernel_rows = if S::REGISTERS >= 32 { MAX_KERNEL_ROWS } else { MAX_KERNEL_ROWS / 2 };
+    let mut chunks = rows.chunks_exact(kernel_rows * d);
+    let mut lines = 0;
+    // SAFETY: as of this function; the tile has a line of `GROUP` for each row.
+    unsafe {
+        for rows in &mut chunks {
+            let tile = &mut tile[lines * GROUP..];
+            if S::REGISTERS >= 32 {
+                kernel::<F, S, MAX_KERNEL_ROWS, PRODUCTS>(simd, lanes, rows, tile);
+            } else {
+                kernel::<F, S, { MAX_KERNEL_ROWS / 2 }, PRODUCTS>(simd, lanes, rows, tile);
+            }
+            lines += kernel_rows;
+        }
+        for row in chunks.remainder().chunks_exact(d) {
+            kernel::<F, S, 1, PRODUCTS>(simd, lanes, row, &mut tile[lines * GROUP..]);
+            lines += 1;
+        }
     }
 }
 
@@ -228,23 +212,8 @@ fn squares_from_products<F: Float>(group: Rows<'_, F>, rows: Rows<'_, F>, d: usi
         let row = &rows.rows[row * d..][..d];
         for ((value, &other), lane) in line.iter_mut().zip(&norms).zip(group.rows.chunks_exact(d)) {
             if *value < cancelled * (other + norm) {
-                *value = squared_distance(lane, row);
+                *value = squared_distance_in_lanes::<F, DISTANCE_LANES>(lane, row);
             }
         }
     }
-}
-
-/// The squared distance of two rows, from their differences.
-#[inline(always)]
-fn squared_distance<F: Float>(a: &[F], b: &[F]) -> F {
-    let mut sums = [F::zero(); PARTIAL_SUMS];
-    let (a_chunks, b_chunks) = (a.chunks_exact(PARTIAL_SUMS), b.chunks_exact(PARTIAL_SUMS));
-    let tail = a_chunks.remainder().iter().zip(b_chunks.remainder());
-    let tail = tail.fold(F::zero(), |sum, (&a, &b)| sum + (a - b) * (a - b));
-    for (a, b) in a_chunks.zip(b_chunks) {
-        for ((sum, &a), &b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += (a - b) * (a - b);
-        }
-    }
-    sums.into_iter().fold(tail, |sum, partial| sum + partial)
 }
