@@ -128,9 +128,10 @@ pub(super) fn differentiate<F: Float>(
         }
         validate::all_finite(dy)
     };
-    let ops = match activated && activation != Activation::Linear {
-        true => pass_ops(batch, node.output_len()),
-        false => dy.len().saturating_mul(OPS_PER_CHECK),
+    let ops = if activated && activation != Activation::Linear {
+        pass_ops(batch, node.output_len())
+    } else {
+        dy.len().saturating_mul(OPS_PER_CHECK)
     };
     let Some(rows) = chunk_rows(batch, ops) else { return differentiate_chunk(z, y, dy) };
     let len = rows * node.output_len();
