@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares training and prediction with other libraries and prints the ratios.
 
-    python benches/compare.py [--threads N ...] [--quick] [--json FILE]
+    python benches/compare.py [--threads N ...] [--only B1 B4 ...] [--quick] [--json FILE]
 
 It needs numpy. JAX (with optax), PyTorch, Keras, scikit-learn and onnxruntime (with onnx) are compared if they are
 installed, else reported as skipped. Every peer trains the same network on data of the same shape with the same batch
@@ -211,7 +211,8 @@ def run(command, threads):
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--threads", type=int, nargs="+", default=[1])
-    arguments.add_argument("--json", metavar="FILE", help="write the figures to this file, too")
+    arguments.add_argument("--only", nargs="+", choices=[*NETWORKS, *WORKS], default=[*NETWORKS, *WORKS])
+    arguments.add_argument("--json", metavar="FILE", help="write the figures to this file, too; rows of other works stay")
     arguments.add_argument("--quick", action="store_true", help="a tenth of the rows")
     arguments.add_argument("--peer", nargs=2, help=argparse.SUPPRESS)
     given = arguments.parse_args()
@@ -254,15 +255,22 @@ def main():
 
     for threads in given.threads:
         print(f"{threads} thread(s), rows per second of {ROWS:,} predictions\n{'network':<12}{'axonal':>14}")
-        predicted = ours("predict", threads)
-        for network in NETWORKS:
+        networks = [network for network in NETWORKS if network in given.only]
+        predicted = ours("predict", threads) if networks else {}
+        for network in networks:
             compare(network, predicted[f"{network} {ROWS} predict"]["rows_per_second"], ROWS, PREDICTION_PEERS, threads)
         print(f"{threads} thread(s), samples per second of training\n{'work':<12}{'axonal':>14}")
-        trained = {name.split()[0]: row for name, row in ours("training", threads).items() if "samples_per_second" in row}
-        for work, (_, _, rows, _) in WORKS.items():
+        works = [work for work in WORKS if work in given.only]
+        rows_of_bench = ours("training", threads) if works else {}
+        trained = {name.split()[0]: row for name, row in rows_of_bench.items() if "samples_per_second" in row}
+        for work in works:
+            rows = WORKS[work][2]
             compare(work, trained[work]["samples_per_second"], rows // share, TRAINING_PEERS, threads)
     if given.json:
-        Path(given.json).write_text(json.dumps({"bench": "compare", "rows": measured}, indent=2) + "\n")
+        path, new = Path(given.json), {(row["work"], row["threads"]) for row in measured}
+        kept = json.loads(path.read_text())["rows"] if path.exists() else []
+        kept = [row for row in kept if (row["work"], row["threads"]) not in new]
+        path.write_text(json.dumps({"bench": "compare", "rows": kept + measured}, indent=2) + "\n")
 
 
 if __name__ == "__main__":
