@@ -40,6 +40,7 @@ fn every_test_of_the_reference_is_listed_with_tests_that_exist() {
     let mut code = String::new();
     sources(&root.join("tests/clustering"), &mut code);
     sources(&root.join("src/cluster"), &mut code);
+    sources(&root.join("src/linalg"), &mut code);
     // A test is a function without parameters behind `#[test]`, or inside `proptest!`.
     let is_test = |name: &str| {
         let attributed = code.split("#[test]").skip(1).filter_map(|after| after.split("fn ").nth(1));
