@@ -6,7 +6,7 @@
 //!
 //! | function | for |
 //! |---|---|
-//! | [`zip_chunks`], [`for_each`] | loops over many rows, from anywhere; rayon divides the pieces |
+//! | [`zip_chunks`], [`for_each`] | loops over many rows, from anywhere |
 //! | [`for_each_split`], [`join`] | parts of a training step, within the pool, without allocation |
 //! | [`on_each_worker`] | `predict`: as many workers as threads, which take batches from a queue |
 //! | [`with_hot_pool`] | an epoch or a fit, whose forks are short: keeps the other threads awake |
@@ -41,9 +41,7 @@ pub(crate) fn zip_chunks<T: Send, U: Send>(
     debug_assert!(items.len() * chunk >= data.len(), "every chunk needs an item");
     #[cfg(feature = "rayon")]
     if threads_for(elements, items.len()) > 1 {
-        use rayon::prelude::*;
-        items.par_iter_mut().zip(data.par_chunks_mut(chunk)).for_each(|(item, chunk)| work(item, chunk));
-        return;
+        return halve_chunks(items, data, chunk, &work);
     }
     let _ = elements;
     items.iter_mut().zip(data.chunks_mut(chunk)).for_each(|(item, chunk)| work(item, chunk));
@@ -53,12 +51,37 @@ pub(crate) fn zip_chunks<T: Send, U: Send>(
 pub(crate) fn for_each<T: Send>(elements: usize, items: &mut [T], work: impl Fn(&mut T) + Sync + Send) {
     #[cfg(feature = "rayon")]
     if threads_for(elements, items.len()) > 1 {
-        use rayon::prelude::*;
-        items.par_iter_mut().for_each(work);
-        return;
+        return halve_items(items, &work);
     }
     let _ = elements;
     items.iter_mut().for_each(work);
+}
+
+/// Calls `work` for each item and its chunk; other threads take halves of them, down to a single one.
+#[cfg(feature = "rayon")]
+fn halve_chunks<T: Send, U: Send>(
+    items: &mut [T],
+    data: &mut [U],
+    chunk: usize,
+    work: &(dyn Fn(&mut T, &mut [U]) + Sync),
+) {
+    if items.len() < 2 {
+        return items.iter_mut().zip(data.chunks_mut(chunk)).for_each(|(item, chunk)| work(item, chunk));
+    }
+    let middle = items.len() / 2;
+    let (left, right) = items.split_at_mut(middle);
+    let (left_data, right_data) = data.split_at_mut(middle.saturating_mul(chunk).min(data.len()));
+    fork(|| halve_chunks(left, left_data, chunk, work), || halve_chunks(right, right_data, chunk, work));
+}
+
+/// Calls `work` for each item; other threads take halves of them, down to a single one.
+#[cfg(feature = "rayon")]
+fn halve_items<T: Send>(items: &mut [T], work: &(dyn Fn(&mut T) + Sync)) {
+    if items.len() < 2 {
+        return items.iter_mut().for_each(work);
+    }
+    let (left, right) = items.split_at_mut(items.len() / 2);
+    fork(|| halve_items(left, work), || halve_items(right, work));
 }
 
 /// Number of threads that share `elements` in `n_pieces`. It is 1 for little work, without a look at the pool, which
@@ -107,6 +130,15 @@ fn join_jobs(left: Job<'_>, right: Job<'_>) {
         let _hot = FlagGuard::set(&POOL_IS_HOT, hot);
         right();
     });
+}
+
+/// Calls both functions, the second on another thread of the pool if one is idle. From a thread outside the pool both run in it.
+#[cfg(feature = "rayon")]
+fn fork(left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
+    fn jobs(left: Job<'_>, right: Job<'_>) {
+        rayon::join(left, right);
+    }
+    as_job(left, |left| as_job(right, |right| jobs(left, right)));
 }
 
 /// Runs `work` on a thread of the pool, so that its forks do not have to enter the pool each.

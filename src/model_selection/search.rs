@@ -2,6 +2,7 @@ use super::cross_validation::{FoldData, FoldEstimator, mean_and_std};
 use super::fold::checked_folds;
 use super::{FoldTargets, Samples, Splitter};
 use crate::error::{Error, Result};
+use crate::parallel;
 use crate::rng::{Purpose, Rng};
 use std::fmt;
 
@@ -94,17 +95,11 @@ impl<P: Clone + Sync, B, C> GridSearch<P, B, C> {
 }
 
 /// The scores of all jobs in order, computed in parallel where there are threads; or the first job's error.
-#[cfg(feature = "rayon")]
 fn run_jobs(n_jobs: usize, job: impl Fn(usize) -> Result<f64> + Sync) -> Result<Vec<f64>> {
-    use rayon::prelude::*;
-    let scores: Vec<Result<f64>> = (0..n_jobs).into_par_iter().map(&job).collect();
-    scores.into_iter().collect()
-}
-
-/// The scores of all jobs in order; or the first job's error.
-#[cfg(not(feature = "rayon"))]
-fn run_jobs(n_jobs: usize, job: impl Fn(usize) -> Result<f64> + Sync) -> Result<Vec<f64>> {
-    (0..n_jobs).map(job).collect()
+    let mut scores: Vec<(usize, Result<f64>)> = (0..n_jobs).map(|index| (index, Ok(f64::NAN))).collect();
+    // A job is a fit, which is worth a fork of any size.
+    parallel::for_each(usize::MAX, &mut scores, |(index, score)| *score = job(*index));
+    scores.into_iter().map(|(_, score)| score).collect()
 }
 
 /// Candidates with their scores and ranks: the highest mean is first, NaN last, equals share a rank.
