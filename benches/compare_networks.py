@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Compares small networks of every kind of layer with Keras, onnxruntime and OpenVINO, and prints the ratios.
+"""Compares small networks of every kind of layer with other libraries, and prints the ratios.
 
     python benches/compare_networks.py [--threads N ...] [--quick] [--only NAME] [--json FILE]
 
 The networks are those of `benches/networks.rs`. Keras runs with TensorFlow and with JAX (`jit_compile`), by `fit` and
-`predict`; onnxruntime and OpenVINO predict with the ONNX files that the bench exports. What is not installed is skipped.
-Every library runs in a separate process on the same processors (Linux: `taskset`), one after the other for each network.
-The figure is the median of five epochs or predictions after one to warm up, in samples per second.
+`predict`; JAX alone with the epoch compiled as one program, and with a compiled forward pass; PyTorch with its own loop;
+onnxruntime and OpenVINO predict with the ONNX files that the bench exports. What is not installed is skipped.
+Every library runs in a separate process on the same processors (Linux: `taskset`). The processes of a network are started
+and warmed up one after the other; then they take turns, one epoch and one prediction each, so that a slow minute of the
+machine falls on all of them. The figure is the median of five turns, in samples per second.
 """
 import argparse, json, os, statistics, subprocess, sys, tempfile, time
 from pathlib import Path
@@ -75,17 +77,7 @@ def data(name, shape, rows):
     return random.random((rows, *shape), dtype=np.float32), (np.arange(rows) % 10).astype(np.int32)
 
 
-def rate(work, rows):
-    work()
-    seconds = []
-    for _ in range(5):
-        begun = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - begun)
-    return rows / statistics.median(seconds)
-
-
-def keras_rates(name, rows, backend):
+def keras_works(name, rows, backend):
     os.environ["KERAS_BACKEND"] = backend
     threads = int(os.environ["COMPARE_THREADS"])
     if backend == "tensorflow":
@@ -97,8 +89,142 @@ def keras_rates(name, rows, backend):
     x, y = data(name, shape, rows)
     model = network(name, shape, keras)
     model.compile("adam", "sparse_categorical_crossentropy", jit_compile="auto" if backend == "tensorflow" else True)
-    return {"train": rate(lambda: model.fit(x, y, batch_size=batch, verbose=0), rows),
-            "predict": rate(lambda: model.predict(x, batch_size=256, verbose=0), rows)}
+    return {"train": lambda: model.fit(x, y, batch_size=batch, verbose=0),
+            "predict": lambda: model.predict(x, batch_size=256, verbose=0)}
+
+
+def jax_works(name, rows):
+    """A whole epoch compiled as one program, without the last partial batch, and a compiled forward pass."""
+    os.environ["KERAS_BACKEND"] = "jax"
+    import jax, keras
+    shape, _, batch = CASES[name]
+    x, y = data(name, shape, rows)
+    model, rule = network(name, shape, keras), keras.optimizers.Adam()
+    rule.build(model.trainable_variables)
+    crossentropy = keras.losses.SparseCategoricalCrossentropy()
+    x_train, y_train = jax.numpy.asarray(x), jax.numpy.asarray(y)
+
+    def loss(weights, state, x, y):
+        answers, state = model.stateless_call(weights, state, x, training=True)
+        return crossentropy(y, answers), state
+
+    @jax.jit
+    def epoch(carry, key):
+        order = jax.random.permutation(key, rows)[: rows // batch * batch].reshape(-1, batch)
+
+        def step(carry, picked):
+            weights, state, moments = carry
+            (value, state), grads = jax.value_and_grad(loss, has_aux=True)(weights, state, x_train[picked], y_train[picked])
+            weights, moments = rule.stateless_apply(moments, grads, weights)
+            return (weights, state, moments), value
+
+        return jax.lax.scan(step, carry, order)
+
+    values = lambda variables: [variable.value for variable in variables]
+    weights, state = values(model.trainable_variables), values(model.non_trainable_variables)
+    carry = [(weights, state, values(rule.variables))]
+
+    def train():
+        carry[0], losses = epoch(carry[0], jax.random.key(1))
+        jax.block_until_ready(losses)
+
+    answer = jax.jit(lambda x: model.stateless_call(weights, state, x, training=False)[0])
+    predict = in_batches(lambda x: jax.block_until_ready(answer(x)), x)
+    return {"train": train, "predict": predict}
+
+
+def torch_network(name):
+    from torch import nn
+
+    class Last(nn.Module):
+        """The outputs of the last step of a recurrent layer."""
+
+        def __init__(self, layer):
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, x):
+            return self.layer(x)[0][:, -1]
+
+    class Mean(nn.Module):
+        def __init__(self, *axes):
+            super().__init__()
+            self.axes = axes
+
+        def forward(self, x):
+            return x.mean(self.axes)
+
+    class MaskedMean(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.words = nn.Embedding(5000, 32)
+
+        def forward(self, x):
+            real = (x != 0).unsqueeze(-1).float()
+            return (self.words(x) * real).sum(1) / real.sum(1)
+
+    class Attention(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attention = nn.MultiheadAttention(64, 4, batch_first=True)
+
+        def forward(self, x):
+            return x + self.attention(x, x, x, need_weights=False)[0]
+
+    convolution_block = lambda inputs, filters: [nn.Conv2d(inputs, filters, 3, padding=1), nn.BatchNorm2d(filters), nn.ReLU(),
+                                                 nn.MaxPool2d(2)]
+    dense_block = lambda inputs: [nn.Linear(inputs, 128), nn.BatchNorm1d(128), nn.ReLU(), nn.Dropout(0.3)]
+    causal = lambda inputs: [nn.ConstantPad1d((2, 0), 0.0), nn.Conv1d(inputs, 32, 3), nn.ReLU()]
+    depthwise = lambda filters, padding, bias: nn.Conv2d(filters, filters, 3, padding=padding, groups=filters, bias=bias)
+    layers = {
+        "lstm": lambda: [Last(nn.LSTM(16, 64, batch_first=True))],
+        "gru": lambda: [Last(nn.GRU(16, 64, batch_first=True))],
+        "two_lstm": lambda: [Last(nn.LSTM(32, 128, 2, batch_first=True))],
+        "conv2d": lambda: [nn.Conv2d(1, 32, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
+                           nn.Flatten()],
+        "conv2d_batch_norm": lambda: convolution_block(3, 32) + convolution_block(32, 64) + [nn.Flatten()],
+        "causal_conv1d": lambda: causal(16) + causal(32) + [Mean(2)],
+        "embedding": lambda: [nn.Embedding(5000, 32), Mean(1)],
+        "masked_embedding": lambda: [MaskedMean()],
+        "mlp_batch_norm_dropout": lambda: dense_block(64) + dense_block(128),
+        "mlp_layer_norm": lambda: [nn.Linear(64, 128), nn.ReLU(), nn.LayerNorm(128), nn.Linear(128, 128), nn.ReLU(),
+                                   nn.LayerNorm(128)],
+        "depthwise": lambda: [depthwise(16, 1, True), nn.ReLU(), nn.Conv2d(16, 32, 1), nn.ReLU(), Mean(2, 3)],
+        "separable": lambda: [depthwise(16, 0, False), nn.Conv2d(16, 32, 1), nn.ReLU(), nn.MaxPool2d(2),
+                              depthwise(32, 0, False), nn.Conv2d(32, 64, 1), nn.ReLU(), Mean(2, 3)],
+        "attention": lambda: [Attention(), nn.LayerNorm(64), Mean(1)],
+    }[name]()
+    return nn.Sequential(*layers, nn.LazyLinear(10))
+
+
+def torch_works(name, rows):
+    import numpy as np, torch
+    torch.set_num_threads(int(os.environ["COMPARE_THREADS"]))
+    shape, _, batch = CASES[name]
+    x, y = data(name, shape, rows)
+    if len(shape) > 1 and "conv" in name or name in ("depthwise", "separable"):
+        # Channels come first.
+        x = np.ascontiguousarray(np.moveaxis(x, -1, 1))
+    x, y = torch.from_numpy(x), torch.from_numpy(y).long()
+    model = torch_network(name)
+    model(x[:2])
+    rule, crossentropy = torch.optim.Adam(model.parameters()), torch.nn.CrossEntropyLoss()
+
+    def train():
+        model.train()
+        order = torch.randperm(rows)
+        for start in range(0, rows, batch):
+            picked = order[start:start + batch]
+            rule.zero_grad()
+            crossentropy(model(x[picked]), y[picked]).backward()
+            rule.step()
+
+    def predict():
+        model.eval()
+        with torch.inference_mode():
+            return [torch.softmax(model(x[start:start + 256]), 1) for start in range(0, rows, 256)]
+
+    return {"train": train, "predict": predict}
 
 
 def in_batches(predict, x):
@@ -111,47 +237,101 @@ def onnx_inputs(name, rows):
     return x.astype(np.float32)
 
 
-def onnxruntime_rates(name, rows, folder):
+def onnxruntime_works(name, rows, folder):
     import onnxruntime
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = int(os.environ["COMPARE_THREADS"])
     session = onnxruntime.InferenceSession(f"{folder}/{name}.onnx", options, providers=["CPUExecutionProvider"])
     key, x = session.get_inputs()[0], onnx_inputs(name, rows)
     x = x.astype("int64") if "int64" in key.type else x
-    return {"predict": rate(in_batches(lambda x: session.run(None, {key.name: x}), x), rows)}
+    return {"predict": in_batches(lambda x: session.run(None, {key.name: x}), x)}
 
 
-def openvino_rates(name, rows, folder):
+def openvino_works(name, rows, folder):
     import openvino
     settings = {"INFERENCE_NUM_THREADS": int(os.environ["COMPARE_THREADS"]), "INFERENCE_PRECISION_HINT": "f32"}
     compiled = openvino.Core().compile_model(f"{folder}/{name}.onnx", "CPU", settings)
     x = onnx_inputs(name, rows)
     x = x.astype("int64") if "i64" in str(compiled.input(0).element_type) else x
-    return {"predict": rate(in_batches(lambda x: compiled(x), x), rows)}
+    return {"predict": in_batches(lambda x: compiled(x), x)}
 
 
 PEERS = {
-    "tensorflow": lambda name, rows, _: keras_rates(name, rows, "tensorflow"),
-    "jax": lambda name, rows, _: keras_rates(name, rows, "jax"),
-    "onnxruntime": onnxruntime_rates,
-    "openvino": openvino_rates,
+    "keras (tensorflow)": lambda name, rows, _: keras_works(name, rows, "tensorflow"),
+    "keras (jax)": lambda name, rows, _: keras_works(name, rows, "jax"),
+    "jax": lambda name, rows, _: jax_works(name, rows),
+    "torch": lambda name, rows, _: torch_works(name, rows),
+    "onnxruntime": onnxruntime_works,
+    "openvino": openvino_works,
 }
+TURNS = 5
+AXONAL = ["cargo", "bench", "--quiet", "--features", "onnx", "--bench", "networks", "--"]
 
 
-def run(command, threads):
-    environment = dict(os.environ, COMPARE_THREADS=str(threads), RAYON_NUM_THREADS=str(threads),
-                       OMP_NUM_THREADS=str(threads), JAX_PLATFORMS="cpu", TF_CPP_MIN_LOG_LEVEL="3")
-    if threads == 1:
-        environment["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-    pinned = ["taskset", "-c", ",".join(map(str, range(threads)))] if sys.platform == "linux" else []
-    return subprocess.run(pinned + command, env=environment, capture_output=True, text=True)
+def serve(works):
+    """Runs the work that each line of the standard input names, and prints the seconds it takes."""
+    for work in works.values():
+        work()
+    print(" ".join(works), flush=True)
+    for line in sys.stdin:
+        begun = time.perf_counter()
+        works[line.strip()]()
+        print(time.perf_counter() - begun, flush=True)
 
 
-def bench(arguments, threads):
-    command = ["cargo", "bench", "--quiet", "--features", "onnx", "--bench", "networks", "--", *arguments]
-    done = run(command, threads)
-    if done.returncode:
-        sys.exit(done.stderr)
+class Library:
+    """A process that serves, on the first `threads` processors."""
+
+    def __init__(self, command, threads, errors):
+        environment = dict(os.environ, COMPARE_THREADS=str(threads), RAYON_NUM_THREADS=str(threads),
+                           OMP_NUM_THREADS=str(threads), JAX_PLATFORMS="cpu", TF_CPP_MIN_LOG_LEVEL="3")
+        if threads == 1:
+            environment["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+        pinned = ["taskset", "-c", ",".join(map(str, range(threads)))] if sys.platform == "linux" else []
+        self.process = subprocess.Popen(pinned + command, env=environment, text=True, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=errors)
+        self.seconds = {}
+        # Libraries print lines of their own.
+        for line in self.process.stdout:
+            if set(line.split()) <= {"train", "predict"} and line.strip():
+                self.seconds = {work: [] for work in line.split()}
+                break
+
+    def take_turn(self):
+        for work, seconds in self.seconds.items():
+            self.process.stdin.write(f"{work}\n")
+            self.process.stdin.flush()
+            seconds.append(float(self.process.stdout.readline()))
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def compare(name, threads, rows, quick, folder):
+    """The seconds of every turn, by library and work."""
+    commands = {"axonal": AXONAL + ["--serve", name, *quick]}
+    commands |= {peer: [sys.executable, __file__, "--peer", peer, name, folder, *quick] for peer in PEERS}
+    libraries = {}
+    for library, command in commands.items():
+        with tempfile.TemporaryFile("w+") as errors:
+            started = Library(command, threads, errors)
+            if started.seconds:
+                libraries[library] = started
+                continue
+            started.end()
+            errors.seek(0)
+            reason = errors.read().strip().splitlines()[-1:] or ["no reason given"]
+            print(f"  {library}: skipped ({reason[0]})", file=sys.stderr)
+            if library == "axonal":
+                sys.exit(1)
+    for _ in range(TURNS):
+        for library in libraries.values():
+            library.take_turn()
+    for library in libraries.values():
+        library.end()
+    return {name: {work: rows / statistics.median(seconds) for work, seconds in library.seconds.items()}
+            for name, library in libraries.items()}
 
 
 def main():
@@ -165,24 +345,14 @@ def main():
     share = 4 if given.quick else 1
     if given.peer:
         peer, name, folder = given.peer
-        return print(json.dumps(PEERS[peer](name, CASES[name][1] // share, folder)))
+        return serve(PEERS[peer](name, CASES[name][1] // share, folder))
     quick, measured = ["--quick"] if given.quick else [], []
-    subprocess.run(["cargo", "bench", "--quiet", "--features", "onnx", "--bench", "networks", "--no-run"], check=True)
+    subprocess.run([*AXONAL[:-1], "--no-run"], check=True)
     with tempfile.TemporaryDirectory() as folder:
-        bench(["--onnx", folder], 1)
+        subprocess.run([*AXONAL, "--onnx", folder], check=True)
         for name in [given.only] if given.only else CASES:
             for threads in given.threads:
-                bench(["--json", folder, "--only", name, *quick], threads)
-                rows = json.loads(Path(folder, "networks.json").read_text())["rows"]
-                rates = {"axonal": {row["name"].split()[1]: row["samples_per_second"]
-                                    for row in rows if row["threads"] == threads}}
-                for peer in PEERS:
-                    done = run([sys.executable, __file__, "--peer", peer, name, folder, *quick], threads)
-                    if done.returncode == 0:
-                        rates[peer] = json.loads(done.stdout.splitlines()[-1])
-                    else:
-                        reason = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
-                        print(f"  {peer}: skipped ({reason[0]})")
+                rates = compare(name, threads, CASES[name][1] // share, quick, folder)
                 for work in ("train", "predict"):
                     own = rates["axonal"][work]
                     theirs = {peer: found[work] for peer, found in rates.items() if peer != "axonal" and work in found}

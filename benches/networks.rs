@@ -1,8 +1,9 @@
 //! Training and prediction of small networks of every kind of layer, which `compare_networks.py` runs beside peers.
 //!
-//! `cargo bench --features onnx --bench networks [-- --quick] [--json FOLDER] [--only NAME] [--onnx FOLDER]`
+//! `cargo bench --features onnx --bench networks [-- --quick] [--json FOLDER] [--only NAME] [--onnx FOLDER] [--serve NAME]`
 //!
-//! With `--onnx`, the networks are exported to the folder and nothing is measured.
+//! With `--onnx`, the networks are exported to the folder and nothing is measured. With `--serve`, the network trains or predicts as
+//! each line of the standard input says.
 
 #![allow(missing_docs, clippy::expect_used, reason = "a bench")]
 
@@ -13,6 +14,8 @@ use axonal::ndarray::{Array1, ArrayD, IxDyn};
 use axonal::prelude::*;
 use axonal::rng::{Purpose, Rng};
 use measure::{Bench, Work, thread_counts, with_threads};
+use std::hint::black_box;
+use std::time::Instant;
 
 /// A network: its layers but the last, the shape of a sample, rows, and batch size.
 struct Case {
@@ -231,6 +234,29 @@ impl Case {
     }
 }
 
+/// Runs the work that each line of the standard input names, and prints the seconds it takes.
+fn serve(case: &Case, rows: usize) {
+    let mut model = case.model();
+    let (x, y) = case.data(rows);
+    let mut run = |work: &str| {
+        let start = Instant::now();
+        if work == "train" {
+            let options = FitOptions::new().batch_size(case.batch);
+            model.fit_with(&x, &y, options).map(|_| ()).expect("an epoch");
+        } else {
+            black_box(model.predict(&x).expect("predictions"));
+        }
+        start.elapsed().as_secs_f64()
+    };
+    for work in ["train", "predict"] {
+        run(work);
+    }
+    println!("train predict");
+    for line in std::io::stdin().lines() {
+        println!("{}", run(&line.expect("a line")));
+    }
+}
+
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     let named =
@@ -248,6 +274,11 @@ fn main() {
         #[cfg(not(feature = "onnx"))]
         panic!("{folder}: --onnx needs the feature onnx");
         return;
+    }
+    if let Some(name) = named("--serve") {
+        let case = CASES.iter().find(|case| case.name == name).expect("a network of this name");
+        let quick = args.iter().any(|arg| arg == "--quick");
+        return serve(case, if quick { case.rows / 4 } else { case.rows });
     }
     let mut bench = Bench::new("networks");
     for case in cases {
