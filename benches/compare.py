@@ -267,10 +267,11 @@ def main():
             rows = WORKS[work][2]
             compare(work, trained[work]["samples_per_second"], rows // share, TRAINING_PEERS, threads)
     if given.json:
-        path, new = Path(given.json), {(row["work"], row["threads"]) for row in measured}
+        path, order = Path(given.json), [*NETWORKS, *WORKS]
         kept = json.loads(path.read_text())["rows"] if path.exists() else []
-        kept = [row for row in kept if (row["work"], row["threads"]) not in new]
-        path.write_text(json.dumps({"bench": "compare", "rows": kept + measured}, indent=2) + "\n")
+        rows = {(order.index(row["work"]), row["threads"]): row for row in kept + measured}
+        rows = [rows[key] for key in sorted(rows)]
+        path.write_text(json.dumps({"bench": "compare", "rows": rows}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Compares small networks of every kind of layer with other libraries, and prints the ratios.
 
-    python benches/compare_networks.py [--threads N ...] [--quick] [--only NAME] [--json FILE]
+    python benches/compare_networks.py [--threads N ...] [--quick] [--only NAME ...] [--json FILE]
 
 The networks are those of `benches/networks.rs`. Keras runs with TensorFlow and with JAX (`jit_compile`), by `fit` and
 `predict`; JAX alone with the epoch compiled as one program, and with a compiled forward pass; PyTorch with its own loop;
 onnxruntime and OpenVINO predict with the ONNX files that the bench exports. What is not installed is skipped.
 Every library runs in a separate process on the same processors (Linux: `taskset`). The processes of a network are started
-and warmed up one after the other; then they take turns, one epoch and one prediction each, so that a slow minute of the
+and warmed up one after the other; then they take turns of some epochs and predictions each, so that a slow minute of the
 machine falls on all of them. The figure is the median of five turns, in samples per second.
 """
 import argparse, json, os, statistics, subprocess, sys, tempfile, time
@@ -299,9 +299,13 @@ class Library:
 
     def take_turn(self):
         for work, seconds in self.seconds.items():
-            self.process.stdin.write(f"{work}\n")
-            self.process.stdin.flush()
-            seconds.append(float(self.process.stdout.readline()))
+            # Short work is repeated, for it begins with cold caches.
+            repeats = []
+            while sum(repeats) < 0.3:
+                self.process.stdin.write(f"{work}\n")
+                self.process.stdin.flush()
+                repeats.append(float(self.process.stdout.readline()))
+            seconds.append(statistics.median(repeats))
 
     def end(self):
         self.process.stdin.close()
@@ -327,6 +331,8 @@ def compare(name, threads, rows, quick, folder):
                 sys.exit(1)
     for _ in range(TURNS):
         for library in libraries.values():
+            # Threads of the library before may still poll for work.
+            time.sleep(0.3)
             library.take_turn()
     for library in libraries.values():
         library.end()
@@ -337,9 +343,9 @@ def compare(name, threads, rows, quick, folder):
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--threads", type=int, nargs="+", default=[1])
-    arguments.add_argument("--only", choices=CASES)
+    arguments.add_argument("--only", nargs="+", choices=CASES, default=[*CASES])
     arguments.add_argument("--quick", action="store_true", help="a quarter of the rows")
-    arguments.add_argument("--json", metavar="FILE", help="write the figures to this file, too")
+    arguments.add_argument("--json", metavar="FILE", help="write the figures to this file, too; rows of other works stay")
     arguments.add_argument("--peer", nargs=3, help=argparse.SUPPRESS)
     given = arguments.parse_args()
     share = 4 if given.quick else 1
@@ -350,7 +356,7 @@ def main():
     subprocess.run([*AXONAL[:-1], "--no-run"], check=True)
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([*AXONAL, "--onnx", folder], check=True)
-        for name in [given.only] if given.only else CASES:
+        for name in given.only:
             for threads in given.threads:
                 rates = compare(name, threads, CASES[name][1] // share, quick, folder)
                 for work in ("train", "predict"):
@@ -360,7 +366,11 @@ def main():
                     print(f"{name:<24}{work:<8} {threads} thread(s) {own:>12,.0f}{line}", flush=True)
                     measured.append({"work": f"{name} {work}", "threads": threads, "axonal": own, "peers": theirs})
     if given.json:
-        Path(given.json).write_text(json.dumps({"bench": "compare_networks", "rows": measured}, indent=2) + "\n")
+        path, order = Path(given.json), [f"{name} {work}" for name in CASES for work in ("train", "predict")]
+        kept = json.loads(path.read_text())["rows"] if path.exists() else []
+        rows = {(order.index(row["work"]), row["threads"]): row for row in kept + measured}
+        rows = [rows[key] for key in sorted(rows)]
+        path.write_text(json.dumps({"bench": "compare_networks", "rows": rows}, indent=2) + "\n")
 
 
 if __name__ == "__main__":
