@@ -49,12 +49,9 @@ pub(crate) fn zip_chunks<T: Send, U: Send>(
 
 /// Calls `work` for each item: on several threads if there are enough `elements` to visit, else in order.
 pub(crate) fn for_each<T: Send>(elements: usize, items: &mut [T], work: impl Fn(&mut T) + Sync + Send) {
-    #[cfg(feature = "rayon")]
-    if threads_for(elements, items.len()) > 1 {
-        return halve_items(items, &work);
-    }
-    let _ = elements;
-    items.iter_mut().for_each(work);
+    // Units take no memory.
+    let mut units = vec![(); items.len()];
+    zip_chunks(elements, items, &mut units, 1, |item, _| work(item));
 }
 
 /// Calls `work` for each item and its chunk; other threads take halves of them, down to a single one.
@@ -72,16 +69,6 @@ fn halve_chunks<T: Send, U: Send>(
     let (left, right) = items.split_at_mut(middle);
     let (left_data, right_data) = data.split_at_mut(middle.saturating_mul(chunk).min(data.len()));
     fork(|| halve_chunks(left, left_data, chunk, work), || halve_chunks(right, right_data, chunk, work));
-}
-
-/// Calls `work` for each item; other threads take halves of them, down to a single one.
-#[cfg(feature = "rayon")]
-fn halve_items<T: Send>(items: &mut [T], work: &(dyn Fn(&mut T) + Sync)) {
-    if items.len() < 2 {
-        return items.iter_mut().for_each(work);
-    }
-    let (left, right) = items.split_at_mut(items.len() / 2);
-    fork(|| halve_items(left, work), || halve_items(right, work));
 }
 
 /// Number of threads that share `elements` in `n_pieces`. It is 1 for little work, without a look at the pool, which
@@ -121,24 +108,14 @@ fn run_in_pool(job: Job<'_>, hot: bool) {
     });
 }
 
-/// Runs both jobs, the second on another thread of the pool if one is idle.
-#[cfg(feature = "rayon")]
-fn join_jobs(left: Job<'_>, right: Job<'_>) {
-    let _own_work = FlagGuard::set(&HAS_OWN_WORK, true);
-    let hot = POOL_IS_HOT.get();
-    rayon::join(left, move || {
-        let _hot = FlagGuard::set(&POOL_IS_HOT, hot);
-        right();
-    });
-}
-
 /// Calls both functions, the second on another thread of the pool if one is idle. From a thread outside the pool both run in it.
 #[cfg(feature = "rayon")]
 fn fork(left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
-    fn jobs(left: Job<'_>, right: Job<'_>) {
-        rayon::join(left, right);
-    }
-    as_job(left, |left| as_job(right, |right| jobs(left, right)));
+    as_job(left, |left| {
+        as_job(right, |right| {
+            rayon::join(left, right);
+        });
+    });
 }
 
 /// Runs `work` on a thread of the pool, so that its forks do not have to enter the pool each.
@@ -196,7 +173,14 @@ pub(crate) fn min_ops_to_fork() -> usize {
 /// Calls both functions, the second on another thread of the pool if one is idle.
 pub(crate) fn join(left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
     #[cfg(feature = "rayon")]
-    as_job(left, |left| as_job(right, |right| join_jobs(left, right)));
+    {
+        let _own_work = FlagGuard::set(&HAS_OWN_WORK, true);
+        let hot = POOL_IS_HOT.get();
+        fork(left, move || {
+            let _hot = FlagGuard::set(&POOL_IS_HOT, hot);
+            right();
+        });
+    }
     #[cfg(not(feature = "rayon"))]
     {
         left();
