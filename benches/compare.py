@@ -5,11 +5,11 @@
 
 It needs numpy. JAX (with optax), PyTorch, Keras, scikit-learn and onnxruntime (with onnx) are compared if they are
 installed, else reported as skipped. Every peer trains the same network on data of the same shape with the same batch
-size, or predicts as many rows with the same network, in a separate process on the same processors (Linux: `taskset`).
-The figure is the median of five epochs, or of 15 predictions, after one to warm up.
+size, or predicts as many rows with the same network. The libraries take turns (see peers.py), so that a slow minute of the
+machine falls on all of them. The figure is the median of five turns, in samples per second.
 """
-import argparse, json, os, statistics, subprocess, sys, tempfile, time
-from pathlib import Path
+import argparse, os, subprocess, sys
+import peers
 
 WORKS = {
     "B1": ([784, 128, 10], 32, 60_000, "adam"),
@@ -23,16 +23,6 @@ def data(sizes, rows):
     import numpy as np
     x = np.random.default_rng(7).random((rows, sizes[0]), dtype=np.float32)
     return x, (np.arange(rows) % max(sizes[-1], 2)).astype(np.int32)
-
-
-def epochs(one):
-    one()
-    seconds = []
-    for _ in range(5):
-        begun = time.perf_counter()
-        one()
-        seconds.append(time.perf_counter() - begun)
-    return statistics.median(seconds)
 
 
 def jax_epoch(sizes, batch, rows, optimizer):
@@ -71,30 +61,25 @@ def jax_epoch(sizes, batch, rows, optimizer):
         (carry[0], carry[1]), values = epoch(*carry, jax.random.key(1))
         jax.block_until_ready(values)
 
-    return epochs(one)
+    return one
+
+
+def torch_network(sizes, *last):
+    import torch
+    torch.set_num_threads(int(os.environ["COMPARE_THREADS"]))
+    layers = []
+    for i, o in zip(sizes, sizes[1:]):
+        layers += [torch.nn.Linear(i, o), torch.nn.ReLU()]
+    return torch.nn.Sequential(*layers[:-1], *last)
 
 
 def torch_epoch(sizes, batch, rows, optimizer):
     import torch
-    torch.set_num_threads(int(os.environ["COMPARE_THREADS"]))
     x, y = (torch.from_numpy(values) for values in data(sizes, rows))
-    layers = []
-    for i, o in zip(sizes, sizes[1:]):
-        layers += [torch.nn.Linear(i, o), torch.nn.ReLU()]
-    network = torch.nn.Sequential(*layers[:-1])
+    network = torch_network(sizes)
     rule = torch.optim.Adam(network.parameters()) if optimizer == "adam" else torch.optim.SGD(network.parameters(), 0.01)
     loss = torch.nn.BCEWithLogitsLoss() if sizes[-1] == 1 else torch.nn.CrossEntropyLoss()
-    y = y.float()[:, None] if sizes[-1] == 1 else y.long()
-
-    def one():
-        order = torch.randperm(rows)
-        for start in range(0, rows, batch):
-            picked = order[start:start + batch]
-            rule.zero_grad()
-            loss(network(x[picked]), y[picked]).backward()
-            rule.step()
-
-    return epochs(one)
+    return peers.torch_epoch(network, rule, loss, x, y.float()[:, None] if sizes[-1] == 1 else y.long(), batch)
 
 
 def keras_epoch(sizes, batch, rows, optimizer):
@@ -103,7 +88,7 @@ def keras_epoch(sizes, batch, rows, optimizer):
     network = keras_network(keras, sizes)
     rule = keras.optimizers.Adam() if optimizer == "adam" else keras.optimizers.SGD(0.01)
     network.compile(rule, "binary_crossentropy" if sizes[-1] == 1 else "sparse_categorical_crossentropy")
-    return epochs(lambda: network.fit(x, y, batch_size=batch, verbose=0))
+    return lambda: network.fit(x, y, batch_size=batch, verbose=0)
 
 
 def keras_network(keras, sizes):
@@ -117,16 +102,6 @@ def weights(sizes):
     random = np.random.default_rng(3)
     return [(random.normal(0, (2 / i) ** 0.5, (i, o)).astype(np.float32), np.zeros(o, np.float32))
             for i, o in zip(sizes, sizes[1:])]
-
-
-def predictions(one):
-    one()
-    seconds = []
-    for _ in range(15):
-        begun = time.perf_counter()
-        one()
-        seconds.append(time.perf_counter() - begun)
-    return statistics.median(seconds)
 
 
 def onnxruntime_prediction(sizes, rows):
@@ -146,7 +121,7 @@ def onnxruntime_prediction(sizes, rows):
     options.intra_op_num_threads = int(os.environ["COMPARE_THREADS"])
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     x, _ = data(sizes, rows)
-    return predictions(lambda: session.run(None, {"x": x}))
+    return lambda: session.run(None, {"x": x})
 
 
 def jax_prediction(sizes, rows):
@@ -161,19 +136,13 @@ def jax_prediction(sizes, rows):
         x = x @ params[-1][0] + params[-1][1]
         return jax.nn.sigmoid(x) if sizes[-1] == 1 else jax.nn.softmax(x)
 
-    return predictions(lambda: np.asarray(network(params, x)))
+    return lambda: np.asarray(network(params, x))
 
 
 def torch_prediction(sizes, rows):
     import torch
-    torch.set_num_threads(int(os.environ["COMPARE_THREADS"]))
-    x = torch.from_numpy(data(sizes, rows)[0])
-    layers = []
-    for i, o in zip(sizes, sizes[1:]):
-        layers += [torch.nn.Linear(i, o), torch.nn.ReLU()]
-    network = torch.nn.Sequential(*layers[:-1], torch.nn.Sigmoid() if sizes[-1] == 1 else torch.nn.Softmax(1)).eval()
-    with torch.inference_mode():
-        return predictions(lambda: network(x))
+    network = torch_network(sizes, torch.nn.Sigmoid() if sizes[-1] == 1 else torch.nn.Softmax(1))
+    return peers.torch_predict(network, torch.from_numpy(data(sizes, rows)[0]), rows)
 
 
 def sklearn_prediction(sizes, rows):
@@ -182,14 +151,14 @@ def sklearn_prediction(sizes, rows):
     warnings.simplefilter("ignore")
     x, _ = data(sizes, rows)
     network = MLPClassifier(tuple(sizes[1:-1]), max_iter=1).fit(x[:1000], np.arange(1000) % max(sizes[-1], 2))
-    return predictions(lambda: network.predict_proba(x))
+    return lambda: network.predict_proba(x)
 
 
 def keras_prediction(sizes, rows):
     import keras
     network = keras_network(keras, sizes)
     x, _ = data(sizes, rows)
-    return predictions(lambda: network.predict(x, batch_size=256, verbose=0))
+    return lambda: network.predict(x, batch_size=256, verbose=0)
 
 
 TRAINING_PEERS = {"jax": jax_epoch, "torch": torch_epoch, "keras": keras_epoch}
@@ -197,15 +166,6 @@ NETWORKS = {"784-128-10": [784, 128, 10], "20-64-32-1": [20, 64, 32, 1]}
 ROWS = 10_000
 PREDICTION_PEERS = {"onnxruntime": onnxruntime_prediction, "jax": jax_prediction, "torch": torch_prediction,
                     "sklearn": sklearn_prediction, "keras": keras_prediction}
-
-
-def run(command, threads):
-    environment = dict(os.environ, COMPARE_THREADS=str(threads), RAYON_NUM_THREADS=str(threads),
-                       OMP_NUM_THREADS=str(threads), JAX_PLATFORMS="cpu")
-    if threads == 1:
-        environment["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-    pinned = ["taskset", "-c", ",".join(map(str, range(threads)))] if sys.platform == "linux" else []
-    return subprocess.run(pinned + command, env=environment, capture_output=True, text=True)
 
 
 def main():
@@ -220,58 +180,24 @@ def main():
     if given.peer:
         peer, work = given.peer
         if work in NETWORKS:
-            print(PREDICTION_PEERS[peer](NETWORKS[work], ROWS))
+            return peers.serve({work: PREDICTION_PEERS[peer](NETWORKS[work], ROWS)})
+        sizes, batch, rows, optimizer = WORKS[work]
+        return peers.serve({work: TRAINING_PEERS[peer](sizes, batch, rows // share, optimizer)})
+    quick, measured = ["--quick"] if given.quick else [], []
+    for work in given.only:
+        if work in NETWORKS:
+            bench, names, rows = peers.bench("predict"), PREDICTION_PEERS, ROWS
         else:
-            sizes, batch, rows, optimizer = WORKS[work]
-            print(TRAINING_PEERS[peer](sizes, batch, rows // share, optimizer))
-        return
-    quick = ["--quick"] if given.quick else []
-    measured = []
-
-    def ours(bench, threads):
-        with tempfile.TemporaryDirectory() as folder:
-            # The feature is that of compare_networks.py, so that the library is compiled once.
-            build = ["cargo", "bench", "--quiet", "--features", "onnx", "--bench", bench]
-            subprocess.run([*build, "--no-run"], check=True)
-            done = run([*build, "--", "--json", folder] + quick, threads)
-            if done.returncode:
-                sys.exit(done.stderr)
-            rows = json.loads(Path(folder, f"{bench}.json").read_text())["rows"]
-        return {row["name"]: row for row in rows if row["threads"] == threads}
-
-    def compare(work, own, rows, peers, threads):
-        line, found = f"{work:<12}{own:>14,.0f}", {}
-        for peer in peers:
-            done = run([sys.executable, __file__, "--peer", peer, work] + quick, threads)
-            if done.returncode:
-                reason = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
-                line += f"   {peer}: skipped ({reason[0]})"
-            else:
-                theirs = rows / float(done.stdout.split()[-1])
-                line += f"   {peer}: {theirs:,.0f} ({own / theirs:.2f}x)"
-                found[peer] = theirs
-        print(line, flush=True)
-        measured.append({"work": work, "threads": threads, "axonal": own, "peers": found})
-
-    for threads in given.threads:
-        print(f"{threads} thread(s), rows per second of {ROWS:,} predictions\n{'network':<12}{'axonal':>14}")
-        networks = [network for network in NETWORKS if network in given.only]
-        predicted = ours("predict", threads) if networks else {}
-        for network in networks:
-            compare(network, predicted[f"{network} {ROWS} predict"]["rows_per_second"], ROWS, PREDICTION_PEERS, threads)
-        print(f"{threads} thread(s), samples per second of training\n{'work':<12}{'axonal':>14}")
-        works = [work for work in WORKS if work in given.only]
-        rows_of_bench = ours("training", threads) if works else {}
-        trained = {name.split()[0]: row for name, row in rows_of_bench.items() if "samples_per_second" in row}
-        for work in works:
-            rows = WORKS[work][2]
-            compare(work, trained[work]["samples_per_second"], rows // share, TRAINING_PEERS, threads)
+            bench, names, rows = peers.bench("training"), TRAINING_PEERS, WORKS[work][2] // share
+        subprocess.run([*bench[:-1], "--no-run"], check=True)
+        commands = {"axonal": [*bench, "--serve", work, *quick]}
+        commands |= {peer: [sys.executable, __file__, "--peer", peer, work, *quick] for peer in names}
+        for threads in given.threads:
+            seconds = peers.seconds_in_turns(commands, threads)
+            rates = {library: rows / found[work] for library, found in seconds.items()}
+            measured.append(peers.report(work, threads, rates))
     if given.json:
-        path, order = Path(given.json), [*NETWORKS, *WORKS]
-        kept = json.loads(path.read_text())["rows"] if path.exists() else []
-        rows = {(order.index(row["work"]), row["threads"]): row for row in kept + measured}
-        rows = [rows[key] for key in sorted(rows)]
-        path.write_text(json.dumps({"bench": "compare", "rows": rows}, indent=2) + "\n")
+        peers.write(given.json, "compare", [*NETWORKS, *WORKS], measured)
 
 
 if __name__ == "__main__":

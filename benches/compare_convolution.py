@@ -7,8 +7,9 @@
 FOLDER contains the four gzipped files of Fashion-MNIST. Needs numpy and PyTorch. Both train on the same images in
 batches of 64, each in a separate process on the same processors (Linux: `taskset`).
 """
-import argparse, gzip, os, resource, subprocess, sys, time
+import argparse, gzip, resource, sys, time
 from pathlib import Path
+import peers
 
 
 def torch_epochs(folder, threads, epochs):
@@ -45,9 +46,7 @@ def torch_epochs(folder, threads, epochs):
 
 
 def run(name, command, threads):
-    environment = dict(os.environ, RAYON_NUM_THREADS=str(threads), OMP_NUM_THREADS=str(threads))
-    pinned = ["taskset", "-c", ",".join(map(str, range(threads)))] if sys.platform == "linux" else []
-    done = subprocess.run(pinned + command, env=environment, capture_output=True, text=True)
+    done = peers.run(command, threads)
     if done.returncode:
         print(f"{name}: skipped ({(done.stderr.strip().splitlines() or ['no reason given'])[-1]})")
         return

@@ -13,12 +13,13 @@ that a busy moment of the machine affects all of them. The shortest times and th
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+import peers
 
 SIZES = ["150x4x3", "1797x64x10", "500000x3x20", "100000x16x100", "1000000x16x10", "1000000x16x64", "100000x64x100",
          "100000x128x256", "60000x784x10", "20000x784x10", "20000x128x1000"]
@@ -92,10 +93,7 @@ def relatives(path, size):
 
 
 def run(command, threads):
-    environment = dict(os.environ, RAYON_NUM_THREADS=str(threads), OMP_NUM_THREADS=str(threads),
-                       OPENBLAS_NUM_THREADS=str(threads))
-    command = ["taskset", "-c", ",".join(map(str, range(threads)))] + command
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    done = peers.run(command, threads)
     return json.loads(done.stdout) if done.returncode == 0 else None
 
 
@@ -137,7 +135,7 @@ def compare_relatives(bench, path, size, threads):
 
 def built_bench():
     """The bench's program, built now."""
-    command = ["cargo", "bench", "--quiet", "--features", "onnx", "--bench", "kmeans", "--no-run", "--message-format=json"]
+    command = [*peers.bench("kmeans")[:-1], "--no-run", "--message-format=json"]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     programs = [json.loads(line).get("executable") for line in lines if line.startswith("{")]
     return next(program for program in reversed(programs) if program)
@@ -146,7 +144,7 @@ def built_bench():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bench", nargs="?", help="the built bench; built now if it is left out")
-    parser.add_argument("--json", metavar="FILE", help="write the figures to this file, too")
+    parser.add_argument("--json", metavar="FILE", help="write the figures to this file, too; rows of other sizes stay")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--only", nargs="+", default=SIZES, metavar="NxDxK")
     parser.add_argument("--relatives", action="store_true", help="compare the algorithms beside k-means")
@@ -166,7 +164,7 @@ def main():
                 measured.append(work(bench, path, size, threads))
     if arguments.json:
         name = "compare_kmeans_relatives" if arguments.relatives else "compare_kmeans"
-        Path(arguments.json).write_text(json.dumps({"bench": name, "rows": measured}, indent=2) + "\n")
+        peers.write(arguments.json, name, SIZES, measured, key="size")
 
 
 if __name__ == "__main__":

@@ -6,12 +6,11 @@
 The networks are those of `benches/networks.rs`. Keras runs with TensorFlow and with JAX (`jit_compile`), by `fit` and
 `predict`; JAX alone with the epoch compiled as one program, and with a compiled forward pass; PyTorch with its own loop;
 onnxruntime and OpenVINO predict with the ONNX files that the bench exports. What is not installed is skipped.
-Every library runs in a separate process on the same processors (Linux: `taskset`). The processes of a network are started
-and warmed up one after the other; then they take turns of some epochs and predictions each, so that a slow minute of the
-machine falls on all of them. The figure is the median of five turns, in samples per second.
+The libraries take turns (see peers.py), so that a slow minute of the machine falls on all of them. The figure is the median
+of five turns, in samples per second.
 """
-import argparse, json, os, statistics, subprocess, sys, tempfile, time
-from pathlib import Path
+import argparse, os, subprocess, sys, tempfile
+import peers
 
 # The name of a network, its shape, its rows and its batch size; the same as in networks.rs.
 CASES = {
@@ -202,29 +201,14 @@ def torch_works(name, rows):
     torch.set_num_threads(int(os.environ["COMPARE_THREADS"]))
     shape, _, batch = CASES[name]
     x, y = data(name, shape, rows)
-    if len(shape) > 1 and "conv" in name or name in ("depthwise", "separable"):
+    if "conv" in name or name in ("depthwise", "separable"):
         # Channels come first.
         x = np.ascontiguousarray(np.moveaxis(x, -1, 1))
     x, y = torch.from_numpy(x), torch.from_numpy(y).long()
     model = torch_network(name)
     model(x[:2])
-    rule, crossentropy = torch.optim.Adam(model.parameters()), torch.nn.CrossEntropyLoss()
-
-    def train():
-        model.train()
-        order = torch.randperm(rows)
-        for start in range(0, rows, batch):
-            picked = order[start:start + batch]
-            rule.zero_grad()
-            crossentropy(model(x[picked]), y[picked]).backward()
-            rule.step()
-
-    def predict():
-        model.eval()
-        with torch.inference_mode():
-            return [torch.softmax(model(x[start:start + 256]), 1) for start in range(0, rows, 256)]
-
-    return {"train": train, "predict": predict}
+    train = peers.torch_epoch(model, torch.optim.Adam(model.parameters()), torch.nn.CrossEntropyLoss(), x, y, batch)
+    return {"train": train, "predict": peers.torch_predict(torch.nn.Sequential(model, torch.nn.Softmax(1)), x, 256)}
 
 
 def in_batches(predict, x):
@@ -264,80 +248,6 @@ PEERS = {
     "onnxruntime": onnxruntime_works,
     "openvino": openvino_works,
 }
-TURNS = 5
-AXONAL = ["cargo", "bench", "--quiet", "--features", "onnx", "--bench", "networks", "--"]
-
-
-def serve(works):
-    """Runs the work that each line of the standard input names, and prints the seconds it takes."""
-    for work in works.values():
-        work()
-    print(" ".join(works), flush=True)
-    for line in sys.stdin:
-        begun = time.perf_counter()
-        works[line.strip()]()
-        print(time.perf_counter() - begun, flush=True)
-
-
-class Library:
-    """A process that serves, on the first `threads` processors."""
-
-    def __init__(self, command, threads, errors):
-        environment = dict(os.environ, COMPARE_THREADS=str(threads), RAYON_NUM_THREADS=str(threads),
-                           OMP_NUM_THREADS=str(threads), JAX_PLATFORMS="cpu", TF_CPP_MIN_LOG_LEVEL="3")
-        if threads == 1:
-            environment["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-        pinned = ["taskset", "-c", ",".join(map(str, range(threads)))] if sys.platform == "linux" else []
-        self.process = subprocess.Popen(pinned + command, env=environment, text=True, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=errors)
-        self.seconds = {}
-        # Libraries print lines of their own.
-        for line in self.process.stdout:
-            if set(line.split()) <= {"train", "predict"} and line.strip():
-                self.seconds = {work: [] for work in line.split()}
-                break
-
-    def take_turn(self):
-        for work, seconds in self.seconds.items():
-            # Short work is repeated, for it begins with cold caches.
-            repeats = []
-            while sum(repeats) < 0.3:
-                self.process.stdin.write(f"{work}\n")
-                self.process.stdin.flush()
-                repeats.append(float(self.process.stdout.readline()))
-            seconds.append(statistics.median(repeats))
-
-    def end(self):
-        self.process.stdin.close()
-        self.process.wait()
-
-
-def compare(name, threads, rows, quick, folder):
-    """The seconds of every turn, by library and work."""
-    commands = {"axonal": AXONAL + ["--serve", name, *quick]}
-    commands |= {peer: [sys.executable, __file__, "--peer", peer, name, folder, *quick] for peer in PEERS}
-    libraries = {}
-    for library, command in commands.items():
-        with tempfile.TemporaryFile("w+") as errors:
-            started = Library(command, threads, errors)
-            if started.seconds:
-                libraries[library] = started
-                continue
-            started.end()
-            errors.seek(0)
-            reason = errors.read().strip().splitlines()[-1:] or ["no reason given"]
-            print(f"  {library}: skipped ({reason[0]})", file=sys.stderr)
-            if library == "axonal":
-                sys.exit(1)
-    for _ in range(TURNS):
-        for library in libraries.values():
-            # Threads of the library before may still poll for work.
-            time.sleep(0.3)
-            library.take_turn()
-    for library in libraries.values():
-        library.end()
-    return {name: {work: rows / statistics.median(seconds) for work, seconds in library.seconds.items()}
-            for name, library in libraries.items()}
 
 
 def main():
@@ -351,26 +261,23 @@ def main():
     share = 4 if given.quick else 1
     if given.peer:
         peer, name, folder = given.peer
-        return serve(PEERS[peer](name, CASES[name][1] // share, folder))
-    quick, measured = ["--quick"] if given.quick else [], []
-    subprocess.run([*AXONAL[:-1], "--no-run"], check=True)
+        return peers.serve(PEERS[peer](name, CASES[name][1] // share, folder))
+    bench, quick, measured = peers.bench("networks"), ["--quick"] if given.quick else [], []
+    subprocess.run([*bench[:-1], "--no-run"], check=True)
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([*AXONAL, "--onnx", folder], check=True)
+        subprocess.run([*bench, "--onnx", folder], check=True)
         for name in given.only:
+            rows = CASES[name][1] // share
+            commands = {"axonal": [*bench, "--serve", name, *quick]}
+            commands |= {peer: [sys.executable, __file__, "--peer", peer, name, folder, *quick] for peer in PEERS}
             for threads in given.threads:
-                rates = compare(name, threads, CASES[name][1] // share, quick, folder)
+                seconds = peers.seconds_in_turns(commands, threads)
                 for work in ("train", "predict"):
-                    own = rates["axonal"][work]
-                    theirs = {peer: found[work] for peer, found in rates.items() if peer != "axonal" and work in found}
-                    line = "".join(f"   {peer}: {value:,.0f} ({own / value:.2f}x)" for peer, value in theirs.items())
-                    print(f"{name:<24}{work:<8} {threads} thread(s) {own:>12,.0f}{line}", flush=True)
-                    measured.append({"work": f"{name} {work}", "threads": threads, "axonal": own, "peers": theirs})
+                    rates = {library: rows / found[work] for library, found in seconds.items() if work in found}
+                    measured.append(peers.report(f"{name} {work}", threads, rates))
     if given.json:
-        path, order = Path(given.json), [f"{name} {work}" for name in CASES for work in ("train", "predict")]
-        kept = json.loads(path.read_text())["rows"] if path.exists() else []
-        rows = {(order.index(row["work"]), row["threads"]): row for row in kept + measured}
-        rows = [rows[key] for key in sorted(rows)]
-        path.write_text(json.dumps({"bench": "compare_networks", "rows": rows}, indent=2) + "\n")
+        works = [f"{name} {work}" for name in CASES for work in ("train", "predict")]
+        peers.write(given.json, "compare_networks", works, measured)
 
 
 if __name__ == "__main__":

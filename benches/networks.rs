@@ -3,7 +3,7 @@
 //! `cargo bench --features onnx --bench networks [-- --quick] [--json FOLDER] [--only NAME] [--onnx FOLDER] [--serve NAME]`
 //!
 //! With `--onnx`, the networks are exported to the folder and nothing is measured. With `--serve`, the network trains or predicts as
-//! each line of the standard input says.
+//! `peers.py` asks.
 
 #![allow(missing_docs, clippy::expect_used, reason = "a bench")]
 
@@ -13,9 +13,8 @@ use axonal::layers::*;
 use axonal::ndarray::{Array1, ArrayD, IxDyn};
 use axonal::prelude::*;
 use axonal::rng::{Purpose, Rng};
-use measure::{Bench, Work, thread_counts, with_threads};
+use measure::{Bench, Work, is_quick, option, serve, thread_counts, with_threads};
 use std::hint::black_box;
-use std::time::Instant;
 
 /// A network: its layers but the last, the shape of a sample, rows, and batch size.
 struct Case {
@@ -213,9 +212,14 @@ impl Case {
         (ArrayD::from_shape_simple_fn(IxDyn(&shape), value), Array1::from_shape_fn(rows, |i| i % 10))
     }
 
+    /// Rows of an epoch: a quarter in a quick run.
+    fn rows(&self) -> usize {
+        if is_quick() { self.rows / 4 } else { self.rows }
+    }
+
     fn measure(&self, bench: &mut Bench, threads: usize) {
         let mut model = self.model();
-        let rows = if bench.quick { self.rows / 4 } else { self.rows };
+        let rows = self.rows();
         let (x, y) = self.data(rows);
         let options = || FitOptions::new().batch_size(self.batch);
         let fit = bench.time(|| model.fit_with(&x, &y, options()).map(|_| ()).expect("an epoch"));
@@ -234,36 +238,10 @@ impl Case {
     }
 }
 
-/// Runs the work that each line of the standard input names, and prints the seconds it takes.
-fn serve(case: &Case, rows: usize) {
-    let mut model = case.model();
-    let (x, y) = case.data(rows);
-    let mut run = |work: &str| {
-        let start = Instant::now();
-        if work == "train" {
-            let options = FitOptions::new().batch_size(case.batch);
-            model.fit_with(&x, &y, options).map(|_| ()).expect("an epoch");
-        } else {
-            black_box(model.predict(&x).expect("predictions"));
-        }
-        start.elapsed().as_secs_f64()
-    };
-    for work in ["train", "predict"] {
-        run(work);
-    }
-    println!("train predict");
-    for line in std::io::stdin().lines() {
-        println!("{}", run(&line.expect("a line")));
-    }
-}
-
 fn main() {
-    let args: Vec<String> = std::env::args().collect();
-    let named =
-        |option: &str| args.iter().position(|arg| arg == option).and_then(|at| args.get(at + 1)).cloned();
-    let only = named("--only");
+    let only = option("--only");
     let cases = CASES.iter().filter(|case| only.as_ref().is_none_or(|only| only == case.name));
-    if let Some(folder) = named("--onnx") {
+    if let Some(folder) = option("--onnx") {
         #[cfg(feature = "onnx")]
         for case in cases {
             let path = std::path::Path::new(&folder).join(format!("{}.onnx", case.name));
@@ -275,10 +253,16 @@ fn main() {
         panic!("{folder}: --onnx needs the feature onnx");
         return;
     }
-    if let Some(name) = named("--serve") {
+    if let Some(name) = option("--serve") {
         let case = CASES.iter().find(|case| case.name == name).expect("a network of this name");
-        let quick = args.iter().any(|arg| arg == "--quick");
-        return serve(case, if quick { case.rows / 4 } else { case.rows });
+        let (mut model, (x, y)) = (case.model(), case.data(case.rows()));
+        return serve(&["train", "predict"], |work| {
+            if work == "train" {
+                model.fit_with(&x, &y, FitOptions::new().batch_size(case.batch)).expect("an epoch");
+            } else {
+                black_box(model.predict(&x).expect("predictions"));
+            }
+        });
     }
     let mut bench = Bench::new("networks");
     for case in cases {

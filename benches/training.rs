@@ -1,7 +1,8 @@
 //! Speed of training: samples a second of four networks from tiny to medium, and the parts of a step.
 //!
-//! `cargo bench --bench training [-- --quick] [--json FOLDER]`. The data are random, of the sizes of Fashion-MNIST
-//! and of a small table; the time does not depend on the values.
+//! `cargo bench --bench training [-- --quick] [--json FOLDER] [--serve B1]`. The data are random, of the sizes of
+//! Fashion-MNIST and of a small table; the time does not depend on the values. With `--serve`, the network trains as
+//! `peers.py` asks.
 
 #![allow(missing_docs, clippy::expect_used, reason = "a bench")]
 
@@ -14,7 +15,7 @@ use axonal::ndarray::{Array1, Array2};
 use axonal::optimizers::AnyOptimizer;
 use axonal::prelude::*;
 use axonal::rng::{Purpose, Rng};
-use measure::{Bench, Timing, Work, thread_counts, with_threads};
+use measure::{Bench, Timing, Work, is_quick, option, serve, thread_counts, with_threads};
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
@@ -160,7 +161,9 @@ fn network(case: &Case, timed: bool) -> Model<f32> {
     model.expect("the network compiles")
 }
 
-fn data(case: &Case, rows: usize) -> (Array2<f32>, Array1<usize>) {
+/// The samples of an epoch: a tenth in a quick run.
+fn data(case: &Case) -> (Array2<f32>, Array1<usize>) {
+    let rows = if is_quick() { case.rows / 10 } else { case.rows };
     let mut rng = Rng::new(7, Purpose::Dataset, 0);
     let x = Array2::from_shape_fn((rows, case.sizes[0]), |_| rng.uniform() as f32);
     let classes = case.sizes[case.sizes.len() - 1].max(2);
@@ -179,8 +182,8 @@ fn epoch(model: &mut Model<f32>, case: &Case, (x, y): &(Array2<f32>, Array1<usiz
 }
 
 fn measure(bench: &mut Bench, case: &Case, threads: usize) {
-    let rows = if bench.quick { case.rows / 10 } else { case.rows };
-    let data = data(case, rows);
+    let data = data(case);
+    let rows = data.0.nrows();
     let steps = rows.div_ceil(case.batch) as f64;
     let mut model = network(case, false);
     epoch(&mut model, case, &data);
@@ -222,6 +225,13 @@ fn measure(bench: &mut Bench, case: &Case, threads: usize) {
 }
 
 fn main() {
+    if let Some(name) = option("--serve") {
+        let case = CASES.iter().find(|case| case.name.starts_with(&name)).expect("a network of this name");
+        let (mut model, data) = (network(case, false), data(case));
+        return serve(&[&name], |_| {
+            epoch(&mut model, case, &data);
+        });
+    }
     let mut bench = Bench::new("training");
     for case in &CASES {
         for &threads in thread_counts() {

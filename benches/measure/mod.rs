@@ -82,12 +82,32 @@ impl Timing {
     }
 }
 
+/// The value behind an option of the command line.
+pub fn option(name: &str) -> Option<String> {
+    std::env::args().skip_while(|arg| arg != name).nth(1)
+}
+
+/// Whether the command line asks for fewer and shorter samples.
+pub fn is_quick() -> bool {
+    std::env::args().any(|arg| arg == "--quick")
+}
+
+/// Runs the works once, then the one that each line of the standard input names, and prints the seconds it takes: as
+/// `peers.py` asks of a library.
+pub fn serve(works: &[&str], mut run: impl FnMut(&str)) {
+    works.iter().for_each(|work| run(work));
+    println!("ready: {}", works.join(" "));
+    for work in std::io::stdin().lines() {
+        let (work, begun) = (work.expect("a line"), Instant::now());
+        run(&work);
+        println!("{}", begun.elapsed().as_secs_f64());
+    }
+}
+
 impl Bench {
     pub fn new(name: &'static str) -> Self {
-        let args: Vec<String> = std::env::args().collect();
-        let named = args.iter().position(|arg| arg == "--json").and_then(|index| args.get(index + 1));
-        let folder = named.map_or_else(|| env!("CARGO_TARGET_TMPDIR").into(), PathBuf::from);
-        let quick = args.iter().any(|arg| arg == "--quick");
+        let folder = option("--json").map_or_else(|| env!("CARGO_TARGET_TMPDIR").into(), PathBuf::from);
+        let quick = is_quick();
         let peaks = [1, 2].map(|count| with_threads(count, || peak_flops(count)));
         let [one, two] = peaks.map(|peak| peak / 1e9);
         println!("{name}: peak for f32 in registers is {one:.0} GFLOP/s on one thread, {two:.0} on two");
