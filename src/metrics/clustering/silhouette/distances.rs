@@ -133,14 +133,14 @@ impl<F: Float, C: FnMut(usize, &[F])> WithSimd<F> for Distances<'_, F, C> {
 #[inline(always)]
 unsafe fn sums<F: Float, S: Simd<F>, const PRODUCTS: bool>(simd: S, lanes: &[F], rows: &[F], tile: &mut [F]) {
     let d = lanes.len() / (2 * S::LANES);
-    let kernel_rows = if S::REGISTERS >= 32 { MAX_KERNEL_ROWS } else { MAX_KERNEL_ROWS / 2 };
+    let kernel_rows = if S::REGISTERS == 32 { MAX_KERNEL_ROWS } else { MAX_KERNEL_ROWS / 2 };
     let mut chunks = rows.chunks_exact(kernel_rows * d);
     let mut lines = 0;
     // SAFETY: as of this function; the tile has a line of `GROUP` for each row.
     unsafe {
         for rows in &mut chunks {
             let tile = &mut tile[lines * GROUP..];
-            if S::REGISTERS >= 32 {
+            if const { S::REGISTERS == 32 } {
                 kernel::<F, S, MAX_KERNEL_ROWS, PRODUCTS>(simd, lanes, rows, tile);
             } else {
                 kernel::<F, S, { MAX_KERNEL_ROWS / 2 }, PRODUCTS>(simd, lanes, rows, tile);
